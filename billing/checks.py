@@ -1,0 +1,149 @@
+"""Wrong settings, found at start: each with a hint that says what to set."""
+
+import difflib
+import logging
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DatabaseError, connections
+
+from billing.postgres import VERSION_MIN
+
+KNOWN_VARIABLES = {
+    "KVITT_ALLOWED_HOSTS",
+    "KVITT_BEHIND_PROXY",
+    "KVITT_DEBUG",
+    "KVITT_ENV",
+    "KVITT_LOG_LEVEL",
+    "KVITT_PG",
+    "KVITT_PG_BIN",
+    "KVITT_SECRET_KEY",
+    "KVITT_VAR",
+}
+CHOICES = {
+    "KVITT_ENV": {"development", "production"},
+    "KVITT_PG": {"on", "off"},
+    "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
+}
+BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}
+# What django-environ reads as true, and what people write when they mean false.
+BOOLEAN_WORDS = {"true", "on", "ok", "y", "yes", "1", "false", "off", "n", "no", "0"}
+
+
+@register
+def every_kvitt_variable_is_known(**kwargs: Any) -> list[CheckMessage]:
+    """A misspelt variable is otherwise a setting that silently does nothing."""
+    found: list[CheckMessage] = []
+    for name in sorted(os.environ):
+        known = name.removesuffix("_FILE") in KNOWN_VARIABLES
+        if name.startswith("KVITT_") and not known:
+            near = difflib.get_close_matches(name, KNOWN_VARIABLES, n=1, cutoff=0)
+            hint = f"Did you mean {near[0]}?"
+            found.append(Warning(f"{name} is not a setting of Kvitt.", hint=hint, id="kvitt.W001"))
+    return found
+
+
+@register
+def every_choice_is_one_of_those_offered(**kwargs: Any) -> list[CheckMessage]:
+    """`KVITT_ENV=prod` must not quietly mean development."""
+    found: list[CheckMessage] = []
+    for name, choices in CHOICES.items():
+        value = os.environ.get(name)
+        if value is not None and value not in choices:
+            hint = f"Set it to one of: {', '.join(sorted(choices))}."
+            found.append(Error(f"{name}={value} is not understood.", hint=hint, id="kvitt.E002"))
+    for name in sorted(BOOLEANS):
+        value = os.environ.get(name)
+        if value is not None and value.lower() not in BOOLEAN_WORDS:
+            hint = "Set it to true or false."
+            found.append(Error(f"{name}={value} is not understood.", hint=hint, id="kvitt.E002"))
+    return found
+
+
+@register(Tags.security)
+def production_has_a_secret_key_and_host_names(**kwargs: Any) -> list[CheckMessage]:
+    """Neither has a default that would be safe on the internet."""
+    found: list[CheckMessage] = []
+    if settings.IN_PRODUCTION and not os.environ.get("KVITT_SECRET_KEY") and not _from_file():
+        found.append(
+            Error(
+                "KVITT_ENV=production needs KVITT_SECRET_KEY.",
+                hint="Set it, or KVITT_SECRET_KEY_FILE, to 50 or more random characters: "
+                "openssl rand -base64 48",
+                id="kvitt.E003",
+            )
+        )
+    if settings.IN_PRODUCTION and not settings.ALLOWED_HOSTS:
+        found.append(
+            Error(
+                "KVITT_ENV=production needs KVITT_ALLOWED_HOSTS.",
+                hint="Set it to the host names that Kvitt answers to, with commas between them: "
+                "billing.example.com",
+                id="kvitt.E004",
+            )
+        )
+    return found
+
+
+def _from_file() -> bool:
+    return bool(os.environ.get("KVITT_SECRET_KEY_FILE"))
+
+
+@register
+def the_database_is_postgresql(**kwargs: Any) -> list[CheckMessage]:
+    """The guards are triggers and constraints that another engine would silently not have."""
+    scheme, separator, _ = settings.DATABASE_URL.partition("://")
+    if scheme in {"postgres", "postgresql"} and separator:
+        return []
+    return [
+        Error(
+            f"Kvitt does not run on DATABASE_URL={scheme}{separator}…: the guards against "
+            "changed invoices and double billing are PostgreSQL's.",
+            hint="Set it to postgres://user:password@host/name, or leave it unset: then Kvitt "
+            "starts a PostgreSQL of its own.",
+            id="kvitt.E005",
+        )
+    ]
+
+
+@register
+def the_folder_for_files_can_be_written(**kwargs: Any) -> list[CheckMessage]:
+    """Logos, the generated key and the embedded database lie in KVITT_VAR."""
+    folder = settings.VAR_DIR
+    while not folder.exists():
+        folder = folder.parent
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return []
+    return [
+        Error(
+            f"KVITT_VAR is {settings.VAR_DIR}, where this user may not write.",
+            hint="Set KVITT_VAR to a folder that the user who runs Kvitt owns.",
+            id="kvitt.E006",
+        )
+    ]
+
+
+@register(Tags.database)
+def the_server_is_new_enough(
+    databases: Sequence[str] | None = None, **kwargs: Any
+) -> list[CheckMessage]:
+    """Asked with `check --database default`, and by `migrate`."""
+    found: list[CheckMessage] = []
+    for alias in databases or []:
+        try:
+            with connections[alias].cursor() as cursor:
+                cursor.execute("SELECT current_setting('server_version_num')::int / 10000")
+                (version,) = cursor.fetchone()
+        except DatabaseError as error:
+            hint = "Is the server of DATABASE_URL up, and do user and password fit?"
+            found.append(
+                Error(f"The database does not answer: {error}", hint=hint, id="kvitt.E008")
+            )
+            continue
+        if version < VERSION_MIN:
+            hint = f"Move to PostgreSQL {VERSION_MIN} or newer."
+            found.append(Error(f"The server is PostgreSQL {version}.", hint=hint, id="kvitt.E007"))
+    return found

@@ -1,0 +1,624 @@
+"""A bill is a pure function of what was agreed, what was used and what was already billed.
+
+``draft_bill`` says which lines one subscription is owed on a day; ``total_bill`` makes a document
+of such lines. Renewal, first invoice, change, pause, cancellation, preview and catch-up are the
+same call, and the call after it owes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from billing.engine import discounts, pricing, tax
+from billing.engine.errors import InvalidAgreement
+from billing.engine.metering import Usage
+from billing.engine.money import exponent, round_ratio
+from billing.engine.periods import (
+    FOREVER,
+    Cycle,
+    Period,
+    Span,
+    days_in,
+    intersection,
+    minus,
+    periods,
+)
+
+RECURRING, USAGE, MINIMUM, ONCE = "recurring", "usage", "minimum", "once"
+
+
+@dataclass(slots=True)
+class Item:
+    """One dated version ``[start, end)`` of one agreed price.
+
+    ``keeps_paid``: days billed ahead stay billed when this version ends.
+    """
+
+    ref: Any
+    price: pricing.Price
+    quantity: Decimal
+    start: date
+    end: date | None = None
+    keeps_paid: bool = False
+    position: int = 0
+
+
+@dataclass(slots=True)
+class Pause:
+    """Days without service. ``is_credited``: days billed ahead come back."""
+
+    start: date
+    end: date | None = None
+    is_credited: bool = True
+
+
+@dataclass(slots=True)
+class Agreement:
+    """What one subscription has agreed to, in days of its own time zone.
+
+    ``billed_until``: days before it were billed elsewhere. ``window_on``: the first day of the
+    open window, before which everything is settled; empty before the first bill.
+    """
+
+    currency: str
+    start: date
+    paid_from: date
+    cycles: Sequence[Cycle]
+    items: Sequence[Item]
+    pauses: Sequence[Pause] = ()
+    end: date | None = None
+    is_unused_credited_at_end: bool = False
+    is_final_usage_billed: bool = True
+    is_trial_usage_billed: bool = False
+    billed_until: date | None = None
+    window_on: date | None = None
+
+
+@dataclass(slots=True)
+class Billed:
+    """A charge line issued earlier: the days it still covers and what is left of it.
+
+    ``amount_minor`` is before discount, ``billed_minor`` after it; ``credited_minor`` of that has
+    come back. ``days`` shrink as days are given back; ``start`` and ``end`` stay the line's.
+    """
+
+    ref: Any
+    item: Any
+    kind: str
+    start: date
+    end: date
+    days: list[Span]
+    amount_minor: int
+    billed_minor: int
+    credited_minor: int = 0
+    quantity: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Line:
+    """One line of a bill, with its reason.
+
+    ``amount_minor`` is before discount and tax, negative on a credit. ``days`` of ``of_days`` of
+    the period are paid for (on a credit: given back, of the corrected line's). ``given_back`` are
+    the days by which the corrected line's coverage shrinks, ``lowered_minor`` the amount before
+    discount by which a usage or minimum line has come down.
+    """
+
+    kind: str
+    item: Item | None
+    amount_minor: int
+    start: date | None = None
+    end: date | None = None
+    due_on: date | None = None
+    quantity: Decimal | None = None
+    unit_amount: Decimal | None = None
+    days: int | None = None
+    of_days: int | None = None
+    tiers: tuple[pricing.TierPart, ...] = ()
+    covers: str = ""
+    part: int = 0
+    corrects: Billed | None = None
+    given_back: list[Span] = field(default_factory=list)
+    lowered_minor: int = 0
+    context: Any = None
+    discount_minor: int = 0
+    net_minor: int = 0
+
+
+@dataclass(slots=True)
+class Bill:
+    """What one subscription owes on a day, and when to ask again.
+
+    ``next_bill_on`` is the first later day on which something may be owed, empty for never;
+    ``window_on`` is where the open window begins after this bill.
+    """
+
+    lines: list[Line]
+    next_bill_on: date | None
+    window_on: date
+
+
+class _Draft:
+    """The state of one call: what is due by ``as_of`` becomes lines, the rest the next day."""
+
+    def __init__(self, agreement: Agreement, usage: Mapping[str, Usage], as_of: date):
+        self.agreement, self.usage, self.as_of = agreement, usage, as_of
+        self.scale = 10 ** exponent(agreement.currency)
+        self.lines: list[Line] = []
+        self.next_on = FOREVER
+        self.end = agreement.end or FOREVER
+        self.pauses = [(pause.start, pause.end or FOREVER) for pause in agreement.pauses]
+
+    def is_due(self, on: date) -> bool:
+        if on <= self.as_of:
+            return True
+        self.next_on = min(self.next_on, on)
+        return False
+
+    def minor(self, amount: Decimal, days: int = 1, of_days: int = 1) -> int:
+        """``amount × days / of_days`` in minor units, rounded once, half away from zero."""
+        numerator, denominator = amount.as_integer_ratio()
+        return round_ratio(numerator * days * self.scale, denominator * of_days)
+
+    def runs(self, item: Item) -> list[Span]:
+        """The days on which an item is charged for: in force, paid and not paused."""
+        agreement = self.agreement
+        start = item.start
+        if not (item.price.meter and agreement.is_trial_usage_billed):
+            start = max(start, agreement.paid_from)
+        if agreement.billed_until:
+            start = max(start, agreement.billed_until)
+        end = min(item.end or FOREVER, self.end)
+        if start >= end:
+            return []
+        return minus((start, end), self.pauses) if self.pauses else [(start, end)]
+
+
+def draft_bill(
+    agreement: Agreement, usage: Mapping[str, Usage], billed: Sequence[Billed], as_of: date
+) -> Bill:
+    """The lines that are owed by the end of ``as_of`` and not yet billed, and the corrections.
+
+    ``usage`` holds the records of each meter; ``billed`` every charge line that ends inside the
+    open window. Raises :class:`InvalidAgreement` for data that contradict each other.
+    """
+    draft = _Draft(agreement, usage, as_of)
+    grid = _open_periods(draft)
+    by_item: dict[Any, list[Billed]] = {}
+    for row in billed:
+        by_item.setdefault(row.item, []).append(row)
+    for item in agreement.items:
+        _check(item)
+        rows = by_item.get(item.ref, [])
+        if item.price.billing == "once":
+            _bill_once(draft, item, rows)
+        elif item.price.meter:
+            _bill_usage(draft, item, rows, grid)
+        else:
+            _bill_recurring(draft, item, rows, grid)
+    credits = [line for line in draft.lines if line.kind == "credit"]
+    charges = [line for line in draft.lines if line.kind != "credit"]
+    charges.sort(key=_in_reading_order)
+    if as_of < draft.end < FOREVER:
+        draft.next_on = min(draft.next_on, draft.end)
+    started = [period.start for period in grid if period.start <= as_of]
+    return Bill(
+        lines=credits + charges,
+        next_bill_on=None if draft.next_on == FOREVER else draft.next_on,
+        window_on=started[-2] if len(started) > 1 else grid[0].start,
+    )
+
+
+def _check(item: Item) -> None:
+    if item.end is not None and item.end < item.start:
+        raise InvalidAgreement(
+            f"The item {item.price.code} ends on {item.end}, before it starts on {item.start}."
+        )
+    if item.quantity < 0:
+        raise InvalidAgreement(
+            f"The item {item.price.code} has the negative quantity {item.quantity}.",
+            code="negative_quantity",
+        )
+
+
+def _in_reading_order(line: Line) -> tuple[date, int, date]:
+    assert line.due_on and line.item and line.start
+    return line.due_on, line.item.position, line.start
+
+
+def _open_periods(draft: _Draft) -> list[Period]:
+    """The periods of the open window, and so far ahead that the next due day is among them."""
+    agreement, as_of = draft.agreement, draft.as_of
+    cycles = agreement.cycles
+    if not cycles or cycles[0].start > agreement.start:
+        raise InvalidAgreement("The subscription has no billing cycle from its start.")
+    ahead = as_of
+    for on in (
+        agreement.paid_from,
+        agreement.billed_until,
+        *(pause.end for pause in agreement.pauses),
+        *(item.start for item in agreement.items),
+    ):
+        if on is not None and on > ahead:
+            ahead = on
+    grid = []
+    for period in periods(cycles, max(agreement.window_on or cycles[0].start, cycles[0].start)):
+        grid.append(period)
+        if period.start > ahead or period.end >= draft.end:
+            break
+    return grid
+
+
+def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
+    agreement = draft.agreement
+    is_settled = item.start < (agreement.window_on or agreement.start) or (
+        agreement.billed_until is not None and item.start < agreement.billed_until
+    )
+    if rows or is_settled or item.start >= draft.end or not draft.is_due(item.start):
+        return
+    rated = pricing.rate(item.price, item.quantity)
+    amount_minor = draft.minor(rated.fixed + rated.variable)
+    if amount_minor:
+        draft.lines.append(
+            Line(
+                kind="one_off",
+                item=item,
+                amount_minor=amount_minor,
+                start=item.start,
+                end=item.start + timedelta(days=1),
+                due_on=item.start,
+                quantity=item.quantity,
+                unit_amount=rated.unit_amount,
+                tiers=rated.tiers,
+                covers=ONCE,
+            )
+        )
+
+
+def _bill_recurring(
+    draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]
+) -> None:
+    """Charge the days owed and not covered; give back the days covered and no longer owed."""
+    charged = [row for row in rows if row.kind == RECURRING]
+    minimums = [row for row in rows if row.kind == MINIMUM]
+    covered = [span for row in charged for span in row.days]
+    is_ahead = item.price.billing == "in_advance"
+    rated = pricing.rate(item.price, item.quantity)
+    total = rated.fixed + rated.variable
+    for run_start, run_end in draft.runs(item):
+        for period in grid:
+            start, end = max(period.start, run_start), min(period.end, run_end)
+            if start >= end:
+                continue
+            if draft.is_due(start if is_ahead else end):
+                spans = minus((start, end), covered) if covered else [(start, end)]
+                for span in spans:
+                    _charge_days(draft, item, rated, total, span, period, charged)
+            if item.price.minimum_amount and draft.is_due(end):
+                price_minor = _part_minor(draft, item, total, (end - start).days, period)
+                _bill_minimum(draft, item, minimums, (start, end), period, price_minor)
+    if charged:
+        _give_back(draft, item, charged)
+
+
+def _part_minor(draft: _Draft, item: Item, amount: Decimal, days: int, period: Period) -> int:
+    """What so many days of a period cost: days / days of the whole, or all of it unprorated."""
+    if days == period.of_days or not item.price.is_prorated:
+        return draft.minor(amount)
+    return draft.minor(amount, days, period.of_days)
+
+
+def _charge_days(
+    draft: _Draft,
+    item: Item,
+    rated: pricing.Rated,
+    total: Decimal,
+    span: Span,
+    period: Period,
+    charged: Sequence[Billed],
+) -> None:
+    """One line for a span of days; the part that completes a period costs what is left of it."""
+    days = (span[1] - span[0]).days
+    amount_minor = _part_minor(draft, item, total, days, period)
+    if days < period.of_days and charged:
+        parts = [
+            row
+            for row in charged
+            if period.start <= row.start and row.end <= period.end and row.days
+        ]
+        if parts and not item.price.is_prorated:
+            return
+        if days + sum(days_in(row.days) for row in parts) == period.of_days and all(
+            row.days == [(row.start, row.end)] for row in parts
+        ):
+            amount_minor = draft.minor(total) - sum(row.amount_minor for row in parts)
+    if amount_minor:
+        draft.lines.append(
+            Line(
+                kind="recurring",
+                item=item,
+                amount_minor=amount_minor,
+                start=span[0],
+                end=span[1],
+                due_on=span[0] if item.price.billing == "in_advance" else span[1],
+                quantity=item.quantity,
+                unit_amount=rated.unit_amount,
+                days=days,
+                of_days=period.of_days,
+                tiers=rated.tiers,
+                covers=RECURRING,
+            )
+        )
+
+
+def _give_back(draft: _Draft, item: Item, charged: Sequence[Billed]) -> None:
+    """Credit the covered days that an end or a pause, in force by now, has taken the service of."""
+    lost = []
+    if item.end is not None and item.end <= draft.as_of and not item.keeps_paid:
+        lost.append((item.end, FOREVER))
+    if draft.agreement.is_unused_credited_at_end and draft.end <= draft.as_of:
+        is_kept = item.keeps_paid and item.end is not None and item.end <= draft.end
+        if not is_kept:
+            lost.append((draft.end, FOREVER))
+    lost += [
+        (pause.start, pause.end or FOREVER)
+        for pause in draft.agreement.pauses
+        if pause.is_credited and pause.start <= draft.as_of
+    ]
+    if not lost:
+        return
+    for row in charged:
+        kept = row.days
+        for span in lost:
+            kept = [part for old in kept for part in minus(old, [span])]
+        given_back = days_in(row.days) - days_in(kept)
+        if not given_back or (kept and not item.price.is_prorated):
+            continue
+        left_minor = row.billed_minor - row.credited_minor
+        line_days = (row.end - row.start).days
+        amount_minor = min(round_ratio(row.billed_minor * given_back, line_days), left_minor)
+        if not kept:
+            amount_minor = left_minor
+        spans = [part for old in row.days for part in _without(old, kept)]
+        _credit(draft, item, row, amount_minor, spans, given_back, line_days)
+
+
+def _without(span: Span, kept: Sequence[Span]) -> list[Span]:
+    return minus(span, intersection([span], kept))
+
+
+def _credit(
+    draft: _Draft,
+    item: Item,
+    row: Billed,
+    amount_minor: int,
+    spans: list[Span],
+    days: int,
+    line_days: int,
+    lowered_minor: int = 0,
+) -> None:
+    draft.lines.append(
+        Line(
+            kind="credit",
+            item=item,
+            amount_minor=-amount_minor,
+            start=spans[0][0] if spans else row.start,
+            end=spans[-1][1] if spans else row.end,
+            due_on=draft.as_of,
+            quantity=row.quantity if row.quantity is not None else item.quantity,
+            days=days,
+            of_days=line_days,
+            corrects=row,
+            given_back=spans,
+            lowered_minor=lowered_minor,
+        )
+    )
+
+
+def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]) -> None:
+    """Rate the usage of each part that has ended, and bill what differs from what was billed."""
+    assert item.price.meter
+    used = draft.usage.get(item.price.meter)
+    minimums = [row for row in rows if row.kind == MINIMUM]
+    for run_start, run_end in draft.runs(item):
+        for period in grid:
+            start, end = max(period.start, run_start), min(period.end, run_end)
+            if start >= end or not draft.is_due(end):
+                continue
+            if end == draft.end and not draft.agreement.is_final_usage_billed:
+                continue
+            quantity = used.total(start, end) if used else Decimal(0)
+            is_rated_by_event = item.price.model == "percentage"
+            events = used.events(start, end) if used and is_rated_by_event else ()
+            rated = pricing.rate(item.price, quantity, events)
+            days = (end - start).days
+            amount_minor = draft.minor(rated.variable)
+            if rated.fixed:
+                amount_minor = _metered_minor(draft, item, rated, days, period)
+            parts = [
+                row for row in rows if row.kind == USAGE and (row.start, row.end) == (start, end)
+            ]
+            reason = Line(
+                kind="usage",
+                item=item,
+                amount_minor=amount_minor,
+                start=start,
+                end=end,
+                due_on=end,
+                quantity=quantity,
+                unit_amount=rated.unit_amount,
+                days=days,
+                of_days=period.of_days,
+                tiers=rated.tiers,
+                covers=USAGE,
+            )
+            _bill_difference(draft, reason, parts)
+            if item.price.minimum_amount:
+                _bill_minimum(draft, item, minimums, (start, end), period, amount_minor)
+
+
+def _metered_minor(
+    draft: _Draft, item: Item, rated: pricing.Rated, days: int, period: Period
+) -> int:
+    """Usage in full and the flat amounts by days, rounded together."""
+    if not item.price.is_prorated or days == period.of_days:
+        return draft.minor(rated.fixed + rated.variable)
+    fixed, variable = rated.fixed.as_integer_ratio(), rated.variable.as_integer_ratio()
+    numerator = fixed[0] * days * variable[1] + variable[0] * fixed[1] * period.of_days
+    return round_ratio(numerator * draft.scale, fixed[1] * period.of_days * variable[1])
+
+
+def _bill_minimum(
+    draft: _Draft,
+    item: Item,
+    rows: Sequence[Billed],
+    span: Span,
+    period: Period,
+    price_minor: int,
+) -> None:
+    """What the price falls short of its minimum, judged when the part has ended."""
+    assert item.price.minimum_amount
+    days = (span[1] - span[0]).days
+    minimum_minor = _part_minor(draft, item, item.price.minimum_amount, days, period)
+    reason = Line(
+        kind="minimum",
+        item=item,
+        amount_minor=max(0, minimum_minor - price_minor),
+        start=span[0],
+        end=span[1],
+        due_on=span[1],
+        days=days,
+        of_days=period.of_days,
+        covers=MINIMUM,
+    )
+    _bill_difference(draft, reason, [row for row in rows if (row.start, row.end) == span])
+
+
+def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None:
+    """Bill what is owed beyond what was; where too much was billed, correct the newest first."""
+    difference_minor = owed.amount_minor - sum(row.amount_minor for row in parts)
+    if difference_minor > 0:
+        owed.amount_minor, owed.part = difference_minor, len(parts)
+        if parts and owed.quantity is not None:
+            owed.quantity -= sum((row.quantity or Decimal(0) for row in parts), Decimal(0))
+        draft.lines.append(owed)
+        return
+    assert owed.item
+    for row in reversed(parts):
+        if not difference_minor:
+            break
+        lowered_minor = min(-difference_minor, row.amount_minor)
+        if not lowered_minor:
+            continue
+        difference_minor += lowered_minor
+        left_minor = row.billed_minor - row.credited_minor
+        amount_minor = min(
+            round_ratio(row.billed_minor * lowered_minor, row.amount_minor), left_minor
+        )
+        days = (row.end - row.start).days
+        _credit(draft, owed.item, row, amount_minor, [], days, days, lowered_minor)
+
+
+@dataclass(slots=True)
+class Document:
+    """An invoice, or with ``is_credit_note`` what gives money back; no amount is negative then.
+
+    ``subtotal`` is all lines but discount and rounding; ``total = net + tax + rounding``.
+    """
+
+    is_credit_note: bool
+    lines: list[Line]
+    taxes: tuple[tax.TaxGroup, ...]
+    subtotal_minor: int
+    discount_minor: int
+    net_minor: int
+    tax_minor: int
+    rounding_minor: int
+    total_minor: int
+    credit_applied_minor: int = 0
+    discounted: list[int] = field(default_factory=list)
+
+    @property
+    def amount_due_minor(self) -> int:
+        return self.total_minor - self.credit_applied_minor
+
+
+def total_bill(
+    lines: Sequence[Line],
+    treatments: Sequence[tax.Treatment],
+    *,
+    currency: str,
+    coupons: Sequence[tuple[discounts.Discount, Sequence[int]]] = (),
+    rounds_to_whole: bool = False,
+    balance_minor: int = 0,
+) -> Document:
+    """Make a document of lines: discount, then tax, then rounding, then the customer's balance.
+
+    ``treatments`` stand beside the lines; each coupon names the lines it applies to by index.
+    ``discounted`` of the answer is what each coupon took off.
+    """
+    shares = discounts.share([line.amount_minor for line in lines], coupons) if coupons else []
+    for by_line in shares:
+        for index, share_minor in enumerate(by_line):
+            lines[index].discount_minor += share_minor
+    taxed = tax.tax_document(
+        [
+            (line.amount_minor - line.discount_minor, treatment)
+            for line, treatment in zip(lines, treatments, strict=True)
+        ]
+    )
+    for line, net_minor in zip(lines, taxed.line_nets, strict=True):
+        line.net_minor = net_minor
+    gross_minor = taxed.gross_minor
+    rounding_minor = 0
+    if rounds_to_whole:
+        unit = 10 ** exponent(currency)
+        rounding_minor = round_ratio(gross_minor, unit) * unit - gross_minor
+    document = Document(
+        is_credit_note=gross_minor < 0,
+        lines=list(lines),
+        taxes=taxed.groups,
+        subtotal_minor=sum(line.amount_minor for line in lines),
+        discount_minor=sum(line.discount_minor for line in lines),
+        net_minor=taxed.net_minor,
+        tax_minor=taxed.tax_minor,
+        rounding_minor=rounding_minor,
+        total_minor=gross_minor + rounding_minor,
+        discounted=[sum(by_line) for by_line in shares],
+    )
+    if document.is_credit_note:
+        return _turned(document)
+    document.credit_applied_minor = min(max(balance_minor, 0), document.total_minor)
+    return document
+
+
+def _turned(document: Document) -> Document:
+    """The same document seen by who gets the money: every sign the other way."""
+    for line in document.lines:
+        line.amount_minor = -line.amount_minor
+        line.discount_minor = -line.discount_minor
+        line.net_minor = -line.net_minor
+    return Document(
+        is_credit_note=True,
+        lines=document.lines,
+        taxes=tuple(
+            tax.TaxGroup(
+                group.category,
+                group.percent,
+                group.is_inclusive,
+                group.name,
+                -group.net_minor,
+                -group.tax_minor,
+            )
+            for group in document.taxes
+        ),
+        subtotal_minor=-document.subtotal_minor,
+        discount_minor=-document.discount_minor,
+        net_minor=-document.net_minor,
+        tax_minor=-document.tax_minor,
+        rounding_minor=-document.rounding_minor,
+        total_minor=-document.total_minor,
+        discounted=[-amount for amount in document.discounted],
+    )

@@ -1,0 +1,197 @@
+"""Tax on a document: rounded once per group, with every sum closed.
+
+A group is a category and a rate. EN 16931 computes the tax of a group from the sum of its lines
+(BR-CO-17: BT-117 = BT-116 × BT-119 / 100, rounded to two decimals), never line by line: three lines
+of 0.10 at 25 % carry 0.08 tax (0.075), not three times 0.03.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import reduce
+
+from billing.engine.money import EXACT, allocate, hand_out, round_ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A tax rate on a line: EN 16931 category (S, Z, E, AE, K, G, O) and percent.
+
+    `is_inclusive` says that the line's amount contains the tax. `name` keeps apart taxes that fall
+    on one line side by side, such as Canada's GST and QST. Raises ValueError for a percentage that
+    is negative or no number.
+    """
+
+    category: str
+    percent: Decimal
+    is_inclusive: bool = False
+    name: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.percent.is_finite() or self.percent < 0:
+            raise ValueError("A tax rate is a percentage from zero up.")
+
+
+# The rates on a line: none, usually one, several where taxes stand beside each other.
+Treatment = tuple[Rate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TaxedAmount:
+    """Net, tax and gross in minor units. Raises ValueError unless net + tax = gross."""
+
+    net_minor: int
+    tax_minor: int
+    gross_minor: int
+
+    def __post_init__(self) -> None:
+        if self.net_minor + self.tax_minor != self.gross_minor:
+            raise ValueError(
+                f"Net {self.net_minor} and tax {self.tax_minor} are not gross {self.gross_minor}."
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class TaxGroup:
+    """One rate's share of a document in minor units (EN 16931 BG-23)."""
+
+    category: str
+    percent: Decimal
+    is_inclusive: bool
+    name: str
+    net_minor: int
+    tax_minor: int
+
+    @property
+    def gross_minor(self) -> int:
+        return self.net_minor + self.tax_minor
+
+
+@dataclass(frozen=True, slots=True)
+class TaxedDocument:
+    """A document's taxes in minor units.
+
+    `groups` stand in the order in which their rates first appear on the lines; `line_nets` in the
+    order of the lines. Raises ValueError unless net + tax = gross, the lines' nets sum to the net
+    and the groups' taxes to the tax.
+    """
+
+    groups: tuple[TaxGroup, ...]
+    line_nets: tuple[int, ...]
+    net_minor: int
+    tax_minor: int
+    gross_minor: int
+
+    def __post_init__(self) -> None:
+        TaxedAmount(self.net_minor, self.tax_minor, self.gross_minor)
+        if sum(self.line_nets) != self.net_minor:
+            raise ValueError("The lines' nets do not sum to the document's net.")
+        if sum(group.tax_minor for group in self.groups) != self.tax_minor:
+            raise ValueError("The groups' taxes do not sum to the document's tax.")
+
+
+def tax_document(lines: Sequence[tuple[int, Treatment]]) -> TaxedDocument:
+    """Compute the taxes of a document from its lines: (amount in minor units, rates).
+
+    Amounts are after discount and may be negative (credit lines); the negated lines give the
+    negated document. Each rounding is half away from zero and happens once per group:
+
+    - An exclusive rate: tax = sum of the nets × percent / 100.
+    - An inclusive rate: the lines' gross is kept, net = gross / (1 + rate), tax = gross − net; the
+      lines' nets follow by largest remainder, so that they sum to the group's net.
+    - Several exclusive rates on a line each apply to its net. Several inclusive ones are taken out
+      together, net = gross / (1 + sum of the rates), and the tax is split over them by largest
+      remainder. Inclusive and exclusive on one line: first the inclusive are taken out, then the
+      exclusive apply to that net.
+
+    A line without rates has no tax and joins no group.
+    """
+    if lines and _is_one_exclusive_rate(lines):
+        return _taxed(lines[0][1], [amount for amount, _ in lines])
+    nets = [amount for amount, _ in lines]
+    taxes = {rate: 0 for _, treatment in lines for rate in treatment}
+    _take_out_inclusive(lines, nets, taxes)
+    bases = dict.fromkeys(taxes, 0)
+    for net, (_, treatment) in zip(nets, lines, strict=True):
+        for rate in treatment:
+            bases[rate] += net
+    for rate, base in bases.items():
+        if not rate.is_inclusive:
+            taxes[rate] = _percent_of(base, rate.percent)
+    groups = tuple(_group(rate, bases[rate], tax) for rate, tax in taxes.items())
+    return _document(groups, nets)
+
+
+def _is_one_exclusive_rate(lines: Sequence[tuple[int, Treatment]]) -> bool:
+    """The usual document, worth its own short path."""
+    first = lines[0][1]
+    return (
+        len(first) == 1
+        and not first[0].is_inclusive
+        and all(treatment is first or treatment == first for _, treatment in lines)
+    )
+
+
+def _taxed(treatment: Treatment, nets: list[int]) -> TaxedDocument:
+    rate = treatment[0]
+    base = sum(nets)
+    return _document((_group(rate, base, _percent_of(base, rate.percent)),), nets)
+
+
+def _document(groups: tuple[TaxGroup, ...], nets: list[int]) -> TaxedDocument:
+    net = sum(nets)
+    tax = sum(group.tax_minor for group in groups)
+    return TaxedDocument(groups, tuple(nets), net, tax, net + tax)
+
+
+def _group(rate: Rate, net: int, tax: int) -> TaxGroup:
+    return TaxGroup(rate.category, rate.percent, rate.is_inclusive, rate.name, net, tax)
+
+
+def _percent_of(base: int, percent: Decimal) -> int:
+    numerator, denominator = percent.as_integer_ratio()
+    return round_ratio(base * numerator, 100 * denominator)
+
+
+def _take_out_inclusive(
+    lines: Sequence[tuple[int, Treatment]], nets: list[int], taxes: dict[Rate, int]
+) -> None:
+    """Turn gross into net in `nets` and add the tax taken out to `taxes`, both in place.
+
+    Lines with the same inclusive rates are rounded as one.
+    """
+    indexes_by_rates: dict[Treatment, list[int]] = {}
+    for index, (_, treatment) in enumerate(lines):
+        inclusive = tuple(rate for rate in treatment if rate.is_inclusive)
+        if inclusive:
+            indexes_by_rates.setdefault(inclusive, []).append(index)
+    for inclusive, indexes in indexes_by_rates.items():
+        percents = [rate.percent for rate in inclusive]
+        gross_parts = [nets[index] for index in indexes]
+        net_parts = _nets_within(gross_parts, reduce(EXACT.add, percents))
+        for index, net in zip(indexes, net_parts, strict=True):
+            nets[index] = net
+        tax = sum(gross_parts) - sum(net_parts)
+        for rate, part in zip(inclusive, allocate(tax, percents), strict=True):
+            taxes[rate] += part
+
+
+def _nets_within(gross_parts: list[int], percent: Decimal) -> list[int]:
+    """Return the net of each gross so that they sum to the net of the whole, rounded once.
+
+    Each is within one unit of its exact net. Charges and credits may stand in one group, so this
+    is largest remainder on the exact nets rounded down, which works for both signs; a group below
+    zero is computed as its opposite to keep credit the mirror image of charge.
+    """
+    numerator, denominator = percent.as_integer_ratio()
+    numerator, denominator = 100 * denominator, 100 * denominator + numerator
+    gross = sum(gross_parts)
+    leading = gross or next((part for part in gross_parts if part), 0)
+    sign = -1 if leading < 0 else 1
+    nets, rests = [], []
+    for part in gross_parts:
+        net, rest = divmod(sign * part * numerator, denominator)
+        nets.append(net)
+        rests.append(rest)
+    hand_out(nets, rests, round_ratio(sign * gross * numerator, denominator) - sum(nets))
+    return [sign * net for net in nets]

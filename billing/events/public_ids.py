@@ -1,0 +1,28 @@
+"""Prefixed public ids: what APIs, pages, events and searches name an object by."""
+
+import secrets
+
+from django.db import models
+
+
+def new_public_id(prefix: str) -> str:
+    """An unguessable id such as ``inv_3f9c…``: the prefix and 96 random bits in hexadecimal."""
+    return f"{prefix}_{secrets.token_hex(12)}"
+
+
+class PublicIdField(models.CharField):
+    """A unique, never edited id with a prefix that tells what it names."""
+
+    def __init__(self, prefix: str = "", **options):
+        self.prefix = prefix
+        options.update(max_length=40, unique=True, editable=False, default=self._new)
+        super().__init__(**options)
+
+    def _new(self) -> str:
+        return new_public_id(self.prefix)
+
+    def deconstruct(self):
+        name, path, args, options = super().deconstruct()
+        for fixed in ("max_length", "unique", "editable", "default"):
+            options.pop(fixed, None)
+        return name, path, args, {**options, "prefix": self.prefix}

@@ -1,0 +1,441 @@
+import pgtrigger
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import RangeOperators
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from billing.events.models import Stateful
+from billing.events.public_ids import PublicIdField
+from billing.subscriptions.models import Subscription, SubscriptionItem
+from catalog.models import AmountField, Price
+from customers.models import LANGUAGES, CurrencyField, Customer, Seller
+
+DOCUMENT_LIFECYCLE = {
+    "draft": frozenset({"open", "paid"}),
+    "open": frozenset({"paid", "void", "uncollectible"}),
+    "paid": frozenset({"open"}),
+    "uncollectible": frozenset({"open", "paid"}),
+    "void": frozenset(),
+    "issued": frozenset(),
+}
+
+
+class DateMultiRangeField(models.Field):
+    """A set of days. Written as ``{[2026-01-01,2026-02-01)}``; read as psycopg's Multirange."""
+
+    def db_type(self, connection) -> str:
+        return "datemultirange"
+
+
+class NumberSeries(models.Model):
+    """Gap-free document numbers: taken under the row's lock, committed with the documents."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="number_series")
+    kind = models.CharField(max_length=11)
+    prefix = models.CharField(max_length=20, blank=True, default="")
+    next_number = models.PositiveBigIntegerField(default=1)
+
+    class Meta:
+        verbose_name_plural = "number series"
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "kind"], name="one_number_series_of_a_kind")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{self.next_number}"
+
+
+class Letterhead(models.Model):
+    """The seller as it stood on documents; a new row when anything on it changes."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="letterheads")
+    digest = models.CharField(max_length=64)
+    content = models.JSONField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "digest"], name="letterhead_is_kept_once")
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="letterhead_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.digest[:12]
+
+
+class Invoice(Stateful):
+    """A finalized document: an invoice, or a credit note that gives money back.
+
+    All amounts are in the currency's smallest unit and none is negative on the document: what a
+    credit note's lines say is what the customer gets. ``total = net + tax + rounding``;
+    ``amount_due = total − credit_applied`` is what was to pay on the day of issue; ``paid`` and
+    ``credited`` (by credit notes) grow afterwards, and what is left is :attr:`outstanding_minor`.
+    """
+
+    class Kind(models.TextChoices):
+        INVOICE = "invoice", "invoice"
+        CREDIT_NOTE = "credit_note", "credit note"
+
+    class Status(models.TextChoices):
+        DRAFT = "draft"
+        OPEN = "open"
+        PAID = "paid"
+        VOID = "void"
+        UNCOLLECTIBLE = "uncollectible"
+        ISSUED = "issued"
+
+    class CreditTo(models.TextChoices):
+        NONE = "", "–"
+        BALANCE = "balance", "the customer's balance"
+        REFUND = "refund", "a refund"
+
+    LIFECYCLE = DOCUMENT_LIFECYCLE
+
+    public_id = PublicIdField(prefix="inv")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="documents")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="documents")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, null=True, related_name="documents", db_index=False
+    )
+    kind = models.CharField(max_length=11, choices=Kind, default=Kind.INVOICE)
+    status = models.CharField(max_length=13, choices=Status, default=Status.DRAFT)
+    number = models.CharField(max_length=40, null=True)
+    sequence = models.PositiveBigIntegerField(null=True, help_text="The number in its series.")
+    currency = CurrencyField()
+    language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
+    issued_on = models.DateField()
+    due_on = models.DateField()
+    letterhead = models.ForeignKey(
+        Letterhead, on_delete=models.PROTECT, related_name="+", db_index=False
+    )
+    bill_to = models.JSONField(help_text="The customer as it stood on the day of issue.")
+    reference = models.CharField(
+        max_length=25, blank=True, default="", help_text="OCR reference: digits, the last by Luhn."
+    )
+    subtotal_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    net_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField(default=0)
+    rounding_minor = models.BigIntegerField(default=0)
+    total_minor = models.BigIntegerField()
+    credit_applied_minor = models.BigIntegerField(default=0)
+    amount_due_minor = models.BigIntegerField()
+    paid_minor = models.BigIntegerField(default=0, db_default=0)
+    credited_minor = models.BigIntegerField(default=0, db_default=0)
+    credit_to = models.CharField(max_length=7, choices=CreditTo, blank=True, default="")
+    closed_on = models.DateField(null=True, blank=True)
+    reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "invoice"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "kind", "sequence"], name="document_number_is_unique"
+            ),
+            models.CheckConstraint(
+                condition=Q(status="draft", sequence__isnull=True, number__isnull=True)
+                | (~Q(status="draft") & Q(sequence__isnull=False, number__isnull=False)),
+                name="issued_document_has_a_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(total_minor=F("net_minor") + F("tax_minor") + F("rounding_minor")),
+                name="document_total_adds_up",
+            ),
+            models.CheckConstraint(
+                condition=Q(amount_due_minor=F("total_minor") - F("credit_applied_minor")),
+                name="document_amount_due_adds_up",
+            ),
+            models.CheckConstraint(condition=Q(total_minor__gte=0), name="document_not_negative"),
+            models.CheckConstraint(
+                condition=Q(credit_applied_minor__gte=0, paid_minor__gte=0, credited_minor__gte=0)
+                & Q(amount_due_minor__gte=F("paid_minor") + F("credited_minor")),
+                name="document_is_not_settled_twice",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
+            ),
+            models.Index(fields=["seller", "number"], name="document_by_number"),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="issued_document_is_never_edited",
+                exclude=["status", "paid_minor", "credited_minor", "closed_on", "reason"],
+                condition=~pgtrigger.Q(old__status="draft"),
+            ),
+            pgtrigger.Protect(
+                name="issued_document_is_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=~pgtrigger.Q(old__status="draft"),
+            ),
+            pgtrigger.FSM(
+                name="document_status_follows_its_lifecycle",
+                field="status",
+                transitions=[
+                    (old, new) for old, news in DOCUMENT_LIFECYCLE.items() for new in sorted(news)
+                ],
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number or self.public_id
+
+    @property
+    def outstanding_minor(self) -> int:
+        """What is still to be paid, in minor units; zero once void or uncollectible."""
+        if self.status != self.Status.OPEN:
+            return 0
+        return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+
+class CreditNoteManager(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset().filter(kind=Invoice.Kind.CREDIT_NOTE)
+
+
+class CreditNote(Invoice):
+    """The documents that give money back."""
+
+    objects = CreditNoteManager()
+
+    class Meta:
+        proxy = True
+
+
+class InvoiceLine(models.Model):
+    """A line of a document, with the reason for its amount.
+
+    ``amount`` is before discount and tax (with the tax in it where the price includes it),
+    ``net`` after discount and without tax. ``days`` of ``of_days`` is the part of the grid period
+    that the line pays for; ``tiers`` how a tiered amount came about.
+    """
+
+    class Kind(models.TextChoices):
+        RECURRING = "recurring"
+        USAGE = "usage"
+        MINIMUM = "minimum"
+        ONE_OFF = "one_off"
+        CREDIT = "credit"
+        DISCOUNT = "discount"
+        ROUNDING = "rounding"
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    position = models.PositiveIntegerField()
+    kind = models.CharField(max_length=9, choices=Kind)
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    price = models.ForeignKey(
+        Price, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+    )
+    description = models.CharField(max_length=500)
+    starts_on = models.DateField(null=True)
+    ends_on = models.DateField(null=True)
+    quantity = AmountField(null=True)
+    unit_amount = AmountField(null=True, help_text="In major units.")
+    amount_minor = models.BigIntegerField()
+    discount_minor = models.BigIntegerField(default=0)
+    net_minor = models.BigIntegerField()
+    tax = models.JSONField(
+        default=list, help_text="Rates: [{category, rate, inclusive, name}], as resolved at issue."
+    )
+    revenue_account = models.CharField(max_length=20, blank=True, default="")
+    days = models.PositiveIntegerField(null=True)
+    of_days = models.PositiveIntegerField(null=True)
+    tiers = models.JSONField(null=True)
+    corrects = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, related_name="corrected_by", db_index=False
+    )
+
+    class Meta:
+        ordering = ["invoice", "position"]
+        indexes = [
+            models.Index(
+                fields=["corrects"],
+                condition=Q(corrects__isnull=False),
+                name="line_corrects_another",
+            )
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="issued_line_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class InvoiceTax(models.Model):
+    """One VAT group of a document: net and tax at one rate of one category (EN 16931 BG-23)."""
+
+    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    category = models.CharField(max_length=20)
+    percent = models.DecimalField(max_digits=7, decimal_places=4)
+    is_inclusive = models.BooleanField(default=False)
+    name = models.CharField(max_length=100, blank=True, default="")
+    net_minor = models.BigIntegerField()
+    tax_minor = models.BigIntegerField()
+
+    class Meta:
+        verbose_name = "VAT group"
+        triggers = [
+            pgtrigger.Protect(
+                name="issued_tax_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.category} {self.percent.normalize():f} %"
+
+
+class Coverage(models.Model):
+    """The days that a charge line has billed for one item: the guard against billing twice.
+
+    Charges insert a row, credits shrink its days and count what they gave back. ``part`` tells
+    the first bill of a usage period (0) from the differences that late usage made (1, 2, …).
+    ``billed_minor`` is the line's amount after discount; never more than that is given back.
+    """
+
+    class Kind(models.IntegerChoices):
+        RECURRING = 0
+        USAGE = 1
+        MINIMUM = 2
+        ONCE = 3
+
+    line = models.OneToOneField(
+        InvoiceLine, on_delete=models.PROTECT, primary_key=True, related_name="coverage"
+    )
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="coverages", db_index=False
+    )
+    item = models.ForeignKey(
+        SubscriptionItem, on_delete=models.PROTECT, related_name="coverages", db_index=False
+    )
+    kind = models.SmallIntegerField(choices=Kind)
+    part = models.SmallIntegerField(default=0)
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    days = DateMultiRangeField()
+    amount_minor = models.BigIntegerField(help_text="The line's amount before discount.")
+    billed_minor = models.BigIntegerField()
+    credited_minor = models.BigIntegerField(default=0)
+    quantity = AmountField(null=True, help_text="Of usage: what the amount was rated on.")
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(credited_minor__gte=0, credited_minor__lte=F("billed_minor")),
+                name="line_is_not_credited_beyond_its_amount",
+            ),
+            ExclusionConstraint(
+                name="item_is_not_billed_twice_for_a_day",
+                expressions=[
+                    ("item", RangeOperators.EQUAL),
+                    ("kind", RangeOperators.EQUAL),
+                    ("part", RangeOperators.EQUAL),
+                    ("days", RangeOperators.OVERLAPS),
+                ],
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["subscription", "ends_on"], name="coverage_in_the_open_window")
+        ]
+
+    def __str__(self) -> str:
+        return f"line {self.line_id}: {self.starts_on}–{self.ends_on}"
+
+
+class OneOffItem(models.Model):
+    """Something to bill once, or to take off, on the next document from ``due_on``."""
+
+    public_id = PublicIdField(prefix="item")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="one_off_items")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="one_off_items")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_items"
+    )
+    currency = CurrencyField()
+    amount_minor = models.BigIntegerField(help_text="May be negative.")
+    description = models.CharField(max_length=500)
+    tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
+    due_on = models.DateField()
+    line = models.OneToOneField(
+        InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_item"
+    )
+
+    class Meta:
+        indexes = [
+            models.Index(
+                fields=["seller", "due_on"],
+                include=["customer"],
+                condition=Q(line__isnull=True),
+                name="one_off_item_is_due",
+            ),
+            models.Index(
+                fields=["customer"], condition=Q(line__isnull=True), name="one_off_item_waits"
+            ),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="billed_one_off_item_is_never_edited",
+                exclude=["line"],
+                condition=pgtrigger.Q(old__line__isnull=False),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.description
+
+
+class CustomerBalance(models.Model):
+    """Money that a customer has with us in one currency: the sum of its entries."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="balances")
+    currency = CurrencyField()
+    balance_minor = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "currency"], name="customer_has_one_balance_in_a_currency"
+            ),
+            models.CheckConstraint(
+                condition=Q(balance_minor__gte=0), name="customer_balance_is_not_negative"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.customer_id}: {self.balance_minor} {self.currency}"
+
+
+class BalanceEntry(models.Model):
+    """One change of a customer's balance, and the document that made it."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="balance_entries")
+    currency = CurrencyField()
+    amount_minor = models.BigIntegerField(help_text="Positive: the customer has more with us.")
+    description = models.CharField(max_length=200, blank=True, default="")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, null=True, related_name="balance_entries"
+    )
+    effective_on = models.DateField()
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name_plural = "balance entries"
+        triggers = [
+            pgtrigger.Protect(
+                name="balance_entry_is_append_only",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.amount_minor} {self.currency}"

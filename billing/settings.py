@@ -1,0 +1,169 @@
+"""Every setting, read from the environment. `billing.checks` says what is wrong with them.
+
+With nothing set, Kvitt runs on this machine alone: for development, the demo and the tests.
+`KVITT_ENV=production` demands a secret key and host names, and HTTPS. Any name may end in `_FILE`
+and hold the path of a file with the value, as container secrets do.
+"""
+
+from pathlib import Path
+
+import environ
+from django.utils.csp import CSP
+from django.utils.translation import gettext_lazy as _
+
+from billing import local, postgres
+
+env = environ.FileAwareEnv()
+
+# The house
+BASE_DIR = Path(__file__).resolve().parent.parent
+IN_PRODUCTION = env("KVITT_ENV", default="development") == "production"
+VAR_DIR = BASE_DIR / env("KVITT_VAR", default="var")
+DEBUG = env.bool("KVITT_DEBUG", default=False)
+ROOT_URLCONF = "billing.urls"
+WSGI_APPLICATION = "billing.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+INSTALLED_APPS = [
+    "unfold",
+    "unfold.contrib.filters",
+    "unfold.contrib.forms",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "pgtrigger",
+    "pghistory",
+    "billing.events",
+    "customers",
+    "catalog",
+    "billing.ledger",
+    "billing.tax",
+    "billing.subscriptions",
+    "billing.usage",
+    "billing.invoicing",
+    "billing.payments",
+    "billing",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.middleware.csp.ContentSecurityPolicyMiddleware",
+    "billing.middleware.admin_csp",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pghistory.middleware.HistoryMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+# Database: the given one, or our own PostgreSQL, started here and left running.
+DATABASE_URL = env("DATABASE_URL", default="")
+if not DATABASE_URL:
+    starts = env("KVITT_PG", default="on") != "off"
+    DATABASE_URL = (postgres.ensure_running if starts else postgres.database_url)(VAR_DIR)
+if DATABASE_URL.startswith(("postgres://", "postgresql://")):
+    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    DATABASES["default"]["CONN_MAX_AGE"] = 60
+    DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
+    DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+
+# Who may sign in
+SECRET_KEY = env("KVITT_SECRET_KEY", default="")
+if not SECRET_KEY and not IN_PRODUCTION:
+    SECRET_KEY = local.secret_key(VAR_DIR)
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
+
+# What the browser may do
+ALLOWED_HOSTS = env.list(
+    "KVITT_ALLOWED_HOSTS",
+    default=[] if IN_PRODUCTION else ["localhost", ".localhost", "127.0.0.1", "[::1]"],
+)
+X_FRAME_OPTIONS = "DENY"
+SECURE_CSP: dict[str, list[str]] = {
+    "default-src": [CSP.SELF],
+    "object-src": [CSP.NONE],
+    "base-uri": [CSP.NONE],
+    "form-action": [CSP.SELF],
+    "frame-ancestors": [CSP.NONE],
+}
+# Unfold's Alpine evaluates expressions from attributes; the rest of the site needs neither.
+ADMIN_CSP: dict[str, list[str]] = SECURE_CSP | {
+    "script-src": [CSP.SELF, CSP.UNSAFE_EVAL],
+    "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],
+    "img-src": [CSP.SELF, "data:"],
+}
+if IN_PRODUCTION:
+    CSRF_COOKIE_SECURE = SESSION_COOKIE_SECURE = True
+    SECURE_SSL_REDIRECT = True
+    SECURE_REDIRECT_EXEMPT = ["^healthz$"]
+    SECURE_HSTS_SECONDS = 365 * 24 * 3600
+    if env.bool("KVITT_BEHIND_PROXY", default=False):
+        SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+# HSTS for subdomains and preloading are promises about a whole domain, which its owner must make.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Language and time
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", _("English")), ("sv", _("Swedish"))]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+# Pages and files
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "static/"
+# Collected for production only; elsewhere WhiteNoise serves files from where they lie.
+STATIC_ROOT = VAR_DIR / "static" if IN_PRODUCTION else None
+STATICFILES_DIRS = [BASE_DIR / "static"]
+WHITENOISE_USE_FINDERS = not IN_PRODUCTION
+MEDIA_ROOT = VAR_DIR / "files"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if IN_PRODUCTION
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+# What it says while it runs
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
+}

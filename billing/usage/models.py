@@ -1,0 +1,92 @@
+import pgtrigger
+from django.db import models
+from django.db.models.functions import Now
+
+from billing.events.public_ids import PublicIdField
+from billing.subscriptions.models import Subscription
+from catalog.models import AmountField
+from customers.models import Seller
+
+
+class Meter(models.Model):
+    """What is measured, and how the records of a period become one quantity."""
+
+    class Aggregation(models.TextChoices):
+        SUM = "sum"
+        COUNT = "count"
+        MAX = "max"
+        UNIQUE = "unique"
+        LAST = "last"
+
+    class RoundingMode(models.TextChoices):
+        NONE = ""
+        ROUND = "round"
+        CEIL = "ceil"
+        FLOOR = "floor"
+
+    public_id = PublicIdField(prefix="meter")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="meters")
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200, blank=True, default="")
+    aggregation = models.CharField(max_length=6, choices=Aggregation, default=Aggregation.SUM)
+    property = models.CharField(
+        max_length=80, blank=True, default="", help_text="Aggregate this property of the record."
+    )
+    filter = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="{property: value or list of values} a record must have.",
+    )
+    is_carried = models.BooleanField(
+        default=False, help_text="The quantity goes over to the next period."
+    )
+    rounding_mode = models.CharField(
+        max_length=5, choices=RoundingMode, blank=True, default=RoundingMode.NONE
+    )
+    rounding_digits = models.SmallIntegerField(default=0)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "code"], name="meter_code_is_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class UsageRecord(models.Model):
+    """One measured event. ``on`` is its day in the subscription's time zone.
+
+    Records are append-only: a wrong one is corrected by another of the opposite quantity.
+    """
+
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.PROTECT, related_name="usage_records", db_index=False
+    )
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="+", db_index=False)
+    key = models.CharField(max_length=100, null=True, blank=True)
+    at = models.DateTimeField()
+    on = models.DateField()
+    quantity = AmountField()
+    value = AmountField(
+        null=True, help_text="What the meter aggregates; empty where the filter leaves it out."
+    )
+    distinct = models.CharField(max_length=200, blank=True, default="")
+    properties = models.JSONField(default=dict, blank=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["subscription", "meter", "key"], name="usage_key_counts_once"
+            )
+        ]
+        indexes = [models.Index(fields=["subscription", "on"], name="usage_of_subscription_by_day")]
+        triggers = [
+            pgtrigger.Protect(
+                name="usage_record_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter_id} {self.quantity} on {self.on}"

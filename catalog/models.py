@@ -1,0 +1,256 @@
+from decimal import Decimal
+
+import pghistory
+import pgtrigger
+from django.contrib.postgres.fields import ArrayField
+from django.core.validators import MaxValueValidator, MinValueValidator
+from django.db import models
+from django.db.models import Q
+
+from billing.engine import pricing
+from billing.events.public_ids import PublicIdField
+from customers.models import CurrencyField, Seller
+
+
+class AmountField(models.DecimalField):
+    """A unit price, rate or quantity: exact, with room for more decimals than money has."""
+
+    def __init__(self, **options):
+        options.setdefault("max_digits", 24)
+        options.setdefault("decimal_places", 10)
+        super().__init__(**options)
+
+
+class IntervalUnit(models.TextChoices):
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    YEAR = "year"
+
+
+@pghistory.track()
+class Product(models.Model):
+    """What is sold, as tax and books see it."""
+
+    public_id = PublicIdField(prefix="prod")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="products")
+    name = models.CharField(max_length=200)
+    description = models.TextField(blank=True, default="")
+    tax_category = models.CharField(
+        max_length=20, default="standard", help_text="A category of the rate table."
+    )
+    revenue_account = models.CharField(
+        max_length=20, default="3041", help_text="The bookkeeping account of its revenue."
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "name"], name="product_name_is_unique")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Plan(models.Model):
+    """What a customer subscribes to: an interval and its prices."""
+
+    public_id = PublicIdField(prefix="plan")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="plans")
+    product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="plans")
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+    family = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        help_text="Plans of one family can be changed into each other.",
+    )
+    interval_unit = models.CharField(max_length=5, choices=IntervalUnit, default=IntervalUnit.MONTH)
+    interval_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
+    trial_days = models.PositiveSmallIntegerField(default=0)
+    is_trial_usage_billed = models.BooleanField(default=False)
+    cycles = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="A fixed term that ends after so many whole periods."
+    )
+    is_active = models.BooleanField(default=True, help_text="Offered to new subscriptions.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "code"], name="plan_code_is_unique"),
+            models.CheckConstraint(
+                condition=Q(interval_count__gte=1), name="plan_interval_is_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class Price(models.Model):
+    """One price of a plan in one currency; never edited once somebody has agreed to it.
+
+    A new price is a new row: the old one is retired and goes on for those who have it.
+    Amounts are in major units.
+    """
+
+    class Model(models.TextChoices):
+        FLAT = "flat"
+        PER_UNIT = "per_unit"
+        GRADUATED = "graduated"
+        VOLUME = "volume"
+        PACKAGE = "package"
+        PERCENTAGE = "percentage"
+        GRADUATED_PERCENTAGE = "graduated_percentage"
+
+    class Billing(models.TextChoices):
+        IN_ADVANCE = "in_advance"
+        IN_ARREARS = "in_arrears"
+        ONCE = "once"
+
+    public_id = PublicIdField(prefix="price")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="prices")
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200, blank=True, default="")
+    currency = CurrencyField()
+    position = models.PositiveSmallIntegerField(default=0)
+    model = models.CharField(max_length=20, choices=Model, default=Model.FLAT)
+    billing = models.CharField(max_length=10, choices=Billing, default=Billing.IN_ADVANCE)
+    amount = AmountField(default=Decimal(0))
+    tiers = models.JSONField(
+        default=list, blank=True, help_text="[{up_to, unit_amount, flat_amount, rate}], strings."
+    )
+    meter = models.CharField(max_length=80, blank=True, default="", help_text="A meter's code.")
+    quantity = AmountField(default=Decimal(1), validators=[MinValueValidator(0)])
+    package_size = AmountField(default=Decimal(1))
+    free_units = AmountField(default=Decimal(0))
+    rate = AmountField(default=Decimal(0), help_text="Percent.")
+    fixed_amount = AmountField(default=Decimal(0), help_text="For each event.")
+    free_events = models.PositiveIntegerField(null=True, blank=True)
+    free_value = AmountField(null=True, blank=True)
+    event_minimum = AmountField(null=True, blank=True)
+    event_maximum = AmountField(null=True, blank=True)
+    minimum_amount = AmountField(null=True, blank=True, help_text="For each period.")
+    is_prorated = models.BooleanField(default=True)
+    is_tax_inclusive = models.BooleanField(
+        default=False, help_text="With rates of the rate table: the price includes the tax."
+    )
+    tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this price.")
+    is_used = models.BooleanField(default=False, editable=False)
+    is_active = models.BooleanField(default=True, help_text="Offered to new subscriptions.")
+
+    class Meta:
+        ordering = ["plan", "position", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["plan", "code", "currency"],
+                condition=Q(is_active=True),
+                name="active_price_code_is_unique",
+            ),
+            models.CheckConstraint(
+                condition=Q(quantity__gte=0), name="price_quantity_not_negative"
+            ),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="used_price_is_never_edited",
+                exclude=["is_active", "is_used", "name"],
+                condition=pgtrigger.Q(old__is_used=True),
+            ),
+            pgtrigger.Protect(
+                name="used_price_is_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__is_used=True),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan_id}:{self.code}"
+
+    def terms(self, agreed_amount: Decimal | None = None) -> pricing.Price:
+        """The price as the engine takes it, with the amount agreed where one was."""
+        return pricing.Price(
+            code=self.code,
+            model=self.model,
+            billing=self.billing,
+            amount=self.amount if agreed_amount is None else agreed_amount,
+            tiers=tuple(
+                pricing.Tier(
+                    up_to=None if tier.get("up_to") is None else Decimal(tier["up_to"]),
+                    unit_amount=Decimal(tier.get("unit_amount") or 0),
+                    flat_amount=Decimal(tier.get("flat_amount") or 0),
+                    rate=Decimal(tier.get("rate") or 0),
+                )
+                for tier in self.tiers
+            ),
+            meter=self.meter or None,
+            package_size=self.package_size,
+            free_units=self.free_units,
+            rate=self.rate,
+            fixed_amount=self.fixed_amount,
+            free_events=self.free_events,
+            free_value=self.free_value,
+            event_minimum=self.event_minimum,
+            event_maximum=self.event_maximum,
+            minimum_amount=self.minimum_amount,
+            is_prorated=self.is_prorated,
+            ref=self.pk,
+        )
+
+
+@pghistory.track()
+class Coupon(models.Model):
+    """A discount: so much percent or such an amount off, once, for some periods or for ever."""
+
+    class Duration(models.TextChoices):
+        ONCE = "once"
+        REPEATING = "repeating"
+        FOREVER = "forever"
+
+    public_id = PublicIdField(prefix="coup")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="coupons")
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200, blank=True, default="")
+    percent_off = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+    )
+    amount_off_minor = models.BigIntegerField(null=True, blank=True)
+    currency = CurrencyField(blank=True, default="", help_text="Of the amount.")
+    duration = models.CharField(max_length=10, choices=Duration, default=Duration.ONCE)
+    periods = models.PositiveSmallIntegerField(
+        null=True, blank=True, help_text="Billing periods, for a repeating coupon."
+    )
+    plans = ArrayField(
+        models.CharField(max_length=80), default=list, blank=True, help_text="Codes; empty: all."
+    )
+    prices = ArrayField(
+        models.CharField(max_length=80), default=list, blank=True, help_text="Codes; empty: all."
+    )
+    is_active = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["seller", "code"], name="coupon_code_is_unique"),
+            models.CheckConstraint(
+                condition=Q(percent_off__isnull=False, amount_off_minor__isnull=True)
+                | Q(percent_off__isnull=True, amount_off_minor__gt=0),
+                name="coupon_is_percent_or_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(percent_off__isnull=True) | Q(percent_off__gte=0, percent_off__lte=100),
+                name="coupon_percent_is_in_range",
+            ),
+            models.CheckConstraint(
+                condition=~Q(duration="repeating") | Q(periods__gte=1),
+                name="repeating_coupon_has_periods",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code

@@ -1,0 +1,148 @@
+import zoneinfo
+
+import pghistory
+import pgtrigger
+from django.core.exceptions import ValidationError
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+from django_countries.fields import CountryField
+
+from billing.engine.errors import UnknownCurrency
+from billing.engine.money import exponent
+from billing.events.public_ids import PublicIdField
+
+LANGUAGES = [("en", "English"), ("sv", "Svenska")]
+
+
+def validate_currency(code: str) -> None:
+    """Accept the ISO 4217 codes that the engine knows the exponent of."""
+    try:
+        exponent(code)
+    except UnknownCurrency as error:
+        raise ValidationError(error.message, code=error.code) from error
+
+
+def validate_time_zone(name: str) -> None:
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"“{name}” is no time zone. Use a name such as Europe/Stockholm.")
+
+
+class CurrencyField(models.CharField):
+    """An ISO 4217 code; the amounts beside it are in its smallest unit."""
+
+    def __init__(self, **options):
+        options.setdefault("max_length", 3)
+        options.setdefault("validators", [validate_currency])
+        super().__init__(**options)
+
+
+class Address(models.Model):
+    address_line1 = models.CharField(max_length=200, blank=True, default="")
+    address_line2 = models.CharField(max_length=200, blank=True, default="")
+    postal_code = models.CharField(max_length=20, blank=True, default="")
+    city = models.CharField(max_length=100, blank=True, default="")
+
+    class Meta:
+        abstract = True
+
+
+@pghistory.track()
+class Seller(Address):
+    """A legal entity and its brand. Live and test never mix: all else hangs on one seller."""
+
+    class Rounding(models.TextChoices):
+        NONE = "none", "to the smallest unit"
+        WHOLE = "whole", "to the whole unit, with a rounding line"
+
+    public_id = PublicIdField(prefix="sel")
+    name = models.CharField(max_length=200, help_text="The brand, as customers know it.")
+    legal_name = models.CharField(max_length=200, blank=True, default="")
+    is_live = models.BooleanField(
+        default=False, help_text="Live sellers issue legal documents. This cannot be changed later."
+    )
+    country = CountryField(default="SE")
+    seat = models.CharField(max_length=100, blank=True, default="", help_text="Registered seat.")
+    currency = CurrencyField(default="SEK", help_text="The currency of the books.")
+    time_zone = models.CharField(
+        max_length=50, default="Europe/Stockholm", validators=[validate_time_zone]
+    )
+    language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
+    organisation_number = models.CharField(max_length=30, blank=True, default="")
+    vat_number = models.CharField(max_length=20, blank=True, default="")
+    has_f_tax = models.BooleanField(default=False, help_text="Approved for Swedish F-tax.")
+    email = models.EmailField(blank=True, default="")
+    phone = models.CharField(max_length=40, blank=True, default="")
+    website = models.URLField(blank=True, default="")
+    bankgiro = models.CharField(max_length=20, blank=True, default="")
+    plusgiro = models.CharField(max_length=20, blank=True, default="")
+    iban = models.CharField(max_length=40, blank=True, default="")
+    bic = models.CharField(max_length=11, blank=True, default="")
+    logo = models.ImageField(upload_to="logos", blank=True, default="")
+    accent_color = models.CharField(
+        max_length=7,
+        default="#14171f",
+        validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write a colour such as #1d5fbf.")],
+    )
+    rounding = models.CharField(max_length=10, choices=Rounding, default=Rounding.NONE)
+    tax = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Rates on everything sold, such as [{'category': 'S', 'rate': '25'}]; an empty "
+        "list for none; leave empty to take them from the rate table.",
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        triggers = [pgtrigger.ReadOnly(name="seller_mode_is_never_changed", fields=["is_live"])]
+
+    def __str__(self) -> str:
+        return self.name if self.is_live else f"{self.name} (test)"
+
+
+@pghistory.track()
+class Customer(Address):
+    """Who is billed, by one seller. The row is also the one lock around a customer's money."""
+
+    class Collection(models.TextChoices):
+        INVOICE = "invoice", "pays the invoice"
+        AUTOMATIC = "automatic", "we charge the payment method"
+
+    class Delivery(models.TextChoices):
+        EMAIL = "email", "by mail with PDF"
+        PRINT = "print", "printed"
+
+    public_id = PublicIdField(prefix="cus")
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="customers")
+    external_id = models.CharField(
+        max_length=100, null=True, blank=True, help_text="The shop's own id, unique for a seller."
+    )
+    name = models.CharField(max_length=200)
+    email = models.EmailField(blank=True, default="")
+    is_business = models.BooleanField(default=False)
+    country = CountryField(default="SE")
+    language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
+    vat_number = models.CharField(max_length=20, blank=True, default="")
+    organisation_number = models.CharField(max_length=30, blank=True, default="")
+    net_terms_days = models.PositiveSmallIntegerField(
+        default=14, help_text="Days from the invoice's date to its due date."
+    )
+    collection = models.CharField(max_length=10, choices=Collection, default=Collection.INVOICE)
+    delivery = models.CharField(max_length=10, choices=Delivery, default=Delivery.EMAIL)
+    is_consolidated = models.BooleanField(
+        default=True, help_text="One document for all subscriptions, or one for each."
+    )
+    tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this customer.")
+    metadata = models.JSONField(default=dict, blank=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "external_id"], name="customer_external_id_is_unique"
+            )
+        ]
+        indexes = [models.Index(fields=["email"], name="customer_email")]
+
+    def __str__(self) -> str:
+        return self.name
