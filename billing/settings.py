@@ -159,6 +159,37 @@ STORAGES = {
     },
 }
 
+# The operator's desk; `billing.admin_site` fills it
+LOGIN_REDIRECT_URL = "admin:index"
+UNFOLD = {
+    "SITE_TITLE": "Kvitt",
+    "SITE_HEADER": "Kvitt",
+    "SITE_SUBHEADER": "Billing",
+    "SITE_SYMBOL": "receipt_long",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "STYLES": ["billing.admin_site.stylesheet"],
+    "DASHBOARD_CALLBACK": "billing.admin_site.front_page",
+    "COMMAND": {"search_callback": "billing.admin_site.search"},
+    "SIDEBAR": {"navigation": "billing.admin_site.navigation"},
+    "BORDER_RADIUS": "8px",
+    "COLORS": {
+        "primary": {
+            "50": "#eef4fc",
+            "100": "#d9e6f8",
+            "200": "#b5cff1",
+            "300": "#85b0e6",
+            "400": "#4f8bd8",
+            "500": "#2f71c9",
+            "600": "#1d5fbf",
+            "700": "#184d9c",
+            "800": "#173f7d",
+            "900": "#163564",
+            "950": "#0f2142",
+        }
+    },
+}
+
 # What it says while it runs
 LOGGING = {
     "version": 1,

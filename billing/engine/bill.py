@@ -6,7 +6,7 @@ same call, and the call after it owes nothing.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -47,11 +47,14 @@ class Item:
 
 @dataclass(slots=True)
 class Pause:
-    """Days without service. ``is_credited``: days billed ahead come back."""
+    """Days without service. What becomes of the days billed ahead: with ``is_credited`` they come
+    back, with ``is_shifting`` they move to after the pause, with neither they stay where they are.
+    """
 
     start: date
     end: date | None = None
     is_credited: bool = True
+    is_shifting: bool = False
 
 
 @dataclass(slots=True)
@@ -186,9 +189,11 @@ def draft_bill(
     """
     draft = _Draft(agreement, usage, as_of)
     grid = _open_periods(draft)
+    shifts = [pause for pause in agreement.pauses if pause.is_shifting and pause.end]
     by_item: dict[Any, list[Billed]] = {}
     for row in billed:
-        by_item.setdefault(row.item, []).append(row)
+        moved = _shifted(row, shifts) if shifts and row.kind == RECURRING else row
+        by_item.setdefault(row.item, []).append(moved)
     for item in agreement.items:
         _check(item)
         rows = by_item.get(item.ref, [])
@@ -199,6 +204,8 @@ def draft_bill(
         else:
             _bill_recurring(draft, item, rows, grid)
     credits = [line for line in draft.lines if line.kind == "credit"]
+    if shifts:
+        _unshift(credits, billed, shifts)
     charges = [line for line in draft.lines if line.kind != "credit"]
     charges.sort(key=_in_reading_order)
     if as_of < draft.end < FOREVER:
@@ -209,6 +216,35 @@ def draft_bill(
         next_bill_on=None if draft.next_on == FOREVER else draft.next_on,
         window_on=started[-2] if len(started) > 1 else grid[0].start,
     )
+
+
+def _shifted(row: Billed, shifts: Sequence[Pause]) -> Billed:
+    """A line billed before a shifting pause, with the days from the pause on moved behind it."""
+    days = row.days
+    for pause in shifts:
+        assert pause.end
+        if row.start <= pause.start:
+            by = pause.end - pause.start
+            before = intersection(days, [(date.min, pause.start)])
+            after = intersection(days, [(pause.start, FOREVER)])
+            days = before + [(start + by, end + by) for start, end in after]
+    return row if days is row.days else replace(row, days=days)
+
+
+def _unshift(credits: Sequence[Line], billed: Sequence[Billed], shifts: Sequence[Pause]) -> None:
+    """Say the days given back as the corrected lines know them, before any pause moved them."""
+    originals = {row.ref: row for row in billed}
+    for line in credits:
+        assert line.corrects
+        row = line.corrects = originals[line.corrects.ref]
+        for pause in reversed(shifts):
+            assert pause.end
+            if row.start <= pause.start:
+                by = pause.end - pause.start
+                line.given_back = [
+                    (start - by, end - by) if start >= pause.end else (start, end)
+                    for start, end in line.given_back
+                ]
 
 
 def _check(item: Item) -> None:

@@ -133,6 +133,10 @@ class Invoice(Stateful):
 
     class Meta:
         verbose_name = "invoice"
+        permissions = [
+            ("void_invoice", "Can void an invoice"),
+            ("write_off_invoice", "Can write off an invoice"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["seller", "kind", "sequence"], name="document_number_is_unique"
@@ -381,6 +385,9 @@ class OneOffItem(models.Model):
             models.Index(
                 fields=["customer"], condition=Q(line__isnull=True), name="one_off_item_waits"
             ),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=~Q(amount_minor=0), name="one_off_item_is_not_zero")
         ]
         triggers = [
             pgtrigger.ReadOnly(

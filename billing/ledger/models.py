@@ -63,8 +63,10 @@ class Transfer(models.Model):
     )
     currency = CurrencyField()
     amount_minor = models.BigIntegerField()
-    book_amount_minor = models.BigIntegerField(help_text="In the seller's book currency.")
-    book_rate = AmountField(help_text="Book currency for one unit of the currency.")
+    book_amount_minor = models.BigIntegerField(
+        null=True, help_text="In the seller's book currency; empty while no rate is known."
+    )
+    book_rate = AmountField(null=True, help_text="Book currency for one unit of the currency.")
     effective_on = models.DateField()
     document = models.CharField(max_length=12, choices=Document)
     document_id = models.BigIntegerField(db_index=True)

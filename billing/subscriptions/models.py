@@ -94,6 +94,9 @@ class Subscription(Stateful):
     agreed_ends_on = models.DateField(
         null=True, blank=True, help_text="The end agreed at the start: a fixed term."
     )
+    quantities = models.JSONField(
+        default=dict, blank=True, help_text="{price code: quantity} that differ from the plan's."
+    )
     is_unused_credited_at_end = models.BooleanField(default=False)
     is_unused_refunded_at_end = models.BooleanField(default=False)
     is_final_usage_billed = models.BooleanField(default=True)
@@ -132,6 +135,12 @@ class Subscription(Stateful):
             models.Index(
                 fields=["seller"], condition=~Q(parked_reason=""), name="subscription_is_parked"
             ),
+        ]
+        permissions = [
+            ("pause_subscription", "Can pause a subscription"),
+            ("resume_subscription", "Can resume a subscription"),
+            ("cancel_subscription", "Can cancel a subscription"),
+            ("undo_cancel_subscription", "Can undo the canceling of a subscription"),
         ]
         triggers = [
             pgtrigger.Trigger(

@@ -1,0 +1,253 @@
+"""The operator's front page and navigation: by what people come to do, not by app."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from billing.events.models import Delivery
+from billing.invoicing.models import CreditNote, Invoice
+from billing.payments.models import Payment
+from billing.subscriptions.models import Subscription
+from customers.admin import on_sellers_day
+from customers.models import Customer
+
+COUNT_MAX = 10_000
+FOUND_MAX = 8
+SEARCHED = {
+    Customer: "group",
+    Invoice: "receipt_long",
+    CreditNote: "assignment_return",
+    Subscription: "autorenew",
+    Payment: "payments",
+}
+
+# Title, then (title, icon, model as app.name, query).
+MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+    (
+        "Work",
+        (
+            ("Parked subscriptions", "front_hand", "subscriptions.subscription", "work=parked"),
+            ("Open invoices", "hourglass_top", "invoicing.invoice", "work=open"),
+            ("Overdue invoices", "alarm", "invoicing.invoice", "work=overdue"),
+        ),
+    ),
+    ("Customers", (("Customers", "group", "customers.customer", ""),)),
+    (
+        "Selling",
+        (
+            ("Products", "category", "catalog.product", ""),
+            ("Plans", "layers", "catalog.plan", ""),
+            ("Prices", "sell", "catalog.price", ""),
+            ("Coupons", "redeem", "catalog.coupon", ""),
+        ),
+    ),
+    (
+        "Billing",
+        (
+            ("Subscriptions", "autorenew", "subscriptions.subscription", ""),
+            ("Invoices", "receipt_long", "invoicing.invoice", ""),
+            ("Credit notes", "assignment_return", "invoicing.creditnote", ""),
+            ("One-off items", "add_shopping_cart", "invoicing.oneoffitem", ""),
+            ("Usage", "speed", "usage.usagerecord", ""),
+        ),
+    ),
+    (
+        "Money",
+        (
+            ("Payments", "payments", "payments.payment", ""),
+            ("Refunds", "undo", "payments.refund", ""),
+            ("Balances", "account_balance_wallet", "invoicing.customerbalance", ""),
+        ),
+    ),
+    (
+        "Books",
+        (
+            ("Accounts", "menu_book", "ledger.account", ""),
+            ("Transfers", "swap_horiz", "ledger.transfer", ""),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            ("Sellers", "storefront", "customers.seller", ""),
+            ("Tax rates", "percent", "tax.taxrate", ""),
+            ("Meters", "straighten", "usage.meter", ""),
+            ("Number series", "tag", "invoicing.numberseries", ""),
+            ("Events", "bolt", "events.event", ""),
+            ("Staff", "badge", "auth.user", ""),
+            ("Roles", "key", "auth.group", ""),
+        ),
+    ),
+)
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("desk.css")
+
+
+def navigation(request: HttpRequest) -> list[dict[str, Any]]:
+    """The menu with what this user may see; groups with nothing in them are left out."""
+    groups = (
+        {"title": title, "separator": True, "items": list(_items(request, entries))}
+        for title, entries in MENU
+    )
+    return [
+        {"items": [_front_page(request)]},
+        *(group for group in groups if group["items"]),
+    ]
+
+
+def _front_page(request: HttpRequest) -> dict[str, Any]:
+    return {"title": "Today", "icon": "today", "link": reverse("admin:index")}
+
+
+def _items(
+    request: HttpRequest, entries: tuple[tuple[str, str, str, str], ...]
+) -> Iterator[dict[str, Any]]:
+    for title, icon, model, query in entries:
+        app, name = model.split(".")
+        if _may_see(request, app, name):
+            url = reverse(f"admin:{app}_{name}_changelist")
+            yield {
+                "title": title,
+                "icon": icon,
+                "link": f"{url}?{query}" if query else url,
+                "active": _is_here(request, url, query),
+            }
+
+
+def _may_see(request: HttpRequest, app: str, name: str) -> bool:
+    if app == "auth":
+        return request.user.is_superuser  # type: ignore[union-attr]
+    return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
+        f"{app}.change_{name}"
+    )
+
+
+def _is_here(request: HttpRequest, url: str, query: str) -> bool:
+    """A list and its work are two entries of the menu: only one of them lights up."""
+    work = request.GET.get("work", "")
+    wanted = query.removeprefix("work=")
+    if not request.path.startswith(url):
+        return False
+    return work == wanted if work in {"parked", "open", "overdue"} else not wanted
+
+
+@dataclass(frozen=True)
+class Work:
+    """A kind of work: how much of it, and the list that it is in."""
+
+    title: str
+    note: str
+    icon: str
+    permission: str
+    waiting: QuerySet
+    list_of: str
+    query: str
+
+    def context(self) -> dict[str, Any]:
+        count = self.waiting.order_by()[: COUNT_MAX + 1].count()
+        return {
+            "title": self.title,
+            "note": self.note,
+            "icon": self.icon,
+            "count": count,
+            "shown": f"more than {COUNT_MAX}" if count > COUNT_MAX else count,
+            "url": f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}",
+        }
+
+
+def _work() -> list[Work]:
+    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
+    invoices = ("invoicing.view_invoice", "invoicing_invoice")
+    subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
+
+    def of_invoices(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
+        return Work(title, note, icon, invoices[0], found, invoices[1], query)
+
+    def of_subscriptions(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
+        return Work(title, note, icon, subscriptions[0], found, subscriptions[1], query)
+
+    return [
+        of_subscriptions(
+            "Parked subscriptions",
+            "Cannot be billed until somebody sets them right.",
+            "front_hand",
+            Subscription.objects.exclude(parked_reason=""),
+            "work=parked",
+        ),
+        of_subscriptions(
+            "Due to be billed",
+            "Until today; the next run takes them.",
+            "receipt_long",
+            to_bill.filter(on_sellers_day("next_bill_on__lte")),
+            "work=due",
+        ),
+        of_invoices(
+            "Overdue invoices",
+            "Open, and due before today.",
+            "alarm",
+            open_invoices.filter(on_sellers_day("due_on__lt")),
+            "work=overdue",
+        ),
+        of_invoices(
+            "Due today",
+            "Open, and due today.",
+            "event",
+            open_invoices.filter(on_sellers_day("due_on")),
+            "work=due",
+        ),
+        of_invoices(
+            "Open invoices",
+            "Issued and not yet paid.",
+            "hourglass_top",
+            open_invoices,
+            "work=open",
+        ),
+        Work(
+            "Undelivered events",
+            "Given up after the last attempt.",
+            "bolt",
+            "events.view_delivery",
+            Delivery.objects.filter(state=Delivery.State.DEAD),
+            "events_delivery",
+            "state__exact=dead",
+        ),
+    ]
+
+
+def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What needs a hand, each with the list behind the number."""
+    context["work"] = [work.context() for work in _work() if request.user.has_perm(work.permission)]
+    context["title"] = "Today"
+    return context
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What Ctrl-K finds, a few of each kind: by number, public id, name or email."""
+    found: list[SearchResult] = []
+    for model, icon in SEARCHED.items():
+        desk = admin.site.get_model_admin(model)
+        if desk.has_view_permission(request):
+            rows, _ = desk.get_search_results(request, desk.get_queryset(request), term)
+            found.extend(_result(row, icon) for row in rows[:FOUND_MAX])
+    return found
+
+
+def _result(row: Any, icon: str) -> SearchResult:
+    options = row._meta
+    owner = getattr(row, "customer", None)
+    return SearchResult(
+        title=str(row),
+        description=" · ".join(filter(None, [options.verbose_name, owner and owner.name])),
+        link=reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk]),
+        icon=icon,
+    )

@@ -1,0 +1,512 @@
+"""What the operator's pages are made of.
+
+A `Desk` is the admin of one model, with panels (tables of what hangs on the object) and page
+actions (buttons that ask on a page of their own before they act). `ReadOnly` is the one for rows
+that nobody edits. An app adds to the page of an object of an app below it through `Desk.extend`,
+because the lower one must not know it.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import partial
+from operator import attrgetter
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.utils import display_for_value, quote, unquote
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.paginator import Paginator
+from django.db import DatabaseError, OperationalError, models, transaction
+from django.db.models import ProtectedError, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.functional import cached_property
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, SWITCH_CLASSES, TEXTAREA_CLASSES
+
+from billing.engine.errors import BillingError
+from billing.engine.money import EXPONENTS, exact_minor, major_string
+from billing.events import clock
+
+NOTHING = "–"
+BULK_MAX = 200
+# What an operator most likely came for stands first, what is hard to take back last.
+RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
+
+
+# How things are written
+
+
+class Figure(SafeString):
+    """A figure as it stands on a page; tables align it to the right."""
+
+
+def figure(text: str) -> Figure:
+    return Figure(format_html('<span class="figure">{}</span>', text))
+
+
+def money(minor: int | None, currency: str) -> str:
+    """An amount with its currency, set so that columns of amounts line up."""
+    if minor is None or not currency:
+        return NOTHING
+    return figure(f"{major_string(minor, currency)} {currency}")
+
+
+def plain(number: Decimal | None) -> str:
+    """A quantity or a unit price without the zeros that its column pads it with."""
+    return NOTHING if number is None else figure(trimmed(number))
+
+
+def trimmed(number: Decimal) -> str:
+    """199 and not 199.0000000000."""
+    return f"{number.normalize():f}"
+
+
+def link(obj: models.Model | None, text: object = "") -> str:
+    """A link to the object's page; the text is escaped."""
+    if obj is None:
+        return NOTHING
+    options = obj._meta
+    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(obj.pk)])
+    return format_html('<a href="{}" class="text-link">{}</a>', url, text or obj)
+
+
+def money_column(name: str, description: str = "", currency: str = "currency") -> Callable:
+    """A column that shows a field of minor units as money."""
+    minor_of, currency_of = attrgetter(name), attrgetter(currency)
+    title = description or name.removesuffix("_minor").replace("_", " ")
+
+    @display(description=title, ordering=name.replace(".", "__"), formatting="price")
+    def column(admin: object, obj: models.Model) -> str:
+        return money(minor_of(obj), currency_of(obj))
+
+    return column
+
+
+def plain_column(name: str, description: str = "") -> Callable:
+    """A column that shows a decimal field without padding."""
+    title = description or name.replace("_", " ")
+
+    @display(description=title, ordering=name, formatting="price")
+    def column(admin: object, obj: models.Model) -> str:
+        return plain(getattr(obj, name))
+
+    return column
+
+
+def link_column(name: str, ordering: str = "") -> Callable:
+    """A column that links to what a foreign key points at."""
+    target_of = attrgetter(name)
+
+    @display(description=name.rpartition(".")[2].replace("_", " "), ordering=ordering or name)
+    def column(admin: object, obj: models.Model) -> str:
+        return link(target_of(obj))
+
+    return column
+
+
+def label_column(name: str, colors: Mapping[str, str], description: str = "") -> Callable:
+    """A column that shows a choice as a word on a ground: success, warning, danger or info."""
+    title = description or name.replace("_", " ")
+
+    @display(description=title, ordering=name, label=dict(colors))
+    def column(admin: object, obj: models.Model) -> tuple[str, str]:
+        value = getattr(obj, name)
+        return value, getattr(obj, f"get_{name}_display")()
+
+    return column
+
+
+# Tables of what hangs on an object
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A table on an object's page: the first rows, and a link to the list of all of them."""
+
+    title: str
+    rows: Callable[[Any], QuerySet]
+    columns: Mapping[str, Callable[[Any], object]]
+    list_of: type[models.Model] | None = None
+    list_by: str = ""
+    rows_max: int = 20
+    when_empty: str = "None yet."
+
+    def context(self, obj: models.Model) -> dict[str, object]:
+        found = list(self.rows(obj)[: self.rows_max + 1])
+        table = [[show(row) for show in self.columns.values()] for row in found[: self.rows_max]]
+        return {
+            "title": self.title,
+            "headers": [
+                {"title": title, "is_figure": any(isinstance(cell, Figure) for cell in cells)}
+                for title, cells in zip(self.columns, zip(*table, strict=True), strict=bool(table))
+            ],
+            "rows": [[display_for_value(cell, NOTHING) for cell in row] for row in table],
+            "more_url": self._list_url(obj) if len(found) > self.rows_max else "",
+            "rows_max": self.rows_max,
+            "when_empty": self.when_empty,
+        }
+
+    def _list_url(self, obj: models.Model) -> str:
+        if self.list_of is None:
+            return ""
+        options = self.list_of._meta
+        url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        return f"{url}?{self.list_by}={obj.pk}"
+
+
+# Buttons that ask before they act
+
+
+class ActionForm(forms.Form):
+    """What a page action asks for, about one object.
+
+    The key tells a form that is sent twice from one that is filled in twice.
+    """
+
+    key = forms.CharField(max_length=20, widget=forms.HiddenInput)
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        self.obj = obj
+        options["initial"] = {"key": secrets.token_hex(6), **options.get("initial", {})}
+        super().__init__(*args, **options)
+        self.ask()
+        for asked in self.fields.values():
+            asked.widget.attrs["class"] = " ".join(_classes(asked.widget))
+
+    def ask(self) -> None:
+        """Add the fields that depend on the object."""
+
+    def clean_amount(self) -> Decimal | None:
+        """Amounts are typed in major units: more decimals than the currency has are a mistake."""
+        amount = self.cleaned_data["amount"]
+        if amount is None:
+            return None
+        currency = self.cleaned_data.get("currency") or self.obj.currency
+        try:
+            self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
+        except BillingError as error:
+            raise ValidationError(error.message, code=error.code) from error
+        return amount
+
+
+def _classes(widget: forms.Widget) -> Sequence[str]:
+    if isinstance(widget, forms.CheckboxInput):
+        return SWITCH_CLASSES
+    if isinstance(widget, forms.Select):
+        return SELECT_CLASSES
+    return TEXTAREA_CLASSES if isinstance(widget, forms.Textarea) else INPUT_CLASSES
+
+
+def date_field(**options: Any) -> forms.DateField:
+    """A day, picked with the browser's own calendar."""
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    return forms.DateField(widget=widget, **options)
+
+
+def currency_choices() -> list[tuple[str, str]]:
+    return [(code, code) for code in sorted(EXPONENTS)]
+
+
+class PageAction:
+    """A button on an object's page: asks on a page of its own, then does it and says what it did.
+
+    `run` calls a function of some `actions.py` in the transaction that also leaves the log entry.
+    Whether the button is offered is only a courtesy: the function is what refuses.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    explanation: ClassVar[str]
+    permission: ClassVar[str]
+    icon: ClassVar[str] = ""
+    variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
+    form_class: ClassVar[type[ActionForm]] = ActionForm
+    is_for_many: ClassVar[bool] = False
+
+    def is_offered(self, obj: Any) -> bool:
+        return True
+
+    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
+        """Do it and tell what was done, in a sentence."""
+        raise NotImplementedError
+
+
+@dataclass
+class Outcome:
+    """What became of an action on many objects."""
+
+    done: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+
+def today_of(obj: Any) -> date:
+    """Today where the object's seller keeps its calendar."""
+    return clock.today(getattr(obj, "time_zone", None) or obj.seller.time_zone)
+
+
+def refusal(error: BillingError | DatabaseError) -> str:
+    """Why something was not done, in words for the operator."""
+    if isinstance(error, BillingError):
+        return error.message
+    if isinstance(error, ProtectedError):
+        return "Nothing was deleted: other records depend on this one."
+    reason = str(error).strip().partition("\n")[0]
+    return f"Nothing was changed: the database refused it ({reason})."
+
+
+# Lists of big tables
+
+
+class CappedPaginator(Paginator):
+    """Counts no further than anybody pages: counting millions of rows takes longer than a list."""
+
+    COUNT_MAX = 10_000
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: self.COUNT_MAX].count()
+
+
+class PlainDecimalField(forms.DecimalField):
+    def prepare_value(self, value: Any) -> Any:
+        return trimmed(value) if isinstance(value, Decimal) else value
+
+
+# The admin of a model
+
+
+class Desk(ModelAdmin):
+    """The admin of a model that operators may edit, as far as nothing depends on it.
+
+    `fixed_fields` can be chosen once, when the object is added.
+    """
+
+    fixed_fields: ClassVar[Sequence[str]] = ()
+    panels: ClassVar[Sequence[Panel]] = ()
+    page_actions: ClassVar[Sequence[PageAction]] = ()
+    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
+    list_filter_submit = True
+    list_per_page = 50
+    show_full_result_count = False
+    warn_unsaved_form = True
+    change_form_outer_after_template = "admin/desk/panels.html"
+
+    @classmethod
+    def extend(
+        cls, *, panels: Sequence[Panel] = (), page_actions: Sequence[PageAction] = ()
+    ) -> None:
+        """Add what an app further up the house knows about this page's object."""
+        cls.panels = (*cls.panels, *panels)
+        cls.page_actions = (*cls.page_actions, *page_actions)
+
+    # What may be edited and deleted
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        fixed = self.fixed_fields if obj is not None else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        return obj is None or not _is_depended_on(obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_refusal(request, super().changeform_view, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_refusal(request, super().delete_view, *args, **options)
+
+    def _or_refusal(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """What the database guards against comes back as a message, not as a failure of ours."""
+        try:
+            return view(request, *args, **options)
+        except OperationalError:
+            raise
+        except (ProtectedError, DatabaseError) as error:
+            messages.error(request, refusal(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    # Panels and page actions
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None:
+            context["actions_detail"] = self._buttons(request, obj)
+            context["panels"] = [panel.context(obj) for panel in self.panels]
+        return super().render_change_form(request, context, *args, **options)
+
+    def _buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        offered = sorted(self.page_actions, key=lambda action: RANK.get(action.variant, 1))
+        return [
+            {
+                "title": action.label,
+                "icon": action.icon,
+                "variant": action.variant,
+                "attrs": {},
+                "path": reverse(f"admin:{self._url_name}_act", args=[quote(obj.pk), action.name]),
+            }
+            for action in offered
+            if request.user.has_perm(action.permission) and action.is_offered(obj)
+        ]
+
+    @property
+    def _url_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}"
+
+    def get_urls(self) -> list[URLPattern]:
+        act = path(
+            "<path:object_id>/act/<slug:name>/",
+            self.admin_site.admin_view(self.act_view),
+            name=f"{self._url_name}_act",
+        )
+        return [act, *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask, then act: on success back to the object's page, else the form with the reason."""
+        action = next((each for each in self.page_actions if each.name == name), None)
+        obj = self.get_object(request, unquote(object_id))
+        if action is None or obj is None:
+            raise Http404
+        may_see = self.has_view_permission(request, obj)
+        if not (may_see and request.user.has_perm(action.permission)):
+            raise PermissionDenied
+        form = action.form_class(obj, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                messages.success(request, self.perform(request, action, obj, form.cleaned_data))
+            except OperationalError:
+                raise
+            except (BillingError, DatabaseError) as error:
+                form.add_error(None, refusal(error))
+            else:
+                url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
+                return HttpResponseRedirect(url)
+        context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
+        return self._page(request, action, "admin/desk/act.html", context)
+
+    def perform(
+        self, request: HttpRequest, action: PageAction, obj: Any, asked: Mapping[str, Any]
+    ) -> str:
+        """Run the action and log it in one transaction, under the lock of the customer's money."""
+        key = asked["key"]
+        given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
+        if "amount" in asked:
+            given.setdefault("amount_minor", None)
+        with transaction.atomic():
+            customer = getattr(obj, "customer", obj)
+            type(customer)._base_manager.select_for_update().get(pk=customer.pk)
+            obj.refresh_from_db()
+            if self._was_done(obj, key):
+                return "This form was sent twice; it was done once."
+            actor = f"user:{request.user.get_username()}"
+            done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
+            self.log_change(request, obj, f"{done} (form {key})")
+        return done
+
+    def _was_done(self, obj: Any, key: str) -> bool:
+        of_object = LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
+            object_id=obj.pk,
+        )
+        return of_object.filter(change_message__endswith=f"(form {key})").exists()
+
+    def _page(
+        self, request: HttpRequest, action: PageAction, template: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.label,
+            "opts": self.opts,
+            "action": action,
+            **context,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, template, context)
+
+    # Actions on many rows of a list
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        actions = super().get_actions(request)
+        # Deleting in bulk passes the checks of each row by; one at a time is enough.
+        actions.pop("delete_selected", None)
+        if IS_POPUP_VAR not in request.GET:
+            for action in self.page_actions:
+                if action.is_for_many and request.user.has_perm(action.permission):
+                    function = partial(Desk.act_on_many, action=action)
+                    actions[action.name] = (function, action.name, action.label)
+        return actions
+
+    def act_on_many(
+        self, request: HttpRequest, queryset: QuerySet, *, action: PageAction
+    ) -> HttpResponse | None:
+        """Ask once, then run the action on each: one that is refused does not stop the others."""
+        chosen = list(queryset[: BULK_MAX + 1])
+        if len(chosen) > BULK_MAX:
+            messages.error(request, f"Choose at most {BULK_MAX} at a time.")
+            return None
+        if "confirmed" not in request.POST:
+            return self._page(request, action, "admin/desk/act_on_many.html", {"objects": chosen})
+        outcome = Outcome()
+        for obj in chosen:
+            try:
+                asked = {"key": secrets.token_hex(6)}
+                outcome.done.append(f"{obj}: {self.perform(request, action, obj, asked)}")
+            except OperationalError:
+                raise
+            except (BillingError, DatabaseError) as error:
+                outcome.refused.append(f"{obj}: {refusal(error)}")
+        if outcome.done:
+            messages.success(request, f"{action.label}: {len(outcome.done)} of {len(chosen)} done.")
+        for reason in outcome.refused:
+            messages.error(request, reason)
+        return None
+
+
+class ReadOnly(Desk):
+    """The admin of rows that only the system writes, or that nobody may change any more."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class BigReadOnly(ReadOnly):
+    """The admin of a table that grows with every bill: newest first, counted only so far."""
+
+    paginator = CappedPaginator
+    ordering = ("-id",)
+
+
+def _is_depended_on(obj: Any) -> bool:
+    """Whether a row that may not lose its parent points at the object; asked once for a page."""
+    if not hasattr(obj, "_desk_is_depended_on"):
+        obj._desk_is_depended_on = any(
+            relation.related_model._base_manager.filter(**{relation.field.name: obj}).exists()
+            for relation in obj._meta.get_fields(include_hidden=True)
+            if getattr(relation, "on_delete", None) is models.PROTECT and relation.auto_created
+        )
+    return obj._desk_is_depended_on

@@ -1,0 +1,573 @@
+"""What a person or a shop can have done with bills: every function locks the customer first."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+
+from billing.engine import tax
+from billing.engine.errors import InvalidAmount, Refused
+from billing.engine.money import allocate, major_string, round_ratio
+from billing.events.recorder import record
+from billing.events.public_ids import new_public_id
+from billing.invoicing.batch import bill_locked
+from billing.invoicing.drafting import Scope
+from billing.invoicing.issuing import (
+    credit_invoices,
+    current_letterhead,
+    move_balances,
+    refund_credit,
+    take_numbers,
+)
+from billing.invoicing.models import (
+    BalanceEntry,
+    Coverage,
+    CustomerBalance,
+    Invoice,
+    InvoiceLine,
+    InvoiceTax,
+    OneOffItem,
+)
+from billing.invoicing.snapshots import bill_to_of
+from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.models import Account, Transfer
+from billing.subscriptions.models import Subscription
+from billing.tax.rates import treatment_of
+from customers.models import Customer
+
+CREDITABLE = (
+    InvoiceLine.Kind.RECURRING,
+    InvoiceLine.Kind.USAGE,
+    InvoiceLine.Kind.MINIMUM,
+    InvoiceLine.Kind.ONE_OFF,
+)
+
+
+@transaction.atomic
+def bill_customer(
+    customer: Customer,
+    *,
+    as_of: date,
+    actor: str,
+    subscription: Subscription | None = None,
+    one_offs: Sequence[OneOffItem] | None = None,
+) -> list[Invoice]:
+    """Bill at once what is due for a customer, one subscription or some one-off items.
+
+    Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
+    nothing is kept then.
+    """
+    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    scope = Scope(
+        subscription_id=subscription.pk if subscription else None,
+        one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
+    )
+    issued, parked = bill_locked(customer.seller, [customer.pk], as_of, actor, scope)
+    if parked:
+        reason = customer.subscriptions.exclude(parked_reason="").values_list(
+            "parked_reason", flat=True
+        )[0]
+        raise Refused(f"This cannot be billed: {reason}", code="parked")
+    documents = Invoice.objects.in_bulk([document.id for document in issued])
+    return [documents[document.id] for document in issued]
+
+
+@transaction.atomic
+def add_one_off(
+    customer: Customer,
+    *,
+    currency: str,
+    amount_minor: int,
+    description: str,
+    as_of: date,
+    actor: str,
+    subscription: Subscription | None = None,
+    tax: Sequence[Mapping[str, Any]] | None = None,
+) -> OneOffItem:
+    """Put an amount, in minor units and of either sign, on the next document from ``as_of``."""
+    if not amount_minor:
+        raise InvalidAmount("A one-off item of nothing cannot be billed.")
+    item = OneOffItem.objects.create(
+        seller=customer.seller,
+        customer=customer,
+        subscription=subscription,
+        currency=currency,
+        amount_minor=amount_minor,
+        description=description,
+        tax=tax,
+        due_on=as_of,
+    )
+    record(
+        "one_off_item.added",
+        seller=customer.seller.public_id,
+        subject=item.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"customer": customer.public_id, "amount_minor": amount_minor, "currency": currency},
+    )
+    return item
+
+
+@transaction.atomic
+def give_credit(
+    customer: Customer,
+    *,
+    currency: str,
+    amount_minor: int,
+    description: str,
+    as_of: date,
+    actor: str,
+) -> None:
+    """Add to the customer's balance, which pays what it can of later invoices."""
+    if amount_minor <= 0:
+        raise InvalidAmount("A credit must be above zero.")
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    seller = customer.seller
+    books = Books(seller)
+    move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
+    entry = BalanceEntry.objects.filter(customer=customer).latest("id")
+    posting = Posting(
+        books.revenue("3041"), books.account(Account.Role.CUSTOMER_BALANCE), amount_minor
+    )
+    post(
+        seller,
+        [posting],
+        currency=currency,
+        effective_on=as_of,
+        document=Transfer.Document.BALANCE,
+        document_id=entry.pk,
+        customer_id=customer.pk,
+    )
+    record(
+        "balance.credited",
+        seller=seller.public_id,
+        subject=customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"amount_minor": amount_minor, "currency": currency},
+    )
+
+
+def balance_of(customer: Customer, currency: str) -> int:
+    """The customer's balance in a currency, in minor units."""
+    found = CustomerBalance.objects.filter(customer=customer, currency=currency).first()
+    return found.balance_minor if found else 0
+
+
+@transaction.atomic
+def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
+    """Declare an unpaid invoice never to have counted; its number stays, with the reason.
+
+    What it billed is unbilled again, so the next bill charges what is still owed, and the balance
+    that it used goes back. To forgive a debt, credit it instead.
+    """
+    invoice = _locked(invoice)
+    if invoice.kind != Invoice.Kind.INVOICE:
+        raise Refused("A credit note cannot be voided.", code="not_an_invoice")
+    if invoice.status == Invoice.Status.PAID or invoice.paid_minor or invoice.credited_minor:
+        raise Refused(
+            f"Invoice {invoice} is paid or credited in part. Credit what is wrong instead.",
+            code="invoice_paid",
+        )
+    invoice.move("void", closed_on=as_of, reason=reason)
+    _reverse_postings(invoice, as_of)
+    if invoice.credit_applied_minor:
+        back = (
+            invoice.customer_id,
+            invoice.currency,
+            invoice.credit_applied_minor,
+            invoice.pk,
+            str(invoice),
+        )
+        move_balances([back], as_of)
+    _uncover(invoice, as_of)
+    _record("invoice.voided", invoice, as_of, actor, reason=reason)
+    return invoice
+
+
+@transaction.atomic
+def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
+    """Give up collecting what is left of an open invoice: a confirmed loss."""
+    invoice = _locked(invoice)
+    left_minor = invoice.outstanding_minor
+    invoice.move("uncollectible", closed_on=as_of, reason=reason)
+    books = Books(invoice.seller)
+    loss = books.account(Account.Role.BAD_DEBT)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    _post(invoice, list(between(loss, receivable, left_minor)), as_of)
+    _record("invoice.written_off", invoice, as_of, actor, amount_minor=left_minor)
+    return invoice
+
+
+@transaction.atomic
+def credit(
+    invoice: Invoice,
+    *,
+    as_of: date,
+    actor: str,
+    amount_minor: int | None = None,
+    lines: Sequence[tuple[InvoiceLine, int]] | None = None,
+    to: str = Invoice.CreditTo.BALANCE,
+) -> Invoice:
+    """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
+
+    It first reduces what is unpaid; the rest goes to the balance, or back as far as it was paid.
+    The last note on an invoice takes exactly the tax that is left. Raises :class:`Refused` where
+    it would credit more than is left ("credit_exceeds_invoice", "credit_exceeds_line").
+    """
+    invoice = _locked(invoice)
+    if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
+        raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
+    left = _Creditable(invoice)
+    note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
+    return _issue_note(invoice, note, as_of, actor, to)
+
+
+class _Note:
+    """The lines of a credit note by corrected line: amount and net, and the VAT groups."""
+
+    def __init__(self, parts: Mapping[InvoiceLine, tuple[int, int]], groups: list[tax.TaxGroup]):
+        self.parts = {line: part for line, part in parts.items() if any(part)}
+        self.groups = groups
+        self.net_minor = sum(net for _, net in self.parts.values())
+        self.tax_minor = sum(group.tax_minor for group in groups)
+        self.total_minor = self.net_minor + self.tax_minor
+
+
+class _Creditable:
+    """What earlier corrections have left of an invoice, by line and by VAT group."""
+
+    def __init__(self, invoice: Invoice):
+        self.invoice = invoice
+        self.lines = list(
+            invoice.lines.filter(kind__in=CREDITABLE, net_minor__gt=0).order_by("position")
+        )
+        self.net = {line: line.net_minor for line in self.lines}
+        by_id = {line.pk: line for line in self.lines}
+        self.taxes = {
+            (group.category, group.percent): group.tax_minor for group in invoice.taxes.all()
+        }
+        notes: dict[int, list[InvoiceLine]] = defaultdict(list)
+        for correction in InvoiceLine.objects.filter(corrects__in=self.lines).select_related(
+            "invoice"
+        ):
+            is_note = correction.invoice.kind == Invoice.Kind.CREDIT_NOTE
+            net = correction.net_minor if is_note else -correction.net_minor
+            self.net[by_id[correction.corrects_id]] -= net
+            notes[correction.invoice_id].append(correction)
+        for corrections in notes.values():
+            self._count_taxes(corrections)
+
+    def _count_taxes(self, corrections: Sequence[InvoiceLine]) -> None:
+        document = corrections[0].invoice
+        others = document.lines.exclude(pk__in=[line.pk for line in corrections]).exclude(
+            net_minor=0
+        )
+        if document.kind == Invoice.Kind.CREDIT_NOTE and not others.exists():
+            for group in document.taxes.all():
+                self._lower_tax(group.category, group.percent, group.tax_minor)
+            return
+        nets: dict[tuple[str, Decimal], int] = defaultdict(int)
+        for line in corrections:
+            sign = 1 if document.kind == Invoice.Kind.CREDIT_NOTE else -1
+            for rate in treatment_of(line.tax):
+                nets[rate.category, rate.percent] += sign * line.net_minor
+        for (category, percent), net in nets.items():
+            numerator, denominator = percent.as_integer_ratio()
+            self._lower_tax(category, percent, round_ratio(net * numerator, 100 * denominator))
+
+    def _lower_tax(self, category: str, percent: Decimal, tax_minor: int) -> None:
+        for key in self.taxes:
+            if key[0] == category and key[1] == percent:
+                self.taxes[key] -= tax_minor
+
+    @property
+    def total_minor(self) -> int:
+        return sum(self.net.values()) + sum(self.taxes.values())
+
+    def everything(self) -> _Note:
+        groups = []
+        for group in self.invoice.taxes.all():
+            tax_minor = self.taxes[group.category, group.percent]
+            net = sum(
+                self.net[line]
+                for line in self.lines
+                if any(
+                    (rate.category, rate.percent) == (group.category, group.percent)
+                    for rate in treatment_of(line.tax)
+                )
+            )
+            groups.append(
+                tax.TaxGroup(
+                    group.category, group.percent, group.is_inclusive, group.name, net, tax_minor
+                )
+            )
+        shares = {line: self._amount(line, net) for line, net in self.net.items()}
+        return _Note({line: (shares[line], self.net[line]) for line in self.lines}, groups)
+
+    def by_amount(self, amount_minor: int | None) -> _Note:
+        """A gross amount, spread over the lines in proportion to what is left of each."""
+        if amount_minor is not None and amount_minor <= 0:
+            raise InvalidAmount("A credit must be above zero.")
+        if amount_minor is not None and amount_minor > self.total_minor:
+            left = major_string(self.total_minor, self.invoice.currency)
+            raise Refused(
+                f"Only {left} {self.invoice.currency} of {self.invoice} is left to credit.",
+                code="credit_exceeds_invoice",
+            )
+        if amount_minor is None or amount_minor == self.total_minor:
+            if not self.total_minor:
+                raise Refused("Nothing is left to credit.", code="credit_exceeds_invoice")
+            return self.everything()
+        weights = [_gross_weight(line, self.net[line]) for line in self.lines]
+        parts = allocate(amount_minor, weights)
+        treatments = [_as_inclusive(treatment_of(line.tax)) for line in self.lines]
+        taxed = tax.tax_document(list(zip(parts, treatments, strict=True)))
+        amounts = {
+            line: (part if _is_inclusive(line) else net, net)
+            for line, part, net in zip(self.lines, parts, taxed.line_nets, strict=True)
+        }
+        return _Note(amounts, self._named_as_billed(taxed.groups))
+
+    def by_line(self, lines: Sequence[tuple[InvoiceLine, int]]) -> _Note:
+        """Net amounts of single lines."""
+        asked: dict[InvoiceLine, int] = defaultdict(int)
+        for line, net_minor in lines:
+            if line not in self.net or net_minor <= 0 or asked[line] + net_minor > self.net[line]:
+                raise Refused(
+                    f"“{line}” has less than that left to credit.", code="credit_exceeds_line"
+                )
+            asked[line] += net_minor
+        if asked == {line: net for line, net in self.net.items() if net}:
+            return self.everything()
+        taxed = tax.tax_document(
+            [(net, _as_exclusive(treatment_of(line.tax))) for line, net in asked.items()]
+        )
+        return _Note(
+            {line: (self._amount(line, net), net) for line, net in asked.items()},
+            self._named_as_billed(taxed.groups),
+        )
+
+    def _amount(self, line: InvoiceLine, net_minor: int) -> int:
+        """A line's amount for a net: with the tax in it where the price includes it."""
+        if not _is_inclusive(line) or not line.net_minor:
+            return net_minor
+        gross_minor = line.amount_minor - line.discount_minor
+        return round_ratio(gross_minor * net_minor, line.net_minor)
+
+    def _named_as_billed(self, groups: Sequence[tax.TaxGroup]) -> list[tax.TaxGroup]:
+        billed = {
+            (group.category, group.percent): group.is_inclusive
+            for group in self.invoice.taxes.all()
+        }
+        return [
+            tax.TaxGroup(
+                group.category,
+                group.percent,
+                billed.get((group.category, group.percent), False),
+                group.name,
+                group.net_minor,
+                group.tax_minor,
+            )
+            for group in groups
+        ]
+
+
+def _is_inclusive(line: InvoiceLine) -> bool:
+    return any(rate.is_inclusive for rate in treatment_of(line.tax))
+
+
+def _as_inclusive(treatment: tax.Treatment) -> tax.Treatment:
+    return tuple(tax.Rate(rate.category, rate.percent, True, rate.name) for rate in treatment)
+
+
+def _as_exclusive(treatment: tax.Treatment) -> tax.Treatment:
+    return tuple(tax.Rate(rate.category, rate.percent, False, rate.name) for rate in treatment)
+
+
+def _gross_weight(line: InvoiceLine, net_minor: int) -> Decimal:
+    """In proportion to what is left of the line with its tax."""
+    percent = sum((rate.percent for rate in treatment_of(line.tax)), Decimal(0))
+    return net_minor * (100 + percent)
+
+
+def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str) -> Invoice:
+    sequence, number = take_numbers(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
+    document = Invoice.objects.create(
+        public_id=new_public_id("cn"),
+        seller=invoice.seller,
+        customer=invoice.customer,
+        subscription_id=invoice.subscription_id,
+        kind=Invoice.Kind.CREDIT_NOTE,
+        status=Invoice.Status.ISSUED,
+        number=number,
+        sequence=sequence,
+        currency=invoice.currency,
+        language=invoice.language,
+        issued_on=as_of,
+        due_on=as_of,
+        letterhead=current_letterhead(invoice.seller),
+        bill_to=bill_to_of(invoice.customer),
+        subtotal_minor=sum(amount for amount, _ in note.parts.values()),
+        net_minor=note.net_minor,
+        tax_minor=note.tax_minor,
+        total_minor=note.total_minor,
+        amount_due_minor=note.total_minor,
+        credit_to=to,
+    )
+    InvoiceLine.objects.bulk_create(
+        InvoiceLine(
+            invoice=document,
+            position=position,
+            kind=InvoiceLine.Kind.CREDIT,
+            subscription_id=line.subscription_id,
+            price_id=line.price_id,
+            description=line.description,
+            starts_on=line.starts_on,
+            ends_on=line.ends_on,
+            quantity=line.quantity,
+            amount_minor=amount_minor,
+            net_minor=net_minor,
+            tax=line.tax,
+            revenue_account=line.revenue_account,
+            corrects=line,
+        )
+        for position, (line, (amount_minor, net_minor)) in enumerate(note.parts.items(), 1)
+    )
+    InvoiceTax.objects.bulk_create(
+        InvoiceTax(
+            invoice=document,
+            category=group.category,
+            percent=group.percent,
+            is_inclusive=group.is_inclusive,
+            name=group.name,
+            net_minor=group.net_minor,
+            tax_minor=group.tax_minor,
+        )
+        for group in note.groups
+    )
+    _count_on_coverage(note)
+    _settle_note(invoice, document, note, as_of, actor, to)
+    _record(
+        "credit_note.issued",
+        document,
+        as_of,
+        actor,
+        number=number,
+        corrects=invoice.public_id,
+        total_minor=note.total_minor,
+        currency=invoice.currency,
+    )
+    return document
+
+
+def _count_on_coverage(note: _Note) -> None:
+    """What came back by hand cannot come back again by itself."""
+    covered = Coverage.objects.in_bulk([line.pk for line in note.parts])
+    for line, (amount_minor, _) in note.parts.items():
+        coverage = covered.get(line.pk)
+        if coverage is not None:
+            left = coverage.billed_minor - coverage.credited_minor
+            coverage.credited_minor += min(amount_minor, left)
+    Coverage.objects.bulk_update(covered.values(), ["credited_minor"])
+
+
+def _settle_note(
+    invoice: Invoice, document: Invoice, note: _Note, as_of: date, actor: str, to: str
+) -> None:
+    reduced_minor = min(invoice.outstanding_minor, note.total_minor)
+    if reduced_minor:
+        credit_invoices({invoice.pk: reduced_minor}, as_of)
+    left_minor = note.total_minor - reduced_minor
+    if to == Invoice.CreditTo.REFUND and left_minor:
+        left_minor -= refund_credit(
+            invoice.seller,
+            as_of,
+            actor,
+            invoice.customer_id,
+            invoice.currency,
+            left_minor,
+            [invoice.pk],
+        )
+    if left_minor:
+        entry = (invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))
+        move_balances([entry], as_of)
+    books = Books(invoice.seller)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    postings: list[Posting] = []
+    for line, (_, net_minor) in note.parts.items():
+        is_ahead = line.ends_on is not None and line.ends_on > as_of
+        is_deferred = is_ahead and line.kind == InvoiceLine.Kind.RECURRING
+        income = (
+            books.account(Account.Role.DEFERRED_REVENUE)
+            if is_deferred
+            else books.revenue(line.revenue_account or "3041")
+        )
+        postings += between(income, receivable, net_minor)
+    postings += between(books.account(Account.Role.VAT), receivable, note.tax_minor)
+    postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
+    _post(document, postings, as_of)
+
+
+def _locked(invoice: Invoice) -> Invoice:
+    """The invoice as it now stands, under the locks of its customer and itself, in that order."""
+    Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    return (
+        Invoice.objects.select_for_update(of=["self"])
+        .select_related("seller", "customer")
+        .get(pk=invoice.pk)
+    )
+
+
+def _post(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
+    post(
+        invoice.seller,
+        postings,
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.INVOICE,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )
+
+
+def _reverse_postings(invoice: Invoice, as_of: date) -> None:
+    """Correct the books with the opposite of every transfer; none is ever edited."""
+    written = Transfer.objects.filter(
+        document=Transfer.Document.INVOICE, document_id=invoice.pk
+    ).order_by("id")
+    _post(
+        invoice,
+        [Posting(old.credit_account_id, old.debit_account_id, old.amount_minor) for old in written],
+        as_of,
+    )
+
+
+def _uncover(invoice: Invoice, as_of: date) -> None:
+    """Make what a voided invoice billed owed again, and one-off items pending."""
+    covered = Coverage.objects.filter(line__invoice=invoice)
+    starts: dict[int, date] = {}
+    for coverage in covered:
+        known = starts.get(coverage.subscription_id, coverage.starts_on)
+        starts[coverage.subscription_id] = min(known, coverage.starts_on)
+    covered.delete()
+    for subscription in Subscription.objects.filter(pk__in=starts):
+        start = max(starts[subscription.pk], subscription.starts_on)
+        subscription.window_on = min(subscription.window_on or start, start)
+        subscription.next_bill_on = as_of
+        subscription.save(update_fields=["window_on", "next_bill_on"])
+    OneOffItem.objects.filter(line__invoice=invoice).update(line=None)
+
+
+def _record(type: str, invoice: Invoice, as_of: date, actor: str, **data: Any) -> None:
+    record(
+        type,
+        seller=invoice.seller.public_id,
+        subject=invoice.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data=data,
+    )

@@ -1,0 +1,174 @@
+"""Billing whatever is due, in batches that any number of workers run beside each other."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.db import DataError, IntegrityError, connection, transaction
+
+from billing.events.recorder import record
+from billing.invoicing.drafting import Scope, draft_documents
+from billing.invoicing.issuing import Issued, issue
+from billing.subscriptions.models import Subscription
+from customers.models import Customer, Seller
+
+BATCH_SIZE = 500
+
+
+@dataclass(slots=True)
+class BillingRun:
+    """What a run has come to; totals in minor units per currency, credit notes counted off."""
+
+    invoices: int = 0
+    credit_notes: int = 0
+    customers: int = 0
+    parked: int = 0
+    totals_minor: Counter[str] = field(default_factory=Counter)
+
+    def add(self, issued: Sequence[Issued]) -> None:
+        for document in issued:
+            is_note = document.kind == "credit_note"
+            self.credit_notes += is_note
+            self.invoices += not is_note
+            sign = -1 if is_note else 1
+            self.totals_minor[document.draft.currency] += sign * document.total_minor
+
+
+def bill_due(
+    seller: Seller,
+    as_of: date,
+    *,
+    actor: str = "system",
+    batch_size: int = BATCH_SIZE,
+    on_batch: Callable[[int], None] | None = None,
+) -> BillingRun:
+    """Bill all that is due for a seller's customers by ``as_of``, batch by batch.
+
+    Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
+    billed is parked with its reason, and the rest go on.
+    """
+    run = BillingRun()
+    while claimed := _bill_batch(seller, as_of, actor, batch_size, run):
+        run.customers += claimed
+        if on_batch:
+            on_batch(claimed)
+    return run
+
+
+def _bill_batch(seller: Seller, as_of: date, actor: str, batch_size: int, run: BillingRun) -> int:
+    """Claim and bill one batch; the number of customers claimed. A refused batch is bisected."""
+    ids: list[int] = []
+    try:
+        with transaction.atomic():
+            ids = claim(seller, as_of, batch_size)
+            if not ids:
+                return 0
+            issued, parked = bill_locked(seller, ids, as_of, actor)
+    except (IntegrityError, DataError) as error:
+        for part in _halves(ids):
+            _bill_part(seller, part, as_of, actor, run, error)
+    else:
+        run.add(issued)
+        run.parked += parked
+    return len(ids)
+
+
+def _bill_part(
+    seller: Seller,
+    ids: Sequence[int],
+    as_of: date,
+    actor: str,
+    run: BillingRun,
+    error: Exception,
+) -> None:
+    """Bill some customers of a refused batch; whoever is refused alone is parked."""
+    try:
+        with transaction.atomic():
+            held = _lock(ids)
+            issued, parked = bill_locked(seller, held, as_of, actor)
+    except (IntegrityError, DataError) as refused:
+        if len(ids) == 1:
+            with transaction.atomic():
+                due = Subscription.objects.filter(customer_id=ids[0], next_bill_on__lte=as_of)
+                reasons = dict.fromkeys(due.values_list("pk", flat=True), _reason(refused))
+                park(seller, reasons, as_of, actor)
+                run.parked += len(reasons)
+            return
+        for part in _halves(ids):
+            _bill_part(seller, part, as_of, actor, run, refused)
+    else:
+        run.add(issued)
+        run.parked += parked
+
+
+def _halves(ids: Sequence[int]) -> Iterator[Sequence[int]]:
+    middle = (len(ids) + 1) // 2
+    return iter([part for part in (ids[:middle], ids[middle:]) if part])
+
+
+def _reason(error: Exception) -> str:
+    return f"database: {str(error).splitlines()[0]}"
+
+
+def claim(seller: Seller, as_of: date, limit: int) -> list[int]:
+    """Lock up to so many customers who have something due and whom nobody else holds."""
+    found: dict[int, None] = {}
+    with connection.cursor() as cursor:
+        for query in (_DUE_SUBSCRIPTIONS, _DUE_ONE_OFFS):
+            if len(found) < limit:
+                cursor.execute(query, [seller.pk, as_of, limit - len(found)])
+                found |= dict.fromkeys(row[0] for row in cursor.fetchall())
+    return list(found)
+
+
+_DUE_SUBSCRIPTIONS = """
+    SELECT c.id FROM subscriptions_subscription s
+    JOIN customers_customer c ON c.id = s.customer_id
+    WHERE s.seller_id = %s AND s.next_bill_on <= %s AND s.parked_reason = ''
+    ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
+"""
+_DUE_ONE_OFFS = """
+    SELECT c.id FROM invoicing_oneoffitem o
+    JOIN customers_customer c ON c.id = o.customer_id
+    WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL
+    ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
+"""
+
+
+def _lock(ids: Sequence[int]) -> list[int]:
+    locked = Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")
+    return list(locked.values_list("pk", flat=True))
+
+
+def bill_locked(
+    seller: Seller,
+    customer_ids: Sequence[int],
+    as_of: date,
+    actor: str,
+    scope: Scope | None = None,
+) -> tuple[list[Issued], int]:
+    """Bill customers that the caller has locked; the documents, and how many were parked."""
+    customers = list(Customer.objects.filter(pk__in=customer_ids).order_by("pk"))
+    drafts = draft_documents(seller, customers, as_of, scope)
+    issued = issue(seller, drafts, as_of, actor)
+    park(seller, drafts.parked, as_of, actor)
+    return issued, len(drafts.parked)
+
+
+def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:
+    """Set subscriptions aside with the reason, for a person to look at."""
+    if not reasons:
+        return
+    parked = Subscription.objects.filter(pk__in=reasons)
+    for subscription in parked:
+        subscription.parked_reason = reasons[subscription.pk]
+        record(
+            "subscription.parked",
+            seller=seller.public_id,
+            subject=subscription.public_id,
+            occurred_on=as_of,
+            actor=actor,
+            data={"reason": subscription.parked_reason},
+        )
+    Subscription.objects.bulk_update(parked, ["parked_reason"])

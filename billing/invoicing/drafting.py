@@ -1,0 +1,347 @@
+"""From what stands in the database to the documents that are due, many customers at a time.
+
+Everything is read in a constant number of queries; what is drafted is the engine's work.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.db import connection
+from django.db.models import Q
+
+from billing.engine import tax
+from billing.engine.bill import (
+    MINIMUM,
+    ONCE,
+    RECURRING,
+    USAGE,
+    Bill,
+    Billed,
+    Document,
+    Line,
+    draft_bill,
+    total_bill,
+)
+from billing.engine.discounts import Discount
+from billing.engine.errors import BillingError
+from billing.engine.periods import periods
+from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
+from billing.subscriptions.agreements import Contract, load_contracts
+from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.tax.rates import RateTable, treatment_of
+from billing.usage.actions import load_usage
+from catalog.models import Coupon
+from customers.models import Customer, Seller
+
+KIND_OF_COVERAGE = {
+    Coverage.Kind.RECURRING: RECURRING,
+    Coverage.Kind.USAGE: USAGE,
+    Coverage.Kind.MINIMUM: MINIMUM,
+    Coverage.Kind.ONCE: ONCE,
+}
+
+
+@dataclass(slots=True)
+class Scope:
+    """What a run may bill: by default all that is due for the customers."""
+
+    subscription_id: int | None = None
+    one_off_ids: Sequence[int] | None = None
+
+
+@dataclass(slots=True)
+class DraftDocument:
+    """A document to be issued. ``redemptions`` are those that took something off it."""
+
+    customer: Customer
+    currency: str
+    document: Document
+    subscription_id: int | None
+    one_offs: dict[int, OneOffItem]
+    discounted: list[tuple[CouponRedemption, int]]
+    treatments: list[tax.Treatment]
+    refunds: bool = False
+
+
+@dataclass(slots=True)
+class Drafts:
+    """What a batch has come to: documents, contracts to advance, subscriptions to park."""
+
+    documents: list[DraftDocument] = field(default_factory=list)
+    bills: dict[int, Bill] = field(default_factory=dict)
+    contracts: dict[int, Contract] = field(default_factory=dict)
+    parked: dict[int, str] = field(default_factory=dict)
+    redemptions: list[CouponRedemption] = field(default_factory=list)
+
+
+def draft_documents(
+    seller: Seller, customers: Sequence[Customer], as_of: date, scope: Scope | None = None
+) -> Drafts:
+    """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
+    scope = scope or Scope()
+    drafts = Drafts()
+    ids = [customer.pk for customer in customers]
+    if scope.one_off_ids is None:
+        drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
+    contracts = drafts.contracts
+    billed = _load_billed(list(contracts))
+    has_usage = any(
+        item.price.meter for contract in contracts.values() for item in contract.agreement.items
+    )
+    usage = load_usage(list(contracts)) if has_usage else {}
+    lines: dict[int, list[Line]] = defaultdict(list)
+    for contract in contracts.values():
+        try:
+            bill = draft_bill(
+                contract.agreement, usage.get(contract.id, {}), billed.get(contract.id, ()), as_of
+            )
+        except BillingError as error:
+            drafts.parked[contract.id] = f"{error.code}: {error.message}"
+            continue
+        drafts.bills[contract.id] = bill
+        for line in bill.lines:
+            line.context = contract
+        lines[contract.customer_id] += bill.lines
+    for item in _due_one_offs(ids, as_of, scope):
+        lines[item.customer_id].append(
+            Line(
+                kind="one_off",
+                item=None,
+                amount_minor=item.amount_minor,
+                due_on=item.due_on,
+                context=item,
+            )
+        )
+    if lines:
+        _Assembly(seller, drafts, as_of, lines).assemble(customers)
+    return drafts
+
+
+def _due_subscriptions(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[int]:
+    due = Subscription.objects.filter(customer_id__in=customer_ids, next_bill_on__lte=as_of)
+    if scope.subscription_id is not None:
+        return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
+    return list(due.filter(parked_reason="").values_list("pk", flat=True))
+
+
+def _due_one_offs(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[OneOffItem]:
+    due = OneOffItem.objects.filter(customer_id__in=customer_ids, line=None)
+    if scope.one_off_ids is not None:
+        return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
+    due = due.filter(due_on__lte=as_of)
+    if scope.subscription_id is not None:
+        due = due.filter(Q(subscription=None) | Q(subscription_id=scope.subscription_id))
+    return list(due.order_by("due_on", "id"))
+
+
+def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
+    """The charge lines of each subscription that end inside its open window."""
+    found: dict[int, list[Billed]] = defaultdict(list)
+    if not subscription_ids:
+        return found
+    with connection.cursor() as cursor:
+        cursor.execute(_COVERAGE, [list(subscription_ids)])
+        for row in cursor.fetchall():
+            subscription_id, line, item, kind, start, end, days, *amounts, quantity = row
+            found[subscription_id].append(
+                Billed(
+                    line,
+                    item,
+                    KIND_OF_COVERAGE[kind],
+                    start,
+                    end,
+                    [(span.lower, span.upper) for span in days],
+                    *amounts,
+                    quantity,
+                )
+            )
+    return found
+
+
+_COVERAGE = """
+    SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on, c.days,
+           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity
+    FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id
+    WHERE s.id = ANY(%s) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
+    ORDER BY c.subscription_id, c.line_id
+"""
+
+
+class _Assembly:
+    """Lines of customers become documents: taxed, discounted and paid from the balance."""
+
+    def __init__(self, seller: Seller, drafts: Drafts, as_of: date, lines: dict[int, list[Line]]):
+        self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
+        self.rates: RateTable | None = None
+        self.corrected = self._taxes_of_corrected_lines()
+        ids = list(lines)
+        self.balances = {
+            (balance.customer_id, balance.currency): balance.balance_minor
+            for balance in CustomerBalance.objects.filter(customer_id__in=ids, balance_minor__gt=0)
+        }
+        self.redemptions: dict[int, list[CouponRedemption]] = defaultdict(list)
+        live = CouponRedemption.objects.filter(
+            customer_id__in=ids, is_spent=False, removed_on=None, starts_on__lte=as_of
+        ).select_related("coupon")
+        # The customer's coupons come before a subscription's, each in the order given.
+        for redemption in sorted(live, key=lambda one: (one.subscription_id is not None, one.pk)):
+            self.redemptions[redemption.customer_id].append(redemption)
+
+    def assemble(self, customers: Sequence[Customer]) -> None:
+        for customer in customers:
+            groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
+            for line in self.lines.get(customer.pk, ()):
+                source = line.context
+                is_contract = isinstance(source, Contract)
+                currency = source.agreement.currency if is_contract else source.currency
+                subscription_id = source.id if is_contract else source.subscription_id
+                groups[currency, None if customer.is_consolidated else subscription_id].append(line)
+            for (currency, subscription_id), lines in groups.items():
+                self._add(customer, currency, subscription_id, lines)
+
+    def _add(
+        self, customer: Customer, currency: str, subscription_id: int | None, lines: list[Line]
+    ) -> None:
+        treatments = [self._treatment(customer, line) for line in lines]
+        live = self._live_coupons(customer, currency, lines)
+        document = total_bill(
+            lines,
+            treatments,
+            currency=currency,
+            coupons=[(_discount(one.coupon), indexes) for one, indexes in live],
+            rounds_to_whole=self.seller.rounding == Seller.Rounding.WHOLE,
+            balance_minor=self.balances.get((customer.pk, currency), 0),
+        )
+        used = document.credit_applied_minor
+        if used:
+            self.balances[customer.pk, currency] -= used
+        discounted = [
+            (redemption, amount_minor)
+            for (redemption, _), amount_minor in zip(live, document.discounted, strict=True)
+            if amount_minor
+        ]
+        for redemption, _ in discounted:
+            if redemption.coupon.duration == Coupon.Duration.ONCE:
+                redemption.is_spent = True
+                self.drafts.redemptions.append(redemption)
+        owners = {
+            line.context.id if isinstance(line.context, Contract) else line.context.subscription_id
+            for line in lines
+        }
+        self.drafts.documents.append(
+            DraftDocument(
+                customer=customer,
+                currency=currency,
+                document=document,
+                subscription_id=subscription_id or (owners.pop() if len(owners) == 1 else None),
+                one_offs={
+                    index: line.context
+                    for index, line in enumerate(lines)
+                    if isinstance(line.context, OneOffItem)
+                },
+                discounted=discounted,
+                treatments=treatments,
+                refunds=any(
+                    isinstance(line.context, Contract) and line.context.refunds_at_end
+                    for line in lines
+                    if line.kind == "credit"
+                ),
+            )
+        )
+
+    def _live_coupons(
+        self, customer: Customer, currency: str, lines: Sequence[Line]
+    ) -> list[tuple[CouponRedemption, list[int]]]:
+        live = []
+        for redemption in self.redemptions.get(customer.pk, ()):
+            coupon = redemption.coupon
+            if redemption.is_spent or (coupon.amount_off_minor and coupon.currency != currency):
+                continue
+            indexes = [
+                index for index, line in enumerate(lines) if _is_eligible(redemption, coupon, line)
+            ]
+            if indexes and coupon.duration == Coupon.Duration.REPEATING:
+                self._fix_expiry(redemption, lines, indexes)
+                expires_on = redemption.expires_on
+                indexes = [
+                    index
+                    for index in indexes
+                    if expires_on is None or (lines[index].due_on or self.as_of) < expires_on
+                ]
+            if indexes:
+                live.append((redemption, indexes))
+        return live
+
+    def _fix_expiry(
+        self, redemption: CouponRedemption, lines: Sequence[Line], indexes: Sequence[int]
+    ) -> None:
+        """The first document fixes the last one: so many billing periods from its first line's."""
+        recurring = [
+            lines[index] for index in indexes if isinstance(lines[index].context, Contract)
+        ]
+        if redemption.expires_on is not None or not recurring:
+            return
+        first = min(recurring, key=lambda line: line.due_on or self.as_of)
+        ahead = periods(first.context.agreement.cycles, first.due_on or self.as_of)
+        for _ in range(redemption.coupon.periods or 1):
+            redemption.expires_on = next(ahead).end
+        self.drafts.redemptions.append(redemption)
+
+    def _treatment(self, customer: Customer, line: Line) -> tax.Treatment:
+        """The rates of the line itself, else of price, customer, seller, and last the table's."""
+        if line.corrects is not None:
+            return self.corrected[line.corrects.ref]
+        source, said = line.context, None
+        category, is_inclusive = "standard", False
+        if isinstance(source, Contract):
+            assert line.item
+            terms = source.terms[line.item.price.ref]
+            said, category = terms.price.tax, terms.tax_category
+            is_inclusive = terms.price.is_tax_inclusive
+        else:
+            said = source.tax
+        for own in (said, customer.tax, self.seller.tax):
+            if own is not None:
+                return treatment_of(own)
+        if self.rates is None:
+            self.rates = RateTable()
+        return self.rates.treatment(
+            str(self.seller.country), category, self.as_of, is_inclusive=is_inclusive
+        )
+
+    def _taxes_of_corrected_lines(self) -> dict[int, tax.Treatment]:
+        """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""
+        refs = [
+            line.corrects.ref
+            for lines in self.lines.values()
+            for line in lines
+            if line.corrects is not None
+        ]
+        if not refs:
+            return {}
+        found = InvoiceLine.objects.filter(pk__in=refs).values_list("pk", "tax")
+        return {pk: treatment_of(rates) for pk, rates in found}
+
+
+def _discount(coupon: Coupon) -> Discount:
+    return Discount(coupon.pk, coupon.percent_off, coupon.amount_off_minor)
+
+
+def _is_eligible(redemption: CouponRedemption, coupon: Coupon, line: Line) -> bool:
+    if line.kind == "credit" or line.amount_minor <= 0:
+        return False
+    source = line.context
+    is_contract = isinstance(source, Contract)
+    owner = source.id if is_contract else source.subscription_id
+    if redemption.subscription_id is not None and redemption.subscription_id != owner:
+        return False
+    if not coupon.plans and not coupon.prices:
+        return True
+    if not is_contract or line.item is None:
+        return False
+    terms = source.terms[line.item.price.ref]
+    return (not coupon.plans or terms.plan_code in coupon.plans) and (
+        not coupon.prices or terms.price.code in coupon.prices
+    )

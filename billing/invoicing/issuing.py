@@ -1,0 +1,629 @@
+"""Writing drafted documents in bulk, in the caller's transaction.
+
+Lines are written before the number series is locked, so that the lock is short; numbers are
+gap-free because number and document commit together. Foreign keys are checked at the commit.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db import connection
+
+from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
+from billing.events.public_ids import new_public_id
+from billing.invoicing.drafting import DraftDocument, Drafts
+from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
+from billing.invoicing.snapshots import bill_to_of, letterhead_of, ocr_reference
+from billing.ledger.actions import Books, Posting, between
+from billing.ledger.models import Account
+from billing.subscriptions.agreements import Contract
+from billing.subscriptions.models import CouponRedemption
+from billing.tax.rates import json_of
+from customers.models import Seller
+
+COVERAGE_KIND = {
+    RECURRING: Coverage.Kind.RECURRING,
+    USAGE: Coverage.Kind.USAGE,
+    MINIMUM: Coverage.Kind.MINIMUM,
+    ONCE: Coverage.Kind.ONCE,
+}
+PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
+
+
+@dataclass(slots=True)
+class Issued:
+    """A document just written, for whoever adds rows to the same transaction."""
+
+    id: int
+    public_id: str
+    kind: str
+    number: str
+    draft: DraftDocument
+    total_minor: int
+    amount_due_minor: int
+    due_on: date
+    to_balance_minor: int = 0
+
+
+# Who pays money back, as far as the corrected invoices were paid: called with the customer's id,
+# the currency, the amount and the invoices' ids, it answers how much it has paid back.
+refunders: list[Callable[[Seller, date, str, int, str, int, Sequence[int]], int]] = []
+
+# What other apps write in the same transaction, in bulk: called with all documents of a batch.
+companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
+
+
+def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issued]:
+    """Write the documents of a batch and advance its subscriptions; returns them numbered."""
+    issued = _Batch(seller, drafts, as_of, actor).write() if drafts.documents else []
+    for companion in companions:
+        companion(seller, as_of, actor, issued)
+    _advance(seller, drafts, as_of, actor)
+    return issued
+
+
+def copy_rows(table: str, columns: str, rows: Iterable[Sequence[Any]]) -> None:
+    """``COPY`` rows into a table: the fastest way in that PostgreSQL has."""
+    with connection.cursor() as cursor:
+        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+def take_ids(table: str, count: int) -> list[int]:
+    """So many ids of a table's own sequence."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+            [table, count],
+        )
+        return [row[0] for row in cursor.fetchall()]
+
+
+def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+    """A block of numbers; the series stays locked until the transaction ends."""
+    if not count:
+        return []
+    NumberSeries.objects.get_or_create(
+        seller=seller, kind=kind, defaults={"prefix": PREFIXES[Invoice.Kind(kind)]}
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE invoicing_numberseries SET next_number = next_number + %s"
+            " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
+            [count, seller.pk, kind, count],
+        )
+        first, prefix = cursor.fetchone()
+    return [(number, f"{prefix}{number}") for number in range(first, first + count)]
+
+
+def current_letterhead(seller: Seller) -> Letterhead:
+    """The seller as it stands now, kept once for all documents that show it so."""
+    content = letterhead_of(seller)
+    digest = _digest(content)
+    letterhead, _ = Letterhead.objects.get_or_create(
+        seller=seller, digest=digest, defaults={"content": content}
+    )
+    return letterhead
+
+
+def _digest(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+class _Batch:
+    """The rows of one batch, gathered table by table and written in as many statements."""
+
+    def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
+        self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
+        self.books = Books(seller)
+        self.letterhead = current_letterhead(seller)
+        self.documents: list[tuple[Any, ...]] = []
+        self.lines: list[tuple[Any, ...]] = []
+        self.taxes: list[tuple[Any, ...]] = []
+        self.coverage: list[tuple[Any, ...]] = []
+        self.transfers: list[tuple[Any, ...]] = []
+        self.events: list[tuple[Any, ...]] = []
+        self.corrections: list[tuple[Line, int]] = []
+        self.billed_one_offs: list[tuple[int, int]] = []
+        self.credited: dict[int, int] = {}
+        self.balances: list[tuple[int, str, int, int, str]] = []
+
+    def write(self) -> list[Issued]:
+        drafted = self.drafts.documents
+        ids = take_ids("invoicing_invoice", len(drafted))
+        line_count = sum(
+            len(draft.document.lines) + len(draft.discounted) + bool(draft.document.rounding_minor)
+            for draft in drafted
+        )
+        line_ids = iter(take_ids("invoicing_invoiceline", line_count))
+        for document_id, draft in zip(ids, drafted, strict=True):
+            self._lines(document_id, draft, line_ids)
+        copy_rows("invoicing_invoiceline", _LINE_COLUMNS, self.lines)
+        copy_rows("invoicing_coverage", _COVERAGE_COLUMNS, self.coverage)
+        _correct_coverage(self.corrections)
+        _mark_one_offs(self.billed_one_offs)
+        outstanding = self._lock_corrected()
+        numbers = {
+            kind: iter(take_numbers(self.seller, kind, self._count(kind)))
+            for kind in (Invoice.Kind.INVOICE, Invoice.Kind.CREDIT_NOTE)
+        }
+        issued = [
+            self._document(document_id, draft, next(numbers[_kind(draft)]), outstanding)
+            for document_id, draft in zip(ids, drafted, strict=True)
+        ]
+        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self.documents)
+        copy_rows("invoicing_invoicetax", _TAX_COLUMNS, self.taxes)
+        copy_rows("ledger_transfer", _TRANSFER_COLUMNS, self.transfers)
+        credit_invoices(self.credited, self.as_of)
+        move_balances(self.balances, self.as_of)
+        copy_rows("events_event", _EVENT_COLUMNS, self.events)
+        return issued
+
+    def _count(self, kind: str) -> int:
+        return sum(_kind(draft) == kind for draft in self.drafts.documents)
+
+    def _lines(self, document_id: int, draft: DraftDocument, line_ids: Any) -> None:
+        document = draft.document
+        position = 0
+        for index, (line, treatment) in enumerate(
+            zip(document.lines, draft.treatments, strict=True)
+        ):
+            position += 1
+            line_id = next(line_ids)
+            contract = line.context if isinstance(line.context, Contract) else None
+            terms = contract.terms[line.item.price.ref] if contract and line.item else None
+            description = _description(terms) if terms else line.context.description
+            self.lines.append(
+                (
+                    line_id,
+                    document_id,
+                    position,
+                    line.kind,
+                    contract.id if contract else line.context.subscription_id,
+                    terms.price.pk if terms else None,
+                    description,
+                    line.start,
+                    line.end,
+                    line.quantity,
+                    line.unit_amount,
+                    line.amount_minor,
+                    line.discount_minor,
+                    line.net_minor,
+                    json_of(treatment),
+                    terms.revenue_account if terms else "3041",
+                    line.days,
+                    line.of_days,
+                    _tiers(line) if line.tiers else None,
+                    line.corrects.ref if line.corrects else None,
+                )
+            )
+            if contract and line.covers:
+                self._cover(line_id, contract.id, line)
+            if line.corrects is not None:
+                sign = 1 if document.is_credit_note else -1
+                self.corrections.append((line, sign * line.amount_minor))
+            if index in draft.one_offs:
+                self.billed_one_offs.append((draft.one_offs[index].pk, line_id))
+        for redemption, amount_minor in draft.discounted:
+            position += 1
+            coupon = redemption.coupon
+            self._extra_line(
+                next(line_ids),
+                document_id,
+                position,
+                "discount",
+                coupon.name or coupon.code,
+                -amount_minor,
+            )
+        if document.rounding_minor:
+            self._extra_line(
+                next(line_ids), document_id, position + 1, "rounding", "", document.rounding_minor
+            )
+
+    def _extra_line(
+        self, line_id: int, document_id: int, position: int, kind: str, text: str, amount: int
+    ) -> None:
+        """A line that shows what stands in the totals or in other lines' discounts already."""
+        nothing = (None,) * 4
+        self.lines.append(
+            (line_id, document_id, position, kind, None, None, text, *nothing, amount, 0, 0)
+            + ("[]", "", None, None, None, None)
+        )
+
+    def _cover(self, line_id: int, subscription_id: int, line: Line) -> None:
+        assert line.item and line.start and line.end
+        self.coverage.append(
+            (
+                line_id,
+                subscription_id,
+                line.item.ref,
+                int(COVERAGE_KIND[line.covers]),
+                line.part,
+                line.start,
+                line.end,
+                "{(,)}" if line.covers == ONCE else f"{{[{line.start},{line.end})}}",
+                abs(line.amount_minor),
+                abs(line.amount_minor - line.discount_minor),
+                0,
+                line.quantity if line.covers == USAGE else None,
+            )
+        )
+
+    def _lock_corrected(self) -> dict[int, list[int]]:
+        """What is unpaid of the invoices that credit notes correct: {line id: [invoice, minor]}."""
+        refs = [
+            line.corrects.ref
+            for draft in self.drafts.documents
+            if draft.document.is_credit_note
+            for line in draft.document.lines
+            if line.corrects is not None
+        ]
+        if not refs:
+            return {}
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT l.id, i.id, CASE WHEN i.status = 'open'"
+                " THEN i.amount_due_minor - i.paid_minor - i.credited_minor ELSE 0 END"
+                " FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
+                " WHERE l.id = ANY(%s) ORDER BY i.id FOR UPDATE OF i",
+                [refs],
+            )
+            rows = cursor.fetchall()
+        unpaid = {invoice_id: [invoice_id, minor] for _, invoice_id, minor in rows}
+        return {line_id: unpaid[invoice_id] for line_id, invoice_id, _ in rows}
+
+    def _document(
+        self,
+        document_id: int,
+        draft: DraftDocument,
+        number: tuple[int, str],
+        outstanding: dict[int, list[int]],
+    ) -> Issued:
+        document, customer, kind = draft.document, draft.customer, _kind(draft)
+        public_id = new_public_id("cn" if document.is_credit_note else "inv")
+        due_on = self.as_of + timedelta(days=customer.net_terms_days)
+        to_balance_minor = 0
+        if document.is_credit_note:
+            status, credit_to, due_on = (
+                "issued",
+                "refund" if draft.refunds else "balance",
+                self.as_of,
+            )
+            to_balance_minor = self._reduce_unpaid(
+                document.total_minor, document.lines, outstanding
+            )
+        else:
+            status, credit_to = "paid" if not document.amount_due_minor else "open", ""
+        self.documents.append(
+            (
+                document_id,
+                public_id,
+                self.seller.pk,
+                customer.pk,
+                draft.subscription_id,
+                kind,
+                status,
+                number[1],
+                number[0],
+                draft.currency,
+                customer.language,
+                self.as_of,
+                due_on,
+                self.letterhead.pk,
+                json.dumps(bill_to_of(customer)),
+                ocr_reference(number[0]) if not document.is_credit_note else "",
+                document.subtotal_minor,
+                document.discount_minor,
+                document.net_minor,
+                document.tax_minor,
+                document.rounding_minor,
+                document.total_minor,
+                document.credit_applied_minor,
+                document.amount_due_minor,
+                credit_to,
+                self.as_of if status == "paid" else None,
+                "",
+            )
+        )
+        for group in document.taxes:
+            self.taxes.append(
+                (
+                    document_id,
+                    group.category,
+                    group.percent,
+                    group.is_inclusive,
+                    group.name,
+                    group.net_minor,
+                    group.tax_minor,
+                )
+            )
+        if document.credit_applied_minor:
+            used = -document.credit_applied_minor
+            self.balances.append((customer.pk, draft.currency, used, document_id, number[1]))
+        if to_balance_minor:
+            self.balances.append(
+                (customer.pk, draft.currency, to_balance_minor, document_id, number[1])
+            )
+        self._post(document_id, draft, to_balance_minor)
+        issued = Issued(
+            document_id,
+            public_id,
+            kind,
+            number[1],
+            draft,
+            document.total_minor,
+            document.amount_due_minor,
+            due_on,
+            to_balance_minor,
+        )
+        self._event(issued)
+        return issued
+
+    def _reduce_unpaid(
+        self, total_minor: int, lines: Sequence[Line], outstanding: dict[int, list[int]]
+    ) -> int:
+        """Take a credit note off the unpaid invoices that it corrects; returns what is over."""
+        left = total_minor
+        for line in lines:
+            if line.corrects is None or not left:
+                continue
+            unpaid = outstanding[line.corrects.ref]
+            part = min(left, unpaid[1])
+            if part:
+                unpaid[1] -= part
+                left -= part
+                self.credited[unpaid[0]] = self.credited.get(unpaid[0], 0) + part
+        return left
+
+    def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
+        document, account = draft.document, self.books.account
+        sign = -1 if document.is_credit_note else 1
+        receivable = account(Account.Role.RECEIVABLE)
+        balance = account(Account.Role.CUSTOMER_BALANCE)
+        sums: dict[int, int] = {}
+        for line in document.lines:
+            credit = self._income_account(line)
+            sums[credit] = sums.get(credit, 0) + sign * line.net_minor
+        vat = account(Account.Role.VAT)
+        sums[vat] = sums.get(vat, 0) + sign * document.tax_minor
+        rounding = account(Account.Role.ROUNDING)
+        sums[rounding] = sums.get(rounding, 0) + sign * document.rounding_minor
+        postings: list[Posting] = []
+        for credit, amount_minor in sums.items():
+            postings += between(receivable, credit, amount_minor)
+        postings += between(balance, receivable, document.credit_applied_minor)
+        postings += between(receivable, balance, to_balance_minor)
+        is_book_currency = draft.currency == self.seller.currency
+        for posting in postings:
+            self.transfers.append(
+                (
+                    self.seller.pk,
+                    draft.customer.pk,
+                    posting.debit,
+                    posting.credit,
+                    draft.currency,
+                    posting.amount_minor,
+                    posting.amount_minor if is_book_currency else None,
+                    1 if is_book_currency else None,
+                    self.as_of,
+                    "invoice",
+                    document_id,
+                )
+            )
+
+    def _income_account(self, line: Line) -> int:
+        """Revenue, or deferred revenue as long as the service is still to come."""
+        is_ahead = line.end is not None and line.end > self.as_of
+        charge = line.corrects.kind if line.corrects else line.kind
+        if is_ahead and charge == RECURRING:
+            return self.books.account(Account.Role.DEFERRED_REVENUE)
+        if isinstance(line.context, Contract) and line.item:
+            return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
+        return self.books.revenue("3041")
+
+    def _event(self, issued: Issued) -> None:
+        is_note = issued.kind == Invoice.Kind.CREDIT_NOTE
+        data = {
+            "number": issued.number,
+            "customer": issued.draft.customer.public_id,
+            "currency": issued.draft.currency,
+            "total_minor": issued.total_minor,
+        }
+        self.events.append(
+            (
+                new_public_id("evt"),
+                self.seller.public_id,
+                "credit_note.issued" if is_note else "invoice.finalized",
+                issued.public_id,
+                self.as_of,
+                self.actor,
+                json.dumps(data),
+            )
+        )
+
+
+def _kind(draft: DraftDocument) -> str:
+    return Invoice.Kind.CREDIT_NOTE if draft.document.is_credit_note else Invoice.Kind.INVOICE
+
+
+def _description(terms: Any) -> str:
+    price = terms.price
+    return f"{terms.plan_name} – {price.name}" if price.name else terms.plan_name
+
+
+def _tiers(line: Line) -> str:
+    return json.dumps(
+        [
+            {
+                "up_to": None if tier.up_to is None else f"{tier.up_to:f}",
+                "quantity": f"{tier.quantity:f}",
+                "unit_amount": f"{tier.unit_amount:f}",
+                "flat_amount": f"{tier.flat_amount:f}",
+                "amount": f"{tier.amount:f}",
+            }
+            for tier in line.tiers
+        ]
+    )
+
+
+def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:
+    """Shrink what the corrected lines cover by the days and the amounts given back."""
+    for line, credited_minor in corrections:
+        assert line.corrects
+        days = "{" + ",".join(f"[{start},{end})" for start, end in line.given_back) + "}"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE invoicing_coverage SET days = days - %s::datemultirange,"
+                " credited_minor = credited_minor + %s, amount_minor = amount_minor - %s"
+                " WHERE line_id = %s",
+                [days, credited_minor, line.lowered_minor, line.corrects.ref],
+            )
+
+
+def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
+    if not billed:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE invoicing_oneoffitem o SET line_id = v.line_id"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, line_id) WHERE o.id = v.id",
+            [[item for item, _ in billed], [line for _, line in billed]],
+        )
+
+
+def refund_credit(
+    seller: Seller,
+    as_of: date,
+    actor: str,
+    customer_id: int,
+    currency: str,
+    amount_minor: int,
+    invoice_ids: Sequence[int],
+) -> int:
+    """Pay a credit back as far as its invoices were paid; how much of it was."""
+    left = amount_minor
+    for refunder in refunders:
+        left -= refunder(seller, as_of, actor, customer_id, currency, left, invoice_ids)
+    return amount_minor - left
+
+
+def credit_invoices(credited: dict[int, int], as_of: date) -> None:
+    """Reduce what is left to pay of open invoices; one with nothing left is paid."""
+    if not credited:
+        return
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE invoicing_invoice i SET credited_minor = i.credited_minor + v.minor,"
+            " status = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
+            "   THEN 'paid' ELSE i.status END,"
+            " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
+            "   THEN %s::date ELSE i.closed_on END"
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id",
+            [as_of, list(credited), list(credited.values())],
+        )
+
+
+def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
+    """Add entries (customer, currency, amount, document, description) and keep the sums."""
+    if not entries:
+        return
+    copy_rows(
+        "invoicing_balanceentry",
+        "customer_id, currency, amount_minor, invoice_id, description, effective_on",
+        [(*entry, as_of) for entry in entries],
+    )
+    sums: dict[tuple[int, str], int] = {}
+    for customer_id, currency, amount_minor, *_ in entries:
+        sums[customer_id, currency] = sums.get((customer_id, currency), 0) + amount_minor
+    keys = list(sums)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO invoicing_customerbalance (customer_id, currency, balance_minor)"
+            " SELECT c, u, 0 FROM unnest(%s::bigint[], %s::text[]) AS v (c, u)"
+            " ON CONFLICT (customer_id, currency) DO NOTHING",
+            [[key[0] for key in keys], [key[1] for key in keys]],
+        )
+        cursor.execute(
+            "UPDATE invoicing_customerbalance b SET balance_minor = b.balance_minor + v.minor"
+            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS v (c, u, minor)"
+            " WHERE b.customer_id = v.c AND b.currency = v.u",
+            [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
+        )
+
+
+def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> None:
+    """Say from when each subscription is due again, and move its status along with its dates."""
+    if drafts.redemptions:
+        CouponRedemption.objects.bulk_update(drafts.redemptions, ["is_spent", "expires_on"])
+    if not drafts.bills:
+        return
+    rows, events = [], []
+    for subscription_id, bill in drafts.bills.items():
+        contract = drafts.contracts[subscription_id]
+        status = contract.status_on(as_of)
+        rows.append(
+            (
+                subscription_id,
+                bill.next_bill_on if status != "ended" or bill.next_bill_on else None,
+                bill.window_on,
+                status,
+                contract.plan_on(as_of),
+            )
+        )
+        if status != contract.status:
+            events.append(
+                (
+                    new_public_id("evt"),
+                    seller.public_id,
+                    _STATUS_EVENTS[status],
+                    contract.public_id,
+                    as_of,
+                    actor,
+                    json.dumps({"from": contract.status}),
+                )
+            )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE subscriptions_subscription s SET next_bill_on = v.next_bill_on,"
+            " window_on = v.window_on, billed_through = %s, status = v.status,"
+            " plan_id = v.plan_id, parked_reason = '',"
+            " access = CASE WHEN v.status = 'ended' THEN 'none' ELSE s.access END"
+            " FROM unnest(%s::bigint[], %s::date[], %s::date[], %s::text[], %s::bigint[])"
+            " AS v (id, next_bill_on, window_on, status, plan_id) WHERE s.id = v.id",
+            [as_of, *(list(column) for column in zip(*rows, strict=True))],
+        )
+    copy_rows("events_event", _EVENT_COLUMNS, events)
+
+
+_STATUS_EVENTS = {
+    "ended": "subscription.ended",
+    "active": "subscription.activated",
+    "paused": "subscription.paused",
+    "trialing": "subscription.trial_resumed",
+}
+_DOCUMENT_COLUMNS = (
+    "id, public_id, seller_id, customer_id, subscription_id, kind, status, number, sequence,"
+    " currency, language, issued_on, due_on, letterhead_id, bill_to, reference, subtotal_minor,"
+    " discount_minor, net_minor, tax_minor, rounding_minor, total_minor, credit_applied_minor,"
+    " amount_due_minor, credit_to, closed_on, reason"
+)
+_LINE_COLUMNS = (
+    "id, invoice_id, position, kind, subscription_id, price_id, description, starts_on, ends_on,"
+    " quantity, unit_amount, amount_minor, discount_minor, net_minor, tax, revenue_account, days,"
+    " of_days, tiers, corrects_id"
+)
+_TAX_COLUMNS = "invoice_id, category, percent, is_inclusive, name, net_minor, tax_minor"
+_COVERAGE_COLUMNS = (
+    "line_id, subscription_id, item_id, kind, part, starts_on, ends_on, days, amount_minor,"
+    " billed_minor, credited_minor, quantity"
+)
+_TRANSFER_COLUMNS = (
+    "seller_id, customer_id, debit_account_id, credit_account_id, currency, amount_minor,"
+    " book_amount_minor, book_rate, effective_on, document, document_id"
+)
+_EVENT_COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"

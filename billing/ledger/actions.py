@@ -1,0 +1,97 @@
+"""Opening a seller's books and posting to them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.db import transaction
+
+from billing.ledger.models import Account, Transfer
+from customers.models import Seller
+
+# Numbers and names of the Swedish BAS chart; a seller may change both.
+CHART = {
+    Account.Role.RECEIVABLE: ("1510", "Kundfordringar"),
+    Account.Role.CLEARING: ("1580", "Fordringar för kontokort och betalningar"),
+    Account.Role.CUSTOMER_BALANCE: ("2420", "Förskott från kunder"),
+    Account.Role.VAT: ("2611", "Utgående moms"),
+    Account.Role.DEFERRED_REVENUE: ("2970", "Förutbetalda intäkter"),
+    Account.Role.ROUNDING: ("3740", "Öres- och kronutjämning"),
+    Account.Role.BAD_DEBT: ("6351", "Konstaterade förluster på kundfordringar"),
+}
+
+
+@dataclass(slots=True)
+class Posting:
+    """One transfer to write: accounts by role (and number, for revenue), an amount above zero."""
+
+    debit: int
+    credit: int
+    amount_minor: int
+
+
+class Books:
+    """A seller's account ids, opened on first use."""
+
+    def __init__(self, seller: Seller):
+        self.seller = seller
+        self.ids = {(account.role, account.number): account.pk for account in seller.accounts.all()}
+        self.by_role = {role: pk for (role, _), pk in self.ids.items()}
+        missing = [role for role in CHART if role not in self.by_role]
+        for role in missing:
+            self._open(role, *CHART[role])
+
+    def account(self, role: str) -> int:
+        return self.by_role[role]
+
+    def revenue(self, number: str) -> int:
+        """The revenue account of a number, opened where it is new."""
+        known = self.ids.get((Account.Role.REVENUE, number))
+        return known or self._open(Account.Role.REVENUE, number, "Försäljning")
+
+    def _open(self, role: str, number: str, name: str) -> int:
+        account, _ = Account.objects.get_or_create(
+            seller=self.seller, role=role, number=number, defaults={"name": name}
+        )
+        self.ids[role, number] = self.by_role[role] = account.pk
+        return account.pk
+
+
+def between(debit: int, credit: int, amount_minor: int) -> Iterable[Posting]:
+    """One posting for an amount of either sign, none for zero."""
+    if amount_minor > 0:
+        yield Posting(debit, credit, amount_minor)
+    elif amount_minor < 0:
+        yield Posting(credit, debit, -amount_minor)
+
+
+@transaction.atomic
+def post(
+    seller: Seller,
+    postings: Sequence[Posting],
+    *,
+    currency: str,
+    effective_on: date,
+    document: str,
+    document_id: int,
+    customer_id: int | None = None,
+) -> None:
+    """Write transfers with the change that they describe, in its transaction."""
+    is_book_currency = currency == seller.currency
+    Transfer.objects.bulk_create(
+        Transfer(
+            seller=seller,
+            customer_id=customer_id,
+            debit_account_id=posting.debit,
+            credit_account_id=posting.credit,
+            currency=currency,
+            amount_minor=posting.amount_minor,
+            book_amount_minor=posting.amount_minor if is_book_currency else None,
+            book_rate=Decimal(1) if is_book_currency else None,
+            effective_on=effective_on,
+            document=document,
+            document_id=document_id,
+        )
+        for posting in postings
+    )

@@ -1,0 +1,82 @@
+from django.contrib import admin
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    RangeDateFilter,
+    RelatedDropdownFilter,
+)
+
+from billing.desk import BigReadOnly, Desk, Panel, link, link_column, money, money_column
+from billing.ledger.models import Account, Transfer
+
+TRANSFER_COLUMNS = {
+    "On": lambda transfer: transfer.effective_on,
+    "Debit": lambda transfer: link(transfer.debit_account),
+    "Credit": lambda transfer: link(transfer.credit_account),
+    "Amount": lambda transfer: money(transfer.amount_minor, transfer.currency),
+}
+
+
+def transfers_of(document: str) -> Panel:
+    """What a document of this kind was booked as."""
+    return Panel(
+        "Booked as",
+        rows=lambda obj: (
+            Transfer.objects.filter(document=document, document_id=obj.pk)
+            .select_related("debit_account", "credit_account")
+            .order_by("id")
+        ),
+        columns=TRANSFER_COLUMNS,
+        rows_max=50,
+        when_empty="Nothing is booked on it.",
+    )
+
+
+@admin.register(Account)
+class AccountAdmin(Desk):
+    # The number stands in closed books: what was booked on it must not move to another one.
+    fixed_fields = ("seller", "role", "number")
+    list_display = ("number", "name", "role", "seller_link")
+    list_filter = (("seller", RelatedDropdownFilter), ("role", ChoicesDropdownFilter))
+    list_select_related = ("seller",)
+    search_fields = ("number__istartswith", "name")
+    autocomplete_fields = ("seller",)
+    fields = (("number", "name"), ("role", "seller"))
+
+    seller_link = link_column("seller", ordering="seller__name")
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        # To know whether nothing was ever booked on it, all transfers would have to be read.
+        return False
+
+
+@admin.register(Transfer)
+class TransferAdmin(BigReadOnly):
+    list_display = (
+        "id",
+        "effective_on",
+        "debit_account",
+        "credit_account",
+        "amount",
+        "customer_link",
+        "document",
+    )
+    list_filter = (
+        ("seller", RelatedDropdownFilter),
+        ("document", ChoicesDropdownFilter),
+        ("effective_on", RangeDateFilter),
+    )
+    list_select_related = ("debit_account", "credit_account", "customer")
+    search_fields = ("document_id__exact", "customer__public_id__exact")
+    search_help_text = "The id of a document, or the public id of a customer."
+    fields = (
+        ("seller", "customer"),
+        ("debit_account", "credit_account"),
+        ("amount", "book_amount"),
+        ("effective_on", "recorded_at"),
+        ("document", "document_id"),
+    )
+    readonly_fields = ("amount", "book_amount", "recorded_at")
+
+    amount = money_column("amount_minor")
+    book_amount = money_column("book_amount_minor", "in book currency", "seller.currency")
+    customer_link = link_column("customer", ordering="customer__name")

@@ -1,0 +1,302 @@
+"""Money in and back. The manual gateway records what a person saw on a bank statement."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from django.db import transaction
+from django.db.models import F
+
+from billing.engine.errors import InvalidAmount, Refused
+from billing.engine.money import major_string
+from billing.events.public_ids import new_public_id
+from billing.events.recorder import record
+from billing.invoicing.issuing import Issued, copy_rows, move_balances, take_ids
+from billing.invoicing.models import Invoice
+from billing.ledger.actions import Books, Posting, post
+from billing.ledger.models import Account, Transfer
+from billing.payments.models import Payment, PaymentAllocation, Refund
+from customers.models import Customer, Seller
+
+
+def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
+    """Plan a payment for each new invoice of a customer whose payment method we charge."""
+    due = [
+        document
+        for document in issued
+        if document.kind == Invoice.Kind.INVOICE
+        and document.amount_due_minor
+        and document.draft.customer.collection == Customer.Collection.AUTOMATIC
+    ]
+    if not due:
+        return
+    ids = take_ids("payments_payment", len(due))
+    copy_rows(
+        "payments_payment",
+        "id, public_id, seller_id, customer_id, currency, amount_minor, state, gateway,"
+        " planned_on, failure_code",
+        [
+            (
+                payment_id,
+                new_public_id("pay"),
+                seller.pk,
+                document.draft.customer.pk,
+                document.draft.currency,
+                document.amount_due_minor,
+                "planned",
+                "manual",
+                as_of,
+                "",
+            )
+            for payment_id, document in zip(ids, due, strict=True)
+        ],
+    )
+    copy_rows(
+        "payments_paymentallocation",
+        "payment_id, invoice_id, amount_minor, state",
+        [
+            (payment_id, document.id, document.amount_due_minor, "planned")
+            for payment_id, document in zip(ids, due, strict=True)
+        ],
+    )
+
+
+@transaction.atomic
+def record_payment(
+    invoice: Invoice,
+    *,
+    as_of: date,
+    actor: str,
+    amount_minor: int | None = None,
+    reference: str = "",
+    gateway: str = "manual",
+) -> Payment:
+    """Record money that has arrived for an invoice, by default all that is due.
+
+    What is over goes to the customer's balance. A ``reference`` of the same gateway counts once:
+    a second recording is refused ("payment_already_recorded").
+    """
+    invoice = _locked(invoice)
+    amount_minor = _checked(invoice, amount_minor)
+    if reference and Payment.objects.filter(gateway=gateway, gateway_key=reference).exists():
+        raise Refused(
+            f"A payment with the reference {reference} has been recorded.",
+            code="payment_already_recorded",
+        )
+    _release_planned(invoice)
+    payment = Payment.objects.create(
+        seller=invoice.seller,
+        customer=invoice.customer,
+        currency=invoice.currency,
+        amount_minor=amount_minor,
+        state=Payment.State.SUCCEEDED,
+        gateway=gateway,
+        gateway_key=reference or None,
+        received_on=as_of,
+    )
+    settled_minor = min(amount_minor, invoice.outstanding_minor)
+    surplus_minor = amount_minor - settled_minor
+    PaymentAllocation.objects.create(
+        payment=payment, invoice=invoice, amount_minor=settled_minor, state="settled"
+    )
+    _count_paid(invoice, settled_minor, as_of)
+    books = Books(invoice.seller)
+    clearing = books.account(Account.Role.CLEARING)
+    postings = [Posting(clearing, books.account(Account.Role.RECEIVABLE), settled_minor)]
+    if surplus_minor:
+        balance = books.account(Account.Role.CUSTOMER_BALANCE)
+        postings.append(Posting(clearing, balance, surplus_minor))
+        move_balances(
+            [(invoice.customer_id, invoice.currency, surplus_minor, None, payment.public_id)], as_of
+        )
+    _post(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
+    _record("payment.succeeded", payment, invoice, as_of, actor)
+    return payment
+
+
+@transaction.atomic
+def record_failure(
+    invoice: Invoice,
+    *,
+    as_of: date,
+    actor: str,
+    amount_minor: int | None = None,
+    failure_code: str = "declined",
+    gateway: str = "manual",
+) -> Payment:
+    """Record an attempt that failed; nothing is owed less for it."""
+    invoice = _locked(invoice)
+    amount_minor = _checked(invoice, amount_minor)
+    payment = Payment.objects.create(
+        seller=invoice.seller,
+        customer=invoice.customer,
+        currency=invoice.currency,
+        amount_minor=amount_minor,
+        state=Payment.State.FAILED,
+        gateway=gateway,
+        failure_code=failure_code,
+    )
+    PaymentAllocation.objects.create(
+        payment=payment, invoice=invoice, amount_minor=amount_minor, state="released"
+    )
+    _record("payment.failed", payment, invoice, as_of, actor)
+    return payment
+
+
+@transaction.atomic
+def refund(
+    invoice: Invoice,
+    *,
+    as_of: date,
+    actor: str,
+    amount_minor: int | None = None,
+    reason: str = "",
+) -> Refund:
+    """Pay money of an invoice back; the invoice is owed again by so much.
+
+    To give money back for good, issue a credit note to refund instead. Raises :class:`Refused`
+    ("refund_exceeds_paid") beyond what was paid and kept.
+    """
+    invoice = _locked(invoice)
+    amount_minor = invoice.paid_minor if amount_minor is None else amount_minor
+    if amount_minor <= 0 or amount_minor > invoice.paid_minor:
+        paid = major_string(invoice.paid_minor, invoice.currency)
+        raise Refused(
+            f"Only {paid} {invoice.currency} of {invoice} was paid and can be refunded.",
+            code="refund_exceeds_paid",
+        )
+    refunds = _pay_back(invoice, amount_minor, as_of, reason)
+    invoice.paid_minor -= amount_minor
+    if invoice.status == Invoice.Status.PAID:
+        invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
+    else:
+        invoice.save(update_fields=["paid_minor"])
+    _record("payment.refunded", refunds[0].payment, invoice, as_of, actor)
+    return refunds[0]
+
+
+def refund_credit(
+    seller: Seller,
+    as_of: date,
+    actor: str,
+    customer_id: int,
+    currency: str,
+    amount_minor: int,
+    invoice_ids: Sequence[int],
+) -> int:
+    """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
+    left = amount_minor
+    for invoice in Invoice.objects.select_for_update(of=["self"]).filter(pk__in=invoice_ids):
+        part = min(left, invoice.paid_minor)
+        if not part:
+            continue
+        refunds = _pay_back(invoice, part, as_of, "credit note")
+        Invoice.objects.filter(pk=invoice.pk).update(
+            paid_minor=F("paid_minor") - part, credited_minor=F("credited_minor") + part
+        )
+        _record("payment.refunded", refunds[0].payment, invoice, as_of, actor)
+        left -= part
+    return amount_minor - left
+
+
+def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
+    """Refund the invoice's payments, the newest first, and book it."""
+    refunds, left = [], amount_minor
+    books = Books(invoice.seller)
+    allocations = (
+        invoice.allocations.select_for_update(of=["self"])
+        .filter(state="settled", amount_minor__gt=F("refunded_minor"))
+        .select_related("payment")
+        .order_by("-id")
+    )
+    for allocation in allocations:
+        part = min(left, allocation.amount_minor - allocation.refunded_minor)
+        if not part:
+            break
+        left -= part
+        allocation.refunded_minor += part
+        allocation.save(update_fields=["refunded_minor"])
+        payment = allocation.payment
+        Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + part)
+        made = Refund.objects.create(
+            payment=payment, invoice=invoice, amount_minor=part, refunded_on=as_of, reason=reason
+        )
+        posting = Posting(
+            books.account(Account.Role.RECEIVABLE), books.account(Account.Role.CLEARING), part
+        )
+        _post(payment, Transfer.Document.REFUND, made.pk, [posting], as_of)
+        refunds.append(made)
+    return refunds
+
+
+def _locked(invoice: Invoice) -> Invoice:
+    Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    return (
+        Invoice.objects.select_for_update(of=["self"])
+        .select_related("seller", "customer")
+        .get(pk=invoice.pk)
+    )
+
+
+def _checked(invoice: Invoice, amount_minor: int | None) -> int:
+    if invoice.kind != Invoice.Kind.INVOICE or invoice.status != Invoice.Status.OPEN:
+        raise Refused(
+            f"{invoice} is {invoice.status}: there is nothing to pay.", code="invoice_not_open"
+        )
+    if amount_minor is None:
+        amount_minor = invoice.outstanding_minor
+    if amount_minor <= 0:
+        raise InvalidAmount("A payment must be above zero.")
+    return amount_minor
+
+
+def _release_planned(invoice: Invoice) -> None:
+    """What the customer has paid in another way is no longer to be collected."""
+    planned = invoice.allocations.filter(state="planned")
+    Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
+    planned.update(state="released")
+
+
+def _count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+    paid_minor = invoice.paid_minor + amount_minor
+    if paid_minor + invoice.credited_minor == invoice.amount_due_minor:
+        invoice.move("paid", paid_minor=paid_minor, closed_on=as_of)
+        record(
+            "invoice.paid",
+            seller=invoice.seller.public_id,
+            subject=invoice.public_id,
+            occurred_on=as_of,
+            actor="system",
+            data={"number": invoice.number},
+        )
+        return
+    invoice.paid_minor = paid_minor
+    invoice.save(update_fields=["paid_minor"])
+
+
+def _post(
+    payment: Payment, document: str, document_id: int, postings: Sequence[Posting], as_of: date
+) -> None:
+    post(
+        payment.seller,
+        postings,
+        currency=payment.currency,
+        effective_on=as_of,
+        document=document,
+        document_id=document_id,
+        customer_id=payment.customer_id,
+    )
+
+
+def _record(type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str) -> None:
+    record(
+        type,
+        seller=payment.seller.public_id,
+        subject=payment.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={
+            "invoice": invoice.public_id,
+            "amount_minor": payment.amount_minor,
+            "currency": payment.currency,
+        },
+    )

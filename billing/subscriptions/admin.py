@@ -1,0 +1,502 @@
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import admin
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    DropdownFilter,
+    RangeDateFilter,
+    RelatedDropdownFilter,
+)
+from unfold.enums import ActionVariant
+
+from billing.desk import (
+    ActionForm,
+    BigReadOnly,
+    PageAction,
+    Panel,
+    date_field,
+    figure,
+    label_column,
+    link,
+    link_column,
+    plain,
+    today_of,
+    trimmed,
+)
+from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
+from catalog.models import Coupon, Plan, Price
+from customers.admin import CustomerAdmin, on_sellers_day
+
+STATUS_COLORS = {
+    "active": "success",
+    "trialing": "info",
+    "incomplete": "warning",
+    "paused": "warning",
+    "ended": "",
+}
+
+
+# What an operator does to a subscription
+
+# An app further up does what follows in the same transaction, and tells it in a sentence.
+type Afterwards = Callable[[Subscription, date, str], str]
+
+
+class SubscriptionAction(PageAction):
+    """An action on a subscription; what it changes is billed or credited at once."""
+
+    afterwards: ClassVar[list[Afterwards]] = []
+
+    def run(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        done = self.change(obj, as_of=as_of, actor=actor, **asked)
+        told = [follow(obj, as_of, actor) for follow in self.afterwards]
+        return " ".join([done, *filter(None, told)])
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        raise NotImplementedError
+
+
+class WhenForm(ActionForm):
+    """Asks when: now, with the period, or on a day."""
+
+    when = forms.ChoiceField(
+        choices=[
+            ("now", "Now"),
+            ("period_end", "When the period ends"),
+            ("date", "On a day"),
+        ]
+    )
+    on = date_field(required=False, label="Day", help_text="For “On a day”.")
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or {}
+        on = asked.pop("on", None)
+        if asked.get("when") == "date":
+            if on is None:
+                self.add_error("on", "Choose the day.")
+            asked["when"] = on
+        return asked
+
+
+class ChangeForm(WhenForm):
+    plan = forms.ModelChoiceField(
+        Plan.objects.none(), required=False, empty_label="Keep the plan", label="New plan"
+    )
+    is_credited = forms.BooleanField(
+        required=False, initial=True, label="Credit what is paid for the days not used"
+    )
+    is_prorated = forms.BooleanField(
+        required=False, initial=True, label="Bill the new terms for the days that are left"
+    )
+    field_order = ("plan",)
+
+    def ask(self) -> None:
+        plan = self.fields["plan"]
+        assert isinstance(plan, forms.ModelChoiceField)
+        plan.queryset = (
+            Plan.objects.filter(
+                seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
+            )
+            .exclude(pk=self.obj.plan_id)
+            .order_by("name")
+        )
+        present = _items_on(self.obj, today_of(self.obj)).exclude(price__billing="once")
+        for item in present.select_related("price"):
+            self.fields[f"quantity:{item.key}"] = forms.DecimalField(
+                required=False,
+                min_value=0,
+                label=f"New quantity of {item.price.name or item.key}",
+                help_text=f"Now {trimmed(item.quantity)}; empty: as it is.",
+            )
+        self.order_fields(["plan", *(name for name in self.fields if ":" in name)])
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean()
+        given = {name: asked.pop(name) for name in list(asked) if name.startswith("quantity:")}
+        quantities: dict[str, Decimal] = {
+            name.partition(":")[2]: quantity
+            for name, quantity in given.items()
+            if quantity is not None
+        }
+        asked["quantities"] = quantities or None
+        if not quantities and asked.get("plan") is None:
+            raise forms.ValidationError("Choose another plan or write another quantity.")
+        return asked
+
+
+class Change(SubscriptionAction):
+    name = "change"
+    label = "Change plan or quantity"
+    explanation = "A change in mid-period credits what is left of the old and bills the new."
+    permission = "subscriptions.change_subscription"
+    icon = "swap_horiz"
+    form_class = ChangeForm
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status != Subscription.Status.ENDED
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        actions.change(obj, as_of=as_of, actor=actor, **asked)
+        return "Changed."
+
+
+class PauseForm(ActionForm):
+    until = date_field(
+        required=False, label="Until", help_text="The first day with service again; empty: open."
+    )
+    unused = forms.ChoiceField(choices=Pause.Unused.choices, label="Days already paid")
+
+
+class PauseIt(SubscriptionAction):
+    name = "pause"
+    label = "Pause"
+    explanation = "No service and no charge from today until it is resumed."
+    permission = "subscriptions.pause_subscription"
+    icon = "pause"
+    form_class = PauseForm
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        actions.pause(obj, as_of=as_of, actor=actor, **asked)
+        return f"Paused until {asked['until']}." if asked["until"] else "Paused."
+
+
+class Resume(SubscriptionAction):
+    name = "resume"
+    label = "Resume"
+    explanation = "Service and charges go on from today."
+    permission = "subscriptions.resume_subscription"
+    icon = "play_arrow"
+    variant = ActionVariant.PRIMARY
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status == Subscription.Status.PAUSED
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        actions.resume(obj, as_of=as_of, actor=actor)
+        return "Resumed."
+
+
+class CancelForm(WhenForm):
+    is_credited = forms.BooleanField(
+        required=False, label="Credit what is paid for the days not used"
+    )
+    is_refunded = forms.BooleanField(
+        required=False,
+        label="Pay the credit back",
+        help_text="Otherwise it stays on the customer's balance.",
+    )
+    is_usage_billed = forms.BooleanField(
+        required=False, initial=True, label="Bill what was used until the end"
+    )
+
+    def ask(self) -> None:
+        self.fields["when"].initial = "period_end"
+
+
+class Cancel(SubscriptionAction):
+    name = "cancel"
+    label = "Cancel"
+    explanation = "Service ends then. A planned end can be undone until the day comes."
+    permission = "subscriptions.cancel_subscription"
+    icon = "event_busy"
+    variant = ActionVariant.DANGER
+    form_class = CancelForm
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status != Subscription.Status.ENDED and obj.cancels_on is None
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        actions.cancel(obj, as_of=as_of, actor=actor, **asked)
+        obj.refresh_from_db()
+        return f"Canceled from {obj.cancels_on or obj.ends_on}."
+
+
+class UndoCancel(SubscriptionAction):
+    name = "undo-cancel"
+    label = "Undo cancel"
+    explanation = "The subscription goes on as if it had not been canceled."
+    permission = "subscriptions.undo_cancel_subscription"
+    icon = "undo"
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status != Subscription.Status.ENDED and obj.cancels_on is not None
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        actions.undo_cancel(obj, as_of=as_of, actor=actor)
+        return "The subscription goes on."
+
+
+class StartForm(ActionForm):
+    plan = forms.ModelChoiceField(Plan.objects.none())
+    currency = forms.ChoiceField(required=False, help_text="Empty: the seller's.")
+    trial_days = forms.IntegerField(
+        required=False, min_value=0, help_text="Empty: as many as the plan gives."
+    )
+    ends_on = date_field(
+        required=False, label="Ends on", help_text="The first day without service; empty: open."
+    )
+
+    def ask(self) -> None:
+        plans = Plan.objects.filter(seller=self.obj.seller_id, is_active=True).order_by("name")
+        plan, currency = self.fields["plan"], self.fields["currency"]
+        assert isinstance(plan, forms.ModelChoiceField)
+        assert isinstance(currency, forms.ChoiceField)
+        plan.queryset = plans
+        codes = Price.objects.filter(plan__seller=self.obj.seller_id, is_active=True)
+        found = codes.order_by("currency").values_list("currency", flat=True).distinct()
+        currency.choices = [("", ""), *((code, code) for code in found)]
+
+    def clean_currency(self) -> str | None:
+        return self.cleaned_data["currency"] or None
+
+
+class Start(SubscriptionAction):
+    """On the customer's page: a new subscription, from today."""
+
+    name = "start-subscription"
+    label = "Start subscription"
+    explanation = "Service starts today. Its first bill is issued at once."
+    permission = "subscriptions.add_subscription"
+    icon = "add"
+    variant = ActionVariant.PRIMARY
+    form_class = StartForm
+
+    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        started = actions.start(obj, as_of=as_of, actor=actor, **asked)
+        told = [follow(started, as_of, actor) for follow in self.afterwards]
+        return " ".join([f"Started {started.plan}.", *filter(None, told)])
+
+
+class CouponForm(ActionForm):
+    coupon = forms.ModelChoiceField(Coupon.objects.none())
+
+    def ask(self) -> None:
+        coupon = self.fields["coupon"]
+        assert isinstance(coupon, forms.ModelChoiceField)
+        coupon.queryset = Coupon.objects.filter(seller=self.obj.seller_id, is_active=True).order_by(
+            "code"
+        )
+
+
+class GiveCoupon(PageAction):
+    """On the page of a customer, for all that it has, or of one subscription."""
+
+    name = "give-coupon"
+    label = "Give coupon"
+    explanation = "It takes its discount off the next documents."
+    permission = "subscriptions.add_couponredemption"
+    icon = "sell"
+    form_class = CouponForm
+
+    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.subscriptions import actions
+
+        subscription = obj if isinstance(obj, Subscription) else None
+        customer = obj if subscription is None else subscription.customer
+        actions.redeem_coupon(
+            customer, asked["coupon"], as_of=as_of, actor=actor, subscription=subscription
+        )
+        return f"Gave the coupon {asked['coupon']}."
+
+
+# Tables
+
+
+def _items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem]:
+    in_force = Q(starts_on__lte=on) & (Q(ends_on__isnull=True) | Q(ends_on__gt=on))
+    return subscription.items.filter(in_force)
+
+
+def _item_amount(item: SubscriptionItem) -> str:
+    amount = item.price.amount if item.agreed_amount is None else item.agreed_amount
+    note = "" if item.agreed_amount is None else " (agreed)"
+    return figure(f"{trimmed(amount)} {item.price.currency}{note}")
+
+
+ITEMS = Panel(
+    "What it consists of",
+    rows=lambda subscription: subscription.items.select_related("price__plan").order_by(
+        "-starts_on", "position", "id"
+    ),
+    columns={
+        "Price": lambda item: link(item.price, item.price.name or item.key),
+        "Plan": lambda item: link(item.price.plan),
+        "Quantity": lambda item: plain(item.quantity),
+        "Amount": _item_amount,
+        "From": lambda item: item.starts_on,
+        "Until": lambda item: item.ends_on,
+    },
+)
+CYCLES = Panel(
+    "Billing cycles",
+    rows=lambda subscription: subscription.cycles.order_by("-starts_on"),
+    columns={
+        "In force from": lambda cycle: cycle.starts_on,
+        "Every": lambda cycle: f"{cycle.interval_count} {cycle.interval_unit}",
+        "Anchor": lambda cycle: cycle.anchor_on,
+        "Last period": lambda cycle: (
+            f"{cycle.tail_days} days from {cycle.tail_starts_on}" if cycle.tail_days else None
+        ),
+    },
+)
+PAUSES = Panel(
+    "Pauses",
+    rows=lambda subscription: subscription.pauses.order_by("-starts_on"),
+    columns={
+        "From": lambda pause: pause.starts_on,
+        "Until": lambda pause: pause.ends_on or "resumed",
+        "Days already paid": lambda pause: pause.get_unused_display(),
+    },
+    when_empty="Never paused.",
+)
+COUPONS = Panel(
+    "Coupons",
+    rows=lambda subscription: subscription.coupon_redemptions.select_related("coupon"),
+    columns={
+        "Coupon": lambda redemption: link(redemption.coupon),
+        "From": lambda redemption: redemption.starts_on,
+        "Until": lambda redemption: redemption.expires_on,
+        "Used up": lambda redemption: "yes" if redemption.is_spent else "no",
+    },
+)
+SUBSCRIPTIONS = Panel(
+    "Subscriptions",
+    rows=lambda customer: customer.subscriptions.select_related("plan").order_by("-id"),
+    columns={
+        "Plan": lambda subscription: link(subscription, subscription.plan.name),
+        "Status": lambda subscription: subscription.get_status_display(),
+        "From": lambda subscription: subscription.starts_on,
+        "Until": lambda subscription: subscription.ends_on,
+        "Next bill": lambda subscription: subscription.next_bill_on,
+        "Needs a hand": lambda subscription: subscription.parked_reason or None,
+    },
+    list_of=Subscription,
+    list_by="customer__id__exact",
+)
+CustomerAdmin.extend(panels=[SUBSCRIPTIONS], page_actions=[Start(), GiveCoupon()])
+
+
+class WorkFilter(DropdownFilter):
+    """What may need somebody."""
+
+    title = "work"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [
+            ("parked", "Parked: cannot be billed"),
+            ("due", "Due to be billed"),
+            ("ending", "Canceled, not yet ended"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "parked":
+            return queryset.exclude(parked_reason="")
+        if self.value() == "due":
+            due = on_sellers_day("next_bill_on__lte")
+            return queryset.filter(due, parked_reason="", next_bill_on__isnull=False)
+        if self.value() == "ending":
+            return queryset.filter(cancels_on__isnull=False).exclude(status="ended")
+        return queryset
+
+
+@admin.register(Subscription)
+class SubscriptionAdmin(BigReadOnly):
+    list_display = ("public_id", "customer_link", "plan", "state", "starts_on", "next_bill_on")
+    list_filter = (
+        WorkFilter,
+        ("status", ChoicesDropdownFilter),
+        ("seller", RelatedDropdownFilter),
+        ("next_bill_on", RangeDateFilter),
+    )
+    list_select_related = ("customer", "plan")
+    search_fields = (
+        "public_id__iexact",
+        "external_id__iexact",
+        "customer__name__istartswith",
+        "customer__email__istartswith",
+        "customer__external_id__iexact",
+        "customer__public_id__iexact",
+    )
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("customer", "plan"),
+                    ("status", "access"),
+                    ("currency", "time_zone"),
+                    ("public_id", "external_id"),
+                )
+            },
+        ),
+        (
+            "Dates",
+            {
+                "fields": (
+                    ("starts_on", "paid_from"),
+                    ("ends_on", "cancels_on"),
+                    ("next_bill_on", "billed_through"),
+                    ("billed_until", "agreed_ends_on"),
+                )
+            },
+        ),
+        ("More", {"fields": ("metadata",), "classes": ("collapse",)}),
+    )
+    readonly_fields = ("public_id",)
+    panels = (ITEMS, CYCLES, PAUSES, COUPONS)
+    page_actions = (Change(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon())
+
+    state = label_column("status", STATUS_COLORS)
+    customer_link = link_column("customer", ordering="customer__name")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
+        return super().get_queryset(request).select_related("seller", "customer", "plan")
+
+    def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
+        if request.GET.get("work") == "parked":
+            return ("public_id", "customer_link", "plan", "parked_reason", "next_bill_on")
+        return self.list_display
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        fieldsets = super().get_fieldsets(request, obj)
+        if obj is None or not obj.parked_reason:
+            return fieldsets
+        return (("Parked: it cannot be billed", {"fields": ("parked_reason",)}), *fieldsets)
+
+
+@admin.register(CouponRedemption)
+class CouponRedemptionAdmin(BigReadOnly):
+    list_display = ("coupon", "customer_link", "subscription", "starts_on", "expires_on")
+    list_filter = (("coupon__seller", RelatedDropdownFilter),)
+    list_select_related = ("coupon", "customer", "subscription")
+    search_fields = ("coupon__code__iexact", "customer__name__istartswith")
+    fields = (
+        ("coupon", "customer"),
+        "subscription",
+        ("starts_on", "expires_on"),
+        ("is_spent", "removed_on"),
+    )
+
+    customer_link = link_column("customer", ordering="customer__name")

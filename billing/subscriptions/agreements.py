@@ -1,0 +1,186 @@
+"""Reading what subscriptions have agreed to, many at a time and in a constant number of queries."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from functools import lru_cache
+from typing import Any
+
+from django.db import connection
+
+from billing.engine import pricing
+from billing.engine.bill import Agreement, Item, Pause
+from billing.engine.lifecycle import status_on
+from billing.engine.periods import Cycle, Grid
+from catalog.models import Price
+
+
+@dataclass(slots=True)
+class Terms:
+    """What a line says and how it is taxed and booked, for one price."""
+
+    price: Price
+    plan_id: int
+    plan_code: str
+    plan_name: str
+    tax_category: str
+    revenue_account: str
+
+
+@dataclass(slots=True)
+class Contract:
+    """One subscription's row and its agreement. ``terms`` are those of the prices in it."""
+
+    id: int
+    public_id: str
+    seller_id: int
+    customer_id: int
+    plan_id: int
+    status: str
+    is_parked: bool
+    billed_through: date | None
+    next_bill_on: date | None
+    refunds_at_end: bool
+    agreement: Agreement
+    terms: dict[int, Terms] = field(default_factory=dict)
+
+    def status_on(self, on: date) -> str:
+        agreement = self.agreement
+        return status_on(
+            on,
+            paid_from=agreement.paid_from,
+            ends_on=agreement.end,
+            pauses=[(pause.start, pause.end) for pause in agreement.pauses],
+        )
+
+    def plan_on(self, on: date) -> int:
+        """The plan whose items are in force on a day; the present one where none are."""
+        for item in reversed(self.agreement.items):
+            if item.start <= on and item.price.billing != "once" and item.price.ref in self.terms:
+                return self.terms[item.price.ref].plan_id
+        return self.plan_id
+
+
+def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
+    """The contracts by id, with the versions of items that the open window may still touch."""
+    ids = list(subscription_ids)
+    contracts = {contract.id: contract for contract in _rows(_SUBSCRIPTIONS, ids, _contract)}
+    rows = _rows(_ITEMS, ids)
+    terms = _load_terms({row[2] for row in rows})
+    for row in rows:
+        contract = contracts[row[0]]
+        contract.agreement.items.append(_item(row, terms[row[2]]))  # type: ignore[attr-defined]
+        contract.terms = terms
+    for row in _rows(_CYCLES, ids):
+        contracts[row[0]].agreement.cycles.append(_cycle(row))  # type: ignore[attr-defined]
+    for subscription_id, start, end, unused in _rows(_PAUSES, ids):
+        contracts[subscription_id].agreement.pauses.append(  # type: ignore[attr-defined]
+            Pause(start, end, is_credited=unused == "credit", is_shifting=unused == "shift")
+        )
+    return contracts
+
+
+_SUBSCRIPTIONS = """
+    SELECT id, public_id, seller_id, customer_id, plan_id, status, parked_reason <> '',
+           billed_through, next_bill_on, is_unused_refunded_at_end, currency, starts_on, paid_from,
+           ends_on, is_unused_credited_at_end, is_final_usage_billed, is_trial_usage_billed,
+           billed_until, window_on
+    FROM subscriptions_subscription WHERE id = ANY(%s) ORDER BY id
+"""
+_ITEMS = """
+    SELECT i.subscription_id, i.id, i.price_id, i.quantity, i.agreed_amount, i.starts_on, i.ends_on,
+           i.keeps_paid, i.position
+    FROM subscriptions_subscriptionitem i
+    JOIN subscriptions_subscription s ON s.id = i.subscription_id
+    WHERE s.id = ANY(%s)
+      AND (i.ends_on IS NULL OR i.ends_on >= COALESCE(s.window_on, s.starts_on))
+    ORDER BY i.subscription_id, i.starts_on, i.position, i.id
+"""
+_CYCLES = """
+    SELECT subscription_id, starts_on, interval_unit, interval_count, anchor_on, anchor_day,
+           tail_starts_on, tail_days
+    FROM subscriptions_billingcycle WHERE subscription_id = ANY(%s)
+    ORDER BY subscription_id, starts_on
+"""
+_PAUSES = """
+    SELECT p.subscription_id, p.starts_on, p.ends_on, p.unused
+    FROM subscriptions_pause p JOIN subscriptions_subscription s ON s.id = p.subscription_id
+    WHERE s.id = ANY(%s)
+      AND (p.ends_on IS NULL OR p.ends_on >= COALESCE(s.window_on, s.starts_on))
+      AND (p.ends_on IS NULL OR p.ends_on > p.starts_on)
+    ORDER BY p.subscription_id, p.starts_on
+"""
+
+
+def _rows(query: str, ids: Sequence[int], make: Any = None) -> list[Any]:
+    with connection.cursor() as cursor:
+        cursor.execute(query, [ids])
+        rows = cursor.fetchall()
+    return [make(row) for row in rows] if make else rows
+
+
+def _contract(row: Sequence[Any]) -> Contract:
+    return Contract(
+        *row[:10],
+        agreement=Agreement(
+            currency=row[10],
+            start=row[11],
+            paid_from=row[12],
+            cycles=[],
+            items=[],
+            pauses=[],
+            end=row[13],
+            is_unused_credited_at_end=row[14],
+            is_final_usage_billed=row[15],
+            is_trial_usage_billed=row[16],
+            billed_until=row[17],
+            window_on=row[18],
+        ),
+    )
+
+
+def _item(row: Sequence[Any], terms: Terms) -> Item:
+    _, ref, _, quantity, agreed_amount, start, end, keeps_paid, position = row
+    price = _engine_price(terms.price, agreed_amount)
+    return Item(ref, price, quantity, start, end, keeps_paid, position)
+
+
+def _cycle(row: Sequence[Any]) -> Cycle:
+    _, start, unit, count, anchor, day, tail_start, tail_days = row
+    return Cycle(start, _grid(unit, count, anchor, day), tail_start, tail_days)
+
+
+@lru_cache(maxsize=10_000)
+def _grid(unit: str, count: int, anchor: date, day: int) -> Grid:
+    return Grid(unit, count, anchor, day)
+
+
+# A used price is never edited, so what the engine makes of it may be kept for the process's life.
+_engine_prices: dict[tuple[int, Decimal | None], pricing.Price] = {}
+
+
+def _engine_price(price: Price, agreed_amount: Decimal | None) -> pricing.Price:
+    key = (price.pk, agreed_amount)
+    terms = _engine_prices.get(key) if price.is_used else None
+    if terms is None:
+        terms = price.terms(agreed_amount)
+        if len(_engine_prices) >= 100_000:
+            _engine_prices.clear()
+        _engine_prices[key] = terms
+    return terms
+
+
+def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
+    prices = Price.objects.filter(id__in=price_ids).select_related("plan__product")
+    return {
+        price.pk: Terms(
+            price=price,
+            plan_id=price.plan_id,
+            plan_code=price.plan.code,
+            plan_name=price.plan.name,
+            tax_category=price.plan.product.tax_category,
+            revenue_account=price.plan.product.revenue_account,
+        )
+        for price in prices
+    }

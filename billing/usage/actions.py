@@ -1,0 +1,144 @@
+"""Recording usage, and reading it for a bill."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from django.db import connection, transaction
+
+from billing.engine import metering
+from billing.engine.errors import UsageRefused
+from billing.events import clock
+from billing.subscriptions.models import Subscription
+from billing.usage.models import Meter, UsageRecord
+from customers.models import Customer
+
+
+@transaction.atomic
+def record_usage(
+    subscription: Subscription,
+    meter: Meter,
+    *,
+    at: datetime,
+    as_of: date,
+    quantity: Decimal = Decimal(1),
+    key: str | None = None,
+    properties: Mapping[str, Any] | None = None,
+) -> UsageRecord:
+    """Record one event; a ``key`` that was used before answers with the first record.
+
+    The event belongs to the local day of ``at`` and must lie in the subscription's life, no
+    further back than the last billed period. Raises :class:`UsageRefused`.
+    """
+    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    subscription.refresh_from_db()
+    if key is not None:
+        known = UsageRecord.objects.filter(subscription=subscription, meter=meter, key=key).first()
+        if known is not None:
+            return known
+    on = clock.local_day(at, subscription.time_zone)
+    _check_day(subscription, on)
+    properties = dict(properties or {})
+    value, distinct = _measured(meter, quantity, properties)
+    usage = UsageRecord.objects.create(
+        subscription=subscription,
+        meter=meter,
+        key=key,
+        at=at,
+        on=on,
+        quantity=quantity,
+        value=value,
+        distinct=distinct,
+        properties=properties,
+    )
+    if subscription.billed_through is not None and on < subscription.billed_through:
+        due_on = min(as_of, subscription.next_bill_on or as_of)
+        Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=due_on)
+    return usage
+
+
+def _check_day(subscription: Subscription, on: date) -> None:
+    if on < subscription.starts_on:
+        raise UsageRefused(
+            f"Usage on {on} is before the start, {subscription.starts_on}.",
+            code="usage_before_start",
+        )
+    if subscription.ends_on is not None and on >= subscription.ends_on:
+        raise UsageRefused(
+            f"Usage on {on} is after the end, {subscription.ends_on}.", code="usage_after_end"
+        )
+    if subscription.window_on is not None and on < subscription.window_on:
+        raise UsageRefused(
+            f"Usage on {on} is too late: the period has been billed and closed. Usage can be "
+            f"recorded back to {subscription.window_on}.",
+            code="usage_too_late",
+        )
+
+
+def _measured(
+    meter: Meter, quantity: Decimal, properties: Mapping[str, Any]
+) -> tuple[Decimal | None, str]:
+    """What the meter aggregates of a record: nothing where its filter leaves the record out."""
+    for name, wanted in meter.filter.items():
+        allowed = wanted if isinstance(wanted, list) else [wanted]
+        if str(properties.get(name)) not in {str(value) for value in allowed}:
+            return None, ""
+    if meter.aggregation == Meter.Aggregation.COUNT:
+        return Decimal(1), ""
+    if meter.aggregation == Meter.Aggregation.UNIQUE:
+        named = str(properties.get(meter.property, "")) if meter.property else str(quantity)
+        return (Decimal(1), named[:200]) if named else (None, "")
+    if not meter.property:
+        return quantity, ""
+    try:
+        return Decimal(str(properties[meter.property])), ""
+    except (KeyError, InvalidOperation) as error:
+        raise UsageRefused(
+            f"The meter {meter} needs a number in the property “{meter.property}”.",
+            code="usage_property_missing",
+        ) from error
+
+
+def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.Usage]]:
+    """The usage of each subscription's open window, by meter code: two queries for any number.
+
+    A carried meter is read from its start.
+    """
+    found: dict[int, dict[str, list[Any]]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(_RECORDS, [list(subscription_ids)])
+        rows = cursor.fetchall()
+    if not rows:
+        return {}
+    meters = Meter.objects.in_bulk({row[1] for row in rows})
+    for subscription_id, meter_id, on, value, name in rows:
+        kept = found[subscription_id].setdefault(meters[meter_id].code, [meter_id, [], [], []])
+        kept[1].append(on)
+        kept[2].append(value)
+        kept[3].append(name)
+    return {
+        subscription_id: {
+            code: metering.Usage(_engine_meter(meters[meter_id]), days, values, names)
+            for code, (meter_id, days, values, names) in by_code.items()
+        }
+        for subscription_id, by_code in found.items()
+    }
+
+
+_RECORDS = """
+    SELECT r.subscription_id, r.meter_id, r."on", r.value, r."distinct"
+    FROM usage_usagerecord r
+    JOIN subscriptions_subscription s ON s.id = r.subscription_id
+    JOIN usage_meter m ON m.id = r.meter_id
+    WHERE s.id = ANY(%s) AND r.value IS NOT NULL
+      AND (m.is_carried OR r."on" >= COALESCE(s.window_on, s.starts_on))
+    ORDER BY r.subscription_id, r.meter_id, r."on", r.at, r.id
+"""
+
+
+def _engine_meter(meter: Meter) -> metering.Meter:
+    return metering.Meter(
+        meter.aggregation, meter.is_carried, meter.rounding_mode, meter.rounding_digits
+    )

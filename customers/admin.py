@@ -1,0 +1,92 @@
+from django.contrib import admin
+from django.db.models import Q
+from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
+from unfold.widgets import UnfoldAdminColorInputWidget
+
+from billing.desk import Desk, link_column
+from billing.events import clock
+from customers.models import Customer, Seller
+
+ADDRESS = ("address_line1", "address_line2", ("postal_code", "city"))
+
+
+@admin.register(Seller)
+class SellerAdmin(Desk):
+    fixed_fields = ("is_live", "country", "currency")
+    list_display = ("name", "legal_name", "is_live", "country", "currency", "organisation_number")
+    list_filter = (("is_live", BooleanRadioFilter),)
+    search_fields = ("name", "legal_name", "organisation_number", "public_id__iexact")
+    readonly_fields = ("public_id",)
+    fieldsets = (
+        (None, {"fields": (("name", "legal_name"), ("is_live", "public_id"), "logo")}),
+        ("Where it trades", {"fields": (("country", "seat"), ("currency", "time_zone"))}),
+        ("Registration", {"fields": (("organisation_number", "vat_number"), "has_f_tax", "tax")}),
+        ("Address", {"fields": (*ADDRESS, ("email", "phone"), "website")}),
+        ("Paid to", {"fields": (("bankgiro", "plusgiro"), ("iban", "bic"))}),
+        ("On documents", {"fields": (("language", "rounding"), "accent_color")}),
+    )
+
+    def formfield_for_dbfield(self, db_field, request, **kwargs):
+        if db_field.name == "accent_color":
+            kwargs["widget"] = UnfoldAdminColorInputWidget
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def has_delete_permission(self, request, obj=None) -> bool:
+        # All else hangs on a seller; one made by mistake does no harm.
+        return False
+
+
+@admin.register(Customer)
+class CustomerAdmin(Desk):
+    fixed_fields = ("seller",)
+    list_display = ("name", "email", "external_id", "seller_link", "country", "collection")
+    list_filter = (
+        ("seller", RelatedDropdownFilter),
+        ("is_business", BooleanRadioFilter),
+    )
+    list_select_related = ("seller",)
+    search_fields = (
+        "name",
+        "email__istartswith",
+        "external_id__iexact",
+        "organisation_number__istartswith",
+        "public_id__iexact",
+    )
+    autocomplete_fields = ("seller",)
+    readonly_fields = ("public_id",)
+    ordering = ("-id",)
+    fieldsets = (
+        (None, {"fields": (("name", "email"), ("seller", "external_id"), "public_id")}),
+        (
+            "Billing",
+            {
+                "fields": (
+                    ("collection", "net_terms_days"),
+                    ("delivery", "language"),
+                    "is_consolidated",
+                )
+            },
+        ),
+        (
+            "Tax",
+            {
+                "fields": (
+                    ("is_business", "country"),
+                    ("organisation_number", "vat_number"),
+                    "tax",
+                )
+            },
+        ),
+        ("Address", {"fields": ADDRESS}),
+        ("More", {"fields": ("metadata",), "classes": ("collapse",)}),
+    )
+
+    seller_link = link_column("seller", ordering="seller__name")
+
+
+def on_sellers_day(lookup: str) -> Q:
+    """Rows whose date compares so with today, each where its seller keeps its calendar."""
+    found = Q(pk__in=[])
+    for seller in Seller.objects.only("time_zone"):
+        found |= Q(seller=seller, **{lookup: clock.today(seller.time_zone)})
+    return found
