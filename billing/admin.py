@@ -16,23 +16,27 @@ admin.site.unregister(User)
 admin.site.unregister(Group)
 
 
+def _never(self: Any, request: HttpRequest, obj: Any = None) -> bool:
+    return False
+
+
 class ForSuperusers:
     """Whoever may hand out permissions could take all of them."""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return request.user.is_superuser  # type: ignore[union-attr]
+        return request.user.is_superuser
 
     has_change_permission = has_delete_permission = has_view_permission
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser  # type: ignore[union-attr]
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.is_superuser
 
     def has_module_permission(self, request: HttpRequest) -> bool:
-        return request.user.is_superuser  # type: ignore[union-attr]
+        return request.user.is_superuser
 
 
 @admin.register(User)
-class StaffAdmin(ForSuperusers, DjangoUserAdmin, Desk):
+class StaffAdmin(ForSuperusers, DjangoUserAdmin, Desk):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
@@ -40,7 +44,7 @@ class StaffAdmin(ForSuperusers, DjangoUserAdmin, Desk):
 
 
 @admin.register(Group)
-class RoleAdmin(ForSuperusers, DjangoGroupAdmin, Desk):
+class RoleAdmin(ForSuperusers, DjangoGroupAdmin, Desk):  # type: ignore[misc]
     pass
 
 
@@ -57,10 +61,4 @@ class LogEntryAdmin(ForSuperusers, BigReadOnly):
         "change_message",
     )
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    has_delete_permission = has_change_permission
+    has_add_permission = has_change_permission = has_delete_permission = _never

@@ -125,7 +125,7 @@ def _items(
 
 def _may_see(request: HttpRequest, app: str, name: str) -> bool:
     if app == "auth":
-        return request.user.is_superuser  # type: ignore[union-attr]
+        return request.user.is_superuser
     return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
         f"{app}.change_{name}"
     )

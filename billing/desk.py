@@ -13,12 +13,12 @@ from datetime import date
 from decimal import Decimal
 from functools import partial
 from operator import attrgetter
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
-from django.contrib.admin.options import IS_POPUP_VAR
+from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
@@ -277,7 +277,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[: self.COUNT_MAX].count()
+        rows = cast(QuerySet, self.object_list)
+        return rows.order_by()[: self.COUNT_MAX].count()
 
 
 class PlainDecimalField(forms.DecimalField):
@@ -442,15 +443,19 @@ class Desk(ModelAdmin):
 
     # Actions on many rows of a list
 
-    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
-        actions = super().get_actions(request)
+    def get_actions(
+        self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
+    ) -> dict[str, Any]:
+        actions = super().get_actions(request, action_location=action_location)
         # Deleting in bulk passes the checks of each row by; one at a time is enough.
         actions.pop("delete_selected", None)
-        if IS_POPUP_VAR not in request.GET:
+        if action_location == ActionLocation.CHANGE_LIST and IS_POPUP_VAR not in request.GET:
             for action in self.page_actions:
                 if action.is_for_many and request.user.has_perm(action.permission):
                     function = partial(Desk.act_on_many, action=action)
-                    actions[action.name] = (function, action.name, action.label)
+                    actions[action.name] = Action(
+                        function, action.name, action.label, action.label, [action_location]
+                    )
         return actions
 
     def act_on_many(

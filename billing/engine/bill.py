@@ -9,12 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 
 from billing.engine import discounts, pricing, tax
 from billing.engine.errors import InvalidAgreement
 from billing.engine.metering import Usage
-from billing.engine.money import exponent, round_ratio
+from billing.engine.money import EXACT, exponent, round_ratio
 from billing.engine.periods import (
     FOREVER,
     Cycle,
@@ -85,6 +86,7 @@ class Billed:
 
     ``amount_minor`` is before discount, ``billed_minor`` after it; ``credited_minor`` of that has
     come back. ``days`` shrink as days are given back; ``start`` and ``end`` stay the line's.
+    ``part`` is the line's, see there.
     """
 
     ref: Any
@@ -97,6 +99,7 @@ class Billed:
     billed_minor: int
     credited_minor: int = 0
     quantity: Decimal | None = None
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -106,7 +109,8 @@ class Line:
     ``amount_minor`` is before discount and tax, negative on a credit. ``days`` of ``of_days`` of
     the period are paid for (on a credit: given back, of the corrected line's). ``given_back`` are
     the days by which the corrected line's coverage shrinks, ``lowered_minor`` the amount before
-    discount by which a usage or minimum line has come down.
+    discount by which a usage or minimum line has come down. ``part`` tells the charges
+    for one span of usage apart: the first is 0, what late usage added 1, 2, …
     """
 
     kind: str
@@ -152,7 +156,12 @@ class _Draft:
         self.lines: list[Line] = []
         self.next_on = FOREVER
         self.end = agreement.end or FOREVER
-        self.pauses = [(pause.start, pause.end or FOREVER) for pause in agreement.pauses]
+        # A pause that was taken back on its first day keeps no day and cuts no period in two.
+        self.pauses = [
+            (pause.start, pause.end or FOREVER)
+            for pause in agreement.pauses
+            if pause.end != pause.start
+        ]
 
     def is_due(self, on: date) -> bool:
         if on <= self.as_of:
@@ -184,9 +193,11 @@ def draft_bill(
 ) -> Bill:
     """The lines that are owed by the end of ``as_of`` and not yet billed, and the corrections.
 
-    ``usage`` holds the records of each meter; ``billed`` every charge line that ends inside the
-    open window. Raises :class:`InvalidAgreement` for data that contradict each other.
+    ``usage`` holds the records of each meter; ``billed``, in order of issue, every charge line
+    that ends inside the open window. Raises :class:`InvalidAgreement` for data that contradict
+    each other.
     """
+    _check_agreement(agreement)
     draft = _Draft(agreement, usage, as_of)
     grid = _open_periods(draft)
     shifts = [pause for pause in agreement.pauses if pause.is_shifting and pause.end]
@@ -196,6 +207,8 @@ def draft_bill(
         by_item.setdefault(row.item, []).append(moved)
     for item in agreement.items:
         _check(item)
+        if not item.quantity:
+            continue
         rows = by_item.get(item.ref, [])
         if item.price.billing == "once":
             _bill_once(draft, item, rows)
@@ -204,6 +217,7 @@ def draft_bill(
         else:
             _bill_recurring(draft, item, rows, grid)
     credits = [line for line in draft.lines if line.kind == "credit"]
+    credits.sort(key=_in_order_of_items)
     if shifts:
         _unshift(credits, billed, shifts)
     charges = [line for line in draft.lines if line.kind != "credit"]
@@ -247,6 +261,23 @@ def _unshift(credits: Sequence[Line], billed: Sequence[Billed], shifts: Sequence
                 ]
 
 
+def _check_agreement(agreement: Agreement) -> None:
+    cycles = agreement.cycles
+    if not cycles or cycles[0].start > agreement.start:
+        raise InvalidAgreement("The subscription has no billing cycle from its start.")
+    if len(cycles) > 1 and any(old.start > new.start for old, new in pairwise(cycles)):
+        raise InvalidAgreement("The billing cycles are not in the order of their starts.")
+    if agreement.paid_from < agreement.start:
+        raise InvalidAgreement(
+            f"The trial ends on {agreement.paid_from}, before the start on {agreement.start}."
+        )
+    for pause in agreement.pauses:
+        if pause.end is not None and pause.end < pause.start:
+            raise InvalidAgreement(
+                f"A pause ends on {pause.end}, before it starts on {pause.start}."
+            )
+
+
 def _check(item: Item) -> None:
     if item.end is not None and item.end < item.start:
         raise InvalidAgreement(
@@ -259,17 +290,22 @@ def _check(item: Item) -> None:
         )
 
 
-def _in_reading_order(line: Line) -> tuple[date, int, date]:
+def _in_reading_order(line: Line) -> tuple[date, bool, int, date]:
+    """By due date; of one day, what an ended version is owed last before what replaces it."""
     assert line.due_on and line.item and line.start
-    return line.due_on, line.item.position, line.start
+    is_ongoing = line.item.end is None or line.item.end > line.due_on
+    return line.due_on, is_ongoing, line.item.position, line.start
+
+
+def _in_order_of_items(line: Line) -> tuple[int, date, date]:
+    assert line.item and line.corrects
+    return line.item.position, line.item.start, line.corrects.start
 
 
 def _open_periods(draft: _Draft) -> list[Period]:
     """The periods of the open window, and so far ahead that the next due day is among them."""
     agreement, as_of = draft.agreement, draft.as_of
     cycles = agreement.cycles
-    if not cycles or cycles[0].start > agreement.start:
-        raise InvalidAgreement("The subscription has no billing cycle from its start.")
     ahead = as_of
     for on in (
         agreement.paid_from,
@@ -279,8 +315,11 @@ def _open_periods(draft: _Draft) -> list[Period]:
     ):
         if on is not None and on > ahead:
             ahead = on
+    since = agreement.window_on
+    if since is None and agreement.billed_until is not None:
+        since = min(agreement.billed_until, as_of)
     grid = []
-    for period in periods(cycles, max(agreement.window_on or cycles[0].start, cycles[0].start)):
+    for period in periods(cycles, max(since or cycles[0].start, cycles[0].start)):
         grid.append(period)
         if period.start > ahead or period.end >= draft.end:
             break
@@ -316,10 +355,13 @@ def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
 def _bill_recurring(
     draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]
 ) -> None:
-    """Charge the days owed and not covered; give back the days covered and no longer owed."""
-    charged = [row for row in rows if row.kind == RECURRING]
+    """Give back the days covered and no longer owed; charge the days owed and not covered."""
+    charged = _give_back(draft, item, [row for row in rows if row.kind == RECURRING])
     minimums = [row for row in rows if row.kind == MINIMUM]
+    settled_until = draft.agreement.window_on or date.min
     covered = [span for row in charged for span in row.days]
+    if grid[0].start < settled_until:
+        covered.append((grid[0].start, settled_until))
     is_ahead = item.price.billing == "in_advance"
     rated = pricing.rate(item.price, item.quantity)
     total = rated.fixed + rated.variable
@@ -332,11 +374,23 @@ def _bill_recurring(
                 spans = minus((start, end), covered) if covered else [(start, end)]
                 for span in spans:
                     _charge_days(draft, item, rated, total, span, period, charged)
-            if item.price.minimum_amount and draft.is_due(end):
-                price_minor = _part_minor(draft, item, total, (end - start).days, period)
-                _bill_minimum(draft, item, minimums, (start, end), period, price_minor)
-    if charged:
-        _give_back(draft, item, charged)
+            if item.price.minimum_amount:
+                for part in _parts(start, end, minimums):
+                    if part[1] > settled_until and draft.is_due(part[1]):
+                        days = (part[1] - part[0]).days
+                        price_minor = _part_minor(draft, item, total, days, period)
+                        _bill_minimum(draft, item, minimums, part, period, price_minor)
+
+
+def _parts(start: date, end: date, rows: Sequence[Billed]) -> list[Span]:
+    """A span, cut where a line cuts it: what was billed as a part stays a part of its own,
+    also when the end or the pause that cut it short has been taken back.
+    """
+    for row in rows:
+        if start < row.start < end or start < row.end < end:
+            edges = {edge for row in rows for edge in (row.start, row.end) if start < edge < end}
+            return list(pairwise([start, *sorted(edges), end]))
+    return [(start, end)]
 
 
 def _part_minor(draft: _Draft, item: Item, amount: Decimal, days: int, period: Period) -> int:
@@ -353,12 +407,15 @@ def _charge_days(
     total: Decimal,
     span: Span,
     period: Period,
-    charged: Sequence[Billed],
+    charged: list[Billed],
 ) -> None:
-    """One line for a span of days; the part that completes a period costs what is left of it."""
+    """One line for a span of days; the part that completes a period costs what is left of it.
+
+    A part that is charged now joins ``charged``, so that the next one knows of it.
+    """
     days = (span[1] - span[0]).days
     amount_minor = _part_minor(draft, item, total, days, period)
-    if days < period.of_days and charged:
+    if days < period.of_days:
         parts = [
             row
             for row in charged
@@ -370,6 +427,9 @@ def _charge_days(
             row.days == [(row.start, row.end)] for row in parts
         ):
             amount_minor = draft.minor(total) - sum(row.amount_minor for row in parts)
+        if amount_minor:
+            part = Billed(None, item.ref, RECURRING, *span, [span], amount_minor, amount_minor)
+            charged.append(part)
     if amount_minor:
         draft.lines.append(
             Line(
@@ -389,36 +449,59 @@ def _charge_days(
         )
 
 
-def _give_back(draft: _Draft, item: Item, charged: Sequence[Billed]) -> None:
-    """Credit the covered days that an end or a pause, in force by now, has taken the service of."""
-    lost = []
-    if item.end is not None and item.end <= draft.as_of and not item.keeps_paid:
-        lost.append((item.end, FOREVER))
-    if draft.agreement.is_unused_credited_at_end and draft.end <= draft.as_of:
-        is_kept = item.keeps_paid and item.end is not None and item.end <= draft.end
-        if not is_kept:
-            lost.append((draft.end, FOREVER))
-    lost += [
-        (pause.start, pause.end or FOREVER)
-        for pause in draft.agreement.pauses
-        if pause.is_credited and pause.start <= draft.as_of
+def _lost(draft: _Draft, item: Item) -> list[Span]:
+    """The days that an end or a pause, in force by now, has taken the service of.
+
+    Days that an end leaves paid stay paid, whatever happens on them later.
+    """
+    agreement, end, item_end = draft.agreement, draft.end, item.end or FOREVER
+    kept_from, taken = FOREVER, []
+    if item_end < FOREVER:
+        if not item.keeps_paid:
+            taken.append((item_end, FOREVER))
+        elif item_end <= end:
+            kept_from = item_end
+    if agreement.is_unused_credited_at_end:
+        taken.append((end, FOREVER))
+    elif end <= item_end:
+        kept_from = end
+    for pause in agreement.pauses:
+        if pause.is_credited:
+            taken.append((pause.start, pause.end or FOREVER))
+    return [
+        (start, min(until, kept_from))
+        for start, until in taken
+        if start < min(until, kept_from) and draft.is_due(start)
     ]
+
+
+def _give_back(draft: _Draft, item: Item, charged: list[Billed]) -> list[Billed]:
+    """Credit the covered days that have lost their service; the lines with the days they keep.
+
+    A price that is not prorated is owed in full while any of its days is. Days whose credit
+    would be zero stay covered: no line could say that they came back.
+    """
+    lost = _lost(draft, item) if charged else ()
     if not lost:
-        return
+        return charged
+    left = []
     for row in charged:
         kept = row.days
         for span in lost:
             kept = [part for old in kept for part in minus(old, [span])]
         given_back = days_in(row.days) - days_in(kept)
-        if not given_back or (kept and not item.price.is_prorated):
-            continue
         left_minor = row.billed_minor - row.credited_minor
         line_days = (row.end - row.start).days
         amount_minor = min(round_ratio(row.billed_minor * given_back, line_days), left_minor)
         if not kept:
             amount_minor = left_minor
+        if not given_back or not amount_minor or (kept and not item.price.is_prorated):
+            left.append(row)
+            continue
         spans = [part for old in row.days for part in _without(old, kept)]
         _credit(draft, item, row, amount_minor, spans, given_back, line_days)
+        left.append(replace(row, days=kept))
+    return left
 
 
 def _without(span: Span, kept: Sequence[Span]) -> list[Span]:
@@ -455,44 +538,55 @@ def _credit(
 
 def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]) -> None:
     """Rate the usage of each part that has ended, and bill what differs from what was billed."""
-    assert item.price.meter
-    used = draft.usage.get(item.price.meter)
-    minimums = [row for row in rows if row.kind == MINIMUM]
+    settled_until = draft.agreement.window_on or date.min
+    is_final_given_away = not draft.agreement.is_final_usage_billed
     for run_start, run_end in draft.runs(item):
         for period in grid:
-            start, end = max(period.start, run_start), min(period.end, run_end)
-            if start >= end or not draft.is_due(end):
+            run = max(period.start, run_start), min(period.end, run_end)
+            if run[0] >= run[1]:
                 continue
-            if end == draft.end and not draft.agreement.is_final_usage_billed:
-                continue
-            quantity = used.total(start, end) if used else Decimal(0)
-            is_rated_by_event = item.price.model == "percentage"
-            events = used.events(start, end) if used and is_rated_by_event else ()
-            rated = pricing.rate(item.price, quantity, events)
-            days = (end - start).days
-            amount_minor = draft.minor(rated.variable)
-            if rated.fixed:
-                amount_minor = _metered_minor(draft, item, rated, days, period)
-            parts = [
-                row for row in rows if row.kind == USAGE and (row.start, row.end) == (start, end)
-            ]
-            reason = Line(
-                kind="usage",
-                item=item,
-                amount_minor=amount_minor,
-                start=start,
-                end=end,
-                due_on=end,
-                quantity=quantity,
-                unit_amount=rated.unit_amount,
-                days=days,
-                of_days=period.of_days,
-                tiers=rated.tiers,
-                covers=USAGE,
-            )
-            _bill_difference(draft, reason, parts)
-            if item.price.minimum_amount:
-                _bill_minimum(draft, item, minimums, (start, end), period, amount_minor)
+            for part in _parts(*run, rows):
+                end = part[1]
+                if end <= settled_until or not draft.is_due(end):
+                    continue
+                if end == draft.end and is_final_given_away:
+                    continue
+                _bill_usage_part(draft, item, rows, part, period)
+
+
+def _bill_usage_part(
+    draft: _Draft, item: Item, rows: Sequence[Billed], part: Span, period: Period
+) -> None:
+    start, end = part
+    assert item.price.meter
+    used = draft.usage.get(item.price.meter)
+    quantity = used.total(start, end) if used else Decimal(0)
+    events = used.events(start, end) if used and item.price.model == "percentage" else ()
+    rated = pricing.rate(item.price, quantity, events)
+    days = (end - start).days
+    amount_minor = draft.minor(rated.variable)
+    if rated.fixed:
+        amount_minor = _metered_minor(draft, item, rated, days, period)
+    if amount_minor or rows:
+        reason = Line(
+            kind="usage",
+            item=item,
+            amount_minor=amount_minor,
+            start=start,
+            end=end,
+            due_on=end,
+            quantity=quantity,
+            unit_amount=rated.unit_amount,
+            days=days,
+            of_days=period.of_days,
+            tiers=rated.tiers,
+            covers=USAGE,
+        )
+        parts = [row for row in rows if row.kind == USAGE and (row.start, row.end) == part]
+        _bill_difference(draft, reason, parts)
+    if item.price.minimum_amount:
+        minimums = [row for row in rows if row.kind == MINIMUM]
+        _bill_minimum(draft, item, minimums, part, period, amount_minor)
 
 
 def _metered_minor(
@@ -536,9 +630,11 @@ def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None
     """Bill what is owed beyond what was; where too much was billed, correct the newest first."""
     difference_minor = owed.amount_minor - sum(row.amount_minor for row in parts)
     if difference_minor > 0:
-        owed.amount_minor, owed.part = difference_minor, len(parts)
-        if parts and owed.quantity is not None:
-            owed.quantity -= sum((row.quantity or Decimal(0) for row in parts), Decimal(0))
+        owed.amount_minor = difference_minor
+        owed.part = max(len(parts), *(row.part + 1 for row in parts)) if parts else 0
+        for row in parts:
+            if owed.quantity is not None and row.quantity is not None:
+                owed.quantity = EXACT.subtract(owed.quantity, row.quantity)
         draft.lines.append(owed)
         return
     assert owed.item
@@ -549,10 +645,11 @@ def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None
         if not lowered_minor:
             continue
         difference_minor += lowered_minor
+        # The amount has come down with every credit, so its share is one of what is left.
         left_minor = row.billed_minor - row.credited_minor
-        amount_minor = min(
-            round_ratio(row.billed_minor * lowered_minor, row.amount_minor), left_minor
-        )
+        amount_minor = round_ratio(left_minor * lowered_minor, row.amount_minor)
+        if not amount_minor:
+            continue
         days = (row.end - row.start).days
         _credit(draft, owed.item, row, amount_minor, [], days, days, lowered_minor)
 
@@ -596,9 +693,9 @@ def total_bill(
     ``discounted`` of the answer is what each coupon took off.
     """
     shares = discounts.share([line.amount_minor for line in lines], coupons) if coupons else []
-    for by_line in shares:
-        for index, share_minor in enumerate(by_line):
-            lines[index].discount_minor += share_minor
+    if shares:
+        for line, *parts in zip(lines, *shares, strict=True):
+            line.discount_minor = sum(parts)
     taxed = tax.tax_document(
         [
             (line.amount_minor - line.discount_minor, treatment)
@@ -613,7 +710,7 @@ def total_bill(
         unit = 10 ** exponent(currency)
         rounding_minor = round_ratio(gross_minor, unit) * unit - gross_minor
     document = Document(
-        is_credit_note=gross_minor < 0,
+        is_credit_note=gross_minor + rounding_minor < 0,
         lines=list(lines),
         taxes=taxed.groups,
         subtotal_minor=sum(line.amount_minor for line in lines),
@@ -632,13 +729,18 @@ def total_bill(
 
 def _turned(document: Document) -> Document:
     """The same document seen by who gets the money: every sign the other way."""
-    for line in document.lines:
-        line.amount_minor = -line.amount_minor
-        line.discount_minor = -line.discount_minor
-        line.net_minor = -line.net_minor
+    lines = [
+        replace(
+            line,
+            amount_minor=-line.amount_minor,
+            discount_minor=-line.discount_minor,
+            net_minor=-line.net_minor,
+        )
+        for line in document.lines
+    ]
     return Document(
         is_credit_note=True,
-        lines=document.lines,
+        lines=lines,
         taxes=tuple(
             tax.TaxGroup(
                 group.category,

@@ -4,11 +4,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
+from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal, localcontext
+
+from billing.engine.money import EXACT
 
 AGGREGATIONS = ("sum", "count", "max", "unique", "last")
 _ROUNDINGS = {"round": ROUND_HALF_UP, "ceil": ROUND_CEILING, "floor": ROUND_FLOOR}
 _ZERO = Decimal(0)
+# As exact as EXACT, but here digits are meant to go.
+_ROUNDED = Context(prec=EXACT.prec)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +28,7 @@ class Meter:
         if not self.rounding_mode:
             return quantity
         step = Decimal(1).scaleb(-self.rounding_digits)
-        return quantity.quantize(step, rounding=_ROUNDINGS[self.rounding_mode])
+        return quantity.quantize(step, _ROUNDINGS[self.rounding_mode], _ROUNDED)
 
 
 class Usage:
@@ -47,8 +51,7 @@ class Usage:
 
     def total(self, start: date, end: date) -> Decimal:
         """The quantity of the days ``[start, end)``; a carried meter counts all before it too."""
-        low = 0 if self.meter.is_carried else bisect_left(self.days, start)
-        high = bisect_left(self.days, end)
+        low, high = self._between(start, end)
         if low >= high:
             return _ZERO
         aggregation = self.meter.aggregation
@@ -61,9 +64,15 @@ class Usage:
         elif aggregation == "last":
             total = self.values[high - 1]
         else:
-            total = sum(self.values[low:high], _ZERO)
+            with localcontext(EXACT):
+                total = sum(self.values[low:high], _ZERO)
         return self.meter.rounded(total)
 
     def events(self, start: date, end: date) -> Sequence[Decimal]:
-        """The single values of the days ``[start, end)``, in order."""
-        return self.values[bisect_left(self.days, start) : bisect_left(self.days, end)]
+        """The single values behind the total of the days ``[start, end)``, in order."""
+        low, high = self._between(start, end)
+        return self.values[low:high]
+
+    def _between(self, start: date, end: date) -> tuple[int, int]:
+        low = 0 if self.meter.is_carried else bisect_left(self.days, start)
+        return low, bisect_left(self.days, end)

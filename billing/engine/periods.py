@@ -86,7 +86,10 @@ def anchored_on_day(unit: str, count: int, day: int, paid_from: date) -> Grid:
     :class:`InvalidAgreement` for day intervals and for days that do not exist.
     """
     if unit == "day":
-        raise InvalidAgreement("An anchor day means nothing for an interval of days.")
+        raise InvalidAgreement(
+            "An anchor day means nothing for an interval of days.",
+            code="anchor_day_without_meaning",
+        )
     if unit == "week":
         if not 1 <= day <= 7:
             raise InvalidAgreement(f"{day} is no weekday: 1 is Monday, 7 is Sunday.")
@@ -149,7 +152,8 @@ def periods(cycles: Sequence[Cycle], since: date) -> Iterator[Period]:
                 if start < cycle.tail_start:
                     yield Period(max(start, cycle.start), cycle.tail_start, (end - start).days)
                 assert cycle.tail_days is not None
-                yield Period(cycle.tail_start, until, cycle.tail_days)
+                if cycle.tail_start < until:
+                    yield Period(max(cycle.tail_start, cycle.start), until, cycle.tail_days)
                 break
             yield Period(max(start, cycle.start), min(end, until), (end - start).days)
             start = end

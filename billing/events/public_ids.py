@@ -13,16 +13,19 @@ def new_public_id(prefix: str) -> str:
 class PublicIdField(models.CharField):
     """A unique, never edited id with a prefix that tells what it names."""
 
-    def __init__(self, prefix: str = "", **options):
+    def __init__(self, prefix: str = "", *, unique: bool = True, **options):
+        # Only the rows of a history, of which many tell of one object, are not unique.
         self.prefix = prefix
-        options.update(max_length=40, unique=True, editable=False, default=self._new)
-        super().__init__(**options)
+        options.update(max_length=40, editable=False, default=self._new)
+        super().__init__(unique=unique, **options)
 
     def _new(self) -> str:
         return new_public_id(self.prefix)
 
     def deconstruct(self):
         name, path, args, options = super().deconstruct()
-        for fixed in ("max_length", "unique", "editable", "default"):
+        for fixed in ("max_length", "editable", "default"):
             options.pop(fixed, None)
+        if not options.pop("unique", False):
+            options["unique"] = False
         return name, path, args, {**options, "prefix": self.prefix}

@@ -11,8 +11,8 @@ from django.db import transaction
 from billing.engine import tax
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, major_string, round_ratio
-from billing.events.recorder import record
 from billing.events.public_ids import new_public_id
+from billing.events.recorder import record
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.issuing import (
@@ -192,6 +192,8 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
 def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
     """Give up collecting what is left of an open invoice: a confirmed loss."""
     invoice = _locked(invoice)
+    if invoice.status == Invoice.Status.PAID:
+        raise Refused(f"Invoice {invoice} is paid.", code="invoice_paid")
     left_minor = invoice.outstanding_minor
     invoice.move("uncollectible", closed_on=as_of, reason=reason)
     books = Books(invoice.seller)

@@ -516,9 +516,8 @@ class DocumentAdmin(BigReadOnly):
         if not self.has_view_permission(request, document):
             raise PermissionDenied
         answer = HttpResponse(render_invoice(document), content_type="application/pdf")
-        answer.headers["Content-Disposition"] = content_disposition_header(
-            as_attachment=False, filename=f"{document}.pdf"
-        )
+        disposition = content_disposition_header(as_attachment=False, filename=f"{document}.pdf")
+        answer.headers["Content-Disposition"] = str(disposition)
         return answer
 
 

@@ -306,8 +306,8 @@ class _Assembly:
             if own is not None:
                 return treatment_of(own)
         if self.rates is None:
-            self.rates = RateTable()
-        return self.rates.treatment(
+            self.rates = RateTable.load()
+        return self.rates.rate_for(
             str(self.seller.country), category, self.as_of, is_inclusive=is_inclusive
         )
 

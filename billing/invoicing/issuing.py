@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import Any
 
 from django.db import connection
 
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
+from billing.engine.tax import Treatment
 from billing.events.public_ids import new_public_id
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
@@ -194,7 +196,7 @@ class _Batch:
                     line.amount_minor,
                     line.discount_minor,
                     line.net_minor,
-                    json_of(treatment),
+                    _tax_json(treatment),
                     terms.revenue_account if terms else "3041",
                     line.days,
                     line.of_days,
@@ -469,6 +471,11 @@ def _tiers(line: Line) -> str:
             for tier in line.tiers
         ]
     )
+
+
+@lru_cache(maxsize=1000)
+def _tax_json(treatment: Treatment) -> str:
+    return json.dumps(json_of(treatment))
 
 
 def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:

@@ -120,7 +120,7 @@ def _logo_of(seller: Seller) -> str:
     """
     if not seller.logo:
         return ""
-    name, storage = seller.logo.name, seller.logo.storage
+    name, storage = str(seller.logo.name), seller.logo.storage
     try:
         return _encoded_logo(storage, name, str(storage.get_modified_time(name)))
     except Exception:

@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                 ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
                 ("pgh_label", models.TextField(help_text="The event label.")),
                 ("id", models.BigIntegerField()),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="coup")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="coup", unique=False)),
                 ("code", models.CharField(max_length=80)),
                 ("name", models.CharField(blank=True, default="", max_length=200)),
                 (
@@ -231,7 +231,7 @@ class Migration(migrations.Migration):
                 ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
                 ("pgh_label", models.TextField(help_text="The event label.")),
                 ("id", models.BigIntegerField()),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="plan")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="plan", unique=False)),
                 ("code", models.CharField(max_length=80)),
                 ("name", models.CharField(max_length=200)),
                 (
@@ -444,7 +444,10 @@ class Migration(migrations.Migration):
                 ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
                 ("pgh_label", models.TextField(help_text="The event label.")),
                 ("id", models.BigIntegerField()),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="price")),
+                (
+                    "public_id",
+                    billing.events.public_ids.PublicIdField(prefix="price", unique=False),
+                ),
                 ("code", models.CharField(max_length=80)),
                 ("name", models.CharField(blank=True, default="", max_length=200)),
                 (
@@ -626,7 +629,7 @@ class Migration(migrations.Migration):
                 ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
                 ("pgh_label", models.TextField(help_text="The event label.")),
                 ("id", models.BigIntegerField()),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="prod")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="prod", unique=False)),
                 ("name", models.CharField(max_length=200)),
                 ("description", models.TextField(blank=True, default="")),
                 (

@@ -222,7 +222,7 @@ class Migration(migrations.Migration):
                 ("address_line2", models.CharField(blank=True, default="", max_length=200)),
                 ("postal_code", models.CharField(blank=True, default="", max_length=20)),
                 ("city", models.CharField(blank=True, default="", max_length=100)),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="sel")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="sel", unique=False)),
                 (
                     "name",
                     models.CharField(help_text="The brand, as customers know it.", max_length=200),
@@ -332,7 +332,7 @@ class Migration(migrations.Migration):
                 ("address_line2", models.CharField(blank=True, default="", max_length=200)),
                 ("postal_code", models.CharField(blank=True, default="", max_length=20)),
                 ("city", models.CharField(blank=True, default="", max_length=100)),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="cus")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="cus", unique=False)),
                 (
                     "external_id",
                     models.CharField(

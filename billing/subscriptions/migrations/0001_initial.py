@@ -289,7 +289,7 @@ class Migration(migrations.Migration):
                 ("pgh_created_at", models.DateTimeField(auto_now_add=True)),
                 ("pgh_label", models.TextField(help_text="The event label.")),
                 ("id", models.BigIntegerField()),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="sub")),
+                ("public_id", billing.events.public_ids.PublicIdField(prefix="sub", unique=False)),
                 ("external_id", models.CharField(blank=True, max_length=100, null=True)),
                 (
                     "currency",

@@ -1,0 +1,377 @@
+"""How fast renewals are billed, beside what the same PostgreSQL can do at most.
+
+Everything happens in a database of its own on the operator's server, which is made and dropped.
+The limit and the renewals are measured in turns, so that both meet the same neighbours and disk.
+"""
+
+import multiprocessing
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import date
+from statistics import median
+from time import perf_counter
+from typing import Any
+
+from django.core.management import call_command
+from django.db import connection
+
+from billing.invoicing.batch import BATCH_SIZE, bill_due
+from billing.usage.models import Meter
+from catalog.models import Plan, Price, Product
+from customers.models import Seller
+
+DATABASE = "kvitt_bench"
+FIRST_BILL, RENEWAL, NEXT_RENEWAL = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
+ROUNDS = 5
+
+
+@dataclass(slots=True)
+class Figures:
+    """What a run has measured; rates are a second, ``share`` is ours of the limit's."""
+
+    share: float
+    renewals_per_s: float
+    limit_per_s: float
+    rows_per_renewal: float
+    queries_per_batch: float
+    peak_mb: float
+    two_workers_per_s: float | None = None
+    two_workers_ratio: float | None = None
+
+
+@dataclass(slots=True)
+class Work:
+    """What one process reports: seconds, invoices, statements, batches, peak memory in MB."""
+
+    seconds: float
+    invoices: int
+    statements: int
+    batches: int
+    peak_mb: float
+
+
+def measure_renewals(
+    count: int, *, workers: int = 1, on_step: Callable[[str], None] = lambda step: None
+) -> Figures:
+    """Renew ``count`` subscriptions beside the limit, in rounds that take turns.
+
+    Each subscription has a flat item in advance and a metered one with a record of usage, and was
+    billed once before, so that what is timed is a renewal like any other. The figures are medians
+    of the rounds. Needs the right to create databases.
+    """
+    rounds = min(ROUNDS, count)
+    sizes = [count // rounds + (number < count % rounds) for number in range(rounds)]
+    with _own_database():
+        on_step(f"Making {count} subscriptions and their first bills")
+        sellers = [make_seller(size, name=f"Round {n}") for n, size in enumerate(sizes)]
+        for seller in sellers:
+            bill_due(seller, FIRST_BILL)
+            record_usage(seller, FIRST_BILL)
+        _make_limit(max(sizes))
+        _settle()
+        limits, ones, twos = [], [], []
+        rows = 0
+        for number, (seller, size) in enumerate(zip(sellers, sizes, strict=True), start=1):
+            on_step(f"Round {number} of {rounds}")
+            limits.append(size / _insert_limit(size, number))
+            before = _rows_written()
+            ones.append(_bill_beside([seller], RENEWAL)[0])
+            rows += _rows_written() - before
+            if workers > 1:
+                record_usage(seller, RENEWAL)
+                _settle()
+                twos.append(_bill_beside([seller] * workers, NEXT_RENEWAL))
+    per_s = median(one.invoices / one.seconds for one in ones)
+    figures = Figures(
+        share=round(median(_rate(one) / limit for one, limit in zip(ones, limits, strict=True)), 3),
+        renewals_per_s=round(per_s),
+        limit_per_s=round(median(limits)),
+        rows_per_renewal=round(rows / count, 1),
+        queries_per_batch=round(
+            sum(one.statements for one in ones) / sum(one.batches for one in ones), 1
+        ),
+        peak_mb=round(max(one.peak_mb for one in ones), 1),
+    )
+    if twos:
+        together = median(
+            sum(one.invoices for one in two) / max(one.seconds for one in two) for two in twos
+        )
+        figures.two_workers_per_s = round(together)
+        figures.two_workers_ratio = round(together / per_s, 2)
+    return figures
+
+
+def _rate(work: Work) -> float:
+    return work.invoices / work.seconds
+
+
+@contextmanager
+def _own_database() -> Iterator[None]:
+    """Work in a migrated database of the bench's own, on the same server, and drop it after."""
+    operators = connection.settings_dict["NAME"]
+    _execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    _execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+    try:
+        _go_to(DATABASE)
+        call_command("migrate", verbosity=0)
+        yield
+    finally:
+        _go_to(operators)
+        _execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+
+
+def _go_to(database: str) -> None:
+    connection.close()
+    connection.settings_dict["NAME"] = database
+
+
+def _execute(statement: str, parameters: Any = None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+
+
+def _settle() -> None:
+    """Bring statistics and dirty pages in order, so that a round does not pay for the one before.
+
+    A table's garbage is left as it is, as in any day's work.
+    """
+    _execute("ANALYZE")
+    _execute("CHECKPOINT")
+
+
+def _rows_written() -> int:
+    """Rows inserted and updated in Kvitt's tables, in this database, since it was made."""
+    connection.close()  # A session hands its counts in at the latest when it ends.
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT sum(n_tup_ins + n_tup_upd) FROM pg_stat_user_tables WHERE schemaname = 'public'"
+        )
+        return int(cursor.fetchone()[0])
+
+
+def make_seller(count: int, *, name: str) -> Seller:
+    """A test seller and so many customers, each with one subscription due on FIRST_BILL.
+
+    The rows are made inside the database: the memory that this takes does not grow with them.
+    """
+    seller = Seller.objects.create(name=name, tax=[{"category": "S", "rate": "25"}])
+    product = Product.objects.create(seller=seller, name="Bench")
+    plan = Plan.objects.create(seller=seller, product=product, code="bench", name="Bench")
+    Meter.objects.create(seller=seller, code="calls")
+    flat = Price.objects.create(
+        plan=plan, code="base", currency="SEK", amount=99, position=0, is_used=True
+    )
+    metered = Price.objects.create(
+        plan=plan,
+        code="calls",
+        currency="SEK",
+        model=Price.Model.PER_UNIT,
+        billing=Price.Billing.IN_ARREARS,
+        amount="0.25",
+        meter="calls",
+        position=1,
+        is_used=True,
+    )
+    values = {
+        "seller": seller.pk,
+        "plan": plan.pk,
+        "count": count,
+        "day": FIRST_BILL,
+        "flat": flat.pk,
+        "metered": metered.pk,
+    }
+    for statement in _BASE:
+        _execute(statement, values)
+    return seller
+
+
+_BASE = (
+    """
+    INSERT INTO customers_customer (public_id, seller_id, name, email, is_business, country,
+        language, vat_number, organisation_number, net_terms_days, collection, delivery,
+        is_consolidated, metadata, address_line1, address_line2, postal_code, city)
+    SELECT 'cus_' || substr(md5(%(seller)s || '-' || n), 1, 24), %(seller)s, 'Åsa Öberg ' || n,
+        'asa' || n || '@example.com', false, 'SE', 'sv', '', '', 14, 'automatic', 'email', true,
+        '{}', 'Storgatan ' || n %% 100, '', '411 36', 'Göteborg'
+    FROM generate_series(1, %(count)s) n
+    """,
+    """
+    INSERT INTO subscriptions_subscription (public_id, seller_id, customer_id, plan_id, currency,
+        time_zone, status, access, starts_on, paid_from, quantities, is_unused_credited_at_end,
+        is_unused_refunded_at_end, is_final_usage_billed, is_trial_usage_billed, next_bill_on,
+        parked_reason, metadata)
+    SELECT 'sub_' || substr(public_id, 5), seller_id, id, %(plan)s, 'SEK', 'Europe/Stockholm',
+        'active', 'full', %(day)s, %(day)s, '{}', false, false, true, false, %(day)s, '', '{}'
+    FROM customers_customer WHERE seller_id = %(seller)s ORDER BY id
+    """,
+    """
+    INSERT INTO subscriptions_subscriptionitem (subscription_id, price_id, key, quantity, position,
+        starts_on, keeps_paid)
+    SELECT s.id, p.id, p.code, 1, p.position, s.starts_on, false
+    FROM subscriptions_subscription s CROSS JOIN catalog_price p
+    WHERE s.seller_id = %(seller)s AND p.id IN (%(flat)s, %(metered)s) ORDER BY s.id, p.position
+    """,
+    """
+    INSERT INTO subscriptions_billingcycle (subscription_id, starts_on, interval_unit,
+        interval_count, anchor_on, anchor_day)
+    SELECT id, starts_on, 'month', 1, starts_on, 1
+    FROM subscriptions_subscription WHERE seller_id = %(seller)s ORDER BY id
+    """,
+)
+
+
+def record_usage(seller: Seller, on: date) -> None:
+    """One record of 1 to 100 calls on a day for each of the seller's subscriptions."""
+    _execute(
+        """
+        INSERT INTO usage_usagerecord (subscription_id, meter_id, at, "on", quantity, value,
+            "distinct", properties)
+        SELECT s.id, m.id, %(on)s::date + interval '12 hours', %(on)s::date, 1 + s.id %% 100,
+            1 + s.id %% 100, '', '{}'
+        FROM subscriptions_subscription s JOIN usage_meter m ON m.seller_id = s.seller_id
+        WHERE s.seller_id = %(seller)s ORDER BY s.id
+        """,
+        {"seller": seller.pk, "on": on},
+    )
+
+
+def _bill_beside(sellers: list[Seller], as_of: date) -> list[Work]:
+    """Bill in a process for each seller given, the same one as often as it is named."""
+    connection.close()
+    here = multiprocessing.get_context("fork")
+    start, answers = here.Barrier(len(sellers)), here.SimpleQueue()
+    children = [
+        here.Process(target=_bill, args=(seller, as_of, start, answers)) for seller in sellers
+    ]
+    for child in children:
+        child.start()
+    works = []
+    for child in children:
+        child.join()
+        if child.exitcode:
+            raise RuntimeError(f"A billing process ended with exit status {child.exitcode}.")
+        works.append(answers.get())
+    return works
+
+
+def _bill(seller: Seller, as_of: date, start: Any, answers: Any) -> None:
+    """The work of one process; the clock starts when all are connected."""
+    connection.ensure_connection()
+    counted = count_statements()
+    batches: list[int] = []
+    start.wait()
+    began = perf_counter()
+    run = bill_due(seller, as_of, on_batch=batches.append)
+    seconds = perf_counter() - began
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    in_mb = 1024 * 1024 if sys.platform == "darwin" else 1024
+    answers.put(
+        Work(seconds, run.invoices, counted[0], max(len(batches), 1), peak / in_mb)
+    )
+    connection.close()
+
+
+def count_statements() -> list[int]:
+    """Count from now on what this connection sends, COPY too; the count is the list's one number.
+
+    BEGIN and COMMIT go past a cursor and are not counted.
+    """
+    counted = [0]
+    raw: Any = connection.connection
+
+    class CountingCursor(raw.cursor_factory):  # type: ignore[misc, name-defined]
+        def execute(self, *args: Any, **kwargs: Any) -> Any:
+            counted[0] += 1
+            return super().execute(*args, **kwargs)
+
+        def copy(self, *args: Any, **kwargs: Any) -> Any:
+            counted[0] += 1
+            return super().copy(*args, **kwargs)
+
+    raw.cursor_factory = CountingCursor
+    return counted
+
+
+_LIMIT_TABLES = """
+    CREATE SCHEMA bench;
+    CREATE TABLE bench.subscription (id bigint PRIMARY KEY, customer_id bigint NOT NULL,
+        status text NOT NULL, next_bill_on date NOT NULL);
+    CREATE TABLE bench.invoice (id bigint PRIMARY KEY, customer_id bigint NOT NULL,
+        subscription_id bigint NOT NULL, number bigint NOT NULL, status text NOT NULL,
+        currency text NOT NULL, issued_on date NOT NULL, due_on date NOT NULL,
+        net_minor bigint NOT NULL, tax_minor bigint NOT NULL, total_minor bigint NOT NULL);
+    CREATE TABLE bench.line (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        invoice_id bigint NOT NULL, description text NOT NULL, starts_on date NOT NULL,
+        ends_on date NOT NULL, quantity numeric NOT NULL, amount_minor bigint NOT NULL);
+    CREATE TABLE bench.transfer (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        invoice_id bigint NOT NULL, debit bigint NOT NULL, credit bigint NOT NULL,
+        currency text NOT NULL, amount_minor bigint NOT NULL, effective_on date NOT NULL);
+    CREATE TABLE bench.payment (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        invoice_id bigint NOT NULL, amount_minor bigint NOT NULL, state text NOT NULL);
+    CREATE TABLE bench.event (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        type text NOT NULL, subject bigint NOT NULL, data jsonb NOT NULL,
+        recorded_at timestamptz NOT NULL DEFAULT now());
+    CREATE INDEX ON bench.invoice (customer_id);
+    CREATE INDEX ON bench.invoice (subscription_id);
+    CREATE INDEX ON bench.line (invoice_id);
+    CREATE INDEX ON bench.transfer (invoice_id);
+    CREATE INDEX ON bench.payment (invoice_id);
+    CREATE INDEX ON bench.event (subject);
+"""
+# Ten rows a renewal: 1 invoice, 2 lines, 4 transfers, 1 payment, 1 event, 1 subscription.
+_LIMIT_ROWS = (
+    """
+    INSERT INTO bench.invoice SELECT %(offset)s + id, customer_id, id, %(offset)s + id, 'open',
+        'SEK', next_bill_on, next_bill_on + 14, 10000, 2500, 12500
+    FROM bench.subscription WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+    """
+    INSERT INTO bench.line (invoice_id, description, starts_on, ends_on, quantity, amount_minor)
+    SELECT %(offset)s + id, 'Bench', next_bill_on, next_bill_on + 30, 1, 5000
+    FROM bench.subscription, generate_series(1, 2) WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+    """
+    INSERT INTO bench.transfer (invoice_id, debit, credit, currency, amount_minor, effective_on)
+    SELECT %(offset)s + id, 1, 1 + account, 'SEK', 5000, next_bill_on
+    FROM bench.subscription, generate_series(1, 4) account
+    WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+    """
+    INSERT INTO bench.payment (invoice_id, amount_minor, state)
+    SELECT %(offset)s + id, 12500, 'planned'
+    FROM bench.subscription WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+    """
+    INSERT INTO bench.event (type, subject, data)
+    SELECT 'invoice.finalized', %(offset)s + id, jsonb_build_object('total_minor', 12500)
+    FROM bench.subscription WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+    """
+    UPDATE bench.subscription SET next_bill_on = next_bill_on + 30
+    WHERE id BETWEEN %(first)s AND %(last)s
+    """,
+)
+
+
+def _make_limit(count: int) -> None:
+    _execute(_LIMIT_TABLES)
+    _execute(
+        "INSERT INTO bench.subscription SELECT n, n, 'active', %s FROM generate_series(1, %s) n",
+        [FIRST_BILL, count],
+    )
+
+
+def _insert_limit(count: int, number: int) -> float:
+    """Seconds for the rows of so many renewals, committed in batches as large as ours."""
+    began = perf_counter()
+    for first in range(1, count + 1, BATCH_SIZE):
+        last = min(first + BATCH_SIZE - 1, count)
+        values = {"first": first, "last": last, "offset": number * count}
+        _execute("BEGIN")
+        for statement in _LIMIT_ROWS:
+            _execute(statement, values)
+        _execute("COMMIT")
+    return perf_counter() - began

@@ -1,0 +1,70 @@
+"""``manage.py bench renewals``: how fast bills are made, beside what the database can do."""
+
+import argparse
+import json
+from dataclasses import asdict
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
+
+from billing.bench import Figures, measure_renewals
+
+DESCRIPTION = """
+Measure how many renewals a second are billed, beside the most that the same PostgreSQL can do with
+plain rows. Works in a database of its own, kvitt_bench, which it makes and drops; needs the right
+to create databases. Nothing of yours is read or written.
+"""
+EPILOGUE = """
+share              renewals_per_s of limit_per_s, the median of the rounds
+renewals_per_s     renewals billed by one process: two items, one metered, tax, books, payment
+limit_per_s        ten rows a renewal, inserted into plain tables by the database itself
+rows_per_renewal   rows that Kvitt inserts or updates for a renewal
+queries_per_batch  statements sent for a batch of up to 500 customers
+peak_mb            the most memory that the billing process had
+two_workers_per_s  the same by two processes at once, with --workers 2
+two_workers_ratio  two_workers_per_s of renewals_per_s
+"""
+
+
+class Command(BaseCommand):
+    help = DESCRIPTION
+
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> Any:
+        return super().create_parser(
+            prog_name,
+            subcommand,
+            epilog=EPILOGUE,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            **kwargs,
+        )
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None:
+        parser.add_argument("what", choices=["renewals"], help="What to measure.")
+        parser.add_argument(
+            "-n", type=int, default=20_000, metavar="COUNT", help="Renewals (default: 20000)."
+        )
+        parser.add_argument(
+            "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
+        )
+        parser.add_argument("--json", action="store_true", help="Print one JSON object.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the figures; steps go to standard error."""
+        if options["n"] < 1:
+            raise CommandError("-n must be at least 1.")
+        try:
+            figures = measure_renewals(
+                options["n"], workers=options["workers"], on_step=self.stderr.write
+            )
+        except Error as error:
+            raise CommandError(f"The database refused: {error}") from error
+        self.stdout.write(json.dumps(_found(figures)) if options["json"] else _table(figures))
+
+
+def _found(figures: Figures) -> dict[str, float]:
+    return {name: value for name, value in asdict(figures).items() if value is not None}
+
+
+def _table(figures: Figures) -> str:
+    return "\n".join(f"{name:18} {value:>10,}" for name, value in _found(figures).items())
