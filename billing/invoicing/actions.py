@@ -324,15 +324,28 @@ class _Creditable:
             if not self.total_minor:
                 raise Refused("Nothing is left to credit.", code="credit_exceeds_invoice")
             return self.everything()
-        weights = [_gross_weight(line, self.net[line]) for line in self.lines]
-        parts = allocate(amount_minor, weights)
-        treatments = [_as_inclusive(treatment_of(line.tax)) for line in self.lines]
-        taxed = tax.tax_document(list(zip(parts, treatments, strict=True)))
-        amounts = {
-            line: (part if _is_inclusive(line) else net, net)
-            for line, part, net in zip(self.lines, parts, taxed.line_nets, strict=True)
-        }
-        return _Note(amounts, self._named_as_billed(taxed.groups))
+        return self._spread(amount_minor)
+
+    def _spread(self, amount_minor: int) -> _Note:
+        """Over the groups of equal rates by what is left of them, then over each one's lines."""
+        by_rates: dict[tax.Treatment, list[InvoiceLine]] = defaultdict(list)
+        for line in self.lines:
+            by_rates[_as_inclusive(treatment_of(line.tax))].append(line)
+        weights = [
+            sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0))
+            for lines in by_rates.values()
+        ]
+        shares = allocate(amount_minor, weights)
+        taxed = tax.tax_document(list(zip(shares, by_rates, strict=True)))
+        parts: dict[InvoiceLine, tuple[int, int]] = {}
+        for lines, gross, net in zip(by_rates.values(), shares, taxed.line_nets, strict=True):
+            left = [self.net[line] for line in lines]
+            if not sum(left):
+                continue
+            nets, grosses = allocate(net, left), allocate(gross, left)
+            for line, line_net, line_gross in zip(lines, nets, grosses, strict=True):
+                parts[line] = (line_gross if _is_inclusive(line) else line_net, line_net)
+        return _Note(parts, self._named_as_billed(taxed.groups))
 
     def by_line(self, lines: Sequence[tuple[InvoiceLine, int]]) -> _Note:
         """Net amounts of single lines."""

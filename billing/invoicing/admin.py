@@ -444,7 +444,7 @@ class DocumentAdmin(BigReadOnly):
         "number__iexact",
         "public_id__iexact",
         "reference__exact",
-        "customer__name__istartswith",
+        "customer__name",
         "customer__email__istartswith",
         "customer__external_id__iexact",
         "customer__public_id__iexact",
@@ -651,7 +651,7 @@ class OneOffItemAdmin(Desk):
     search_fields = (
         "description__istartswith",
         "public_id__iexact",
-        "customer__name__istartswith",
+        "customer__name",
         "customer__public_id__iexact",
     )
     fields = (
@@ -687,7 +687,7 @@ class CustomerBalanceAdmin(BigReadOnly):
     list_filter = (("customer__seller", RelatedDropdownFilter),)
     list_select_related = ("customer",)
     search_fields = (
-        "customer__name__istartswith",
+        "customer__name",
         "customer__email__istartswith",
         "customer__public_id__iexact",
     )

@@ -26,6 +26,9 @@ INK = "#14171f"
 # English dates and figures as Europe writes them: 3 March 2026, SEK 1,234.50.
 _LOCALES = {"sv": "sv_SE", "en": "en_GB"}
 _NO_BREAK = "\N{NO-BREAK SPACE}"
+# In English Babel writes a hyphen, which is half as wide and easily overlooked.
+_MINUS = "\N{MINUS SIGN}"
+_LETTER_BESIDE_FIGURE = re.compile(r"(?<=[^\W\d_])(?=\d)")
 _CHARGES = (InvoiceLine.Kind.RECURRING, InvoiceLine.Kind.USAGE, InvoiceLine.Kind.MINIMUM)
 # What the totals say instead of the table of lines.
 _SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
@@ -51,9 +54,7 @@ def document_in_words(invoice: Invoice) -> dict[str, Any]:
         },
         "facts": _facts(invoice, lines, write),
         "corrected": _corrected_numbers(lines),
-        "lines": [
-            _line(line, write) for line in lines if line.kind not in _SUMMED_UP
-        ],
+        "lines": [_line(line, write) for line in lines if line.kind not in _SUMMED_UP],
         "taxes": [
             {
                 "category": tax.name or _category(tax.category),
@@ -87,12 +88,9 @@ class Writer:
     def money(self, minor: int) -> str:
         """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``."""
         pattern = _money_pattern(self.locale, self.decimals)
-        return pattern.apply(
-            to_major(minor, self.currency),
-            self.locale,
-            currency=self.currency,
-            currency_digits=False,
-        )
+        major = to_major(minor, self.currency)
+        written = pattern.apply(major, self.locale, self.currency, currency_digits=False)
+        return _LETTER_BESIDE_FIGURE.sub(_NO_BREAK, written).replace("-", _MINUS)
 
     def amount(self, minor: int) -> str:
         """Minor units without the currency, which stands in the head of the column."""
@@ -105,7 +103,8 @@ class Writer:
     def number(self, value: Decimal, decimals: int = 0) -> str:
         """A number with so many decimals or more, never rounded."""
         pattern = _number_pattern(self.locale, decimals)
-        return pattern.apply(value, self.locale, decimal_quantization=False)
+        written = pattern.apply(value, self.locale, decimal_quantization=False)
+        return written.replace("-", _MINUS)
 
     def percent(self, value: Decimal) -> str:
         """``25 %`` in Swedish, ``25%`` in English."""
@@ -113,7 +112,8 @@ class Writer:
         return f"{self.number(value)}{space}%"
 
     def day(self, on: date) -> str:
-        return format_date(on, "d MMMM y", locale=self.locale)
+        """``3 mars 2026``, which stays on one line."""
+        return self._date(on, "d MMMM y")
 
     def period(self, start: date, end: date) -> str:
         """The days of ``[start, end)`` with the last day included: ``1–31 mars 2026``."""
@@ -122,8 +122,11 @@ class Writer:
             return self.day(start)
         if (start.year, start.month) == (last.year, last.month):
             return f"{start.day}–{self.day(last)}"
-        pattern = "d MMMM" if start.year == last.year else "d MMMM y"
-        return f"{format_date(start, pattern, locale=self.locale)} – {self.day(last)}"
+        start_pattern = "d MMMM" if start.year == last.year else "d MMMM y"
+        return f"{self._date(start, start_pattern)}{_NO_BREAK}–{_NO_BREAK}{self.day(last)}"
+
+    def _date(self, on: date, pattern: str) -> str:
+        return format_date(on, pattern, locale=self.locale).replace(" ", _NO_BREAK)
 
     def country(self, code: str) -> str:
         return self.locale.territories.get(code, code)
@@ -175,9 +178,7 @@ def _is_abroad(seller: dict[str, Any], buyer: dict[str, Any]) -> bool:
     return buyer.get("country") != seller.get("country")
 
 
-def _facts(
-    invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer
-) -> list[tuple[str, str]]:
+def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> list[tuple[str, str]]:
     """What stands in the strip above the lines: label and value."""
     buyer = invoice.bill_to
     is_invoice = invoice.kind == Invoice.Kind.INVOICE
@@ -279,9 +280,7 @@ def _category(code: str) -> str:
     }.get(code, code)
 
 
-def _totals(
-    invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer
-) -> list[tuple[str, str]]:
+def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> list[tuple[str, str]]:
     """From the sum of the lines to the total: label and amount, without rows that say nothing."""
     rows = []
     if invoice.subtotal_minor != invoice.net_minor:
@@ -318,31 +317,34 @@ def _discounts(
 
 
 def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
-    """How to pay: ``fields`` are label and value, ``sentence`` says it where there is no need to."""
-    seller = invoice.letterhead.content
+    """How to pay: ``to`` and ``what`` are labels and values, ``sentence`` tells who need not."""
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
-        return {"sentence": _where_credit_goes(invoice), "fields": []}
+        return {"sentence": _where_credit_goes(invoice)}
     if not invoice.amount_due_minor:
-        return {"sentence": pgettext("document", "There is nothing to pay."), "fields": []}
+        return {"sentence": pgettext("document", "There is nothing to pay.")}
+    amount = write.money(invoice.amount_due_minor)
     if invoice.bill_to.get("auto"):
         sentence = pgettext(
             "document",
             "We take %(amount)s from your saved payment method. You do not need to do anything.",
         )
-        return {
-            "sentence": sentence % {"amount": write.money(invoice.amount_due_minor)},
-            "fields": [],
-        }
-    fields = [
-        (pgettext("document", "Bankgiro"), seller.get("bankgiro")),
-        (pgettext("document", "Plusgiro"), seller.get("plusgiro")),
+        return {"sentence": sentence % {"amount": amount}}
+    seller = invoice.letterhead.content
+    to = [
+        (pgettext("document", "Bankgiro"), seller.get("bankgiro", "")),
+        (pgettext("document", "Plusgiro"), seller.get("plusgiro", "")),
         (pgettext("document", "IBAN"), in_fours(seller.get("iban", ""))),
-        (pgettext("document", "BIC"), seller.get("bic")),
+        (pgettext("document", "BIC"), seller.get("bic", "")),
+    ]
+    what = [
         (pgettext("document", "OCR reference"), in_fours(invoice.reference)),
-        (pgettext("document", "To pay"), write.money(invoice.amount_due_minor)),
+        (pgettext("document", "To pay"), amount),
         (pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
-    return {"sentence": "", "fields": [field for field in fields if field[1]]}
+    return {
+        "to": [(label, value.replace(" ", _NO_BREAK)) for label, value in to if value],
+        "what": [(label, value) for label, value in what if value],
+    }
 
 
 def _where_credit_goes(invoice: Invoice) -> str:

@@ -299,6 +299,16 @@ class _Batch:
             to_balance_minor = self._reduce_unpaid(
                 document.total_minor, document.lines, outstanding
             )
+            if draft.refunds and to_balance_minor:
+                to_balance_minor -= refund_credit(
+                    self.seller,
+                    self.as_of,
+                    self.actor,
+                    customer.pk,
+                    draft.currency,
+                    to_balance_minor,
+                    sorted({invoice_id for invoice_id, _ in outstanding.values()}),
+                )
         else:
             status, credit_to = "paid" if not document.amount_due_minor else "open", ""
         self.documents.append(

@@ -36,11 +36,20 @@ class Books:
 
     def __init__(self, seller: Seller):
         self.seller = seller
-        self.ids = {(account.role, account.number): account.pk for account in seller.accounts.all()}
-        self.by_role = {role: pk for (role, _), pk in self.ids.items()}
+        self.ids: dict[tuple[str, str], int] = {}
+        self.by_role: dict[str, int] = {}
+        self._read()
         missing = [role for role in CHART if role not in self.by_role]
-        for role in missing:
-            self._open(role, *CHART[role])
+        if missing:
+            Account.objects.bulk_create(
+                [Account(seller=seller, role=role, **_charted(role)) for role in missing],
+                ignore_conflicts=True,
+            )
+            self._read()
+
+    def _read(self) -> None:
+        for pk, role, number in self.seller.accounts.values_list("pk", "role", "number"):
+            self.ids[role, number] = self.by_role[role] = pk
 
     def account(self, role: str) -> int:
         return self.by_role[role]
@@ -56,6 +65,11 @@ class Books:
         )
         self.ids[role, number] = self.by_role[role] = account.pk
         return account.pk
+
+
+def _charted(role: Account.Role) -> dict[str, str]:
+    number, name = CHART[role]
+    return {"number": number, "name": name}
 
 
 def between(debit: int, credit: int, amount_minor: int) -> Iterable[Posting]:

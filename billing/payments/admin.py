@@ -165,7 +165,7 @@ class PaymentAdmin(BigReadOnly):
     search_fields = (
         "public_id__iexact",
         "gateway_key__exact",
-        "customer__name__istartswith",
+        "customer__name",
         "customer__email__istartswith",
         "customer__public_id__iexact",
     )
@@ -194,7 +194,7 @@ class RefundAdmin(BigReadOnly):
     search_fields = (
         "public_id__iexact",
         "payment__public_id__iexact",
-        "payment__customer__name__istartswith",
+        "payment__customer__name",
         "invoice__number__iexact",
     )
     fields = (

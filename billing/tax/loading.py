@@ -6,6 +6,7 @@ days: Sweden's 6 % and 12 % are both "reduced", which goods get which is nationa
 reduced rate is never guessed. What an operator has marked stays marked when a file is loaded again.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -52,7 +53,7 @@ class Entry:
     row: int = 0
 
     @property
-    def key(self) -> tuple[str, str, Decimal, date | None]:
+    def key(self) -> "Key":
         """What makes an entry the same one when a file is loaded again."""
         return self.country, self.category, self.percent, self.valid_from
 
@@ -66,6 +67,9 @@ class Entry:
         since = f" from {self.valid_from}" if self.valid_from else ""
         until = f" until {self.valid_until}" if self.valid_until else ""
         return f"{self.country} {self.category} {self.percent.normalize():f} %{since}{until}"
+
+
+Key = tuple[str, str, Decimal, date | None]
 
 
 @dataclass(slots=True)
@@ -94,7 +98,7 @@ def load_rates(path: Path, *, is_dry_run: bool = False) -> Loaded:
     if problems:
         return Loaded(problems=sorted(problems))
     with transaction.atomic():
-        loaded = _bring_up_to(_with_defaults(entries))
+        loaded = _bring_up_to(entries)
         if is_dry_run or loaded.problems:
             transaction.set_rollback(True)
     return loaded
@@ -150,13 +154,11 @@ def _wrong_country(code: str) -> str | None:
 
 
 def _wrong_percent(text: str) -> str | None:
-    whole, _, decimals = text.partition(".")
-    if not (whole.isascii() and whole.isdigit() and (not decimals or decimals.isdigit())):
-        return f"“{text}” is no number such as 25 or 25.5."
-    if len(decimals) > _DECIMALS_MAX:
+    number = re.fullmatch(r"[0-9]+(?:\.([0-9]+))?", text)
+    if number is None or Decimal(text) > 100:
+        return f"“{text}” is no number from 0 to 100, such as 25 or 25.5."
+    if len(number[1] or "") > _DECIMALS_MAX:
         return f"“{text}” has more than {_DECIMALS_MAX} decimals."
-    if Decimal(text) > 100:
-        return f"“{text}” is more than 100 percent."
     return None
 
 
@@ -173,13 +175,6 @@ def _clashes(entries: Sequence[Entry]) -> Iterable[Problem]:
                 yield Problem(entry.row, "valid_from", reason)
 
 
-def _with_defaults(entries: Sequence[Entry]) -> list[Entry]:
-    return [
-        replace(entry, is_default=not any(_are_rivals(entry, other) for other in entries))
-        for entry in entries
-    ]
-
-
 def _are_rivals(entry: Entry, other: Entry) -> bool:
     return entry.key != other.key and entry.overlaps(other)
 
@@ -189,47 +184,53 @@ def _bring_up_to(entries: Sequence[Entry]) -> Loaded:
     loaded = Loaded()
     rates = {_of_rate(rate).key: rate for rate in TaxRate.objects.select_for_update()}
     before = {key: _of_rate(rate) for key, rate in rates.items()}
-    wanted = {entry.key: _keeping_choice(entry, before) for entry in entries}
-    loaded.problems = sorted(_clashes_with_table({**before, **wanted}.values()))
+    after = before | {entry.key: entry for entry in entries}
+    wanted = [_with_default(entry, before, after) for entry in entries]
+    after |= {entry.key: entry for entry in wanted}
+    loaded.problems = sorted(_clashes_with_table(after.values()))
     if loaded.problems:
         return loaded
-    # Rows give way before others take their place: only one default may hold at a time.
-    for key, entry in wanted.items():
-        if key in before:
-            changes = _changes(before[key], entry)
-            if not changes:
-                loaded.unchanged += 1
-                continue
-            loaded.changed.append(f"{before[key]}: {', '.join(changes)}")
-            for name in changes:
-                setattr(rates[key], name, getattr(entry, name))
-            rates[key].save(update_fields=list(changes))
-    new = [entry for key, entry in wanted.items() if key not in before]
+    changes = {
+        entry.key: changed
+        for entry in wanted
+        if entry.key in before and (changed := _changes(before[entry.key], entry))
+    }
+    # All that change give way first: the table allows one default at a time at every moment.
+    ids = [rates[key].pk for key in changes]
+    TaxRate.objects.filter(pk__in=ids).update(is_default=False)
+    for key, changed in changes.items():
+        for name in changed:
+            setattr(rates[key], name, getattr(after[key], name))
+        rates[key].save(update_fields=[*changed, "is_default"])
+        loaded.changed.append(f"{before[key]}: {', '.join(changed.values())}")
+    new = [entry for entry in wanted if entry.key not in before]
     TaxRate.objects.bulk_create(_rate(entry) for entry in new)
     loaded.added = [str(entry) for entry in new]
+    loaded.unchanged = len(wanted) - len(new) - len(changes)
     return loaded
 
 
-def _keeping_choice(entry: Entry, before: dict[tuple, Entry]) -> Entry:
-    """The entry with the operator's word on it.
+def _with_default(entry: Entry, before: dict[Key, Entry], after: dict[Key, Entry]) -> Entry:
+    """The entry, default or not, with an operator's word on it kept.
 
-    A row that had rivals in the table already has been chosen, or not, by a person. One that had
-    none and gets its first was only picked for being alone, so it is picked no longer.
+    A row that had rivals in the table already was marked, or not, by a person. One that had none
+    and gets its first was only picked for being alone, so it is picked no longer.
     """
     known = before.get(entry.key)
-    if known is None:
-        return entry
-    had_rivals = any(_are_rivals(known, other) for other in before.values())
-    is_default = known.is_default and (entry.is_default or had_rivals)
+    is_alone = not any(_are_rivals(entry, other) for other in after.values())
+    is_default = is_alone or entry.category == STANDARD
+    if known is not None:
+        had_rivals = any(_are_rivals(known, other) for other in before.values())
+        is_default = known.is_default and (is_default or had_rivals)
     return replace(entry, is_default=is_default)
 
 
 def _clashes_with_table(entries: Iterable[Entry]) -> Iterable[Problem]:
-    """Rows of the file that would be default beside a default that only the table has."""
+    """Rows of the file that would be default beside another default that the table has."""
     defaults = [entry for entry in entries if entry.is_default]
     for entry in defaults:
         for other in defaults:
-            if entry.row and not other.row and _are_rivals(entry, other):
+            if entry.row > other.row and _are_rivals(entry, other):
                 reason = f"The rate table already has {other} as default; end that one first."
                 yield Problem(entry.row, "valid_from", reason)
 

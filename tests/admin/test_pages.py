@@ -289,9 +289,9 @@ def test_only_superusers_reach_staff_and_roles(bo: Client, rows: Rows) -> None:
 
 
 @names
-@pytest.mark.parametrize("term", ["x", "7", "inv_0", "O'Brien %", "ö" * 60, "99999999999999999999"])
-def test_any_search_is_answered(anna: Client, rows: Rows, model: type[Model], term: str) -> None:
-    assert anna.get(url(model, "changelist"), {"q": term}).status_code == 200
+def test_any_search_is_answered(anna: Client, rows: Rows, model: type[Model]) -> None:
+    for term in ("x", "7", "inv_0", "O'Brien %", "ö" * 60, "99999999999999999999", "\0"):
+        assert anna.get(url(model, "changelist"), {"q": term}).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -303,7 +303,8 @@ def test_any_search_is_answered(anna: Client, rows: Rows, model: type[Model], te
         (Invoice, lambda rows: rows[Customer].email),
         (CreditNote, lambda rows: rows[CreditNote].number),
         (Subscription, lambda rows: rows[Subscription].public_id.upper()),
-        (Subscription, lambda rows: rows[Customer].external_id),
+        (Subscription, lambda rows: f'"{rows[Customer].external_id}"'),
+        (Subscription, lambda rows: rows[Customer].name),
         (Customer, lambda rows: rows[Customer].public_id),
         (Customer, lambda rows: rows[Customer].email),
         (Payment, lambda rows: rows[Payment].public_id),

@@ -1,0 +1,483 @@
+"""What operators do: each action's way through, its refusal, who may, and the trace it leaves."""
+
+import itertools
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+from django.utils.html import escape
+
+from billing.desk import Desk
+from billing.events.models import Event
+from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
+from billing.ledger.models import Account
+from billing.payments.models import Payment, Refund
+from billing.subscriptions.models import CouponRedemption, Subscription
+from catalog.models import Plan
+from customers.models import Customer
+from tests.factories import (
+    CouponFactory,
+    CustomerFactory,
+    PlanFactory,
+    PriceFactory,
+    SellerFactory,
+    SubscriptionFactory,
+    make_accounts,
+)
+
+ACTIONS = [
+    (model, action)
+    for model, page in admin.site._registry.items()
+    if isinstance(page, Desk)
+    for action in page.page_actions
+]
+KEYS = itertools.count()
+every_action = pytest.mark.parametrize(
+    ("model", "action"), ACTIONS, ids=lambda each: getattr(each, "name", each.__class__.__name__)
+)
+
+
+def act_url(obj: Model, name: str) -> str:
+    options = obj._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_act", args=[obj.pk, name])
+
+
+def page_url(obj: Model) -> str:
+    options = obj._meta
+    return reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[obj.pk])
+
+
+def act(client: Client, obj: Model, name: str, **asked: Any) -> str:
+    """Send an action's form and return what the page then says: done, or why not."""
+    page = client.post(act_url(obj, name), {"key": f"k{next(KEYS)}", **asked}, follow=True)
+    assert page.status_code == 200
+    if page.redirect_chain:
+        return " ".join(str(message) for message in page.context["messages"])
+    form = page.context["form"]
+    return "REFUSED " + " ".join(error for errors in form.errors.values() for error in errors)
+
+
+@pytest.fixture
+def subscription(db: None) -> Subscription:
+    """100.00 a month from today, in a seller that has its accounts; not yet billed."""
+    seller = SellerFactory(tax=[{"category": "S", "rate": "25"}])
+    make_accounts(seller)
+    plan = PlanFactory(seller=seller, family="coffee")
+    PriceFactory(plan=plan, name="Coffee")
+    return SubscriptionFactory(customer=CustomerFactory(seller=seller), plan=plan)
+
+
+@pytest.fixture
+def customer(subscription: Subscription) -> Customer:
+    return subscription.customer
+
+
+@pytest.fixture
+def invoice(anna: Client, subscription: Subscription) -> Invoice:
+    """Issued today: 100.00 and 25 % VAT."""
+    assert "Issued invoice" in act(anna, subscription, "bill")
+    return Invoice.objects.get()
+
+
+@pytest.fixture
+def objects(
+    subscription: Subscription, invoice: Invoice
+) -> Mapping[type[Model], Subscription | Customer | Invoice]:
+    return {Subscription: subscription, Customer: subscription.customer, Invoice: invoice}
+
+
+# Who may
+
+
+@every_action
+def test_who_may_look_may_not_act(bo: Client, objects: Any, model: Any, action: Any) -> None:
+    before = Event.objects.count()
+    assert bo.get(act_url(objects[model], action.name)).status_code == 403
+    assert bo.post(act_url(objects[model], action.name), {"key": "k"}).status_code == 403
+    assert (
+        act_url(objects[model], action.name)
+        not in bo.get(page_url(objects[model])).content.decode()
+    )
+    assert Event.objects.count() == before
+
+
+@every_action
+def test_one_permission_opens_one_action(bo: Client, objects: Any, model: Any, action: Any) -> None:
+    app, _, codename = action.permission.partition(".")
+    found = Permission.objects.get(content_type__app_label=app, codename=codename)
+    User.objects.get(username="bo").user_permissions.add(found)
+    assert bo.get(act_url(objects[model], action.name)).status_code == 200
+    for other_model, other in ACTIONS:
+        if other.permission != action.permission:
+            assert bo.get(act_url(objects[other_model], other.name)).status_code == 403
+
+
+@every_action
+def test_who_may_not_look_may_not_act_either(
+    client: Client, objects: Any, model: Any, action: Any
+) -> None:
+    user = User.objects.create_user("cleo", is_staff=True)
+    app, _, codename = action.permission.partition(".")
+    user.user_permissions.add(
+        Permission.objects.get(content_type__app_label=app, codename=codename)
+    )
+    client.force_login(user)
+    may_look = codename.startswith("change_")  # To Django, whoever may change may look.
+    expected = 200 if may_look else 403
+    assert client.post(act_url(objects[model], action.name), {"key": "k"}).status_code == expected
+
+
+@every_action
+def test_asking_does_nothing(anna: Client, objects: Any, model: Any, action: Any) -> None:
+    before = Event.objects.count()
+    page = anna.get(act_url(objects[model], action.name))
+    assert page.status_code == 200
+    assert escape(action.explanation) in page.content.decode()
+    assert Event.objects.count() == before
+
+
+@every_action
+def test_a_form_from_elsewhere_is_refused(objects: Any, model: Any, action: Any) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(User.objects.get(username="anna"))
+    assert client.post(act_url(objects[model], action.name), {"key": "k"}).status_code == 403
+
+
+def test_an_unknown_action_or_object_is_not_found(anna: Client, subscription: Subscription) -> None:
+    assert anna.get(act_url(subscription, "explode")).status_code == 404
+    subscription.pk = 999_999
+    assert anna.get(act_url(subscription, "bill")).status_code == 404
+
+
+# The trace
+
+
+def test_an_action_names_the_operator_in_the_event_and_the_log(
+    anna: Client, customer: Customer
+) -> None:
+    told = act(anna, customer, "give-credit", currency="SEK", amount="25", description="Sorry")
+    assert told == "Gave a credit of 25.00 SEK."
+    assert Event.objects.get(type="balance.credited").actor == "user:anna"
+    entry = LogEntry.objects.get()
+    assert entry.change_message.startswith("Gave a credit of 25.00 SEK.")
+    assert (entry.user.username, entry.object_id) == ("anna", str(customer.pk))
+
+
+def test_a_refused_action_leaves_no_trace(anna: Client, customer: Customer) -> None:
+    told = act(anna, customer, "give-credit", currency="SEK", amount="0", description="Sorry")
+    assert told == "REFUSED A credit must be above zero."
+    assert not LogEntry.objects.exists()
+    assert not CustomerBalance.objects.exists()
+
+
+def test_a_form_that_is_sent_twice_is_done_once(anna: Client, customer: Customer) -> None:
+    asked = {"currency": "SEK", "amount": "25", "description": "Sorry", "key": "once"}
+    act(anna, customer, "give-credit", **asked)
+    assert "sent twice" in act(anna, customer, "give-credit", **asked)
+    assert CustomerBalance.objects.get().balance_minor == 2500
+    act(anna, customer, "give-credit", **{**asked, "key": "again"})
+    assert CustomerBalance.objects.get().balance_minor == 5000
+
+
+def test_an_amount_with_too_many_decimals_is_a_mistake_to_report(
+    anna: Client, customer: Customer
+) -> None:
+    asked = {"amount": "25.005", "description": "Sorry"}
+    assert "more than the 2 decimals" in act(anna, customer, "give-credit", currency="SEK", **asked)
+    assert "more than the 0 decimals" in act(
+        anna, customer, "give-credit", currency="JPY", **{**asked, "amount": "25.5"}
+    )
+
+
+# Customers
+
+
+def test_a_one_off_item_goes_on_the_next_document(anna: Client, customer: Customer) -> None:
+    told = act(anna, customer, "add-one-off", currency="SEK", amount="-10.5", description="Sorry")
+    assert told == "“Sorry”, -10.50 SEK, goes on the next document."
+    assert "Issued invoice" in act(anna, customer, "bill")
+    item = OneOffItem.objects.get()
+    assert item.amount_minor == -1050
+    assert item.line is not None
+    assert act(anna, customer, "bill") == "Nothing is due."
+
+
+def test_a_one_off_item_of_nothing_is_refused(anna: Client, customer: Customer) -> None:
+    told = act(anna, customer, "add-one-off", currency="SEK", amount="0", description="x")
+    assert told == "REFUSED A one-off item of nothing cannot be billed."
+
+
+def test_a_one_off_item_belongs_to_the_customers_own_subscription(
+    anna: Client, customer: Customer
+) -> None:
+    other = SubscriptionFactory()
+    asked = {"currency": "SEK", "amount": "1", "description": "x", "subscription": other.pk}
+    assert act(anna, customer, "add-one-off", **asked).startswith("REFUSED Select a valid choice")
+
+
+def test_a_subscription_starts_and_is_billed(anna: Client, customer: Customer) -> None:
+    plan = Plan.objects.get()
+    told = act(anna, customer, "start-subscription", plan=plan.pk)
+    assert told.startswith(f"Started {plan}. Issued invoice")
+    assert customer.subscriptions.count() == 2
+
+
+def test_a_subscription_to_another_sellers_plan_is_refused(
+    anna: Client, customer: Customer
+) -> None:
+    other = PriceFactory().plan
+    told = act(anna, customer, "start-subscription", plan=other.pk)
+    assert told.startswith("REFUSED Select a valid choice")
+
+
+def test_a_coupon_is_given_to_a_customer_once(anna: Client, customer: Customer) -> None:
+    coupon = CouponFactory(seller=customer.seller)
+    assert act(anna, customer, "give-coupon", coupon=coupon.pk) == f"Gave the coupon {coupon}."
+    assert CouponRedemption.objects.get().subscription is None
+    told = act(anna, customer, "give-coupon", coupon=coupon.pk)
+    assert told == f"REFUSED The coupon {coupon} is there already."
+
+
+# Subscriptions
+
+
+def test_a_change_of_quantity_is_billed_at_once(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    told = act(
+        anna,
+        subscription,
+        "change",
+        **{"quantity:base": "3", "when": "now", "is_credited": "on", "is_prorated": "on"},
+    )
+    assert told.startswith("Changed. Issued invoice")
+    assert told.endswith("of 250.00 SEK.")
+
+
+def test_a_change_of_plan_is_billed_at_once(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    plan = PlanFactory(
+        seller=subscription.seller, product=subscription.plan.product, family="coffee"
+    )
+    PriceFactory(plan=plan, amount=Decimal(150))
+    asked = {"when": "now", "is_credited": "on", "is_prorated": "on"}
+    assert act(anna, subscription, "change", plan=plan.pk, **asked).startswith("Changed. Issued")
+    subscription.refresh_from_db()
+    assert subscription.plan == plan
+
+
+def test_a_change_of_nothing_or_on_no_day_is_asked_again(
+    anna: Client, subscription: Subscription
+) -> None:
+    assert "Choose another plan" in act(anna, subscription, "change", when="now")
+    assert "Choose the day" in act(
+        anna, subscription, "change", **{"when": "date", "quantity:base": "2"}
+    )
+
+
+def test_a_change_in_the_past_is_refused(anna: Client, subscription: Subscription) -> None:
+    asked = {"when": "date", "on": "2026-02-01", "quantity:base": "2", "is_prorated": "on"}
+    assert act(anna, subscription, "change", **asked) == "REFUSED 2026-02-01 has passed."
+
+
+def test_a_pause_credits_and_a_resumption_bills(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    told = act(anna, subscription, "pause", unused="credit")
+    assert told.startswith("Paused. Issued credit note")
+    assert act(anna, subscription, "pause", unused="credit") == ("REFUSED It is paused already.")
+    assert act(anna, subscription, "resume").startswith("Resumed.")
+    assert act(anna, subscription, "resume") == "REFUSED It is not paused."
+
+
+def test_a_cancellation_can_be_undone(anna: Client, subscription: Subscription) -> None:
+    told = act(anna, subscription, "cancel", when="period_end", is_usage_billed="on")
+    assert told.startswith("Canceled from 2026-04-01.")
+    assert act(anna, subscription, "undo-cancel").startswith("The subscription goes on.")
+    assert act(anna, subscription, "undo-cancel") == ("REFUSED There is no cancellation to undo.")
+
+
+def test_canceling_now_with_credit_issues_a_credit_note(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    told = act(anna, subscription, "cancel", when="now", is_credited="on")
+    assert told.startswith("Canceled from 2026-03-01. Issued credit note")
+    assert act(anna, subscription, "cancel", when="now") == ("REFUSED It ended on 2026-03-01.")
+
+
+def test_buttons_fit_the_state(anna: Client, subscription: Subscription) -> None:
+    page = anna.get(page_url(subscription))
+    titles = [button["title"] for button in page.context["actions_detail"]]
+    assert titles == ["Change plan or quantity", "Pause", "Give coupon", "Bill now", "Cancel"]
+    act(anna, subscription, "pause", unused="keep")
+    act(anna, subscription, "cancel", when="period_end")
+    titles = [
+        button["title"] for button in anna.get(page_url(subscription)).context["actions_detail"]
+    ]
+    assert "Resume" in titles and "Undo cancel" in titles
+    assert "Pause" not in titles and "Cancel" not in titles
+
+
+# Parked subscriptions
+
+
+@pytest.fixture
+def parked(subscription: Subscription) -> Subscription:
+    Subscription.objects.filter(pk=subscription.pk).update(parked_reason="No tax rate was known.")
+    return subscription
+
+
+@pytest.fixture
+def hopeless(subscription: Subscription) -> Subscription:
+    """Parked for want of an account to book on, which is still missing."""
+    seller = SellerFactory(tax=[{"category": "S", "rate": "25"}])
+    plan = PlanFactory(seller=seller)
+    PriceFactory(plan=plan, model="package", package_size=0, billing="in_advance")
+    return SubscriptionFactory(
+        customer=CustomerFactory(seller=seller), plan=plan, parked_reason="The price is wrong."
+    )
+
+
+def try_again(client: Client, *chosen: Subscription, **more: str) -> Any:
+    return client.post(
+        reverse("admin:subscriptions_subscription_changelist") + "?work=parked",
+        {
+            "action": "try-again",
+            "_selected_action": [subscription.pk for subscription in chosen],
+            **more,
+        },
+        follow=True,
+    )
+
+
+def test_trying_again_asks_first(anna: Client, parked: Subscription) -> None:
+    page = try_again(anna, parked)
+    assert "Try again: 1" in re_spaced(page.content.decode())
+    assert not Invoice.objects.exists()
+
+
+def re_spaced(text: str) -> str:
+    return " ".join(text.split())
+
+
+def test_trying_again_bills_and_reports_each_refusal(
+    anna: Client, parked: Subscription, hopeless: Subscription
+) -> None:
+    page = try_again(anna, parked, hopeless, confirmed="yes")
+    told = [str(message) for message in page.context["messages"]]
+    assert told[0] == "Try again: 1 of 2 done."
+    assert told[1].startswith(f"{hopeless}: This cannot be billed:")
+    parked.refresh_from_db()
+    hopeless.refresh_from_db()
+    assert parked.parked_reason == ""
+    assert hopeless.parked_reason
+    assert Invoice.objects.get().customer == parked.customer
+    assert LogEntry.objects.get().object_id == str(parked.pk)
+
+
+def test_trying_again_needs_its_permission(bo: Client, parked: Subscription) -> None:
+    try_again(bo, parked, confirmed="yes")
+    assert not Invoice.objects.exists()
+
+
+def test_too_many_at_a_time_are_refused(
+    anna: Client, parked: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("billing.desk.BULK_MAX", 0)
+    page = try_again(anna, parked, confirmed="yes")
+    assert [str(message) for message in page.context["messages"]] == ["Choose at most 0 at a time."]
+
+
+def test_one_parked_subscription_is_tried_again_on_its_page(
+    anna: Client, parked: Subscription
+) -> None:
+    titles = [b["title"] for b in anna.get(page_url(parked)).context["actions_detail"]]
+    assert titles[0] == "Try again"
+    assert "Issued invoice" in act(anna, parked, "try-again")
+    parked.refresh_from_db()
+    assert parked.parked_reason == ""
+
+
+# Invoices
+
+
+def test_a_payment_is_recorded_once(anna: Client, invoice: Invoice) -> None:
+    told = act(anna, invoice, "record-payment", amount="125", reference="BG 1")
+    assert told == "Recorded a payment of 125.00 SEK."
+    assert Payment.objects.get().amount_minor == 12_500
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    told = act(anna, invoice, "record-payment", amount="125", reference="BG 2")
+    assert told == f"REFUSED {invoice} is paid: there is nothing to pay."
+
+
+def test_a_payment_is_offered_with_what_is_left(anna: Client, invoice: Invoice) -> None:
+    act(anna, invoice, "record-payment", amount="25.50")
+    page = anna.get(act_url(invoice, "record-payment")).content.decode()
+    assert 'name="amount" value="99.50"' in page
+
+
+def test_a_refund_goes_no_further_than_the_payment(anna: Client, invoice: Invoice) -> None:
+    act(anna, invoice, "record-payment", amount="100")
+    assert act(anna, invoice, "refund", amount="40") == "Paid back 40.00 SEK."
+    assert Refund.objects.get().amount_minor == 4000
+    told = act(anna, invoice, "refund", amount="61")
+    assert told.startswith("REFUSED Only 60.00 SEK")
+
+
+def test_a_credit_note_corrects_the_invoice(anna: Client, invoice: Invoice) -> None:
+    told = act(anna, invoice, "credit", amount="25", to="balance")
+    note = CreditNote.objects.get()
+    assert told == f"Issued credit note {note} of 25.00 SEK."
+    page = anna.get(page_url(invoice)).content.decode()
+    assert page_url(note) in page
+    told = act(anna, invoice, "credit", amount="100.01", to="balance")
+    assert told.startswith("REFUSED Only 100.00 SEK")
+
+
+def test_an_invoice_is_voided_with_its_reason(anna: Client, invoice: Invoice) -> None:
+    assert act(anna, invoice, "void", reason="Wrong buyer") == f"Voided {invoice}."
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.reason) == ("void", "Wrong buyer")
+    assert act(anna, invoice, "void").startswith("REFUSED")
+
+
+def test_a_paid_invoice_is_not_voided(anna: Client, invoice: Invoice) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    assert "is paid or credited in part" in act(anna, invoice, "void")
+
+
+def test_what_is_not_expected_any_more_is_written_off(anna: Client, invoice: Invoice) -> None:
+    assert act(anna, invoice, "write-off", reason="Bankrupt") == f"Wrote off {invoice}."
+    page = anna.get(page_url(invoice)).content.decode()
+    assert "Bankrupt" in page
+    loss = Account.objects.get(seller=invoice.seller, role="bad_debt")
+    assert page_url(loss) in page
+
+
+def test_the_page_of_an_invoice_explains_it(anna: Client, invoice: Invoice) -> None:
+    page = re_spaced(anna.get(page_url(invoice)).content.decode())
+    assert "March 1, 2026 – March 31, 2026" in page
+    assert "125.00 SEK" in page
+    assert "25 %" in page
+    titles = [b["title"] for b in anna.get(page_url(invoice)).context["actions_detail"]]
+    assert titles == ["PDF", "Record payment", "Credit", "Write off", "Void"]
+
+
+def test_the_pdf_opens(anna: Client, bo: Client, client: Client, invoice: Invoice) -> None:
+    url = reverse("admin:invoicing_invoice_pdf", args=[invoice.pk])
+    for browser in (anna, bo):
+        page = browser.get(url)
+        assert page.content.startswith(b"%PDF-")
+        assert page.headers["Content-Disposition"] == f'inline; filename="{invoice}.pdf"'
+    client.force_login(User.objects.create_user("cleo", is_staff=True))
+    assert client.get(url).status_code == 403
+    assert anna.get(reverse("admin:invoicing_invoice_pdf", args=[999_999])).status_code == 404
