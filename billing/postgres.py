@@ -46,6 +46,10 @@ type Account = tuple[int, int] | None
 """The user and group that the server runs as; None means the same as this process."""
 
 
+started_here: set[Path] = set()
+"""The `var_dir`s whose cluster this very process started, and so may stop."""
+
+
 class PostgresUnavailableError(Exception):
     """The embedded PostgreSQL cannot be started; the message says what to do."""
 
@@ -76,6 +80,7 @@ def ensure_running(var_dir: Path) -> str:
             binaries = _binaries(account)
             _initdb(binaries, data, account)
             _start(binaries, data, sockets, account, DURABLE)
+            started_here.add(var_dir)
     return _url(sockets)
 
 

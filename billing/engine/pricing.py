@@ -13,7 +13,7 @@ The models are those of "Price models" in the scenario format.
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from decimal import Decimal, localcontext
-from typing import Final
+from typing import Any, Final
 
 from billing.engine.errors import InvalidAgreement, InvalidPrice
 from billing.engine.money import EXACT
@@ -105,7 +105,7 @@ class Price:
     event_maximum: Decimal | None = None
     minimum_amount: Decimal | None = None
     is_prorated: bool = True
-    ref: object = None
+    ref: Any = None
 
     @property
     def needs_events(self) -> bool:

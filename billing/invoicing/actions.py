@@ -258,6 +258,7 @@ class _Creditable:
         ):
             is_note = correction.invoice.kind == Invoice.Kind.CREDIT_NOTE
             net = correction.net_minor if is_note else -correction.net_minor
+            assert correction.corrects_id is not None
             self.net[by_id[correction.corrects_id]] -= net
             notes[correction.invoice_id].append(correction)
         for corrections in notes.values():

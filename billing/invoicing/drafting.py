@@ -144,7 +144,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     with connection.cursor() as cursor:
         cursor.execute(_COVERAGE, [list(subscription_ids)])
         for row in cursor.fetchall():
-            subscription_id, line, item, kind, start, end, days, *amounts, quantity = row
+            subscription_id, line, item, kind, start, end, days, amount, net, back, quantity = row
             found[subscription_id].append(
                 Billed(
                     line,
@@ -153,7 +153,9 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
                     start,
                     end,
                     [(span.lower, span.upper) for span in days],
-                    *amounts,
+                    amount,
+                    net,
+                    back,
                     quantity,
                 )
             )

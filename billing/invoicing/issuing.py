@@ -6,7 +6,7 @@ gap-free because number and document commit together. Foreign keys are checked a
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -150,7 +150,7 @@ class _Batch:
         _correct_coverage(self.corrections)
         _mark_one_offs(self.billed_one_offs)
         outstanding = self._lock_corrected()
-        numbers = {
+        numbers: dict[str, Iterator[tuple[int, str]]] = {
             kind: iter(take_numbers(self.seller, kind, self._count(kind)))
             for kind in (Invoice.Kind.INVOICE, Invoice.Kind.CREDIT_NOTE)
         }

@@ -1,3 +1,5 @@
+from typing import ClassVar
+
 import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
 from django.contrib.postgres.fields import RangeOperators
@@ -206,7 +208,7 @@ class CreditNoteManager(models.Manager):
 class CreditNote(Invoice):
     """The documents that give money back."""
 
-    objects = CreditNoteManager()
+    objects: ClassVar = CreditNoteManager()
 
     class Meta:
         proxy = True

@@ -141,7 +141,7 @@ def _credit_note(player: Player, note: Invoice) -> dict[str, Any]:
         "invoice__number", flat=True
     )
     return _head(player, note) | {
-        "corrects": sorted(set(corrected)),
+        "corrects": sorted({number for number in corrected if number}),
         "to": note.credit_to or "balance",
     }
 
@@ -275,7 +275,8 @@ def _events(player: Player) -> list[dict[str, Any]]:
     company = player.company
     names = {one.public_id: name for name, one in company.subscriptions.items()}
     names |= {one.public_id: name for name, one in company.customers.items()}
-    names |= dict(Invoice.objects.filter(seller=company.seller).values_list("public_id", "number"))
+    for document in Invoice.objects.filter(seller=company.seller):
+        names[document.public_id] = str(document)
     return [
         {
             "step": player.step_of("event", event.pk)[0],

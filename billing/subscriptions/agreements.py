@@ -70,12 +70,12 @@ def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
     terms = _load_terms({row[2] for row in rows})
     for row in rows:
         contract = contracts[row[0]]
-        contract.agreement.items.append(_item(row, terms[row[2]]))  # type: ignore[attr-defined]
+        contract.agreement.items.append(_item(row, terms[row[2]]))
         contract.terms = terms
     for row in _rows(_CYCLES, ids):
-        contracts[row[0]].agreement.cycles.append(_cycle(row))  # type: ignore[attr-defined]
+        contracts[row[0]].agreement.cycles.append(_cycle(row))
     for subscription_id, start, end, unused in _rows(_PAUSES, ids):
-        contracts[subscription_id].agreement.pauses.append(  # type: ignore[attr-defined]
+        contracts[subscription_id].agreement.pauses.append(
             Pause(start, end, is_credited=unused == "credit", is_shifting=unused == "shift")
         )
     return contracts
@@ -113,7 +113,7 @@ _PAUSES = """
 """
 
 
-def _rows(query: str, ids: Sequence[int], make: Any = None) -> list[Any]:
+def _rows(query: str, ids: list[int], make: Any = None) -> list[Any]:
     with connection.cursor() as cursor:
         cursor.execute(query, [ids])
         rows = cursor.fetchall()
@@ -122,7 +122,16 @@ def _rows(query: str, ids: Sequence[int], make: Any = None) -> list[Any]:
 
 def _contract(row: Sequence[Any]) -> Contract:
     return Contract(
-        *row[:10],
+        id=row[0],
+        public_id=row[1],
+        seller_id=row[2],
+        customer_id=row[3],
+        plan_id=row[4],
+        status=row[5],
+        is_parked=row[6],
+        billed_through=row[7],
+        next_bill_on=row[8],
+        refunds_at_end=row[9],
         agreement=Agreement(
             currency=row[10],
             start=row[11],

@@ -4,6 +4,7 @@ import json
 from datetime import date
 from decimal import Decimal
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -26,7 +27,7 @@ from tests.factories import (
 
 MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
 VAT_25 = [{"category": "S", "rate": "25"}]
-BY_TEST = {"as_of": APRIL, "actor": "test"}
+BY_TEST: dict[str, Any] = {"as_of": APRIL, "actor": "test"}
 
 
 @pytest.fixture
