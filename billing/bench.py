@@ -268,9 +268,7 @@ def _bill(seller: Seller, as_of: date, start: Any, answers: Any) -> None:
     seconds = perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     in_mb = 1024 * 1024 if sys.platform == "darwin" else 1024
-    answers.put(
-        Work(seconds, run.invoices, counted[0], max(len(batches), 1), peak / in_mb)
-    )
+    answers.put(Work(seconds, run.invoices, counted[0], max(len(batches), 1), peak / in_mb))
     connection.close()
 
 

@@ -72,7 +72,9 @@ def read_table(path: Path, *, delimiter: str = ",") -> Table:
     """
     records = _records(path, delimiter)
     if not records or not any(records[0][1]):
-        raise Unreadable(path.name, Problem(0, "", "The file is empty; the first row names columns."))
+        raise Unreadable(
+            path.name, Problem(0, "", "The file is empty; the first row names columns.")
+        )
     columns = records[0][1]
     for column in columns:
         if column and columns.count(column) > 1:

@@ -8,6 +8,7 @@ because the lower one must not know it.
 
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -25,6 +26,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
+from django.forms.models import construct_instance
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -286,16 +288,35 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
+class CheckedForm(forms.ModelForm):
+    """A form whose row is also checked by what the engine demands of it."""
+
+    checks: Sequence[Callable[[Any], object]] = ()
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            draft = construct_instance(self, copy(self.instance))
+            for check in self.checks:
+                try:
+                    check(draft)
+                except BillingError as error:
+                    self.add_error(None, error.message)
+        return cleaned
+
+
 # The admin of a model
 
 
 class Desk(ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
-    `fixed_fields` can be chosen once, when the object is added.
+    `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
+    row that the database would take and the engine would not.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
+    checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
@@ -307,9 +328,14 @@ class Desk(ModelAdmin):
 
     @classmethod
     def extend(
-        cls, *, panels: Sequence[Panel] = (), page_actions: Sequence[PageAction] = ()
+        cls,
+        *,
+        panels: Sequence[Panel] = (),
+        page_actions: Sequence[PageAction] = (),
+        checks: Sequence[Callable[[Any], object]] = (),
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
+        cls.checks = (*cls.checks, *checks)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)
 
@@ -318,6 +344,13 @@ class Desk(ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         fixed = self.fixed_fields if obj is not None else ()
         return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> type[forms.ModelForm]:
+        if self.checks:
+            options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
+        return super().get_form(request, obj, change=change, **options)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk import Desk, Panel, figure, link, link_column, money, plain_column, trimmed
+from billing.engine.errors import InvalidPrice
 from catalog.models import Coupon, Plan, Price, Product
 
 # A used price may still be renamed and withdrawn; the database keeps the rest as agreed.
@@ -93,6 +94,18 @@ class PlanAdmin(Desk):
         return _interval(plan)
 
 
+def check_price(price: Price) -> None:
+    """Raise InvalidPrice where the price could not be rated."""
+    try:
+        terms = price.terms()
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        raise InvalidPrice(
+            'Tiers are a list such as [{"up_to": "100", "unit_amount": "0.10"}, '
+            '{"up_to": null, "unit_amount": "0.05"}].'
+        ) from None
+    terms.check()
+
+
 @admin.register(Price)
 class PriceAdmin(Desk):
     list_display = ("label", "plan_link", "model", "billing", "price", "meter", "is_active")
@@ -127,6 +140,7 @@ class PriceAdmin(Desk):
         ),
         ("Rules", {"fields": (("is_prorated", "is_tax_inclusive"), "tax", "is_active")}),
     )
+    checks = (check_price,)
     _used_note = (
         "Somebody has agreed to this price, so its terms stay as they are: make a new price "
         "instead, and withdraw this one. Those who have it keep it."

@@ -149,7 +149,7 @@ def bill_locked(
     scope: Scope | None = None,
 ) -> tuple[list[Issued], int]:
     """Bill customers that the caller has locked; the documents, and how many were parked."""
-    customers = list(Customer.objects.filter(pk__in=customer_ids).order_by("pk"))
+    customers = list(Customer.objects.filter(pk__any_of=customer_ids).order_by("pk"))
     drafts = draft_documents(seller, customers, as_of, scope)
     issued = issue(seller, drafts, as_of, actor)
     park(seller, drafts.parked, as_of, actor)

@@ -120,14 +120,14 @@ def draft_documents(
 
 
 def _due_subscriptions(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[int]:
-    due = Subscription.objects.filter(customer_id__in=customer_ids, next_bill_on__lte=as_of)
+    due = Subscription.objects.filter(customer_id__any_of=customer_ids, next_bill_on__lte=as_of)
     if scope.subscription_id is not None:
         return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
     return list(due.filter(parked_reason="").values_list("pk", flat=True))
 
 
 def _due_one_offs(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[OneOffItem]:
-    due = OneOffItem.objects.filter(customer_id__in=customer_ids, line=None)
+    due = OneOffItem.objects.filter(customer_id__any_of=customer_ids, line=None)
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     due = due.filter(due_on__lte=as_of)
@@ -181,11 +181,13 @@ class _Assembly:
         ids = list(lines)
         self.balances = {
             (balance.customer_id, balance.currency): balance.balance_minor
-            for balance in CustomerBalance.objects.filter(customer_id__in=ids, balance_minor__gt=0)
+            for balance in CustomerBalance.objects.filter(
+                customer_id__any_of=ids, balance_minor__gt=0
+            )
         }
         self.redemptions: dict[int, list[CouponRedemption]] = defaultdict(list)
         live = CouponRedemption.objects.filter(
-            customer_id__in=ids, is_spent=False, removed_on=None, starts_on__lte=as_of
+            customer_id__any_of=ids, is_spent=False, removed_on=None, starts_on__lte=as_of
         ).select_related("coupon")
         # The customer's coupons come before a subscription's, each in the order given.
         for redemption in sorted(live, key=lambda one: (one.subscription_id is not None, one.pk)):

@@ -16,6 +16,7 @@ from billing.engine.money import exact_minor, exponent
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
+from billing.invoicing.recognition import recognize
 from billing.payments import actions as payments
 from billing.simulation.reading import (
     Node,
@@ -247,6 +248,8 @@ class Player:
             if is_daily:
                 self._bill_daily(until)
             self.today = max(self.today, until)
+        if self.today > date.min:
+            recognize(self.company.seller, as_of=self.today)
 
     def _mark(self, number: int | None, on: date) -> None:
         with connection.cursor() as cursor:

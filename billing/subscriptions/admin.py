@@ -106,8 +106,7 @@ class ChangeForm(WhenForm):
             .exclude(pk=self.obj.plan_id)
             .order_by("name")
         )
-        present = _items_on(self.obj, today_of(self.obj)).exclude(price__billing="once")
-        for item in present.select_related("price"):
+        for item in _items_on(self.obj, today_of(self.obj)):
             self.fields[f"quantity:{item.key}"] = forms.DecimalField(
                 required=False,
                 min_value=0,
@@ -324,8 +323,11 @@ class GiveCoupon(PageAction):
 
 
 def _items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem]:
+    """The items in force on a day of which one can have more or less."""
     in_force = Q(starts_on__lte=on) & (Q(ends_on__isnull=True) | Q(ends_on__gt=on))
-    return subscription.items.filter(in_force)
+    counted = ~Q(price__model=Price.Model.FLAT) & ~Q(price__billing=Price.Billing.ONCE)
+    found = subscription.items.filter(in_force, counted, price__meter="")
+    return found.select_related("price")
 
 
 def _item_amount(item: SubscriptionItem) -> str:

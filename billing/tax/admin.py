@@ -1,8 +1,23 @@
+from typing import Any
+
 from django.contrib import admin
 from unfold.contrib.filters.admin import BooleanRadioFilter
 
 from billing.desk import Desk, plain_column
 from billing.tax.models import TaxRate
+from billing.tax.rates import treatment_of
+from catalog.admin import PriceAdmin
+from customers.admin import CustomerAdmin, SellerAdmin
+
+
+def check_stated_tax(row: Any) -> None:
+    """Raise InvalidTax where rates are stated that no bill could be made with."""
+    if row.tax is not None:
+        treatment_of(row.tax)
+
+
+for page in (SellerAdmin, CustomerAdmin, PriceAdmin):
+    page.extend(checks=[check_stated_tax])
 
 
 @admin.register(TaxRate)

@@ -167,7 +167,9 @@ def _percent(rate: Any) -> Decimal:
         if not percent.is_finite() or not 0 <= percent <= 100:
             raise InvalidOperation
     except InvalidOperation:
-        raise InvalidTax(f"A tax rate is a text such as “25” from 0 to 100, not {rate!r}.") from None
+        raise InvalidTax(
+            f"A tax rate is a text such as “25” from 0 to 100, not {rate!r}."
+        ) from None
     return _tidy(percent)
 
 

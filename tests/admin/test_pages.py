@@ -268,6 +268,38 @@ def test_an_unused_price_can_be_edited(anna: Client) -> None:
     assert str(price.amount.normalize()) == "149.5"
 
 
+@pytest.mark.parametrize(
+    ("wrong", "reason"),
+    [
+        ({"model": "package", "package_size": "0"}, "package_size must be more than zero"),
+        ({"model": "graduated"}, "graduated needs tiers"),
+        ({"model": "graduated", "tiers": "[7]"}, "Tiers are a list such as"),
+        ({"meter": "calls"}, "a metered price is billed in_arrears"),
+        ({"tax": '{"rate": 25}'}, "Tax is stated as a list of rates"),
+        ({"tax": '[{"rate": "250"}]'}, "A tax rate is a text such as"),
+        ({"currency": "XYZ"}, "not an active ISO 4217 currency"),
+    ],
+)
+def test_a_price_that_could_not_be_billed_is_not_saved(
+    anna: Client, wrong: dict[str, str], reason: str
+) -> None:
+    price = PriceFactory()
+    page = anna.post(url(Price, "change", price.pk), _price_form(price, **wrong))
+    assert page.status_code == 200
+    assert reason in page.content.decode()
+
+
+@pytest.mark.parametrize("model", [Seller, Customer])
+def test_stated_tax_that_could_not_be_billed_is_not_saved(
+    anna: Client, rows: Rows, model: type[Model]
+) -> None:
+    form = anna.get(url(model, "change", rows[model].pk)).context["adminform"].form
+    sent = {name: value for name, value in form.initial.items() if value not in (None, False)}
+    sent |= {"tax": '[{"rate": 25.5}]', "metadata": "{}", "logo": ""}
+    page = anna.post(url(model, "change", rows[model].pk), sent)
+    assert "A tax rate is a text such as" in page.content.decode()
+
+
 def test_amounts_in_forms_are_written_without_padding(anna: Client) -> None:
     page = anna.get(url(Price, "change", PriceFactory().pk)).content.decode()
     assert re.search(r'name="amount" value="100"', page)

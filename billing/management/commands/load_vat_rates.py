@@ -22,9 +22,7 @@ Without FILE: the rates that come with Kvitt (billing/tax/data, with their sourc
 Exit status: 0 loaded, 1 rows were wrong, 2 the file could not be read."""
 
     def create_parser(self, *args: Any, **options: Any) -> CommandParser:
-        return super().create_parser(
-            *args, formatter_class=RawDescriptionHelpFormatter, **options
-        )
+        return super().create_parser(*args, formatter_class=RawDescriptionHelpFormatter, **options)
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("file", nargs="?", type=Path, default=DEFAULT_FILE, metavar="FILE")

@@ -1,0 +1,83 @@
+"""Earning what was billed ahead: by day, posted once a month."""
+
+from datetime import date, timedelta
+
+from django.db import connection, transaction
+
+from billing.ledger.actions import Books, between, post
+from billing.ledger.models import Account, Transfer
+from customers.models import Seller
+
+
+@transaction.atomic
+def recognize(seller: Seller, *, as_of: date) -> int:
+    """Post the revenue that months completed by ``as_of`` have earned; the transfers written.
+
+    One transfer per revenue account, currency and run: all that the documents say is earned by
+    the end of the last completed month, straight line by day (IFRS 15, BFNAR 2012:1 chapter 23),
+    less all that was posted before. So a second run adds nothing, closed months are never
+    rewritten, and what was voided or credited since comes back in the open month.
+    """
+    Seller.objects.select_for_update().get(pk=seller.pk)
+    books = Books(seller)
+    deferred = books.account(Account.Role.DEFERRED_REVENUE)
+    end = as_of.replace(day=1)
+    last_day = end - timedelta(days=1)
+    written = 0
+    for number, currency, earned_minor in _earned(seller, end):
+        account = books.revenue(number)
+        missing_minor = earned_minor - _posted(deferred, account, currency)
+        postings = list(between(deferred, account, missing_minor))
+        post(
+            seller,
+            postings,
+            currency=currency,
+            effective_on=last_day,
+            document=Transfer.Document.RECOGNITION,
+            document_id=last_day.year * 100 + last_day.month,
+        )
+        written += len(postings)
+    return written
+
+
+def _earned(seller: Seller, end: date) -> list[tuple[str, str, int]]:
+    """What the deferred lines have earned before ``end``, by revenue account and currency."""
+    with connection.cursor() as cursor:
+        cursor.execute(_EARNED, {"seller": seller.pk, "end": end})
+        return cursor.fetchall()
+
+
+def _posted(deferred: int, account: int, currency: str) -> int:
+    """What recognition has moved from one account to the other so far."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT coalesce(sum(CASE WHEN credit_account_id = %(account)s THEN amount_minor"
+            " ELSE -amount_minor END), 0) FROM ledger_transfer"
+            " WHERE document = 'recognition' AND currency = %(currency)s"
+            " AND (debit_account_id, credit_account_id) IN"
+            " ((%(deferred)s, %(account)s), (%(account)s, %(deferred)s))",
+            {"deferred": deferred, "account": account, "currency": currency},
+        )
+        return int(cursor.fetchone()[0])
+
+
+# Half away from zero in whole numbers, as the engine rounds; the condition is the one by which
+# a line was posted to deferred revenue when its document was issued.
+_EARNED = """
+    SELECT revenue_account, currency, sum(
+        sign * sign(net_minor) * div(2 * abs(net_minor) * days + of_days, 2 * of_days)
+    )::bigint
+    FROM (
+        SELECT l.revenue_account, i.currency, l.net_minor::numeric AS net_minor,
+               CASE WHEN i.kind = 'credit_note' THEN -1 ELSE 1 END AS sign,
+               CASE WHEN i.status = 'void' THEN 0
+                    ELSE greatest(0, least(l.ends_on, %(end)s::date) - l.starts_on) END AS days,
+               l.ends_on - l.starts_on AS of_days
+        FROM invoicing_invoiceline l
+        JOIN invoicing_invoice i ON i.id = l.invoice_id
+        LEFT JOIN invoicing_invoiceline c ON c.id = l.corrects_id
+        WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s
+          AND l.ends_on > i.issued_on AND coalesce(c.kind, l.kind) = 'recurring'
+    ) AS deferred
+    GROUP BY revenue_account, currency ORDER BY revenue_account, currency
+"""
