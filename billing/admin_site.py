@@ -92,6 +92,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("desk.css")
 
 
+def icon(request: HttpRequest) -> str:
+    return static("icon.svg")
+
+
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The menu with what this user may see; groups with nothing in them are left out."""
     groups = (

@@ -280,7 +280,7 @@ def count_statements() -> list[int]:
     counted = [0]
     raw: Any = connection.connection
 
-    class CountingCursor(raw.cursor_factory):  # type: ignore[misc, name-defined]
+    class CountingCursor(raw.cursor_factory):
         def execute(self, *args: Any, **kwargs: Any) -> Any:
             counted[0] += 1
             return super().execute(*args, **kwargs)

@@ -18,6 +18,7 @@ from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
+from django.contrib.admin import AdminSite
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
@@ -44,6 +45,7 @@ from billing.events import clock
 
 NOTHING = "–"
 BULK_MAX = 200
+BUTTONS_MAX = 4
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
 
@@ -259,6 +261,13 @@ def today_of(obj: Any) -> date:
     return clock.today(getattr(obj, "time_zone", None) or obj.seller.time_zone)
 
 
+def button(
+    title: str, icon: str, url: str, variant: ActionVariant = ActionVariant.DEFAULT
+) -> dict[str, Any]:
+    """A button as unfold's templates take it."""
+    return {"title": title, "icon": icon, "path": url, "variant": variant, "attrs": {}}
+
+
 def refusal(error: BillingError | DatabaseError) -> str:
     """Why something was not done, in words for the operator."""
     if isinstance(error, BillingError):
@@ -281,6 +290,12 @@ class CappedPaginator(Paginator):
     def count(self) -> int:
         rows = cast(QuerySet, self.object_list)
         return rows.order_by()[: self.COUNT_MAX].count()
+
+
+def _unpadded(contents: str) -> str:
+    """A decimal as the page writes it, without the zeros that its column pads it with."""
+    is_padded = "." in contents or "," in contents
+    return contents.rstrip("0").rstrip(".,") if is_padded else contents
 
 
 class PlainDecimalField(forms.DecimalField):
@@ -325,6 +340,14 @@ class Desk(ModelAdmin):
     show_full_result_count = False
     warn_unsaved_form = True
     change_form_outer_after_template = "admin/desk/panels.html"
+
+    def __init__(self, model: type[models.Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        self.readonly_preprocess_fields = {
+            each.name: _unpadded
+            for each in model._meta.fields
+            if isinstance(each, models.DecimalField)
+        }
 
     @classmethod
     def extend(
@@ -387,18 +410,20 @@ class Desk(ModelAdmin):
         return super().render_change_form(request, context, *args, **options)
 
     def _buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        offered = sorted(self.page_actions, key=lambda action: RANK.get(action.variant, 1))
-        return [
-            {
-                "title": action.label,
-                "icon": action.icon,
-                "variant": action.variant,
-                "attrs": {},
-                "path": reverse(f"admin:{self._url_name}_act", args=[quote(obj.pk), action.name]),
-            }
-            for action in offered
-            if request.user.has_perm(action.permission) and action.is_offered(obj)
-        ]
+        """What may be done with the object: a few buttons, the rest behind one more."""
+        buttons = self.first_buttons(request, obj)
+        for action in sorted(self.page_actions, key=lambda action: RANK.get(action.variant, 1)):
+            if request.user.has_perm(action.permission) and action.is_offered(obj):
+                args = [quote(obj.pk), action.name]
+                url = reverse(f"admin:{self._url_name}_act", args=args)
+                buttons.append(button(action.label, action.icon, url, action.variant))
+        if len(buttons) <= BUTTONS_MAX:
+            return buttons
+        more = button("More", "more_horiz", "") | {"items": buttons[BUTTONS_MAX - 1 :]}
+        return [*buttons[: BUTTONS_MAX - 1], more]
+
+    def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        return []
 
     @property
     def _url_name(self) -> str:

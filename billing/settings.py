@@ -168,6 +168,7 @@ UNFOLD = {
     "SITE_SYMBOL": "receipt_long",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin_site.icon"}],
     "STYLES": ["billing.admin_site.stylesheet"],
     "DASHBOARD_CALLBACK": "billing.admin_site.front_page",
     "COMMAND": {"search_callback": "billing.admin_site.search"},

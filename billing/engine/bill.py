@@ -225,10 +225,12 @@ def draft_bill(
     if as_of < draft.end < FOREVER:
         draft.next_on = min(draft.next_on, draft.end)
     started = [period.start for period in grid if period.start <= as_of]
+    window_on = started[-2] if len(started) > 1 else grid[0].start
     return Bill(
         lines=credits + charges,
         next_bill_on=None if draft.next_on == FOREVER else draft.next_on,
-        window_on=started[-2] if len(started) > 1 else grid[0].start,
+        # What a window has settled no later one opens again.
+        window_on=max(window_on, agreement.window_on or window_on),
     )
 
 

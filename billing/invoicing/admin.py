@@ -25,6 +25,7 @@ from billing.desk import (
     Desk,
     PageAction,
     Panel,
+    button,
     currency_choices,
     label_column,
     link,
@@ -495,16 +496,9 @@ class DocumentAdmin(BigReadOnly):
         )
         return [pdf, *super().get_urls()]
 
-    def _buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+    def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_pdf", args=[obj.pk])
-        pdf = {
-            "title": "PDF",
-            "icon": "picture_as_pdf",
-            "variant": ActionVariant.DEFAULT,
-            "attrs": {},
-            "path": url,
-        }
-        return [pdf, *super()._buttons(request, obj)]
+        return [button("PDF", "picture_as_pdf", url)]
 
     def pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The document as it was sent."""

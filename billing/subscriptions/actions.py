@@ -488,23 +488,19 @@ def _cycle_on(agreement: Agreement, on: date) -> Cycle:
 
 
 def _add_cycle(subscription: Subscription, on: date, grid: Grid) -> None:
-    BillingCycle.objects.update_or_create(
+    BillingCycle.objects.create(
         subscription=subscription,
         starts_on=on,
-        defaults={
-            "interval_unit": grid.unit,
-            "interval_count": grid.count,
-            "anchor_on": grid.anchor,
-            "anchor_day": grid.day,
-            "tail_starts_on": None,
-            "tail_days": None,
-        },
+        interval_unit=grid.unit,
+        interval_count=grid.count,
+        anchor_on=grid.anchor,
+        anchor_day=grid.day,
     )
 
 
 def _cut_cycles(subscription: Subscription, on: date, grid: Grid) -> None:
     """Put another grid in force from a day, in place of whatever was to come."""
-    subscription.cycles.filter(starts_on__gt=on).delete()
+    subscription.cycles.filter(starts_on__gte=on).delete()
     subscription.cycles.filter(tail_starts_on__gte=on).update(tail_starts_on=None, tail_days=None)
     _add_cycle(subscription, on, grid)
 

@@ -6,8 +6,8 @@ It is read as YAML in which every scalar is text, so that ``No: print`` is about
 
 import difflib
 import re
+from collections.abc import Collection, Sequence
 from collections.abc import Mapping as AnyMapping
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from billing.csvfile import Problem, Table, Unreadable, date_expression
 from billing.engine.errors import BillingError
 from billing.tax.rates import json_of, treatment_of
-from customers.models import Customer, Seller
+from customers.models import Seller
 
 SELLER_KEYS = (
     *("name", "legal_name", "is_live", "country", "seat", "currency", "time_zone", "language"),
@@ -165,32 +165,33 @@ class _Reader:
                     self._unknown(f"{section}.{key}", [f"{section}.{name}" for name in allowed])
 
     def mapping(self, name: str) -> Mapping | None:
-        seller, fields = self._seller(), self._fields()
+        """The mapping, or nothing where it has no seller to be made of. Problems are kept."""
+        seller = self._seller()
+        delimiters = {",": ",", ";": ";", "|": "|", "tab": "\t"}
+        settings: dict[str, Any] = {
+            "fields": self._fields(),
+            "delimiter": delimiters[self._choice("file.delimiter", delimiters, ",")],
+            "decimal": self._choice("file.decimal", (".", ","), "."),
+            "dates": self._dates(),
+            "price_code": self._text("plan.price", "fee"),
+            "list_prices": self._list_prices(),
+            "is_tax_inclusive": self._boolean("plan.is_tax_inclusive"),
+            "keeps_billing_day": self._billing_day() == "start",
+            "metadata": {name: self._metadata(name) for name in ("customer", "subscription")},
+        }
+        return Mapping(name, seller, **settings) if seller else None
+
+    def _dates(self) -> str:
         dates = self._text("file.dates", "YYYY-MM-DD")
         try:
             date_expression(dates)
         except ValueError as error:
             self._wrong("file.dates", str(error))
-        if seller is None:
-            return None
-        return Mapping(
-            name=name,
-            seller=seller,
-            fields=fields,
-            delimiter=self._choice("file.delimiter", (",", ";", "|", "tab"), ",").replace(
-                "tab", "\t"
-            ),
-            decimal=self._choice("file.decimal", (".", ","), "."),
-            dates=dates,
-            price_code=self._text("plan.price", "fee"),
-            list_prices=self._list_prices(),
-            is_tax_inclusive=self._boolean("plan.is_tax_inclusive"),
-            keeps_billing_day=self._choice(
-                "subscription.billing_day", ("billed_until", "start"), "billed_until"
-            )
-            == "start",
-            metadata={section: self._metadata(section) for section in ("customer", "subscription")},
-        )
+        return dates
+
+    def _billing_day(self) -> str:
+        days = ("billed_until", "start")
+        return self._choice("subscription.billing_day", days, "billed_until")
 
     def _seller(self) -> Seller | None:
         given = {k: v for k, v in self.sections.get("seller", {}).items() if k in SELLER_KEYS}
@@ -306,11 +307,12 @@ class _Reader:
     def _boolean(self, key: str) -> bool:
         return self._choice(key, ("true", "false"), "false") == "true"
 
-    def _choice(self, key: str, choices: Sequence[str], default: str) -> str:
+    def _choice(self, key: str, choices: Collection[str], default: str) -> str:
         text = self._text(key, default)
-        if text not in choices:
-            self._wrong(key, f"“{text}” is none of: {' '.join(choices)}.")
-        return text
+        if text in choices:
+            return text
+        self._wrong(key, f"“{text}” is none of: {' '.join(choices)}.")
+        return default
 
     def _dict(self, key: str, content: Any) -> dict[str, Any]:
         if isinstance(content, dict) and all(isinstance(name, str) for name in content):
@@ -324,6 +326,3 @@ class _Reader:
 
     def _wrong(self, key: str, reason: str) -> None:
         self.problems.append(Problem(0, key, reason))
-
-
-assert set(CUSTOMER_KEYS) <= {column.name for column in Customer._meta.get_fields()}

@@ -64,6 +64,12 @@ def act(client: Client, obj: Model, name: str, **asked: Any) -> str:
     return "REFUSED " + " ".join(error for errors in form.errors.values() for error in errors)
 
 
+def offered(client: Client, obj: Model) -> list[str]:
+    """The titles of the buttons on an object's page, those behind “More” too."""
+    buttons = client.get(page_url(obj)).context["actions_detail"]
+    return [each["title"] for button in buttons for each in button.get("items", [button])]
+
+
 @pytest.fixture
 def subscription(db: None) -> Subscription:
     """100.00 a month from today, in a seller that has its accounts; not yet billed."""
@@ -314,16 +320,14 @@ def test_canceling_now_with_credit_issues_a_credit_note(
 
 
 def test_buttons_fit_the_state(anna: Client, subscription: Subscription) -> None:
-    page = anna.get(page_url(subscription))
-    titles = [button["title"] for button in page.context["actions_detail"]]
-    assert titles == ["Change plan or quantity", "Pause", "Give coupon", "Bill now", "Cancel"]
+    assert offered(anna, subscription) == [
+        *("Change plan or quantity", "Pause", "Give coupon", "Bill now", "Cancel")
+    ]
     act(anna, subscription, "pause", unused="keep")
     act(anna, subscription, "cancel", when="period_end")
-    titles = [
-        button["title"] for button in anna.get(page_url(subscription)).context["actions_detail"]
-    ]
-    assert "Resume" in titles and "Undo cancel" in titles
-    assert "Pause" not in titles and "Cancel" not in titles
+    now = offered(anna, subscription)
+    assert {"Resume", "Undo cancel"} <= set(now)
+    assert not {"Pause", "Cancel"} & set(now)
 
 
 # Parked subscriptions
@@ -369,7 +373,8 @@ def test_trying_again_bills_and_reports_each_refusal(
     page = try_again(anna, parked, hopeless, confirmed="yes")
     told = [str(message) for message in page.context["messages"]]
     assert told[0] == "Try again: 1 of 2 done."
-    assert told[1].startswith(f"{hopeless}: This cannot be billed:")
+    assert told[1].startswith(f"{hopeless}: ")
+    assert "There is no standard tax rate for SE" in told[1]
     parked.refresh_from_db()
     hopeless.refresh_from_db()
     assert parked.parked_reason == ""
@@ -394,8 +399,7 @@ def test_too_many_at_a_time_are_refused(
 def test_one_parked_subscription_is_tried_again_on_its_page(
     anna: Client, parked: Subscription
 ) -> None:
-    titles = [b["title"] for b in anna.get(page_url(parked)).context["actions_detail"]]
-    assert titles[0] == "Try again"
+    assert offered(anna, parked)[0] == "Try again"
     assert "Issued invoice" in act(anna, parked, "try-again")
     parked.refresh_from_db()
     assert parked.parked_reason == ""
@@ -463,8 +467,7 @@ def test_the_page_of_an_invoice_explains_it(anna: Client, invoice: Invoice) -> N
     assert "March 1, 2026 – March 31, 2026" in page
     assert "125.00 SEK" in page
     assert "25 %" in page
-    titles = [b["title"] for b in anna.get(page_url(invoice)).context["actions_detail"]]
-    assert titles == ["PDF", "Record payment", "Credit", "Write off", "Void"]
+    assert offered(anna, invoice) == ["PDF", "Record payment", "Credit", "Write off", "Void"]
 
 
 def test_the_pdf_opens(anna: Client, bo: Client, client: Client, invoice: Invoice) -> None:

@@ -731,14 +731,23 @@ def test_a_part_of_usage_stays_a_part_when_the_pause_that_cut_it_is_taken_back()
 
 
 def test_what_lies_before_the_window_is_settled() -> None:
-    # A voided line opened the window at 11 April again, in the middle of a period.
-    agreement = agreed(item(1, flat("30.00")), item(2, metered("1.00")))
+    # A voided line has opened the window again at 11 April, in the middle of a period.
+    agreement = paused(
+        agreed(item(1, flat("30.00")), item(2, metered("1.00"), position=1)), april(8), april(12)
+    )
     account = Account()
     account.window_on = april(11)
     records = used((april(5), 10), (april(15), 7))
-    assert account.bill(paused(agreement, april(5), april(9)), april(30), records) == [
-        ("recurring", "fee", "04-11", "05-01", 2000)
+    assert account.bill(agreement, april(30), records) == [
+        ("recurring", "fee", "04-12", "05-01", 1900)
     ]
+    assert account.bill(agreement, may(1), records) == [
+        ("recurring", "fee", "05-01", "06-01", 3000),
+        ("usage", "calls", "04-12", "05-01", 700),
+    ]
+    account = Account()
+    account.window_on = april(11)
+    assert account.bill(FEE, april(30)) == [("recurring", "fee", "04-11", "05-01", 2000)]
 
 
 def test_a_percentage_price_sees_every_event() -> None:
@@ -849,7 +858,7 @@ def test_days_billed_elsewhere_are_not_billed_again() -> None:
     agreement = agreed(
         item(1, flat("31.00"), date(2016, 5, 1)),
         item(2, flat("9.00", "setup", "once"), date(2016, 5, 1)),
-        item(3, metered("0.10"), date(2016, 5, 1)),
+        item(3, metered("0.10"), date(2016, 5, 1), position=1),
         start=date(2016, 5, 1),
         billed_until=may(11),
     )

@@ -11,13 +11,12 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-import yaml
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.management import call_command, get_commands
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
-from django.db.models import Min, Sum
+from django.db.models import F, Min, Sum
 
 from billing import postgres
 from billing.engine.money import major_string
@@ -26,6 +25,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.management.progress import Progress
 from billing.payments.actions import record_payment
+from billing.subscriptions.mapping import read_mapping
 from billing.subscriptions.models import Subscription
 from customers.models import Seller
 
@@ -109,7 +109,7 @@ class Command(BaseCommand):
         unpaid = dict(
             counted.filter(status=Invoice.Status.OPEN)
             .values_list("currency")
-            .annotate(Sum("amount_due_minor") - Sum("paid_minor") - Sum("credited_minor"))
+            .annotate(left=Sum(F("amount_due_minor") - F("paid_minor") - F("credited_minor")))
         )
         for row in sums.order_by("currency"):
             currency = row["currency"]
@@ -160,7 +160,7 @@ class _Quiet:
 
 def _find_seller() -> Seller | None:
     """The seller of the example, once it has been imported: a test seller with customers."""
-    name = yaml.safe_load(MAPPING.read_text())["seller"]["name"]
+    name = read_mapping(MAPPING).seller.name
     return Seller.objects.filter(name=name, is_live=False, customers__isnull=False).first()
 
 
