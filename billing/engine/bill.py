@@ -224,7 +224,9 @@ def draft_bill(
     charges.sort(key=_in_reading_order)
     if as_of < draft.end < FOREVER:
         draft.next_on = min(draft.next_on, draft.end)
-    started = [period.start for period in grid if period.start <= as_of]
+    # An open shifting pause stops the clock: the days that it will move must stay in sight.
+    stopped = [pause.start for pause in agreement.pauses if pause.is_shifting and not pause.end]
+    started = [period.start for period in grid if period.start <= min([as_of, *stopped])]
     window_on = started[-2] if len(started) > 1 else grid[0].start
     return Bill(
         lines=credits + charges,
@@ -269,6 +271,12 @@ def _check_agreement(agreement: Agreement) -> None:
         raise InvalidAgreement("The subscription has no billing cycle from its start.")
     if len(cycles) > 1 and any(old.start > new.start for old, new in pairwise(cycles)):
         raise InvalidAgreement("The billing cycles are not in the order of their starts.")
+    for cycle in cycles:
+        if cycle.tail_start is not None and cycle.tail_start < cycle.start:
+            raise InvalidAgreement(
+                f"The last period of a cycle begins on {cycle.tail_start}, "
+                f"before the cycle on {cycle.start}."
+            )
     if agreement.paid_from < agreement.start:
         raise InvalidAgreement(
             f"The trial ends on {agreement.paid_from}, before the start on {agreement.start}."
@@ -413,7 +421,8 @@ def _charge_days(
 ) -> None:
     """One line for a span of days; the part that completes a period costs what is left of it.
 
-    A part that is charged now joins ``charged``, so that the next one knows of it.
+    No part costs more than that. A part that is charged now joins ``charged``, so that the next
+    one knows of it.
     """
     days = (span[1] - span[0]).days
     amount_minor = _part_minor(draft, item, total, days, period)
@@ -425,10 +434,10 @@ def _charge_days(
         ]
         if parts and not item.price.is_prorated:
             return
-        if days + sum(days_in(row.days) for row in parts) == period.of_days and all(
-            row.days == [(row.start, row.end)] for row in parts
-        ):
-            amount_minor = draft.minor(total) - sum(row.amount_minor for row in parts)
+        if parts and all(row.days == [(row.start, row.end)] for row in parts):
+            left_minor = draft.minor(total) - sum(row.amount_minor for row in parts)
+            is_last = days + sum(days_in(row.days) for row in parts) == period.of_days
+            amount_minor = left_minor if is_last else min(amount_minor, left_minor)
         if amount_minor:
             part = Billed(None, item.ref, RECURRING, *span, [span], amount_minor, amount_minor)
             charged.append(part)

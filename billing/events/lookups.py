@@ -1,14 +1,24 @@
-"""One more way to ask for rows: those whose column is among many values."""
+"""Asking for many rows by their ids, at little cost."""
 
+from collections.abc import Iterable
+from datetime import date
 from typing import Any
 
 from django.db.models import Field, ForeignKey, Lookup
 
 
+def array_of(values: Iterable[int | date | None]) -> str:
+    """An array in PostgreSQL's own writing, such as ``{1,2,NULL}``.
+
+    The driver would look at each value by itself, and the same ids are asked for a dozen times.
+    """
+    return "{" + ",".join(["NULL" if value is None else str(value) for value in values]) + "}"
+
+
 @Field.register_lookup
 @ForeignKey.register_lookup
 class AnyOf(Lookup):
-    """``pk__any_of=ids``: as ``__in``, with all values as one array.
+    """``pk__any_of=ids``: as ``__in``, with all the numbers as one array.
 
     ``__in`` sends a parameter a value, which costs Python more than the query costs the database.
     """
@@ -18,4 +28,4 @@ class AnyOf(Lookup):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} = ANY(%s)", (*parameters, list(self.rhs))
+        return f"{column} = ANY(%s::bigint[])", (*parameters, array_of(self.rhs))

@@ -34,7 +34,7 @@ from billing.invoicing.models import (
 from billing.invoicing.snapshots import bill_to_of
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
 from customers.models import Customer
 
@@ -161,8 +161,8 @@ def balance_of(customer: Customer, currency: str) -> int:
 def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
     """Declare an unpaid invoice never to have counted; its number stays, with the reason.
 
-    What it billed is unbilled again, so the next bill charges what is still owed, and the balance
-    that it used goes back. To forgive a debt, credit it instead.
+    What it billed is unbilled again, so the next bill charges what is still owed; the balance and
+    the coupons that it used go back. To forgive a debt, credit it instead.
     """
     invoice = _locked(invoice)
     if invoice.kind != Invoice.Kind.INVOICE:
@@ -171,6 +171,11 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
         raise Refused(
             f"Invoice {invoice} is paid or credited in part. Credit what is wrong instead.",
             code="invoice_paid",
+        )
+    if invoice.lines.filter(corrects__isnull=False).exists():
+        raise Refused(
+            f"Invoice {invoice} gives back what others billed. Credit what is wrong instead.",
+            code="corrects_other_invoices",
         )
     invoice.move("void", closed_on=as_of, reason=reason)
     _reverse_postings(invoice, as_of)
@@ -249,9 +254,7 @@ class _Creditable:
         )
         self.net = {line: line.net_minor for line in self.lines}
         by_id = {line.pk: line for line in self.lines}
-        self.taxes = {
-            (group.category, group.percent): group.tax_minor for group in invoice.taxes.all()
-        }
+        self.taxes = {_rate_of(group): group.tax_minor for group in invoice.taxes.all()}
         notes: dict[int, list[InvoiceLine]] = defaultdict(list)
         for correction in InvoiceLine.objects.filter(corrects__in=self.lines).select_related(
             "invoice"
@@ -271,21 +274,16 @@ class _Creditable:
         )
         if document.kind == Invoice.Kind.CREDIT_NOTE and not others.exists():
             for group in document.taxes.all():
-                self._lower_tax(group.category, group.percent, group.tax_minor)
+                self.taxes[_rate_of(group)] -= group.tax_minor
             return
-        nets: dict[tuple[str, Decimal], int] = defaultdict(int)
+        nets: dict[tax.Rate, int] = defaultdict(int)
         for line in corrections:
             sign = 1 if document.kind == Invoice.Kind.CREDIT_NOTE else -1
             for rate in treatment_of(line.tax):
-                nets[rate.category, rate.percent] += sign * line.net_minor
-        for (category, percent), net in nets.items():
-            numerator, denominator = percent.as_integer_ratio()
-            self._lower_tax(category, percent, round_ratio(net * numerator, 100 * denominator))
-
-    def _lower_tax(self, category: str, percent: Decimal, tax_minor: int) -> None:
-        for key in self.taxes:
-            if key[0] == category and key[1] == percent:
-                self.taxes[key] -= tax_minor
+                nets[rate] += sign * line.net_minor
+        for rate, net in nets.items():
+            numerator, denominator = rate.percent.as_integer_ratio()
+            self.taxes[rate] -= round_ratio(net * numerator, 100 * denominator)
 
     @property
     def total_minor(self) -> int:
@@ -294,20 +292,9 @@ class _Creditable:
     def everything(self) -> _Note:
         groups = []
         for group in self.invoice.taxes.all():
-            tax_minor = self.taxes[group.category, group.percent]
-            net = sum(
-                self.net[line]
-                for line in self.lines
-                if any(
-                    (rate.category, rate.percent) == (group.category, group.percent)
-                    for rate in treatment_of(line.tax)
-                )
-            )
-            groups.append(
-                tax.TaxGroup(
-                    group.category, group.percent, group.is_inclusive, group.name, net, tax_minor
-                )
-            )
+            rate = _rate_of(group)
+            net = sum(self.net[line] for line in self.lines if rate in treatment_of(line.tax))
+            groups.append(_group(rate, net, self.taxes[rate]))
         shares = {line: self._amount(line, net) for line, net in self.net.items()}
         return _Note({line: (shares[line], self.net[line]) for line in self.lines}, groups)
 
@@ -331,7 +318,7 @@ class _Creditable:
         """Over the groups of equal rates by what is left of them, then over each one's lines."""
         by_rates: dict[tax.Treatment, list[InvoiceLine]] = defaultdict(list)
         for line in self.lines:
-            by_rates[_as_inclusive(treatment_of(line.tax))].append(line)
+            by_rates[_marked(treatment_of(line.tax), is_inclusive=True)].append(line)
         weights = [
             sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0))
             for lines in by_rates.values()
@@ -346,7 +333,7 @@ class _Creditable:
             nets, grosses = allocate(net, left), allocate(gross, left)
             for line, line_net, line_gross in zip(lines, nets, grosses, strict=True):
                 parts[line] = (line_gross if _is_inclusive(line) else line_net, line_net)
-        return _Note(parts, self._named_as_billed(taxed.groups))
+        return _Note(parts, _unmarked(taxed.groups))
 
     def by_line(self, lines: Sequence[tuple[InvoiceLine, int]]) -> _Note:
         """Net amounts of single lines."""
@@ -360,11 +347,14 @@ class _Creditable:
         if asked == {line: net for line, net in self.net.items() if net}:
             return self.everything()
         taxed = tax.tax_document(
-            [(net, _as_exclusive(treatment_of(line.tax))) for line, net in asked.items()]
+            [
+                (net, _marked(treatment_of(line.tax), is_inclusive=False))
+                for line, net in asked.items()
+            ]
         )
         return _Note(
             {line: (self._amount(line, net), net) for line, net in asked.items()},
-            self._named_as_billed(taxed.groups),
+            _unmarked(taxed.groups),
         )
 
     def _amount(self, line: InvoiceLine, net_minor: int) -> int:
@@ -374,34 +364,41 @@ class _Creditable:
         gross_minor = line.amount_minor - line.discount_minor
         return round_ratio(gross_minor * net_minor, line.net_minor)
 
-    def _named_as_billed(self, groups: Sequence[tax.TaxGroup]) -> list[tax.TaxGroup]:
-        billed = {
-            (group.category, group.percent): group.is_inclusive
-            for group in self.invoice.taxes.all()
-        }
-        return [
-            tax.TaxGroup(
-                group.category,
-                group.percent,
-                billed.get((group.category, group.percent), False),
-                group.name,
-                group.net_minor,
-                group.tax_minor,
-            )
-            for group in groups
-        ]
-
 
 def _is_inclusive(line: InvoiceLine) -> bool:
     return any(rate.is_inclusive for rate in treatment_of(line.tax))
 
 
-def _as_inclusive(treatment: tax.Treatment) -> tax.Treatment:
-    return tuple(tax.Rate(rate.category, rate.percent, True, rate.name) for rate in treatment)
+def _rate_of(group: InvoiceTax) -> tax.Rate:
+    return tax.Rate(group.category, group.percent, group.is_inclusive, group.name)
 
 
-def _as_exclusive(treatment: tax.Treatment) -> tax.Treatment:
-    return tuple(tax.Rate(rate.category, rate.percent, False, rate.name) for rate in treatment)
+def _group(rate: tax.Rate, net_minor: int, tax_minor: int) -> tax.TaxGroup:
+    return tax.TaxGroup(
+        rate.category, rate.percent, rate.is_inclusive, rate.name, net_minor, tax_minor
+    )
+
+
+def _marked(treatment: tax.Treatment, *, is_inclusive: bool) -> tax.Treatment:
+    """The rates to reckon a gross or a net amount with, whose names keep how they were billed."""
+    return tuple(
+        tax.Rate(rate.category, rate.percent, is_inclusive, f"{rate.is_inclusive:d}{rate.name}")
+        for rate in treatment
+    )
+
+
+def _unmarked(groups: Sequence[tax.TaxGroup]) -> list[tax.TaxGroup]:
+    return [
+        tax.TaxGroup(
+            group.category,
+            group.percent,
+            group.name.startswith("1"),
+            group.name[1:],
+            group.net_minor,
+            group.tax_minor,
+        )
+        for group in groups
+    ]
 
 
 def _gross_weight(line: InvoiceLine, net_minor: int) -> Decimal:
@@ -494,9 +491,12 @@ def _count_on_coverage(note: _Note) -> None:
 def _settle_note(
     invoice: Invoice, document: Invoice, note: _Note, as_of: date, actor: str, to: str
 ) -> None:
-    reduced_minor = min(invoice.outstanding_minor, note.total_minor)
+    unpaid_minor = 0
+    if invoice.status in (Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE):
+        unpaid_minor = invoice.amount_due_minor - invoice.paid_minor - invoice.credited_minor
+    reduced_minor = min(unpaid_minor, note.total_minor)
     if reduced_minor:
-        credit_invoices({invoice.pk: reduced_minor}, as_of)
+        credit_invoices(invoice.seller, {invoice.pk: reduced_minor}, as_of)
     left_minor = note.total_minor - reduced_minor
     if to == Invoice.CreditTo.REFUND and left_minor:
         left_minor -= refund_credit(
@@ -576,6 +576,9 @@ def _uncover(invoice: Invoice, as_of: date) -> None:
         subscription.next_bill_on = as_of
         subscription.save(update_fields=["window_on", "next_bill_on"])
     OneOffItem.objects.filter(line__invoice=invoice).update(line=None)
+    CouponRedemption.objects.filter(fixed_by=invoice.pk, removed_on=None).update(
+        is_spent=False, expires_on=None, fixed_by=None
+    )
 
 
 def _record(type: str, invoice: Invoice, as_of: date, actor: str, **data: Any) -> None:

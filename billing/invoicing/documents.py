@@ -52,7 +52,7 @@ def document_in_words(invoice: Invoice) -> dict[str, Any]:
             "name": buyer.get("name", ""),
             "address": _address(buyer, write, is_abroad=_is_abroad(seller, buyer)),
         },
-        "facts": _facts(invoice, lines, write),
+        "facts": _in_rows(_facts(invoice, lines, write)),
         "corrected": _corrected_numbers(lines),
         "lines": [_line(line, write) for line in lines if line.kind not in _SUMMED_UP],
         "taxes": [
@@ -210,6 +210,11 @@ def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> lis
     return facts
 
 
+def _in_rows(facts: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
+    """Five facts in the first row of the strip, where dates are narrow; the others beneath."""
+    return [row for row in (facts[:5], facts[5:]) if row]
+
+
 def _line(line: InvoiceLine, write: Writer) -> dict[str, Any]:
     period = ""
     if line.starts_on and line.ends_on:
@@ -317,7 +322,7 @@ def _discounts(
 
 
 def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
-    """How to pay: ``to`` and ``what`` are labels and values, ``sentence`` tells who need not."""
+    """How to pay: ``rows`` of key, label and value; or ``sentence``, which tells who need not."""
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         return {"sentence": _where_credit_goes(invoice)}
     if not invoice.amount_due_minor:
@@ -331,20 +336,21 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         return {"sentence": sentence % {"amount": amount}}
     seller = invoice.letterhead.content
     to = [
-        (pgettext("document", "Bankgiro"), seller.get("bankgiro", "")),
-        (pgettext("document", "Plusgiro"), seller.get("plusgiro", "")),
-        (pgettext("document", "IBAN"), in_fours(seller.get("iban", ""))),
-        (pgettext("document", "BIC"), seller.get("bic", "")),
+        ("account", pgettext("document", "Bankgiro"), seller.get("bankgiro", "")),
+        ("account", pgettext("document", "Plusgiro"), seller.get("plusgiro", "")),
+        ("iban", pgettext("document", "IBAN"), in_fours(seller.get("iban", ""))),
+        ("account", pgettext("document", "BIC"), seller.get("bic", "")),
     ]
     what = [
-        (pgettext("document", "OCR reference"), in_fours(invoice.reference)),
-        (pgettext("document", "To pay"), amount),
-        (pgettext("document", "Due date"), write.day(invoice.due_on)),
+        ("reference", pgettext("document", "OCR reference"), in_fours(invoice.reference)),
+        ("amount", pgettext("document", "To pay"), amount),
+        ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
-    return {
-        "to": [(label, value.replace(" ", _NO_BREAK)) for label, value in to if value],
-        "what": [(label, value) for label, value in what if value],
-    }
+    rows = (
+        [(key, label, value.replace(" ", _NO_BREAK)) for key, label, value in row if value]
+        for row in (to, what)
+    )
+    return {"rows": [row for row in rows if row]}
 
 
 def _where_credit_goes(invoice: Invoice) -> str:

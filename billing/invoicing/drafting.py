@@ -27,6 +27,7 @@ from billing.engine.bill import (
 from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
+from billing.events.lookups import array_of
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -142,7 +143,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     if not subscription_ids:
         return found
     with connection.cursor() as cursor:
-        cursor.execute(_COVERAGE, [list(subscription_ids)])
+        cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
             subscription_id, line, item, kind, start, end, days, amount, net, back, quantity = row
             found[subscription_id].append(
@@ -152,7 +153,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
                     KIND_OF_COVERAGE[kind],
                     start,
                     end,
-                    [(span.lower, span.upper) for span in days],
+                    [(start, end)] if days is None else [(one.lower, one.upper) for one in days],
                     amount,
                     net,
                     back,
@@ -163,10 +164,11 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
 
 
 _COVERAGE = """
-    SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on, c.days,
+    SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on,
+           NULLIF(c.days, datemultirange(daterange(c.starts_on, c.ends_on))),
            c.amount_minor, c.billed_minor, c.credited_minor, c.quantity
     FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id
-    WHERE s.id = ANY(%s) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
+    WHERE s.id = ANY(%s::bigint[]) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
     ORDER BY c.subscription_id, c.line_id
 """
 

@@ -20,8 +20,8 @@ from billing.events.public_ids import new_public_id
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import bill_to_of, letterhead_of, ocr_reference
-from billing.ledger.actions import Books, Posting, between
-from billing.ledger.models import Account
+from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
@@ -69,10 +69,13 @@ def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issue
 
 
 def copy_rows(table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-    """``COPY`` rows into a table: the fastest way in that PostgreSQL has."""
+    """``COPY`` rows into a table: the fastest way in that PostgreSQL has.
+
+    Raises Django's errors for what the database refuses, as ``execute`` does and ``copy`` does not.
+    """
     if not rows:
         return
-    with connection.cursor() as cursor:
+    with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
@@ -163,7 +166,7 @@ class _Batch:
         copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self.documents)
         copy_rows("invoicing_invoicetax", _TAX_COLUMNS, self.taxes)
         copy_rows("ledger_transfer", _TRANSFER_COLUMNS, self.transfers)
-        credit_invoices(self.credited, self.as_of)
+        credit_invoices(self.seller, self.credited, self.as_of)
         move_balances(self.balances, self.as_of)
         copy_rows("events_event", _EVENT_COLUMNS, self.events)
         return issued
@@ -216,6 +219,7 @@ class _Batch:
         for redemption, amount_minor in draft.discounted:
             position += 1
             coupon = redemption.coupon
+            redemption.fixed_by = redemption.fixed_by or document_id
             self._extra_line(
                 next(line_ids),
                 document_id,
@@ -271,7 +275,7 @@ class _Batch:
             return {}
         with connection.cursor() as cursor:
             cursor.execute(
-                "SELECT l.id, i.id, CASE WHEN i.status = 'open'"
+                "SELECT l.id, i.id, CASE WHEN i.status IN ('open', 'uncollectible')"
                 " THEN i.amount_due_minor - i.paid_minor - i.credited_minor ELSE 0 END"
                 " FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
                 " WHERE l.id = ANY(%s) ORDER BY i.id FOR UPDATE OF i",
@@ -531,20 +535,39 @@ def refund_credit(
     return amount_minor - left
 
 
-def credit_invoices(credited: dict[int, int], as_of: date) -> None:
-    """Reduce what is left to pay of open invoices; one with nothing left is paid."""
+def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> None:
+    """Reduce what is left of invoices, in minor units by id; an open one with nothing left is paid.
+
+    What was written off before and is credited now was no loss: it is taken back.
+    """
     if not credited:
         return
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE invoicing_invoice i SET credited_minor = i.credited_minor + v.minor,"
-            " status = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
+            " status = CASE WHEN i.status = 'open' AND"
+            "   i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN 'paid' ELSE i.status END,"
             " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN %s::date ELSE i.closed_on END"
-            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id",
+            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
+            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor",
             [as_of, list(credited), list(credited.values())],
         )
+        rows = cursor.fetchall()
+    for invoice_id, status, customer_id, currency, minor in rows:
+        if status == Invoice.Status.UNCOLLECTIBLE:
+            books = Books(seller)
+            receivable = books.account(Account.Role.RECEIVABLE)
+            post(
+                seller,
+                [Posting(receivable, books.account(Account.Role.BAD_DEBT), minor)],
+                currency=currency,
+                effective_on=as_of,
+                document=Transfer.Document.INVOICE,
+                document_id=invoice_id,
+                customer_id=customer_id,
+            )
 
 
 def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
@@ -578,7 +601,9 @@ def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_o
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> None:
     """Say from when each subscription is due again, and move its status along with its dates."""
     if drafts.redemptions:
-        CouponRedemption.objects.bulk_update(drafts.redemptions, ["is_spent", "expires_on"])
+        CouponRedemption.objects.bulk_update(
+            drafts.redemptions, ["is_spent", "expires_on", "fixed_by"]
+        )
     if not drafts.bills:
         return
     rows, events = [], []

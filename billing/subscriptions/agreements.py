@@ -13,6 +13,7 @@ from billing.engine import pricing
 from billing.engine.bill import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
+from billing.events.lookups import array_of
 from catalog.models import Price
 
 
@@ -86,27 +87,27 @@ _SUBSCRIPTIONS = """
            billed_through, next_bill_on, is_unused_refunded_at_end, currency, starts_on, paid_from,
            ends_on, is_unused_credited_at_end, is_final_usage_billed, is_trial_usage_billed,
            billed_until, window_on
-    FROM subscriptions_subscription WHERE id = ANY(%s) ORDER BY id
+    FROM subscriptions_subscription WHERE id = ANY(%s::bigint[]) ORDER BY id
 """
 _ITEMS = """
     SELECT i.subscription_id, i.id, i.price_id, i.quantity, i.agreed_amount, i.starts_on, i.ends_on,
            i.keeps_paid, i.position
     FROM subscriptions_subscriptionitem i
     JOIN subscriptions_subscription s ON s.id = i.subscription_id
-    WHERE s.id = ANY(%s)
+    WHERE s.id = ANY(%s::bigint[])
       AND (i.ends_on IS NULL OR i.ends_on >= COALESCE(s.window_on, s.starts_on))
     ORDER BY i.subscription_id, i.starts_on, i.position, i.id
 """
 _CYCLES = """
     SELECT subscription_id, starts_on, interval_unit, interval_count, anchor_on, anchor_day,
            tail_starts_on, tail_days
-    FROM subscriptions_billingcycle WHERE subscription_id = ANY(%s)
+    FROM subscriptions_billingcycle WHERE subscription_id = ANY(%s::bigint[])
     ORDER BY subscription_id, starts_on
 """
 _PAUSES = """
     SELECT p.subscription_id, p.starts_on, p.ends_on, p.unused
     FROM subscriptions_pause p JOIN subscriptions_subscription s ON s.id = p.subscription_id
-    WHERE s.id = ANY(%s)
+    WHERE s.id = ANY(%s::bigint[])
       AND (p.ends_on IS NULL OR p.ends_on >= COALESCE(s.window_on, s.starts_on))
       AND (p.ends_on IS NULL OR p.ends_on > p.starts_on)
     ORDER BY p.subscription_id, p.starts_on
@@ -115,7 +116,7 @@ _PAUSES = """
 
 def _rows(query: str, ids: list[int], make: Any = None) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(query, [ids])
+        cursor.execute(query, [array_of(ids)])
         rows = cursor.fetchall()
     return [make(row) for row in rows] if make else rows
 

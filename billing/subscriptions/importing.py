@@ -20,6 +20,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import connection, transaction
+from django.db.models import Model
 from django_countries import countries
 
 from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
@@ -34,6 +35,7 @@ from customers.models import LANGUAGES, Customer, Seller
 
 CHUNK_SIZE = 500
 TENURE_MONTHS_MAX = 1200
+NET_TERMS_DAYS_MAX = 365
 NUMBER_LIMIT = Decimal(10) ** 12
 QUANTITY_DECIMALS_MAX = 10
 _INTERVAL = re.compile(rf"([1-9][0-9]{{0,2}}) ({'|'.join(UNITS)})s?")
@@ -112,14 +114,14 @@ def import_subscriptions(
     table = read_table(path, delimiter=mapping.delimiter)
     mapping.check_columns(path.name, table)
     reader = _Reader(mapping, as_of, billed_until or as_of)
-    entries = [entry for row in table.rows if (entry := reader.entry(row))]
+    read = [entry for row in table.rows if (entry := reader.entry(row))]
     problems = [*table.problems, *reader.problems]
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Two runs of one file must not both find that nothing is there yet.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('import_subscriptions'))")
         writer = _Writer(mapping, _seller(mapping))
-        entries = writer.without_clashes(entries, problems)
+        entries = writer.without_clashes(read, problems)
         bad_rows = {problem.row for problem in problems}
         imported = Imported(problems=sorted(problems), skipped=len(bad_rows))
         if problems and not skips_bad:
@@ -138,11 +140,12 @@ class _Reader:
     def __init__(self, mapping: mapping_file.Mapping, as_of: date, billed_until: date):
         self.mapping, self.as_of, self.billed_until = mapping, as_of, billed_until
         self.fields, self.seller = mapping.fields, mapping.seller
+        self.country = str(mapping.seller.country)
+        self.customer_checks = self._customer_checks()
         self.problems: list[Problem] = []
         self.rows_by_id: dict[str, int] = {}
-        self.plans: dict[str, tuple[PlanTerms, int]] = {}
-        self.customers: dict[str, tuple[dict[str, Any], int]] = {}
-        self.products: dict[str, tuple[tuple[str, str], int]] = {}
+        # What the first row with a customer, plan or product said of it, and that row's number.
+        self.described: dict[tuple[str, str], tuple[Any, int]] = {}
 
     def entry(self, row: Row) -> Entry | None:
         """The checked row; nothing where problems were found in it."""
@@ -180,8 +183,17 @@ class _Reader:
         return "subscription.id" in self.fields
 
     def _customer(self, cell: "_Cells") -> dict[str, Any]:
-        """The customer's fields that the row says something about."""
-        checks: dict[str, Callable[[str], Any]] = {
+        """The customer's fields that the row says something about, and what the seller's are."""
+        said: dict[str, Any] = {"country": self.country, "language": self.seller.language}
+        for name, check in self.customer_checks.items():
+            value = cell(f"customer.{name}", check)
+            if value is not None:
+                said[name] = value
+        return said
+
+    def _customer_checks(self) -> dict[str, Callable[[str], Any]]:
+        """What a cell may hold, for each field of a customer that the mapping names."""
+        special: dict[str, Callable[[str], Any]] = {
             "email": self._email,
             "is_business": self._boolean,
             "is_consolidated": self._boolean,
@@ -189,18 +201,14 @@ class _Reader:
             "language": lambda text: self._choice(text, dict(LANGUAGES)),
             "collection": lambda text: self._choice(text, Customer.Collection.values),
             "delivery": lambda text: self._choice(text, Customer.Delivery.values),
-            "net_terms_days": lambda text: self._whole(text, 365),
+            "net_terms_days": lambda text: self._whole(text, NET_TERMS_DAYS_MAX),
         }
-        said: dict[str, Any] = {
-            "country": str(self.seller.country),
-            "language": self.seller.language,
-        }
+        checks = {}
         for name in mapping_file.CUSTOMER_KEYS:
-            length = Customer._meta.get_field(name).max_length
-            value = cell(f"customer.{name}", checks.get(name) or self._text(length or 200))
-            if value is not None:
-                said[name] = value
-        return said
+            if f"customer.{name}" in self.fields:
+                length = getattr(Customer._meta.get_field(name), "max_length", None)
+                checks[name] = special.get(name) or self._text(length or 0)
+        return checks
 
     def _plan(self, cell: "_Cells", code: str | None) -> PlanTerms | None:
         product = cell("plan.product", self._text(200))
@@ -274,13 +282,13 @@ class _Reader:
             key = "subscription.id" if self._has_own_ids else "customer.id"
             cell.wrong(key, f"“{external_id}” stands in row {known_row} already.")
             return False
-        books = (plan.tax_category, plan.revenue_account)
-        for key, facts, known, name in (
-            ("customer.id", customer, self.customers, customer_id),
-            ("plan.code", plan, self.plans, plan_code),
-            ("plan.product", books, self.products, plan.product),
-        ):
-            first, row = known.setdefault(name, (facts, cell.row.number))  # type: ignore[attr-defined]
+        descriptions: tuple[tuple[str, str, Any], ...] = (
+            ("customer.id", customer_id, customer),
+            ("plan.code", plan_code, plan),
+            ("plan.product", plan.product, (plan.tax_category, plan.revenue_account)),
+        )
+        for key, name, facts in descriptions:
+            first, row = self.described.setdefault((key, name), (facts, cell.row.number))
             if first != facts:
                 cell.wrong(key, f"“{name}” is described otherwise than in row {row}.")
         return not cell.bad
@@ -387,6 +395,7 @@ class _Cells:
         self.reader, self.row = reader, row
         self.bad: set[str] = set()
         self.read: set[str] = set()
+        self.problems: list[Problem] = []
 
     def __call__(self, key: str, check: Callable[[str], Any]) -> Any:
         """The checked value; nothing where the mapping or the row says nothing about it."""
@@ -420,8 +429,11 @@ class _Cells:
     def wrong(self, key: str, reason: str) -> None:
         self.bad.add(key)
         source = self.reader.fields.get(key)
-        column = source.place if source else key
-        self.reader.problems.append(Problem(self.row.number, column, reason))
+        problem = Problem(self.row.number, source.place if source else key, reason)
+        # A column may serve several keys, which then have the same to say of it.
+        if problem not in self.problems:
+            self.problems.append(problem)
+            self.reader.problems.append(problem)
 
 
 def _seller(mapping: mapping_file.Mapping) -> Seller:
@@ -458,9 +470,7 @@ class _Writer:
         }
         self.customers: dict[str, Customer] = {}
 
-    def without_clashes(
-        self, entries: Sequence[Entry], problems: list[Problem]
-    ) -> Sequence[Entry]:
+    def without_clashes(self, entries: Sequence[Entry], problems: list[Problem]) -> Sequence[Entry]:
         """The entries that fit the plans there are; what is wrong with the others is a problem."""
         place = self.mapping.fields["plan.code"].place
         fitting = []
@@ -501,8 +511,11 @@ class _Writer:
         self.customers = {str(customer.external_id): customer for customer in there}
         for chunk in _chunks(new):
             imported.customers += self._write_customers(chunk)
+        _analyze(Customer)
+        for chunk in _chunks(new):
             self._write_subscriptions(chunk)
             on_rows(len(chunk), len(new))
+        _analyze(Subscription, SubscriptionItem, BillingCycle)
         imported.subscriptions = len(new)
         imported.ended = sum(entry.is_ended for entry in new)
         imported.active = len(new) - imported.ended
@@ -623,6 +636,16 @@ class _Writer:
             next_bill_on=None if entry.is_ended else entry.due_on,
             metadata=entry.metadata,
         )
+
+
+def _analyze(*models: type[Model]) -> None:
+    """Tell the planner of the new rows, which it would otherwise take for few.
+
+    It then finds a subscription's customer by id, and not among all customers of the seller.
+    """
+    with connection.cursor() as cursor:
+        for model in models:
+            cursor.execute(f"ANALYZE {connection.ops.quote_name(model._meta.db_table)}")
 
 
 def _chunks(entries: Sequence[Entry]) -> Iterator[Sequence[Entry]]:

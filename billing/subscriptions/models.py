@@ -291,6 +291,12 @@ class CouponRedemption(models.Model):
     starts_on = models.DateField()
     expires_on = models.DateField(null=True, blank=True)
     is_spent = models.BooleanField(default=False)
+    fixed_by = models.BigIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="The document (its row id) that spent the coupon or fixed its end.",
+    )
     removed_on = models.DateField(null=True, blank=True)
 
     class Meta:

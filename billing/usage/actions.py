@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from billing.engine import metering
 from billing.engine.errors import UsageRefused
 from billing.events import clock
+from billing.events.lookups import array_of
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer
@@ -108,7 +109,7 @@ def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.
     """
     found: dict[int, dict[str, list[Any]]] = defaultdict(dict)
     with connection.cursor() as cursor:
-        cursor.execute(_RECORDS, [list(subscription_ids)])
+        cursor.execute(_RECORDS, [array_of(subscription_ids)])
         rows = cursor.fetchall()
     if not rows:
         return {}
@@ -132,7 +133,7 @@ _RECORDS = """
     FROM usage_usagerecord r
     JOIN subscriptions_subscription s ON s.id = r.subscription_id
     JOIN usage_meter m ON m.id = r.meter_id
-    WHERE s.id = ANY(%s) AND r.value IS NOT NULL
+    WHERE s.id = ANY(%s::bigint[]) AND r.value IS NOT NULL
       AND (m.is_carried OR r."on" >= COALESCE(s.window_on, s.starts_on))
     ORDER BY r.subscription_id, r.meter_id, r."on", r.at, r.id
 """

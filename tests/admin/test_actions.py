@@ -359,7 +359,7 @@ def try_again(client: Client, *chosen: Subscription, **more: str) -> Any:
 
 def test_trying_again_asks_first(anna: Client, parked: Subscription) -> None:
     page = try_again(anna, parked)
-    assert "Try again: 1" in re_spaced(page.content.decode())
+    assert "Chosen: 1." in re_spaced(page.content.decode())
     assert not Invoice.objects.exists()
 
 

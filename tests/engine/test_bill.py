@@ -68,7 +68,7 @@ def test_nothing_is_owed_before_the_start() -> None:
 def test_a_line_gives_its_reason() -> None:
     seats = agreed(item(1, per_unit("3.00"), april(11), quantity="5"))
     (line,) = Account().draft(seats, {}, april(11)).lines
-    assert (line.quantity, line.unit_amount, line.days, line.of_days) == (5, D("3.00"), 20, 30)
+    assert (line.quantity, line.unit_amount, line.days, line.of_days) == (D(5), D("3.00"), 20, 30)
     assert (line.due_on, line.covers, line.amount_minor) == (april(11), "recurring", 1000)
 
 
@@ -76,7 +76,7 @@ def test_a_line_of_tiers_carries_its_breakdown() -> None:
     tiers = (Tier(D(10), unit_amount=D("1.00")), Tier(None, unit_amount=D("0.50")))
     price = Price("seats", "graduated", "in_advance", tiers=tiers)
     (line,) = Account().draft(agreed(item(1, price, quantity="12")), {}, APRIL).lines
-    assert [(part.quantity, part.amount) for part in line.tiers] == [(10, D(10)), (2, D("1.00"))]
+    assert [(part.quantity, part.amount) for part in line.tiers] == [(D(10), D(10)), (D(2), D(1))]
     assert line.amount_minor == 1100
 
 
@@ -363,6 +363,16 @@ def test_the_part_that_completes_a_period_takes_the_rest_also_of_three_parts() -
     assert [line.amount_minor for line in account.lines] == [2, 2, 1]
 
 
+def test_no_part_costs_more_than_is_left_of_the_price() -> None:
+    # 0.03 in five parts of six days: 0.006 → 0.01 each, and nothing is left after the third.
+    account = Account()
+    agreement = agreed(item(1, flat("0.03")))
+    for day in (7, 13, 19, 25):
+        account.bill(ended(agreement, april(day)), april(1))
+    account.bill(agreement, april(1))
+    assert [line.amount_minor for line in account.lines] == [1, 1, 1]
+
+
 # Pauses
 
 
@@ -445,6 +455,14 @@ def test_a_shifting_pause_moves_the_paid_days_behind_it() -> None:
     (line,) = account.draft(end, {}, may(6)).lines
     assert (line.amount_minor, line.days, line.given_back) == (-500, 5, [(april(26), may(1))])
     assert account.bill(moved, may(11)) == [("recurring", "fee", "05-11", "06-11", 3000)]
+
+
+def test_an_open_shifting_pause_keeps_the_window_open() -> None:
+    account = Account()
+    account.bill(FEE, april(1))
+    waiting = paused(FEE, april(11), is_credited=False, is_shifting=True)
+    assert account.bill(waiting, date(2026, 9, 1)) == []
+    assert account.window_on == APRIL
 
 
 def test_a_pause_taken_back_on_its_first_day_cuts_nothing() -> None:
@@ -951,10 +969,23 @@ def test_an_earlier_anchor_charges_only_the_days_that_were_not_paid() -> None:
             ),
             "invalid_agreement",
         ),
+        (
+            agreed(cycles=[Cycle(APRIL, anchored_on("month", 1, APRIL), date(2026, 3, 31), 30)]),
+            "invalid_agreement",
+        ),
         (agreed(paid_from=date(2026, 3, 31)), "invalid_agreement"),
         (agreed(pauses=[Pause(april(11), april(10))]), "invalid_agreement"),
     ],
-    ids=["item", "quantity", "no_cycle", "late_cycle", "unordered_cycles", "trial", "pause"],
+    ids=[
+        "item",
+        "quantity",
+        "no_cycle",
+        "late_cycle",
+        "unordered_cycles",
+        "early_tail",
+        "trial",
+        "pause",
+    ],
 )
 def test_contradictory_data_are_refused(agreement: Agreement, code: str) -> None:
     with pytest.raises(InvalidAgreement) as caught:

@@ -36,9 +36,9 @@ FEE, SEATS, HOURS, CALLS, SETUP = "fee", "seats", "hours", "calls", "setup"
 
 
 def examples(number: int) -> pytest.MarkDecorator:
-    """So many examples in the suite, and fifty times as many in `make proof`."""
+    """So many examples in the suite, and 25 times as many in `make proof`."""
     return pytest.mark.parametrize(
-        "number", [number, pytest.param(50 * number, marks=pytest.mark.proof)], ids=["", "long"]
+        "number", [number, pytest.param(25 * number, marks=pytest.mark.proof)], ids=["", "long"]
     )
 
 
@@ -310,7 +310,7 @@ def cancelled_with_credit(world: World, history: Sequence[Any]) -> date:
 # The laws
 
 
-@examples(60)
+@examples(120)
 def test_a_second_run_owes_nothing_whatever_has_happened(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(minimum=True, discounts=True), steps)
@@ -322,7 +322,7 @@ def test_a_second_run_owes_nothing_whatever_has_happened(number: int) -> None:
     holds()
 
 
-@examples(80)
+@examples(150)
 def test_after_any_history_the_days_billed_are_the_days_served(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(), steps)
@@ -340,7 +340,7 @@ def test_after_any_history_the_days_billed_are_the_days_served(number: int) -> N
     holds()
 
 
-@examples(80)
+@examples(150)
 def test_after_any_history_billed_is_owed_within_the_rounding_of_each_line(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(), steps)
@@ -360,7 +360,7 @@ def test_after_any_history_billed_is_owed_within_the_rounding_of_each_line(numbe
     holds()
 
 
-@examples(80)
+@examples(150)
 def test_usage_is_billed_exactly_once_however_late_it_came(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(), steps)
@@ -377,7 +377,7 @@ def test_usage_is_billed_exactly_once_however_late_it_came(number: int) -> None:
     holds()
 
 
-@examples(60)
+@examples(120)
 def test_no_bill_before_the_next_bill_day_would_make_a_line(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(minimum=True), steps)
@@ -410,7 +410,7 @@ def foreseen(world: World, history: Sequence[Any]) -> tuple[Agreement, dict[str,
     return world.agreement, world.usage
 
 
-@examples(60)
+@examples(120)
 def test_many_small_runs_bill_what_one_large_run_bills(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(minimum=True), steps, st.lists(st.integers(1, 40), max_size=25), st.booleans())
@@ -443,7 +443,7 @@ def _identity(line: Line) -> tuple[Any, ...]:
     return line.item.ref, line.kind, line.start, line.end, line.amount_minor, line.days
 
 
-@examples(40)
+@examples(80)
 def test_the_order_in_which_facts_are_listed_does_not_matter(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(worlds(minimum=True), steps, st.randoms(use_true_random=False))
@@ -457,10 +457,10 @@ def test_the_order_in_which_facts_are_listed_does_not_matter(number: int) -> Non
         random.shuffle(items)
         random.shuffle(pauses)
         # Only lines of usage have an order, for the newest is corrected first.
-        world.account.rows.sort(key=lambda row: (row.kind != RECURRING, random.random()))
-        world.account.rows.sort(
-            key=lambda row: (row.kind != RECURRING, 0 if row.kind == RECURRING else row.ref)
-        )
+        recurring = [row for row in world.account.rows if row.kind == RECURRING]
+        others = [row for row in world.account.rows if row.kind != RECURRING]
+        random.shuffle(recurring)
+        world.account.rows = recurring + others
         for row in world.account.rows:
             random.shuffle(row.days)
         other = world.account.draft(
@@ -477,13 +477,13 @@ def test_the_order_in_which_facts_are_listed_does_not_matter(number: int) -> Non
 # Parts of a period
 
 
-@examples(80)
+@examples(150)
 def test_parts_of_a_period_are_exact_shares_and_cost_exactly_the_price(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(
         starts,
-        st.integers(1, 99999),
-        st.sets(st.integers(1, 27), min_size=1, max_size=4),
+        st.integers(1, 20) | st.integers(1, 99999),
+        st.sets(st.integers(1, 27), min_size=1, max_size=9),
         st.sampled_from([0, 29, 30, 31]),
     )
     def holds(start: date, cents: int, cuts: set[int], day: int) -> None:
@@ -496,21 +496,23 @@ def test_parts_of_a_period_are_exact_shares_and_cost_exactly_the_price(number: i
         for cut in sorted(cuts):
             account.bill(replace(base, end=first + cut * DAY), first)
         account.bill(base, first)
-        shares = sum(Fraction(line.days or 0, line.of_days or 1) for line in account.lines)
-        assert shares == 1
         assert account.net_minor == cents
-        assert days_in(account.covered(1)) == days_in([grid.period(first)])
+        if cents >= 1000:
+            # No part is so cheap that its line is left out.
+            shares = sum(Fraction(line.days or 0, line.of_days or 1) for line in account.lines)
+            assert shares == 1
+            assert days_in(account.covered(1)) == days_in([grid.period(first)])
 
     holds()
 
 
-@examples(60)
+@examples(120)
 def test_a_shifting_pause_sells_as_many_days_as_were_paid(number: int) -> None:
     @settings(max_examples=number, deadline=None)
     @given(
         starts,
         st.integers(3000, 99999),
-        st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60)), min_size=1, max_size=3),
+        st.lists(st.tuples(st.integers(0, 40), st.integers(1, 60)), min_size=1, max_size=2),
         st.integers(0, 45),
     )
     def holds(start: date, cents: int, shifts: list[tuple[int, int]], rest: int) -> None:
@@ -532,6 +534,7 @@ def test_a_shifting_pause_sells_as_many_days_as_were_paid(number: int) -> None:
             on = _billed_daily(world, on, days)
             pause.end = on
             end = period.end + days * DAY
+            world.cycles = [cycle for cycle in world.cycles if cycle.start <= pause.start]
             world._cut(end, anchored_on("month", 1, end))
             world.cycles[-2] = replace(
                 world.cycles[-2], tail_start=period.start, tail_days=period.of_days

@@ -124,8 +124,8 @@ def test_a_logo_comes_out_as_a_small_png_with_nothing_but_its_pixels() -> None:
 
 @pytest.mark.parametrize(
     "picture",
-    [b"", b"GIF89a", b"<svg xmlns='http://www.w3.org/2000/svg'/>", png(8000, 8000), png(9, 9)[:50]],
-    ids=["empty", "cut short", "svg", "bomb", "half"],
+    [b"", b"GIF89a", b"<svg xmlns='http://www.w3.org/2000/svg'/>", png(8000, 8000)],
+    ids=["empty", "cut short", "svg", "bomb"],
 )
 def test_what_is_no_reasonable_picture_is_no_logo(picture: bytes) -> None:
     with pytest.raises(ValueError, match="logo"):

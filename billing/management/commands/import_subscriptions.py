@@ -1,6 +1,7 @@
 import json
 import time
 from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -83,14 +84,14 @@ Exit status: 0 imported, 1 rows were wrong, 2 the file or the mapping could not 
     def _import(self, file: Path, options: dict[str, Any]) -> Imported:
         mapping = read_mapping(Path(options["mapping"]))
         as_of = options["as_of"] or clock.today(mapping.seller.time_zone)
-        progress: Progress | None = None
+        with ExitStack() as stack:
+            bars: list[Progress] = []
 
-        def on_rows(done: int, total: int) -> None:
-            nonlocal progress
-            progress = progress or Progress("Importing", total)
-            progress.advance(done)
+            def on_rows(done: int, total: int) -> None:
+                if not bars:  # Only now is it known how many rows there are to write.
+                    bars.append(stack.enter_context(Progress("Importing", total)))
+                bars[0].advance(done)
 
-        try:
             return import_subscriptions(
                 file,
                 mapping,
@@ -101,9 +102,6 @@ Exit status: 0 imported, 1 rows were wrong, 2 the file or the mapping could not 
                 is_dry_run=options["dry_run"],
                 on_rows=on_rows,
             )
-        finally:
-            if progress:
-                progress.__exit__()
 
     def _print(self, imported: Imported, seconds: float, *, is_dry_run: bool) -> None:
         verb = "Would import" if is_dry_run else "Imported"

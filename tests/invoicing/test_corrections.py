@@ -1,0 +1,110 @@
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from billing import verification
+from billing.engine.errors import Refused
+from billing.invoicing import actions as invoicing
+from billing.invoicing.models import Invoice
+from billing.subscriptions import actions as subscriptions
+from catalog.models import Coupon, Plan, Price, Product
+from customers.models import Customer, Seller
+
+pytestmark = pytest.mark.django_db
+START = date(2026, 4, 1)
+
+
+@pytest.fixture
+def seller() -> Seller:
+    rate = [{"category": "S", "rate": "25"}]
+    return Seller.objects.create(name="Acme", currency="EUR", time_zone="UTC", tax=rate)
+
+
+@pytest.fixture
+def customer(seller: Seller) -> Customer:
+    return Customer.objects.create(seller=seller, name="Alice")
+
+
+@pytest.fixture
+def plan(seller: Seller) -> Callable[..., Plan]:
+    def make(code: str, **prices: Any) -> Plan:
+        product, _ = Product.objects.get_or_create(seller=seller, name="Access")
+        plan = Plan.objects.create(seller=seller, product=product, code=code, name=code)
+        for position, (name, terms) in enumerate(prices.items()):
+            Price.objects.create(plan=plan, code=name, currency="EUR", position=position, **terms)
+        return plan
+
+    return make
+
+
+def billed(customer: Customer, plan: Plan, **options: Any) -> Invoice:
+    subscription = subscriptions.start(customer, plan, as_of=START, actor="test", **options)
+    return invoicing.bill_customer(customer, as_of=START, actor="test", subscription=subscription)[
+        0
+    ]
+
+
+def breaches() -> dict[str, list[str]]:
+    broken = verification.broken_invariants()
+    return {name: lines for name, lines in broken.items() if lines}
+
+
+def test_crediting_a_written_off_invoice_takes_the_loss_back_and_gives_no_money_away(
+    customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    invoice = billed(customer, plan("basic", fee={"amount": Decimal("100")}))
+    invoicing.write_off(invoice, as_of=date(2026, 6, 1), actor="test")
+    invoicing.credit(invoice, as_of=date(2026, 6, 2), actor="test")
+    assert invoicing.balance_of(customer, "EUR") == 0
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.credited_minor) == ("uncollectible", 125_00)
+    assert breaches() == {}
+
+
+def test_an_invoice_that_corrects_another_is_not_voided(
+    customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    billed(customer, plan("basic", fee={"amount": Decimal("30")}))
+    pro = plan("pro", fee={"amount": Decimal("60")})
+    subscription = customer.subscriptions.get()
+    on = date(2026, 4, 11)
+    subscriptions.change(subscription, plan=pro, as_of=on, actor="test")
+    upgrade = invoicing.bill_customer(customer, as_of=on, actor="test")[0]
+    with pytest.raises(Refused) as refused:
+        invoicing.void(upgrade, as_of=on, actor="test")
+    assert refused.value.code == "corrects_other_invoices"
+
+
+def test_a_voided_invoice_is_billed_again_with_its_coupon(
+    seller: Seller, customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    coupon = Coupon.objects.create(seller=seller, code="once", percent_off=Decimal(20))
+    basic = plan("basic", fee={"amount": Decimal("100")})
+    first = billed(customer, basic, coupons=[coupon])
+    assert first.net_minor == 80_00
+    invoicing.void(first, as_of=START, actor="test")
+    second = invoicing.bill_customer(customer, as_of=START, actor="test")[0]
+    assert second.net_minor == 80_00
+    assert invoicing.bill_customer(customer, as_of=START, actor="test") == []
+    assert breaches() == {}
+
+
+def test_all_of_an_invoice_with_prices_before_and_after_tax_can_be_credited(
+    customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    inclusive = [{"category": "S", "rate": "25", "inclusive": True}]
+    mixed = plan(
+        "mixed",
+        before={"amount": Decimal("100")},
+        after={"amount": Decimal("100"), "tax": inclusive},
+    )
+    invoice = billed(customer, mixed)
+    assert invoice.total_minor == 225_00
+    part = invoicing.credit(invoice, as_of=START, actor="test", amount_minor=22_50)
+    assert (part.net_minor, part.tax_minor) == (18_00, 4_50)
+    rest = invoicing.credit(invoice, as_of=START, actor="test")
+    assert rest.total_minor == 202_50
+    assert breaches() == {}
