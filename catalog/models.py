@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from billing.engine import pricing
 from billing.events.public_ids import PublicIdField
+from billing.events.triggers import FrozenOnce
 from customers.models import CurrencyField, Seller
 
 
@@ -154,10 +155,10 @@ class Price(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.ReadOnly(
+            FrozenOnce(
                 name="used_price_is_never_edited",
                 exclude=["is_active", "is_used", "name"],
-                condition=pgtrigger.Q(old__is_used=True),
+                once=pgtrigger.Q(old__is_used=True),
             ),
             pgtrigger.Protect(
                 name="used_price_is_never_deleted",

@@ -65,14 +65,11 @@ def bill_customer(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    issued, parked = bill_locked(customer.seller, [customer.pk], as_of, actor, scope)
-    if parked:
-        reason = customer.subscriptions.exclude(parked_reason="").values_list(
-            "parked_reason", flat=True
-        )[0]
+    billed = bill_locked(customer.seller, [customer.pk], as_of, actor, scope)
+    for reason in (*billed.parked.values(), *billed.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
-    documents = Invoice.objects.in_bulk([document.id for document in issued])
-    return [documents[document.id] for document in issued]
+    documents = Invoice.objects.in_bulk([document.id for document in billed.issued])
+    return [documents[document.id] for document in billed.issued]
 
 
 @transaction.atomic

@@ -17,17 +17,32 @@ BATCH_SIZE = 500
 
 
 @dataclass(slots=True)
+class Billed:
+    """What became of customers: documents, parked subscriptions and refused customers by reason."""
+
+    issued: list[Issued]
+    parked: dict[int, str]
+    refused: dict[int, str]
+
+
+@dataclass(slots=True)
 class BillingRun:
-    """What a run has come to; totals in minor units per currency, credit notes counted off."""
+    """What a run has come to; totals in minor units per currency, credit notes counted off.
+
+    ``refused`` are customers, by row id with the reason, for whom nothing could be billed.
+    """
 
     invoices: int = 0
     credit_notes: int = 0
     customers: int = 0
     parked: int = 0
     totals_minor: Counter[str] = field(default_factory=Counter)
+    refused: dict[int, str] = field(default_factory=dict)
 
-    def add(self, issued: Sequence[Issued]) -> None:
-        for document in issued:
+    def add(self, billed: Billed) -> None:
+        self.parked += len(billed.parked)
+        self.refused |= billed.refused
+        for document in billed.issued:
             is_note = document.kind == "credit_note"
             self.credit_notes += is_note
             self.invoices += not is_note
@@ -61,16 +76,15 @@ def _bill_batch(seller: Seller, as_of: date, actor: str, batch_size: int, run: B
     ids: list[int] = []
     try:
         with transaction.atomic():
-            ids = claim(seller, as_of, batch_size)
+            ids = claim(seller, as_of, batch_size, list(run.refused))
             if not ids:
                 return 0
-            issued, parked = bill_locked(seller, ids, as_of, actor)
+            billed = bill_locked(seller, ids, as_of, actor)
     except (IntegrityError, DataError) as error:
         for part in _halves(ids):
             _bill_part(seller, part, as_of, actor, run, error)
     else:
-        run.add(issued)
-        run.parked += parked
+        run.add(billed)
     return len(ids)
 
 
@@ -86,7 +100,7 @@ def _bill_part(
     try:
         with transaction.atomic():
             held = _lock(ids)
-            issued, parked = bill_locked(seller, held, as_of, actor)
+            billed = bill_locked(seller, held, as_of, actor)
     except (IntegrityError, DataError) as refused:
         if len(ids) == 1:
             with transaction.atomic():
@@ -94,12 +108,12 @@ def _bill_part(
                 reasons = dict.fromkeys(due.values_list("pk", flat=True), _reason(refused))
                 park(seller, reasons, as_of, actor)
                 run.parked += len(reasons)
+                run.refused[ids[0]] = _reason(refused)
             return
         for part in _halves(ids):
             _bill_part(seller, part, as_of, actor, run, refused)
     else:
-        run.add(issued)
-        run.parked += parked
+        run.add(billed)
 
 
 def _halves(ids: Sequence[int]) -> Iterator[Sequence[int]]:
@@ -111,13 +125,17 @@ def _reason(error: Exception) -> str:
     return f"database: {str(error).splitlines()[0]}"
 
 
-def claim(seller: Seller, as_of: date, limit: int) -> list[int]:
-    """Lock up to so many customers who have something due and whom nobody else holds."""
+def claim(seller: Seller, as_of: date, limit: int, refused: Sequence[int] = ()) -> list[int]:
+    """Lock up to so many customers who have something due and whom nobody else holds.
+
+    ``refused`` are left out: what this run could not bill would otherwise come again for ever.
+    """
     found: dict[int, None] = {}
     with connection.cursor() as cursor:
         for query in (_DUE_SUBSCRIPTIONS, _DUE_ONE_OFFS):
             if len(found) < limit:
-                cursor.execute(query, [seller.pk, as_of, limit - len(found)])
+                left = limit - len(found)
+                cursor.execute(query, [seller.pk, as_of, list(refused), left])
                 found |= dict.fromkeys(row[0] for row in cursor.fetchall())
     return list(found)
 
@@ -126,12 +144,13 @@ _DUE_SUBSCRIPTIONS = """
     SELECT c.id FROM subscriptions_subscription s
     JOIN customers_customer c ON c.id = s.customer_id
     WHERE s.seller_id = %s AND s.next_bill_on <= %s AND s.parked_reason = ''
+      AND c.id <> ALL(%s)
     ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
 _DUE_ONE_OFFS = """
     SELECT c.id FROM invoicing_oneoffitem o
     JOIN customers_customer c ON c.id = o.customer_id
-    WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL
+    WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL AND c.id <> ALL(%s)
     ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
 
@@ -147,13 +166,13 @@ def bill_locked(
     as_of: date,
     actor: str,
     scope: Scope | None = None,
-) -> tuple[list[Issued], int]:
-    """Bill customers that the caller has locked; the documents, and how many were parked."""
+) -> Billed:
+    """Bill customers that the caller has locked."""
     customers = list(Customer.objects.filter(pk__any_of=customer_ids).order_by("pk"))
     drafts = draft_documents(seller, customers, as_of, scope)
     issued = issue(seller, drafts, as_of, actor)
     park(seller, drafts.parked, as_of, actor)
-    return issued, len(drafts.parked)
+    return Billed(issued, drafts.parked, drafts.refused)
 
 
 def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:

@@ -68,12 +68,16 @@ class DraftDocument:
 
 @dataclass(slots=True)
 class Drafts:
-    """What a batch has come to: documents, contracts to advance, subscriptions to park."""
+    """What a batch has come to: documents, contracts to advance, subscriptions to park.
+
+    ``refused`` are customers, with the reason, for whom no document could be made.
+    """
 
     documents: list[DraftDocument] = field(default_factory=list)
     bills: dict[int, Bill] = field(default_factory=dict)
     contracts: dict[int, Contract] = field(default_factory=dict)
     parked: dict[int, str] = field(default_factory=dict)
+    refused: dict[int, str] = field(default_factory=dict)
     redemptions: list[CouponRedemption] = field(default_factory=list)
 
 
@@ -98,8 +102,8 @@ def draft_documents(
             bill = draft_bill(
                 contract.agreement, usage.get(contract.id, {}), billed.get(contract.id, ()), as_of
             )
-        except BillingError as error:
-            drafts.parked[contract.id] = f"{error.code}: {error.message}"
+        except (BillingError, ArithmeticError, LookupError) as error:
+            drafts.parked[contract.id] = reason_of(error)
             continue
         drafts.bills[contract.id] = bill
         for line in bill.lines:
@@ -197,15 +201,33 @@ class _Assembly:
 
     def assemble(self, customers: Sequence[Customer]) -> None:
         for customer in customers:
-            groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
-            for line in self.lines.get(customer.pk, ()):
-                source = line.context
-                is_contract = isinstance(source, Contract)
-                currency = source.agreement.currency if is_contract else source.currency
-                subscription_id = source.id if is_contract else source.subscription_id
-                groups[currency, None if customer.is_consolidated else subscription_id].append(line)
-            for (currency, subscription_id), lines in groups.items():
-                self._add(customer, currency, subscription_id, lines)
+            before = len(self.drafts.documents)
+            try:
+                self._add_all(customer)
+            except (BillingError, ArithmeticError, LookupError) as error:
+                del self.drafts.documents[before:]
+                self._refuse(customer, reason_of(error))
+
+    def _refuse(self, customer: Customer, reason: str) -> None:
+        """Nothing of the customer is billed: the subscriptions that were due are parked."""
+        drafts = self.drafts
+        drafts.refused[customer.pk] = reason
+        drafts.redemptions = [one for one in drafts.redemptions if one.customer_id != customer.pk]
+        for contract in drafts.contracts.values():
+            if contract.customer_id == customer.pk and contract.id in drafts.bills:
+                del drafts.bills[contract.id]
+                drafts.parked[contract.id] = reason
+
+    def _add_all(self, customer: Customer) -> None:
+        groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
+        for line in self.lines.get(customer.pk, ()):
+            source = line.context
+            is_contract = isinstance(source, Contract)
+            currency = source.agreement.currency if is_contract else source.currency
+            subscription_id = source.id if is_contract else source.subscription_id
+            groups[currency, None if customer.is_consolidated else subscription_id].append(line)
+        for (currency, subscription_id), lines in groups.items():
+            self._add(customer, currency, subscription_id, lines)
 
     def _add(
         self, customer: Customer, currency: str, subscription_id: int | None, lines: list[Line]
@@ -329,6 +351,13 @@ class _Assembly:
             return {}
         found = InvoiceLine.objects.filter(pk__in=refs).values_list("pk", "tax")
         return {pk: treatment_of(rates) for pk, rates in found}
+
+
+def reason_of(error: Exception) -> str:
+    """Why something cannot be billed, with a stable code in front."""
+    if isinstance(error, BillingError):
+        return f"{error.code}: {error.message}"
+    return f"invalid_data: {type(error).__name__}: {error}"
 
 
 def _discount(coupon: Coupon) -> Discount:

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
+from billing.events.triggers import FrozenOnce
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
@@ -170,10 +171,10 @@ class Invoice(Stateful):
             models.Index(fields=["seller", "number"], name="document_by_number"),
         ]
         triggers = [
-            pgtrigger.ReadOnly(
+            FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=["status", "paid_minor", "credited_minor", "closed_on", "reason"],
-                condition=~pgtrigger.Q(old__status="draft"),
+                once=~pgtrigger.Q(old__status="draft"),
             ),
             pgtrigger.Protect(
                 name="issued_document_is_never_deleted",
@@ -392,10 +393,10 @@ class OneOffItem(models.Model):
             models.CheckConstraint(condition=~Q(amount_minor=0), name="one_off_item_is_not_zero")
         ]
         triggers = [
-            pgtrigger.ReadOnly(
+            FrozenOnce(
                 name="billed_one_off_item_is_never_edited",
                 exclude=["line"],
-                condition=pgtrigger.Q(old__line__isnull=False),
+                once=pgtrigger.Q(old__line__isnull=False),
             )
         ]
 

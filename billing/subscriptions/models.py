@@ -25,8 +25,8 @@ class DateRange(Func):
 
 _OF_CUSTOMERS_SELLER = pgtrigger.Func(
     """
-    IF NOT EXISTS (SELECT 1 FROM customers_customer
-                   WHERE id = NEW.customer_id AND seller_id = NEW.seller_id) THEN
+    IF (SELECT seller_id FROM customers_customer WHERE id = NEW.customer_id)
+       IS DISTINCT FROM NEW.seller_id THEN
         RAISE EXCEPTION 'customer % is not a customer of seller %', NEW.customer_id, NEW.seller_id
             USING ERRCODE = 'check_violation';
     END IF;

@@ -262,9 +262,6 @@ def test_amounts_that_stand_are_written_without_padding(anna: Client, rows: Rows
     assert "100.0" not in page
 
 
-@pytest.mark.xfail(
-    strict=True, reason="pgtrigger.ReadOnly ignores its condition: used_price_is_never_edited"
-)
 def test_an_unused_price_can_be_edited(anna: Client) -> None:
     price = PriceFactory()
     sent = _price_form(price, amount="149.5")

@@ -184,9 +184,9 @@ def test_a_batch_takes_the_same_number_of_queries_for_one_and_for_a_hundred() ->
         counted = count_statements()
         run = BillingRun()
         with transaction.atomic():
-            issued, parked = bill_locked(seller, claim(seller, RENEWAL, 500), RENEWAL, "test")
-        run.add(issued)
-        assert (run.invoices, parked) == (count, 0)
+            billed = bill_locked(seller, claim(seller, RENEWAL, 500), RENEWAL, "test")
+        run.add(billed)
+        assert (run.invoices, run.parked) == (count, 0)
         statements[count] = counted[0]
         connection.close()
     assert statements[1] == statements[100] <= 40

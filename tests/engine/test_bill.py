@@ -455,6 +455,7 @@ def test_a_shifting_pause_moves_the_paid_days_behind_it() -> None:
     (line,) = account.draft(end, {}, may(6)).lines
     assert (line.amount_minor, line.days, line.given_back) == (-500, 5, [(april(26), may(1))])
     assert account.bill(moved, may(11)) == [("recurring", "fee", "05-11", "06-11", 3000)]
+    assert account.bill(moved, may(12)) == []
 
 
 def test_an_open_shifting_pause_keeps_the_window_open() -> None:
@@ -478,18 +479,37 @@ def test_the_parts_around_a_pause_are_charged_each_on_its_first_day() -> None:
     assert account.bill(agreement, april(21)) == [("recurring", "fee", "04-21", "05-01", 1000)]
 
 
-def test_all_days_of_a_line_given_back_in_portions_are_its_amount_exactly() -> None:
-    # 10.00 × 10/31 = 3.23 twice; of the last 11 days (3.55) only 3.54 is left.
+@pytest.mark.parametrize(
+    ("ends", "credits"),
+    [
+        # 10.00 × 10/31 = 3.23 twice; of the last 11 days (3.55) only 3.54 is left.
+        ((11, 21), [-323, -323, -354]),
+        # 10.00 × 1/31 = 0.32 twice; to the last 29 days (9.35) falls 9.36.
+        ((2, 3), [-32, -32, -936]),
+    ],
+)
+def test_all_days_of_a_line_given_back_in_portions_are_its_amount_exactly(
+    ends: tuple[int, int], credits: list[int]
+) -> None:
     january = date(2026, 1, 1)
     agreement = agreed(item(1, flat("10.00"), january), start=january)
     account = Account()
     account.bill(agreement, january)
-    for first, last in ((1, 11), (11, 21)):
+    for first, last in ((1, ends[0]), ends):
         agreement = paused(agreement, january.replace(day=first), january.replace(day=last))
         account.bill(agreement, january.replace(day=first))
-    end = ended(agreement, january.replace(day=21), is_unused_credited_at_end=True)
-    account.bill(end, january.replace(day=21))
-    assert [line.amount_minor for line in account.lines] == [1000, -323, -323, -354]
+    end = january.replace(day=ends[1])
+    account.bill(ended(agreement, end, is_unused_credited_at_end=True), end)
+    assert [line.amount_minor for line in account.lines] == [1000, *credits]
+
+
+def test_no_more_comes_back_than_a_credit_note_has_left_of_the_line() -> None:
+    account = Account()
+    account.bill(FEE, april(1))
+    account.rows[0].credited_minor = 2500
+    assert account.bill(paused(FEE, april(11), april(29)), april(11)) == [
+        ("credit", "fee", "04-11", "04-29", -500)
+    ]
 
 
 def test_a_credit_of_less_than_half_a_unit_is_left_out_and_its_days_stay_covered() -> None:
@@ -602,6 +622,15 @@ def test_a_once_price_is_billed_on_the_day_it_begins_also_in_a_trial() -> None:
     assert account.bill(agreement, april(1)) == [("one_off", "setup", "04-01", "04-02", 1000)]
     assert account.bill(agreement, april(1)) == []
     assert account.bill(agreement, may(15)) == []
+
+
+def test_a_once_price_from_before_the_window_is_settled() -> None:
+    account = Account()
+    agreement = agreed(item(1, flat("10.00", "setup", "once")))
+    account.bill(agreement, april(1))
+    account.bill(agreement, june(1))
+    assert account.window_on == may(1)
+    assert account.bill(agreement, june(2)) == []
 
 
 def test_a_once_price_is_never_prorated_and_counts_its_quantity() -> None:
@@ -768,6 +797,13 @@ def test_what_lies_before_the_window_is_settled() -> None:
     assert account.bill(FEE, april(30)) == [("recurring", "fee", "04-11", "05-01", 2000)]
 
 
+def test_the_minimum_of_a_part_before_the_window_is_settled() -> None:
+    seats = agreed(item(1, per_unit("3.00", billing="in_arrears", minimum_amount=D(30))))
+    account = Account()
+    account.window_on = april(11)
+    assert account.bill(paused(seats, april(8), april(12)), april(30)) == []
+
+
 def test_a_percentage_price_sees_every_event() -> None:
     # The first event is free; 1 % of 50.00 and 0.25 for the second one.
     price = Price(
@@ -884,6 +920,8 @@ def test_days_billed_elsewhere_are_not_billed_again() -> None:
     records = used((may(5), 999), (may(20), 10))
     assert account.bill(agreement, april(20), records) == []
     assert account.next_bill_on == may(11)
+    # The window does not run ahead of the day: usage of today may still be recorded.
+    assert account.window_on == april(1)
     # 21 of 31 days
     assert account.bill(agreement, may(11), records) == [
         ("recurring", "fee", "05-11", "06-01", 2100)

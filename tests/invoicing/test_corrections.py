@@ -8,6 +8,7 @@ import pytest
 from billing import verification
 from billing.engine.errors import Refused
 from billing.invoicing import actions as invoicing
+from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.subscriptions import actions as subscriptions
 from catalog.models import Coupon, Plan, Price, Product
@@ -108,3 +109,24 @@ def test_all_of_an_invoice_with_prices_before_and_after_tax_can_be_credited(
     rest = invoicing.credit(invoice, as_of=START, actor="test")
     assert rest.total_minor == 202_50
     assert breaches() == {}
+
+
+def test_a_customer_who_cannot_be_taxed_is_parked_and_the_others_are_billed(
+    seller: Seller, customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    basic = plan("basic", fee={"amount": Decimal("100")})
+    other = Customer.objects.create(seller=seller, name="Bob")
+    for one in (customer, other):
+        subscriptions.start(one, basic, as_of=START, actor="test")
+    Customer.objects.filter(pk=customer.pk).update(tax="nonsense")
+    invoicing.add_one_off(
+        customer, currency="EUR", amount_minor=5, description="x", as_of=START, actor="test"
+    )
+    run = bill_due(seller, START)
+    assert (run.invoices, run.parked, list(run.refused)) == (1, 1, [customer.pk])
+    assert "invalid_tax" in customer.subscriptions.get().parked_reason
+    Customer.objects.filter(pk=customer.pk).update(tax=None)
+    assert invoicing.bill_customer(
+        customer, as_of=START, actor="test", subscription=customer.subscriptions.get()
+    )
+    assert customer.subscriptions.get().parked_reason == ""

@@ -143,7 +143,8 @@ class TestWhatIsMade:
         assert (subscription.billed_until, subscription.next_bill_on) == (DAY, DAY)
         assert subscription.time_zone == "Europe/Stockholm"
         item = subscription.items.get()
-        assert (item.agreed_amount, item.quantity, item.key) == (Decimal(299), 2, "fee")
+        assert (item.agreed_amount, item.quantity) == (Decimal(299), Decimal(2))
+        assert item.key == "fee"
         assert item.starts_on == date(2026, 1, 15)
         assert item.price.is_used and item.price.model == "per_unit"
 
@@ -377,7 +378,7 @@ class TestBadRows:
         base.write({"id": "c1"}, {"id": "c2", "amount": "x", "email": "y"}, {"id": "c3"})
         result = base.run(skips_bad=True)
         assert (result.subscriptions, result.skipped, len(result.problems)) == (2, 1, 2)
-        assert sorted(Customer.objects.values_list("external_id", flat=True)) == ["c1", "c3"]
+        assert set(Customer.objects.values_list("external_id", flat=True)) == {"c1", "c3"}
 
 
 class TestAgain:
@@ -579,7 +580,8 @@ class TestTheCommand:
 
 
 def numbers_of(seller: Seller) -> list[int | None]:
-    return sorted(Invoice.objects.filter(seller=seller).values_list("sequence", flat=True))
+    invoices = Invoice.objects.filter(seller=seller).order_by("sequence")
+    return list(invoices.values_list("sequence", flat=True))
 
 
 class TestWholeBases:
