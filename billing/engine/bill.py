@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -312,7 +313,7 @@ def _in_order_of_items(line: Line) -> tuple[int, date, date]:
     return line.item.position, line.item.start, line.corrects.start
 
 
-def _open_periods(draft: _Draft) -> list[Period]:
+def _open_periods(draft: _Draft) -> Sequence[Period]:
     """The periods of the open window, and so far ahead that the next due day is among them."""
     agreement, as_of = draft.agreement, draft.as_of
     cycles = agreement.cycles
@@ -328,12 +329,21 @@ def _open_periods(draft: _Draft) -> list[Period]:
     since = agreement.window_on
     if since is None and agreement.billed_until is not None:
         since = min(agreement.billed_until, as_of)
-    grid = []
-    for period in periods(cycles, max(since or cycles[0].start, cycles[0].start)):
-        grid.append(period)
-        if period.start > ahead or period.end >= draft.end:
+    since = max(since or cycles[0].start, cycles[0].start)
+    return _periods_between(tuple(cycles), since, ahead, draft.end)
+
+
+@lru_cache(maxsize=512)
+def _periods_between(
+    cycles: tuple[Cycle, ...], since: date, ahead: date, end: date
+) -> tuple[Period, ...]:
+    """Remembered, because in a batch many agreements share their grid and their window."""
+    found = []
+    for period in periods(cycles, since):
+        found.append(period)
+        if period.start > ahead or period.end >= end:
             break
-    return grid
+    return tuple(found)
 
 
 def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
@@ -380,7 +390,7 @@ def _bill_recurring(
             start, end = max(period.start, run_start), min(period.end, run_end)
             if start >= end:
                 continue
-            if draft.is_due(start if is_ahead else end):
+            if draft.is_due(start if is_ahead else end) and (start, end) not in covered:
                 spans = minus((start, end), covered) if covered else [(start, end)]
                 for span in spans:
                     _charge_days(draft, item, rated, total, span, period, charged)

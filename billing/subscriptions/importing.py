@@ -634,6 +634,7 @@ class _Writer:
             quantities={} if is_usual else {price.code: str(entry.quantity)},
             billed_until=entry.billed_until,
             next_bill_on=None if entry.is_ended else entry.due_on,
+            window_on=entry.billed_until,
             metadata=entry.metadata,
         )
 
