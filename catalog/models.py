@@ -240,7 +240,9 @@ class Coupon(models.Model):
             models.UniqueConstraint(fields=["seller", "code"], name="coupon_code_is_unique"),
             models.CheckConstraint(
                 condition=Q(percent_off__isnull=False, amount_off_minor__isnull=True)
-                | Q(percent_off__isnull=True, amount_off_minor__gt=0),
+                | Q(
+                    percent_off__isnull=True, amount_off_minor__isnull=False, amount_off_minor__gt=0
+                ),
                 name="coupon_is_percent_or_amount",
             ),
             models.CheckConstraint(
@@ -248,7 +250,7 @@ class Coupon(models.Model):
                 name="coupon_percent_is_in_range",
             ),
             models.CheckConstraint(
-                condition=~Q(duration="repeating") | Q(periods__gte=1),
+                condition=~Q(duration="repeating") | Q(periods__isnull=False, periods__gte=1),
                 name="repeating_coupon_has_periods",
             ),
         ]

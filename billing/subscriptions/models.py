@@ -227,7 +227,7 @@ class BillingCycle(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(tail_starts_on__isnull=True, tail_days__isnull=True)
-                | Q(tail_starts_on__isnull=False, tail_days__gte=1),
+                | Q(tail_starts_on__isnull=False, tail_days__isnull=False, tail_days__gte=1),
                 name="billing_cycle_tail_is_whole",
             ),
         ]
