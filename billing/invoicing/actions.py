@@ -161,7 +161,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
     What it billed is unbilled again, so the next bill charges what is still owed; the balance and
     the coupons that it used go back. To forgive a debt, credit it instead.
     """
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE:
         raise Refused("A credit note cannot be voided.", code="not_an_invoice")
     if invoice.status == Invoice.Status.PAID or invoice.paid_minor or invoice.credited_minor:
@@ -193,7 +193,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
 @transaction.atomic
 def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
     """Give up collecting what is left of an open invoice: a confirmed loss."""
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     if invoice.status == Invoice.Status.PAID:
         raise Refused(f"Invoice {invoice} is paid.", code="invoice_paid")
     left_minor = invoice.outstanding_minor
@@ -222,7 +222,7 @@ def credit(
     The last note on an invoice takes exactly the tax that is left. Raises :class:`Refused` where
     it would credit more than is left ("credit_exceeds_invoice", "credit_exceeds_line").
     """
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     left = _Creditable(invoice)
@@ -525,7 +525,7 @@ def _settle_note(
     _post(document, postings, as_of)
 
 
-def _locked(invoice: Invoice) -> Invoice:
+def lock_invoice(invoice: Invoice) -> Invoice:
     """The invoice as it now stands, under the locks of its customer and itself, in that order."""
     Customer.objects.select_for_update().get(pk=invoice.customer_id)
     return (

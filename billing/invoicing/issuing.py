@@ -4,7 +4,6 @@ Lines are written before the number series is locked, so that the lock is short;
 gap-free because number and document commit together. Foreign keys are checked at the commit.
 """
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +18,7 @@ from billing.engine.tax import Treatment
 from billing.events.public_ids import new_public_id
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
-from billing.invoicing.snapshots import bill_to_of, letterhead_of, ocr_reference
+from billing.invoicing.snapshots import bill_to_of, digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
@@ -111,15 +110,11 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
 def current_letterhead(seller: Seller) -> Letterhead:
     """The seller as it stands now, kept once for all documents that show it so."""
     content = letterhead_of(seller)
-    digest = _digest(content)
+    digest = digest_of(content)
     letterhead, _ = Letterhead.objects.get_or_create(
         seller=seller, digest=digest, defaults={"content": content}
     )
     return letterhead
-
-
-def _digest(content: dict[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class _Batch:

@@ -10,6 +10,7 @@ from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.public_ids import new_public_id
 from billing.events.recorder import record
+from billing.invoicing.actions import lock_invoice
 from billing.invoicing.issuing import Issued, copy_rows, move_balances, take_ids
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, Posting, post
@@ -75,7 +76,7 @@ def record_payment(
     What is over goes to the customer's balance. A ``reference`` of the same gateway counts once:
     a second recording is refused ("payment_already_recorded").
     """
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
     if reference and Payment.objects.filter(gateway=gateway, gateway_key=reference).exists():
         raise Refused(
@@ -124,7 +125,7 @@ def record_failure(
     gateway: str = "manual",
 ) -> Payment:
     """Record an attempt that failed; nothing is owed less for it."""
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
     payment = Payment.objects.create(
         seller=invoice.seller,
@@ -156,7 +157,7 @@ def refund(
     To give money back for good, issue a credit note to refund instead. Raises :class:`Refused`
     ("refund_exceeds_paid") beyond what was paid and kept.
     """
-    invoice = _locked(invoice)
+    invoice = lock_invoice(invoice)
     amount_minor = invoice.paid_minor if amount_minor is None else amount_minor
     if amount_minor <= 0 or amount_minor > invoice.paid_minor:
         paid = major_string(invoice.paid_minor, invoice.currency)
@@ -226,15 +227,6 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
         _post(payment, Transfer.Document.REFUND, made.pk, [posting], as_of)
         refunds.append(made)
     return refunds
-
-
-def _locked(invoice: Invoice) -> Invoice:
-    Customer.objects.select_for_update().get(pk=invoice.customer_id)
-    return (
-        Invoice.objects.select_for_update(of=["self"])
-        .select_related("seller", "customer")
-        .get(pk=invoice.pk)
-    )
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
