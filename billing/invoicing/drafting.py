@@ -149,7 +149,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     with connection.cursor() as cursor:
         cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
-            subscription_id, line, item, kind, start, end, days, amount, net, back, quantity = row
+            subscription_id, line, item, kind, start, end, days, amount, net, back, *usage = row
             found[subscription_id].append(
                 Billed(
                     line,
@@ -161,7 +161,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
                     amount,
                     net,
                     back,
-                    quantity,
+                    *usage,
                 )
             )
     return found
@@ -170,7 +170,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
 _COVERAGE = """
     SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on,
            NULLIF(c.days, datemultirange(daterange(c.starts_on, c.ends_on))),
-           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity
+           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity, c.part
     FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id
     WHERE s.id = ANY(%s::bigint[]) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
     ORDER BY c.subscription_id, c.line_id

@@ -522,6 +522,7 @@ def _shift(subscription: Subscription, agreement: Agreement, on: date, days: int
         )
         _save(subscription, paid_from=paid_from)
         return
+    subscription.cycles.filter(starts_on__gt=on).delete()
     period = period_of(agreement.cycles, on)
     grid = _cycle_on(agreement, on).grid
     end = period.end + timedelta(days=days)
