@@ -287,49 +287,65 @@ class _Batch:
         number: tuple[int, str],
         outstanding: dict[int, list[int]],
     ) -> Issued:
-        document, customer, kind = draft.document, draft.customer, _kind(draft)
-        public_id = new_public_id("cn" if document.is_credit_note else "inv")
-        due_on = self.as_of + timedelta(days=customer.net_terms_days)
-        to_balance_minor = 0
-        if document.is_credit_note:
-            status, credit_to, due_on = (
-                "issued",
-                "refund" if draft.refunds else "balance",
-                self.as_of,
-            )
-            to_balance_minor = self._reduce_unpaid(
-                document.total_minor, document.lines, outstanding
-            )
-            if draft.refunds and to_balance_minor:
-                to_balance_minor -= refund_credit(
-                    self.seller,
-                    self.as_of,
-                    self.actor,
-                    customer.pk,
-                    draft.currency,
-                    to_balance_minor,
-                    sorted({invoice_id for invoice_id, _ in outstanding.values()}),
+        document = draft.document
+        is_note = document.is_credit_note
+        terms = timedelta(days=0 if is_note else draft.customer.net_terms_days)
+        issued = Issued(
+            document_id,
+            new_public_id("cn" if is_note else "inv"),
+            _kind(draft),
+            number[1],
+            draft,
+            document.total_minor,
+            document.amount_due_minor,
+            self.as_of + terms,
+            self._settle_note(draft, outstanding) if is_note else 0,
+        )
+        self._head(issued, number[0])
+        for group in document.taxes:
+            self.taxes.append(
+                (
+                    document_id,
+                    group.category,
+                    group.percent,
+                    group.is_inclusive,
+                    group.name,
+                    group.net_minor,
+                    group.tax_minor,
                 )
+            )
+        for moved_minor in (-document.credit_applied_minor, issued.to_balance_minor):
+            if moved_minor:
+                entry = (draft.customer.pk, draft.currency, moved_minor, document_id, number[1])
+                self.balances.append(entry)
+        self._post(document_id, draft, issued.to_balance_minor)
+        self._event(issued)
+        return issued
+
+    def _head(self, issued: Issued, sequence: int) -> None:
+        draft, document = issued.draft, issued.draft.document
+        if document.is_credit_note:
+            status, credit_to = "issued", "refund" if draft.refunds else "balance"
         else:
             status, credit_to = "paid" if not document.amount_due_minor else "open", ""
         self.documents.append(
             (
-                document_id,
-                public_id,
+                issued.id,
+                issued.public_id,
                 self.seller.pk,
-                customer.pk,
+                draft.customer.pk,
                 draft.subscription_id,
-                kind,
+                issued.kind,
                 status,
-                number[1],
-                number[0],
+                issued.number,
+                sequence,
                 draft.currency,
-                customer.language,
+                draft.customer.language,
                 self.as_of,
-                due_on,
+                issued.due_on,
                 self.letterhead.pk,
-                json.dumps(bill_to_of(customer)),
-                ocr_reference(number[0]) if not document.is_credit_note else "",
+                json.dumps(bill_to_of(draft.customer)),
+                "" if document.is_credit_note else ocr_reference(sequence),
                 document.subtotal_minor,
                 document.discount_minor,
                 document.net_minor,
@@ -343,39 +359,24 @@ class _Batch:
                 "",
             )
         )
-        for group in document.taxes:
-            self.taxes.append(
-                (
-                    document_id,
-                    group.category,
-                    group.percent,
-                    group.is_inclusive,
-                    group.name,
-                    group.net_minor,
-                    group.tax_minor,
-                )
-            )
-        if document.credit_applied_minor:
-            used = -document.credit_applied_minor
-            self.balances.append((customer.pk, draft.currency, used, document_id, number[1]))
-        if to_balance_minor:
-            self.balances.append(
-                (customer.pk, draft.currency, to_balance_minor, document_id, number[1])
-            )
-        self._post(document_id, draft, to_balance_minor)
-        issued = Issued(
-            document_id,
-            public_id,
-            kind,
-            number[1],
-            draft,
-            document.total_minor,
-            document.amount_due_minor,
-            due_on,
-            to_balance_minor,
+
+    def _settle_note(self, draft: DraftDocument, outstanding: dict[int, list[int]]) -> int:
+        """Reduce what is unpaid, pay back what is to be; what is left goes to the balance."""
+        lines = draft.document.lines
+        left = self._reduce_unpaid(draft.document.total_minor, lines, outstanding)
+        if not draft.refunds or not left:
+            return left
+        # Only the invoices that this note corrects: the batch holds other customers' as well.
+        corrected = {outstanding[line.corrects.ref][0] for line in lines if line.corrects}
+        return left - refund_credit(
+            self.seller,
+            self.as_of,
+            self.actor,
+            draft.customer.pk,
+            draft.currency,
+            left,
+            sorted(corrected),
         )
-        self._event(issued)
-        return issued
 
     def _reduce_unpaid(
         self, total_minor: int, lines: Sequence[Line], outstanding: dict[int, list[int]]

@@ -186,7 +186,10 @@ def refund_credit(
 ) -> int:
     """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
     left = amount_minor
-    for invoice in Invoice.objects.select_for_update(of=["self"]).filter(pk__in=invoice_ids):
+    paid = Invoice.objects.select_for_update(of=["self"]).filter(
+        pk__in=invoice_ids, customer_id=customer_id, currency=currency
+    )
+    for invoice in paid.order_by("pk"):
         part = min(left, invoice.paid_minor)
         if not part:
             continue

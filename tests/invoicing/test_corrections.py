@@ -10,6 +10,7 @@ from billing.engine.errors import Refused
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.payments.actions import record_payment
 from billing.subscriptions import actions as subscriptions
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
@@ -130,3 +131,24 @@ def test_a_customer_who_cannot_be_taxed_is_parked_and_the_others_are_billed(
         customer, as_of=START, actor="test", subscription=customer.subscriptions.get()
     )
     assert customer.subscriptions.get().parked_reason == ""
+
+
+def test_a_batch_pays_each_customers_refund_out_of_that_customers_own_payments(
+    seller: Seller, customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    basic = plan("basic", fee={"amount": Decimal("30")})
+    other = Customer.objects.create(seller=seller, name="Bob")
+    for one in (customer, other):
+        record_payment(billed(one, basic), as_of=START, actor="test")
+        subscriptions.cancel(
+            one.subscriptions.get(),
+            as_of=START,
+            actor="test",
+            when=date(2026, 4, 11) if one == customer else date(2026, 4, 4),
+            is_refunded=True,
+        )
+    assert bill_due(seller, date(2026, 4, 11)).credit_notes == 2
+    # 20 of Alice's 30 days and 27 of Bob's come back, with 25 % tax: 25.00 and 33.75.
+    kept = {one.customer_id: one.paid_minor for one in Invoice.objects.filter(kind="invoice")}
+    assert kept == {customer.pk: 37_50 - 25_00, other.pk: 37_50 - 33_75}
+    assert breaches() == {}
