@@ -7,8 +7,8 @@ from typing import Any
 from django.db.models import Field, ForeignKey, Lookup
 
 
-def array_of(values: Iterable[int | date | None]) -> str:
-    """An array in PostgreSQL's own writing, such as ``{1,2,NULL}``.
+def array_of(values: Iterable[int | str | date | None]) -> str:
+    """An array in PostgreSQL's own writing, such as ``{1,2,NULL}``; of texts, plain words only.
 
     The driver would look at each value by itself, and the same ids are asked for a dozen times.
     """

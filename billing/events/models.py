@@ -20,7 +20,7 @@ class Event(models.Model):
     public_id = PublicIdField(prefix="evt")
     seller = models.CharField(max_length=40, help_text="Public id of the seller.")
     type = models.CharField(max_length=60, help_text="noun.past_tense, such as invoice.finalized")
-    subject = models.CharField(max_length=40, db_index=True, help_text="Public id of the object.")
+    subject = models.CharField(max_length=40, help_text="Public id of the object.")
     occurred_on = models.DateField()
     actor = models.CharField(max_length=80)
     data = models.JSONField(default=dict, db_default={})
@@ -29,9 +29,10 @@ class Event(models.Model):
 
     class Meta:
         indexes = [
+            models.Index(fields=["subject"], name="event_by_subject"),
             models.Index(
                 fields=["id"], condition=Q(is_fanned_out=False), name="event_waits_for_fan_out"
-            )
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(name="event_is_never_edited", exclude=["is_fanned_out"]),

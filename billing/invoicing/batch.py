@@ -8,7 +8,7 @@ from datetime import date
 from django.db import DataError, IntegrityError, connection, transaction
 
 from billing.events.recorder import record
-from billing.invoicing.drafting import Scope, draft_documents
+from billing.invoicing.drafting import Scope, draft_documents, load_buyers
 from billing.invoicing.issuing import Issued, issue
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
@@ -168,8 +168,7 @@ def bill_locked(
     scope: Scope | None = None,
 ) -> Billed:
     """Bill customers that the caller has locked."""
-    customers = list(Customer.objects.filter(pk__any_of=customer_ids).order_by("pk"))
-    drafts = draft_documents(seller, customers, as_of, scope)
+    drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
     issued = issue(seller, drafts, as_of, actor)
     park(seller, drafts.parked, as_of, actor)
     return Billed(issued, drafts.parked, drafts.refused)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from django.db import connection
 from django.db.models import Q
@@ -29,6 +30,7 @@ from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.events.lookups import array_of
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import RateTable, treatment_of
@@ -53,10 +55,52 @@ class Scope:
 
 
 @dataclass(slots=True)
+class Buyer:
+    """What a bill needs of a customer; ``is_charged``: we take the money ourselves."""
+
+    id: int
+    public_id: str
+    language: str
+    net_terms_days: int
+    is_consolidated: bool
+    is_charged: bool
+    tax: list[dict[str, Any]] | None
+    bill_to: Snapshot
+
+
+def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
+    """Customers by id, in ascending order; those who are gone are left out."""
+    rows = Customer.objects.filter(pk__any_of=customer_ids).order_by("pk").values(*_BUYER_COLUMNS)
+    return [
+        Buyer(
+            id=row["id"],
+            public_id=row["public_id"],
+            language=row["language"],
+            net_terms_days=row["net_terms_days"],
+            is_consolidated=row["is_consolidated"],
+            is_charged=row["collection"] == Customer.Collection.AUTOMATIC,
+            tax=row["tax"],
+            bill_to=bill_to_of(row),
+        )
+        for row in rows
+    ]
+
+
+_BUYER_COLUMNS = {
+    "id",
+    "language",
+    "net_terms_days",
+    "is_consolidated",
+    "tax",
+    *BILL_TO_COLUMNS,
+}
+
+
+@dataclass(slots=True)
 class DraftDocument:
     """A document to be issued. ``redemptions`` are those that took something off it."""
 
-    customer: Customer
+    buyer: Buyer
     currency: str
     document: Document
     subscription_id: int | None
@@ -82,12 +126,12 @@ class Drafts:
 
 
 def draft_documents(
-    seller: Seller, customers: Sequence[Customer], as_of: date, scope: Scope | None = None
+    seller: Seller, buyers: Sequence[Buyer], as_of: date, scope: Scope | None = None
 ) -> Drafts:
     """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
     scope = scope or Scope()
     drafts = Drafts()
-    ids = [customer.pk for customer in customers]
+    ids = [buyer.id for buyer in buyers]
     if scope.one_off_ids is None:
         drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
     contracts = drafts.contracts
@@ -120,7 +164,7 @@ def draft_documents(
             )
         )
     if lines:
-        _Assembly(seller, drafts, as_of, lines).assemble(customers)
+        _Assembly(seller, drafts, as_of, lines).assemble(buyers)
     return drafts
 
 
@@ -199,52 +243,52 @@ class _Assembly:
         for redemption in sorted(live, key=lambda one: (one.subscription_id is not None, one.pk)):
             self.redemptions[redemption.customer_id].append(redemption)
 
-    def assemble(self, customers: Sequence[Customer]) -> None:
-        for customer in customers:
+    def assemble(self, buyers: Sequence[Buyer]) -> None:
+        for buyer in buyers:
             before = len(self.drafts.documents)
             try:
-                self._add_all(customer)
+                self._add_all(buyer)
             except (BillingError, ArithmeticError, LookupError) as error:
                 del self.drafts.documents[before:]
-                self._refuse(customer, reason_of(error))
+                self._refuse(buyer, reason_of(error))
 
-    def _refuse(self, customer: Customer, reason: str) -> None:
+    def _refuse(self, buyer: Buyer, reason: str) -> None:
         """Nothing of the customer is billed: the subscriptions that were due are parked."""
         drafts = self.drafts
-        drafts.refused[customer.pk] = reason
-        drafts.redemptions = [one for one in drafts.redemptions if one.customer_id != customer.pk]
+        drafts.refused[buyer.id] = reason
+        drafts.redemptions = [one for one in drafts.redemptions if one.customer_id != buyer.id]
         for contract in drafts.contracts.values():
-            if contract.customer_id == customer.pk and contract.id in drafts.bills:
+            if contract.customer_id == buyer.id and contract.id in drafts.bills:
                 del drafts.bills[contract.id]
                 drafts.parked[contract.id] = reason
 
-    def _add_all(self, customer: Customer) -> None:
+    def _add_all(self, buyer: Buyer) -> None:
         groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
-        for line in self.lines.get(customer.pk, ()):
+        for line in self.lines.get(buyer.id, ()):
             source = line.context
             is_contract = isinstance(source, Contract)
             currency = source.agreement.currency if is_contract else source.currency
             subscription_id = source.id if is_contract else source.subscription_id
-            groups[currency, None if customer.is_consolidated else subscription_id].append(line)
+            groups[currency, None if buyer.is_consolidated else subscription_id].append(line)
         for (currency, subscription_id), lines in groups.items():
-            self._add(customer, currency, subscription_id, lines)
+            self._add(buyer, currency, subscription_id, lines)
 
     def _add(
-        self, customer: Customer, currency: str, subscription_id: int | None, lines: list[Line]
+        self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
     ) -> None:
-        treatments = [self._treatment(customer, line) for line in lines]
-        live = self._live_coupons(customer, currency, lines)
+        treatments = [self._treatment(buyer, line) for line in lines]
+        live = self._live_coupons(buyer, currency, lines)
         document = total_bill(
             lines,
             treatments,
             currency=currency,
             coupons=[(_discount(one.coupon), indexes) for one, indexes in live],
             rounds_to_whole=self.seller.rounding == Seller.Rounding.WHOLE,
-            balance_minor=self.balances.get((customer.pk, currency), 0),
+            balance_minor=self.balances.get((buyer.id, currency), 0),
         )
         used = document.credit_applied_minor
         if used:
-            self.balances[customer.pk, currency] -= used
+            self.balances[buyer.id, currency] -= used
         discounted = [
             (redemption, amount_minor)
             for (redemption, _), amount_minor in zip(live, document.discounted, strict=True)
@@ -260,7 +304,7 @@ class _Assembly:
         }
         self.drafts.documents.append(
             DraftDocument(
-                customer=customer,
+                buyer=buyer,
                 currency=currency,
                 document=document,
                 subscription_id=subscription_id or (owners.pop() if len(owners) == 1 else None),
@@ -280,10 +324,10 @@ class _Assembly:
         )
 
     def _live_coupons(
-        self, customer: Customer, currency: str, lines: Sequence[Line]
+        self, buyer: Buyer, currency: str, lines: Sequence[Line]
     ) -> list[tuple[CouponRedemption, list[int]]]:
         live = []
-        for redemption in self.redemptions.get(customer.pk, ()):
+        for redemption in self.redemptions.get(buyer.id, ()):
             coupon = redemption.coupon
             if redemption.is_spent or (coupon.amount_off_minor and coupon.currency != currency):
                 continue
@@ -317,7 +361,7 @@ class _Assembly:
             redemption.expires_on = next(ahead).end
         self.drafts.redemptions.append(redemption)
 
-    def _treatment(self, customer: Customer, line: Line) -> tax.Treatment:
+    def _treatment(self, buyer: Buyer, line: Line) -> tax.Treatment:
         """The rates of the line itself, else of price, customer, seller, and last the table's."""
         if line.corrects is not None:
             return self.corrected[line.corrects.ref]
@@ -330,7 +374,7 @@ class _Assembly:
             is_inclusive = terms.price.is_tax_inclusive
         else:
             said = source.tax
-        for own in (said, customer.tax, self.seller.tax):
+        for own in (said, buyer.tax, self.seller.tax):
             if own is not None:
                 return treatment_of(own)
         if self.rates is None:

@@ -1,25 +1,26 @@
 """Writing drafted documents in bulk, in the caller's transaction.
 
-Lines are written before the number series is locked, so that the lock is short; numbers are
-gap-free because number and document commit together. Foreign keys are checked at the commit.
+Numbers are gap-free because number and document commit together. All that needs no number is
+written before the series is locked, so that other workers wait for little more than the commit.
 """
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
+from django.db import IntegrityError, connection
 
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
+from billing.events.bulk import as_json, copy_rows, take_ids
+from billing.events.lookups import array_of
 from billing.events.public_ids import new_public_id
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
-from billing.invoicing.snapshots import bill_to_of, digest_of, letterhead_of, ocr_reference
-from billing.ledger.actions import Books, Posting, between, post
+from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
+from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
@@ -37,57 +38,42 @@ PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
 @dataclass(slots=True)
 class Issued:
-    """A document just written, for whoever adds rows to the same transaction."""
+    """A document just written, for whoever adds rows to the same transaction.
+
+    ``number`` is empty for as long as the number series is not locked.
+    """
 
     id: int
     public_id: str
     kind: str
-    number: str
     draft: DraftDocument
     total_minor: int
     amount_due_minor: int
     due_on: date
     to_balance_minor: int = 0
+    number: str = ""
 
 
 # Who pays money back, as far as the corrected invoices were paid: called with the customer's id,
 # the currency, the amount and the invoices' ids, it answers how much it has paid back.
 refunders: list[Callable[[Seller, date, str, int, str, int, Sequence[int]], int]] = []
 
-# What other apps write in the same transaction, in bulk: called with all documents of a batch.
+# What other apps write in the same transaction, in bulk: called with all documents of a batch,
+# which have no numbers yet.
 companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
 
 
 def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issued]:
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
-    issued = _Batch(seller, drafts, as_of, actor).write() if drafts.documents else []
+    batch = _Batch(seller, drafts, as_of, actor) if drafts.documents else None
+    issued = batch.write() if batch else []
     for companion in companions:
         companion(seller, as_of, actor, issued)
-    _advance(seller, drafts, as_of, actor)
+    events = _advance(seller, drafts, as_of, actor)
+    if batch:
+        events = batch.number(issued) + events
+    copy_rows("events_event", _EVENT_COLUMNS, events)
     return issued
-
-
-def copy_rows(table: str, columns: str, rows: Sequence[Sequence[Any]]) -> None:
-    """``COPY`` rows into a table: the fastest way in that PostgreSQL has.
-
-    Raises Django's errors for what the database refuses, as ``execute`` does and ``copy`` does not.
-    """
-    if not rows:
-        return
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        with cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy:
-            for row in rows:
-                copy.write_row(row)
-
-
-def take_ids(table: str, count: int) -> list[int]:
-    """So many ids of a table's own sequence."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-            [table, count],
-        )
-        return [row[0] for row in cursor.fetchall()]
 
 
 def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
@@ -124,18 +110,17 @@ class _Batch:
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
-        self.documents: list[tuple[Any, ...]] = []
+        self.heads: list[tuple[Any, ...]] = []
         self.lines: list[tuple[Any, ...]] = []
         self.taxes: list[tuple[Any, ...]] = []
         self.coverage: list[tuple[Any, ...]] = []
         self.transfers: list[tuple[Any, ...]] = []
-        self.events: list[tuple[Any, ...]] = []
         self.corrections: list[tuple[Line, int]] = []
         self.billed_one_offs: list[tuple[int, int]] = []
         self.credited: dict[int, int] = {}
-        self.balances: list[tuple[int, str, int, int, str]] = []
 
     def write(self) -> list[Issued]:
+        """Write all but the documents themselves, and say what those are to be."""
         drafted = self.drafts.documents
         ids = take_ids("invoicing_invoice", len(drafted))
         line_count = sum(
@@ -150,24 +135,36 @@ class _Batch:
         _correct_coverage(self.corrections)
         _mark_one_offs(self.billed_one_offs)
         outstanding = self._lock_corrected()
-        numbers: dict[str, Iterator[tuple[int, str]]] = {
-            kind: iter(take_numbers(self.seller, kind, self._count(kind)))
-            for kind in (Invoice.Kind.INVOICE, Invoice.Kind.CREDIT_NOTE)
-        }
         issued = [
-            self._document(document_id, draft, next(numbers[_kind(draft)]), outstanding)
+            self._document(document_id, draft, outstanding)
             for document_id, draft in zip(ids, drafted, strict=True)
         ]
-        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self.documents)
         copy_rows("invoicing_invoicetax", _TAX_COLUMNS, self.taxes)
         copy_rows("ledger_transfer", _TRANSFER_COLUMNS, self.transfers)
         credit_invoices(self.seller, self.credited, self.as_of)
-        move_balances(self.balances, self.as_of)
-        copy_rows("events_event", _EVENT_COLUMNS, self.events)
         return issued
 
-    def _count(self, kind: str) -> int:
-        return sum(_kind(draft) == kind for draft in self.drafts.documents)
+    def number(self, issued: Sequence[Issued]) -> list[tuple[Any, ...]]:
+        """Lock the series, write the documents with their numbers, and return their events."""
+        kinds = [document.kind for document in issued]
+        numbers: dict[str, Iterator[tuple[int, str]]] = {
+            kind: iter(take_numbers(self.seller, kind, kinds.count(kind)))
+            for kind in Invoice.Kind.values
+        }
+        rows, balances = [], []
+        for document, head in zip(issued, self.heads, strict=True):
+            sequence, document.number = next(numbers[document.kind])
+            is_note = document.kind == Invoice.Kind.CREDIT_NOTE
+            reference = "" if is_note else ocr_reference(sequence)
+            rows.append((*head, sequence, document.number, reference))
+            applied_minor = document.draft.document.credit_applied_minor
+            for moved_minor in (-applied_minor, document.to_balance_minor):
+                if moved_minor:
+                    owner, currency = document.draft.buyer.id, document.draft.currency
+                    balances.append((owner, currency, moved_minor, document.id, document.number))
+        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, rows)
+        move_balances(balances, self.as_of)
+        return [self._event(document) for document in issued]
 
     def _lines(self, document_id: int, draft: DraftDocument, line_ids: Any) -> None:
         document = draft.document
@@ -281,71 +278,39 @@ class _Batch:
         return {line_id: unpaid[invoice_id] for line_id, invoice_id, _ in rows}
 
     def _document(
-        self,
-        document_id: int,
-        draft: DraftDocument,
-        number: tuple[int, str],
-        outstanding: dict[int, list[int]],
+        self, document_id: int, draft: DraftDocument, outstanding: dict[int, list[int]]
     ) -> Issued:
-        document = draft.document
+        document, buyer = draft.document, draft.buyer
         is_note = document.is_credit_note
-        terms = timedelta(days=0 if is_note else draft.customer.net_terms_days)
         issued = Issued(
             document_id,
             new_public_id("cn" if is_note else "inv"),
-            _kind(draft),
-            number[1],
+            "credit_note" if is_note else "invoice",
             draft,
             document.total_minor,
             document.amount_due_minor,
-            self.as_of + terms,
+            self.as_of if is_note else self.as_of + timedelta(days=buyer.net_terms_days),
             self._settle_note(draft, outstanding) if is_note else 0,
         )
-        self._head(issued, number[0])
-        for group in document.taxes:
-            self.taxes.append(
-                (
-                    document_id,
-                    group.category,
-                    group.percent,
-                    group.is_inclusive,
-                    group.name,
-                    group.net_minor,
-                    group.tax_minor,
-                )
-            )
-        for moved_minor in (-document.credit_applied_minor, issued.to_balance_minor):
-            if moved_minor:
-                entry = (draft.customer.pk, draft.currency, moved_minor, document_id, number[1])
-                self.balances.append(entry)
-        self._post(document_id, draft, issued.to_balance_minor)
-        self._event(issued)
-        return issued
-
-    def _head(self, issued: Issued, sequence: int) -> None:
-        draft, document = issued.draft, issued.draft.document
-        if document.is_credit_note:
+        if is_note:
             status, credit_to = "issued", "refund" if draft.refunds else "balance"
         else:
-            status, credit_to = "paid" if not document.amount_due_minor else "open", ""
-        self.documents.append(
+            status, credit_to = "paid" if not issued.amount_due_minor else "open", ""
+        self.heads.append(
             (
-                issued.id,
+                document_id,
                 issued.public_id,
                 self.seller.pk,
-                draft.customer.pk,
+                buyer.id,
                 draft.subscription_id,
                 issued.kind,
                 status,
-                issued.number,
-                sequence,
                 draft.currency,
-                draft.customer.language,
+                buyer.language,
                 self.as_of,
                 issued.due_on,
                 self.letterhead.pk,
-                json.dumps(bill_to_of(draft.customer)),
-                "" if document.is_credit_note else ocr_reference(sequence),
+                as_json(buyer.bill_to),
                 document.subtotal_minor,
                 document.discount_minor,
                 document.net_minor,
@@ -359,6 +324,20 @@ class _Batch:
                 "",
             )
         )
+        self.taxes += [
+            (
+                document_id,
+                group.category,
+                group.percent,
+                group.is_inclusive,
+                group.name,
+                group.net_minor,
+                group.tax_minor,
+            )
+            for group in document.taxes
+        ]
+        self._post(document_id, draft, issued.to_balance_minor)
+        return issued
 
     def _settle_note(self, draft: DraftDocument, outstanding: dict[int, list[int]]) -> int:
         """Reduce what is unpaid, pay back what is to be; what is left goes to the balance."""
@@ -372,7 +351,7 @@ class _Batch:
             self.seller,
             self.as_of,
             self.actor,
-            draft.customer.pk,
+            draft.buyer.id,
             draft.currency,
             left,
             sorted(corrected),
@@ -395,34 +374,33 @@ class _Batch:
         return left
 
     def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
-        document, account = draft.document, self.books.account
+        document, by_role = draft.document, self.books.by_role
         sign = -1 if document.is_credit_note else 1
-        receivable = account(Account.Role.RECEIVABLE)
-        balance = account(Account.Role.CUSTOMER_BALANCE)
+        receivable = by_role[Account.Role.RECEIVABLE]
+        balance = by_role[Account.Role.CUSTOMER_BALANCE]
+        credits = [(self._income_account(line), sign * line.net_minor) for line in document.lines]
+        credits.append((by_role[Account.Role.VAT], sign * document.tax_minor))
+        credits.append((by_role[Account.Role.ROUNDING], sign * document.rounding_minor))
+        # What the balance pays comes off the receivable, what goes to it is owed again.
+        credits.append((balance, to_balance_minor - document.credit_applied_minor))
         sums: dict[int, int] = {}
-        for line in document.lines:
-            credit = self._income_account(line)
-            sums[credit] = sums.get(credit, 0) + sign * line.net_minor
-        vat = account(Account.Role.VAT)
-        sums[vat] = sums.get(vat, 0) + sign * document.tax_minor
-        rounding = account(Account.Role.ROUNDING)
-        sums[rounding] = sums.get(rounding, 0) + sign * document.rounding_minor
-        postings: list[Posting] = []
-        for credit, amount_minor in sums.items():
-            postings += between(receivable, credit, amount_minor)
-        postings += between(balance, receivable, document.credit_applied_minor)
-        postings += between(receivable, balance, to_balance_minor)
+        for account, amount_minor in credits:
+            if amount_minor:
+                sums[account] = sums.get(account, 0) + amount_minor
         is_book_currency = draft.currency == self.seller.currency
-        for posting in postings:
+        for account, amount_minor in sums.items():
+            if not amount_minor:
+                continue
+            is_charge = amount_minor > 0
             self.transfers.append(
                 (
                     self.seller.pk,
-                    draft.customer.pk,
-                    posting.debit,
-                    posting.credit,
+                    draft.buyer.id,
+                    receivable if is_charge else account,
+                    account if is_charge else receivable,
                     draft.currency,
-                    posting.amount_minor,
-                    posting.amount_minor if is_book_currency else None,
+                    abs(amount_minor),
+                    abs(amount_minor) if is_book_currency else None,
                     1 if is_book_currency else None,
                     self.as_of,
                     "invoice",
@@ -440,29 +418,23 @@ class _Batch:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
         return self.books.revenue("3041")
 
-    def _event(self, issued: Issued) -> None:
+    def _event(self, issued: Issued) -> tuple[Any, ...]:
         is_note = issued.kind == Invoice.Kind.CREDIT_NOTE
         data = {
             "number": issued.number,
-            "customer": issued.draft.customer.public_id,
+            "customer": issued.draft.buyer.public_id,
             "currency": issued.draft.currency,
             "total_minor": issued.total_minor,
         }
-        self.events.append(
-            (
-                new_public_id("evt"),
-                self.seller.public_id,
-                "credit_note.issued" if is_note else "invoice.finalized",
-                issued.public_id,
-                self.as_of,
-                self.actor,
-                json.dumps(data),
-            )
+        return (
+            new_public_id("evt"),
+            self.seller.public_id,
+            "credit_note.issued" if is_note else "invoice.finalized",
+            issued.public_id,
+            self.as_of,
+            self.actor,
+            as_json(data),
         )
-
-
-def _kind(draft: DraftDocument) -> str:
-    return Invoice.Kind.CREDIT_NOTE if draft.document.is_credit_note else Invoice.Kind.INVOICE
 
 
 def _description(terms: Any) -> str:
@@ -471,7 +443,7 @@ def _description(terms: Any) -> str:
 
 
 def _tiers(line: Line) -> str:
-    return json.dumps(
+    return as_json(
         [
             {
                 "up_to": None if tier.up_to is None else f"{tier.up_to:f}",
@@ -487,7 +459,7 @@ def _tiers(line: Line) -> str:
 
 @lru_cache(maxsize=1000)
 def _tax_json(treatment: Treatment) -> str:
-    return json.dumps(json_of(treatment))
+    return as_json(json_of(treatment))
 
 
 def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:
@@ -594,14 +566,17 @@ def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_o
         )
 
 
-def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> None:
-    """Say from when each subscription is due again, and move its status along with its dates."""
+def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:
+    """Say from when each subscription is due again, and move its status along with its dates.
+
+    Returns the events of those whose status has moved.
+    """
     if drafts.redemptions:
         CouponRedemption.objects.bulk_update(
             drafts.redemptions, ["is_spent", "expires_on", "fixed_by"]
         )
     if not drafts.bills:
-        return
+        return []
     rows, events = [], []
     for subscription_id, bill in drafts.bills.items():
         contract = drafts.contracts[subscription_id]
@@ -624,7 +599,7 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> None:
                     contract.public_id,
                     as_of,
                     actor,
-                    json.dumps({"from": contract.status}),
+                    as_json({"from": contract.status}),
                 )
             )
     with connection.cursor() as cursor:
@@ -635,9 +610,11 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> None:
             " access = CASE WHEN v.status = 'ended' THEN 'none' ELSE s.access END"
             " FROM unnest(%s::bigint[], %s::date[], %s::date[], %s::text[], %s::bigint[])"
             " AS v (id, next_bill_on, window_on, status, plan_id) WHERE s.id = v.id",
-            [as_of, *(list(column) for column in zip(*rows, strict=True))],
+            [as_of, *map(array_of, zip(*rows, strict=True))],
         )
-    copy_rows("events_event", _EVENT_COLUMNS, events)
+        if cursor.rowcount != len(rows):
+            raise IntegrityError("A subscription was deleted while it was billed.")
+    return events
 
 
 _STATUS_EVENTS = {
@@ -647,10 +624,10 @@ _STATUS_EVENTS = {
     "trialing": "subscription.trial_resumed",
 }
 _DOCUMENT_COLUMNS = (
-    "id, public_id, seller_id, customer_id, subscription_id, kind, status, number, sequence,"
-    " currency, language, issued_on, due_on, letterhead_id, bill_to, reference, subtotal_minor,"
-    " discount_minor, net_minor, tax_minor, rounding_minor, total_minor, credit_applied_minor,"
-    " amount_due_minor, credit_to, closed_on, reason"
+    "id, public_id, seller_id, customer_id, subscription_id, kind, status, currency, language,"
+    " issued_on, due_on, letterhead_id, bill_to, subtotal_minor, discount_minor, net_minor,"
+    " tax_minor, rounding_minor, total_minor, credit_applied_minor, amount_due_minor, credit_to,"
+    " closed_on, reason, sequence, number, reference"
 )
 _LINE_COLUMNS = (
     "id, invoice_id, position, kind, subscription_id, price_id, description, starts_on, ends_on,"

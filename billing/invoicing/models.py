@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce
+from billing.events.triggers import FrozenOnce, ReferencesExist
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
@@ -99,10 +99,21 @@ class Invoice(Stateful):
     LIFECYCLE = DOCUMENT_LIFECYCLE
 
     public_id = PublicIdField(prefix="inv")
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="documents")
+    seller = models.ForeignKey(
+        Seller,
+        on_delete=models.PROTECT,
+        related_name="documents",
+        db_index=False,
+        db_constraint=False,
+    )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="documents")
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, null=True, related_name="documents", db_index=False
+        Subscription,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="documents",
+        db_index=False,
+        db_constraint=False,
     )
     kind = models.CharField(max_length=11, choices=Kind, default=Kind.INVOICE)
     status = models.CharField(max_length=13, choices=Status, default=Status.DRAFT)
@@ -113,7 +124,11 @@ class Invoice(Stateful):
     issued_on = models.DateField()
     due_on = models.DateField()
     letterhead = models.ForeignKey(
-        Letterhead, on_delete=models.PROTECT, related_name="+", db_index=False
+        Letterhead,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     bill_to = models.JSONField(help_text="The customer as it stood on the day of issue.")
     reference = models.CharField(
@@ -171,6 +186,7 @@ class Invoice(Stateful):
             models.Index(fields=["seller", "number"], name="document_by_number"),
         ]
         triggers = [
+            ReferencesExist(name="document_refers_to_rows_that_exist"),
             FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=["status", "paid_minor", "credited_minor", "closed_on", "reason"],
@@ -236,10 +252,20 @@ class InvoiceLine(models.Model):
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=9, choices=Kind)
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Subscription,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     price = models.ForeignKey(
-        Price, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Price,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     description = models.CharField(max_length=500)
     starts_on = models.DateField(null=True)
@@ -270,9 +296,10 @@ class InvoiceLine(models.Model):
             )
         ]
         triggers = [
+            ReferencesExist(name="line_refers_to_rows_that_exist"),
             pgtrigger.Protect(
                 name="issued_line_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -317,13 +344,25 @@ class Coverage(models.Model):
         ONCE = 3
 
     line = models.OneToOneField(
-        InvoiceLine, on_delete=models.PROTECT, primary_key=True, related_name="coverage"
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        primary_key=True,
+        related_name="coverage",
+        db_constraint=False,
     )
     subscription = models.ForeignKey(
-        Subscription, on_delete=models.PROTECT, related_name="coverages", db_index=False
+        Subscription,
+        on_delete=models.PROTECT,
+        related_name="coverages",
+        db_index=False,
+        db_constraint=False,
     )
     item = models.ForeignKey(
-        SubscriptionItem, on_delete=models.PROTECT, related_name="coverages", db_index=False
+        SubscriptionItem,
+        on_delete=models.PROTECT,
+        related_name="coverages",
+        db_index=False,
+        db_constraint=False,
     )
     kind = models.SmallIntegerField(choices=Kind)
     part = models.SmallIntegerField(default=0)
@@ -353,6 +392,12 @@ class Coverage(models.Model):
         ]
         indexes = [
             models.Index(fields=["subscription", "ends_on"], name="coverage_in_the_open_window")
+        ]
+        triggers = [
+            ReferencesExist(name="coverage_refers_to_rows_that_exist"),
+            pgtrigger.ReadOnly(
+                name="coverage_stays_with_its_line", fields=["line", "subscription", "item"]
+            ),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ import json
 import logging
 import warnings
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any
 
 from django.core.files.storage import Storage
@@ -64,6 +64,8 @@ _CUSTOMER_KEYS = {
     "external_id": "external_id",
     "public_id": "id",
 }
+_CUSTOMER_ITEMS = tuple(_CUSTOMER_KEYS.items())
+BILL_TO_COLUMNS = (*_CUSTOMER_KEYS, "country", "collection")
 
 
 def letterhead_of(seller: Seller) -> Snapshot:
@@ -83,13 +85,14 @@ def digest_of(content: Snapshot) -> str:
 def bill_to_of(customer: Customer | Mapping[str, Any]) -> Snapshot:
     """The customer as it stands on a document: ``Invoice.bill_to``.
 
-    Takes a customer, or a row of its columns by name as a set-based biller reads them. ``auto``
+    Takes a customer, or a row of ``BILL_TO_COLUMNS`` as a set-based biller reads them. ``auto``
     says that we take the money ourselves, so that the document does not ask for it.
     """
-    get = customer.__getitem__ if isinstance(customer, Mapping) else partial(getattr, customer)
-    content = {key: value for name, key in _CUSTOMER_KEYS.items() if (value := get(name))}
-    content["country"] = str(get("country"))
-    if get("collection") == Customer.Collection.AUTOMATIC:
+    if isinstance(customer, Customer):
+        customer = {name: getattr(customer, name) for name in BILL_TO_COLUMNS}
+    content = {key: value for name, key in _CUSTOMER_ITEMS if (value := customer[name])}
+    content["country"] = str(customer["country"])
+    if customer["collection"] == Customer.Collection.AUTOMATIC:
         content["auto"] = True
     return content
 

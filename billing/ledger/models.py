@@ -3,6 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
+from billing.events.triggers import ReferencesExist
 from catalog.models import AmountField
 from customers.models import CurrencyField, Customer, Seller
 
@@ -33,6 +34,8 @@ class Account(models.Model):
             )
         ]
 
+        triggers = [pgtrigger.Protect(name="account_is_never_deleted", operation=pgtrigger.Delete)]
+
     def __str__(self) -> str:
         return f"{self.number} {self.name}"
 
@@ -51,15 +54,30 @@ class Transfer(models.Model):
         BALANCE = "balance"
         RECOGNITION = "recognition"
 
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="+", db_index=False)
+    seller = models.ForeignKey(
+        Seller, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
+    )
     customer = models.ForeignKey(
-        Customer, on_delete=models.PROTECT, null=True, related_name="+", db_index=False
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        db_index=False,
+        db_constraint=False,
     )
     debit_account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="debits", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="debits",
+        db_index=False,
+        db_constraint=False,
     )
     credit_account = models.ForeignKey(
-        Account, on_delete=models.PROTECT, related_name="credits", db_index=False
+        Account,
+        on_delete=models.PROTECT,
+        related_name="credits",
+        db_index=False,
+        db_constraint=False,
     )
     currency = CurrencyField()
     amount_minor = models.BigIntegerField()
@@ -81,6 +99,7 @@ class Transfer(models.Model):
             ),
         ]
         triggers = [
+            ReferencesExist(name="transfer_refers_to_rows_that_exist"),
             pgtrigger.Protect(
                 name="transfer_is_append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,

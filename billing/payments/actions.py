@@ -8,15 +8,16 @@ from django.db.models import F
 
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
+from billing.events.bulk import copy_rows, take_ids
 from billing.events.public_ids import new_public_id
 from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice
-from billing.invoicing.issuing import Issued, copy_rows, move_balances, take_ids
+from billing.invoicing.issuing import Issued, move_balances
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
-from customers.models import Customer, Seller
+from customers.models import Seller
 
 
 def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
@@ -26,7 +27,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
         for document in issued
         if document.kind == Invoice.Kind.INVOICE
         and document.amount_due_minor
-        and document.draft.customer.collection == Customer.Collection.AUTOMATIC
+        and document.draft.buyer.is_charged
     ]
     if not due:
         return
@@ -40,7 +41,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
                 payment_id,
                 new_public_id("pay"),
                 seller.pk,
-                document.draft.customer.pk,
+                document.draft.buyer.id,
                 document.draft.currency,
                 document.amount_due_minor,
                 "planned",

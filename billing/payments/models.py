@@ -5,6 +5,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
+from billing.events.triggers import ReferencesExist
 from billing.invoicing.models import Invoice
 from customers.models import CurrencyField, Customer, Seller
 
@@ -40,9 +41,15 @@ class Payment(Stateful):
 
     public_id = PublicIdField(prefix="pay")
     seller = models.ForeignKey(
-        Seller, on_delete=models.PROTECT, related_name="payments", db_index=False
+        Seller,
+        on_delete=models.PROTECT,
+        related_name="payments",
+        db_index=False,
+        db_constraint=False,
     )
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="payments")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="payments", db_constraint=False
+    )
     currency = CurrencyField()
     amount_minor = models.BigIntegerField()
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
@@ -71,7 +78,9 @@ class Payment(Stateful):
                 name="succeeded_payment_has_its_day",
             ),
             models.UniqueConstraint(
-                fields=["gateway", "gateway_key"], name="payment_is_sent_to_a_gateway_once"
+                fields=["gateway", "gateway_key"],
+                condition=Q(gateway_key__isnull=False),
+                name="payment_is_sent_to_a_gateway_once",
             ),
         ]
         indexes = [
@@ -82,6 +91,7 @@ class Payment(Stateful):
             )
         ]
         triggers = [
+            ReferencesExist(name="payment_refers_to_rows_that_exist"),
             pgtrigger.ReadOnly(
                 name="payment_amount_is_never_edited",
                 fields=["seller", "customer", "currency", "amount_minor"],
@@ -126,7 +136,9 @@ class PaymentAllocation(models.Model):
         SETTLED = "settled"
         RELEASED = "released"
 
-    payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="allocations")
+    payment = models.ForeignKey(
+        Payment, on_delete=models.PROTECT, related_name="allocations", db_constraint=False
+    )
     invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="allocations")
     amount_minor = models.BigIntegerField()
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
@@ -148,6 +160,10 @@ class PaymentAllocation(models.Model):
             ),
         ]
         triggers = [
+            ReferencesExist(name="allocation_refers_to_rows_that_exist"),
+            pgtrigger.ReadOnly(
+                name="allocation_stays_with_its_payment", fields=["payment", "invoice"]
+            ),
             pgtrigger.Trigger(
                 name="payment_settles_no_more_than_it_has",
                 when=pgtrigger.After,
@@ -156,7 +172,7 @@ class PaymentAllocation(models.Model):
                 level=pgtrigger.Row,
                 condition=pgtrigger.Q(new__state="settled"),
                 func=_SETTLES_NO_MORE_THAN_IT_HAS,
-            )
+            ),
         ]
 
     def __str__(self) -> str:

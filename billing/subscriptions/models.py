@@ -34,6 +34,15 @@ _OF_CUSTOMERS_SELLER = pgtrigger.Func(
     """
 )
 
+# A bill up to a day charges for nothing that begins later.
+_HAS_NOT_BEEN_BILLED = """
+    IF OLD.starts_on <= (SELECT billed_through FROM subscriptions_subscription
+                         WHERE id = OLD.subscription_id) THEN
+        RAISE EXCEPTION 'item % has been billed', OLD.id USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN OLD;
+"""
+
 
 @pghistory.track(
     pghistory.InsertEvent(),
@@ -73,11 +82,17 @@ class Subscription(Stateful):
     }
 
     public_id = PublicIdField(prefix="sub")
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="subscriptions")
+    seller = models.ForeignKey(
+        Seller, on_delete=models.PROTECT, related_name="subscriptions", db_index=False
+    )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="subscriptions")
     external_id = models.CharField(max_length=100, null=True, blank=True)
     plan = models.ForeignKey(
-        Plan, on_delete=models.PROTECT, related_name="subscriptions", help_text="The present one."
+        Plan,
+        on_delete=models.PROTECT,
+        related_name="subscriptions",
+        db_index=False,
+        help_text="The present one.",
     )
     currency = CurrencyField()
     time_zone = models.CharField(max_length=50)
@@ -114,7 +129,9 @@ class Subscription(Stateful):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["seller", "external_id"], name="subscription_external_id_is_unique"
+                fields=["seller", "external_id"],
+                condition=Q(external_id__isnull=False),
+                name="subscription_external_id_is_unique",
             ),
             models.CheckConstraint(
                 condition=Q(ends_on__isnull=True) | Q(ends_on__gte=F("starts_on")),
@@ -151,6 +168,11 @@ class Subscription(Stateful):
             ),
             pgtrigger.ReadOnly(
                 name="subscription_currency_is_never_changed", fields=["currency", "time_zone"]
+            ),
+            pgtrigger.Protect(
+                name="billed_subscription_is_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__billed_through__isnull=False),
             ),
         ]
 
@@ -193,6 +215,14 @@ class SubscriptionItem(models.Model):
                     (DateRange("starts_on", "ends_on"), RangeOperators.OVERLAPS),
                 ],
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="billed_item_is_never_deleted",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Delete,
+                func=_HAS_NOT_BEEN_BILLED,
+            )
         ]
 
     def __str__(self) -> str:

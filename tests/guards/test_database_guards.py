@@ -18,6 +18,7 @@ from django.db.models import Model
 
 from billing.events.models import Delivery, Event
 from billing.events.public_ids import PublicIdField
+from billing.events.triggers import unconstrained_keys
 from billing.invoicing.models import (
     BalanceEntry,
     Coverage,
@@ -29,7 +30,7 @@ from billing.invoicing.models import (
 )
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
-from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause
+from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
 from tests.factories import (
@@ -100,6 +101,16 @@ def truncated(table: str) -> Statement:
     return lambda world: f"TRUNCATE {table}"
 
 
+def dangling(
+    guard: str, row: str, model: type[Model], beside: tuple[str, ...] = (), **changes: str
+) -> list[Case]:
+    """A case for each key that no constraint checks: the row that it names is not there."""
+    return [
+        Case(guard, copied(row, **{**changes, key.column: "-1"}), beside)
+        for key in unconstrained_keys(model)
+    ]
+
+
 def _where(row: Model) -> str:
     return f"WHERE {row._meta.pk.column} = {row.pk}"
 
@@ -144,6 +155,8 @@ CASES = [
     Case("transfer_is_append_only", changed("transfer", amount_minor="amount_minor + 1")),
     Case("transfer_is_append_only", removed("transfer")),
     Case("transfers_are_never_truncated", truncated("ledger_transfer")),
+    Case("account_is_never_deleted", removed("debit")),
+    *dangling("transfer_refers_to_rows_that_exist", "transfer", Transfer),
     # Tax
     Case("tax_rate_is_in_range", copied("rate", category=NEW_CODE, percent="100.5")),
     Case(
@@ -160,6 +173,8 @@ CASES = [
         changed("subscription", seller_id="{other_seller.pk}"),
     ),
     Case("subscription_currency_is_never_changed", changed("subscription", currency="'EUR'")),
+    Case("billed_subscription_is_never_deleted", removed("bare_subscription")),
+    Case("billed_item_is_never_deleted", removed("lone_item")),
     Case(
         "item_ends_after_it_starts",
         changed("item", ends_on="starts_on - 1"),
@@ -219,6 +234,17 @@ CASES = [
     Case("issued_tax_is_never_edited", changed("vat", tax_minor="tax_minor + 1")),
     Case("line_is_not_credited_beyond_its_amount", changed("coverage", credited_minor="10001")),
     Case("item_is_not_billed_twice_for_a_day", copied("coverage", line_id="{bare_line.pk}")),
+    Case("coverage_stays_with_its_line", changed("coverage", line_id="{bare_line.pk}")),
+    Case("coverage_stays_with_its_line", changed("coverage", item_id="{lone_item.pk}")),
+    *dangling("document_refers_to_rows_that_exist", "invoice", Invoice, **NEW_NUMBER),
+    *dangling("line_refers_to_rows_that_exist", "line", InvoiceLine),
+    *dangling(
+        "coverage_refers_to_rows_that_exist",
+        "coverage",
+        Coverage,
+        beside=("item_is_not_billed_twice_for_a_day",),
+        line_id="{bare_line.pk}",
+    ),
     Case("one_off_item_is_not_zero", copied("one_off", amount_minor="0")),
     Case(
         "billed_one_off_item_is_never_edited",
@@ -239,6 +265,9 @@ CASES = [
     Case("payment_amount_is_never_edited", changed("payment", amount_minor="amount_minor + 1")),
     Case("payment_amount_is_never_edited", changed("payment", currency="'EUR'")),
     Case("payment_is_never_deleted", removed("foreign")),
+    *dangling("payment_refers_to_rows_that_exist", "payment", Payment, gateway_key="'b'"),
+    *dangling("allocation_refers_to_rows_that_exist", "allocation", PaymentAllocation),
+    Case("allocation_stays_with_its_payment", changed("plan_to_pay", payment_id="{foreign.pk}")),
     Case(
         "payment_state_follows_its_lifecycle",
         changed("planned", state="'succeeded'", received_on="'2026-03-01'"),
@@ -320,7 +349,22 @@ def _agreement(seller: Any, customer: Any) -> World:
             value=Decimal(1),
         ),
         "rate": TaxRate.objects.create(country="XX", category="standard", percent=25),
+        "lone_item": _billed(customer).items.get(),
+        "bare_subscription": _without_items(_billed(customer)),
     }
+
+
+def _billed(customer: Any) -> Subscription:
+    subscription = SubscriptionFactory(customer=customer)
+    Subscription.objects.filter(pk=subscription.pk).update(billed_through=DAY)
+    return subscription
+
+
+def _without_items(subscription: Subscription) -> Subscription:
+    with pgtrigger.ignore("subscriptions.SubscriptionItem:billed_item_is_never_deleted"):
+        subscription.items.all().delete()
+    subscription.cycles.all().delete()
+    return subscription
 
 
 def _documents(seller: Any, customer: Any, made: World) -> World:
