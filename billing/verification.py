@@ -8,9 +8,11 @@ was kept: they are for after a restore, and for the day when a guard has failed.
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import pgtrigger
 from django.db import connection, transaction
 
 from billing.engine.money import major_string
+from billing.events.triggers import ReferencesExist, unconstrained_keys
 
 Invariant = Callable[[], Iterator[str]]
 
@@ -199,6 +201,16 @@ def transfers_have_documents() -> Iterator[str]:
         yield f"Transfer {transfer} was written for {document} {document_id}, which is not there."
 
 
+def references_lead_to_rows() -> Iterator[str]:
+    """Keys that no constraint checks name rows that are there."""
+    for model, trigger in pgtrigger.registered():
+        for key in unconstrained_keys(model) if isinstance(trigger, ReferencesExist) else ():
+            table, target = model._meta.db_table, key.related_model._meta.db_table
+            query = _DANGLING.format(table=table, column=key.column, target=target)
+            for (missing,) in _rows(query):
+                yield f"{table}: {key.column} {missing} is not in {target}."
+
+
 INVARIANTS: dict[str, Invariant] = {
     invariant.__name__: invariant
     for invariant in (
@@ -215,6 +227,7 @@ INVARIANTS: dict[str, Invariant] = {
         no_day_is_billed_twice,
         charges_have_coverage,
         lines_give_back_no_more_than_they_billed,
+        references_lead_to_rows,
         parties_agree,
         documents_have_events,
         events_are_on_their_way,
@@ -556,6 +569,10 @@ _HALF_FANNED_OUT = """
     WHERE NOT e.is_fanned_out AND EXISTS (
         SELECT 1 FROM events_delivery d WHERE d.event_id = e.id)
     ORDER BY e.id
+"""
+_DANGLING = """
+    SELECT DISTINCT f.{column} FROM {table} f LEFT JOIN {target} t ON t.id = f.{column}
+    WHERE f.{column} IS NOT NULL AND t.id IS NULL ORDER BY f.{column}
 """
 _ORPHANED_TRANSFERS = """
     SELECT t.id, t.document, t.document_id FROM ledger_transfer t

@@ -101,9 +101,7 @@ def truncated(table: str) -> Statement:
     return lambda world: f"TRUNCATE {table}"
 
 
-def dangling(
-    guard: str, row: str, model: type[Model], beside: tuple[str, ...] = (), **changes: str
-) -> list[Case]:
+def dangling(guard: str, row: str, model: type[Model], *beside: str, **changes: str) -> list[Case]:
     """A case for each key that no constraint checks: the row that it names is not there."""
     return [
         Case(guard, copied(row, **{**changes, key.column: "-1"}), beside)
@@ -242,7 +240,7 @@ CASES = [
         "coverage_refers_to_rows_that_exist",
         "coverage",
         Coverage,
-        beside=("item_is_not_billed_twice_for_a_day",),
+        "item_is_not_billed_twice_for_a_day",
         line_id="{bare_line.pk}",
     ),
     Case("one_off_item_is_not_zero", copied("one_off", amount_minor="0")),
