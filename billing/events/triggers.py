@@ -36,13 +36,15 @@ class ReferencesExist(pgtrigger.Trigger):
         return "\n".join([*checks, "RETURN NULL;"])
 
     def _check(self, field: Any) -> str:
-        # A subquery for each row keeps to the primary key's index however large the tables grow
+        # A subquery for each key keeps to the primary key's index however large the table grows
         # after the plan was made.
         column, table = field.column, field.remote_field.model._meta.db_table
         name = self.name
         return f"""
-            SELECT {column} INTO missing FROM added WHERE {column} IS NOT NULL
-                AND (SELECT true FROM {table} WHERE id = added.{column}) IS NULL LIMIT 1;
+            SELECT named.id INTO missing FROM (SELECT DISTINCT {column} AS id FROM added) named
+                WHERE named.id IS NOT NULL
+                    AND (SELECT true FROM {table} target WHERE target.id = named.id) IS NULL
+                LIMIT 1;
             IF FOUND THEN
                 RAISE EXCEPTION '{column} %: there is no such row in {table}', missing
                     USING ERRCODE = 'foreign_key_violation', CONSTRAINT = '{name}';

@@ -1,7 +1,9 @@
 """Billing whatever is due, in batches that any number of workers run beside each other."""
 
+import gc
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -75,7 +77,7 @@ def _bill_batch(seller: Seller, as_of: date, actor: str, batch_size: int, run: B
     """Claim and bill one batch; the number of customers claimed. A refused batch is bisected."""
     ids: list[int] = []
     try:
-        with transaction.atomic():
+        with _without_collector(), transaction.atomic():
             ids = claim(seller, as_of, batch_size, list(run.refused))
             if not ids:
                 return 0
@@ -86,6 +88,18 @@ def _bill_batch(seller: Seller, as_of: date, actor: str, batch_size: int, run: B
     else:
         run.add(billed)
     return len(ids)
+
+
+@contextmanager
+def _without_collector() -> Iterator[None]:
+    """A batch makes many objects and no cycles: to look for those takes a quarter of its time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def _bill_part(

@@ -14,7 +14,7 @@ from django.db import IntegrityError, connection
 
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
-from billing.events.bulk import as_json, copy_rows, take_ids
+from billing.events.bulk import NULL, as_json, copy_rows, take_ids
 from billing.events.lookups import array_of
 from billing.events.public_ids import new_public_id
 from billing.invoicing.drafting import DraftDocument, Drafts
@@ -28,10 +28,10 @@ from billing.tax.rates import json_of
 from customers.models import Seller
 
 COVERAGE_KIND = {
-    RECURRING: Coverage.Kind.RECURRING,
-    USAGE: Coverage.Kind.USAGE,
-    MINIMUM: Coverage.Kind.MINIMUM,
-    ONCE: Coverage.Kind.ONCE,
+    RECURRING: Coverage.Kind.RECURRING.value,
+    USAGE: Coverage.Kind.USAGE.value,
+    MINIMUM: Coverage.Kind.MINIMUM.value,
+    ONCE: Coverage.Kind.ONCE.value,
 }
 PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
@@ -108,6 +108,7 @@ class _Batch:
 
     def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
+        self.day = as_of.isoformat()
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
         self.heads: list[tuple[Any, ...]] = []
@@ -176,7 +177,6 @@ class _Batch:
             line_id = next(line_ids)
             contract = line.context if isinstance(line.context, Contract) else None
             terms = contract.terms[line.item.price.ref] if contract and line.item else None
-            description = _description(terms) if terms else line.context.description
             self.lines.append(
                 (
                     line_id,
@@ -184,21 +184,21 @@ class _Batch:
                     position,
                     line.kind,
                     contract.id if contract else line.context.subscription_id,
-                    terms.price.pk if terms else None,
-                    description,
-                    line.start,
-                    line.end,
-                    line.quantity,
-                    line.unit_amount,
+                    terms.price.pk if terms else NULL,
+                    terms.description if terms else line.context.description,
+                    line.start or NULL,
+                    line.end or NULL,
+                    NULL if line.quantity is None else line.quantity,
+                    NULL if line.unit_amount is None else line.unit_amount,
                     line.amount_minor,
                     line.discount_minor,
                     line.net_minor,
                     _tax_json(treatment),
                     terms.revenue_account if terms else "3041",
-                    line.days,
-                    line.of_days,
-                    _tiers(line) if line.tiers else None,
-                    line.corrects.ref if line.corrects else None,
+                    NULL if line.days is None else line.days,
+                    NULL if line.of_days is None else line.of_days,
+                    _tiers(line) if line.tiers else NULL,
+                    line.corrects.ref if line.corrects else NULL,
                 )
             )
             if contract and line.covers:
@@ -242,7 +242,7 @@ class _Batch:
                 line_id,
                 subscription_id,
                 line.item.ref,
-                int(COVERAGE_KIND[line.covers]),
+                COVERAGE_KIND[line.covers],
                 line.part,
                 line.start,
                 line.end,
@@ -250,7 +250,7 @@ class _Batch:
                 abs(line.amount_minor),
                 abs(line.amount_minor - line.discount_minor),
                 0,
-                line.quantity if line.covers == USAGE else None,
+                line.quantity if line.covers == USAGE else NULL,
             )
         )
 
@@ -302,12 +302,12 @@ class _Batch:
                 issued.public_id,
                 self.seller.pk,
                 buyer.id,
-                draft.subscription_id,
+                draft.subscription_id or NULL,
                 issued.kind,
                 status,
                 draft.currency,
                 buyer.language,
-                self.as_of,
+                self.day,
                 issued.due_on,
                 self.letterhead.pk,
                 as_json(buyer.bill_to),
@@ -320,7 +320,7 @@ class _Batch:
                 document.credit_applied_minor,
                 document.amount_due_minor,
                 credit_to,
-                self.as_of if status == "paid" else None,
+                self.day if status == "paid" else NULL,
                 "",
             )
         )
@@ -400,9 +400,9 @@ class _Batch:
                     account if is_charge else receivable,
                     draft.currency,
                     abs(amount_minor),
-                    abs(amount_minor) if is_book_currency else None,
-                    1 if is_book_currency else None,
-                    self.as_of,
+                    abs(amount_minor) if is_book_currency else NULL,
+                    1 if is_book_currency else NULL,
+                    self.day,
                     "invoice",
                     document_id,
                 )
@@ -431,15 +431,10 @@ class _Batch:
             self.seller.public_id,
             "credit_note.issued" if is_note else "invoice.finalized",
             issued.public_id,
-            self.as_of,
+            self.day,
             self.actor,
             as_json(data),
         )
-
-
-def _description(terms: Any) -> str:
-    price = terms.price
-    return f"{terms.plan_name} – {price.name}" if price.name else terms.plan_name
 
 
 def _tiers(line: Line) -> str:
@@ -584,7 +579,7 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tu
         rows.append(
             (
                 subscription_id,
-                bill.next_bill_on if status != "ended" or bill.next_bill_on else None,
+                bill.next_bill_on,
                 bill.window_on,
                 status,
                 contract.plan_on(as_of),

@@ -31,6 +31,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
     ]
     if not due:
         return
+    day = as_of.isoformat()
     ids = take_ids("payments_payment", len(due))
     copy_rows(
         "payments_payment",
@@ -46,7 +47,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
                 document.amount_due_minor,
                 "planned",
                 "manual",
-                as_of,
+                day,
                 "",
             )
             for payment_id, document in zip(ids, due, strict=True)

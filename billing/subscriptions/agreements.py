@@ -24,7 +24,7 @@ class Terms:
     price: Price
     plan_id: int
     plan_code: str
-    plan_name: str
+    description: str
     tax_category: str
     revenue_account: str
 
@@ -188,7 +188,7 @@ def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
             price=price,
             plan_id=price.plan_id,
             plan_code=price.plan.code,
-            plan_name=price.plan.name,
+            description=f"{price.plan.name} – {price.name}" if price.name else price.plan.name,
             tax_category=price.plan.product.tax_category,
             revenue_account=price.plan.product.revenue_account,
         )
