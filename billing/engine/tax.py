@@ -45,10 +45,14 @@ class TaxedAmount:
     gross_minor: int
 
     def __post_init__(self) -> None:
-        if self.net_minor + self.tax_minor != self.gross_minor:
-            raise ValueError(
-                f"Net {self.net_minor} and tax {self.tax_minor} are not gross {self.gross_minor}."
-            )
+        _check_gross(self)
+
+
+def _check_gross(taxed: "TaxedAmount | TaxedDocument") -> None:
+    if taxed.net_minor + taxed.tax_minor != taxed.gross_minor:
+        raise ValueError(
+            f"Net {taxed.net_minor} and tax {taxed.tax_minor} are not gross {taxed.gross_minor}."
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,7 @@ class TaxedDocument:
     gross_minor: int
 
     def __post_init__(self) -> None:
-        TaxedAmount(self.net_minor, self.tax_minor, self.gross_minor)
+        _check_gross(self)
         if sum(self.line_nets) != self.net_minor:
             raise ValueError("The lines' nets do not sum to the document's net.")
         if sum(group.tax_minor for group in self.groups) != self.tax_minor:

@@ -15,7 +15,7 @@ from billing.invoicing.issuing import Issued, issue
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
 
-BATCH_SIZE = 500
+BATCH_SIZE = 1000
 
 
 @dataclass(slots=True)
@@ -44,12 +44,14 @@ class BillingRun:
     def add(self, billed: Billed) -> None:
         self.parked += len(billed.parked)
         self.refused |= billed.refused
+        notes = 0
         for document in billed.issued:
-            is_note = document.kind == "credit_note"
-            self.credit_notes += is_note
-            self.invoices += not is_note
-            sign = -1 if is_note else 1
-            self.totals_minor[document.draft.currency] += sign * document.total_minor
+            total_minor = document.total_minor
+            if document.draft.document.is_credit_note:
+                notes, total_minor = notes + 1, -total_minor
+            self.totals_minor[document.draft.currency] += total_minor
+        self.credit_notes += notes
+        self.invoices += len(billed.issued) - notes
 
 
 def bill_due(

@@ -227,6 +227,7 @@ class _Assembly:
     def __init__(self, seller: Seller, drafts: Drafts, as_of: date, lines: dict[int, list[Line]]):
         self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
         self.rates: RateTable | None = None
+        self.sellers: tax.Treatment | None = None
         self.corrected = self._taxes_of_corrected_lines()
         ids = list(lines)
         self.balances = {
@@ -374,9 +375,13 @@ class _Assembly:
             is_inclusive = terms.price.is_tax_inclusive
         else:
             said = source.tax
-        for own in (said, buyer.tax, self.seller.tax):
+        for own in (said, buyer.tax):
             if own is not None:
                 return treatment_of(own)
+        if self.seller.tax is not None:
+            if self.sellers is None:
+                self.sellers = treatment_of(self.seller.tax)
+            return self.sellers
         if self.rates is None:
             self.rates = RateTable.load()
         return self.rates.rate_for(

@@ -108,7 +108,7 @@ class _Batch:
 
     def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
-        self.day = as_of.isoformat()
+        self.seller_id, self.day = seller.pk, as_of.isoformat()
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
         self.heads: list[tuple[Any, ...]] = []
@@ -184,7 +184,7 @@ class _Batch:
                     position,
                     line.kind,
                     contract.id if contract else line.context.subscription_id,
-                    terms.price.pk if terms else NULL,
+                    terms.price_id if terms else NULL,
                     terms.description if terms else line.context.description,
                     line.start or NULL,
                     line.end or NULL,
@@ -236,7 +236,8 @@ class _Batch:
         )
 
     def _cover(self, line_id: int, subscription_id: int, line: Line) -> None:
-        assert line.item and line.start and line.end
+        assert line.item
+        start, end = str(line.start), str(line.end)
         self.coverage.append(
             (
                 line_id,
@@ -244,9 +245,9 @@ class _Batch:
                 line.item.ref,
                 COVERAGE_KIND[line.covers],
                 line.part,
-                line.start,
-                line.end,
-                "{(,)}" if line.covers == ONCE else f"{{[{line.start},{line.end})}}",
+                start,
+                end,
+                "{(,)}" if line.covers == ONCE else f"{{[{start},{end})}}",
                 abs(line.amount_minor),
                 abs(line.amount_minor - line.discount_minor),
                 0,
@@ -300,7 +301,7 @@ class _Batch:
             (
                 document_id,
                 issued.public_id,
-                self.seller.pk,
+                self.seller_id,
                 buyer.id,
                 draft.subscription_id or NULL,
                 issued.kind,
@@ -394,7 +395,7 @@ class _Batch:
             is_charge = amount_minor > 0
             self.transfers.append(
                 (
-                    self.seller.pk,
+                    self.seller_id,
                     draft.buyer.id,
                     receivable if is_charge else account,
                     account if is_charge else receivable,

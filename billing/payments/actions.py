@@ -31,7 +31,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
     ]
     if not due:
         return
-    day = as_of.isoformat()
+    seller_id, day = seller.pk, as_of.isoformat()
     ids = take_ids("payments_payment", len(due))
     copy_rows(
         "payments_payment",
@@ -41,7 +41,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
             (
                 payment_id,
                 new_public_id("pay"),
-                seller.pk,
+                seller_id,
                 document.draft.buyer.id,
                 document.draft.currency,
                 document.amount_due_minor,

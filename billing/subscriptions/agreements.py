@@ -22,6 +22,7 @@ class Terms:
     """What a line says and how it is taxed and booked, for one price."""
 
     price: Price
+    price_id: int
     plan_id: int
     plan_code: str
     description: str
@@ -33,6 +34,7 @@ class Terms:
 class Contract:
     """One subscription's row and its agreement. ``terms`` are those of the prices in it."""
 
+    agreement: Agreement
     id: int
     public_id: str
     seller_id: int
@@ -43,7 +45,6 @@ class Contract:
     billed_through: date | None
     next_bill_on: date | None
     refunds_at_end: bool
-    agreement: Agreement
     terms: dict[int, Terms] = field(default_factory=dict)
 
     def status_on(self, on: date) -> str:
@@ -122,37 +123,15 @@ def _rows(query: str, ids: list[int], make: Any = None) -> list[Any]:
 
 
 def _contract(row: Sequence[Any]) -> Contract:
-    return Contract(
-        id=row[0],
-        public_id=row[1],
-        seller_id=row[2],
-        customer_id=row[3],
-        plan_id=row[4],
-        status=row[5],
-        is_parked=row[6],
-        billed_through=row[7],
-        next_bill_on=row[8],
-        refunds_at_end=row[9],
-        agreement=Agreement(
-            currency=row[10],
-            start=row[11],
-            paid_from=row[12],
-            cycles=[],
-            items=[],
-            pauses=[],
-            end=row[13],
-            is_unused_credited_at_end=row[14],
-            is_final_usage_billed=row[15],
-            is_trial_usage_billed=row[16],
-            billed_until=row[17],
-            window_on=row[18],
-        ),
-    )
+    # The columns stand in the order of the fields.
+    currency, start, paid_from, *rest = row[10:]
+    agreement = Agreement(currency, start, paid_from, [], [], [], *rest)
+    return Contract(agreement, *row[:10])
 
 
 def _item(row: Sequence[Any], terms: Terms) -> Item:
     _, ref, _, quantity, agreed_amount, start, end, keeps_paid, position = row
-    price = _engine_price(terms.price, agreed_amount)
+    price = _engine_price(terms, agreed_amount)
     return Item(ref, price, quantity, start, end, keeps_paid, position)
 
 
@@ -170,15 +149,15 @@ def _grid(unit: str, count: int, anchor: date, day: int) -> Grid:
 _engine_prices: dict[tuple[int, Decimal | None], pricing.Price] = {}
 
 
-def _engine_price(price: Price, agreed_amount: Decimal | None) -> pricing.Price:
-    key = (price.pk, agreed_amount)
-    terms = _engine_prices.get(key) if price.is_used else None
-    if terms is None:
-        terms = price.terms(agreed_amount)
+def _engine_price(terms: Terms, agreed_amount: Decimal | None) -> pricing.Price:
+    key = (terms.price_id, agreed_amount)
+    price = _engine_prices.get(key) if terms.price.is_used else None
+    if price is None:
+        price = terms.price.terms(agreed_amount)
         if len(_engine_prices) >= 100_000:
             _engine_prices.clear()
-        _engine_prices[key] = terms
-    return terms
+        _engine_prices[key] = price
+    return price
 
 
 def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
@@ -186,6 +165,7 @@ def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
     return {
         price.pk: Terms(
             price=price,
+            price_id=price.pk,
             plan_id=price.plan_id,
             plan_code=price.plan.code,
             description=f"{price.plan.name} – {price.name}" if price.name else price.plan.name,
