@@ -154,7 +154,8 @@ class _Draft:
     def __init__(self, agreement: Agreement, usage: Mapping[str, Usage], as_of: date):
         self.agreement, self.usage, self.as_of = agreement, usage, as_of
         self.scale = 10 ** exponent(agreement.currency)
-        self.lines: list[Line] = []
+        self.charges: list[Line] = []
+        self.credits: list[Line] = []
         self.next_on = FOREVER
         self.end = agreement.end or FOREVER
         # A pause that was taken back on its first day keeps no day and cuts no period in two.
@@ -217,17 +218,17 @@ def draft_bill(
             _bill_usage(draft, item, rows, grid)
         else:
             _bill_recurring(draft, item, rows, grid)
-    credits = [line for line in draft.lines if line.kind == "credit"]
+    credits, charges = draft.credits, draft.charges
     credits.sort(key=_in_order_of_items)
     if shifts:
         _unshift(credits, billed, shifts)
-    charges = [line for line in draft.lines if line.kind != "credit"]
     charges.sort(key=_in_reading_order)
     if as_of < draft.end < FOREVER:
         draft.next_on = min(draft.next_on, draft.end)
     # An open shifting pause stops the clock: the days that it will move must stay in sight.
     stopped = [pause.start for pause in agreement.pauses if pause.is_shifting and not pause.end]
-    started = [period.start for period in grid if period.start <= min([as_of, *stopped])]
+    until = min(as_of, *stopped) if stopped else as_of
+    started = [period.start for period in grid if period.start <= until]
     window_on = started[-2] if len(started) > 1 else grid[0].start
     return Bill(
         lines=credits + charges,
@@ -317,15 +318,13 @@ def _open_periods(draft: _Draft) -> Sequence[Period]:
     """The periods of the open window, and so far ahead that the next due day is among them."""
     agreement, as_of = draft.agreement, draft.as_of
     cycles = agreement.cycles
-    ahead = as_of
-    for on in (
+    ahead = max(
+        as_of,
         agreement.paid_from,
-        agreement.billed_until,
-        *(pause.end for pause in agreement.pauses),
-        *(item.start for item in agreement.items),
-    ):
-        if on is not None and on > ahead:
-            ahead = on
+        agreement.billed_until or as_of,
+        *[pause.end or as_of for pause in agreement.pauses],
+        *[item.start for item in agreement.items],
+    )
     since = agreement.window_on
     if since is None and agreement.billed_until is not None:
         since = min(agreement.billed_until, as_of)
@@ -356,7 +355,7 @@ def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
     rated = pricing.rate(item.price, item.quantity)
     amount_minor = draft.minor(rated.fixed + rated.variable)
     if amount_minor:
-        draft.lines.append(
+        draft.charges.append(
             Line(
                 kind="one_off",
                 item=item,
@@ -452,7 +451,7 @@ def _charge_days(
             part = Billed(None, item.ref, RECURRING, *span, [span], amount_minor, amount_minor)
             charged.append(part)
     if amount_minor:
-        draft.lines.append(
+        draft.charges.append(
             Line(
                 kind="recurring",
                 item=item,
@@ -539,7 +538,7 @@ def _credit(
     line_days: int,
     lowered_minor: int = 0,
 ) -> None:
-    draft.lines.append(
+    draft.credits.append(
         Line(
             kind="credit",
             item=item,
@@ -656,7 +655,7 @@ def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None
         for row in parts:
             if owed.quantity is not None and row.quantity is not None:
                 owed.quantity = EXACT.subtract(owed.quantity, row.quantity)
-        draft.lines.append(owed)
+        draft.charges.append(owed)
         return
     assert owed.item
     for row in reversed(parts):

@@ -2,6 +2,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -41,6 +42,47 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
+
+
+_IS_KEPT = """
+    EXECUTE format('SELECT id FROM unnest($1) AS id WHERE (SELECT true FROM %I target'
+                   ' WHERE target.id = id.id) IS NULL LIMIT 1', NEW.target)
+        INTO missing USING NEW.ids;
+    IF missing IS NOT NULL THEN
+        RAISE EXCEPTION '%: there is no such row in %', missing, NEW.target
+            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = NEW.guard;
+    END IF;
+    DELETE FROM events_promise WHERE id = NEW.id;
+    RETURN NULL;
+"""
+
+
+class Promise(models.Model):
+    """Rows that others refer to already and that are there by the commit, or it fails.
+
+    What ``ReferencesExist`` writes for a statement, since PostgreSQL puts off no check of a whole
+    statement, only of a row. No promise outlives its transaction.
+    """
+
+    target = models.CharField(max_length=63, help_text="The table.")
+    ids = ArrayField(models.BigIntegerField())
+    guard = models.CharField(max_length=63, help_text="The trigger that asks.")
+
+    class Meta:
+        triggers = [
+            pgtrigger.Trigger(
+                name="promise_is_kept",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                timing=pgtrigger.Deferred,
+                level=pgtrigger.Row,
+                declare=[("missing", "bigint")],
+                func=_IS_KEPT,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{len(self.ids)} of {self.target}"
 
 
 class Delivery(models.Model):

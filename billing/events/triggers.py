@@ -1,5 +1,6 @@
 """Database triggers that several apps use."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pgtrigger
@@ -23,6 +24,8 @@ class ReferencesExist(pgtrigger.Trigger):
     and writes a lock into the row referred to, which comes to half of all that the database does
     for a bill. What this leaves to others: that the key is not edited, and that the row referred
     to is not deleted, each guarded by a trigger of its own.
+
+    Rows that ``promised`` fields refer to may come later in the transaction.
     """
 
     when = pgtrigger.After
@@ -31,17 +34,32 @@ class ReferencesExist(pgtrigger.Trigger):
     referencing = pgtrigger.Referencing(new="added")
     declare = [("missing", "bigint")]
 
+    def __init__(self, *, promised: Sequence[str] = (), **options: Any):
+        self.promised = promised
+        super().__init__(**options)
+
     def get_func(self, model: Any) -> str:
-        checks = [self._check(field) for field in unconstrained_keys(model)]
+        checks = [
+            self._promise(field) if field.name in self.promised else self._check(field)
+            for field in unconstrained_keys(model)
+        ]
         return "\n".join([*checks, "RETURN NULL;"])
+
+    def _promise(self, field: Any) -> str:
+        return f"""
+            INSERT INTO events_promise (target, ids, guard)
+                SELECT '{field.remote_field.model._meta.db_table}',
+                    array_agg(DISTINCT {field.column}), '{self.name}'
+                FROM added HAVING count(*) > 0;
+        """  # noqa: S608
 
     def _check(self, field: Any) -> str:
         # A subquery for each key keeps to the primary key's index however large the table grows
         # after the plan was made.
         column, table = field.column, field.remote_field.model._meta.db_table
-        name = self.name
+        name, distinct = self.name, "" if field.unique else "DISTINCT"
         return f"""
-            SELECT named.id INTO missing FROM (SELECT DISTINCT {column} AS id FROM added) named
+            SELECT named.id INTO missing FROM (SELECT {distinct} {column} AS id FROM added) named
                 WHERE named.id IS NOT NULL
                     AND (SELECT true FROM {table} target WHERE target.id = named.id) IS NULL
                 LIMIT 1;

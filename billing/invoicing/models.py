@@ -156,9 +156,7 @@ class Invoice(Stateful):
             ("write_off_invoice", "Can write off an invoice"),
         ]
         constraints = [
-            models.UniqueConstraint(
-                fields=["seller", "kind", "sequence"], name="document_number_is_unique"
-            ),
+            models.UniqueConstraint(fields=["seller", "number"], name="document_number_is_unique"),
             models.CheckConstraint(
                 condition=Q(status="draft", sequence__isnull=True, number__isnull=True)
                 | (~Q(status="draft") & Q(sequence__isnull=False, number__isnull=False)),
@@ -183,7 +181,6 @@ class Invoice(Stateful):
             models.Index(
                 fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
             ),
-            models.Index(fields=["seller", "number"], name="document_by_number"),
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
@@ -192,11 +189,7 @@ class Invoice(Stateful):
                 exclude=["status", "paid_minor", "credited_minor", "closed_on", "reason"],
                 once=~pgtrigger.Q(old__status="draft"),
             ),
-            pgtrigger.Protect(
-                name="issued_document_is_never_deleted",
-                operation=pgtrigger.Delete,
-                condition=~pgtrigger.Q(old__status="draft"),
-            ),
+            pgtrigger.Protect(name="document_is_never_deleted", operation=pgtrigger.Delete),
             pgtrigger.FSM(
                 name="document_status_follows_its_lifecycle",
                 field="status",
@@ -248,7 +241,9 @@ class InvoiceLine(models.Model):
         DISCOUNT = "discount"
         ROUNDING = "rounding"
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="lines")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="lines", db_constraint=False
+    )
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=9, choices=Kind)
     subscription = models.ForeignKey(
@@ -296,7 +291,7 @@ class InvoiceLine(models.Model):
             )
         ]
         triggers = [
-            ReferencesExist(name="line_refers_to_rows_that_exist"),
+            ReferencesExist(name="line_refers_to_rows_that_exist", promised=["invoice"]),
             pgtrigger.Protect(
                 name="issued_line_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
             ),
@@ -309,7 +304,9 @@ class InvoiceLine(models.Model):
 class InvoiceTax(models.Model):
     """One VAT group of a document: net and tax at one rate of one category (EN 16931 BG-23)."""
 
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="taxes")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="taxes", db_constraint=False
+    )
     category = models.CharField(max_length=20)
     percent = models.DecimalField(max_digits=7, decimal_places=4)
     is_inclusive = models.BooleanField(default=False)
@@ -320,9 +317,10 @@ class InvoiceTax(models.Model):
     class Meta:
         verbose_name = "VAT group"
         triggers = [
+            ReferencesExist(name="tax_refers_to_rows_that_exist", promised=["invoice"]),
             pgtrigger.Protect(
                 name="issued_tax_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+            ),
         ]
 
     def __str__(self) -> str:

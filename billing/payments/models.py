@@ -139,7 +139,9 @@ class PaymentAllocation(models.Model):
     payment = models.ForeignKey(
         Payment, on_delete=models.PROTECT, related_name="allocations", db_constraint=False
     )
-    invoice = models.ForeignKey(Invoice, on_delete=models.PROTECT, related_name="allocations")
+    invoice = models.ForeignKey(
+        Invoice, on_delete=models.PROTECT, related_name="allocations", db_constraint=False
+    )
     amount_minor = models.BigIntegerField()
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=9, choices=State)
@@ -160,7 +162,7 @@ class PaymentAllocation(models.Model):
             ),
         ]
         triggers = [
-            ReferencesExist(name="allocation_refers_to_rows_that_exist"),
+            ReferencesExist(name="allocation_refers_to_rows_that_exist", promised=["invoice"]),
             pgtrigger.ReadOnly(
                 name="allocation_stays_with_its_payment", fields=["payment", "invoice"]
             ),

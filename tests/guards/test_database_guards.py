@@ -16,7 +16,7 @@ from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, Promise
 from billing.events.public_ids import PublicIdField
 from billing.events.triggers import unconstrained_keys
 from billing.invoicing.models import (
@@ -25,6 +25,7 @@ from billing.invoicing.models import (
     CustomerBalance,
     Invoice,
     InvoiceLine,
+    InvoiceTax,
     NumberSeries,
     OneOffItem,
 )
@@ -121,6 +122,13 @@ CASES = [
     Case("event_is_delivered_once_to_a_subscriber", copied("delivery")),
     Case("event_is_never_edited", changed("event", data="'{{}}'")),
     Case("event_is_never_deleted", removed("lone_event")),
+    Case(
+        "promise_is_kept",
+        lambda world: (
+            "INSERT INTO events_promise (target, ids, guard)"
+            " VALUES ('invoicing_invoice', '{-1}', 'promise_is_kept')"
+        ),
+    ),
     # Sellers and customers
     Case("seller_mode_is_never_changed", changed("seller", is_live="NOT is_live")),
     Case("customer_external_id_is_unique", copied("customer")),
@@ -225,7 +233,7 @@ CASES = [
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
     Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("issued_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
-    Case("issued_document_is_never_deleted", removed("bare_invoice")),
+    Case("document_is_never_deleted", removed("bare_invoice")),
     Case("document_status_follows_its_lifecycle", changed("invoice", status="'issued'")),
     Case("issued_line_is_never_edited", changed("line", amount_minor="amount_minor + 1")),
     Case("issued_line_is_never_edited", removed("bare_line")),
@@ -236,6 +244,7 @@ CASES = [
     Case("coverage_stays_with_its_line", changed("coverage", item_id="{lone_item.pk}")),
     *dangling("document_refers_to_rows_that_exist", "invoice", Invoice, **NEW_NUMBER),
     *dangling("line_refers_to_rows_that_exist", "line", InvoiceLine),
+    *dangling("tax_refers_to_rows_that_exist", "vat", InvoiceTax),
     *dangling(
         "coverage_refers_to_rows_that_exist",
         "coverage",
@@ -264,7 +273,12 @@ CASES = [
     Case("payment_amount_is_never_edited", changed("payment", currency="'EUR'")),
     Case("payment_is_never_deleted", removed("foreign")),
     *dangling("payment_refers_to_rows_that_exist", "payment", Payment, gateway_key="'b'"),
-    *dangling("allocation_refers_to_rows_that_exist", "allocation", PaymentAllocation),
+    *dangling(
+        "allocation_refers_to_rows_that_exist",
+        "allocation",
+        PaymentAllocation,
+        state="'planned'",
+    ),
     Case("allocation_stays_with_its_payment", changed("plan_to_pay", payment_id="{foreign.pk}")),
     Case(
         "payment_state_follows_its_lifecycle",
@@ -512,6 +526,10 @@ def test_what_is_not_yet_issued_used_or_billed_can_be_edited(world: World, row: 
     world["unused_price"] = PriceFactory(plan=world["plan"], code="unused", is_used=False)
     column = {"draft": "net_minor", "unused_price": "amount", "one_off": "amount_minor"}[row]
     run(changed(row, **{column: f"{column} + 0", "currency": "'EUR'"})(world))
+
+
+def test_no_promise_outlives_its_transaction(world: World) -> None:
+    assert not Promise.objects.exists()
 
 
 def test_an_issued_document_is_safe_from_the_orm_too(world: World) -> None:

@@ -8,6 +8,7 @@ from datetime import date
 from decimal import Decimal
 from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from tests.factories import (
 )
 from tests.invoicing.test_snapshots import png
 
+# No two documents of a seller share a number.
+NUMBERS = count(1)
 TIERS: list[dict[str, Any]] = [
     {"up_to": "100", "quantity": "100", "unit_amount": "0.10", "flat_amount": "0", "amount": "10"},
     {"up_to": None, "quantity": "40", "unit_amount": "0.05", "flat_amount": "0", "amount": "2"},
@@ -449,7 +452,7 @@ def hostile(payload: str, corrected: Invoice) -> Invoice:
     line = {"description": payload[:500], "tax": tax, "corrects": corrected.lines.get()}
     return swedish(
         customer=corrected.customer,
-        number=payload[:40],
+        number=f"{payload[:30]} {next(NUMBERS)}",
         reference=payload[:25],
         letterhead=LetterheadFactory(seller=letterhead.seller, content=content),
         bill_to=dict.fromkeys((*corrected.bill_to, "line2", "vat", "org", "external_id"), payload),
