@@ -34,7 +34,7 @@ SYSTEM_BINARIES = (
     "/usr/local/opt/postgresql@*/bin",
     "/usr/local/pgsql/bin",
 )
-DURABLE = {"shared_buffers": "128MB"}
+DURABLE = {"shared_buffers": "128MB", "min_wal_size": "512MB", "jit": "off"}
 THROWAWAY = {
     "shared_buffers": "64MB",
     "fsync": "off",

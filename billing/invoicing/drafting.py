@@ -266,11 +266,8 @@ class _Assembly:
     def _add_all(self, buyer: Buyer) -> None:
         groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
         for line in self.lines.get(buyer.id, ()):
-            source = line.context
-            is_contract = isinstance(source, Contract)
-            currency = source.agreement.currency if is_contract else source.currency
-            subscription_id = source.id if is_contract else source.subscription_id
-            groups[currency, None if buyer.is_consolidated else subscription_id].append(line)
+            owner = None if buyer.is_consolidated else line.context.subscription_id
+            groups[line.context.currency, owner].append(line)
         for (currency, subscription_id), lines in groups.items():
             self._add(buyer, currency, subscription_id, lines)
 
@@ -278,7 +275,7 @@ class _Assembly:
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
     ) -> None:
         treatments = [self._treatment(buyer, line) for line in lines]
-        live = self._live_coupons(buyer, currency, lines)
+        live = self._live_coupons(buyer, currency, lines) if self.redemptions else []
         document = total_bill(
             lines,
             treatments,
@@ -299,10 +296,7 @@ class _Assembly:
             if redemption.coupon.duration == Coupon.Duration.ONCE:
                 redemption.is_spent = True
                 self.drafts.redemptions.append(redemption)
-        owners = {
-            line.context.id if isinstance(line.context, Contract) else line.context.subscription_id
-            for line in lines
-        }
+        owners = {line.context.subscription_id for line in lines}
         self.drafts.documents.append(
             DraftDocument(
                 buyer=buyer,
@@ -310,16 +304,12 @@ class _Assembly:
                 document=document,
                 subscription_id=subscription_id or (owners.pop() if len(owners) == 1 else None),
                 one_offs={
-                    index: line.context
-                    for index, line in enumerate(lines)
-                    if isinstance(line.context, OneOffItem)
+                    index: line.context for index, line in enumerate(lines) if line.item is None
                 },
                 discounted=discounted,
                 treatments=treatments,
                 refunds=any(
-                    isinstance(line.context, Contract) and line.context.refunds_at_end
-                    for line in lines
-                    if line.kind == "credit"
+                    [line.context.refunds_at_end for line in lines if line.kind == "credit"]
                 ),
             )
         )
@@ -417,13 +407,11 @@ def _is_eligible(redemption: CouponRedemption, coupon: Coupon, line: Line) -> bo
     if line.kind == "credit" or line.amount_minor <= 0:
         return False
     source = line.context
-    is_contract = isinstance(source, Contract)
-    owner = source.id if is_contract else source.subscription_id
-    if redemption.subscription_id is not None and redemption.subscription_id != owner:
+    if redemption.subscription_id not in (None, source.subscription_id):
         return False
     if not coupon.plans and not coupon.prices:
         return True
-    if not is_contract or line.item is None:
+    if line.item is None:
         return False
     terms = source.terms[line.item.price.ref]
     return (not coupon.plans or terms.plan_code in coupon.plans) and (

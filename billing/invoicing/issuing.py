@@ -16,7 +16,7 @@ from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.events.bulk import NULL, as_json, copy_rows, take_ids
 from billing.events.lookups import array_of
-from billing.events.public_ids import new_public_id
+from billing.events.public_ids import new_public_id, new_public_ids
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
@@ -119,6 +119,11 @@ class _Batch:
         self.corrections: list[tuple[Line, int]] = []
         self.billed_one_offs: list[tuple[int, int]] = []
         self.credited: dict[int, int] = {}
+        count = len(drafts.documents)
+        self.public_ids = {
+            "invoice": new_public_ids("inv", count),
+            "credit_note": new_public_ids("cn", count),
+        }
 
     def write(self) -> list[Issued]:
         """Write all but the documents themselves, and say what those are to be."""
@@ -165,7 +170,8 @@ class _Batch:
                     balances.append((owner, currency, moved_minor, document.id, document.number))
         copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, rows)
         move_balances(balances, self.as_of)
-        return [self._event(document) for document in issued]
+        event_ids = new_public_ids("evt", len(issued))
+        return list(map(self._event, event_ids, issued))
 
     def _lines(self, document_id: int, draft: DraftDocument, line_ids: Any) -> None:
         document = draft.document
@@ -283,10 +289,11 @@ class _Batch:
     ) -> Issued:
         document, buyer = draft.document, draft.buyer
         is_note = document.is_credit_note
+        kind = "credit_note" if is_note else "invoice"
         issued = Issued(
             document_id,
-            new_public_id("cn" if is_note else "inv"),
-            "credit_note" if is_note else "invoice",
+            next(self.public_ids[kind]),
+            kind,
             draft,
             document.total_minor,
             document.amount_due_minor,
@@ -419,7 +426,7 @@ class _Batch:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
         return self.books.revenue("3041")
 
-    def _event(self, issued: Issued) -> tuple[Any, ...]:
+    def _event(self, public_id: str, issued: Issued) -> tuple[Any, ...]:
         is_note = issued.kind == Invoice.Kind.CREDIT_NOTE
         data = {
             "number": issued.number,
@@ -428,7 +435,7 @@ class _Batch:
             "total_minor": issued.total_minor,
         }
         return (
-            new_public_id("evt"),
+            public_id,
             self.seller.public_id,
             "credit_note.issued" if is_note else "invoice.finalized",
             issued.public_id,

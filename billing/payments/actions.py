@@ -9,7 +9,7 @@ from django.db.models import F
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.bulk import copy_rows, take_ids
-from billing.events.public_ids import new_public_id
+from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.issuing import Issued, move_balances
@@ -33,6 +33,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
         return
     seller_id, day = seller.pk, as_of.isoformat()
     ids = take_ids("payments_payment", len(due))
+    public_ids = new_public_ids("pay", len(due))
     copy_rows(
         "payments_payment",
         "id, public_id, seller_id, customer_id, currency, amount_minor, state, gateway,"
@@ -40,7 +41,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
         [
             (
                 payment_id,
-                new_public_id("pay"),
+                public_id,
                 seller_id,
                 document.draft.buyer.id,
                 document.draft.currency,
@@ -50,7 +51,7 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
                 day,
                 "",
             )
-            for payment_id, document in zip(ids, due, strict=True)
+            for payment_id, public_id, document in zip(ids, public_ids, due, strict=True)
         ],
     )
     copy_rows(

@@ -47,6 +47,14 @@ class Contract:
     refunds_at_end: bool
     terms: dict[int, Terms] = field(default_factory=dict)
 
+    @property
+    def subscription_id(self) -> int:
+        return self.id
+
+    @property
+    def currency(self) -> str:
+        return self.agreement.currency
+
     def status_on(self, on: date) -> str:
         agreement = self.agreement
         return status_on(
