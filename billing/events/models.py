@@ -45,11 +45,13 @@ class Event(models.Model):
 
 
 _IS_KEPT = """
-    EXECUTE format('SELECT id FROM unnest($1) AS id WHERE (SELECT true FROM %I target'
-                   ' WHERE target.id = id.id) IS NULL LIMIT 1', NEW.target)
-        INTO missing USING NEW.ids;
-    IF missing IS NOT NULL THEN
-        RAISE EXCEPTION '%: there is no such row in %', missing, NEW.target
+    EXECUTE format('SELECT count(*) FROM %I WHERE id = ANY ($1)', NEW.target)
+        INTO found USING NEW.ids;
+    IF found < cardinality(NEW.ids) THEN
+        EXECUTE format('SELECT min(named.id) FROM unnest($1) AS named (id)'
+                       ' WHERE NOT EXISTS (SELECT FROM %I target WHERE target.id = named.id)',
+                       NEW.target) INTO found USING NEW.ids;
+        RAISE EXCEPTION '%: there is no such row in %', found, NEW.target
             USING ERRCODE = 'foreign_key_violation', CONSTRAINT = NEW.guard;
     END IF;
     DELETE FROM events_promise WHERE id = NEW.id;
@@ -76,7 +78,7 @@ class Promise(models.Model):
                 operation=pgtrigger.Insert,
                 timing=pgtrigger.Deferred,
                 level=pgtrigger.Row,
-                declare=[("missing", "bigint")],
+                declare=[("found", "bigint")],
                 func=_IS_KEPT,
             )
         ]
