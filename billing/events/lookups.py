@@ -18,7 +18,7 @@ def array_of(values: Iterable[int | str | date | None]) -> str:
 @Field.register_lookup
 @ForeignKey.register_lookup
 class AnyOf(Lookup):
-    """``pk__any_of=ids``: as ``__in``, with all the numbers as one array.
+    """``pk__any_of=array_of(ids)``: as ``__in``, with all the numbers as one array.
 
     ``__in`` sends a parameter a value, which costs Python more than the query costs the database.
     """
@@ -28,4 +28,4 @@ class AnyOf(Lookup):
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
         column, parameters = self.process_lhs(compiler, connection)
-        return f"{column} = ANY(%s::bigint[])", (*parameters, array_of(self.rhs))
+        return f"{column} = ANY(%s::bigint[])", (*parameters, self.rhs)

@@ -70,7 +70,7 @@ class Buyer:
 
 def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
     """Customers by id, in ascending order; those who are gone are left out."""
-    rows = Customer.objects.filter(pk__any_of=customer_ids).order_by("pk").values(*_BUYER_COLUMNS)
+    rows = Customer.objects.filter(pk__any_of=array_of(customer_ids)).order_by("pk")
     return [
         Buyer(
             id=row["id"],
@@ -82,7 +82,7 @@ def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
             tax=row["tax"],
             bill_to=bill_to_of(row),
         )
-        for row in rows
+        for row in rows.values(*_BUYER_COLUMNS)
     ]
 
 
@@ -131,7 +131,7 @@ def draft_documents(
     """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
     scope = scope or Scope()
     drafts = Drafts()
-    ids = [buyer.id for buyer in buyers]
+    ids = array_of([buyer.id for buyer in buyers])
     if scope.one_off_ids is None:
         drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
     contracts = drafts.contracts
@@ -168,14 +168,14 @@ def draft_documents(
     return drafts
 
 
-def _due_subscriptions(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[int]:
+def _due_subscriptions(customer_ids: str, as_of: date, scope: Scope) -> list[int]:
     due = Subscription.objects.filter(customer_id__any_of=customer_ids, next_bill_on__lte=as_of)
     if scope.subscription_id is not None:
         return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
     return list(due.filter(parked_reason="").values_list("pk", flat=True))
 
 
-def _due_one_offs(customer_ids: Sequence[int], as_of: date, scope: Scope) -> list[OneOffItem]:
+def _due_one_offs(customer_ids: str, as_of: date, scope: Scope) -> list[OneOffItem]:
     due = OneOffItem.objects.filter(customer_id__any_of=customer_ids, line=None)
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
@@ -229,7 +229,7 @@ class _Assembly:
         self.rates: RateTable | None = None
         self.sellers: tax.Treatment | None = None
         self.corrected = self._taxes_of_corrected_lines()
-        ids = list(lines)
+        ids = array_of(lines)
         self.balances = {
             (balance.customer_id, balance.currency): balance.balance_minor
             for balance in CustomerBalance.objects.filter(

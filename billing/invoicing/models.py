@@ -106,7 +106,9 @@ class Invoice(Stateful):
         db_index=False,
         db_constraint=False,
     )
-    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="documents")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="documents", db_constraint=False
+    )
     subscription = models.ForeignKey(
         Subscription,
         on_delete=models.PROTECT,
@@ -440,7 +442,12 @@ class OneOffItem(models.Model):
                 name="billed_one_off_item_is_never_edited",
                 exclude=["line"],
                 once=pgtrigger.Q(old__line__isnull=False),
-            )
+            ),
+            pgtrigger.Protect(
+                name="billed_one_off_item_is_never_deleted",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__line__isnull=False),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -74,7 +74,7 @@ class Contract:
 
 def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
     """The contracts by id, with the versions of items that the open window may still touch."""
-    ids = list(subscription_ids)
+    ids = array_of(subscription_ids)
     contracts = {contract.id: contract for contract in _rows(_SUBSCRIPTIONS, ids, _contract)}
     rows = _rows(_ITEMS, ids)
     terms = _load_terms({row[2] for row in rows})
@@ -123,9 +123,9 @@ _PAUSES = """
 """
 
 
-def _rows(query: str, ids: list[int], make: Any = None) -> list[Any]:
+def _rows(query: str, ids: str, make: Any = None) -> list[Any]:
     with connection.cursor() as cursor:
-        cursor.execute(query, [array_of(ids)])
+        cursor.execute(query, [ids])
         rows = cursor.fetchall()
     return [make(row) for row in rows] if make else rows
 

@@ -257,6 +257,7 @@ CASES = [
         "billed_one_off_item_is_never_edited",
         changed("billed_one_off", amount_minor="amount_minor + 1"),
     ),
+    Case("billed_one_off_item_is_never_deleted", removed("billed_one_off")),
     Case("customer_has_one_balance_in_a_currency", copied("balance")),
     Case("customer_balance_is_not_negative", changed("balance", balance_minor="-1")),
     Case("balance_entry_is_append_only", changed("entry", amount_minor="amount_minor + 1")),
