@@ -1,0 +1,69 @@
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import DataError, IntegrityError, connection
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from billing.events.bulk import NULL, copy_rows, take_ids
+
+pytestmark = pytest.mark.django_db
+
+PLAIN = ("Åsa", Decimal("12.50"), date(2026, 3, 1), True)
+HOSTILE = ["", "None", "\\N", "\\.", "a\tb", "a\nb", "a\r\nb", "C:\\temp", '"', NULL[1:]]
+
+
+@pytest.fixture(autouse=True)
+def table(db: None) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TEMPORARY TABLE copied (id bigserial, word text, amount numeric, day date,"
+            " is_on boolean, CHECK (amount > 0)) ON COMMIT DROP"
+        )
+
+
+def copied() -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT word, amount, day, is_on FROM copied ORDER BY id")
+        return cursor.fetchall()
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_any_text_comes_back_as_it_was(word: str) -> None:
+    rows = [PLAIN, (word, Decimal(1), date(2026, 3, 2), False), PLAIN]
+    copy_rows("copied", "word, amount, day, is_on", rows)
+    assert copied() == rows
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
+def test_no_text_moves_another_column(words: list[str]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM copied")
+    rows = [(word, Decimal(n)) for n, word in enumerate(words, start=1)]
+    copy_rows("copied", "word, amount", rows)
+    assert [row[:2] for row in copied()] == rows
+
+
+def test_nothing_is_null_however_it_is_written() -> None:
+    copy_rows("copied", "word, amount, day", [(None, None, None), (NULL, NULL, NULL)])
+    assert copied() == [(None, None, None, None)] * 2
+
+
+def test_what_the_database_refuses_is_one_of_djangos_errors() -> None:
+    with pytest.raises(IntegrityError):
+        copy_rows("copied", "amount", [(0,)])
+
+
+def test_a_text_that_no_database_can_hold_is_refused() -> None:
+    with pytest.raises(DataError):
+        copy_rows("copied", "word", [("a\0b",)])
+
+
+def test_ids_are_the_sequences_own_and_ascending() -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("INSERT INTO copied DEFAULT VALUES")
+    assert take_ids("copied", 3) == [2, 3, 4]
+    assert take_ids("copied", 0) == []
