@@ -62,7 +62,7 @@ def measure_renewals(
 
     Each subscription has a flat item in advance and a metered one with a record of usage, and was
     billed once before, so that what is timed is a renewal like any other. The figures are medians
-    of the rounds. Needs the right to create databases.
+    of the rounds; more workers bill all that is due once more. Needs the right to create databases.
     """
     rounds = min(ROUNDS, count)
     sizes = [count // rounds + (number < count % rounds) for number in range(rounds)]
@@ -74,18 +74,22 @@ def measure_renewals(
             record_usage(seller, FIRST_BILL)
         _make_limit(max(sizes))
         _settle()
-        limits, ones, twos = [], [], []
+        limits: list[float] = []
+        ones: list[Work] = []
+        beside: list[Work] = []
         rows = 0
         for number, (seller, size) in enumerate(zip(sellers, sizes, strict=True), start=1):
             on_step(f"Round {number} of {rounds}")
             limits.append(size / _insert_limit(size, number))
             before = _rows_written()
-            ones.append(_bill_beside([seller], RENEWAL)[0])
+            ones += _bill_beside([seller], RENEWAL)
             rows += _rows_written() - before
-            if workers > 1:
+        if workers > 1:
+            on_step(f"{workers} workers")
+            for seller in sellers:
                 record_usage(seller, RENEWAL)
-                _settle()
-                twos.append(_bill_beside([seller] * workers, NEXT_RENEWAL))
+            _settle()
+            beside = _bill_beside(sellers, NEXT_RENEWAL, workers)
     per_s = median(one.invoices / one.seconds for one in ones)
     figures = Figures(
         share=round(median(_rate(one) / limit for one, limit in zip(ones, limits, strict=True)), 3),
@@ -97,10 +101,8 @@ def measure_renewals(
         ),
         peak_mb=round(max(one.peak_mb for one in ones), 1),
     )
-    if twos:
-        together = median(
-            sum(one.invoices for one in two) / max(one.seconds for one in two) for two in twos
-        )
+    if beside:
+        together = sum(one.invoices for one in beside) / max(one.seconds for one in beside)
         figures.two_workers_per_s = round(together)
         figures.two_workers_ratio = round(together / per_s, 2)
     return figures
@@ -240,13 +242,13 @@ def record_usage(seller: Seller, on: date) -> None:
     )
 
 
-def _bill_beside(sellers: list[Seller], as_of: date) -> list[Work]:
-    """Bill in a process for each seller given, the same one as often as it is named."""
+def _bill_beside(sellers: list[Seller], as_of: date, workers: int = 1) -> list[Work]:
+    """Bill the sellers, one after the other, in so many processes beside each other."""
     connection.close()
     here = multiprocessing.get_context("fork")
-    start, answers = here.Barrier(len(sellers)), here.SimpleQueue()
+    start, answers = here.Barrier(workers), here.SimpleQueue()
     children = [
-        here.Process(target=_bill, args=(seller, as_of, start, answers)) for seller in sellers
+        here.Process(target=_bill, args=(sellers, as_of, start, answers)) for _ in range(workers)
     ]
     for child in children:
         child.start()
@@ -259,18 +261,18 @@ def _bill_beside(sellers: list[Seller], as_of: date) -> list[Work]:
     return works
 
 
-def _bill(seller: Seller, as_of: date, start: Any, answers: Any) -> None:
+def _bill(sellers: list[Seller], as_of: date, start: Any, answers: Any) -> None:
     """The work of one process; the clock starts when all are connected."""
     connection.ensure_connection()
     counted = count_statements()
     batches: list[int] = []
     start.wait()
     began = perf_counter()
-    run = bill_due(seller, as_of, on_batch=batches.append)
+    invoices = sum(bill_due(seller, as_of, on_batch=batches.append).invoices for seller in sellers)
     seconds = perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     in_mb = 1024 * 1024 if sys.platform == "darwin" else 1024
-    answers.put(Work(seconds, run.invoices, counted[0], max(len(batches), 1), peak / in_mb))
+    answers.put(Work(seconds, invoices, counted[0], max(len(batches), 1), peak / in_mb))
     connection.close()
 
 

@@ -15,7 +15,7 @@ from billing.invoicing.issuing import Issued, issue
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
 
-BATCH_SIZE = 1000
+BATCH_SIZE = 2000
 
 
 @dataclass(slots=True)
