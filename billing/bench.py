@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
+from operator import truediv
 from statistics import median
 from time import perf_counter
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 from django.core.management import call_command
 from django.db import connection
 
+from billing.engine.periods import anchored_on
 from billing.invoicing.batch import bill_due
 from billing.usage.models import Meter
 from catalog.models import Plan, Price, Product
@@ -26,6 +28,7 @@ from customers.models import Seller
 DATABASE = "kvitt_bench"
 FIRST_BILL, RENEWAL, NEXT_RENEWAL = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
 ROUNDS = 5
+BASE_ROUNDS = 3
 # The yardstick stays as it is, whatever becomes of our own batches.
 LIMIT_BATCH = 500
 
@@ -108,6 +111,74 @@ def measure_renewals(
     return figures
 
 
+@dataclass(slots=True)
+class Ratios:
+    """What renewals take in a base of another kind, in ratio to a plain one of as many due."""
+
+    aged: float
+    parked: float
+    idle: float
+
+
+def measure_bases(count: int, *, on_step: Callable[[str], None] = lambda step: None) -> Ratios:
+    """Renew ``count`` subscriptions beside as many that were billed monthly for ten years, as many
+    of which one in a hundred contradicts itself, and as many among ten times more not due.
+
+    Medians of rounds that take turns. Needs the right to create databases.
+    """
+    seconds: dict[str, list[float]] = {}
+    with _own_database():
+        for number in range(1, BASE_ROUNDS + 1):
+            on_step(f"Making the bases of round {number} of {BASE_ROUNDS}")
+            bases = {kind: make(count, f"{kind} {number}") for kind, make in _BASES.items()}
+            _settle()
+            for kind, seller in bases.items():
+                seconds.setdefault(kind, []).append(_bill_beside([seller], RENEWAL)[0].seconds)
+    plain, *others = seconds.values()
+    ratios = [median(map(truediv, other, plain)) for other in others]
+    return Ratios(*[round(ratio, 2) for ratio in ratios])
+
+
+def _make_plain(count: int, name: str) -> Seller:
+    seller = make_seller(count, name=name)
+    bill_due(seller, FIRST_BILL)
+    record_usage(seller, FIRST_BILL)
+    return seller
+
+
+def _make_aged(count: int, name: str) -> Seller:
+    start = FIRST_BILL.replace(year=FIRST_BILL.year - 10)
+    seller = make_seller(count, name=name, starts_on=start)
+    months = anchored_on("month", 1, start)
+    for on in map(months.boundary, range(121)):
+        bill_due(seller, on)
+        record_usage(seller, on)
+    return seller
+
+
+def _make_parked(count: int, name: str) -> Seller:
+    seller = _make_plain(count, name)
+    _execute(
+        "DELETE FROM subscriptions_billingcycle c USING subscriptions_subscription s"
+        " WHERE c.subscription_id = s.id AND s.seller_id = %s AND s.id %% 100 = 0",
+        [seller.pk],
+    )
+    return seller
+
+
+def _make_idle(count: int, name: str) -> Seller:
+    seller = _make_plain(11 * count, name)
+    _execute(
+        "UPDATE subscriptions_subscription SET next_bill_on = %s WHERE seller_id = %s"
+        " AND id %% 11 <> 0",
+        [NEXT_RENEWAL, seller.pk],
+    )
+    return seller
+
+
+_BASES = {"plain": _make_plain, "aged": _make_aged, "parked": _make_parked, "idle": _make_idle}
+
+
 def _rate(work: Work) -> float:
     return work.invoices / work.seconds
 
@@ -156,8 +227,8 @@ def _rows_written() -> int:
         return int(cursor.fetchone()[0])
 
 
-def make_seller(count: int, *, name: str) -> Seller:
-    """A test seller and so many customers, each with one subscription due on FIRST_BILL.
+def make_seller(count: int, *, name: str, starts_on: date = FIRST_BILL) -> Seller:
+    """A test seller and so many customers, each with one subscription due on its first day.
 
     The rows are made inside the database: the memory that this takes does not grow with them.
     """
@@ -183,7 +254,7 @@ def make_seller(count: int, *, name: str) -> Seller:
         "seller": seller.pk,
         "plan": plan.pk,
         "count": count,
-        "day": FIRST_BILL,
+        "day": starts_on,
         "flat": flat.pk,
         "metered": metered.pk,
     }

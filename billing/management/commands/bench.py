@@ -1,4 +1,4 @@
-"""``manage.py bench renewals``: how fast bills are made, beside what the database can do."""
+"""``manage.py bench``: how fast bills are made, beside what the database can do."""
 
 import argparse
 import json
@@ -8,22 +8,28 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from billing.bench import Figures, measure_renewals
+from billing.bench import measure_bases, measure_renewals
 
 DESCRIPTION = """
-Measure how many renewals a second are billed, beside the most that the same PostgreSQL can do with
-plain rows. Works in a database of its own, kvitt_bench, which it makes and drops; needs the right
-to create databases. Nothing of yours is read or written.
+renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
+can do with plain rows. bases: measure what a renewal takes in other kinds of base. Works in a
+database of its own, kvitt_bench, which it makes and drops; needs the right to create databases.
+Nothing of yours is read or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
 renewals_per_s     renewals billed by one process: two items, one metered, tax, books, payment
 limit_per_s        ten rows a renewal, inserted into plain tables by the database itself
 rows_per_renewal   rows that Kvitt inserts or updates for a renewal
-queries_per_batch  statements sent for a batch of up to 500 customers
+queries_per_batch  statements sent for a batch, whatever its size
 peak_mb            the most memory that the billing process had
 two_workers_per_s  the same by two processes at once, with --workers 2
 two_workers_ratio  two_workers_per_s of renewals_per_s
+
+Of bases, the time in ratio to that of a plain base:
+aged               subscriptions billed monthly for ten years
+parked             one subscription in a hundred contradicts itself and is parked
+idle               ten times as many subscriptions beside them that are not due
 """
 
 
@@ -40,9 +46,12 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=["renewals"], help="What to measure.")
+        parser.add_argument("what", choices=["renewals", "bases"], help="What to measure.")
         parser.add_argument(
-            "-n", type=int, default=20_000, metavar="COUNT", help="Renewals (default: 20000)."
+            "-n",
+            type=int,
+            metavar="COUNT",
+            help="How many are due (default: 20000; for bases, which take longer to make, 1000).",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
@@ -51,20 +60,23 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the figures; steps go to standard error."""
-        if options["n"] < 1:
+        count = options["n"]
+        if count is None:
+            count = 1_000 if options["what"] == "bases" else 20_000
+        if count < 1:
             raise CommandError("-n must be at least 1.")
         try:
-            figures = measure_renewals(
-                options["n"], workers=options["workers"], on_step=self.stderr.write
-            )
+            if options["what"] == "bases":
+                figures = asdict(measure_bases(count, on_step=self.stderr.write))
+            else:
+                figures = asdict(
+                    measure_renewals(count, workers=options["workers"], on_step=self.stderr.write)
+                )
         except Error as error:
             raise CommandError(f"The database refused: {error}") from error
-        self.stdout.write(json.dumps(_found(figures)) if options["json"] else _table(figures))
+        found = {name: value for name, value in figures.items() if value is not None}
+        self.stdout.write(json.dumps(found) if options["json"] else _table(found))
 
 
-def _found(figures: Figures) -> dict[str, float]:
-    return {name: value for name, value in asdict(figures).items() if value is not None}
-
-
-def _table(figures: Figures) -> str:
-    return "\n".join(f"{name:18} {value:>10,}" for name, value in _found(figures).items())
+def _table(figures: dict[str, float]) -> str:
+    return "\n".join(f"{name:18} {value:>10,}" for name, value in figures.items())

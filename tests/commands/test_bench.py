@@ -1,0 +1,42 @@
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.core.management import CommandError, call_command
+
+
+def _bench(*arguments: str) -> dict[str, Any]:
+    """The figures, from a process of its own: the bench leaves this one's database alone."""
+    done = subprocess.run(
+        [sys.executable, "manage.py", "bench", *arguments, "--json"],
+        cwd=settings.BASE_DIR,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_renewals_are_measured_beside_the_limit_and_by_two_processes() -> None:
+    figures = _bench("renewals", "-n", "10", "--workers", "2")
+    # Thirteen a renewal; to each round of two come the batch's own, such as the number series.
+    assert 13 < figures["rows_per_renewal"] <= 16
+    assert figures["queries_per_batch"] <= 40
+    for name in ("share", "renewals_per_s", "limit_per_s", "peak_mb", "two_workers_ratio"):
+        assert figures[name] > 0
+
+
+def test_other_bases_are_measured_beside_a_plain_one() -> None:
+    figures = _bench("bases", "-n", "1")
+    assert set(figures) == {"aged", "parked", "idle"}
+    assert all(ratio > 0 for ratio in figures.values())
+
+
+def test_a_bench_of_nothing_is_refused() -> None:
+    with pytest.raises(CommandError, match="at least 1"):
+        call_command("bench", "renewals", n=0)
