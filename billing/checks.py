@@ -22,6 +22,7 @@ KNOWN_VARIABLES = {
     "KVITT_PG_BIN",
     "KVITT_SECRET_KEY",
     "KVITT_VAR",
+    "KVITT_WORKERS",
 }
 CHOICES = {
     "KVITT_ENV": {"development", "production"},

@@ -37,7 +37,9 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "pgtrigger",
     "pghistory",
+    "django_q",
     "billing.events",
+    "billing.jobs",
     "customers",
     "catalog",
     "billing.ledger",
@@ -159,6 +161,26 @@ STORAGES = {
     },
 }
 
+# Work that goes on by itself; `billing.tick` says which. Rows are the truth and the queue a hint,
+# so a hint is never tried again, and results are in our own JobRun. The broker takes a hint for
+# lost when `retry` is over, though it may only have waited its turn: three timeouts at most.
+WORKERS = env.int("KVITT_WORKERS", default=2)
+Q_CLUSTER = {
+    "name": "kvitt",
+    "orm": "default",
+    "workers": WORKERS,
+    "queue_limit": WORKERS,
+    "bulk": 1,
+    "timeout": 600,
+    "retry": 3 * 600 + 120,
+    "max_attempts": 1,
+    "ack_failures": True,
+    "save_limit": -1,
+    "catch_up": False,
+    "poll": 1,
+    "guard_cycle": 1,
+}
+
 # The operator's desk; `billing.admin_site` fills it
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
@@ -198,4 +220,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
+    # It tells of every hint; the jobs tell of what was done.
+    "loggers": {"django-q": {"level": "WARNING"}},
 }

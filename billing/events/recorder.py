@@ -44,13 +44,14 @@ def subscribe(name: str, types: set[str], handler: Handler) -> None:
 @transaction.atomic
 def fan_out(limit: int = 1000) -> int:
     """Make a delivery for each subscriber of each waiting event; returns the events handled."""
+    now = clock.now()
     events = list(
         Event.objects.select_for_update(skip_locked=True)
         .filter(is_fanned_out=False)
         .order_by("id")[:limit]
     )
     Delivery.objects.bulk_create(
-        Delivery(event=event, subscriber=name)
+        Delivery(event=event, subscriber=name, next_attempt_at=now)
         for event in events
         for name, (types, _) in _subscribers.items()
         if event.type in types
@@ -60,7 +61,12 @@ def fan_out(limit: int = 1000) -> int:
 
 
 def deliver_due(limit: int = 100) -> int:
-    """Try what is due. The next attempt is pushed ahead before trying, so a crash loses nothing."""
+    """Try what is due; returns how many were claimed.
+
+    The next attempt is pushed ahead before trying, so a crash loses nothing. An attempt is counted
+    when its turn comes and before it begins: one that kills its worker is counted, and what was
+    claimed beside it is not.
+    """
     now = clock.now()
     with transaction.atomic():
         due = list(
@@ -71,12 +77,25 @@ def deliver_due(limit: int = 100) -> int:
         )
         for delivery in due:
             wait = timedelta(minutes=min(2**delivery.attempts, 24 * 60))
-            Delivery.objects.filter(pk=delivery.pk).update(
-                attempts=F("attempts") + 1, next_attempt_at=now + wait
-            )
+            delivery.next_attempt_at = now + wait
+        Delivery.objects.bulk_update(due, ["next_attempt_at"])
     for delivery in due:
-        _deliver(delivery)
+        if _is_begun(delivery):
+            _deliver(delivery)
     return len(due)
+
+
+def _is_begun(delivery: Delivery) -> bool:
+    """Count the attempt; not where another worker has claimed it since, or none is left."""
+    mine = Delivery.objects.filter(
+        pk=delivery.pk,
+        state=Delivery.State.PENDING,
+        next_attempt_at=delivery.next_attempt_at,
+    )
+    if delivery.attempts >= ATTEMPTS_MAX:
+        mine.update(state=Delivery.State.DEAD, last_error="The worker died in the last attempt.")
+        return False
+    return bool(mine.update(attempts=F("attempts") + 1))
 
 
 def _deliver(delivery: Delivery) -> None:

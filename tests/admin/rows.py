@@ -1,6 +1,6 @@
 """One row of everything that the admin shows, hung on each other, as often as a test wants."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -15,6 +15,7 @@ from billing.invoicing.models import (
     CustomerBalance,
     OneOffItem,
 )
+from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
 from billing.payments.models import Refund
 from billing.subscriptions.models import CouponRedemption, Pause
@@ -140,10 +141,15 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         action_flag=CHANGE,
         change_message=name,
     )
+    at = datetime(2026, 3, 1, 11, tzinfo=UTC) - timedelta(minutes=number)
+    run = JobRun.objects.create(
+        name=name[:80], state="failed", started_at=at, beat_at=at, log=name, error=name
+    )
+    beat = Heartbeat.objects.create(name=name[:80], beat_at=at)
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
-        *(accounts["receivable"], transfer, event, delivery, rate, user, log),
+        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
     )

@@ -15,8 +15,10 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from billing.desk import Desk
+from billing.events import clock
 from billing.events.models import Event
 from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
+from billing.jobs.models import JobRun
 from billing.ledger.models import Account
 from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -93,10 +95,11 @@ def invoice(anna: Client, subscription: Subscription) -> Invoice:
 
 
 @pytest.fixture
-def objects(
-    subscription: Subscription, invoice: Invoice
-) -> Mapping[type[Model], Subscription | Customer | Invoice]:
-    return {Subscription: subscription, Customer: subscription.customer, Invoice: invoice}
+def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model], Model]:
+    at = clock.now()
+    run = JobRun.objects.create(name="sweep", state="done", started_at=at, beat_at=at)
+    customer = subscription.customer
+    return {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
 
 
 # Who may

@@ -24,6 +24,7 @@ from billing.invoicing.models import (
     NumberSeries,
     OneOffItem,
 )
+from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -48,8 +49,10 @@ MAY: dict[type[Model], str] = {
     Delivery: "",
     Event: "",
     Group: "acd",
+    Heartbeat: "",
     Invoice: "",
     InvoiceLine: "",
+    JobRun: "",
     LogEntry: "",
     Meter: "ac",
     NumberSeries: "ac",

@@ -29,6 +29,7 @@ from billing.invoicing.models import (
     NumberSeries,
     OneOffItem,
 )
+from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
@@ -118,6 +119,8 @@ NEW_CODE = "'another'"
 NEW_NUMBER = {"sequence": "999999", "number": "'999999'"}
 
 CASES = [
+    # Jobs
+    Case("job_runs_once_at_a_time", copied("run")),
     # Events
     Case("event_is_delivered_once_to_a_subscriber", copied("delivery")),
     Case("event_is_never_edited", changed("event", data="'{{}}'")),
@@ -433,6 +436,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
     credit = Account.objects.create(seller=seller, role="revenue", number="2", name="Credit")
     event = {"seller": "sel_1", "type": "invoice.finalized", "occurred_on": DAY, "actor": "test"}
     told = Event.objects.create(**event, subject="inv_1", data={"number": "1"})
+    at = datetime(2026, 3, 2, tzinfo=UTC)
     return {
         "payment": payment,
         "planned": planned,
@@ -456,6 +460,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "event": told,
         "lone_event": Event.objects.create(**event, subject="inv_2"),
         "delivery": Delivery.objects.create(event=told, subscriber="mail"),
+        "run": JobRun.objects.create(name="sweep", started_at=at, beat_at=at),
     }
 
 

@@ -2,24 +2,9 @@ import stat
 from pathlib import Path
 
 import pytest
-from django.db import OperationalError, connection
 from django.test import Client
 
 from billing import local
-
-
-@pytest.mark.django_db
-def test_health_is_ok_while_the_database_answers(client: Client) -> None:
-    assert client.get("/healthz").json() == {"status": "ok"}
-
-
-@pytest.mark.django_db
-def test_health_is_503_when_it_does_not(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    def gone() -> None:
-        raise OperationalError
-
-    monkeypatch.setattr(connection, "cursor", gone)
-    assert client.get("/healthz").status_code == 503
 
 
 @pytest.mark.django_db

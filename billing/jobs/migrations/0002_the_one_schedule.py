@@ -1,0 +1,21 @@
+from django.db import migrations
+
+from billing.events import clock
+from billing.jobs.schedule import NAME, ensure
+
+
+def make(apps, schema_editor):
+    ensure(apps.get_model("django_q", "Schedule").objects, clock.now())
+
+
+def unmake(apps, schema_editor):
+    apps.get_model("django_q", "Schedule").objects.filter(name=NAME).delete()
+
+
+class Migration(migrations.Migration):
+    dependencies = [
+        ("jobs", "0001_jobs_and_heartbeats"),
+        ("django_q", "0019_alter_task_options_alter_ormq_key_alter_ormq_lock_and_more"),
+    ]
+
+    operations = [migrations.RunPython(make, unmake)]

@@ -1,0 +1,79 @@
+from django.db import models
+from django.db.models import Q
+
+ATTEMPTS_MAX = 5
+WORKER_DIED = "The worker died."
+
+
+class Heartbeat(models.Model):
+    """When something that must go on by itself was last seen to."""
+
+    TICK = "tick"
+
+    name = models.CharField(max_length=80, unique=True)
+    beat_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+class JobRun(models.Model):
+    """One run of a job: the operator's history, and what says whether it may run again.
+
+    A run that found nothing to do leaves no trace: the next one of its name takes over its row.
+    """
+
+    class State(models.TextChoices):
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+        STOPPED = "stopped"
+
+    # Jobs belong to no seller: their days are those of UTC.
+    time_zone = "UTC"
+
+    name = models.CharField(max_length=80)
+    state = models.CharField(max_length=10, choices=State, default=State.RUNNING)
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True, blank=True)
+    beat_at = models.DateTimeField(help_text="When it last told how far it had come.")
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(
+        null=True, blank=True, help_text="Empty where nobody knows beforehand."
+    )
+    attempts = models.PositiveSmallIntegerField(
+        default=1,
+        help_text=f"Runs in a row that came to nothing, this one counted; at {ATTEMPTS_MAX} the "
+        "job is halted until somebody presses Run again.",
+    )
+    stop_requested = models.BooleanField(default=False)
+    log = models.TextField(blank=True, default="")
+    error = models.TextField(blank=True, default="")
+
+    class Meta:
+        verbose_name = "job run"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(state="running"), name="job_runs_once_at_a_time"
+            )
+        ]
+        indexes = [models.Index(fields=["name", "-id"], name="job_run_newest")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"
+
+    @property
+    def needs_a_hand(self) -> bool:
+        return self.state in {self.State.FAILED, self.State.STOPPED}
+
+    @property
+    def is_halted(self) -> bool:
+        """It does not begin again by itself. Run again takes the attempts back to none."""
+        is_parked = self.attempts >= ATTEMPTS_MAX and not self.done
+        is_stopped = self.state == self.State.STOPPED and self.attempts > 0
+        return is_stopped or (self.state == self.State.FAILED and is_parked)
+
+    @property
+    def is_quiet(self) -> bool:
+        """It came to an end and there is nothing to tell of it."""
+        return self.state == self.State.DONE and not (self.done or self.log)
