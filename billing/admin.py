@@ -1,19 +1,27 @@
 """Who may sign in, and as what: for superusers only, since it decides about all the rest."""
 
+from datetime import date
 from typing import Any
 
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from axes.models import AccessAttempt, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, User
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
+from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from billing.desk import BigReadOnly, Desk
+from billing import staff
+from billing.desk import BigReadOnly, Desk, PageAction
 
-admin.site.unregister(User)
-admin.site.unregister(Group)
+# Seeds and public keys are nothing to look at, and addresses stand with the user.
+for model in (User, Group, Authenticator, EmailAddress):
+    admin.site.unregister(model)
 
 
 def _never(self: Any, request: HttpRequest, obj: Any = None) -> bool:
@@ -35,12 +43,75 @@ class ForSuperusers:
         return request.user.is_superuser
 
 
+class OfNoSeller:
+    """People belong to no seller: their days are those of UTC."""
+
+    def get_object(self, *args: Any, **kwargs: Any) -> Any:
+        obj = super().get_object(*args, **kwargs)  # type: ignore[misc]
+        if obj is not None:
+            obj.time_zone = "UTC"
+        return obj
+
+
+class ResetMfa(PageAction):
+    name = "reset-mfa"
+    label = "Reset second step"
+    explanation = (
+        "For somebody who has lost the phone or the key, and the recovery codes. Authenticator "
+        "app, passkeys and codes are forgotten, and open sessions end; the next sign-in with the "
+        "password leads to setting up anew. Make sure that it is they who ask."
+    )
+    permission = "auth.change_user"
+    icon = "lock_reset"
+    variant = ActionVariant.DANGER
+
+    def is_offered(self, obj: User) -> bool:
+        return staff.has_factor(obj)
+
+    def run(self, obj: User, *, as_of: date, actor: str, **asked: Any) -> str:
+        count = staff.reset_mfa(obj)
+        return f"Reset the second step of {obj.username}; factors removed: {count}."
+
+
+class Unlock(PageAction):
+    name = "unlock"
+    label = "Unlock"
+    explanation = "Lets this name sign in from this address again, before the time is over."
+    permission = "axes.change_accessattempt"
+    icon = "lock_open"
+    variant = ActionVariant.PRIMARY
+
+    def is_offered(self, obj: AccessAttempt) -> bool:
+        return staff.is_locked(obj)
+
+    def run(self, obj: AccessAttempt, *, as_of: date, actor: str, **asked: Any) -> str:
+        staff.unlock(obj)
+        return f"Unlocked {obj.username} at {obj.ip_address}."
+
+
 @admin.register(User)
-class StaffAdmin(ForSuperusers, DjangoUserAdmin, Desk):  # type: ignore[misc]
+class StaffAdmin(ForSuperusers, OfNoSeller, DjangoUserAdmin, Desk):  # type: ignore[misc]
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "email", "is_active", "is_superuser")
+    list_display = (
+        *("username", "first_name", "last_name", "email"),
+        *("second_step", "is_active", "is_superuser"),
+    )
+    fieldsets = (
+        (None, {"fields": ("username", "password", "second_step")}),
+        *(DjangoUserAdmin.fieldsets or ())[1:],
+    )
+    readonly_fields = ("second_step",)
+    page_actions = (ResetMfa(),)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        factors = Authenticator.objects.filter(user=OuterRef("pk"), type__in=staff.FACTORS)
+        return super().get_queryset(request).annotate(has_second_step=Exists(factors))
+
+    @admin.display(description="second step", boolean=True, ordering="has_second_step")
+    def second_step(self, user: Any) -> bool:
+        return user.has_second_step
 
 
 @admin.register(Group)
@@ -59,6 +130,43 @@ class LogEntryAdmin(ForSuperusers, BigReadOnly):
         ("action_time", "user"),
         ("content_type", "object_repr"),
         "change_message",
+    )
+
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+
+@admin.register(AccessAttempt)
+class FailedSignInAdmin(ForSuperusers, OfNoSeller, BigReadOnly):
+    """Who could not sign in, and from where; here a lock is opened before its time."""
+
+    list_display = ("attempt_time", "username", "ip_address", "failures_since_start", "is_locked")
+    search_fields = ("username__istartswith", "ip_address__startswith")
+    fields = (
+        ("attempt_time", "is_locked"),
+        ("username", "ip_address"),
+        ("failures_since_start", "path_info"),
+        "user_agent",
+    )
+    readonly_fields = ("is_locked",)
+    page_actions = (Unlock(),)
+
+    has_add_permission = has_change_permission = has_delete_permission = _never
+
+    @admin.display(description="locked", boolean=True)
+    def is_locked(self, attempt: AccessAttempt) -> bool:
+        return staff.is_locked(attempt)
+
+
+@admin.register(AccessLog)
+class SignInAdmin(ForSuperusers, BigReadOnly):
+    """Who signed in, when and from where."""
+
+    list_display = ("attempt_time", "logout_time", "username", "ip_address", "user_agent")
+    search_fields = ("username__istartswith", "ip_address__startswith")
+    fields = (
+        ("attempt_time", "logout_time"),
+        ("username", "ip_address"),
+        "user_agent",
     )
 
     has_add_permission = has_change_permission = has_delete_permission = _never

@@ -63,6 +63,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Payments", "payments", "payments.payment", ""),
             ("Refunds", "undo", "payments.refund", ""),
+            ("Gateway events", "bolt", "payments.gatewayevent", ""),
             ("Balances", "account_balance_wallet", "invoicing.customerbalance", ""),
         ),
     ),

@@ -20,13 +20,18 @@ KNOWN_VARIABLES = {
     "KVITT_LOG_LEVEL",
     "KVITT_PG",
     "KVITT_PG_BIN",
+    "KVITT_SANDBOX_HOOK_SECRET",
+    "KVITT_SANDBOX_KEY",
+    "KVITT_SANDBOX_URL",
     "KVITT_SECRET_KEY",
+    "KVITT_STAFF_MFA",
     "KVITT_VAR",
     "KVITT_WORKERS",
 }
 CHOICES = {
     "KVITT_ENV": {"development", "production"},
     "KVITT_PG": {"on", "off"},
+    "KVITT_STAFF_MFA": {"on", "off"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
 }
 BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}
@@ -91,6 +96,46 @@ def production_has_a_secret_key_and_host_names(**kwargs: Any) -> list[CheckMessa
 
 def _from_file() -> bool:
     return bool(os.environ.get("KVITT_SECRET_KEY_FILE"))
+
+
+@register(Tags.security)
+def production_requires_a_second_factor(**kwargs: Any) -> list[CheckMessage]:
+    """It is required there whatever the variable says; who set it should know."""
+    if not settings.IN_PRODUCTION or os.environ.get("KVITT_STAFF_MFA", "on") == "on":
+        return []
+    return [
+        Error(
+            "KVITT_STAFF_MFA=off is for the demo; in production staff sign in with two factors.",
+            hint="Unset it. Who has lost a factor gets a new start with: manage.py reset_mfa USER",
+            id="kvitt.E009",
+        )
+    ]
+
+
+@register
+def the_sandbox_can_be_called(**kwargs: Any) -> list[CheckMessage]:
+    """An address without its key would fail at the first customer, not at the start."""
+    url, found = settings.SANDBOX_URL, list[CheckMessage]()
+    if url and not url.startswith(("http://", "https://")):
+        hint = "Set it to an address such as http://127.0.0.1:8099."
+        found.append(Error(f"KVITT_SANDBOX_URL={url} is no address.", hint=hint, id="kvitt.E010"))
+    if url and not settings.SANDBOX_KEY:
+        found.append(
+            Error(
+                "KVITT_SANDBOX_URL needs KVITT_SANDBOX_KEY.",
+                hint="Set it, or KVITT_SANDBOX_KEY_FILE, to the --key of the sandbox.",
+                id="kvitt.E011",
+            )
+        )
+    if url and not settings.SANDBOX_HOOK_SECRET:
+        found.append(
+            Warning(
+                "Without KVITT_SANDBOX_HOOK_SECRET no hook of the sandbox is believed.",
+                hint="Set it to the sandbox's --hook-secret; until then its events are polled.",
+                id="kvitt.W002",
+            )
+        )
+    return found
 
 
 @register

@@ -5,9 +5,11 @@ With nothing set, Kvitt runs on this machine alone: for development, the demo an
 and hold the path of a file with the value, as container secrets do.
 """
 
+from datetime import timedelta
 from pathlib import Path
 
 import environ
+from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
@@ -38,6 +40,10 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "django_q",
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "axes",
     "billing.events",
     "billing.jobs",
     "customers",
@@ -63,6 +69,9 @@ MIDDLEWARE = [
     "pghistory.middleware.HistoryMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "billing.staff.require_mfa",
+    "axes.middleware.AxesMiddleware",
 ]
 
 # Database: the given one, or our own PostgreSQL, started here and left running.
@@ -77,7 +86,18 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
 
-# Who may sign in
+# Limits of attempts and codes that were used count for all processes, so they are in the database.
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "cache",
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    }
+}
+
+# Who may sign in; `billing.staff` says how. A second factor is required wherever it matters: the
+# variable is for the demo, and a check refuses it in production.
+STAFF_MFA = IN_PRODUCTION or env("KVITT_STAFF_MFA", default="on") != "off"
 SECRET_KEY = env("KVITT_SECRET_KEY", default="")
 if not SECRET_KEY and not IN_PRODUCTION:
     SECRET_KEY = local.secret_key(VAR_DIR)
@@ -94,6 +114,41 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "billing.staff.StaffBackend"]
+LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"
+# A working day, and no longer than the browser is open.
+SESSION_COOKIE_AGE = 12 * 3600
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
+ACCOUNT_ADAPTER = "billing.staff.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_LOGIN_METHODS = {"username"}
+ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
+ACCOUNT_SESSION_REMEMBER = False
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
+# Passwords are counted by axes; "login_failed" is for codes, tried by who knows the password.
+ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key,30/d/key"}
+MFA_ADAPTER = "billing.staff.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_TOTP_ISSUER = "Kvitt"
+# Elsewhere than in production browsers take http://localhost for safe, and so do we.
+MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = not IN_PRODUCTION
+# Who guesses locks out a name from their own address only, and only for a while: otherwise anybody
+# could keep anybody out.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
+AXES_CLIENT_IP_CALLABLE = "billing.staff.client_address"
+AXES_USERNAME_CALLABLE = "billing.staff.client_name"
+AXES_LOCKOUT_TEMPLATE = "account/locked.html"
+AXES_ENABLE_ADMIN = False
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "csrfmiddlewaretoken"]
+# The proxy appends the address that it saw; without one, what a client says of itself is nothing.
+BEHIND_PROXY = env.bool("KVITT_BEHIND_PROXY", default=False)
+ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
 
 # What the browser may do
 ALLOWED_HOSTS = env.list(
@@ -119,7 +174,7 @@ if IN_PRODUCTION:
     SECURE_SSL_REDIRECT = True
     SECURE_REDIRECT_EXEMPT = ["^healthz$"]
     SECURE_HSTS_SECONDS = 365 * 24 * 3600
-    if env.bool("KVITT_BEHIND_PROXY", default=False):
+    if BEHIND_PROXY:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # HSTS for subdomains and preloading are promises about a whole domain, which its owner must make.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
@@ -181,6 +236,11 @@ Q_CLUSTER = {
     "guard_cycle": 1,
 }
 
+# The gateway that moves no money, a process of its own: `python -m billing.sandbox`
+SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
+SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
+SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
+
 # The operator's desk; `billing.admin_site` fills it
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
@@ -195,6 +255,12 @@ UNFOLD = {
     "DASHBOARD_CALLBACK": "billing.admin_site.front_page",
     "COMMAND": {"search_callback": "billing.admin_site.search"},
     "SIDEBAR": {"navigation": "billing.admin_site.navigation"},
+    "ACCOUNT": {
+        "navigation": [
+            {"title": "Second step", "link": reverse_lazy("mfa_index")},
+            {"title": "Change password", "link": reverse_lazy("account_change_password")},
+        ]
+    },
     "BORDER_RADIUS": "8px",
     "COLORS": {
         "primary": {
@@ -221,5 +287,5 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
     # It tells of every hint; the jobs tell of what was done.
-    "loggers": {"django-q": {"level": "WARNING"}},
+    "loggers": {"django-q": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
 }

@@ -27,6 +27,7 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.ledger.models import Account, Transfer
+from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
 from customers.models import Seller
 
@@ -50,6 +51,13 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         name = f"recognize {seller.public_id}"
         if not has_run_since(name, _midnight(today, seller.time_zone)):
             yield name, partial(recognize_months, seller, today)
+    # What gateways know comes before asking them for more.
+    yield "process hooks", until_none(process_hooks)
+    yield "poll gateways", once(poll_gateways)
+    yield "resolve payments", once(resolve_due)
+    for seller, today in days.items():
+        collect = partial(collect_due, seller, as_of=today, actor=ACTOR)
+        yield f"collect {seller.public_id}", until_none(collect)
     yield "fan out events", until_none(fan_out)
     yield "deliver events", until_none(deliver_due)
     tonight = datetime.combine(now, NIGHTLY_AT)

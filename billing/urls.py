@@ -1,11 +1,30 @@
 """The addresses of the house."""
 
+from allauth.account import views as account
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
+from django.views.generic import RedirectView
 
 from billing.jobs.views import healthz
+from billing.payments.views import hook
+
+# Of allauth's pages those that staff need: nobody signs up, and no mail brings anybody back in.
+sign_in = [
+    path("login/", account.login, name="account_login"),
+    path("logout/", account.logout, name="account_logout"),
+    path("inactive/", account.account_inactive, name="account_inactive"),
+    path("reauthenticate/", account.reauthenticate, name="account_reauthenticate"),
+    path("password/change/", account.password_change, name="account_change_password"),
+    path("password/set/", account.password_set, name="account_set_password"),
+    path("2fa/", include("allauth.mfa.urls")),
+]
 
 urlpatterns = [
+    path("accounts/", include(sign_in)),
+    # The admin's own pages for these ask for no second factor and count no attempts.
+    path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     path("admin/", admin.site.urls),
+    path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
 ]

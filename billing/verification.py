@@ -421,7 +421,7 @@ _REFUNDED = """
     LEFT JOIN (SELECT payment_id, sum(refunded_minor) AS minor
                FROM payments_paymentallocation GROUP BY 1) a ON a.payment_id = p.id
     LEFT JOIN (SELECT payment_id, sum(amount_minor) AS minor
-               FROM payments_refund GROUP BY 1) r ON r.payment_id = p.id
+               FROM payments_refund WHERE state <> 'failed' GROUP BY 1) r ON r.payment_id = p.id
     WHERE p.refunded_minor <> COALESCE(a.minor, 0) OR p.refunded_minor <> COALESCE(r.minor, 0)
     ORDER BY p.id
 """

@@ -22,3 +22,6 @@ from billing.settings import *  # noqa: E402, F403
 
 # Argon2 is slow on purpose; a suite signs in often.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+# Tests of pages put a user into the session, as no person can; tests of signing in turn it on.
+STAFF_MFA = False

@@ -43,8 +43,8 @@ class JobRun(models.Model):
     )
     attempts = models.PositiveSmallIntegerField(
         default=1,
-        help_text=f"Runs in a row that came to nothing, this one counted; at {ATTEMPTS_MAX} the "
-        "job is halted until somebody presses Run again.",
+        help_text="Runs in a row that came to nothing, this one counted; if the worker dies in the "
+        f"{ATTEMPTS_MAX}th the job is halted until somebody presses Run again.",
     )
     stop_requested = models.BooleanField(default=False)
     log = models.TextField(blank=True, default="")
@@ -68,10 +68,13 @@ class JobRun(models.Model):
 
     @property
     def is_halted(self) -> bool:
-        """It does not begin again by itself. Run again takes the attempts back to none."""
-        is_parked = self.attempts >= ATTEMPTS_MAX and not self.done
+        """It does not begin again by itself. Run again takes the attempts back to none.
+
+        What only fails is tried for ever: it may be a gateway that is down for days.
+        """
+        is_deadly = self.error == WORKER_DIED and self.attempts >= ATTEMPTS_MAX and not self.done
         is_stopped = self.state == self.State.STOPPED and self.attempts > 0
-        return is_stopped or (self.state == self.State.FAILED and is_parked)
+        return is_stopped or (self.state == self.State.FAILED and is_deadly)
 
     @property
     def is_quiet(self) -> bool:

@@ -19,6 +19,8 @@ from billing.events import clock
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
 
 SECONDS_BETWEEN_BEATS = 1
+WAIT_MAX_MINUTES = 16
+ATTEMPTS_COUNTED = 1000
 KEPT_FOR = timedelta(days=90)
 
 logger = logging.getLogger(__name__)
@@ -126,9 +128,10 @@ def job_run(
 ) -> Iterator[Run]:
     """Run what is inside as a job that nobody else runs at the same time.
 
-    ``by_itself`` is for what no person begins: it waits 1, 2, 4 … minutes after runs that failed
-    without getting anywhere, and after ``ATTEMPTS_MAX`` of them, or when an operator has stopped
-    it, until somebody presses Run again. Raises :class:`NotNow` instead of beginning. What
+    ``by_itself`` is for what no person begins: it waits 1, 2, 4 … at most 16 minutes after runs
+    that failed without getting anywhere. When an operator has stopped it, or it has killed its
+    worker and is in its attempt ``ATTEMPTS_MAX`` or later, it waits until somebody presses Run
+    again. Raises :class:`NotNow` instead of beginning. What
     the inside raises is kept on the run and goes on to the caller.
     """
     with _alone(name):
@@ -216,7 +219,7 @@ def _begin(name: str, total: int | None, by_itself: bool) -> JobRun:
         total=total,
         started_at=now,
         beat_at=now,
-        attempts=latest.attempts + 1 if latest and is_retry else 1,
+        attempts=min(latest.attempts + 1, ATTEMPTS_COUNTED) if latest and is_retry else 1,
     )
     row.save()
     return row
@@ -228,7 +231,7 @@ def _check_may_begin(latest: JobRun, now: datetime) -> None:
         raise NotNow(f"{name} is halted until somebody presses Run again.", code="job_halted")
     if latest.state == JobRun.State.FAILED and not latest.done and latest.attempts:
         assert latest.ended_at is not None
-        wait = timedelta(minutes=2 ** (latest.attempts - 1))
+        wait = timedelta(minutes=min(2 ** (latest.attempts - 1), WAIT_MAX_MINUTES))
         # Not before it ended either: a clock that was set back must not make it wait for days.
         if latest.ended_at <= now < latest.ended_at + wait:
             raise NotNow(f"{name} waits after a failure.", code="job_waits")

@@ -1,7 +1,8 @@
-"""Money in and back. The manual gateway records what a person saw on a bank statement."""
+"""Money in and back, as it is booked. What a person saw on a bank statement is recorded here."""
 
 from collections.abc import Sequence
 from datetime import date
+from typing import Any
 
 from django.db import transaction
 from django.db.models import F
@@ -14,8 +15,9 @@ from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.issuing import Issued, move_balances
 from billing.invoicing.models import Invoice
-from billing.ledger.actions import Books, Posting, post
+from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
+from billing.payments import gateways
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.models import Seller
 
@@ -77,7 +79,8 @@ def record_payment(
     """Record money that has arrived for an invoice, by default all that is due.
 
     What is over goes to the customer's balance. A ``reference`` of the same gateway counts once:
-    a second recording is refused ("payment_already_recorded").
+    a second recording is refused ("payment_already_recorded"). Refused as well while the invoice
+    is being charged ("payment_in_flight"): the customer would pay twice.
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
@@ -86,7 +89,8 @@ def record_payment(
             f"A payment with the reference {reference} has been recorded.",
             code="payment_already_recorded",
         )
-    _release_planned(invoice)
+    refuse_in_flight(invoice)
+    release_planned(invoice)
     payment = Payment.objects.create(
         seller=invoice.seller,
         customer=invoice.customer,
@@ -98,23 +102,32 @@ def record_payment(
         received_on=as_of,
     )
     settled_minor = min(amount_minor, invoice.outstanding_minor)
-    surplus_minor = amount_minor - settled_minor
     PaymentAllocation.objects.create(
         payment=payment, invoice=invoice, amount_minor=settled_minor, state="settled"
     )
-    _count_paid(invoice, settled_minor, as_of)
-    books = Books(invoice.seller)
-    clearing = books.account(Account.Role.CLEARING)
-    postings = [Posting(clearing, books.account(Account.Role.RECEIVABLE), settled_minor)]
-    if surplus_minor:
-        balance = books.account(Account.Role.CUSTOMER_BALANCE)
-        postings.append(Posting(clearing, balance, surplus_minor))
-        move_balances(
-            [(invoice.customer_id, invoice.currency, surplus_minor, None, payment.public_id)], as_of
-        )
-    _post(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
-    _record("payment.succeeded", payment, invoice, as_of, actor)
+    book(payment, [(invoice, settled_minor)], as_of)
+    tell("payment.succeeded", payment, invoice, as_of, actor)
     return payment
+
+
+def book(payment: Payment, settled: Sequence[tuple[Invoice, int]], as_of: date) -> None:
+    """Book money that has arrived: what settles locked invoices, and the rest on the balance."""
+    books = Books(payment.seller)
+    clearing = books.account(Account.Role.CLEARING)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    balance = books.account(Account.Role.CUSTOMER_BALANCE)
+    settled_minor = sum(minor for _, minor in settled)
+    for invoice, minor in settled:
+        count_paid(invoice, minor, as_of)
+    surplus_minor = payment.amount_minor - settled_minor
+    postings = [
+        *between(clearing, receivable, settled_minor),
+        *between(clearing, balance, surplus_minor),
+    ]
+    if surplus_minor:
+        entry = (payment.customer_id, payment.currency, surplus_minor, None, payment.public_id)
+        move_balances([entry], as_of)
+    _post(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
 
 
 @transaction.atomic
@@ -142,7 +155,7 @@ def record_failure(
     PaymentAllocation.objects.create(
         payment=payment, invoice=invoice, amount_minor=amount_minor, state="released"
     )
-    _record("payment.failed", payment, invoice, as_of, actor)
+    tell("payment.failed", payment, invoice, as_of, actor)
     return payment
 
 
@@ -157,7 +170,8 @@ def refund(
 ) -> Refund:
     """Pay money of an invoice back; the invoice is owed again by so much.
 
-    To give money back for good, issue a credit note to refund instead. Raises :class:`Refused`
+    To give money back for good, issue a credit note to refund instead. A payment that came through
+    a gateway goes back through it: the refund waits to be sent. Raises :class:`Refused`
     ("refund_exceeds_paid") beyond what was paid and kept.
     """
     invoice = lock_invoice(invoice)
@@ -174,7 +188,7 @@ def refund(
         invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
     else:
         invoice.save(update_fields=["paid_minor"])
-    _record("payment.refunded", refunds[0].payment, invoice, as_of, actor)
+    tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
     return refunds[0]
 
 
@@ -200,13 +214,16 @@ def refund_credit(
         Invoice.objects.filter(pk=invoice.pk).update(
             paid_minor=F("paid_minor") - part, credited_minor=F("credited_minor") + part
         )
-        _record("payment.refunded", refunds[0].payment, invoice, as_of, actor)
+        tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
         left -= part
     return amount_minor - left
 
 
 def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
-    """Refund the invoice's payments, the newest first, and book it."""
+    """Refund the invoice's payments, the newest first, and book it.
+
+    What came through a gateway is sent back by it, once this has been committed.
+    """
     refunds, left = [], amount_minor
     books = Books(invoice.seller)
     allocations = (
@@ -224,8 +241,14 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
         allocation.save(update_fields=["refunded_minor"])
         payment = allocation.payment
         Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + part)
+        is_sent = payment.gateway in gateways.NAMES
         made = Refund.objects.create(
-            payment=payment, invoice=invoice, amount_minor=part, refunded_on=as_of, reason=reason
+            payment=payment,
+            invoice=invoice,
+            amount_minor=part,
+            refunded_on=as_of,
+            reason=reason,
+            state=Refund.State.CREATED if is_sent else Refund.State.SUCCEEDED,
         )
         posting = Posting(
             books.account(Account.Role.RECEIVABLE), books.account(Account.Role.CLEARING), part
@@ -247,14 +270,24 @@ def _checked(invoice: Invoice, amount_minor: int | None) -> int:
     return amount_minor
 
 
-def _release_planned(invoice: Invoice) -> None:
+def refuse_in_flight(invoice: Invoice) -> None:
+    """Raise :class:`Refused` ("payment_in_flight") while a payment of the invoice is under way."""
+    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
+        raise Refused(
+            f"A payment of {invoice} is under way. Wait for it, ask the gateway, or end it first.",
+            code="payment_in_flight",
+        )
+
+
+def release_planned(invoice: Invoice) -> None:
     """What the customer has paid in another way is no longer to be collected."""
     planned = invoice.allocations.filter(state="planned")
     Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
     planned.update(state="released")
 
 
-def _count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+    """Count money as paid on a locked invoice; with nothing left to pay it is closed."""
     paid_minor = invoice.paid_minor + amount_minor
     if paid_minor + invoice.credited_minor == invoice.amount_due_minor:
         invoice.move("paid", paid_minor=paid_minor, closed_on=as_of)
@@ -285,7 +318,10 @@ def _post(
     )
 
 
-def _record(type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str) -> None:
+def tell(
+    type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str, **more: Any
+) -> None:
+    """Record an event of a payment for an invoice."""
     record(
         type,
         seller=payment.seller.public_id,
@@ -296,5 +332,6 @@ def _record(type: str, payment: Payment, invoice: Invoice, as_of: date, actor: s
             "invoice": invoice.public_id,
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
+            **more,
         },
     )

@@ -1,17 +1,24 @@
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.db import transaction
 from django.http import HttpRequest
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import (
+    BooleanRadioFilter,
     ChoicesDropdownFilter,
+    DropdownFilter,
     RangeDateFilter,
+    RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
 from unfold.enums import ActionVariant
 
 from billing.desk import (
+    NOTHING,
     ActionForm,
     BigReadOnly,
     PageAction,
@@ -26,8 +33,10 @@ from billing.engine.money import Money, major_string
 from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, document_link
 from billing.invoicing.models import Invoice
 from billing.ledger.admin import transfers_of
-from billing.payments.models import Payment, Refund
+from billing.payments.gateways import gateways_for
+from billing.payments.models import IN_FLIGHT, GatewayEvent, Payment, Refund
 from customers.admin import CustomerAdmin
+from customers.models import Customer
 
 STATE_COLORS = {
     "planned": "",
@@ -38,6 +47,12 @@ STATE_COLORS = {
     "succeeded": "success",
     "failed": "danger",
     "canceled": "",
+}
+REFUND_COLORS = {
+    "created": "info",
+    "unknown": "warning",
+    "succeeded": "success",
+    "failed": "danger",
 }
 
 
@@ -94,8 +109,112 @@ class PayBack(PageAction):
         return f"Paid back {Money(refund.amount_minor, obj.currency)}."
 
 
+class CollectNow(InvoiceAction):
+    name = "collect-now"
+    label = "Collect now"
+    explanation = "Charges what is left of this invoice to the customer's payment method at once."
+    permission = "payments.add_payment"
+    icon = "bolt"
+
+    def is_offered(self, obj: Invoice) -> bool:
+        is_charged = obj.customer.collection == Customer.Collection.AUTOMATIC
+        return super().is_offered(obj) and is_charged and bool(obj.outstanding_minor)
+
+    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.payments.charging import charge, collect_soon
+
+        payment = collect_soon(obj, as_of=as_of, actor=actor)
+        after_commit(lambda: charge(payment.pk, as_of=as_of, actor=actor))
+        amount = Money(payment.amount_minor, payment.currency)
+        return f"The gateway is asked to charge {amount}; the payment below tells what it says."
+
+
+class AskTheGateway(PageAction):
+    name = "ask-the-gateway"
+    label = "Ask the gateway"
+    explanation = "Asks what became of this payment, and writes what is clear."
+    permission = "payments.add_payment"
+    icon = "help"
+    variant = ActionVariant.PRIMARY
+
+    def is_offered(self, obj: Payment) -> bool:
+        return obj.state in IN_FLIGHT
+
+    def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.payments.charging import resolve
+        from billing.payments.checkout import complete_session
+
+        def ask() -> None:
+            session = getattr(obj, "session", None)
+            if session is not None and session.status in {"creating", "open"}:
+                complete_session(session, as_of=as_of, actor=actor)
+            else:
+                resolve(obj.pk, actor)
+
+        after_commit(ask)
+        return "The gateway was asked; what stands here is what it said."
+
+
+class AskForACard(PageAction):
+    name = "ask-for-a-card"
+    label = "Link to add a card"
+    explanation = (
+        "Makes a page at the gateway where the customer leaves a card; send them its address."
+    )
+    permission = "payments.add_paymentmethod"
+    icon = "add_card"
+
+    def is_offered(self, obj: Customer) -> bool:
+        return bool(gateways_for(obj.seller))
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.payments.checkout import open_session, prepare_setup
+
+        (gateway, *_) = gateways_for(obj.seller)
+        session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
+        after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
+        return "The page is made; its address stands below, under “Pages at the gateway”."
+
+
+def after_commit(work: Callable[[], object]) -> None:
+    """Call a gateway once the operator's transaction is closed; the tick does what is left."""
+    transaction.on_commit(work, robust=True)
+
+
 # Tables
 
+METHODS = Panel(
+    "Payment methods",
+    rows=lambda customer: customer.payment_methods.order_by("-is_default", "-id"),
+    columns={
+        "Card": str,
+        "Through": lambda method: method.gateway,
+        "Good until": lambda method: method.expires_on,
+        "Used": lambda method: (
+            f"no more: {method.refused_code}"
+            if method.refused_code
+            else "yes"
+            if method.is_default
+            else "no"
+        ),
+    },
+    when_empty="None: what is planned for this customer waits.",
+)
+SESSIONS = Panel(
+    "Pages at the gateway",
+    rows=lambda customer: customer.checkout_sessions.order_by("-id"),
+    columns={
+        "Opened": lambda session: session.recorded_at,
+        "For": lambda session: session.get_kind_display(),
+        "State": lambda session: session.failure or session.get_status_display(),
+        "Address": lambda session: (
+            format_html('<a href="{}" class="text-link">{}</a>', session.url, session.url)
+            if session.status == "open"
+            else None
+        ),
+    },
+    rows_max=5,
+)
 ALLOCATIONS_OF_INVOICE = Panel(
     "Payments",
     rows=lambda invoice: invoice.allocations.select_related("payment").order_by("id"),
@@ -127,6 +246,7 @@ REFUNDS = Panel(
     rows=lambda payment: payment.refunds.select_related("payment").order_by("id"),
     columns={
         "Refund": link,
+        "State": lambda refund: refund.get_state_display(),
         "On": lambda refund: refund.refunded_on,
         "Reason": lambda refund: refund.reason or None,
         "Amount": lambda refund: money(refund.amount_minor, refund.payment.currency),
@@ -146,25 +266,48 @@ PAYMENTS = Panel(
     list_of=Payment,
     list_by="customer__id__exact",
 )
-InvoiceAdmin.extend(panels=[ALLOCATIONS_OF_INVOICE], page_actions=[RecordPayment(), PayBack()])
-CustomerAdmin.extend(panels=[PAYMENTS])
+InvoiceAdmin.extend(
+    panels=[ALLOCATIONS_OF_INVOICE], page_actions=[RecordPayment(), CollectNow(), PayBack()]
+)
+CustomerAdmin.extend(panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[AskForACard()])
 
 
 # Lists and pages
 
 
+class NeedsAttentionFilter(DropdownFilter):
+    title = "needs attention"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("attention", "A person must look")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        return queryset.exclude(attention="") if self.value() else queryset
+
+
 @admin.register(Payment)
 class PaymentAdmin(BigReadOnly):
-    list_display = ("public_id", "customer_link", "progress", "received_on", "gateway", "amount")
+    list_display = (
+        "public_id",
+        "customer_link",
+        "progress",
+        "what_failed",
+        "method",
+        "received_on",
+        "amount",
+    )
     list_filter = (
+        NeedsAttentionFilter,
         ("state", ChoicesDropdownFilter),
         ("seller", RelatedDropdownFilter),
         ("received_on", RangeDateFilter),
     )
-    list_select_related = ("customer",)
+    list_select_related = ("customer", "payment_method")
     search_fields = (
         "public_id__iexact",
         "gateway_key__exact",
+        "gateway_id__exact",
         "customer__name",
         "customer__email__istartswith",
         "customer__public_id__iexact",
@@ -172,24 +315,48 @@ class PaymentAdmin(BigReadOnly):
     fields = (
         ("customer", "state"),
         ("amount", "refunded"),
-        ("gateway", "gateway_key"),
+        ("method", "gateway"),
+        ("gateway_id", "gateway_key"),
         ("planned_on", "received_on"),
-        ("failure_code", "public_id"),
+        ("failure_code", "attention"),
+        ("attempts", "next_check_at"),
+        ("action_url", "public_id"),
         "recorded_at",
     )
-    readonly_fields = ("amount", "refunded", "public_id", "recorded_at")
+    readonly_fields = ("amount", "refunded", "method", "public_id", "recorded_at")
     panels = (ALLOCATIONS_OF_PAYMENT, REFUNDS, transfers_of("payment"))
+    page_actions = (AskTheGateway(),)
 
     customer_link = link_column("customer", ordering="customer__name")
     progress = label_column("state", STATE_COLORS)
     amount = money_column("amount_minor")
     refunded = money_column("refunded_minor", "paid back")
 
+    @admin.display(description="through", ordering="gateway")
+    def method(self, payment: Payment) -> str:
+        return str(payment.payment_method or payment.gateway)
+
+    @admin.display(description="why", ordering="failure_code")
+    def what_failed(self, payment: Payment) -> str:
+        return payment.attention or payment.failure_code or NOTHING
+
 
 @admin.register(Refund)
 class RefundAdmin(BigReadOnly):
-    list_display = ("public_id", "payment_link", "document", "refunded_on", "reason", "amount")
-    list_filter = (("payment__seller", RelatedDropdownFilter), ("refunded_on", RangeDateFilter))
+    list_display = (
+        "public_id",
+        "payment_link",
+        "document",
+        "progress",
+        "refunded_on",
+        "reason",
+        "amount",
+    )
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("payment__seller", RelatedDropdownFilter),
+        ("refunded_on", RangeDateFilter),
+    )
     list_select_related = ("payment__customer", "invoice")
     search_fields = (
         "public_id__iexact",
@@ -200,13 +367,16 @@ class RefundAdmin(BigReadOnly):
     fields = (
         ("payment", "document"),
         ("amount", "refunded_on"),
-        "reason",
+        ("reason", "state"),
+        ("gateway_id", "failure_code"),
+        ("attention", "next_check_at"),
         ("public_id", "recorded_at"),
     )
     readonly_fields = ("amount", "document", "public_id", "recorded_at")
     panels = (transfers_of("refund"),)
 
     amount = money_column("amount_minor", currency="payment.currency")
+    progress = label_column("state", REFUND_COLORS)
 
     @admin.display(description="paid by", ordering="payment__customer__name")
     def payment_link(self, refund: Refund) -> str:
@@ -218,3 +388,39 @@ class RefundAdmin(BigReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payment__customer", "invoice")
+
+
+class WhatCameFilter(DropdownFilter):
+    title = "what came of it"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("waits", "Waits"), ("parked", "Parked")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() == "waits":
+            return queryset.filter(processed_at=None, parked_reason="")
+        return queryset.exclude(parked_reason="") if self.value() == "parked" else queryset
+
+
+@admin.register(GatewayEvent)
+class GatewayEventAdmin(BigReadOnly):
+    list_display = ("event_id", "type", "gateway", "received_at", "is_polled", "what_came")
+    list_filter = (
+        WhatCameFilter,
+        ("is_polled", BooleanRadioFilter),
+        ("received_at", RangeDateTimeFilter),
+    )
+    search_fields = ("event_id__exact", "body__icontains")
+    fields = (
+        ("event_id", "type"),
+        ("gateway", "is_polled"),
+        ("received_at", "processed_at"),
+        ("attempts", "next_attempt_at"),
+        "parked_reason",
+        "body",
+    )
+
+    @admin.display(description="what came of it")
+    def what_came(self, event: GatewayEvent) -> str:
+        return event.parked_reason or ("taken up" if event.processed_at else "waits")

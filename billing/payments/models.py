@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 import pgtrigger
 from django.db import models
 from django.db.models import Q
@@ -13,14 +15,134 @@ IN_FLIGHT = ("created", "submitted", "requires_action", "unknown")
 
 PAYMENT_LIFECYCLE = {
     "planned": frozenset({"created", "canceled"}),
-    "created": frozenset({"submitted", "succeeded", "failed", "unknown", "canceled"}),
+    # Back to planned: the gateway was not reached, or has made no charge.
+    "created": frozenset(
+        {"planned", "submitted", "requires_action", "succeeded", "failed", "unknown", "canceled"}
+    ),
     "submitted": frozenset({"requires_action", "succeeded", "failed", "unknown"}),
     "requires_action": frozenset({"submitted", "succeeded", "failed", "unknown", "canceled"}),
-    "unknown": frozenset({"succeeded", "failed", "canceled"}),
+    "unknown": frozenset({"planned", "requires_action", "succeeded", "failed", "canceled"}),
     "succeeded": frozenset(),
     "failed": frozenset(),
     "canceled": frozenset(),
 }
+# Unknown is a refund from the moment that it is sent: then only the gateway knows. It is sent
+# again, with its key, when the gateway says that it never came.
+REFUND_LIFECYCLE = {
+    "created": frozenset({"unknown"}),
+    "unknown": frozenset({"created", "succeeded", "failed"}),
+    "succeeded": frozenset(),
+    "failed": frozenset(),
+}
+SESSION_LIFECYCLE = {
+    "creating": frozenset({"open", "expired"}),
+    "open": frozenset({"complete", "expired"}),
+    "complete": frozenset(),
+    "expired": frozenset(),
+}
+
+
+def follows(name: str, field: str, lifecycle: Mapping[str, frozenset[str]]) -> pgtrigger.FSM:
+    """The trigger that keeps a column to its lifecycle, whoever writes it."""
+    steps = [(old, new) for old, news in lifecycle.items() for new in sorted(news)]
+    return pgtrigger.FSM(name=name, field=field, transitions=steps)
+
+
+class PaymentMethodQuerySet(models.QuerySet["PaymentMethod"]):
+    def usable(self) -> "PaymentMethodQuerySet":
+        """What may be charged: each customer's default, unless its bank has said never again."""
+        return self.filter(is_default=True, retired_at__isnull=True, refused_code="")
+
+
+_OF_A_TEST_SELLER = """
+    IF (SELECT s.is_live FROM customers_customer c JOIN customers_seller s ON s.id = c.seller_id
+        WHERE c.id = NEW.customer_id) THEN
+        RAISE EXCEPTION 'the sandbox serves test sellers only' USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+"""
+
+
+def sandbox_is_for_tests(name: str) -> pgtrigger.Trigger:
+    """Live and test never mix: no row joins the sandbox with a customer of a live seller."""
+    return pgtrigger.Trigger(
+        name=name,
+        when=pgtrigger.Before,
+        operation=pgtrigger.Insert | pgtrigger.Update,
+        condition=pgtrigger.Q(new__gateway="sandbox"),
+        func=_OF_A_TEST_SELLER,
+    )
+
+
+class GatewayCustomer(models.Model):
+    """A customer's name at a gateway."""
+
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="at_gateways")
+    gateway = models.CharField(max_length=40)
+    gateway_id = models.CharField(max_length=80)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["customer", "gateway"], name="customer_is_at_a_gateway_once"
+            )
+        ]
+        triggers = [sandbox_is_for_tests("customer_at_sandbox_is_of_a_test_seller")]
+
+    def __str__(self) -> str:
+        return self.gateway_id
+
+
+class PaymentMethod(models.Model):
+    """A card that the customer has left with a gateway; its number never comes here."""
+
+    public_id = PublicIdField(prefix="pm")
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="payment_methods")
+    gateway = models.CharField(max_length=40)
+    gateway_id = models.CharField(max_length=80)
+    gateway_customer = models.CharField(max_length=80, blank=True, default="", db_default="")
+    brand = models.CharField(max_length=40, blank=True, default="", db_default="")
+    last4 = models.CharField(max_length=4, blank=True, default="", db_default="")
+    expires_on = models.DateField(null=True, blank=True, help_text="The last day it is good for.")
+    is_default = models.BooleanField(default=False, db_default=False)
+    refused_code = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why its bank will never accept it again; it is not tried any more.",
+    )
+    retired_at = models.DateTimeField(null=True, blank=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = PaymentMethodQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_id"], name="payment_method_is_kept_once"
+            ),
+            models.UniqueConstraint(
+                fields=["customer"],
+                condition=Q(is_default=True),
+                name="one_default_payment_method_for_a_customer",
+            ),
+            models.CheckConstraint(
+                condition=Q(is_default=False) | Q(retired_at__isnull=True),
+                name="retired_payment_method_is_no_default",
+            ),
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="payment_method_stays_with_its_customer",
+                fields=["public_id", "customer", "gateway", "gateway_id"],
+            ),
+            pgtrigger.Protect(name="payment_method_is_never_deleted", operation=pgtrigger.Delete),
+            sandbox_is_for_tests("sandbox_method_is_of_a_test_seller"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.brand or self.gateway} ···· {self.last4}"
 
 
 class Payment(Stateful):
@@ -64,6 +186,30 @@ class Payment(Stateful):
     planned_on = models.DateField(null=True, blank=True)
     received_on = models.DateField(null=True, blank=True)
     failure_code = models.CharField(max_length=60, blank=True, default="")
+    payment_method = models.ForeignKey(
+        PaymentMethod, on_delete=models.PROTECT, null=True, blank=True, related_name="payments"
+    )
+    gateway_id = models.CharField(
+        max_length=80, null=True, blank=True, help_text="What the gateway calls the charge."
+    )
+    attempts = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="How often the gateway was called about it."
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    settled_at = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it is tried, or asked for, again."
+    )
+    action_url = models.URLField(
+        max_length=2000,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where the customer confirms or makes the payment.",
+    )
+    attention = models.CharField(
+        max_length=300, blank=True, default="", db_default="", help_text="Why a person must look."
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -82,13 +228,24 @@ class Payment(Stateful):
                 condition=Q(gateway_key__isnull=False),
                 name="payment_is_sent_to_a_gateway_once",
             ),
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_id"],
+                condition=Q(gateway_id__isnull=False),
+                name="charge_is_of_one_payment",
+            ),
         ]
         indexes = [
+            models.Index(
+                fields=["next_check_at"],
+                condition=Q(state__in=IN_FLIGHT),
+                name="payment_in_flight",
+            ),
+            models.Index(fields=["id"], condition=~Q(attention=""), name="payment_needs_attention"),
             models.Index(
                 fields=["seller", "planned_on"],
                 condition=Q(state="planned"),
                 name="payment_planned",
-            )
+            ),
         ]
         triggers = [
             ReferencesExist(name="payment_refers_to_rows_that_exist"),
@@ -97,13 +254,7 @@ class Payment(Stateful):
                 fields=["seller", "customer", "currency", "amount_minor"],
             ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
-            pgtrigger.FSM(
-                name="payment_state_follows_its_lifecycle",
-                field="state",
-                transitions=[
-                    (old, new) for old, news in PAYMENT_LIFECYCLE.items() for new in sorted(news)
-                ],
-            ),
+            follows("payment_state_follows_its_lifecycle", "state", PAYMENT_LIFECYCLE),
         ]
 
     def __str__(self) -> str:
@@ -181,8 +332,20 @@ class PaymentAllocation(models.Model):
         return f"{self.payment_id} → {self.invoice_id}: {self.amount_minor}"
 
 
-class Refund(models.Model):
-    """Money paid back, of one payment."""
+class Refund(Stateful):
+    """Money paid back, of one payment: booked from the start, and taken back where it fails.
+
+    What did not come through a gateway was paid back by a person, and has succeeded.
+    """
+
+    class State(models.TextChoices):
+        CREATED = "created", "waits to be sent"
+        UNKNOWN = "unknown", "sent, no answer yet"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+
+    STATE_FIELD = "state"
+    LIFECYCLE = REFUND_LIFECYCLE
 
     public_id = PublicIdField(prefix="ref")
     payment = models.ForeignKey(Payment, on_delete=models.PROTECT, related_name="refunds")
@@ -192,17 +355,158 @@ class Refund(models.Model):
     amount_minor = models.BigIntegerField()
     refunded_on = models.DateField()
     reason = models.CharField(max_length=200, blank=True, default="")
+    state = models.CharField(
+        max_length=9, choices=State, default=State.SUCCEEDED, db_default="succeeded"
+    )
+    gateway_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
+    failure_code = models.CharField(max_length=60, blank=True, default="", db_default="")
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    attention = models.CharField(max_length=300, blank=True, default="", db_default="")
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         constraints = [
             models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_is_positive")
         ]
-        triggers = [
-            pgtrigger.Protect(
-                name="refund_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
+        indexes = [
+            models.Index(
+                fields=["next_check_at"],
+                condition=Q(state__in=["created", "unknown"]),
+                name="refund_in_flight",
             )
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="refund_is_never_edited",
+                fields=[
+                    "public_id",
+                    "payment",
+                    "invoice",
+                    "amount_minor",
+                    "refunded_on",
+                    "reason",
+                    "recorded_at",
+                ],
+            ),
+            pgtrigger.Protect(name="refund_is_never_deleted", operation=pgtrigger.Delete),
+            follows("refund_state_follows_its_lifecycle", "state", REFUND_LIFECYCLE),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class CheckoutSession(Stateful):
+    """A page of the gateway's where a customer leaves a card, or pays an invoice at once.
+
+    While one to pay is open its payment is in flight: it is expired at the gateway before
+    anything else may collect the invoice.
+    """
+
+    class Kind(models.TextChoices):
+        SETUP = "setup", "leaves a card"
+        PAYMENT = "payment", "pays an invoice"
+
+    class Status(models.TextChoices):
+        CREATING = "creating"
+        OPEN = "open"
+        COMPLETE = "complete"
+        EXPIRED = "expired"
+
+    LIFECYCLE = SESSION_LIFECYCLE
+
+    public_id = PublicIdField(prefix="cs")
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="checkout_sessions"
+    )
+    kind = models.CharField(max_length=7, choices=Kind)
+    payment = models.OneToOneField(
+        Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="session"
+    )
+    gateway = models.CharField(max_length=40)
+    gateway_id = models.CharField(max_length=80, null=True, blank=True)
+    url = models.URLField(max_length=2000, blank=True, default="")
+    return_url = models.URLField(max_length=2000)
+    status = models.CharField(max_length=8, choices=Status, default=Status.CREATING)
+    failure = models.CharField(max_length=300, blank=True, default="")
+    next_check_at = models.DateTimeField(null=True, blank=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "gateway_id"],
+                condition=Q(gateway_id__isnull=False),
+                name="checkout_session_is_kept_once",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="payment", payment__isnull=False)
+                | Q(kind="setup", payment__isnull=True),
+                name="only_a_session_to_pay_has_a_payment",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_check_at"],
+                condition=Q(status__in=["creating", "open"]),
+                name="checkout_session_is_open",
+            )
+        ]
+        triggers = [
+            follows("session_status_follows_its_lifecycle", "status", SESSION_LIFECYCLE),
+            sandbox_is_for_tests("sandbox_session_is_of_a_test_seller"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class GatewayEvent(models.Model):
+    """What a gateway told us, as it came. It is a hint only: what is true the gateway is asked."""
+
+    gateway = models.CharField(max_length=40)
+    event_id = models.CharField(max_length=80)
+    type = models.CharField(max_length=60)
+    body = models.TextField(help_text="As it came, or as the list of events gave it.")
+    is_polled = models.BooleanField(default=False, help_text="Found in the list, not by a hook.")
+    received_at = models.DateTimeField()
+    processed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    next_attempt_at = models.DateTimeField()
+    parked_reason = models.CharField(max_length=300, blank=True, default="")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["gateway", "event_id"], name="gateway_event_is_kept_once"
+            )
+        ]
+        indexes = [
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(processed_at__isnull=True, parked_reason=""),
+                name="gateway_event_waits",
+            )
+        ]
+        triggers = [
+            pgtrigger.ReadOnly(
+                name="gateway_event_is_never_edited",
+                fields=["gateway", "event_id", "type", "body", "is_polled", "received_at"],
+            ),
+            pgtrigger.Protect(name="gateway_event_is_never_deleted", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.event_id}"
+
+
+class GatewayCursor(models.Model):
+    """How far a gateway's list of events has been read."""
+
+    gateway = models.CharField(max_length=40, unique=True)
+    event_id = models.CharField(max_length=80)
+
+    def __str__(self) -> str:
+        return f"{self.gateway} {self.event_id}"

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from axes.models import AccessAttempt, AccessLog
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
@@ -17,7 +18,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
-from billing.payments.models import Refund
+from billing.payments.models import GatewayEvent, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -146,10 +147,27 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         name=name[:80], state="failed", started_at=at, beat_at=at, log=name, error=name
     )
     beat = Heartbeat.objects.create(name=name[:80], beat_at=at)
+    asked = {
+        "username": name[:255],
+        "ip_address": f"10.0.0.{number % 250}",
+        "user_agent": name[:255],
+    }
+    attempt = AccessAttempt.objects.create(failures_since_start=5, **asked)
+    entry_log = AccessLog.objects.create(**asked)
+    heard = GatewayEvent.objects.create(
+        gateway="sandbox",
+        event_id=name[:80],
+        type="charge.succeeded",
+        body=name,
+        received_at=at,
+        next_attempt_at=at,
+        parked_reason=name[:300],
+    )
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
+        *(attempt, entry_log, heard),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
     )

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
@@ -26,7 +27,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
-from billing.payments.models import Payment, Refund
+from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -39,6 +40,8 @@ from tests.factories import InvoiceFactory, PriceFactory, ProductFactory, Subscr
 # What a superuser may do with a row that others hang on: a(dd), c(hange), d(elete). A model that
 # is not here fails the first test, so that whoever registers it decides.
 MAY: dict[type[Model], str] = {
+    AccessAttempt: "",
+    AccessLog: "",
     Account: "ac",
     BalanceEntry: "",
     Coupon: "ac",
@@ -48,6 +51,7 @@ MAY: dict[type[Model], str] = {
     CustomerBalance: "",
     Delivery: "",
     Event: "",
+    GatewayEvent: "",
     Group: "acd",
     Heartbeat: "",
     Invoice: "",
@@ -317,7 +321,7 @@ def test_a_seller_stays_live_or_test(anna: Client, rows: Rows) -> None:
 
 
 def test_only_superusers_reach_staff_and_roles(bo: Client, rows: Rows) -> None:
-    for model in (User, Group, LogEntry):
+    for model in (User, Group, LogEntry, AccessAttempt, AccessLog):
         assert bo.get(url(model, "changelist")).status_code == 403
         assert bo.get(url(model, "change", rows[model].pk)).status_code == 403
 

@@ -143,6 +143,10 @@ def _die_in(target: str, now: datetime) -> None:
 DEATHS = {
     "bill": "billing.invoicing.batch.issue",
     "recognize": "billing.invoicing.recognition.post",
+    "process hooks": "billing.tick.process_hooks",
+    "poll gateways": "billing.tick.poll_gateways",
+    "resolve payments": "billing.tick.resolve_due",
+    "collect": "billing.tick.collect_due",
     "fan out events": "billing.tick.fan_out",
     "deliver events": "tests.concurrency.test_tick_beside_itself._echo",
     "verify books": "billing.tick.broken_invariants",

@@ -31,7 +31,15 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
-from billing.payments.models import Payment, PaymentAllocation, Refund
+from billing.payments.models import (
+    CheckoutSession,
+    GatewayCustomer,
+    GatewayEvent,
+    Payment,
+    PaymentAllocation,
+    PaymentMethod,
+    Refund,
+)
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -300,8 +308,35 @@ CASES = [
         copied("allocation", payment_id="{foreign.pk}", amount_minor="1"),
     ),
     Case("refund_is_positive", copied("refund", amount_minor="0")),
-    Case("refund_is_append_only", changed("refund", amount_minor="amount_minor + 1")),
-    Case("refund_is_append_only", removed("refund")),
+    Case("refund_is_never_edited", changed("refund", amount_minor="amount_minor + 1")),
+    Case("refund_is_never_deleted", removed("refund")),
+    Case("refund_state_follows_its_lifecycle", changed("refund", state="'unknown'")),
+    # Gateways
+    Case("charge_is_of_one_payment", copied("charged")),
+    Case("customer_is_at_a_gateway_once", copied("at_gateway")),
+    Case(
+        "customer_at_sandbox_is_of_a_test_seller",
+        changed("at_gateway", customer_id="{live_customer.pk}"),
+    ),
+    Case("payment_method_is_kept_once", copied("method", is_default="false")),
+    Case("one_default_payment_method_for_a_customer", copied("method", gateway_id="'b'")),
+    Case("retired_payment_method_is_no_default", changed("method", retired_at="now()")),
+    Case("payment_method_stays_with_its_customer", changed("method", gateway_id="'b'")),
+    Case("payment_method_is_never_deleted", removed("method")),
+    Case(
+        "sandbox_method_is_of_a_test_seller",
+        copied("method", gateway_id="'b'", customer_id="{live_customer.pk}"),
+    ),
+    Case("checkout_session_is_kept_once", copied("session")),
+    Case("only_a_session_to_pay_has_a_payment", changed("session", kind="'payment'")),
+    Case("session_status_follows_its_lifecycle", changed("session", status="'creating'")),
+    Case(
+        "sandbox_session_is_of_a_test_seller",
+        changed("session", customer_id="{live_customer.pk}"),
+    ),
+    Case("gateway_event_is_kept_once", copied("heard")),
+    Case("gateway_event_is_never_edited", changed("heard", type="'x'")),
+    Case("gateway_event_is_never_deleted", removed("heard")),
 ]
 
 # These triggers write the history of what people edit; they refuse nothing.
@@ -461,6 +496,25 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "lone_event": Event.objects.create(**event, subject="inv_2"),
         "delivery": Delivery.objects.create(event=told, subscriber="mail"),
         "run": JobRun.objects.create(name="sweep", started_at=at, beat_at=at),
+        "charged": PaymentFactory(
+            customer=customer, currency="EUR", gateway="sandbox", gateway_id="ch_1"
+        ),
+        **_at_gateway(customer, at),
+    }
+
+
+def _at_gateway(customer: Any, at: datetime) -> World:
+    theirs = {"customer": customer, "gateway": "sandbox"}
+    return {
+        "live_customer": CustomerFactory(seller=SellerFactory(live=True)),
+        "at_gateway": GatewayCustomer.objects.create(**theirs, gateway_id="cu_1"),
+        "method": PaymentMethod.objects.create(**theirs, gateway_id="pm_1", is_default=True),
+        "session": CheckoutSession.objects.create(
+            **theirs, kind="setup", gateway_id="cs_1", status="open", return_url="https://a.example"
+        ),
+        "heard": GatewayEvent.objects.create(
+            gateway="sandbox", event_id="evt_1", type="t", received_at=at, next_attempt_at=at
+        ),
     }
 
 

@@ -1,7 +1,9 @@
 from datetime import timedelta
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
@@ -40,6 +42,9 @@ def insert(**values: Any) -> None:
 
 @pytest.mark.django_db
 def test_the_migration_makes_the_one_schedule() -> None:
+    # Tests that commit empty every table after them, what migrations have made included.
+    Schedule.objects.all().delete()
+    import_module("billing.jobs.migrations.0002_the_one_schedule").make(apps, None)
     row = Schedule.objects.get()
     assert (row.name, row.func, row.schedule_type, row.minutes) == (
         NAME,

@@ -74,6 +74,10 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
     assert list(outcomes) == [
         "bill",
         "recognize",
+        "process hooks",
+        "poll gateways",
+        "resolve payments",
+        "collect",
         "fan out events",
         "deliver events",
         "verify books",

@@ -62,7 +62,7 @@ class Migration(migrations.Migration):
                     "attempts",
                     models.PositiveSmallIntegerField(
                         default=1,
-                        help_text="Runs in a row that came to nothing, this one counted; at 5 the job is halted until somebody presses Run again.",
+                        help_text="Runs in a row that came to nothing, this one counted; if the worker dies in the 5th the job is halted until somebody presses Run again.",
                     ),
                 ),
                 ("stop_requested", models.BooleanField(default=False)),

@@ -1,6 +1,7 @@
 """A company to look at: imported, billed and paid, with the web server in front of it."""
 
 import contextlib
+import os
 import signal
 import socket
 import subprocess
@@ -132,6 +133,8 @@ class Command(BaseCommand):
             [sys.executable, "-m", "gunicorn", "billing.wsgi", "--bind", f"{HOST}:{port}"]
             + ["--workers", "2", "--log-level", "warning"],
             cwd=settings.BASE_DIR,
+            # Visitors sign in with the password alone.
+            env=os.environ | {"KVITT_STAFF_MFA": "off"},
         )
         try:
             _wait_until_it_answers(server, port)

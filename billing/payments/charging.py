@@ -1,0 +1,483 @@
+"""Charging a planned payment in three steps, and what comes of a charge.
+
+A transaction writes that the gateway is about to be asked; it is asked with no transaction open; a
+second transaction writes the outcome. Whoever dies in between leaves a payment in flight, which
+only the gateway's own record brings to an end.
+"""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+from django.db.models import F
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.invoicing.models import Invoice
+from billing.payments import gateways
+from billing.payments.actions import book, release_planned, tell
+from billing.payments.gateways.base import (
+    Charge,
+    ChargeRequest,
+    Gateway,
+    GatewayRefused,
+    GatewayUnavailable,
+    GatewayUnclear,
+)
+from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
+from customers.models import Customer
+
+RETRY_DAYS = 3
+ATTEMPTS_MAX = 4
+# A person looks before a customer is charged more often, whatever asks for it.
+SUCCESSES_AN_HOUR_MAX = 20
+CALLS_MAX = 20
+ACTION_DAYS_MAX = 7
+FIRST_CHECK = timedelta(minutes=1)
+CHECKS = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
+# A request that the gateway has not answered may still be on its way to it, but not for so long.
+NEVER_MADE_AFTER = timedelta(minutes=5)
+WAITING_CHECK = timedelta(hours=1)
+NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
+
+
+# The three steps
+
+
+def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
+    """Charge a planned payment; False where there is nothing to charge, or another is at it.
+
+    Raises :class:`GatewayUnavailable` where the gateway was not reached; the payment is then
+    planned as before, for a little later.
+    """
+    request = _begin(payment_id, as_of, actor)
+    if request is None:
+        return False
+    payment_id, order = request
+    try:
+        made = gateways.gateway(_gateway_of(payment_id)).charge(order)
+    except GatewayUnavailable:
+        put_back(payment_id)
+        raise
+    except GatewayRefused as refused:
+        fail(payment_id, refused.code, as_of=as_of, actor=actor)
+    except GatewayUnclear as unclear:
+        doubt(payment_id, unclear.message, as_of=as_of, actor=actor)
+    else:
+        settle(payment_id, made, as_of=as_of, actor=actor)
+    return True
+
+
+def _gateway_of(payment_id: int) -> str:
+    return Payment.objects.values_list("gateway", flat=True).get(pk=payment_id)
+
+
+@transaction.atomic
+def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest] | None:
+    """The first step: what is owed is read again, and the payment is in flight from here on."""
+    now = clock.now()
+    owner = Customer.objects.select_for_update(skip_locked=True, of=["self"])
+    customer = owner.filter(payments=payment_id).first()
+    if customer is None:
+        return None  # Another worker has the customer.
+    payment = _lock(payment_id)
+    method = PaymentMethod.objects.usable().filter(customer=customer).first()
+    if payment.state != Payment.State.PLANNED or method is None:
+        return None
+    invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
+    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
+        return None
+    if not invoice.outstanding_minor or customer.collection != Customer.Collection.AUTOMATIC:
+        release_planned(invoice)
+        return None
+    if _is_halted(payment, invoice, now, as_of, actor):
+        return None
+    if payment.amount_minor != invoice.outstanding_minor:
+        release_planned(invoice)
+        payment = plan(invoice, as_of)
+    _submit(payment, method, now)
+    return payment.pk, ChargeRequest(
+        key=str(payment.gateway_key),
+        customer=method.gateway_customer,
+        payment_method=method.gateway_id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        reference=payment.public_id,
+    )
+
+
+def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, actor: str) -> bool:
+    """The circuit breaker: no charge is made that nobody would expect."""
+    if payment.attempts >= CALLS_MAX:
+        _flag(payment, f"The gateway was called {payment.attempts} times.", as_of, actor)
+        return True
+    paid = invoice.allocations.filter(
+        state="settled", payment__gateway_id__isnull=False, amount_minor__gt=F("refunded_minor")
+    )
+    if paid.exists():
+        _flag(payment, f"{invoice} has been charged once and is owed again.", as_of, actor)
+        return True
+    recent = Payment.objects.filter(
+        customer=payment.customer_id, settled_at__gt=now - timedelta(hours=1), state="succeeded"
+    )
+    if recent.count() >= SUCCESSES_AN_HOUR_MAX:
+        payment.next_check_at = now + timedelta(hours=1)
+        payment.save(update_fields=["next_check_at"])
+        return True
+    return False
+
+
+def _submit(payment: Payment, method: PaymentMethod, now: datetime) -> None:
+    payment.move(
+        "created",
+        gateway=method.gateway,
+        # The same payment and amount is the same key, in whatever state a backup brings it back.
+        gateway_key=f"{payment.public_id}-{payment.amount_minor}",
+        payment_method=method,
+        attempts=payment.attempts + 1,
+        submitted_at=now,
+        next_check_at=now + FIRST_CHECK,
+    )
+    payment.allocations.filter(state="planned").update(state="in_flight")
+
+
+# What comes of it
+
+
+@transaction.atomic
+def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment:
+    """The third step: write what the gateway says of a charge. A second time changes nothing.
+
+    A charge that is not the one that was asked for is never booked: its payment stays unknown, and
+    a person is told.
+    """
+    payment = lock_with_customer(payment_id)
+    if payment.state == Payment.State.PLANNED and payment.attempts:
+        # Put back as never asked for, and the gateway knows better.
+        payment.move("created")
+        payment.allocations.filter(state="planned").update(state="in_flight")
+    if payment.state not in IN_FLIGHT:
+        _compare(payment, made, as_of, actor)
+    elif lie := contradiction(payment, made):
+        _doubt(payment, lie, as_of, actor, is_flagged=True)
+    elif made.status == "succeeded":
+        _succeed(payment, made, as_of, actor)
+    elif made.status == "requires_action":
+        _await_action(payment, made, as_of, actor)
+    else:
+        code = made.failure_code or made.status
+        _fail(payment, code, as_of, actor, is_hard=made.is_hard, gateway_id=made.gateway_id)
+    return payment
+
+
+def contradiction(payment: Payment, made: Charge) -> str:
+    """In what the charge is not the one that the payment stands for; empty where it is."""
+    for what, theirs, ours in (
+        ("amount", made.amount_minor, payment.amount_minor),
+        ("currency", made.currency, payment.currency),
+        ("reference", made.reference, payment.public_id),
+        ("id", made.gateway_id, payment.gateway_id or made.gateway_id),
+    ):
+        if theirs != ours:
+            return f"The gateway's {what} is {theirs}, ours {ours}."
+    return ""
+
+
+def _compare(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
+    """What is settled stays so; a gateway that has taken money for it makes a person look."""
+    is_booked = payment.state == Payment.State.SUCCEEDED
+    if (made.status == "succeeded") != is_booked or (is_booked and contradiction(payment, made)):
+        _flag(
+            payment,
+            f"The gateway says {made.status} of {made.gateway_id}, "
+            f"but this payment has {payment.state}.",
+            as_of,
+            actor,
+        )
+
+
+def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
+    """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
+    allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
+    invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
+    settled = []
+    for allocation, invoice in zip(allocations, invoices, strict=True):
+        part_minor = min(allocation.amount_minor, invoice.outstanding_minor)
+        allocation.state = "settled" if part_minor else "released"
+        allocation.amount_minor = part_minor or allocation.amount_minor
+        allocation.save(update_fields=["state", "amount_minor"])
+        if part_minor:
+            settled.append((invoice, part_minor))
+    payment.move(
+        "succeeded",
+        gateway_id=made.gateway_id,
+        received_on=as_of,
+        settled_at=clock.now(),
+        next_check_at=None,
+        action_url="",
+        attention="",
+    )
+    book(payment, settled, as_of)
+    tell("payment.succeeded", payment, invoices[0], as_of, actor)
+
+
+def _await_action(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
+    payment.gateway_id, payment.action_url = made.gateway_id, made.action_url
+    payment.next_check_at = clock.now() + WAITING_CHECK
+    payment.save(update_fields=["gateway_id", "action_url", "next_check_at"])
+    if payment.state != Payment.State.REQUIRES_ACTION:
+        payment.move("requires_action", attention="")
+        tell("payment.action_required", payment, _invoice_of(payment), as_of, actor)
+
+
+@transaction.atomic
+def fail(payment_id: int, code: str, *, as_of: date, actor: str) -> None:
+    """Write that a payment in flight has failed for sure, and plan the next attempt."""
+    payment = lock_with_customer(payment_id)
+    if payment.state in IN_FLIGHT:
+        _fail(payment, code, as_of, actor, gateway_id=payment.gateway_id)
+
+
+def _fail(
+    payment: Payment,
+    code: str,
+    as_of: date,
+    actor: str,
+    *,
+    gateway_id: str | None,
+    is_hard: bool = False,
+) -> None:
+    invoice = lock_invoices([_invoice_of(payment).pk])[0]
+    payment.move(
+        "failed",
+        failure_code=code[:60],
+        gateway_id=gateway_id,
+        settled_at=clock.now(),
+        next_check_at=None,
+        action_url="",
+        attention="",
+    )
+    payment.allocations.filter(state="in_flight").update(state="released")
+    method = payment.payment_method
+    if is_hard and method:
+        PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
+    again = _plan_again(invoice, as_of) if method else None
+    tell(
+        "payment.failed",
+        payment,
+        invoice,
+        as_of,
+        actor,
+        failure_code=code,
+        is_hard=is_hard,
+        next_attempt_on=again.planned_on.isoformat() if again and again.planned_on else None,
+    )
+
+
+def _plan_again(invoice: Invoice, as_of: date) -> Payment | None:
+    """The next attempt, a few days on; none after the last one, or where nothing is owed."""
+    failed = Payment.objects.filter(
+        allocations__invoice=invoice, state="failed", payment_method__isnull=False
+    )
+    if failed.count() >= ATTEMPTS_MAX or not invoice.outstanding_minor:
+        return None
+    return plan(invoice, as_of + timedelta(days=RETRY_DAYS))
+
+
+def plan(invoice: Invoice, planned_on: date) -> Payment:
+    """Plan a payment of all that is left of a locked invoice."""
+    payment = Payment.objects.create(
+        seller=invoice.seller,
+        customer_id=invoice.customer_id,
+        currency=invoice.currency,
+        amount_minor=invoice.outstanding_minor,
+        state=Payment.State.PLANNED,
+        planned_on=planned_on,
+    )
+    PaymentAllocation.objects.create(
+        payment=payment, invoice=invoice, amount_minor=payment.amount_minor, state="planned"
+    )
+    return payment
+
+
+@transaction.atomic
+def put_back(payment_id: int) -> None:
+    """Plan a payment as before: the gateway has certainly made no charge for it.
+
+    It keeps its key, so that even a charge that nobody believes in any more would not be a second.
+    """
+    payment = lock_with_customer(payment_id)
+    is_asked_for = payment.state in {Payment.State.CREATED, Payment.State.UNKNOWN}
+    if is_asked_for and payment.payment_method:
+        wait = next_wait(payment.attempts) or CHECKS[-1]
+        payment.move("planned", next_check_at=clock.now() + wait, attention="")
+        payment.allocations.filter(state="in_flight").update(state="planned")
+
+
+@transaction.atomic
+def doubt(payment_id: int, reason: str, *, as_of: date, actor: str) -> None:
+    """Write that nobody knows what became of a payment in flight; only asking will tell.
+
+    One that waits for its customer still does when the gateway cannot say more.
+    """
+    payment = lock_with_customer(payment_id)
+    if payment.state in IN_FLIGHT and payment.state != Payment.State.REQUIRES_ACTION:
+        _doubt(payment, reason, as_of, actor)
+
+
+def _doubt(
+    payment: Payment, reason: str, as_of: date, actor: str, *, is_flagged: bool = False
+) -> None:
+    if payment.state != Payment.State.UNKNOWN:
+        payment.move("unknown")
+        tell("payment.doubted", payment, _invoice_of(payment), as_of, actor, reason=reason)
+    if is_flagged:
+        _flag(payment, reason, as_of, actor)
+
+
+def _flag(payment: Payment, reason: str, as_of: date, actor: str) -> None:
+    """Have a person look; told once for each reason."""
+    if payment.attention != reason[:300]:
+        payment.attention = reason[:300]
+        payment.save(update_fields=["attention"])
+        tell("payment.flagged", payment, _invoice_of(payment), as_of, actor, reason=reason)
+
+
+def next_wait(attempts: int) -> timedelta | None:
+    """How long until the gateway is asked again after so many calls; None: a person must look."""
+    waits = (FIRST_CHECK, *CHECKS)
+    return waits[attempts - 1] if 0 < attempts <= len(waits) else None
+
+
+# Asking what became of it
+
+
+def claim_in_doubt(now: datetime) -> int | None:
+    """Take one payment in flight whose gateway is to be asked now: the call is counted first."""
+    with transaction.atomic():
+        payment = (
+            Payment.objects.select_for_update(skip_locked=True, of=["self"])
+            .filter(state__in=IN_FLIGHT, next_check_at__lte=now)
+            .order_by("next_check_at")
+            .first()
+        )
+        if payment is None:
+            return None
+        if payment.state == Payment.State.REQUIRES_ACTION:
+            payment.next_check_at = now + WAITING_CHECK
+        else:
+            payment.attempts += 1
+            wait = next_wait(payment.attempts)
+            payment.next_check_at = now + wait if wait else None
+            # Said before the last call, which may be what ends this process.
+            payment.attention = payment.attention if wait else NO_ANSWER
+        payment.save(update_fields=["attempts", "next_check_at", "attention"])
+        return payment.pk
+
+
+def resolve(payment_id: int, actor: str) -> None:
+    """Ask the gateway what became of a payment in flight, and write what is clear.
+
+    Raises :class:`GatewayUnavailable` where it cannot be asked.
+    """
+    payment = Payment.objects.select_related("seller").get(pk=payment_id)
+    as_of, now = clock.today(payment.seller.time_zone), clock.now()
+    try:
+        gateway = gateways.gateway(payment.gateway)
+        made = _ask(gateway, payment)
+        if made is not None and made.status == "requires_action" and _is_too_late(payment, now):
+            made = gateway.cancel_charge(made.gateway_id)
+    except (GatewayRefused, GatewayUnclear) as unclear:
+        doubt(payment.pk, unclear.message, as_of=as_of, actor=actor)
+        return
+    if made is not None:
+        settle(payment.pk, made, as_of=as_of, actor=actor)
+    elif payment.submitted_at and now - payment.submitted_at >= NEVER_MADE_AFTER:
+        put_back(payment.pk)
+
+
+def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
+    """The charge of a payment by its id, else by our reference; None where there never was one."""
+    if payment.gateway_id:
+        return gateway.get_charge(payment.gateway_id)
+    return the_one_that_counts(gateway.charges_of(payment.public_id))
+
+
+def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
+    """Of several charges for one payment the paid one, else one that may be, else the last.
+
+    Raises :class:`GatewayUnclear` where two are paid.
+    """
+    if sum(made.status == "succeeded" for made in charges) > 1:
+        raise GatewayUnclear("The gateway has charged twice for one payment.")
+    rank = ("succeeded", "requires_action")
+    for status in rank:
+        for made in charges:
+            if made.status == status:
+                return made
+    return charges[-1] if charges else None
+
+
+def _is_too_late(payment: Payment, now: datetime) -> bool:
+    since = payment.submitted_at or payment.recorded_at
+    return now - since >= timedelta(days=ACTION_DAYS_MAX)
+
+
+# What an operator asks for
+
+
+@transaction.atomic
+def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
+    """Plan the payment of an open invoice for today, whatever was planned for later.
+
+    Raises :class:`Refused` where nothing is owed ("invoice_not_open"), a payment is under way
+    ("payment_in_flight") or there is nothing to charge ("no_payment_method").
+    """
+    customer = Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    invoice = lock_invoices([invoice.pk])[0]
+    if not invoice.outstanding_minor:
+        raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
+    if invoice.allocations.filter(state="in_flight").exists():
+        raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
+    usable = PaymentMethod.objects.usable().filter(customer=customer).exists()
+    if not usable or customer.collection != Customer.Collection.AUTOMATIC:
+        raise Refused(
+            f"{customer} has no payment method that we may charge. Ask for a card first.",
+            code="no_payment_method",
+        )
+    planned = Payment.objects.filter(allocations__invoice=invoice, state="planned").first()
+    if planned is None:
+        return plan(invoice, as_of)
+    planned.planned_on, planned.next_check_at, planned.attention = as_of, None, ""
+    planned.save(update_fields=["planned_on", "next_check_at", "attention"])
+    return planned
+
+
+# Rows under their locks
+
+
+def _lock(payment_id: int) -> Payment:
+    return (
+        Payment.objects.select_for_update(of=["self"])
+        .select_related("seller", "customer", "payment_method")
+        .get(pk=payment_id)
+    )
+
+
+def lock_with_customer(payment_id: int) -> Payment:
+    Customer.objects.select_for_update(of=["self"]).get(payments=payment_id)
+    return _lock(payment_id)
+
+
+def lock_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
+    locked = Invoice.objects.select_for_update(of=["self"]).select_related("seller", "customer")
+    return list(locked.filter(pk__in=invoice_ids).order_by("pk"))
+
+
+def _planned(payment: Payment) -> list[PaymentAllocation]:
+    return list(payment.allocations.filter(state="planned"))
+
+
+def _invoice_of(payment: Payment) -> Invoice:
+    allocation = payment.allocations.select_related("invoice").order_by("id")[0]
+    return allocation.invoice

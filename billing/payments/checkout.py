@@ -1,0 +1,369 @@
+"""Pages of the gateway's where a customer leaves a card, or pays an invoice at once.
+
+No card number comes here: the customer types it at the gateway and is sent back. A session is
+written before the gateway is asked for it; its address is shown to nobody until the gateway has
+answered, so one whose answer was lost can do no harm and is let go.
+"""
+
+from datetime import date, timedelta
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.events.recorder import record
+from billing.invoicing.actions import lock_invoice
+from billing.invoicing.models import Invoice
+from billing.payments import gateways
+from billing.payments.actions import refuse_in_flight, release_planned, tell
+from billing.payments.charging import FIRST_CHECK, lock_invoices, lock_with_customer, plan, settle
+from billing.payments.gateways.base import (
+    Gateway,
+    GatewayError,
+    GatewayRefused,
+    GatewayUnavailable,
+    Method,
+    Session,
+)
+from billing.payments.models import (
+    IN_FLIGHT,
+    CheckoutSession,
+    GatewayCustomer,
+    Payment,
+    PaymentAllocation,
+    PaymentMethod,
+)
+from customers.models import Customer, Seller
+
+CHECK = timedelta(minutes=10)
+# Longer than any call lasts: nobody is opening it any more.
+OPENING_MAX = timedelta(minutes=2)
+
+
+# Cards
+
+
+def keep_method(
+    customer: Customer, *, gateway: str, gateway_id: str, as_of: date, actor: str
+) -> PaymentMethod:
+    """Keep a card that the customer has left at a gateway, as the one that is charged from now on.
+
+    A second time changes nothing. Raises what the gateway's client raises, and :class:`Refused`
+    ("foreign_payment_method") for one that is another customer's.
+    """
+    method = gateways.gateway(gateway).get_method(gateway_id)
+    return _keep(customer, gateway, method, as_of, actor)
+
+
+@transaction.atomic
+def _keep(
+    customer: Customer, gateway: str, method: Method, as_of: date, actor: str
+) -> PaymentMethod:
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    known = PaymentMethod.objects.filter(gateway=gateway, gateway_id=method.gateway_id).first()
+    at_gateway = GatewayCustomer.objects.filter(gateway=gateway, gateway_id=method.customer)
+    if (known and known.customer_id != customer.pk) or at_gateway.exclude(
+        customer=customer
+    ).exists():
+        raise Refused("This card is another customer's.", code="foreign_payment_method")
+    if known:
+        return known
+    GatewayCustomer.objects.get_or_create(
+        customer=customer, gateway=gateway, defaults={"gateway_id": method.customer}
+    )
+    PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
+    # What only waits for its next attempt need not wait for the old card's turn.
+    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
+        planned_on=as_of
+    )
+    kept = PaymentMethod.objects.create(
+        customer=customer,
+        gateway=gateway,
+        gateway_id=method.gateway_id,
+        gateway_customer=method.customer,
+        brand=method.brand,
+        last4=method.last4,
+        expires_on=method.expires_on,
+        is_default=True,
+    )
+    record(
+        "payment_method.added",
+        seller=customer.seller.public_id,
+        subject=customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
+    )
+    return kept
+
+
+# Sessions
+
+
+def start_setup(
+    customer: Customer, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+) -> CheckoutSession:
+    """Open a page where the customer leaves a card; send them to its ``url``.
+
+    Raises what the gateway's client raises; nothing is left open then.
+    """
+    session = prepare_setup(
+        customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url
+    )
+    return open_session(session, as_of=as_of, actor=actor)
+
+
+@transaction.atomic
+def prepare_setup(
+    customer: Customer, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+) -> CheckoutSession:
+    """The first step of :func:`start_setup`, for who has a transaction open."""
+    return CheckoutSession.objects.create(
+        customer=customer,
+        kind=CheckoutSession.Kind.SETUP,
+        gateway=gateway,
+        return_url=_return_url(customer.seller, return_url),
+        next_check_at=clock.now() + OPENING_MAX,
+    )
+
+
+def start_payment(
+    invoice: Invoice, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+) -> CheckoutSession:
+    """Open a page where the customer pays all that is left of an invoice.
+
+    What was planned for it is not collected as well. The page that is open for this amount already
+    is given again; one for another amount is closed at the gateway first. Raises :class:`Refused`
+    ("invoice_not_open", "payment_in_flight") and what the gateway's client raises.
+    """
+    open_one = CheckoutSession.objects.filter(
+        status=CheckoutSession.Status.OPEN,
+        payment__allocations__invoice=invoice,
+        payment__allocations__state="in_flight",
+    ).select_related("payment")
+    if session := open_one.first():
+        invoice.refresh_from_db()
+        assert session.payment is not None
+        if session.payment.amount_minor == invoice.outstanding_minor:
+            return session
+        expire_session(session, as_of=as_of, actor=actor)
+    session = prepare_payment(
+        invoice, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url
+    )
+    return open_session(session, as_of=as_of, actor=actor)
+
+
+@transaction.atomic
+def prepare_payment(
+    invoice: Invoice, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+) -> CheckoutSession:
+    """The first step of :func:`start_payment`: from here on the payment is in flight."""
+    invoice = lock_invoice(invoice)
+    if not invoice.outstanding_minor:
+        raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
+    refuse_in_flight(invoice)
+    release_planned(invoice)
+    payment = Payment.objects.create(
+        seller=invoice.seller,
+        customer=invoice.customer,
+        currency=invoice.currency,
+        amount_minor=invoice.outstanding_minor,
+        state=Payment.State.CREATED,
+        gateway=gateway,
+        submitted_at=clock.now(),
+    )
+    PaymentAllocation.objects.create(
+        payment=payment, invoice=invoice, amount_minor=payment.amount_minor, state="in_flight"
+    )
+    return CheckoutSession.objects.create(
+        customer=invoice.customer,
+        kind=CheckoutSession.Kind.PAYMENT,
+        payment=payment,
+        gateway=gateway,
+        return_url=_return_url(invoice.seller, return_url),
+        next_check_at=clock.now() + OPENING_MAX,
+    )
+
+
+def open_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
+    """Have the gateway make the page of a prepared session, and keep its address."""
+    try:
+        gateway = gateways.gateway(session.gateway)
+        made = _made_at(gateway, session)
+    except GatewayError as error:
+        close(session.pk, as_of=as_of, actor=actor, failure=error.message)
+        raise
+    return _opened(session.pk, made, as_of, actor)
+
+
+def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
+    customer, payment = session.customer, session.payment
+    owner = _customer_at(gateway, customer)
+    return gateway.open_session(
+        session.public_id,
+        customer=owner,
+        reference=payment.public_id if payment else session.public_id,
+        return_url=session.return_url,
+        locale=customer.language,
+        amount_minor=payment.amount_minor if payment else None,
+        currency=payment.currency if payment else "",
+    )
+
+
+def _customer_at(gateway: Gateway, customer: Customer) -> str:
+    """The gateway's id of a customer, who is made known to it at the first need."""
+    known = GatewayCustomer.objects.filter(customer=customer, gateway=gateway.name).first()
+    if known is None:
+        made = gateway.add_customer(
+            customer.public_id,
+            reference=customer.public_id,
+            name=customer.name,
+            email=customer.email,
+        )
+        known, _ = GatewayCustomer.objects.get_or_create(
+            customer=customer, gateway=gateway.name, defaults={"gateway_id": made}
+        )
+    return known.gateway_id
+
+
+@transaction.atomic
+def _opened(session_id: int, made: Session, as_of: date, actor: str) -> CheckoutSession:
+    session = _lock(session_id)
+    session.move(
+        "open", gateway_id=made.gateway_id, url=made.url, next_check_at=clock.now() + CHECK
+    )
+    if session.payment:
+        session.payment.move("requires_action", action_url=made.url)
+    return session
+
+
+# What comes of them
+
+
+def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
+    """Ask the gateway what became of a session and write it: a card, a payment, or nothing.
+
+    Any number of times, from wherever the customer comes back or the gateway tells of it.
+    """
+    if session.gateway_id is None:
+        if clock.now() - session.recorded_at >= OPENING_MAX:
+            close(session.pk, as_of=as_of, actor=actor, failure="It was never opened.")
+        session.refresh_from_db()
+        return session
+    gateway = gateways.gateway(session.gateway)
+    made = gateway.get_session(session.gateway_id)
+    _take_up(gateway, session, made, as_of, actor)
+    session.refresh_from_db()
+    return session
+
+
+def expire_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
+    """Close a page so that nobody can pay in it any more, unless somebody has."""
+    gateway = gateways.gateway(session.gateway)
+    try:
+        made = gateway.expire_session(str(session.gateway_id))
+    except GatewayRefused:
+        return complete_session(session, as_of=as_of, actor=actor)
+    _take_up(gateway, session, made, as_of, actor)
+    session.refresh_from_db()
+    return session
+
+
+def _take_up(
+    gateway: Gateway, session: CheckoutSession, made: Session, as_of: date, actor: str
+) -> None:
+    """Write what the gateway says of a session; what it names is fetched before any row is held."""
+    customer, payment = session.customer, session.payment
+    if payment is not None and made.charge and made.status != "open":
+        charge = gateway.get_charge(made.charge)
+        if charge.status == "succeeded":
+            settle(payment.pk, charge, as_of=as_of, actor=actor)
+    if made.status == "complete" and payment is None:
+        method = gateway.get_method(made.payment_method)
+        _keep(customer, gateway.name, method, as_of, actor)
+    if made.status != "open":
+        close(session.pk, as_of=as_of, actor=actor, is_complete=made.status == "complete")
+
+
+@transaction.atomic
+def close(
+    session_id: int, *, as_of: date, actor: str, is_complete: bool = False, failure: str = ""
+) -> None:
+    """Close a session here; what nobody has paid in it is collected as it was before."""
+    session = _lock(session_id)
+    if session.status not in {CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN}:
+        return
+    session.move(
+        "complete" if is_complete else "expired", failure=failure[:300], next_check_at=None
+    )
+    payment = session.payment
+    if payment is None or payment.state not in IN_FLIGHT:
+        return
+    if is_complete:  # Paid, and not as it was asked for: the charge itself is asked about.
+        payment.next_check_at = clock.now() + FIRST_CHECK
+        payment.save(update_fields=["next_check_at"])
+        return
+    payment.move("canceled", action_url="", attention="")
+    invoice_id = payment.allocations.values_list("invoice_id", flat=True)[0]
+    payment.allocations.filter(state="in_flight").update(state="released")
+    invoice = lock_invoices([invoice_id])[0]
+    tell("payment.canceled", payment, invoice, as_of, actor)
+    if session.customer.collection == Customer.Collection.AUTOMATIC and invoice.outstanding_minor:
+        plan(invoice, as_of)
+
+
+def check_sessions(actor: str, limit: int) -> int:
+    """Ask for sessions that have been open for a while; how many.
+
+    Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
+    """
+    for count in range(limit):
+        session = _claim(actor)
+        if session is None:
+            return count
+        as_of = clock.today(session.customer.seller.time_zone)
+        try:
+            complete_session(session, as_of=as_of, actor=actor)
+        except GatewayUnavailable:
+            raise
+        except GatewayError:
+            continue  # Asked again at its next turn.
+    return limit
+
+
+@transaction.atomic
+def _claim(actor: str) -> CheckoutSession | None:
+    now = clock.now()
+    session = (
+        CheckoutSession.objects.select_for_update(skip_locked=True, of=["self"])
+        .filter(status__in=["creating", "open"], next_check_at__lte=now)
+        .select_related("customer__seller", "payment")
+        .order_by("next_check_at")
+        .first()
+    )
+    if session is not None:
+        session.next_check_at = now + CHECK
+        session.save(update_fields=["next_check_at"])
+    return session
+
+
+def _return_url(seller: Seller, given: str) -> str:
+    if not (given or seller.website):
+        raise Refused(
+            f"Where is the customer sent back to? Give {seller} a website first.",
+            code="no_return_url",
+        )
+    return given or seller.website
+
+
+def _lock(session_id: int) -> CheckoutSession:
+    """A session as it now stands, with its payment, under the locks of customer and both."""
+    found = CheckoutSession.objects.values_list("customer_id", "payment_id").get(pk=session_id)
+    Customer.objects.select_for_update().get(pk=found[0])
+    if found[1]:
+        lock_with_customer(found[1])
+    return (
+        CheckoutSession.objects.select_for_update(of=["self"])
+        .select_related("customer__seller", "payment__seller")
+        .get(pk=session_id)
+    )

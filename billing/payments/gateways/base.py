@@ -1,0 +1,165 @@
+"""What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import ClassVar, Protocol
+
+from django.db import connection
+
+from billing.engine.errors import BillingError
+
+
+class GatewayError(BillingError):
+    """The parent of what a gateway's client raises."""
+
+    code = "gateway_error"
+
+
+class GatewayUnavailable(GatewayError):
+    """Raised when it is certain that the gateway has done nothing: it was not reached."""
+
+    code = "gateway_unavailable"
+
+
+class GatewayRefused(GatewayError):
+    """Raised when the gateway has clearly said no, with its code and sentence."""
+
+    code = "gateway_refused"
+
+
+class GatewayUnclear(GatewayError):
+    """Raised when nobody can tell what the gateway has done: only asking it later will."""
+
+    code = "gateway_unclear"
+
+
+@dataclass(frozen=True, slots=True)
+class ChargeRequest:
+    """What to charge, in minor units; ``reference`` is the payment's public id."""
+
+    key: str
+    customer: str
+    payment_method: str
+    amount_minor: int
+    currency: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """A charge as the gateway has it: succeeded, failed, requires_action, canceled or pending.
+
+    ``is_hard`` says that the card will never be accepted again.
+    """
+
+    gateway_id: str
+    status: str
+    amount_minor: int
+    currency: str
+    reference: str
+    failure_code: str = ""
+    is_hard: bool = False
+    action_url: str = ""
+    refunded_minor: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class RefundMade:
+    """A refund as the gateway has it."""
+
+    gateway_id: str
+    charge: str
+    amount_minor: int
+    currency: str
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A card as the gateway shows it, without its number."""
+
+    gateway_id: str
+    customer: str
+    brand: str
+    last4: str
+    expires_on: date | None
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A hosted page: open, complete or expired; the ids of what came of it."""
+
+    gateway_id: str
+    status: str
+    url: str
+    customer: str
+    payment_method: str = ""
+    charge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One event of the gateway: whose ``body`` is the JSON as it came."""
+
+    event_id: str
+    type: str
+    body: str
+
+
+class Gateway(Protocol):
+    """A payment gateway. Every method may raise each of the three errors.
+
+    What changes something takes a key: the same key twice is one change.
+    """
+
+    name: ClassVar[str]
+    is_for_tests: ClassVar[bool]
+
+    def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str: ...
+
+    def charge(self, request: ChargeRequest) -> Charge: ...
+
+    def get_charge(self, gateway_id: str) -> Charge: ...
+
+    def charges_of(self, reference: str) -> Sequence[Charge]: ...
+
+    def cancel_charge(self, gateway_id: str) -> Charge: ...
+
+    def refund(self, key: str, *, charge: str, amount_minor: int, reference: str) -> RefundMade: ...
+
+    def refunds_of(self, reference: str) -> Sequence[RefundMade]: ...
+
+    def get_method(self, gateway_id: str) -> Method: ...
+
+    def open_session(
+        self,
+        key: str,
+        *,
+        customer: str,
+        reference: str,
+        return_url: str,
+        locale: str,
+        amount_minor: int | None = None,
+        currency: str = "",
+    ) -> Session: ...
+
+    def get_session(self, gateway_id: str) -> Session: ...
+
+    def expire_session(self, gateway_id: str) -> Session: ...
+
+    def events_after(self, event_id: str, limit: int) -> Sequence[Notice]: ...
+
+    def read_hook(self, headers: "Headers", body: bytes, now_seconds: int) -> Notice: ...
+
+
+class Headers(Protocol):
+    """The headers of a request, by name in any case."""
+
+    def get(self, name: str, default: str, /) -> str | None: ...
+
+
+def refuse_in_transaction() -> None:
+    """A call may last and cannot be rolled back: no lock waits for it, and no row forgets it."""
+    if connection.in_atomic_block:
+        raise RuntimeError("A gateway is never called while a transaction is open.")

@@ -1,0 +1,226 @@
+"""What gateways tell us: kept as it came, once, and taken as a hint to ask.
+
+Hooks may come twice, late, in any order or never. So nothing is believed of an event but what it
+is about: the object is fetched from the gateway, whose answer is written as if we had asked by
+ourselves. The list of events finds what hooks missed.
+"""
+
+import json
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.payments import gateways
+from billing.payments.charging import settle
+from billing.payments.checkout import complete_session
+from billing.payments.gateways.base import (
+    Gateway,
+    GatewayError,
+    GatewayUnclear,
+    Notice,
+)
+from billing.payments.models import (
+    CheckoutSession,
+    GatewayCursor,
+    GatewayEvent,
+    Payment,
+    Refund,
+)
+from billing.payments.paying_back import resolve_refund
+
+ACTOR = "gateway"
+ATTEMPTS_MAX = 10
+PAGE = 100
+PAGES_MAX = 50
+# An event may appear in the list after one that is younger; so far back it is read again.
+OVERLAP = timedelta(minutes=10)
+
+logger = logging.getLogger(__name__)
+
+
+class Unknown(Exception):
+    """Raised for an event about nothing of ours; the text says what it was."""
+
+
+# Keeping
+
+
+def keep(gateway: str, notices: Sequence[Notice], now: datetime, *, is_polled: bool) -> int:
+    """Keep events that are not there yet; how many those are."""
+    ids = [notice.event_id for notice in notices]
+    known = GatewayEvent.objects.filter(gateway=gateway, event_id__in=ids)
+    before = set(known.values_list("event_id", flat=True))
+    GatewayEvent.objects.bulk_create(
+        [
+            GatewayEvent(
+                gateway=gateway,
+                event_id=notice.event_id,
+                type=notice.type,
+                body=notice.body,
+                is_polled=is_polled,
+                received_at=now,
+                next_attempt_at=now,
+            )
+            for notice in notices
+            if notice.event_id not in before
+        ],
+        ignore_conflicts=True,
+    )
+    return len(set(ids) - before)
+
+
+def poll_gateways() -> int:
+    """Read the gateways' lists of events as far as they have grown; how many were new.
+
+    Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
+    cursor stays.
+    """
+    return sum(_poll(gateway) for gateway in gateways.configured())
+
+
+def _poll(gateway: Gateway) -> int:
+    now, found = clock.now(), 0
+    cursor, _ = GatewayCursor.objects.get_or_create(gateway=gateway.name)
+    at = cursor.event_id
+    for _ in range(PAGES_MAX):
+        page = gateway.events_after(at, PAGE)
+        if not page:
+            break
+        found += keep(gateway.name, page, now, is_polled=True)
+        at = page[-1].event_id
+        _advance(gateway.name, page, now)
+        if len(page) < PAGE:
+            break
+    return found
+
+
+def _advance(gateway: str, page: Sequence[Notice], now: datetime) -> None:
+    """Move the cursor to the last event before the first that is not long known."""
+    ids = [notice.event_id for notice in page]
+    old = set(
+        GatewayEvent.objects.filter(
+            gateway=gateway, event_id__in=ids, received_at__lte=now - OVERLAP
+        ).values_list("event_id", flat=True)
+    )
+    last = ""
+    for event_id in ids:
+        if event_id not in old:
+            break
+        last = event_id
+    if last:
+        GatewayCursor.objects.filter(gateway=gateway).update(event_id=last)
+
+
+# Taking up
+
+
+def process_hooks(limit: int = 100) -> int:
+    """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
+    for count in range(limit):
+        event = _claim()
+        if event is None:
+            return count
+        try:
+            _take_up(event)
+        except Unknown as unknown:
+            _park(event, str(unknown))
+        except Refused as refused:
+            _park(event, refused.message)
+        except GatewayError as error:
+            if event.attempts >= ATTEMPTS_MAX:
+                _park(event, error.message)
+        else:
+            GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+    return limit
+
+
+@transaction.atomic
+def _claim() -> GatewayEvent | None:
+    """Take one event: the attempt is counted and the next one put off before this one begins."""
+    now = clock.now()
+    event = (
+        GatewayEvent.objects.select_for_update(skip_locked=True)
+        .filter(processed_at__isnull=True, parked_reason="", next_attempt_at__lte=now)
+        .order_by("next_attempt_at", "id")
+        .first()
+    )
+    if event is None:
+        return None
+    if event.attempts >= ATTEMPTS_MAX:
+        _park(event, "Each of the last attempts ended its worker.")
+        return _claim()
+    event.attempts += 1
+    event.next_attempt_at = now + timedelta(minutes=2**event.attempts)
+    event.save(update_fields=["attempts", "next_attempt_at"])
+    return event
+
+
+def _park(event: GatewayEvent, reason: str) -> None:
+    GatewayEvent.objects.filter(pk=event.pk).update(parked_reason=reason[:300])
+    logger.warning("event=%s parked=%r", event.event_id, reason)
+
+
+def _take_up(event: GatewayEvent) -> None:
+    about = json.loads(event.body).get("object")
+    kind = event.type.partition(".")[0]
+    if not isinstance(about, dict) or kind not in _TAKERS:
+        raise Unknown(f"We know nothing of {event.type}.")
+    gateway_id, reference = about.get("id"), about.get("reference")
+    if not isinstance(gateway_id, str) or not isinstance(reference, str):
+        raise Unknown("It does not say what it is about.")
+    _TAKERS[kind](event, gateway_id, reference, about.get("status"))
+
+
+def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
+    """A charge of ours is asked for, unless we know already what the event tells."""
+    ours = Payment.objects.filter(gateway=event.gateway).select_related("seller", "session")
+    payment = ours.filter(gateway_id=gateway_id).first() or (
+        Payment.objects.select_related("seller", "session").filter(public_id=reference).first()
+    )
+    if payment is None:
+        raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
+    if payment.gateway_id == gateway_id and payment.state == status:
+        return
+    session = getattr(payment, "session", None)
+    if session is not None and session.status in {"creating", "open"}:
+        # A charge that fails on a page may be followed by one that does not.
+        _take_up_session(event, session.gateway_id or "", session.public_id, None)
+        return
+    made = gateways.gateway(event.gateway).get_charge(gateway_id)
+    if made.reference != payment.public_id:
+        raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
+    settle(payment.pk, made, as_of=clock.today(payment.seller.time_zone), actor=ACTOR)
+
+
+def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
+    refund = Refund.objects.filter(public_id=reference, payment__gateway=event.gateway).first()
+    if refund is None:
+        raise Unknown(f"We have no refund {reference}.")
+    if refund.state in {Refund.State.CREATED, Refund.State.UNKNOWN}:
+        resolve_refund(refund.pk)
+
+
+def _take_up_session(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
+    sessions = CheckoutSession.objects.select_related("customer__seller", "payment")
+    session = sessions.filter(gateway=event.gateway, gateway_id=gateway_id).first()
+    if session is None:
+        ours = Q(public_id=reference) | Q(payment__public_id=reference)
+        if sessions.filter(ours, gateway=event.gateway, gateway_id__isnull=True).exists():
+            raise GatewayUnclear("The session is being opened.")
+        raise Unknown(f"We have no session {gateway_id}.")
+    if session.status == CheckoutSession.Status.OPEN:
+        as_of = clock.today(session.customer.seller.time_zone)
+        complete_session(session, as_of=as_of, actor=ACTOR)
+
+
+_TAKERS = {
+    "charge": _take_up_charge,
+    "refund": _take_up_refund,
+    "session": _take_up_session,
+}

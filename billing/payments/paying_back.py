@@ -1,0 +1,228 @@
+"""Refunds on their way through a gateway: booked when they were made, sent afterwards.
+
+A refund is unknown from the moment before it is sent. Only a clear answer ends that, or the
+gateway's own list, which says that it never came: then it is sent again with its key.
+"""
+
+from datetime import datetime
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from billing.events import clock
+from billing.invoicing.issuing import move_balances
+from billing.invoicing.models import Invoice
+from billing.ledger.actions import Books, between, post
+from billing.ledger.models import Account, Transfer
+from billing.payments import gateways
+from billing.payments.actions import count_paid, tell
+from billing.payments.charging import (
+    CALLS_MAX,
+    CHECKS,
+    FIRST_CHECK,
+    NEVER_MADE_AFTER,
+    NO_ANSWER,
+    lock_invoices,
+    next_wait,
+)
+from billing.payments.gateways.base import (
+    GatewayRefused,
+    GatewayUnavailable,
+    GatewayUnclear,
+    RefundMade,
+)
+from billing.payments.models import Payment, Refund
+from customers.models import Customer
+
+ACTOR = "system"
+
+
+def send_refunds(limit: int = 100) -> int:
+    """Send refunds that wait for it; how many. Stops where the gateway cannot be reached."""
+    for count in range(limit):
+        refund = _claim_unsent()
+        if refund is None:
+            return count
+        try:
+            made = gateways.gateway(refund.payment.gateway).refund(
+                f"{refund.public_id}-{refund.amount_minor}",
+                charge=str(refund.payment.gateway_id),
+                amount_minor=refund.amount_minor,
+                reference=refund.public_id,
+            )
+        except GatewayUnavailable:
+            _put_back(refund.pk)
+            return count
+        except GatewayRefused as refused:
+            _fail(refund.pk, refused.code)
+        except GatewayUnclear:
+            continue
+        else:
+            settle_refund(refund.pk, made)
+    return limit
+
+
+@transaction.atomic
+def _claim_unsent() -> Refund | None:
+    now = clock.now()
+    is_due = Q(next_check_at__isnull=True) | Q(next_check_at__lte=now)
+    refund = (
+        Refund.objects.select_for_update(skip_locked=True, of=["self"])
+        .filter(is_due, state="created", attempts__lt=CALLS_MAX)
+        .select_related("payment")
+        .order_by("id")
+        .first()
+    )
+    if refund is not None:
+        refund.move(
+            "unknown",
+            attempts=refund.attempts + 1,
+            submitted_at=now,
+            next_check_at=now + FIRST_CHECK,
+        )
+    return refund
+
+
+def check_refunds(limit: int = 100) -> int:
+    """Ask for refunds that were sent and not answered; how many.
+
+    Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
+    """
+    for count in range(limit):
+        refund = _claim_unknown(clock.now())
+        if refund is None:
+            return count
+        resolve_refund(refund.pk)
+    return limit
+
+
+@transaction.atomic
+def _claim_unknown(now: datetime) -> Refund | None:
+    refund = (
+        Refund.objects.select_for_update(skip_locked=True, of=["self"])
+        .filter(state="unknown", next_check_at__lte=now)
+        .order_by("next_check_at")
+        .first()
+    )
+    if refund is not None:
+        refund.attempts += 1
+        wait = next_wait(refund.attempts)
+        refund.next_check_at = now + wait if wait else None
+        refund.attention = refund.attention if wait else NO_ANSWER
+        refund.save(update_fields=["attempts", "next_check_at", "attention"])
+    return refund
+
+
+def resolve_refund(refund_id: int) -> None:
+    """Ask the gateway what became of a refund, and write what is clear."""
+    refund = Refund.objects.select_related("payment").get(pk=refund_id)
+    try:
+        made = gateways.gateway(refund.payment.gateway).refunds_of(refund.public_id)
+    except (GatewayRefused, GatewayUnclear):
+        return
+    if made:
+        settle_refund(refund.pk, made[0])
+    elif refund.submitted_at and clock.now() - refund.submitted_at >= NEVER_MADE_AFTER:
+        _put_back(refund.pk)
+
+
+@transaction.atomic
+def settle_refund(refund_id: int, made: RefundMade) -> None:
+    """Write that the gateway has paid back; what is not the refund asked for stays unknown."""
+    refund = _lock(refund_id)
+    if refund.state == Refund.State.CREATED:
+        refund.move("unknown")  # Put back as never sent, and the gateway knows better.
+    if refund.state != Refund.State.UNKNOWN:
+        return
+    payment = refund.payment
+    for theirs, ours in (
+        (made.amount_minor, refund.amount_minor),
+        (made.currency, payment.currency),
+        (made.charge, payment.gateway_id),
+        (made.reference, refund.public_id),
+    ):
+        if theirs != ours:
+            refund.attention = f"The gateway's refund says {theirs}, ours {ours}."[:300]
+            refund.save(update_fields=["attention"])
+            _tell("refund.flagged", refund, reason=refund.attention)
+            return
+    refund.move("succeeded", gateway_id=made.gateway_id, next_check_at=None, attention="")
+    _tell("refund.succeeded", refund)
+
+
+@transaction.atomic
+def _put_back(refund_id: int) -> None:
+    refund = _lock(refund_id)
+    if refund.state == Refund.State.UNKNOWN:
+        wait = next_wait(refund.attempts) or CHECKS[-1]
+        attention = NO_ANSWER if refund.attempts >= CALLS_MAX else ""
+        refund.move("created", next_check_at=clock.now() + wait, attention=attention)
+
+
+@transaction.atomic
+def _fail(refund_id: int, code: str) -> None:
+    """Take a refund back that the gateway has clearly refused: we still have the money.
+
+    It pays what is owed of its invoice again; what is not goes to the customer's balance.
+    """
+    refund = _lock(refund_id)
+    if refund.state != Refund.State.UNKNOWN:
+        return
+    refund.move("failed", failure_code=code[:60], next_check_at=None)
+    payment, as_of = refund.payment, clock.today(refund.payment.seller.time_zone)
+    assert refund.invoice_id is not None
+    invoice = lock_invoices([refund.invoice_id])[0]
+    again_minor = min(refund.amount_minor, invoice.outstanding_minor)
+    kept_minor = refund.amount_minor - again_minor
+    _take_back(refund, invoice, kept_minor)
+    if again_minor:
+        count_paid(invoice, again_minor, as_of)
+    if kept_minor:
+        entry = (payment.customer_id, payment.currency, kept_minor, None, refund.public_id)
+        move_balances([entry], as_of)
+    books = Books(payment.seller)
+    clearing = books.account(Account.Role.CLEARING)
+    post(
+        payment.seller,
+        [
+            *between(clearing, books.account(Account.Role.RECEIVABLE), again_minor),
+            *between(clearing, books.account(Account.Role.CUSTOMER_BALANCE), kept_minor),
+        ],
+        currency=payment.currency,
+        effective_on=as_of,
+        document=Transfer.Document.REFUND,
+        document_id=refund.pk,
+        customer_id=payment.customer_id,
+    )
+    _tell("refund.failed", refund, failure_code=code)
+
+
+def _take_back(refund: Refund, invoice: Invoice, kept_minor: int) -> None:
+    """The allocation was not paid back; what its invoice has no more need of, it loses."""
+    Payment.objects.filter(pk=refund.payment_id).update(
+        refunded_minor=F("refunded_minor") - refund.amount_minor
+    )
+    allocation = refund.payment.allocations.select_for_update().get(
+        invoice=invoice, state="settled"
+    )
+    allocation.refunded_minor -= refund.amount_minor
+    if kept_minor == allocation.amount_minor:
+        allocation.state = "released"
+    else:
+        allocation.amount_minor -= kept_minor
+    allocation.save(update_fields=["refunded_minor", "amount_minor", "state"])
+
+
+def _tell(type: str, refund: Refund, **more: str) -> None:
+    assert refund.invoice is not None
+    as_of = clock.today(refund.payment.seller.time_zone)
+    tell(type, refund.payment, refund.invoice, as_of, ACTOR, refund=refund.public_id, **more)
+
+
+def _lock(refund_id: int) -> Refund:
+    Customer.objects.select_for_update(of=["self"]).get(payments__refunds=refund_id)
+    return (
+        Refund.objects.select_for_update(of=["self"])
+        .select_related("payment__seller", "invoice")
+        .get(pk=refund_id)
+    )

@@ -1,0 +1,158 @@
+"""What the hosted pages say, in each language, and how amounts are written in it."""
+
+from typing import Final
+
+type Words = dict[str, str]
+
+EXPONENTS: Final = {"CLP": 0, "ISK": 0, "JPY": 0, "KRW": 0, "BHD": 3, "KWD": 3, "TND": 3}
+SYMBOLS: Final = {
+    "sv": {"SEK": "kr", "EUR": "€"},
+    "en": {"EUR": "€", "GBP": "£", "USD": "$"},
+}
+
+ENGLISH: Final[Words] = {
+    "test_mode": "Test mode",
+    "no_money": "no money moves",
+    "pay_title": "Pay {amount}",
+    "pay_to": "To pay to {shop}",
+    "save_title": "Save a card",
+    "save_to": "For your payments to {shop}",
+    "customer": "Customer",
+    "reference": "Reference",
+    "card": "Card",
+    "card_number": "Card number",
+    "exp_month": "Month",
+    "exp_year": "Year",
+    "expires": "Valid until",
+    "pay": "Pay {amount}",
+    "save": "Save the card",
+    "save_note": "Nothing is drawn now. The shop draws what you owe it when it falls due.",
+    "leave": "Cancel and go back to {shop}",
+    "test_cards": "Test cards",
+    "test_cards_note": "Only these numbers work here, with any date to come. "
+    "Never type a real card number.",
+    "number": "Number",
+    "what_happens": "What happens",
+    "works": "The payment goes through",
+    "needs_action": "The bank asks you to approve it",
+    "card_declined": "The bank says no",
+    "insufficient_funds": "Too little money on the account",
+    "lost_card": "Reported lost, and never accepted again",
+    "failed_card_declined": "Your bank declined the payment. Try another card.",
+    "failed_insufficient_funds": "There is too little money on the account. Try another card.",
+    "failed_lost_card": "This card cannot be used any more. Try another card.",
+    "failed_authentication_failed": "The payment was not approved at the bank. "
+    "Try again, or use another card.",
+    "wrong_card_number_missing": "Enter the card number.",
+    "wrong_card_number_invalid": "This is no card number. Check the digits.",
+    "wrong_card_number_unknown": "Only the test cards below work here.",
+    "wrong_exp_month": "Enter the month as 1 to 12.",
+    "wrong_exp_year": "Enter the year as it stands on the card.",
+    "wrong_expired": "This card has expired.",
+    "act_title": "Approve {amount}?",
+    "act_from": "The test bank asks: is it you who pays {shop}?",
+    "act_from_nobody": "The test bank asks: is it you who pays?",
+    "approve": "Approve",
+    "refuse": "Do not approve",
+    "bank": "Test bank",
+    "back": "Go back to {shop}",
+    "again": "Go back to the form",
+    "complete_title": "This is done",
+    "complete_payment": "{amount} has been paid to {shop}. You will not be charged again.",
+    "complete_setup": "Your card has been saved for your payments to {shop}.",
+    "expired_title": "This page has closed",
+    "expired": "Nothing was drawn here. Go back to {shop} for a new page.",
+    "unknown_title": "There is no such page",
+    "unknown": "The link may have been cut off on its way. Nothing has been drawn. "
+    "Go back to the shop and begin again from there.",
+    "stale_title": "This form is out of date",
+    "stale": "Nothing was done with what you sent. Open the page anew and try again.",
+    "settled_succeeded_title": "Approved",
+    "settled_succeeded": "{amount} has been paid. You can close this page.",
+    "settled_failed_title": "Not paid",
+    "settled_failed": "The payment of {amount} did not go through. Nothing has been drawn.",
+    "settled_canceled_title": "No longer needed",
+    "settled_canceled": "The payment of {amount} was called off. Nothing has been drawn.",
+}
+SWEDISH: Final[Words] = {
+    "test_mode": "Testläge",
+    "no_money": "inga pengar flyttas",
+    "pay_title": "Betala {amount}",
+    "pay_to": "Att betala till {shop}",
+    "save_title": "Spara ett kort",
+    "save_to": "För dina betalningar till {shop}",
+    "customer": "Kund",
+    "reference": "Referens",
+    "card": "Kort",
+    "card_number": "Kortnummer",
+    "exp_month": "Månad",
+    "exp_year": "År",
+    "expires": "Giltigt till",
+    "pay": "Betala {amount}",
+    "save": "Spara kortet",
+    "save_note": "Inget dras nu. Butiken drar det du är skyldig när det ska betalas.",
+    "leave": "Avbryt och gå tillbaka till {shop}",
+    "test_cards": "Testkort",
+    "test_cards_note": "Bara de här numren fungerar, med vilket datum som helst framåt i tiden. "
+    "Skriv aldrig in ett riktigt kortnummer.",
+    "number": "Nummer",
+    "what_happens": "Vad som händer",
+    "works": "Betalningen går igenom",
+    "needs_action": "Banken ber dig godkänna",
+    "card_declined": "Banken säger nej",
+    "insufficient_funds": "För lite pengar på kontot",
+    "lost_card": "Anmält förlorat, godtas aldrig mer",
+    "failed_card_declined": "Din bank nekade betalningen. Prova ett annat kort.",
+    "failed_insufficient_funds": "Det finns för lite pengar på kontot. Prova ett annat kort.",
+    "failed_lost_card": "Det här kortet går inte längre att använda. Prova ett annat kort.",
+    "failed_authentication_failed": "Betalningen godkändes inte hos banken. "
+    "Försök igen eller använd ett annat kort.",
+    "wrong_card_number_missing": "Skriv kortnumret.",
+    "wrong_card_number_invalid": "Det här är inget kortnummer. Kontrollera siffrorna.",
+    "wrong_card_number_unknown": "Bara testkorten här nedanför fungerar.",
+    "wrong_exp_month": "Skriv månaden som 1 till 12.",
+    "wrong_exp_year": "Skriv året som det står på kortet.",
+    "wrong_expired": "Det här kortet har gått ut.",
+    "act_title": "Godkänna {amount}?",
+    "act_from": "Testbanken frågar: är det du som betalar till {shop}?",
+    "act_from_nobody": "Testbanken frågar: är det du som betalar?",
+    "approve": "Godkänn",
+    "refuse": "Godkänn inte",
+    "bank": "Testbanken",
+    "back": "Gå tillbaka till {shop}",
+    "again": "Tillbaka till formuläret",
+    "complete_title": "Det här är klart",
+    "complete_payment": "{amount} är betalda till {shop}. Inget mer dras.",
+    "complete_setup": "Ditt kort är sparat för dina betalningar till {shop}.",
+    "expired_title": "Sidan är stängd",
+    "expired": "Inget har dragits här. Gå tillbaka till {shop} för att få en ny sida.",
+    "unknown_title": "Den här sidan finns inte",
+    "unknown": "Länken kan ha blivit avklippt på vägen. Inget har dragits. "
+    "Gå tillbaka till butiken och börja om därifrån.",
+    "stale_title": "Formuläret är inaktuellt",
+    "stale": "Inget har hänt med det du skickade. Öppna sidan på nytt och försök igen.",
+    "settled_succeeded_title": "Godkänt",
+    "settled_succeeded": "{amount} är betalda. Du kan stänga sidan.",
+    "settled_failed_title": "Inte betalt",
+    "settled_failed": "Betalningen på {amount} gick inte igenom. Inget har dragits.",
+    "settled_canceled_title": "Behövs inte längre",
+    "settled_canceled": "Betalningen på {amount} har avbrutits. Inget har dragits.",
+}
+LANGUAGES: Final = {"en": ENGLISH, "sv": SWEDISH}
+
+
+def amount_text(amount_minor: int, currency: str, language: str) -> str:
+    """An amount as it is written in a language: ``1 234,50 kr``, ``€1,234.50``, ``SEK 1,234.50``.
+
+    What belongs together is joined by no-break spaces.
+    """
+    exponent = EXPONENTS.get(currency, 2)
+    whole, fraction = divmod(amount_minor, 10**exponent)
+    groups, point = ("\u00a0", ",") if language == "sv" else (",", ".")
+    figures = f"{whole:,}".replace(",", groups)
+    if exponent:
+        figures += f"{point}{fraction:0{exponent}}"
+    symbol = SYMBOLS[language].get(currency)
+    if language == "sv":
+        return f"{figures}\u00a0{symbol or currency}"
+    return f"{symbol}{figures}" if symbol else f"{currency}\u00a0{figures}"
