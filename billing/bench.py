@@ -69,7 +69,7 @@ def measure_renewals(
     """
     rounds = min(ROUNDS, count)
     sizes = [count // rounds + (number < count % rounds) for number in range(rounds)]
-    with _own_database():
+    with in_own_database():
         on_step(f"Making {count} subscriptions and their first bills")
         sellers = [make_seller(size, name=f"Round {n}") for n, size in enumerate(sizes)]
         for seller in sellers:
@@ -127,7 +127,7 @@ def measure_bases(count: int, *, on_step: Callable[[str], None] = lambda step: N
     Medians of rounds that take turns. Needs the right to create databases.
     """
     seconds: dict[str, list[float]] = {}
-    with _own_database():
+    with in_own_database():
         for number in range(1, BASE_ROUNDS + 1):
             on_step(f"Making the bases of round {number} of {BASE_ROUNDS}")
             bases = {kind: make(count, f"{kind} {number}") for kind, make in _BASES.items()}
@@ -184,7 +184,7 @@ def _rate(work: Work) -> float:
 
 
 @contextmanager
-def _own_database() -> Iterator[None]:
+def in_own_database() -> Iterator[None]:
     """Work in a migrated database of the bench's own, on the same server, and drop it after."""
     operators = connection.settings_dict["NAME"]
     _execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")

@@ -3,10 +3,11 @@ from datetime import date, timedelta
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.formats import localize
 from django.utils.http import content_disposition_header
@@ -503,13 +504,20 @@ class DocumentAdmin(BigReadOnly):
     def pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The document as it was sent."""
         from billing.invoicing.pdf import render_invoice
+        from billing.invoicing.printing import RenderingFailed
 
         document = self.get_object(request, object_id)
         if document is None:
             raise Http404
         if not self.has_view_permission(request, document):
             raise PermissionDenied
-        answer = HttpResponse(render_invoice(document), content_type="application/pdf")
+        try:
+            pdf = render_invoice(document)
+        except RenderingFailed as failed:
+            self.message_user(request, failed.message, messages.ERROR)
+            back = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return redirect(back, object_id)
+        answer = HttpResponse(pdf, content_type="application/pdf")
         disposition = content_disposition_header(as_attachment=False, filename=f"{document}.pdf")
         answer.headers["Content-Disposition"] = str(disposition)
         return answer

@@ -4,31 +4,19 @@
 today, and returns strings and lists alone. Templates lay them out and decide nothing.
 """
 
-import copy
-import re
 from collections.abc import Iterable, Sequence
-from datetime import date, timedelta
 from decimal import Decimal
-from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import Any
 
-from babel import Locale
-from babel.dates import format_date
-from babel.numbers import NumberPattern
 from django.utils import translation
 from django.utils.translation import pgettext
 
-from billing.engine.money import exponent, to_major
-from billing.invoicing.models import Invoice, InvoiceLine
-from billing.invoicing.snapshots import LOGO_PREFIX
+from billing.invoicing import qr
+from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
+from billing.invoicing.sheets import head, sheet
+from billing.invoicing.writing import NO_BREAK, Writer, in_fours
 
-INK = "#14171f"
-# English dates and figures as Europe writes them: 3 March 2026, SEK 1,234.50.
-_LOCALES = {"sv": "sv_SE", "en": "en_GB"}
-_NO_BREAK = "\N{NO-BREAK SPACE}"
-# In English Babel writes a hyphen, which is half as wide and easily overlooked.
-_MINUS = "\N{MINUS SIGN}"
-_LETTER_BESIDE_FIGURE = re.compile(r"(?<=[^\W\d_])(?=\d)")
 _CHARGES = (InvoiceLine.Kind.RECURRING, InvoiceLine.Kind.USAGE, InvoiceLine.Kind.MINIMUM)
 # What the totals say instead of the table of lines.
 _SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
@@ -42,19 +30,20 @@ def document_in_words(invoice: Invoice) -> dict[str, Any]:
     """
     write = Writer(invoice.language, invoice.currency)
     lines = list(invoice.lines.select_related("corrects__invoice").order_by("position"))
-    seller, buyer = invoice.letterhead.content, invoice.bill_to
+    taxes = list(invoice.taxes.order_by("id"))
+    shown = [line for line in lines if line.kind not in _SUMMED_UP]
+    carried = list(accumulate((line.amount_minor for line in shown), initial=0))
     return {
-        "language": invoice.language,
+        **sheet(invoice.letterhead.content, invoice.bill_to, write),
+        "head": _head(invoice, lines, write),
+        "stamp": _stamp(invoice),
+        "facts": _facts(invoice, lines, write),
         "is_credit_note": invoice.kind == Invoice.Kind.CREDIT_NOTE,
-        "number": invoice.number or pgettext("document", "Draft"),
-        "seller": _seller(seller),
-        "buyer": {
-            "name": buyer.get("name", ""),
-            "address": _address(buyer, write, is_abroad=_is_abroad(seller, buyer)),
-        },
-        "facts": _in_rows(_facts(invoice, lines, write)),
-        "corrected": _corrected_numbers(lines),
-        "lines": [_line(line, write) for line in lines if line.kind not in _SUMMED_UP],
+        "lines": [
+            _line(line, write) | _carried(before, after, write)
+            for line, (before, after) in zip(shown, pairwise(carried), strict=True)
+        ],
+        "carried": _carried(carried[-1], 0, write),
         "taxes": [
             {
                 "category": tax.name or _category(tax.category),
@@ -62,12 +51,10 @@ def document_in_words(invoice: Invoice) -> dict[str, Any]:
                 "net": write.amount(tax.net_minor),
                 "tax": write.amount(tax.tax_minor),
             }
-            for tax in invoice.taxes.order_by("id")
+            for tax in taxes
         ],
+        "notes": _notes(taxes),
         "totals": _totals(invoice, lines, write),
-        "due": write.money(invoice.amount_due_minor),
-        "due_on": write.day(invoice.due_on),
-        "is_due": invoice.amount_due_minor > 0,
         "payment": _payment(invoice, write),
         "currency": invoice.currency,
     }
@@ -78,108 +65,49 @@ def in_its_language(invoice: Invoice) -> Any:
     return translation.override(invoice.language)
 
 
-class Writer:
-    """Writes figures and dates in one language and one currency."""
-
-    def __init__(self, language: str, currency: str):
-        self.locale = _locale(language)
-        self.currency, self.decimals = currency, exponent(currency)
-
-    def money(self, minor: int) -> str:
-        """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``."""
-        pattern = _money_pattern(self.locale, self.decimals)
-        major = to_major(minor, self.currency)
-        written = pattern.apply(major, self.locale, self.currency, currency_digits=False)
-        return _LETTER_BESIDE_FIGURE.sub(_NO_BREAK, written).replace("-", _MINUS)
-
-    def amount(self, minor: int) -> str:
-        """Minor units without the currency, which stands in the head of the column."""
-        return self.number(to_major(minor, self.currency), self.decimals)
-
-    def unit_price(self, amount: Decimal) -> str:
-        """Major units with at least the currency's decimals, and all that a unit price has."""
-        return self.number(amount, self.decimals)
-
-    def number(self, value: Decimal, decimals: int = 0) -> str:
-        """A number with so many decimals or more, never rounded."""
-        pattern = _number_pattern(self.locale, decimals)
-        written = pattern.apply(value, self.locale, decimal_quantization=False)
-        return written.replace("-", _MINUS)
-
-    def percent(self, value: Decimal) -> str:
-        """``25 %`` in Swedish, ``25%`` in English."""
-        space = _NO_BREAK if self.locale.language == "sv" else ""
-        return f"{self.number(value)}{space}%"
-
-    def day(self, on: date) -> str:
-        """``3 mars 2026``, which stays on one line."""
-        return self._date(on, "d MMMM y")
-
-    def period(self, start: date, end: date) -> str:
-        """The days of ``[start, end)`` with the last day included: ``1–31 mars 2026``."""
-        last = end - timedelta(days=1)
-        if last <= start:
-            return self.day(start)
-        if (start.year, start.month) == (last.year, last.month):
-            return f"{start.day}–{self.day(last)}"
-        start_pattern = "d MMMM" if start.year == last.year else "d MMMM y"
-        return f"{self._date(start, start_pattern)}{_NO_BREAK}–{_NO_BREAK}{self.day(last)}"
-
-    def _date(self, on: date, pattern: str) -> str:
-        return format_date(on, pattern, locale=self.locale).replace(" ", _NO_BREAK)
-
-    def country(self, code: str) -> str:
-        return self.locale.territories.get(code, code)
+def _head(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> dict[str, Any]:
+    number = invoice.number or pgettext("document", "Draft")
+    amount = write.money(left_minor(invoice))
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        name, label = pgettext("document", "Credit note"), pgettext("document", "In your favour")
+        corrected = _corrected(lines, write)
+        note = pgettext("document", "Corrects invoice %(invoices)s") % {"invoices": corrected}
+        return head(name, number, label, amount, note if corrected else "")
+    name, label = pgettext("document", "Invoice"), pgettext("document", "To pay")
+    return head(name, number, label, amount, _when(invoice, write))
 
 
-@lru_cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_LOCALES.get(language, "en_GB"))
+def _when(invoice: Invoice, write: Writer) -> str:
+    """Beneath the figure: by when it is to be paid, or why it need not be."""
+    if invoice.status == Invoice.Status.VOID:
+        return pgettext("document", "This invoice is void")
+    if invoice.status == Invoice.Status.PAID and invoice.paid_minor and invoice.closed_on:
+        return pgettext("document", "Paid %(day)s") % {"day": write.day(invoice.closed_on)}
+    if not left_minor(invoice):
+        return ""
+    if invoice.bill_to.get("auto"):
+        return pgettext("document", "Is taken from your card")
+    return pgettext("document", "by %(due_on)s") % {"due_on": write.day(invoice.due_on)}
 
 
-@lru_cache
-def _money_pattern(locale: Locale, decimals: int) -> NumberPattern:
-    # CLDR's own decimals are those of shop counters, not ISO 4217's that the books have.
-    pattern = copy.copy(locale.currency_formats["standard"])
-    pattern.frac_prec = (decimals, decimals)
-    return pattern
+def left_minor(invoice: Invoice) -> int:
+    """What the document still asks for, or gives, in minor units; a void one nothing."""
+    if invoice.status == Invoice.Status.VOID:
+        return 0
+    return invoice.amount_due_minor - invoice.paid_minor - invoice.credited_minor
 
 
-@lru_cache
-def _number_pattern(locale: Locale, decimals: int) -> NumberPattern:
-    pattern = copy.copy(locale.decimal_formats[None])
-    pattern.frac_prec = (decimals, decimals)
-    return pattern
-
-
-def _seller(content: dict[str, Any]) -> dict[str, Any]:
-    """The letterhead for the page, with what could do more than be read taken out."""
-    logo, accent = str(content.get("logo", "")), str(content.get("accent", ""))
-    return {
-        **content,
-        "legal_name": content.get("legal_name") or content.get("name", ""),
-        "address": _address(content),
-        "logo": logo if logo.startswith(LOGO_PREFIX) else "",
-        "accent": accent if re.fullmatch("#[0-9a-fA-F]{6}", accent) else INK,
-    }
-
-
-def _address(
-    party: dict[str, Any], write: Writer | None = None, *, is_abroad: bool = False
-) -> list[str]:
-    place = " ".join(filter(None, (party.get("postal_code"), party.get("city"))))
-    lines = [party.get("line1"), party.get("line2"), place]
-    if write and is_abroad:
-        lines.append(write.country(party.get("country", "")))
-    return [line for line in lines if line]
-
-
-def _is_abroad(seller: dict[str, Any], buyer: dict[str, Any]) -> bool:
-    return buyer.get("country") != seller.get("country")
+def _stamp(invoice: Invoice) -> str:
+    """Across every page of what must not be paid."""
+    if invoice.status == Invoice.Status.DRAFT:
+        return pgettext("document", "Draft")
+    if invoice.status == Invoice.Status.VOID:
+        return pgettext("document", "Void")
+    return ""
 
 
 def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> list[tuple[str, str]]:
-    """What stands in the strip above the lines: label and value."""
+    """Beneath the figure: label and value."""
     buyer = invoice.bill_to
     is_invoice = invoice.kind == Invoice.Kind.INVOICE
     facts = [
@@ -207,69 +135,98 @@ def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> lis
     ):
         if buyer.get(key):
             facts.append((label, str(buyer[key])))
+    if not is_invoice and invoice.reason:
+        facts.append((pgettext("document", "Reason"), invoice.reason))
     return facts
 
 
-def _in_rows(facts: list[tuple[str, str]]) -> list[list[tuple[str, str]]]:
-    """Five facts in the first row of the strip, where dates are narrow; the others beneath."""
-    return [row for row in (facts[:5], facts[5:]) if row]
+def _carried(before_minor: int, after_minor: int, write: Writer) -> dict[str, str]:
+    """The sums of the lines above and including this one, for where a page happens to break."""
+    brought, carried = pgettext("document", "Brought forward"), pgettext("document", "Carried")
+    return {
+        "before": f"{brought} {write.amount(before_minor)}" if before_minor else "",
+        "after": f"{carried} {write.amount(after_minor)}" if after_minor else "",
+    }
 
 
 def _line(line: InvoiceLine, write: Writer) -> dict[str, Any]:
-    period = ""
-    if line.starts_on and line.ends_on:
-        period = write.period(line.starts_on, line.ends_on)
     return {
         "position": line.position,
         "description": line.description,
-        "period": period,
+        "explained": " · ".join(filter(None, (_period(line, write), *_reasons(line, write)))),
         "quantity": "" if line.quantity is None else write.number(line.quantity),
         "unit_price": "" if line.unit_amount is None else write.unit_price(line.unit_amount),
         "vat": " + ".join(write.percent(Decimal(rate["rate"])) for rate in line.tax),
         "amount": write.amount(line.amount_minor),
-        "reasons": list(_reasons(line, write)),
+        "corrects": _corrects(line),
+    }
+
+
+def _period(line: InvoiceLine, write: Writer) -> str:
+    if line.starts_on and line.ends_on:
+        return write.period(line.starts_on, line.ends_on)
+    return ""
+
+
+def _corrects(line: InvoiceLine) -> str:
+    if line.corrects is None:
+        return ""
+    return pgettext("document", "Corrects invoice %(number)s, line %(position)s") % {
+        "number": line.corrects.invoice.number,
+        "position": line.corrects.position,
     }
 
 
 def _reasons(line: InvoiceLine, write: Writer) -> Iterable[str]:
     """Why the amount is what it is, in the order in which one asks."""
-    if line.corrects is not None:
-        yield pgettext("document", "Corrects invoice %(number)s, line %(position)s") % {
-            "number": line.corrects.invoice.number,
-            "position": line.corrects.position,
-        }
-    tiers = line.tiers or []
-    if len(tiers) > 1 or any(Decimal(tier["flat_amount"]) for tier in tiers):
-        yield " + ".join(term for tier in tiers for term in _terms(tier, write))
     # Usage costs what it costs however short the part; only its flat amounts follow the days.
-    follows_days = line.kind != InvoiceLine.Kind.USAGE or any(
-        Decimal(tier["flat_amount"]) for tier in tiers
-    )
+    tiers = line.tiers or []
+    has_flat = any(Decimal(tier["flat_amount"]) for tier in tiers)
+    follows_days = line.kind != InvoiceLine.Kind.USAGE or has_flat
     if line.days and line.of_days and line.days < line.of_days and follows_days:
-        yield pgettext("document", "%(days)s of %(of_days)s days") % {
-            "days": line.days,
-            "of_days": line.of_days,
-        }
+        yield _days(line)
+    if len(tiers) > 1 or has_flat:
+        yield " + ".join(term for tier in tiers for term in _terms(tier, write))
     if line.discount_minor:
         off = write.money(-line.discount_minor)
         yield pgettext("document", "Discount %(amount)s") % {"amount": off}
+
+
+def _days(line: InvoiceLine) -> str:
+    days = {"days": line.days, "of_days": line.of_days}
+    if line.kind == InvoiceLine.Kind.CREDIT:
+        said = pgettext("document", "%(days)s of %(of_days)s days given back") % days
+    else:
+        said = pgettext("document", "%(days)s of %(of_days)s days") % days
+    return said.replace(" ", NO_BREAK)
 
 
 def _terms(tier: dict[str, Any], write: Writer) -> Iterable[str]:
     quantity, flat = Decimal(tier["quantity"]), Decimal(tier["flat_amount"])
     if quantity:
         yield (
-            f"{write.number(quantity)}{_NO_BREAK}×{_NO_BREAK}"
+            f"{write.number(quantity)}{NO_BREAK}×{NO_BREAK}"
             f"{write.unit_price(Decimal(tier['unit_amount']))}"
         )
     if flat:
         yield write.unit_price(flat)
 
 
-def _corrected_numbers(lines: Iterable[InvoiceLine]) -> str:
-    """The invoices that a document corrects, each once (EN 16931 BT-25)."""
-    numbers = {str(line.corrects.invoice.number): None for line in lines if line.corrects}
-    return ", ".join(numbers)
+def _corrected(lines: Iterable[InvoiceLine], write: Writer) -> str:
+    """The invoices that a document corrects, each once with its day (EN 16931 BT-25, BT-26)."""
+    invoices = {line.corrects.invoice_id: line.corrects.invoice for line in lines if line.corrects}
+    return ", ".join(f"{one.number} ({write.day(one.issued_on)})" for one in invoices.values())
+
+
+def _notes(taxes: Iterable[InvoiceTax]) -> list[str]:
+    """Why there is no VAT, in the words that the directive asks for, each once."""
+    said = {
+        "AE": pgettext("document", "Reverse charge, Article 196 Directive 2006/112/EC."),
+        "K": pgettext("document", "Intra-community supply, Article 138 Directive 2006/112/EC."),
+        "G": pgettext("document", "Export, Article 146 Directive 2006/112/EC."),
+        "O": pgettext("document", "Outside the scope of EU VAT, Article 44 Directive 2006/112/EC."),
+    }
+    return [said[code] for code in dict.fromkeys(tax.category for tax in taxes) if code in said]
 
 
 def _category(code: str) -> str:
@@ -301,10 +258,14 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
     rows.append((pgettext("document", "VAT"), write.amount(invoice.tax_minor)))
     if invoice.rounding_minor:
         rows.append((pgettext("document", "Rounding"), write.amount(invoice.rounding_minor)))
-    if invoice.credit_applied_minor:
+    less = [
+        (pgettext("document", "Paid from your balance"), invoice.credit_applied_minor),
+        (pgettext("document", "Paid"), invoice.paid_minor),
+        (pgettext("document", "Credited"), invoice.credited_minor),
+    ]
+    if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))
-        taken = write.amount(-invoice.credit_applied_minor)
-        rows.append((pgettext("document", "Paid from your balance"), taken))
+    rows += [(label, write.amount(-minor)) for label, minor in less if minor]
     return rows
 
 
@@ -322,35 +283,60 @@ def _discounts(
 
 
 def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
-    """How to pay: ``rows`` of key, label and value; or ``sentence``, which tells who need not."""
+    """How to pay: ``rows`` of key, label and value with a QR code; or who need not, and why."""
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         return {"sentence": _where_credit_goes(invoice)}
-    if not invoice.amount_due_minor:
+    if invoice.status == Invoice.Status.VOID:
+        return {"sentence": pgettext("document", "This invoice is void. Do not pay it.")}
+    if invoice.status == Invoice.Status.DRAFT:
+        return {"sentence": pgettext("document", "This is a draft. Do not pay it.")}
+    if not left_minor(invoice):
         return {"sentence": pgettext("document", "There is nothing to pay.")}
-    amount = write.money(invoice.amount_due_minor)
     if invoice.bill_to.get("auto"):
         sentence = pgettext(
-            "document",
-            "We take %(amount)s from your saved payment method. You do not need to do anything.",
+            "document", "We take %(amount)s from your saved card. You do not need to do anything."
         )
-        return {"sentence": sentence % {"amount": amount}}
+        return {
+            "title": pgettext("document", "Is taken from your card"),
+            "sentence": sentence % {"amount": write.money(left_minor(invoice))},
+        }
+    return _transfer(invoice, write)
+
+
+def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
+    """To which account, how much, by when and under which reference."""
     seller = invoice.letterhead.content
     to = [
         ("account", pgettext("document", "Bankgiro"), seller.get("bankgiro", "")),
         ("account", pgettext("document", "Plusgiro"), seller.get("plusgiro", "")),
         ("iban", pgettext("document", "IBAN"), in_fours(seller.get("iban", ""))),
-        ("account", pgettext("document", "BIC"), seller.get("bic", "")),
+        ("bic", pgettext("document", "BIC"), seller.get("bic", "")),
     ]
     what = [
         ("reference", pgettext("document", "OCR reference"), in_fours(invoice.reference)),
-        ("amount", pgettext("document", "To pay"), amount),
+        ("amount", pgettext("document", "To pay"), write.money(left_minor(invoice))),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
     rows = (
-        [(key, label, value.replace(" ", _NO_BREAK)) for key, label, value in row if value]
-        for row in (to, what)
+        [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
+        for row in (what, to)
     )
-    return {"rows": [row for row in rows if row]}
+    demand = qr.Demand(
+        seller,
+        invoice.currency,
+        left_minor(invoice),
+        invoice.reference,
+        invoice.issued_on,
+        invoice.due_on,
+    )
+    late = pgettext("document", "Interest on late payment follows the Interest Act (1975:635).")
+    return {
+        "title": pgettext("document", "How to pay"),
+        "rows": [row for row in rows if row],
+        "qr": qr.drawn(qr.text_of(demand)),
+        # Without these words interest could only be asked for after a reminder (räntelagen 4 §).
+        "late": late if seller.get("country") == "SE" else "",
+    }
 
 
 def _where_credit_goes(invoice: Invoice) -> str:
@@ -367,9 +353,3 @@ def _where_credit_goes(invoice: Invoice) -> str:
             "to you.",
         )
     return pgettext("document", "The amount lowers what is unpaid on the corrected invoice.")
-
-
-def in_fours(characters: str) -> str:
-    """Groups of four, as one reads a long number: ``1001 69``."""
-    plain = re.sub(r"\s", "", characters)
-    return _NO_BREAK.join(plain[at : at + 4] for at in range(0, len(plain), 4))

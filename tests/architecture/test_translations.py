@@ -22,7 +22,8 @@ def test_every_word_on_a_document_is_translated() -> None:
     catalog = read_po((ROOT / "locale/sv/LC_MESSAGES/django.po").open("rb"))
     known = {m.id for m in catalog if m.context == "document" and m.string}
     code = (ROOT / "billing/invoicing/documents.py").read_text()
-    page = (ROOT / "templates/invoicing/invoice.html").read_text()
+    pages = [ROOT / f"templates/invoicing/{name}.html" for name in ("document", "invoice")]
+    page = "".join(path.read_text() for path in pages)
     used = {
         "".join(re.findall(r'"([^"]*)"', arguments))
         for arguments in re.findall(r'pgettext\(\s*"document",((?:\s*"[^"]*",?)+)', code)

@@ -37,6 +37,15 @@ def test_other_bases_are_measured_beside_a_plain_one() -> None:
     assert all(ratio > 0 for ratio in figures.values())
 
 
+def test_printing_is_measured_beside_the_library_as_it_comes() -> None:
+    figures = _bench("pdf", "-n", "5")
+    assert set(figures) == {
+        *("ratio", "pages_per_s", "default_per_s", "in_process_per_s"),
+        "peak_mb",
+    }
+    assert all(value > 0 for value in figures.values())
+
+
 def test_a_bench_of_nothing_is_refused() -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("bench", "renewals", n=0)

@@ -9,12 +9,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from billing.bench import measure_bases, measure_renewals
+from billing.bench_pages import measure_pages
 
 DESCRIPTION = """
 renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
-can do with plain rows. bases: measure what a renewal takes in other kinds of base. Works in a
-database of its own, kvitt_bench, which it makes and drops; needs the right to create databases.
-Nothing of yours is read or written.
+can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
+fast documents are printed, beside WeasyPrint as it comes. Works in a database of its own,
+kvitt_bench, which it makes and drops; needs the right to create databases. Nothing of yours is read
+or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
@@ -30,6 +32,13 @@ Of bases, the time in ratio to that of a plain base:
 aged               subscriptions billed monthly for ten years
 parked             one subscription in a hundred contradicts itself and is parked
 idle               ten times as many subscriptions beside them that are not due
+
+Of pdf, the median of the rounds:
+ratio              pages_per_s of default_per_s
+pages_per_s        pages printed, through the process that prints
+default_per_s      the same page by HTML(string=…).write_pdf(), its fonts kept from page to page
+in_process_per_s   as ours, without a process of its own
+peak_mb            the most memory that the printing process had
 """
 
 
@@ -46,12 +55,12 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=["renewals", "bases"], help="What to measure.")
+        parser.add_argument("what", choices=["renewals", "bases", "pdf"], help="What to measure.")
         parser.add_argument(
             "-n",
             type=int,
             metavar="COUNT",
-            help="How many are due (default: 20000; for bases, which take longer to make, 1000).",
+            help="How many are due, or printed (default: 20000; for bases 1000, for pdf 100).",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
@@ -62,12 +71,14 @@ class Command(BaseCommand):
         """Print the figures; steps go to standard error."""
         count = options["n"]
         if count is None:
-            count = 1_000 if options["what"] == "bases" else 20_000
+            count = {"bases": 1_000, "pdf": 100}.get(options["what"], 20_000)
         if count < 1:
             raise CommandError("-n must be at least 1.")
         try:
             if options["what"] == "bases":
                 figures = asdict(measure_bases(count, on_step=self.stderr.write))
+            elif options["what"] == "pdf":
+                figures = asdict(measure_pages(count, on_step=self.stderr.write))
             else:
                 figures = asdict(
                     measure_renewals(count, workers=options["workers"], on_step=self.stderr.write)

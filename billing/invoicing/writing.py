@@ -1,0 +1,100 @@
+"""Figures, dates and references as a language writes them on paper."""
+
+import copy
+import re
+from datetime import date, timedelta
+from decimal import Decimal
+from functools import lru_cache
+
+from babel import Locale
+from babel.dates import format_date
+from babel.numbers import NumberPattern
+
+from billing.engine.money import exponent, to_major
+
+NO_BREAK = "\N{NO-BREAK SPACE}"
+# English dates and figures as Europe writes them: 3 March 2026, SEK 1,234.50.
+_LOCALES = {"sv": "sv_SE", "en": "en_GB"}
+# In English Babel writes a hyphen, which is half as wide and easily overlooked.
+_MINUS = "\N{MINUS SIGN}"
+_LETTER_BESIDE_FIGURE = re.compile(r"(?<=[^\W\d_])(?=\d)")
+
+
+class Writer:
+    """Writes figures and dates in one language and one currency."""
+
+    def __init__(self, language: str, currency: str):
+        self.locale = _locale(language)
+        self.currency, self.decimals = currency, exponent(currency)
+
+    def money(self, minor: int) -> str:
+        """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``."""
+        pattern = _money_pattern(self.locale, self.decimals)
+        major = to_major(minor, self.currency)
+        written = pattern.apply(major, self.locale, self.currency, currency_digits=False)
+        return _LETTER_BESIDE_FIGURE.sub(NO_BREAK, written).replace("-", _MINUS)
+
+    def amount(self, minor: int) -> str:
+        """Minor units without the currency, which stands in the head of the column."""
+        return self.number(to_major(minor, self.currency), self.decimals)
+
+    def unit_price(self, amount: Decimal) -> str:
+        """Major units with at least the currency's decimals, and all that a unit price has."""
+        return self.number(amount, self.decimals)
+
+    def number(self, value: Decimal, decimals: int = 0) -> str:
+        """A number with so many decimals or more, never rounded."""
+        pattern = _number_pattern(self.locale, decimals)
+        written = pattern.apply(value, self.locale, decimal_quantization=False)
+        return written.replace("-", _MINUS)
+
+    def percent(self, value: Decimal) -> str:
+        """``25 %`` in Swedish, ``25%`` in English."""
+        space = NO_BREAK if self.locale.language == "sv" else ""
+        return f"{self.number(value)}{space}%"
+
+    def day(self, on: date) -> str:
+        """``3 mars 2026``, which stays on one line."""
+        return self._date(on, "d MMMM y")
+
+    def period(self, start: date, end: date) -> str:
+        """The days of ``[start, end)`` with the last day included: ``1–31 mars 2026``."""
+        last = end - timedelta(days=1)
+        if last <= start:
+            return self.day(start)
+        if (start.year, start.month) == (last.year, last.month):
+            return f"{start.day}–{self.day(last)}"
+        start_pattern = "d MMMM" if start.year == last.year else "d MMMM y"
+        return f"{self._date(start, start_pattern)}{NO_BREAK}–{NO_BREAK}{self.day(last)}"
+
+    def _date(self, on: date, pattern: str) -> str:
+        return format_date(on, pattern, locale=self.locale).replace(" ", NO_BREAK)
+
+    def country(self, code: str) -> str:
+        return self.locale.territories.get(code, code)
+
+
+@lru_cache
+def _locale(language: str) -> Locale:
+    return Locale.parse(_LOCALES.get(language, "en_GB"))
+
+
+@lru_cache
+def _money_pattern(locale: Locale, decimals: int) -> NumberPattern:
+    # CLDR's own decimals are those of shop counters, not ISO 4217's that the books have.
+    pattern = copy.copy(locale.currency_formats["standard"])
+    pattern.frac_prec = (decimals, decimals)
+    return pattern
+
+
+@lru_cache
+def _number_pattern(locale: Locale, decimals: int) -> NumberPattern:
+    pattern = copy.copy(locale.decimal_formats[None])
+    pattern.frac_prec = (decimals, decimals)
+    return pattern
+
+
+def in_fours(characters: str) -> str:
+    """Groups of four, as one reads a long number: ``1001 69``."""
+    plain = re.sub(r"\s", "", characters)
+    return NO_BREAK.join(plain[at : at + 4] for at in range(0, len(plain), 4))
