@@ -4,16 +4,21 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
+from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
+from billing.events import clock
 from billing.events.models import Delivery
 from billing.invoicing.models import CreditNote, Invoice
-from billing.payments.models import Payment
+from billing.jobs.queries import failing, last_beat, tick_is_late
+from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
+from billing.payments.models import GatewayEvent, Payment
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from customers.models import Customer
@@ -226,14 +231,61 @@ def _work() -> list[Work]:
             "events_delivery",
             "state__exact=dead",
         ),
+        Work(
+            "Payments to look at",
+            "The gateway and our books do not agree, or it gives no answer.",
+            "report",
+            "payments.view_payment",
+            Payment.objects.exclude(attention=""),
+            "payments_payment",
+            "work=attention",
+        ),
+        Work(
+            "Parked gateway events",
+            "About nothing of ours, or given up.",
+            "move_to_inbox",
+            "payments.view_gatewayevent",
+            GatewayEvent.objects.exclude(parked_reason=""),
+            "payments_gatewayevent",
+            "work=parked",
+        ),
+        Work(
+            "Failed jobs",
+            "Their newest run failed, or was stopped. Run again is on its page.",
+            "error",
+            "jobs.view_jobrun",
+            failing(),
+            "jobs_jobrun",
+            "state__exact=failed",
+        ),
     ]
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What needs a hand, each with the list behind the number."""
+    """How the company does, and what needs a hand, each with the list behind the number."""
+    if request.user.has_perm("invoicing.view_invoice"):
+        found = sums_of(clock.today(settings.TIME_ZONE))
+        context["sums"] = [_shown(sums) for sums in found]
+        context["chart"] = chart_of(found[0]) if found else ""
+        context["are_tests"] = not shows_live()
+    if request.user.has_perm("jobs.view_jobrun"):
+        beat_at = last_beat()
+        context["tick"] = {
+            "at": naturaltime(beat_at) if beat_at else "never",
+            "is_late": tick_is_late(),
+            "url": reverse("admin:jobs_jobrun_changelist"),
+        }
     context["work"] = [work.context() for work in _work() if request.user.has_perm(work.permission)]
     context["title"] = "Today"
     return context
+
+
+def _shown(sums: Sums) -> list[tuple[str, str]]:
+    return [
+        ("Billed this month, net", rounded(sums.billed_minor, sums.currency)),
+        ("Collected this month", rounded(sums.collected_minor, sums.currency)),
+        ("Overdue", rounded(sums.overdue_minor, sums.currency)),
+    ]
 
 
 def search(request: HttpRequest, term: str) -> list[SearchResult]:

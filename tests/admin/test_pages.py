@@ -430,6 +430,9 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Due today": 0,
         "Open invoices": 1,
         "Undelivered events": 1,
+        "Payments to look at": 0,
+        "Parked gateway events": 1,
+        "Failed jobs": 1,
     }
     for work in page.context["work"]:
         assert anna.get(work["url"]).context["cl"].result_count == work["count"]
