@@ -231,15 +231,13 @@ class Gateway:
             session = self._expire(session)
         return self._session_answer(session)
 
-    def pay(
-        self, session_id: str, attempt: int, card: cards.Card, exp_month: int, exp_year: int
-    ) -> None:
+    def pay(self, session_id: str, card: cards.Card, exp_month: int, exp_year: int) -> None:
         """Use a card in a session: keep it, and charge it where there is something to pay.
 
-        A form sent a second time changes nothing: its ``attempt`` is past, or the session closed.
+        Nothing changes where the session has closed, or its last charge still waits at the bank.
         """
         session = self._get("sessions", session_id)
-        if session["status"] != "open" or attempt != session["attempt"]:
+        if session["status"] != "open":
             return
         if session["charge"] and self.charge(session["charge"])["status"] == "requires_action":
             return

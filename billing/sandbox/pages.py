@@ -182,11 +182,12 @@ def _pay(gateway: Gateway, session_id: str, form: Mapping[str, str] | None) -> R
         return _payment_page(gateway, session, Said())
     if not _is_genuine(form, session):
         return _stale(session, f"/pay/{session_id}")
+    # A form that comes a second time is one of an attempt that is past.
     if session["status"] == "open" and form.get("attempt") == str(session["attempt"]):
         said, card = _read_card(form, LANGUAGES[session["locale"]])
         if card is None:
             return _payment_page(gateway, session, said)
-        gateway.pay(session_id, session["attempt"], card, int(said.month), int(said.year))
+        gateway.pay(session_id, card, int(said.month), int(said.year))
     return _next(gateway, session_id)
 
 
