@@ -4,7 +4,7 @@
 .PHONY: help setup demo test lint format proof lock
 
 help:
-	@echo "make demo    a company's customers, billed, in your browser"
+	@echo "make demo    a shop and its year, in your browser"
 	@echo "make test    the whole suite"
 	@echo "make lint    style, types, imports, templates"
 	@echo "make format  rewrite the code in the house style"

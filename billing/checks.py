@@ -16,6 +16,7 @@ KNOWN_VARIABLES = {
     "KVITT_ALLOWED_HOSTS",
     "KVITT_BEHIND_PROXY",
     "KVITT_DEBUG",
+    "KVITT_DEMO",
     "KVITT_ENV",
     "KVITT_LOG_LEVEL",
     "KVITT_PG",
@@ -29,6 +30,7 @@ KNOWN_VARIABLES = {
     "KVITT_WORKERS",
 }
 CHOICES = {
+    "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},

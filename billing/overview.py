@@ -94,7 +94,10 @@ def chart_of(sums: Sums) -> str:
         # In whole units, which is as much as a bar can show.
         "data": [round(to_major(minor, sums.currency)) for _, minor in sums.revenue_minor],
         "backgroundColor": "var(--color-primary-600)",
-        "barThickness": 28,
+        "maxBarThickness": 40,
+        "borderRadius": 4,
+        "displayYAxis": True,
+        "suffixYAxis": sums.currency,
     }
     labels = [format_date(month, "MMM yy", locale="en") for month, _ in sums.revenue_minor]
     return json.dumps({"labels": labels, "datasets": [bars]})

@@ -241,6 +241,9 @@ SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
 SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
 SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
 
+# Whether /demo shows visitors around, with its passwords; the demo turns it on for its processes.
+IN_DEMO = not IN_PRODUCTION and env("KVITT_DEMO", default="off") == "on"
+
 # The operator's desk; `billing.admin_site` fills it
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from billing.demo.views import demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -27,4 +28,5 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
+    path("demo/", demo),
 ]

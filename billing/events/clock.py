@@ -1,14 +1,32 @@
 """The one place that reads the clock. Everything below takes ``as_of`` from its caller."""
 
+import contextlib
 import zoneinfo
+from collections.abc import Iterator
+from contextvars import ContextVar
 from datetime import date, datetime
 
 from django.utils import timezone
 
+_stands_at: ContextVar[datetime | None] = ContextVar("stands_at", default=None)
+
 
 def now() -> datetime:
     """This instant, in UTC."""
-    return timezone.now()
+    return _stands_at.get() or timezone.now()
+
+
+@contextlib.contextmanager
+def standing_at(instant: datetime) -> Iterator[None]:
+    """Let the clock stand at an instant, for playing what happened then; never for live sellers.
+
+    Only this process is moved, and only what asks this module: the database keeps its own time.
+    """
+    token = _stands_at.set(instant)
+    try:
+        yield
+    finally:
+        _stands_at.reset(token)
 
 
 def today(time_zone: str) -> date:

@@ -37,6 +37,7 @@ from billing.desk import (
     plain_column,
     trimmed,
 )
+from billing.engine.errors import BillingError
 from billing.engine.money import Money
 from billing.invoicing.models import (
     BalanceEntry,
@@ -437,7 +438,49 @@ class WorkFilter(DropdownFilter):
         return queryset.filter(on_sellers_day(by_day) if by_day else Q(), status="open")
 
 
-class DocumentAdmin(BigReadOnly):
+class PrintedAdmin(BigReadOnly):
+    """Pages of what has a sheet of paper, with a button that shows it."""
+
+    def print_pdf(self, obj: Any) -> bytes:
+        raise NotImplementedError
+
+    def has_pdf(self, obj: Any) -> bool:
+        return True
+
+    def get_urls(self) -> list[URLPattern]:
+        pdf = path(
+            "<path:object_id>/pdf/",
+            self.admin_site.admin_view(self.pdf_view),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_pdf",
+        )
+        return [pdf, *super().get_urls()]
+
+    def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        if not self.has_pdf(obj):
+            return []
+        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_pdf", args=[obj.pk])
+        return [button("PDF", "picture_as_pdf", url)]
+
+    def pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The sheet; where it cannot be printed, the object's page with the reason."""
+        obj = self.get_object(request, object_id)
+        if obj is None:
+            raise Http404
+        if not self.has_view_permission(request, obj):
+            raise PermissionDenied
+        try:
+            pdf = self.print_pdf(obj)
+        except BillingError as failed:
+            self.message_user(request, failed.message, messages.ERROR)
+            back = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+            return redirect(back, object_id)
+        answer = HttpResponse(pdf, content_type="application/pdf")
+        disposition = content_disposition_header(as_attachment=False, filename=f"{obj}.pdf")
+        answer.headers["Content-Disposition"] = str(disposition)
+        return answer
+
+
+class DocumentAdmin(PrintedAdmin):
     """What invoices and credit notes have in common."""
 
     kind: str
@@ -489,38 +532,10 @@ class DocumentAdmin(BigReadOnly):
         found = super().get_queryset(request).filter(kind=self.kind)
         return found.select_related("customer", "seller", "subscription")
 
-    def get_urls(self) -> list[URLPattern]:
-        pdf = path(
-            "<path:object_id>/pdf/",
-            self.admin_site.admin_view(self.pdf_view),
-            name=f"{self.opts.app_label}_{self.opts.model_name}_pdf",
-        )
-        return [pdf, *super().get_urls()]
-
-    def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
-        url = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_pdf", args=[obj.pk])
-        return [button("PDF", "picture_as_pdf", url)]
-
-    def pdf_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The document as it was sent."""
+    def print_pdf(self, obj: Any) -> bytes:
         from billing.invoicing.pdf import render_invoice
-        from billing.invoicing.printing import RenderingFailed
 
-        document = self.get_object(request, object_id)
-        if document is None:
-            raise Http404
-        if not self.has_view_permission(request, document):
-            raise PermissionDenied
-        try:
-            pdf = render_invoice(document)
-        except RenderingFailed as failed:
-            self.message_user(request, failed.message, messages.ERROR)
-            back = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-            return redirect(back, object_id)
-        answer = HttpResponse(pdf, content_type="application/pdf")
-        disposition = content_disposition_header(as_attachment=False, filename=f"{document}.pdf")
-        answer.headers["Content-Disposition"] = str(disposition)
-        return answer
+        return render_invoice(obj)
 
 
 @admin.register(Invoice)

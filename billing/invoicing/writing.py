@@ -65,7 +65,7 @@ class Writer:
         if (start.year, start.month) == (last.year, last.month):
             return f"{start.day}–{self.day(last)}"
         start_pattern = "d MMMM" if start.year == last.year else "d MMMM y"
-        return f"{self._date(start, start_pattern)}{NO_BREAK}–{NO_BREAK}{self.day(last)}"
+        return f"{self._date(start, start_pattern)}{NO_BREAK}– {self.day(last)}"
 
     def _date(self, on: date, pattern: str) -> str:
         return format_date(on, pattern, locale=self.locale).replace(" ", NO_BREAK)

@@ -84,7 +84,8 @@ def record_payment(
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
-    if reference and Payment.objects.filter(gateway=gateway, gateway_key=reference).exists():
+    known = Payment.objects.filter(seller=invoice.seller_id, gateway=gateway)
+    if reference and known.filter(gateway_key=reference).exists():
         raise Refused(
             f"A payment with the reference {reference} has been recorded.",
             code="payment_already_recorded",

@@ -30,7 +30,7 @@ from billing.desk import (
     money_column,
 )
 from billing.engine.money import Money, major_string
-from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, document_link
+from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link
 from billing.invoicing.models import Invoice
 from billing.ledger.admin import transfers_of
 from billing.payments.gateways import gateways_for
@@ -287,7 +287,7 @@ class NeedsAttentionFilter(DropdownFilter):
 
 
 @admin.register(Payment)
-class PaymentAdmin(BigReadOnly):
+class PaymentAdmin(PrintedAdmin):
     list_display = (
         "public_id",
         "customer_link",
@@ -326,6 +326,14 @@ class PaymentAdmin(BigReadOnly):
     readonly_fields = ("amount", "refunded", "method", "public_id", "recorded_at")
     panels = (ALLOCATIONS_OF_PAYMENT, REFUNDS, transfers_of("payment"))
     page_actions = (AskTheGateway(),)
+
+    def has_pdf(self, obj: Payment) -> bool:
+        return obj.state == Payment.State.SUCCEEDED
+
+    def print_pdf(self, obj: Payment) -> bytes:
+        from billing.payments.receipts import render_receipt
+
+        return render_receipt(obj)
 
     customer_link = link_column("customer", ordering="customer__name")
     progress = label_column("state", STATE_COLORS)

@@ -198,7 +198,7 @@ def open_session(session: CheckoutSession, *, as_of: date, actor: str) -> Checko
 
 def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
     customer, payment = session.customer, session.payment
-    owner = _customer_at(gateway, customer)
+    owner = customer_at(gateway, customer)
     return gateway.open_session(
         session.public_id,
         customer=owner,
@@ -210,7 +210,7 @@ def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
     )
 
 
-def _customer_at(gateway: Gateway, customer: Customer) -> str:
+def customer_at(gateway: Gateway, customer: Customer) -> str:
     """The gateway's id of a customer, who is made known to it at the first need."""
     known = GatewayCustomer.objects.filter(customer=customer, gateway=gateway.name).first()
     if known is None:

@@ -224,7 +224,8 @@ class Payment(Stateful):
                 name="succeeded_payment_has_its_day",
             ),
             models.UniqueConstraint(
-                fields=["gateway", "gateway_key"],
+                # Two sellers have two banks, whose references may be alike.
+                fields=["seller", "gateway", "gateway_key"],
                 condition=Q(gateway_key__isnull=False),
                 name="payment_is_sent_to_a_gateway_once",
             ),

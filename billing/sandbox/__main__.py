@@ -14,6 +14,8 @@ from .server import Server
 from .store import Store
 from .till import Till
 
+STOP_POLL_SECONDS = 0.1
+
 
 def main() -> int:
     """Listen until SIGTERM or Ctrl-C. The exit code is 1 where it cannot start, and 2 for usage."""
@@ -42,7 +44,9 @@ def _run(asked: argparse.Namespace, store: Store, server: Server) -> None:
     told_to_end = threading.Event()
     for signal_number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signal_number, lambda *_: told_to_end.set())
-    threading.Thread(target=server.serve_forever, name="server", daemon=True).start()
+    threading.Thread(
+        target=server.serve_forever, args=(STOP_POLL_SECONDS,), name="server", daemon=True
+    ).start()
     if hooks:
         hooks.start()
     print(f"Sandbox listens on {url}", flush=True)

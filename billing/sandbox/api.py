@@ -72,7 +72,11 @@ def _creating(
     )
 
 
-FAULTS: Final = _creating("/faults", lambda gateway, body: gateway.faults.arm(body))
+# What asks for faults meets none itself.
+FAULT_ROUTES: Final = (
+    _creating("/faults", lambda gateway, body: gateway.faults.arm(body)),
+    Route("GET", "/faults", lambda gateway, call: gateway.faults.armed()),
+)
 ROUTES: Final = (
     _creating("/customers", Gateway.create_customer),
     _creating("/payment_methods", Gateway.create_payment_method),
@@ -97,7 +101,7 @@ ROUTES: Final = (
     Route("GET", "/sessions/ID", lambda gateway, call: gateway.session(call.id)),
     Route("POST", "/sessions/ID/expire", lambda gateway, call: gateway.expire_session(call.id)),
     Route("GET", "/events", _events, asks=("after", "limit")),
-    FAULTS,
+    *FAULT_ROUTES,
 )
 
 
@@ -127,12 +131,12 @@ class Api:
         try:
             self._authorize(request)
             route, path_id = _find(request)
-            trouble = Trouble() if route is FAULTS else self._trouble()
-            if trouble.is_down:
-                return Reply(503, b"The sandbox is down, as was asked for.\n")
             call = Call(path_id, _query(request, route), _body(request, route))
             key = _idempotency_key(request, route)
             with self._alone(key):
+                trouble = Trouble() if route in FAULT_ROUTES else self._trouble()
+                if trouble.is_down:
+                    return Reply(503, b"The sandbox is down, as was asked for.\n")
                 reply = self._carry_out(route, request, call, key)
                 self._stopping.wait(trouble.slow_seconds)
         except Refusal as refusal:

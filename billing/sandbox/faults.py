@@ -29,6 +29,11 @@ class Faults:
         )
         return {"kind": kind, "times": times, "seconds": seconds}
 
+    def armed(self) -> dict[str, Any]:
+        """The faults that are still to come."""
+        rows = self._db.execute("SELECT * FROM faults WHERE times > 0 ORDER BY kind")
+        return {"data": [dict(row) for row in rows]}
+
     def take(self, kind: str) -> float | None:
         """Use a fault up once: its seconds, or None where it is not armed."""
         row = self._db.execute(

@@ -22,9 +22,15 @@ from .store import instant
 from .words import LANGUAGES, amount_text
 
 HERE = Path(__file__).parent
+# Kvitt's own, where they are at hand; without them the browser takes the system's.
+FONTS = HERE.parents[1] / "static" / "fonts"
 FILES: Final = {
     "/style.css": Reply(200, (HERE / "style.css").read_bytes(), "text/css; charset=utf-8"),
     "/icon.svg": Reply(200, (HERE / "icon.svg").read_bytes(), "image/svg+xml"),
+    **{
+        f"/{font.name}": Reply(200, font.read_bytes(), "font/woff2")
+        for font in FONTS.glob("inter-latin-*.woff2")
+    },
 }
 ADDRESS: Final = re.compile(r"/(?P<page>pay|act)/(?P<id>[A-Za-z0-9_]{1,80})")
 FORM_FIELDS_MAX: Final = 20
@@ -70,8 +76,7 @@ SUMMARY: Final = """<section class="summary">
 </section>
 """
 FACT: Final = "<div><dt>{name}</dt><dd><bdi>{value}</bdi></dd></div>\n"
-CARD_FORM: Final = """<div>
-<form method="post" class="paper" novalidate>
+CARD_FORM: Final = """<form method="post" class="paper" novalidate>
 <input type="hidden" name="form_token" value="{form_token}">
 <input type="hidden" name="attempt" value="{attempt}">
 {failure}
@@ -104,8 +109,7 @@ CARD_FORM: Final = """<div>
 <tbody>
 {rows}</tbody>
 </table>
-</section>
-</div>"""
+</section>"""
 TEST_CARD: Final = "<tr><td><code>{number}</code></td><td>{what}</td></tr>\n"
 FAILURE: Final = '<p class="failure" role="alert">{text}</p>'
 WRONG: Final = '<p class="wrong" id="{name}_wrong">{text}</p>'
@@ -404,8 +408,8 @@ def _policy(session: Row | None) -> dict[str, str]:
     """What a page may load and where its form may end up: here, or at the shop it belongs to."""
     shop = f" {origin(session['return_url'])}" if session else ""
     return {
-        "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; "
-        f"form-action 'self'{shop}; base-uri 'none'; frame-ancestors 'none'"
+        "Content-Security-Policy": "default-src 'none'; style-src 'self'; font-src 'self'; "
+        f"img-src 'self'; form-action 'self'{shop}; base-uri 'none'; frame-ancestors 'none'"
     }
 
 

@@ -84,6 +84,11 @@ class RunningSandbox:
         body = {"kind": kind, "times": times, "seconds": seconds}
         self.post("/faults", body).raise_for_status()
 
+    def wait_for_faults(self) -> None:
+        """Wait until requests under way have met every fault that was asked for."""
+        while self.get("/faults").json()["data"]:
+            pass
+
     def card(self, reference: str, number: str = "4242424242424242") -> tuple[str, str]:
         """A new customer with a card: the gateway's ids of the customer and of the method."""
         customer = self.post(

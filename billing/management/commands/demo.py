@@ -1,54 +1,52 @@
-"""A company to look at: imported, billed and paid, with the web server in front of it."""
+"""A company to look at: a year of its life, and then its life as it goes on."""
 
 import contextlib
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.contrib.auth.models import User
-from django.core.management import call_command, get_commands
+from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
-from django.db.models import F, Min, Sum
 
 from billing import postgres
-from billing.engine.money import major_string
+from billing.demo.figures import Figures, figures_of
+from billing.demo.processes import (
+    HOST,
+    WEB_PORT,
+    DemoSandbox,
+    Processes,
+    free_port,
+    processes,
+)
+from billing.demo.shop import OPERATOR, hire_staff, open_shop, password_of
+from billing.demo.story import CUSTOMERS, DAYS_OF_A_YEAR, tell
+from billing.demo.till import SandboxTill
+from billing.demo.year import days_to_play, play
+from billing.engine.errors import BillingError
+from billing.engine.money import to_major
 from billing.events import clock
-from billing.invoicing.batch import bill_due
-from billing.invoicing.models import Invoice, OneOffItem
 from billing.management.progress import Progress
-from billing.payments.actions import record_payment
-from billing.subscriptions.mapping import read_mapping
-from billing.subscriptions.models import Subscription
+from billing.verification import INVARIANTS, broken_invariants
 from customers.models import Seller
 
-EXAMPLE = settings.BASE_DIR / "docs" / "examples" / "coffee.csv"
-MAPPING = EXAMPLE.with_suffix(".yaml")
-OPERATOR = "demo"
-# Known to everybody, which is why the demo does not run in production.
-PASSWORD = "kvitt-demo"  # noqa: S105
-HOST, PORT = "127.0.0.1", 8000
-# Of five invoices one stays unpaid: about 80 % are paid, and always the same ones.
-UNPAID_EVERY = 5
-SECONDS_TO_START = 30
+SANDBOX_DATABASE = "demo-sandbox.sqlite3"
 
 
 class Command(BaseCommand):
-    """``demo``: ends with the web server, on Ctrl-C; what it started stops with it."""
+    """``demo``: ends on Ctrl-C; what it started stops with it."""
 
     help = (
-        "Show Kvitt with a small company of its own: the example customers are imported and billed "
-        "until today, most of their invoices paid, and the web server started. A second run starts "
-        "in seconds and changes nothing. The company is a test seller, so nothing else in the "
-        "database is touched. Does not run with KVITT_ENV=production."
+        "Show Kvitt with a shop of its own: coffee and a magazine, 300 customers in Sweden and the "
+        "EU. Its last twelve months are billed, charged and paid day by day, which takes a few "
+        "minutes, once; then the web server, the worker and a sandbox for cards are started, and "
+        "the shop goes on living. A second run plays the days since. The shop is a test seller, so "
+        "nothing else in the database is touched. Does not run with KVITT_ENV=production."
     )
     # The tables that system checks ask about are made here.
     requires_migrations_checks = False
@@ -60,7 +58,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--port",
             type=int,
-            help=f"of the web server (default: {PORT}, or a free one where that is taken)",
+            help=f"of the web server (default: {WEB_PORT}, or a free one where that is taken)",
+        )
+        parser.add_argument(
+            "--customers", type=int, default=CUSTOMERS, help="of a new shop (default: %(default)s)"
+        )
+        parser.add_argument(
+            "--days", type=int, default=DAYS_OF_A_YEAR, help="of a new shop (default: %(default)s)"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -69,86 +73,67 @@ class Command(BaseCommand):
                 "The demo signs in with a password that everybody knows: it does not run with "
                 "KVITT_ENV=production."
             )
+        if options["customers"] < 1 or options["days"] < 2:
+            raise CommandError("A shop needs a customer and two days at least.")
         with contextlib.suppress(KeyboardInterrupt), _stopping_what_was_started():
-            seller = self._prepare()
-            self._summarize(seller)
-            if not options["no_serve"]:
-                self._serve(options["port"])
+            try:
+                sandbox = DemoSandbox(settings.VAR_DIR / SANDBOX_DATABASE)
+                self._prepare(sandbox, options["customers"], options["days"])
+                if not options["no_serve"]:
+                    self._serve(sandbox, free_port(options["port"], WEB_PORT))
+            except BillingError as error:
+                raise CommandError(error.message) from error
 
-    def _prepare(self) -> Seller:
-        """Database, rates, customers, bills and payments: each only as far as it is missing."""
+    def _prepare(self, sandbox: DemoSandbox, customers: int, days: int) -> None:
+        """Database, rates, shop and year: each only as far as it is missing."""
+        began = time.monotonic()
         call_command("migrate", verbosity=0, interactive=False)
-        if "load_vat_rates" in get_commands():
-            call_command("load_vat_rates", stdout=_Quiet())
-        seller = _find_seller()
-        if seller is None:
-            self.stdout.write(f"Importing {EXAMPLE.name} …")
-            call_command(
-                "import_subscriptions", str(EXAMPLE), mapping=str(MAPPING), stdout=_Quiet()
-            )
-            seller = _find_seller()
-        if seller is None:
-            raise CommandError(f"{MAPPING.name} names a seller that the import did not make.")
-        _bill_day_by_day(seller)
-        _pay_most(seller)
-        if not User.objects.filter(username=OPERATOR).exists():
-            User.objects.create_superuser(OPERATOR, f"{OPERATOR}@example.com", PASSWORD)
-        return seller
+        call_command("load_vat_rates", stdout=_Quiet())
+        seller = open_shop()
+        hire_staff()
+        today = clock.today(seller.time_zone)
+        story = tell(customers, days)
+        with processes() as children, sandbox.in_settings() as client:
+            sandbox.start(children)
+            missing = days_to_play(seller, story, today)
+            if missing > 1:
+                self.stdout.write(f"{seller} lives through {missing} days …")
+            with Progress("Playing by day", missing) as progress:
+                play(seller, story, today, SandboxTill(client), on_day=lambda _: progress.advance())
+        self._summarize(seller, today, time.monotonic() - began)
 
-    def _summarize(self, seller: Seller) -> None:
-        invoices = Invoice.objects.filter(seller=seller, kind=Invoice.Kind.INVOICE)
-        counted = invoices.exclude(status=Invoice.Status.VOID)
-        rows = [
-            ("Customers", f"{seller.customers.count():,}"),
-            ("Subscriptions", f"{seller.subscriptions.exclude(status='ended').count():,}"),
-            ("Parked", f"{seller.subscriptions.exclude(parked_reason='').count():,}"),
-            ("Invoices", f"{invoices.count():,}"),
-        ]
-        sums = counted.values("currency").annotate(
-            net=Sum("net_minor"), due=Sum("amount_due_minor"), paid=Sum("paid_minor")
-        )
-        unpaid = dict(
-            counted.filter(status=Invoice.Status.OPEN)
-            .values_list("currency")
-            .annotate(left=Sum(F("amount_due_minor") - F("paid_minor") - F("credited_minor")))
-        )
-        for row in sums.order_by("currency"):
-            currency = row["currency"]
-            for name, minor in (
-                ("Revenue, net", row["net"]),
-                ("Collected", row["paid"]),
-                ("Open", unpaid.get(currency, 0)),
-            ):
-                rows.append((name, f"{major_string(minor, currency)} {currency}"))
+    def _summarize(self, seller: Seller, today: date, seconds: float) -> None:
+        broken = broken_invariants()
+        books = f"{len(broken)} invariants broken" if broken else f"{len(INVARIANTS)} invariants"
         self.stdout.write(f"\n{seller}")
-        for name, value in rows:
-            self.stdout.write(f"  {name:<14} {value:>20}")
+        for name, value in (*_rows(figures_of(seller, today)), ("Books hold", books)):
+            self.stdout.write(f"  {name:<26} {value:>20}")
+        self.stdout.write(f"  {'Seconds':<26} {seconds:>20.0f}")
+        if broken:
+            raise CommandError(f"The books are wrong: {', '.join(broken)}.")
 
-    def _serve(self, wished: int | None) -> None:
-        """Run the web server until it ends or is interrupted."""
-        port = _free_port(wished)
+    def _serve(self, sandbox: DemoSandbox, port: int) -> None:
+        """Run web server, worker and sandbox until one ends or all are interrupted."""
         # Forked or not, nobody else may use the connection that this process has open.
         connections.close_all()
-        server = subprocess.Popen(  # noqa: S603 -- our own interpreter and words, and no shell.
-            [sys.executable, "-m", "gunicorn", "billing.wsgi", "--bind", f"{HOST}:{port}"]
-            + ["--workers", "2", "--log-level", "warning"],
-            cwd=settings.BASE_DIR,
-            # Visitors sign in with the password alone.
-            env=os.environ | {"KVITT_STAFF_MFA": "off"},
-        )
-        try:
-            _wait_until_it_answers(server, port)
+        address = f"http://{HOST}:{port}"
+        # Visitors sign in with the password alone.
+        env = sandbox.env | {"KVITT_DEMO": "on", "KVITT_STAFF_MFA": "off"}
+        env["KVITT_LOG_LEVEL"] = os.environ.get("KVITT_LOG_LEVEL", "WARNING")
+        with processes() as children:
+            sandbox.start(children, f"{address}/hooks/sandbox")
+            _start_web(children, port, env)
+            children.wait_for("web server", f"{address}/demo/")
+            children.start("worker", "manage.py", "work", env=env)
+            password = password_of(OPERATOR) or "(the one that you have chosen)"
             self.stdout.write(
-                f"\nKvitt is at http://{HOST}:{port}/admin/\n"
-                f"  Sign in as {OPERATOR}, password {_password()}\n"
+                f"\nWhat there is to see: {address}/demo/\n"
+                f"The operator's desk:  {address}/admin/\n"
+                f"  Sign in as {OPERATOR}, password {password}\n"
                 "  Stop with Ctrl-C."
             )
             self.stdout.flush()
-            if server.wait():
-                raise CommandError("The web server ended by itself; its last words are above.")
-        finally:
-            server.terminate()
-            server.wait()
+            children.watch()
 
 
 class _Quiet:
@@ -161,98 +146,42 @@ class _Quiet:
         pass
 
 
-def _find_seller() -> Seller | None:
-    """The seller of the example, once it has been imported: a test seller with customers."""
-    name = read_mapping(MAPPING).seller.name
-    return Seller.objects.filter(name=name, is_live=False, customers__isnull=False).first()
+def _start_web(children: Processes, port: int, env: dict[str, str]) -> None:
+    command = ["-m", "gunicorn", "billing.wsgi", "--bind", f"{HOST}:{port}"]
+    children.start("web server", *command, "--workers", "2", "--log-level", "warning", env=env)
 
 
-def _bill_day_by_day(seller: Seller) -> None:
-    """Bill each day on which something was due, as it would have been if Kvitt had run then."""
-    today = clock.today(seller.time_zone)
-    day = _first_due(seller, after=None)
-    if day is None or day > today:
-        return
-    with Progress("Billing by day", (today - day).days + 1) as progress:
-        while day is not None and day <= today:
-            bill_due(seller, day, actor="demo")
-            following = _first_due(seller, after=day)
-            progress.advance((min(following or date.max, today + timedelta(days=1)) - day).days)
-            day = following
-
-
-def _first_due(seller: Seller, after: date | None) -> date | None:
-    """The first day after one on which something is due; what is parked is passed over."""
-    subscriptions = Subscription.objects.filter(seller=seller, parked_reason="")
-    one_offs = OneOffItem.objects.filter(seller=seller, line=None)
-    if after is not None:
-        subscriptions = subscriptions.filter(next_bill_on__gt=after)
-        one_offs = one_offs.filter(due_on__gt=after)
-    days = [
-        subscriptions.aggregate(day=Min("next_bill_on"))["day"],
-        one_offs.aggregate(day=Min("due_on"))["day"],
-    ]
-    return min((day for day in days if day is not None), default=None)
-
-
-def _pay_most(seller: Seller) -> None:
-    """Pay four of five invoices some days after their issue, and never later than today."""
-    today = clock.today(seller.time_zone)
-    unpaid = [
-        invoice
-        for invoice in Invoice.objects.filter(
-            seller=seller, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-        ).order_by("pk")
-        if (invoice.sequence or 0) % UNPAID_EVERY
-    ]
-    with Progress("Recording payments", len(unpaid)) as progress:
-        for invoice in unpaid:
-            days = (invoice.sequence or 0) % 13
-            record_payment(
-                invoice,
-                as_of=min(today, invoice.issued_on + timedelta(days=days)),
-                actor="demo",
-                reference=f"demo-{invoice.public_id}",
-            )
-            progress.advance()
-
-
-def _password() -> str:
-    """What to sign in with, unless somebody has chosen another password since."""
-    with contextlib.suppress(User.DoesNotExist):
-        if User.objects.get(username=OPERATOR).check_password(PASSWORD):
-            return PASSWORD
-    return "(the one that you have chosen)"
-
-
-def _free_port(wished: int | None) -> int:
-    """The port asked for, the usual one, or where that is taken any that is free."""
-    for port in (wished,) if wished else (PORT, 0):
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            with contextlib.suppress(OSError):
-                probe.bind((HOST, port))
-                return int(probe.getsockname()[1])
-    raise CommandError(f"Port {wished} of {HOST} is taken or not allowed. Choose another.")
-
-
-def _wait_until_it_answers(server: "subprocess.Popen[bytes]", port: int) -> None:
-    deadline = time.monotonic() + SECONDS_TO_START
-    while server.poll() is None and time.monotonic() < deadline:
-        with contextlib.suppress(OSError), socket.create_connection((HOST, port), timeout=1):
-            return
-        time.sleep(0.1)
-    raise CommandError("The web server did not start; its last words are above.")
+def _rows(figures: Figures) -> Iterator[tuple[str, str]]:
+    """The summary: names and values."""
+    yield "Customers", f"{figures.customers:,}"
+    yield "Subscriptions", f"{figures.subscriptions:,}"
+    yield "Parked", f"{figures.parked:,}"
+    yield "Invoices", f"{figures.invoices:,}"
+    yield "Credit notes", f"{figures.credit_notes:,}"
+    for name, field in (
+        ("Revenue, net", "revenue_minor"),
+        ("Collected", "collected_minor"),
+        ("Overdue", "overdue_minor"),
+        (f"MRR on {figures.mrr_first_on}", "mrr_first_minor"),
+        (f"MRR on {figures.on}", "mrr_last_minor"),
+    ):
+        for sums in figures.sums:
+            yield name, f"{to_major(getattr(sums, field), sums.currency):,} {sums.currency}"
 
 
 @contextlib.contextmanager
 def _stopping_what_was_started() -> Iterator[None]:
-    """Stop the embedded PostgreSQL at the end if this process started it; also on SIGTERM."""
-    previous = signal.signal(signal.SIGTERM, _interrupt)
+    """Stop the embedded PostgreSQL at the end if this process started it.
+
+    Also on SIGTERM, and on Ctrl-C where a shell has had it ignored, as for what runs behind it.
+    """
+    ends = (signal.SIGTERM, signal.SIGINT)
+    previous = {number: signal.signal(number, _interrupt) for number in ends}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, previous)
+        for number, handler in previous.items():
+            signal.signal(number, handler)
         if settings.VAR_DIR in postgres.started_here:
             connections.close_all()
             postgres.stop(settings.VAR_DIR)

@@ -1,0 +1,56 @@
+"""Make the pictures of the README from a running demo: ``python scripts/screenshots.py [ADDRESS]``.
+
+Needs Chromium (`CHROMIUM`, or the one on the PATH) and pdftoppm from poppler-utils. Run it after
+`make demo` has said that Kvitt is up; the pictures go to docs/images.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Page, sync_playwright
+
+PICTURES = Path(__file__).resolve().parent.parent / "docs" / "images"
+DESK = {"width": 1440, "height": 900}
+USERNAME, PASSWORD = "demo", "kvitt-demo"
+
+
+def main(address: str) -> None:
+    chromium = os.environ.get("CHROMIUM") or shutil.which("chromium")
+    if not chromium or not shutil.which("pdftoppm"):
+        sys.exit("Chromium or pdftoppm is missing: apt install chromium poppler-utils")
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport=DESK)
+        sign_in(page, address)
+        page.wait_for_timeout(1000)  # The chart draws itself.
+        page.screenshot(path=PICTURES / "front-page.png")
+        picture_of_an_invoice(page, address)
+        browser.close()
+
+
+def sign_in(page: Page, address: str) -> None:
+    page.goto(f"{address}/admin/")
+    page.locator("input[type=password]").fill(PASSWORD)
+    page.locator("input[autocomplete=username], input[name=username]").first.fill(USERNAME)
+    page.locator("form:has(input[type=password]) button[type=submit]").first.click()
+    page.wait_for_url(f"{address}/admin/")
+
+
+def picture_of_an_invoice(page: Page, address: str) -> None:
+    """The newest invoice that the demo page points at, as it is printed."""
+    page.goto(f"{address}/demo/")
+    link = page.locator("a[data-picture=invoice]").first.get_attribute("href")
+    answer = page.request.get(f"{address}{link}")
+    subprocess.run(  # noqa: S603 -- our own words, and no shell.
+        ["pdftoppm", "-singlefile", "-r", "80", "-png", "-", str(PICTURES / "invoice")],  # noqa: S607
+        input=answer.body(),
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    main(sys.argv[1].rstrip("/") if len(sys.argv) > 1 else "http://127.0.0.1:8000")
