@@ -68,6 +68,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Payments", "payments", "payments.payment", ""),
             ("Refunds", "undo", "payments.refund", ""),
+            ("Late debts", "notifications", "dunning.dunningcase", ""),
             ("Gateway events", "bolt", "payments.gatewayevent", ""),
             ("Balances", "account_balance_wallet", "invoicing.customerbalance", ""),
         ),
@@ -84,6 +85,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Sellers", "storefront", "customers.seller", ""),
             ("Tax rates", "percent", "tax.taxrate", ""),
+            ("Dunning policies", "rule", "dunning.dunningpolicy", ""),
             ("Meters", "straighten", "usage.meter", ""),
             ("Number series", "tag", "invoicing.numberseries", ""),
             ("Events", "bolt", "events.event", ""),

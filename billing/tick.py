@@ -30,6 +30,7 @@ from billing.ledger.models import Account, Transfer
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
 from customers.models import Seller
+from dunning.cases import close_where_settled, open_cases, step_due
 
 type Work = Callable[[Run], None]
 
@@ -55,6 +56,8 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield "process hooks", until_none(process_hooks)
     yield "poll gateways", once(poll_gateways)
     yield "resolve payments", once(resolve_due)
+    for seller, today in days.items():
+        yield f"dun {seller.public_id}", partial(dun, seller, today)
     for seller, today in days.items():
         collect = partial(collect_due, seller, as_of=today, actor=ACTOR)
         yield f"collect {seller.public_id}", until_none(collect)
@@ -150,6 +153,12 @@ def bill(seller: Seller, today: date, run: Run) -> None:
             f"{seller}: {billed.invoices} invoices, {billed.credit_notes} credit notes, "
             f"{billed.parked} parked. Total {totals or 'nothing'}."
         )
+
+
+def dun(seller: Seller, today: date, run: Run) -> None:
+    """Take what is settled out of dunning and what is late into it, and every step that is due."""
+    for work in (close_where_settled, open_cases, step_due):
+        until_none(partial(work, seller, today, ACTOR))(run)
 
 
 def recognize_months(seller: Seller, today: date, run: Run) -> None:

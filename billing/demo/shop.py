@@ -176,7 +176,7 @@ COUPONS: tuple[dict[str, Any], ...] = (
 METERS = (("cups", "Koppar"), ("kg", "Kilogram"))
 
 # What each role may do, in the words of the permissions: view all of these, and these actions.
-SEEN = "customers catalog ledger tax subscriptions usage invoicing payments events".split()
+SEEN = "customers catalog ledger tax subscriptions usage invoicing payments dunning events".split()
 ROLES: dict[str, tuple[str, ...]] = {
     "Support": (
         "customers.change_customer",
@@ -193,6 +193,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "invoicing.add_creditnote",
         "invoicing.void_invoice",
         "invoicing.write_off_invoice",
+        "dunning.stop_dunningcase",
+        "dunning.resume_dunningcase",
     ),
     "Auditor": (),
 }

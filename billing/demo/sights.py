@@ -13,6 +13,7 @@ from billing.invoicing.models import Invoice, InvoiceLine
 from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from customers.models import Seller
+from dunning.models import DunningCase
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,12 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
             due_on__lt=on,
             customer__collection="invoice",
         ),
+    )
+    yield from _first(
+        pgettext("demo", "A debt, step by step"),
+        pgettext("demo", "Two reminders, then less access, then none: paid, it all comes back."),
+        DunningCase.objects.filter(seller=seller, status="open", access="none"),
+        "dunning_dunningcase",
     )
     payments = Payment.objects.filter(seller=seller)
     yield from _first(

@@ -35,10 +35,10 @@ from billing.usage.actions import record_usage
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan
 from customers.models import Customer, Seller
+from dunning.cases import close_where_settled, open_cases, step_due
 
 ACTOR = "demo"
 PLAYED = "demo.day_played"
-DAYS_UNTIL_WRITTEN_OFF = 75
 GRINDER_VAT = [{"category": "S", "rate": "25", "inclusive": True}]
 SATURDAY = 5
 OPENS_AT, CLOSES_AT = time(8), time(18)
@@ -146,6 +146,8 @@ class _Year:
             if day.day == 1:
                 recognize(self.seller, as_of=day)
             bill_due(self.seller, day, actor=ACTOR)
+            for work in (close_where_settled, open_cases, step_due):
+                work(self.seller, day, ACTOR)
             self.till.charge(self.seller, day)
         with self._clock_at(day, CLOSES_AT):
             self.till.close(self.seller, day)
@@ -309,7 +311,7 @@ class _Year:
     # Bank customers
 
     def _receive_bank_payments(self, day: date) -> None:
-        """What arrives at the bank, and what the shop has given up hoping for."""
+        """What arrives at the bank."""
         if day.weekday() >= SATURDAY:
             return
         waiting = Invoice.objects.filter(
@@ -324,9 +326,6 @@ class _Year:
                 self._receive(invoice, person, day)
 
     def _receive(self, invoice: Invoice, person: Person, day: date) -> None:
-        if (day - invoice.due_on).days > DAYS_UNTIL_WRITTEN_OFF:
-            invoicing.write_off(invoice, as_of=day, actor=ACTOR, reason="Inkasso utan resultat")
-            return
         answer = pays_after(SEED, person, invoice.issued_on)
         if answer is None:
             return

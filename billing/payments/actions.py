@@ -1,6 +1,6 @@
 """Money in and back, as it is booked. What a person saw on a bank statement is recorded here."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Any
 
@@ -20,6 +20,9 @@ from billing.ledger.models import Account, Transfer
 from billing.payments import gateways
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.models import Seller
+
+# Who wants to know of an invoice that has just been paid, with its customer locked.
+paid_listeners: list[Callable[[Invoice, date, str], None]] = []
 
 
 def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
@@ -300,6 +303,8 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
             actor="system",
             data={"number": invoice.number},
         )
+        for listen in paid_listeners:
+            listen(invoice, as_of, "system")
         return
     invoice.paid_minor = paid_minor
     invoice.save(update_fields=["paid_minor"])

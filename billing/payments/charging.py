@@ -5,12 +5,13 @@ second transaction writes the outcome. Whoever dies in between leaves a payment 
 only the gateway's own record brings to an end.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
 
+from billing.engine import retries
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
@@ -27,8 +28,6 @@ from billing.payments.gateways.base import (
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
 from customers.models import Customer
 
-RETRY_DAYS = 3
-ATTEMPTS_MAX = 4
 # A person looks before a customer is charged more often, whatever asks for it.
 SUCCESSES_AN_HOUR_MAX = 20
 CALLS_MAX = 20
@@ -38,6 +37,9 @@ CHECKS = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
 # A request that the gateway has not answered may still be on its way to it, but not for so long.
 NEVER_MADE_AFTER = timedelta(minutes=5)
 WAITING_CHECK = timedelta(hours=1)
+# Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
+# day on which it is charged again.
+failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -259,9 +261,9 @@ def _fail(
     )
     payment.allocations.filter(state="in_flight").update(state="released")
     method = payment.payment_method
-    if is_hard and method:
+    if method and (is_hard or retries.is_hard(code)):
         PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
-    again = _plan_again(invoice, as_of) if method else None
+    again = [listen(invoice, as_of, actor) for listen in failure_listeners]
     tell(
         "payment.failed",
         payment,
@@ -270,34 +272,50 @@ def _fail(
         actor,
         failure_code=code,
         is_hard=is_hard,
-        next_attempt_on=again.planned_on.isoformat() if again and again.planned_on else None,
+        next_attempt_on=next((day.isoformat() for day in again if day), None),
     )
-
-
-def _plan_again(invoice: Invoice, as_of: date) -> Payment | None:
-    """The next attempt, a few days on; none after the last one, or where nothing is owed."""
-    failed = Payment.objects.filter(
-        allocations__invoice=invoice, state="failed", payment_method__isnull=False
-    )
-    if failed.count() >= ATTEMPTS_MAX or not invoice.outstanding_minor:
-        return None
-    return plan(invoice, as_of + timedelta(days=RETRY_DAYS))
 
 
 def plan(invoice: Invoice, planned_on: date) -> Payment:
     """Plan a payment of all that is left of a locked invoice."""
-    payment = Payment.objects.create(
-        seller=invoice.seller,
-        customer_id=invoice.customer_id,
-        currency=invoice.currency,
-        amount_minor=invoice.outstanding_minor,
-        state=Payment.State.PLANNED,
-        planned_on=planned_on,
+    return plan_many([invoice], planned_on)[0]
+
+
+def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
+    """Plan a payment of all that is left of each of some locked invoices.
+
+    One that is planned already is made on that day. Two queries and two statements for all.
+    """
+    waiting = Payment.objects.filter(
+        allocations__invoice__in=[invoice.pk for invoice in invoices], state="planned"
+    ).annotate(invoice_id=F("allocations__invoice_id"))
+    known = {payment.invoice_id: payment for payment in waiting}
+    for payment in known.values():
+        payment.planned_on, payment.next_check_at = planned_on, None
+    Payment.objects.bulk_update(known.values(), ["planned_on", "next_check_at"])
+    made = {
+        invoice.pk: Payment(
+            seller_id=invoice.seller_id,
+            customer_id=invoice.customer_id,
+            currency=invoice.currency,
+            amount_minor=invoice.outstanding_minor,
+            state=Payment.State.PLANNED,
+            planned_on=planned_on,
+        )
+        for invoice in invoices
+        if invoice.pk not in known
+    }
+    Payment.objects.bulk_create(made.values())
+    PaymentAllocation.objects.bulk_create(
+        PaymentAllocation(
+            payment=payment,
+            invoice_id=invoice_id,
+            amount_minor=payment.amount_minor,
+            state="planned",
+        )
+        for invoice_id, payment in made.items()
     )
-    PaymentAllocation.objects.create(
-        payment=payment, invoice=invoice, amount_minor=payment.amount_minor, state="planned"
-    )
-    return payment
+    return [known.get(invoice.pk) or made[invoice.pk] for invoice in invoices]
 
 
 @transaction.atomic

@@ -5,6 +5,7 @@ written before the gateway is asked for it; its address is shown to nobody until
 answered, so one whose answer was lost can do no harm and is let go.
 """
 
+from collections.abc import Callable
 from datetime import date, timedelta
 
 from django.db import transaction
@@ -35,6 +36,8 @@ from billing.payments.models import (
 )
 from customers.models import Customer, Seller
 
+# Who wants to know of a customer's new payment method, with the customer locked.
+method_listeners: list[Callable[[Customer, date, str], None]] = []
 CHECK = timedelta(minutes=10)
 # Longer than any call lasts: nobody is opening it any more.
 OPENING_MAX = timedelta(minutes=2)
@@ -94,6 +97,8 @@ def _keep(
         actor=actor,
         data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
     )
+    for listen in method_listeners:
+        listen(customer, as_of, actor)
     return kept
 
 

@@ -22,6 +22,7 @@ from billing.payments.models import GatewayEvent, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
+from dunning.models import DunningCase, DunningPolicy, DunningStep
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -105,6 +106,21 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     refund = Refund.objects.create(
         payment=payment, invoice=invoice, amount_minor=1000, refunded_on=day, reason=name
     )
+    policy = DunningPolicy.objects.create(seller=seller, code=name, name=name)
+    step = DunningStep.objects.create(policy=policy, since="due", days=number + 1, kind="remind")
+    case = DunningCase.objects.create(
+        seller=seller,
+        customer=customer,
+        invoice=invoice,
+        policy=policy,
+        since="due",
+        late_from=day,
+        next_step=step,
+        next_step_on=day,
+        status="stopped",
+        closed_on=day,
+        reason=name,
+    )
     accounts = make_accounts(seller)
     transfer = Transfer.objects.create(
         seller=seller,
@@ -167,7 +183,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
-        *(attempt, entry_log, heard),
+        *(attempt, entry_log, heard, policy, case),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
     )

@@ -25,6 +25,8 @@ from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Plan
 from customers.models import Customer
+from dunning.cases import note_failure
+from dunning.models import DunningCase
 from tests.factories import (
     CouponFactory,
     CustomerFactory,
@@ -103,8 +105,15 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     run = JobRun.objects.create(name="sweep", state="done", started_at=at, beat_at=at)
     customer = subscription.customer
     payment = PaymentFactory(customer=customer, state="submitted", received_on=None)
+    case = note_late(invoice)
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
-    return made | {Payment: payment}
+    return made | {Payment: payment, DunningCase: case}
+
+
+def note_late(invoice: Invoice) -> DunningCase:
+    """A case of an invoice whose payment has failed."""
+    note_failure(invoice, invoice.issued_on, "test")
+    return DunningCase.objects.get(invoice=invoice)
 
 
 # Who may

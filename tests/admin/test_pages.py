@@ -33,6 +33,7 @@ from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
+from dunning.models import DunningCase, DunningPolicy
 from tests.admin.conftest import Rows
 from tests.admin.rows import fill
 from tests.factories import InvoiceFactory, PriceFactory, ProductFactory, SubscriptionFactory
@@ -50,6 +51,8 @@ MAY: dict[type[Model], str] = {
     Customer: "ac",
     CustomerBalance: "",
     Delivery: "",
+    DunningCase: "",
+    DunningPolicy: "ac",
     Event: "",
     GatewayEvent: "",
     Group: "acd",

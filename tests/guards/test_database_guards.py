@@ -43,6 +43,13 @@ from billing.payments.models import (
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
+from dunning.models import (
+    DunningAction,
+    DunningCase,
+    DunningChoice,
+    DunningPolicy,
+    DunningStep,
+)
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -127,6 +134,19 @@ NEW_CODE = "'another'"
 NEW_NUMBER = {"sequence": "999999", "number": "'999999'"}
 
 CASES = [
+    # Dunning
+    Case("dunning_policy_code_is_unique", copied("policy")),
+    Case("dunning_step_is_in_a_policy_once", copied("step")),
+    Case("one_dunning_policy_is_chosen_for_a_plan", copied("choice")),
+    Case("dunning_step_is_taken_once_in_a_case", copied("action")),
+    Case("dunning_case_has_an_end_when_it_is_closed", changed("case", closed_on="'2026-03-02'")),
+    Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
+    Case(
+        "dunning_case_follows_its_lifecycle",
+        changed("lone_case", status="'open'", closed_on="NULL"),
+    ),
+    Case("dunning_case_is_never_deleted", removed("lone_case")),
+    Case("dunning_action_is_never_edited", changed("action", done_on="'2026-03-02'")),
     # Jobs
     Case("job_runs_once_at_a_time", copied("run")),
     # Events
@@ -500,6 +520,39 @@ def _money(seller: Any, customer: Any, made: World) -> World:
             customer=customer, currency="EUR", gateway="sandbox", gateway_id="ch_1"
         ),
         **_at_gateway(customer, at),
+        **_dunning(seller, customer, invoice),
+    }
+
+
+def _dunning(seller: Any, customer: Any, invoice: Any) -> World:
+    policy = DunningPolicy.objects.create(seller=seller, code="own", name="Own")
+    step = DunningStep.objects.create(policy=policy, since="due", days=5, kind="remind")
+    case = DunningCase.objects.create(
+        seller=seller,
+        customer=customer,
+        invoice=invoice,
+        policy=policy,
+        since="due",
+        late_from=DAY,
+        next_step=step,
+        next_step_on=DAY,
+    )
+    return {
+        "policy": policy,
+        "step": step,
+        "choice": DunningChoice.objects.create(seller=seller, policy=policy),
+        "case": case,
+        "lone_case": DunningCase.objects.create(
+            seller=seller,
+            customer=customer,
+            invoice=InvoiceFactory(customer=customer),
+            policy=policy,
+            since="due",
+            late_from=DAY,
+            status="recovered",
+            closed_on=DAY,
+        ),
+        "action": DunningAction.objects.create(case=case, step=step, kind="remind", done_on=DAY),
     }
 
 

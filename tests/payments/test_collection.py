@@ -14,6 +14,7 @@ from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
 from billing.engine.errors import Refused
+from billing.events.models import Event
 from billing.invoicing.actions import write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice
@@ -32,6 +33,8 @@ from billing.payments.models import (
 )
 from billing.verification import broken_invariants
 from customers.models import Customer, Seller
+from dunning.cases import next_retry_on, step_due
+from dunning.models import DunningCase
 from tests.factories import (
     DAY,
     CustomerFactory,
@@ -146,21 +149,21 @@ def test_what_is_planned_is_charged_once_and_booked(
     assert payment_of(invoice).received_on == DAY
 
 
-def test_a_declined_card_is_tried_every_third_day_and_four_times_in_all(
+def test_a_declined_card_is_tried_again_on_the_days_of_the_policy(
     sandbox: RunningSandbox, seller: Seller
 ) -> None:
     invoice = owing(sandbox, seller, DECLINED)
-    for attempt in range(4):
-        assert collect(seller, days=3 * attempt) == 1
-        failed = Payment.objects.filter(allocations__invoice=invoice, state="failed")
-        assert failed.count() == attempt + 1
-        assert failed.latest("id").failure_code == "card_declined"
-        if attempt < 3:
-            planned = payment_of(invoice)
-            assert planned.planned_on == DAY + timedelta(days=3 * attempt + 3)
-            assert collect(seller, days=3 * attempt + 2) == 0
+    assert collect(seller) == 1
+    told = Event.objects.get(type="payment.failed")
+    assert told.data["next_attempt_on"] == (DAY + timedelta(days=3)).isoformat()
+    tried = [0]
+    for day in range(1, 60):
+        step_due(seller, DAY + timedelta(days=day), "test")
+        if collect(seller, days=day):
+            tried.append(day)
+    assert tried == [0, 3, 7, 14, 25]
+    assert len(charges(sandbox, invoice)) == len(tried)
     assert not Payment.objects.filter(state="planned").exists()
-    assert len(charges(sandbox, invoice)) == 4
     assert broken_invariants() == {}
 
 
@@ -170,9 +173,11 @@ def test_a_blocked_card_is_not_tried_again_and_a_new_one_pays_at_once(
     invoice = owing(sandbox, seller, LOST)
     assert collect(seller) == 1
     assert PaymentMethod.objects.get().refused_code == "lost_card"
+    step_due(seller, DAY + timedelta(days=3), "test")
     assert collect(seller, days=3) == 0
     give_card(sandbox, invoice.customer, WORKS)
-    assert collect(seller) == 1
+    assert collect(seller, days=3) == 1
+    assert DunningCase.objects.get().status == "recovered"
     check_paid_once(sandbox, invoice)
 
 
@@ -196,7 +201,7 @@ def test_what_the_bank_asks_for_is_waited_for_and_found_in_the_list_of_events(
     if state == "succeeded":
         check_paid_once(sandbox, invoice)
     else:
-        assert payment_of(invoice).planned_on == DAY + timedelta(days=3)
+        assert next_retry_on(DunningCase.objects.get()) == DAY + timedelta(days=3)
 
 
 # Bad days of the gateway

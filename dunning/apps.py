@@ -1,0 +1,16 @@
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
+
+
+class DunningConfig(AppConfig):
+    name = "dunning"
+
+    def ready(self) -> None:
+        """Dunning hangs on to payments, which must not know it: news of failures and of money."""
+        from billing.payments import actions, charging, checkout
+        from dunning import cases, policies
+
+        charging.failure_listeners.append(cases.note_failure)
+        actions.paid_listeners.append(cases.note_paid)
+        checkout.method_listeners.append(cases.note_method)
+        post_migrate.connect(policies.ensure_shipped, sender=self)

@@ -1,0 +1,219 @@
+import pghistory
+import pgtrigger
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from billing.events.models import Stateful
+from billing.events.public_ids import PublicIdField
+from billing.invoicing.models import Invoice
+from catalog.models import Plan
+from customers.models import Customer, Seller
+
+CASE_LIFECYCLE = {
+    "open": frozenset({"recovered", "exhausted", "stopped"}),
+    "stopped": frozenset({"open", "recovered"}),
+    "exhausted": frozenset({"recovered"}),
+    "recovered": frozenset(),
+}
+
+
+class LateSince(models.TextChoices):
+    """What a debt's days are counted from: two rows of steps in a policy."""
+
+    DUE = "due", "the due date"
+    FAILURE = "failure", "the first payment that failed"
+
+
+class StepKind(models.TextChoices):
+    RETRY = "retry", "charge again"
+    REMIND = "remind", "remind"
+    RESTRICT = "restrict", "restrict access"
+    SUSPEND = "suspend", "suspend access"
+    CANCEL = "cancel", "cancel the subscription"
+    WRITE_OFF = "write_off", "write off"
+
+
+@pghistory.track()
+class DunningPolicy(models.Model):
+    """What is done about a debt that is late, as data: steps, each some days after it became so.
+
+    A policy without a seller comes along with Kvitt and serves everybody who has chosen no other.
+    """
+
+    public_id = PublicIdField(prefix="dpo")
+    seller = models.ForeignKey(
+        Seller, on_delete=models.PROTECT, null=True, blank=True, related_name="dunning_policies"
+    )
+    code = models.CharField(max_length=80)
+    name = models.CharField(max_length=200)
+
+    class Meta:
+        verbose_name_plural = "dunning policies"
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "code"],
+                nulls_distinct=False,
+                name="dunning_policy_code_is_unique",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@pghistory.track()
+class DunningStep(models.Model):
+    """One step of a policy: what is done, and how many days after the debt became late."""
+
+    policy = models.ForeignKey(DunningPolicy, on_delete=models.CASCADE, related_name="steps")
+    since = models.CharField(max_length=7, choices=LateSince)
+    days = models.PositiveSmallIntegerField(validators=[MaxValueValidator(3650)])
+    kind = models.CharField(max_length=9, choices=StepKind)
+
+    class Meta:
+        ordering = ["since", "days", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["policy", "since", "days", "kind"], name="dunning_step_is_in_a_policy_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} after {self.days} days"
+
+
+@pghistory.track()
+class DunningChoice(models.Model):
+    """The policy that a seller has chosen for a plan, or for all plans without one of their own."""
+
+    seller = models.ForeignKey(Seller, on_delete=models.CASCADE, related_name="dunning_choices")
+    plan = models.ForeignKey(
+        Plan, on_delete=models.CASCADE, null=True, blank=True, related_name="dunning_choices"
+    )
+    policy = models.ForeignKey(DunningPolicy, on_delete=models.PROTECT, related_name="choices")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["seller", "plan"],
+                nulls_distinct=False,
+                name="one_dunning_policy_is_chosen_for_a_plan",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.policy_id} of {self.seller_id}"
+
+
+class DunningCase(Stateful):
+    """An invoice that is late, and how far its policy has come.
+
+    ``next_step`` is due on ``next_step_on``. ``access`` is what the case leaves of the access to
+    the subscriptions that the invoice bills; theirs is the least that any case leaves.
+    """
+
+    class Status(models.TextChoices):
+        OPEN = "open"
+        RECOVERED = "recovered"
+        EXHAUSTED = "exhausted"
+        STOPPED = "stopped"
+
+    class Access(models.TextChoices):
+        FULL = "full"
+        RESTRICTED = "restricted"
+        NONE = "none"
+
+    LIFECYCLE = CASE_LIFECYCLE
+
+    public_id = PublicIdField(prefix="dun")
+    seller = models.ForeignKey(
+        Seller, on_delete=models.PROTECT, related_name="dunning_cases", db_index=False
+    )
+    customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="dunning_cases")
+    invoice = models.OneToOneField(Invoice, on_delete=models.PROTECT, related_name="dunning_case")
+    policy = models.ForeignKey(
+        DunningPolicy, on_delete=models.PROTECT, related_name="cases", db_index=False
+    )
+    status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
+    since = models.CharField(max_length=7, choices=LateSince)
+    late_from = models.DateField()
+    next_step = models.ForeignKey(
+        DunningStep, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    next_step_on = models.DateField(null=True, blank=True)
+    access = models.CharField(max_length=10, choices=Access, default=Access.FULL)
+    closed_on = models.DateField(null=True, blank=True)
+    reason = models.CharField(
+        max_length=300, blank=True, default="", help_text="Why it was stopped."
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        permissions = [
+            ("stop_dunningcase", "Can stop reminding of a debt"),
+            ("resume_dunningcase", "Can go on reminding of a debt"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status="open", closed_on__isnull=True)
+                | (~Q(status="open") & Q(closed_on__isnull=False)),
+                name="dunning_case_has_an_end_when_it_is_closed",
+            ),
+            models.CheckConstraint(
+                condition=Q(next_step__isnull=True, next_step_on__isnull=True)
+                | Q(next_step__isnull=False, next_step_on__isnull=False),
+                name="next_dunning_step_has_its_day",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["seller", "next_step_on"],
+                condition=Q(status="open"),
+                name="dunning_case_is_open",
+            )
+        ]
+        triggers = [
+            pgtrigger.FSM(
+                name="dunning_case_follows_its_lifecycle",
+                field="status",
+                transitions=[
+                    (old, new) for old, news in CASE_LIFECYCLE.items() for new in sorted(news)
+                ],
+            ),
+            pgtrigger.Protect(name="dunning_case_is_never_deleted", operation=pgtrigger.Delete),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class DunningAction(models.Model):
+    """A step that was taken in a case: once, whatever runs twice."""
+
+    case = models.ForeignKey(DunningCase, on_delete=models.PROTECT, related_name="actions")
+    step = models.ForeignKey(DunningStep, on_delete=models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=9, choices=StepKind)
+    done_on = models.DateField()
+    outcome = models.CharField(
+        max_length=300, blank=True, default="", help_text="Why nothing came of it, if so."
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["case", "step"], name="dunning_step_is_taken_once_in_a_case"
+            )
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="dunning_action_is_never_edited",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} on {self.done_on}"
