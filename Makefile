@@ -1,7 +1,7 @@
 # KVITT_VAR names the folder of the embedded database and of files (default: ./var).
 # ARGS are passed on: make demo ARGS=--no-serve, make test ARGS="-k pricing".
 
-.PHONY: help setup demo test lint format proof lock
+.PHONY: help setup browser demo test lint format proof lock
 
 help:
 	@echo "make demo    a shop and its year, in your browser"
@@ -18,7 +18,10 @@ setup:
 demo: setup
 	@.venv/bin/python manage.py demo $(ARGS)
 
-test: setup
+browser:
+	@sh scripts/setup.sh browser
+
+test: browser
 	@.venv/bin/python -m pytest $(ARGS)
 
 lint: setup
@@ -33,7 +36,7 @@ format: setup
 	@.venv/bin/ruff format
 	@.venv/bin/djlint --reformat --quiet templates billing
 
-proof: setup
+proof: browser
 	@.venv/bin/python -m pytest -m proof $(ARGS)
 
 lock: setup

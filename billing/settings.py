@@ -54,6 +54,15 @@ INSTALLED_APPS = [
     "billing.usage",
     "billing.invoicing",
     "billing.payments",
+    "dunning",
+    "billing.mail",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "drf_standardized_errors",
+    "billing.api",
+    "portal",
     "billing",
 ]
 MIDDLEWARE = [
@@ -178,6 +187,9 @@ if IN_PRODUCTION:
         SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # HSTS for subdomains and preloading are promises about a whole domain, which its owner must make.
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
+
+# Where customers and shops reach us: links in mails begin with it.
+PUBLIC_URL = env("KVITT_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 
 # Language and time
 LANGUAGE_CODE = "en"

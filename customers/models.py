@@ -146,3 +146,28 @@ class Customer(Address):
 
     def __str__(self) -> str:
         return self.name
+
+
+class AccessLink(models.Model):
+    """A link that opens a page for a customer without a password; see :mod:`customers.links`."""
+
+    class Purpose(models.TextChoices):
+        SIGN_IN = "sign_in", "signs in, mailed"
+        PORTAL = "portal", "signs in, given by the shop"
+        PAY = "pay", "pays an invoice"
+        METHOD = "method", "changes the payment method"
+        SUBSCRIPTION = "subscription", "looks after a subscription"
+
+    customer = models.ForeignKey(Customer, on_delete=models.CASCADE, related_name="access_links")
+    purpose = models.CharField(max_length=12, choices=Purpose)
+    subject = models.CharField(
+        max_length=40, blank=True, default="", help_text="Public id of what it is for."
+    )
+    return_url = models.URLField(max_length=2000, blank=True, default="")
+    token_hash = models.CharField(max_length=64, unique=True)
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    def __str__(self) -> str:
+        return f"{self.get_purpose_display()} until {self.expires_at:%Y-%m-%d %H:%M}"

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Make .venv with everything that requirements.lock names. A second run finds nothing to do.
+# With the word "browser": also see that there is a Chromium, which the tests look at pages with.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -80,6 +81,20 @@ see_to_system_libraries() {
     fi
 }
 
+see_to_browser() {
+    if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null; then
+        return
+    elif is_root_on_debian; then
+        echo "Installing Chromium for the tests: a minute the first time." >&2
+        apt_install chromium fonts-dejavu-core
+    else
+        echo "The tests look at pages with Chromium. Run: sudo apt install chromium" >&2
+        echo "Or name another with CHROMIUM=/path/to/it." >&2
+        exit 1
+    fi
+}
+
+[ "${1:-}" = browser ] && see_to_browser
 wanted=$(cksum requirements.lock scripts/setup.sh)
 if is_new_enough .venv/bin/python && [ "$(cat .venv/kvitt-stamp 2>/dev/null)" = "$wanted" ]; then
     see_to_system_libraries known

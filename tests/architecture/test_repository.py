@@ -8,7 +8,7 @@ import pytest
 from billing.checks import KNOWN_VARIABLES
 
 ROOT = Path(__file__).resolve().parents[2]
-PRODUCT = ("billing", "customers", "catalog")
+PRODUCT = ("billing", "customers", "catalog", "dunning", "portal")
 # In pieces, so that this file does not contain what it looks for.
 INDEX_HOSTS = (
     "pypi" + ".org",

@@ -6,12 +6,15 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 ROOT = Path(__file__).resolve().parents[2]
-CATALOGS = sorted(ROOT.glob("locale/*/LC_MESSAGES/django.po"))
+PLACES = ("", "billing/mail/", "portal/")
+CATALOGS = sorted(
+    path for place in PLACES for path in ROOT.glob(f"{place}locale/*/LC_MESSAGES/django.po")
+)
 
 
-@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: path.parts[-3])
+@pytest.mark.parametrize("path", CATALOGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
-    """If not: ``.venv/bin/pybabel compile -D django -d locale -l sv``."""
+    """If not: ``.venv/bin/pybabel compile -D django -d <its locale folder> -l sv``."""
     source = read_po(path.open("rb"))
     said = {m.id: m.string for m in source if m.id and m.string and not m.fuzzy}
     compiled = read_mo(path.with_suffix(".mo").open("rb"))

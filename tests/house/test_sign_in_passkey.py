@@ -1,22 +1,18 @@
 """Passkeys, in a real browser with an authenticator that it makes up, under our own policy."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.core.cache import cache
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+from tests.browsing import chromium
+
 PASSWORD = "correct-horse-7"  # noqa: S105
 
-pytestmark = [
-    pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not CHROMIUM, reason="needs Chromium"),
-]
+pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
@@ -31,10 +27,7 @@ def page(complaints: list[str], settings: Any, transactional_db: None) -> Iterat
     settings.STAFF_MFA = True
     User.objects.create_superuser("anna", password=PASSWORD)
     cache.clear()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"]
-        )
+    with chromium() as browser:
         page = browser.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -50,7 +43,6 @@ def page(complaints: list[str], settings: Any, transactional_db: None) -> Iterat
         }
         devices.send("WebAuthn.addVirtualAuthenticator", {"options": phone})
         yield page
-        browser.close()
 
 
 def enter(page: Page, address: str) -> None:

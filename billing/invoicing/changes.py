@@ -1,0 +1,146 @@
+"""Changes to subscriptions with the bills that they cause, and the same without keeping anything.
+
+A change is a call of one of :mod:`billing.subscriptions.actions` that is still to be made. The
+doors – portal, API, checkout – make it through :func:`bill_after`, or ask :func:`preview` what it
+would come to: that is the same code, rolled back, so a preview cannot differ from what follows it.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import islice
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.invoicing.actions import bill_customer
+from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
+from billing.subscriptions.models import Subscription
+from customers.models import Customer
+
+type Change = Callable[[], Subscription]
+
+# How far ahead the next bill is looked for; and how many empty days may come before it.
+AHEAD_MAX = timedelta(days=800)
+EMPTY_MAX = 40
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A subscription after a change, and the documents issued for it at once."""
+
+    subscription: Subscription
+    documents: list[Invoice]
+
+
+@dataclass(frozen=True, slots=True)
+class SeenBill:
+    """A document that was made and not kept: its rows are in memory alone."""
+
+    document: Invoice
+    lines: list[InvoiceLine]
+    taxes: list[InvoiceTax]
+
+    @property
+    def on(self) -> date:
+        return self.document.issued_on
+
+    @property
+    def to_pay_minor(self) -> int:
+        """What the customer pays for it, in minor units: below zero for what comes back."""
+        if self.document.kind == Invoice.Kind.CREDIT_NOTE:
+            return -self.document.total_minor
+        return self.document.amount_due_minor
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a change comes to: bills of today, the next one, and the one after that."""
+
+    subscription: Subscription
+    today: list[SeenBill]
+    upcoming: list[SeenBill]
+
+    @property
+    def to_pay_today_minor(self) -> int:
+        """In minor units; below zero where more comes back than is charged."""
+        return sum(bill.to_pay_minor for bill in self.today)
+
+
+@transaction.atomic
+def bill_after(change: Change, *, as_of: date, actor: str) -> Changed:
+    """Make a change and bill at once what it makes due, or do neither.
+
+    Raises what the change raises, and :class:`Refused` ("parked") where it cannot be billed.
+    """
+    subscription = change()
+    documents = bill_customer(
+        subscription.customer, as_of=as_of, actor=actor, subscription=subscription
+    )
+    subscription.refresh_from_db()
+    return Changed(subscription, documents)
+
+
+def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) -> Preview:
+    """What :func:`bill_after` would do, and the bills that follow it. Nothing is kept.
+
+    Raises what :func:`bill_after` raises. The customer and the number series are locked meanwhile.
+    """
+    with transaction.atomic():
+        changed = bill_after(change, as_of=as_of, actor=actor)
+        today = [_seen(document) for document in changed.documents]
+        subscription = changed.subscription
+        ahead = _bills_to_come(subscription.customer, subscription, as_of, actor)
+        seen = Preview(subscription, today, list(islice(ahead, bills_ahead)))
+        transaction.set_rollback(True)
+    return seen
+
+
+def next_bill(
+    customer: Customer, *, as_of: date, actor: str, subscription: Subscription | None = None
+) -> SeenBill | None:
+    """The next document that a customer, or one subscription, will get; None where none will come.
+
+    Usage that is still to come is not in it.
+    """
+    with transaction.atomic():
+        found = next(_bills_to_come(customer, subscription, as_of, actor), None)
+        transaction.set_rollback(True)
+    return found
+
+
+def _bills_to_come(
+    customer: Customer, subscription: Subscription | None, as_of: date, actor: str
+) -> Iterator[SeenBill]:
+    """The documents after ``as_of`` in their order, as long as each day of billing is reached."""
+    on = as_of
+    for _ in range(EMPTY_MAX):
+        next_on = _next_bill_on(customer, subscription)
+        if next_on is None or next_on > as_of + AHEAD_MAX:
+            return
+        on = max(next_on, on)
+        try:
+            documents = bill_customer(customer, as_of=on, actor=actor, subscription=subscription)
+        except Refused:
+            return
+        for document in documents:
+            yield _seen(document)
+        if _next_bill_on(customer, subscription) == next_on:
+            return
+
+
+def _next_bill_on(customer: Customer, subscription: Subscription | None) -> date | None:
+    due = Subscription.objects.filter(customer=customer, parked_reason="")
+    if subscription is not None:
+        due = due.filter(pk=subscription.pk)
+    days = due.exclude(next_bill_on=None).order_by("next_bill_on")
+    found: date | None = days.values_list("next_bill_on", flat=True).first()
+    return found
+
+
+def _seen(document: Invoice) -> SeenBill:
+    return SeenBill(
+        document,
+        list(document.lines.select_related("price__plan").order_by("position")),
+        list(document.taxes.order_by("pk")),
+    )

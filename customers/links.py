@@ -1,0 +1,81 @@
+"""Links that let a customer in without a password, each for one purpose and for a while.
+
+Only a token's hash is kept, so whoever reads the database gets in nowhere.
+"""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from customers.models import AccessLink, Customer
+
+Purpose = AccessLink.Purpose
+LIVES: dict[str, timedelta] = {
+    Purpose.SIGN_IN: timedelta(minutes=15),
+    Purpose.PORTAL: timedelta(minutes=15),
+    Purpose.PAY: timedelta(days=60),
+    Purpose.METHOD: timedelta(days=30),
+    Purpose.SUBSCRIPTION: timedelta(days=30),
+}
+# Who has one of these is signed in, so they open once; the others do one thing, as often as needed.
+SINGLE_USE = frozenset({Purpose.SIGN_IN, Purpose.PORTAL})
+
+
+def make_link(
+    customer: Customer, purpose: str, *, now: datetime, subject: str = "", return_url: str = ""
+) -> str:
+    """Make a link; its token, which is told to nobody but the customer.
+
+    ``subject`` is the public id of the one thing that it is for, such as an invoice to pay.
+    """
+    token = secrets.token_urlsafe(32)
+    AccessLink.objects.create(
+        customer=customer,
+        purpose=purpose,
+        subject=subject,
+        return_url=return_url,
+        token_hash=hash_of(token),
+        expires_at=now + LIVES[purpose],
+    )
+    return token
+
+
+def read_link(token: str, *purposes: str, now: datetime) -> AccessLink:
+    """The link of a token, without using it up.
+
+    Raises :class:`Refused` with ``link_unknown``, ``link_expired`` or ``link_used``; the error's
+    ``details`` have the link where there is one, so that a new one can be offered.
+    """
+    link = (
+        AccessLink.objects.filter(token_hash=hash_of(token), purpose__in=purposes)
+        .select_related("customer__seller")
+        .first()
+    )
+    if link is None:
+        raise Refused("This link is not one of ours, or was cut short.", code="link_unknown")
+    if link.used_at is not None:
+        raise Refused("This link has been used. Ask for a new one.", code="link_used", link=link)
+    if link.expires_at <= now:
+        raise Refused("This link is too old. Ask for a new one.", code="link_expired", link=link)
+    return link
+
+
+@transaction.atomic
+def use_link(token: str, *purposes: str, now: datetime) -> AccessLink:
+    """As :func:`read_link`; one that opens once is used up, by one of two that race."""
+    link = read_link(token, *purposes, now=now)
+    if link.purpose in SINGLE_USE:
+        mine = AccessLink.objects.filter(pk=link.pk, used_at=None).update(used_at=now)
+        if not mine:
+            raise Refused(
+                "This link has been used. Ask for a new one.", code="link_used", link=link
+            )
+    return link
+
+
+def hash_of(token: str) -> str:
+    """What is kept of a token: 32 random bytes need no slow hash."""
+    return hashlib.sha256(token.encode()).hexdigest()
