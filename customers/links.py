@@ -7,6 +7,7 @@ import hashlib
 import secrets
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import transaction
 
 from billing.engine.errors import Refused
@@ -22,6 +23,14 @@ LIVES: dict[str, timedelta] = {
 }
 # Who has one of these is signed in, so they open once; the others do one thing, as often as needed.
 SINGLE_USE = frozenset({Purpose.SIGN_IN, Purpose.PORTAL})
+
+PATHS: dict[str, str] = {
+    Purpose.SIGN_IN: "/portal/enter/{token}/",
+    Purpose.PORTAL: "/portal/enter/{token}/",
+    Purpose.SUBSCRIPTION: "/portal/s/{token}/",
+    Purpose.PAY: "/pay/i/{token}/",
+    Purpose.METHOD: "/pay/m/{token}/",
+}
 
 
 def make_link(
@@ -74,6 +83,11 @@ def use_link(token: str, *purposes: str, now: datetime) -> AccessLink:
                 "This link has been used. Ask for a new one.", code="link_used", link=link
             )
     return link
+
+
+def address_of(purpose: str, token: str) -> str:
+    """The whole address that a link's token opens, as it is mailed."""
+    return settings.PUBLIC_URL + PATHS[purpose].format(token=token)
 
 
 def hash_of(token: str) -> str:
