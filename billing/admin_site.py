@@ -22,6 +22,8 @@ from billing.payments.models import GatewayEvent, Payment
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from customers.models import Customer
+from dunning.admin import WORK as LATE_DEBTS
+from dunning.models import DunningCase
 
 COUNT_MAX = 10_000
 FOUND_MAX = 8
@@ -188,6 +190,11 @@ def _work() -> list[Work]:
     def of_subscriptions(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
         return Work(title, note, icon, subscriptions[0], found, subscriptions[1], query)
 
+    def of_debts(title: str, note: str, icon: str, work: str) -> Work:
+        found = DunningCase.objects.filter(LATE_DEBTS[work]())
+        permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
+        return Work(title, note, icon, permission, found, list_of, f"work={work}")
+
     return [
         of_subscriptions(
             "Parked subscriptions",
@@ -223,6 +230,24 @@ def _work() -> list[Work]:
             "hourglass_top",
             open_invoices,
             "work=open",
+        ),
+        of_debts(
+            "Debts with a step today",
+            "The tick takes it within a minute, or once a payment is clear.",
+            "notifications",
+            "today",
+        ),
+        of_debts(
+            "Suspended debts",
+            "No access until it is paid; canceled before long.",
+            "block",
+            "suspended",
+        ),
+        of_debts(
+            "Stopped debts",
+            "Nobody is reminded until somebody decides.",
+            "pan_tool",
+            "stopped",
         ),
         Work(
             "Undelivered events",

@@ -1,6 +1,6 @@
 """The policies that come along, and which one holds for an invoice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,6 +92,15 @@ class Steps:
     @property
     def days(self) -> tuple[int, ...]:
         return tuple(step.days for step in self.steps)
+
+    def after(self, taken: Collection[int]) -> int:
+        """The position after the last step of those that were taken; past the end without more."""
+        return max((at for at, step in enumerate(self.steps, 1) if step.pk in taken), default=0)
+
+    def position(self, step_id: int | None) -> int:
+        """Where a step stands; past the end for one that the policy has no more."""
+        ids = [step.pk for step in self.steps]
+        return ids.index(step_id) if step_id in ids else len(ids)
 
 
 class Policies:

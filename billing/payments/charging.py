@@ -40,6 +40,8 @@ WAITING_CHECK = timedelta(hours=1)
 # Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
 # day on which it is charged again.
 failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
+# Who may forbid a charge when it is about to be made, as of a debt that is disputed.
+vetoes: list[Callable[[Invoice], bool]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -89,7 +91,8 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
-    if not invoice.outstanding_minor or customer.collection != Customer.Collection.AUTOMATIC:
+    is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
+    if not invoice.outstanding_minor or not is_ours_to_charge or any(no(invoice) for no in vetoes):
         release_planned(invoice)
         return None
     if _is_halted(payment, invoice, now, as_of, actor):
@@ -204,7 +207,7 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled = []
     for allocation, invoice in zip(allocations, invoices, strict=True):
-        part_minor = min(allocation.amount_minor, invoice.outstanding_minor)
+        part_minor = min(allocation.amount_minor, invoice.payable_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])

@@ -143,8 +143,10 @@ CASES = [
     Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
     Case(
         "dunning_case_follows_its_lifecycle",
-        changed("lone_case", status="'open'", closed_on="NULL"),
+        changed("lone_case", status="'stopped'"),
     ),
+    Case("dunning_choice_stays_with_its_seller", changed("choice", seller_id="{other_seller.pk}")),
+    Case("shipped_dunning_policy_stays", removed("shipped")),
     Case("dunning_case_is_never_deleted", removed("lone_case")),
     Case("dunning_action_is_never_edited", changed("action", done_on="'2026-03-02'")),
     # Jobs
@@ -368,7 +370,13 @@ def our_guards() -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     model: Any
     for model in apps.get_models():
-        is_ours = model.__module__.split(".")[0] in {"billing", "customers", "catalog", "dunning", "portal"}
+        is_ours = model.__module__.split(".")[0] in {
+            "billing",
+            "customers",
+            "catalog",
+            "dunning",
+            "portal",
+        }
         if is_ours and not model._meta.proxy:
             found |= {guard.name: (model, guard) for guard in model._meta.constraints}
     for model, trigger in pgtrigger.registered():
@@ -539,6 +547,7 @@ def _dunning(seller: Any, customer: Any, invoice: Any) -> World:
     )
     return {
         "policy": policy,
+        "shipped": DunningPolicy.objects.create(code="shipped", name="Shipped"),
         "step": step,
         "choice": DunningChoice.objects.create(seller=seller, policy=policy),
         "case": case,

@@ -15,7 +15,7 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import write_off
+from billing.invoicing.actions import credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
@@ -367,13 +367,25 @@ def test_only_what_is_left_is_charged(sandbox: RunningSandbox, seller: Seller) -
     assert broken_invariants() == {}
 
 
-def test_money_that_comes_after_all_goes_to_the_balance(
+def test_money_that_comes_after_all_pays_what_was_written_off(
     sandbox: RunningSandbox, seller: Seller, clock: Any
 ) -> None:
     invoice = owing(sandbox, seller)
     sandbox.fault("lost")
     collect(seller)
     write_off(invoice, as_of=DAY, actor="test", reason="Moved away")
+    clock.shift(timedelta(minutes=2))
+    resolve_due()
+    check_paid_once(sandbox, invoice)
+
+
+def test_money_for_what_is_no_longer_owed_goes_to_the_balance(
+    sandbox: RunningSandbox, seller: Seller, clock: Any
+) -> None:
+    invoice = owing(sandbox, seller)
+    sandbox.fault("lost")
+    collect(seller)
+    credit(invoice, as_of=DAY, actor="test")
     clock.shift(timedelta(minutes=2))
     resolve_due()
     assert payment_of(invoice).state == "succeeded"
