@@ -61,7 +61,7 @@ def subscriptions_of(invoice_ids: Iterable[int]) -> dict[int, list[Subscription]
         .values_list("invoice_id", "subscription_id")
         .distinct()
     )
-    found = Subscription.objects.select_related("seller", "customer").in_bulk(
+    found = Subscription.objects.select_related("seller").in_bulk(
         {subscription_id for _, subscription_id in pairs}
     )
     billed: dict[int, list[Subscription]] = defaultdict(list)

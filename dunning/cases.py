@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing.engine.errors import Refused
@@ -73,7 +73,7 @@ def _open_again(cases: Sequence[DunningCase], policies: Policies, as_of: date) -
     for case in cases:
         case.status, case.closed_on = DunningCase.Status.OPEN, None
         _put_before(case, policies, taken.get(case.pk, []), as_of)
-    DunningCase.objects.bulk_update(cases, ["status", "closed_on", "next_step", "next_step_on"])
+    _save(cases)
 
 
 def _put_before(
@@ -205,9 +205,11 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     cases = list(
         due.filter(customer__in=customers)
         .select_for_update(of=["self", "invoice"])
-        .select_related("invoice__customer", "invoice__seller", "next_step", "customer", "seller")
+        .select_related("invoice", "next_step", "customer")
         .order_by("pk")
     )
+    for case in cases:
+        case.seller = case.invoice.seller = seller
     close_settled([case for case in cases if not case.invoice.outstanding_minor], as_of, actor)
     owed = [case for case in cases if case.invoice.outstanding_minor]
     batch = Batch(as_of, actor, taken_by([case.pk for case in owed]))
@@ -223,9 +225,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     take(ready, batch)
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
-    DunningCase.objects.bulk_update(
-        [*ready, *later], ["status", "next_step", "next_step_on", "access", "closed_on"]
-    )
+    _save([*ready, *later])
     record_all(batch.events)
     follow(batch.moved, as_of, actor)
     return len(cases)
@@ -272,7 +272,7 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
         for case in held:
             before = taken.get(case.pk, [])
             _put_before(case, policies[case.seller_id], before, before[-1][2] if before else None)
-        DunningCase.objects.bulk_update(held, ["next_step", "next_step_on"])
+        _save(held)
         count += len(held)
     return count
 
@@ -336,9 +336,7 @@ def close_settled(cases: Iterable[DunningCase], as_of: date, actor: str) -> int:
         events.append(event(f"dunning.{over}", case, as_of, actor))
     if not closed:
         return 0
-    DunningCase.objects.bulk_update(
-        closed, ["status", "closed_on", "next_step", "next_step_on", "access"]
-    )
+    _save(closed)
     record_all(events)
     follow({case.invoice_id for case in closed}, as_of, actor)
     return len(closed)
@@ -399,6 +397,23 @@ def _lock_customers(ids: Iterable[int]) -> list[int]:
     """Lock customers in order; those whom another worker has come another time."""
     locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
     return list(locked.filter(pk__in=set(ids)).order_by("pk").values_list("pk", flat=True))
+
+
+def _save(cases: Sequence[DunningCase]) -> None:
+    """Write how far locked cases have come: Django's own way takes most of a step's time."""
+    if not cases:
+        return
+    columns = ("id", "status", "next_step_id", "next_step_on", "access", "closed_on")
+    values = [[getattr(case, column) for case in cases] for column in columns]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE dunning_dunningcase c SET status = v.status, next_step_id = v.next_step_id,"
+            " next_step_on = v.next_step_on, access = v.access, closed_on = v.closed_on"
+            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[], %s::date[], %s::text[],"
+            " %s::date[]) AS v (id, status, next_step_id, next_step_on, access, closed_on)"
+            " WHERE c.id = v.id",
+            values,
+        )
 
 
 def _lock(case: DunningCase) -> DunningCase:

@@ -12,6 +12,7 @@ from datetime import date, timedelta
 from billing.engine import retries
 from billing.events.models import Event
 from billing.invoicing.actions import write_off_locked
+from billing.invoicing.models import InvoiceLine
 from billing.payments.charging import plan_many
 from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.ending import end_many
@@ -117,9 +118,10 @@ def _failures(cases: Sequence[DunningCase], as_of: date) -> dict[int, list[date]
 
 def _limit(cases: Sequence[DunningCase], batch: Batch) -> None:
     """Restrict or suspend the access to what the invoice bills."""
-    billed = subscriptions_of(case.invoice_id for case in cases)
+    lines = InvoiceLine.objects.filter(invoice__in=[case.invoice_id for case in cases])
+    billing = set(lines.exclude(subscription=None).values_list("invoice_id", flat=True))
     for case in cases:
-        if not billed[case.invoice_id]:
+        if case.invoice_id not in billing:
             _note(case, batch, outcome=NOTHING_BILLED)
             continue
         leaves = LEAVES[StepKind(_step_of(case).kind)]
