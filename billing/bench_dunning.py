@@ -42,9 +42,7 @@ class Figures:
     written_off_per_s: float
 
 
-def measure_dunning(
-    count: int, *, on_step: Callable[[str], None] = lambda step: None
-) -> Figures:
+def measure_dunning(count: int, *, on_step: Callable[[str], None] = lambda step: None) -> Figures:
     """Step so many overdue invoices through one step of each kind, beside the limit in turns.
 
     Each has a customer of its own, with a card, and a subscription of two items. The limit writes

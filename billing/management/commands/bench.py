@@ -15,10 +15,9 @@ from billing.bench_pages import measure_pages
 DESCRIPTION = """
 renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
 can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
-fast documents are printed, beside WeasyPrint as it comes. dunning: measure how fast overdue invoices are
-stepped, beside plain rows. Works in a database of its own,
-kvitt_bench, which it makes and drops; needs the right to create databases. Nothing of yours is read
-or written.
+fast documents are printed, beside WeasyPrint as it comes. dunning: measure how fast overdue
+invoices are stepped, beside plain rows. Works in a database of its own, kvitt_bench, which it makes
+and drops; needs the right to create databases. Nothing of yours is read or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
@@ -63,12 +62,14 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=["renewals", "bases", "pdf", "dunning"], help="What to measure.")
+        parser.add_argument(
+            "what", choices=["renewals", "bases", "pdf", "dunning"], help="What to measure."
+        )
         parser.add_argument(
             "-n",
             type=int,
             metavar="COUNT",
-            help="How many are due, or printed (default: 20000; bases 1000, pdf 100, dunning 10000).",
+            help="How many (default: 20000; for bases 1000, pdf 100, dunning 10000).",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
