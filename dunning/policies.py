@@ -12,8 +12,7 @@ from dunning.models import DunningChoice, DunningPolicy, DunningStep, LateSince,
 
 GENERAL, SWEDISH = "general", "sweden"
 # Code: name, and days and kind of the steps from the due date and from the first failed payment.
-# In Sweden a debt may be handed to collection after one written reminder with time to pay (lag
-# 1981:739); two, at the usual distance of ten days, are what customers there expect.
+# Customers in Sweden are used to two reminders, ten days apart.
 SHIPPED: dict[str, tuple[str, dict[LateSince, tuple[tuple[int, StepKind], ...]]]] = {
     GENERAL: (
         "General",

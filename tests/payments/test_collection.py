@@ -33,7 +33,7 @@ from billing.payments.models import (
 )
 from billing.verification import broken_invariants
 from customers.models import Customer, Seller
-from dunning.cases import next_retry_on, step_due
+from dunning.cases import next_retry_on, open_cases, step_due
 from dunning.models import DunningCase
 from tests.factories import (
     DAY,
@@ -202,6 +202,30 @@ def test_what_the_bank_asks_for_is_waited_for_and_found_in_the_list_of_events(
         check_paid_once(sandbox, invoice)
     else:
         assert next_retry_on(DunningCase.objects.get()) == DAY + timedelta(days=3)
+
+
+def test_what_nobody_confirms_in_a_week_has_failed_and_is_dunned_from_then(
+    sandbox: RunningSandbox, seller: Seller, clock: Any
+) -> None:
+    invoice = owing(sandbox, seller, ASKS)
+    collect(seller)
+    for day in range(charging.ACTION_DAYS_MAX):
+        on = DAY + timedelta(days=day)
+        open_cases(seller, on, "test")
+        assert step_due(seller, on, "test") == 0
+        resolve_due()
+        assert payment_of(invoice).state == "requires_action"
+        clock.shift(timedelta(days=1))
+    assert not DunningCase.objects.exists()
+    resolve_due()
+    assert payment_of(invoice).state == "failed"
+    late_from = DAY + timedelta(days=charging.ACTION_DAYS_MAX)
+    case = DunningCase.objects.get()
+    assert (case.since, case.late_from) == ("failure", late_from)
+    told = Event.objects.get(type="payment.failed")
+    assert told.data["next_attempt_on"] == (late_from + timedelta(days=3)).isoformat()
+    assert [each["status"] for each in charges(sandbox, invoice)] == ["canceled"]
+    assert broken_invariants() == {}
 
 
 # Bad days of the gateway
