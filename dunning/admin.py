@@ -73,7 +73,9 @@ class Resume(PageAction):
 
 CASE_OF_INVOICE = Panel(
     "Reminders",
-    rows=lambda invoice: DunningCase.objects.filter(invoice=invoice).select_related("next_step"),
+    rows=lambda invoice: DunningCase.objects.filter(invoice=invoice).select_related(
+        "next_step", "invoice"
+    ),
     columns={
         "Case": link,
         "Late from": lambda case: case.late_from,
@@ -153,7 +155,8 @@ class WorkFilter(DropdownFilter):
 
 WORK: dict[str, Callable[[], Q]] = {
     "today": lambda: Q(status="open") & on_sellers_day("next_step_on__lte"),
-    "suspended": lambda: Q(status="open", access="none"),
+    # One whose subscription has ended waits for its money only.
+    "suspended": lambda: Q(status="open", access="none") & ~Q(actions__kind="cancel"),
     "stopped": lambda: Q(status="stopped"),
 }
 
@@ -167,6 +170,7 @@ class DunningCaseAdmin(BigReadOnly):
         "late_from",
         "next_step_on",
         "next_kind",
+        "access_left",
         "left",
     )
     list_filter = (
@@ -193,6 +197,9 @@ class DunningCaseAdmin(BigReadOnly):
     invoice_link = link_column("invoice")
     customer_link = link_column("customer", ordering="customer__name")
     state = label_column("status", STATUS_COLORS)
+    access_left = label_column(
+        "access", {"full": "", "restricted": "warning", "none": "danger"}, "access"
+    )
 
     @admin.display(description="next step")
     def next_kind(self, case: DunningCase) -> str:
@@ -242,7 +249,7 @@ class DunningPolicyAdmin(Desk):
         super().save_related(request, form, formsets, change)
         moved = replan(form.instance) if change else 0
         if moved:
-            messages.info(request, f"{moved} open debts follow the policy as it now is.")
+            messages.info(request, f"Late debts that follow the policy as it now is: {moved}.")
 
     @admin.display(description="after the due date")
     def after_due(self, policy: DunningPolicy) -> str:

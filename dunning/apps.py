@@ -4,6 +4,7 @@ from django.db.models.signals import post_migrate
 
 class DunningConfig(AppConfig):
     name = "dunning"
+    verbose_name = "late debts"
 
     def ready(self) -> None:
         """Dunning hangs on to payments, which must not know it: news of failures and of money."""

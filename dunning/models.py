@@ -92,6 +92,7 @@ class DunningStep(models.Model):
     kind = models.CharField(max_length=9, choices=StepKind)
 
     class Meta:
+        verbose_name = "step"
         ordering = ["since", "days", "id"]
         constraints = [
             models.UniqueConstraint(
@@ -114,6 +115,7 @@ class DunningChoice(models.Model):
     policy = models.ForeignKey(DunningPolicy, on_delete=models.PROTECT, related_name="choices")
 
     class Meta:
+        verbose_name = "choice"
         constraints = [
             models.UniqueConstraint(
                 fields=["seller", "plan"],
@@ -155,9 +157,9 @@ class DunningCase(Stateful):
         STOPPED = "stopped"
 
     class Access(models.TextChoices):
-        FULL = "full"
-        RESTRICTED = "restricted"
-        NONE = "none"
+        FULL = "full", "full"
+        RESTRICTED = "restricted", "restricted"
+        NONE = "none", "no access"
 
     LIFECYCLE = CASE_LIFECYCLE
 
@@ -192,6 +194,7 @@ class DunningCase(Stateful):
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = "late debt"
         permissions = [
             ("stop_dunningcase", "Can stop reminding of a debt"),
             ("resume_dunningcase", "Can go on reminding of a debt"),
@@ -227,7 +230,7 @@ class DunningCase(Stateful):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        return f"Invoice {self.invoice}"
 
 
 class DunningAction(models.Model):
