@@ -9,13 +9,13 @@ from django.utils.translation import pgettext
 from billing.engine.errors import BillingError
 from billing.invoicing.changes import Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
-from billing.invoicing.models import InvoiceLine
+from billing.invoicing.models import Invoice, InvoiceLine
 from billing.payments.models import PaymentMethod
 from billing.subscriptions.models import Subscription
 from portal.visits import Visit
 from portal.words import way_of_paying, writer
 
-_SUMMED_UP = (InvoiceLine.Kind.ROUNDING,)
+_SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +23,7 @@ class Reason:
     """A line of a bill that has not been issued: what, why so much, and how much."""
 
     what: str
-    why: str
+    whys: list[str]
     amount: str
 
 
@@ -81,15 +81,26 @@ def lines_of(seen: Preview) -> list[Line]:
 
 
 def reasons_of(bill: SeenBill) -> list[Reason]:
-    """The lines of a bill as its reader would see them on the document."""
-    write = writer(bill.document.currency)
-    # A credit note's lines say what comes back, so that here they take away.
-    sign = -1 if bill.document.kind == bill.document.Kind.CREDIT_NOTE else 1
-    return [
-        Reason(line.description, explained(line, write), write.money(sign * line.amount_minor))
+    """The lines of a bill as its reader would see them on the document; their sum is what is paid.
+
+    A credit note's lines say what comes back, so that here they take away.
+    """
+    document = bill.document
+    write = writer(document.currency)
+    sign = -1 if document.kind == Invoice.Kind.CREDIT_NOTE else 1
+    rows = [
+        (line.description, whys_of(explained(line, write)), line.amount_minor)
         for line in bill.lines
         if line.kind not in _SUMMED_UP
     ]
+    rows.append((pgettext("portal", "Discount"), [], -document.discount_minor))
+    rest_minor = document.total_minor - document.rounding_minor - sum(row[2] for row in rows)
+    rows += [
+        (pgettext("portal", "VAT"), [], rest_minor),
+        (pgettext("portal", "Rounding"), [], document.rounding_minor),
+        (pgettext("portal", "What you have with us"), [], -document.credit_applied_minor),
+    ]
+    return [Reason(what, whys, write.money(sign * minor)) for what, whys, minor in rows if minor]
 
 
 def _today(seen: Preview) -> Line:
@@ -98,14 +109,12 @@ def _today(seen: Preview) -> Line:
     minor = seen.to_pay_today_minor
     reasons = [reason for bill in seen.today for reason in reasons_of(bill)]
     if minor >= 0:
-        return Line(label, "", write.money(minor), reasons, _note_of_balance(seen.today))
+        return Line(label, "", write.money(minor), reasons)
     is_refund = any(bill.document.credit_to == "refund" for bill in seen.today)
     note = (
         pgettext("portal", "It is paid back to you.")
         if is_refund
-        else pgettext(
-            "portal", "You get it back: it lowers what you owe, or pays what comes."
-        )
+        else pgettext("portal", "You get it back: it lowers what you owe, or pays what comes.")
     )
     return Line(label, "", write.money(minor), reasons, note)
 
@@ -115,17 +124,12 @@ def _later(label: str, bills: Sequence[SeenBill]) -> Line:
         return Line(label, "", pgettext("portal", "Nothing"), [])
     (bill,) = bills
     write = writer(bill.document.currency)
-    note = _note_of_balance(bills)
-    return Line(label, write.day(bill.on), write.money(bill.to_pay_minor), reasons_of(bill), note)
+    return Line(label, write.day(bill.on), write.money(bill.to_pay_minor), reasons_of(bill))
 
 
-def _note_of_balance(bills: Sequence[SeenBill]) -> str:
-    """What the customer had with us has paid a part, or all."""
-    used_minor = sum(bill.document.credit_applied_minor for bill in bills)
-    if not used_minor:
-        return ""
-    amount = writer(bills[0].document.currency).money(used_minor)
-    return pgettext("portal", "%(amount)s is paid by what you have with us.") % {"amount": amount}
+def whys_of(said: str) -> list[str]:
+    """What a document says of a line in one row, here one below the other."""
+    return [why for why in said.split(" · ") if why]
 
 
 def day_of(on: date) -> str:

@@ -10,6 +10,9 @@ def sentence_of(error: BillingError) -> str:
     said = {
         "form_already_sent": pgettext("portal", "That has been done already, once."),
         "form_without_key": pgettext("portal", "Open the page again and send it from there."),
+        "amount_changed": pgettext(
+            "portal", "What it comes to has changed since you opened the page. Look at it again."
+        ),
         "subscription_ended": pgettext("portal", "The subscription has ended."),
         "already_paused": pgettext("portal", "The subscription is paused already."),
         "not_paused": pgettext("portal", "The subscription is not paused."),

@@ -29,6 +29,7 @@ def home(request: HttpRequest, visit: Visit) -> HttpResponse:
         "cards": [card for card in cards if not card.is_over],
         "ended": [card for card in cards if card.is_over],
         "next": next_payment_of(visit, method),
+        "has_usage": any(card.usage for card in cards if not card.is_over),
     }
     return show_to(request, visit, "portal/home.html", context, section="home")
 

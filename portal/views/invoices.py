@@ -8,6 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import translation
 from django.utils.http import content_disposition_header
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError, Refused
@@ -17,6 +18,7 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
 from billing.payments.models import Payment
 from billing.payments.receipts import render_receipt
+from portal.next_payment import whys_of
 from portal.paying import can_pay, way_to_pay
 from portal.queries import documents_of, matching
 from portal.refusals import sentence_of
@@ -54,6 +56,8 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     """One document: its lines, and why each amount is what it is."""
     found = _own(visit, public_id)
     words = document_in_words(found, translation.get_language() or "en")
+    for line in words["lines"]:
+        line["whys"] = whys_of(line["explained"])
     payments = list(
         Payment.objects.filter(
             customer=visit.customer,
@@ -69,7 +73,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     context = {
         "invoice": found,
         "words": words,
-        "left": write.money(left_minor(found)) if left_minor(found) else "",
+        "figure": _figure(found),
         "state": state_of_invoice(found, visit.as_of, is_in_flight=_is_in_flight(found)),
         "can_pay": can_pay(found),
         "payments": [
@@ -119,6 +123,19 @@ def _own(visit: Visit, public_id: str) -> Invoice:
     if found is None:
         raise Http404
     return found
+
+
+def _figure(invoice: Invoice) -> dict[str, str]:
+    """The one that matters: what is left to pay, or else what the document came to."""
+    write, left = writer(invoice.currency), left_minor(invoice)
+    if invoice.kind == Invoice.Kind.INVOICE and left:
+        return {"label": pgettext("portal", "To pay"), "amount": write.money(left)}
+    label = (
+        pgettext("portal", "In your favour")
+        if invoice.kind == Invoice.Kind.CREDIT_NOTE
+        else pgettext("portal", "Total")
+    )
+    return {"label": label, "amount": write.money(invoice.total_minor)}
 
 
 def _row(invoice: Invoice, visit: Visit) -> dict[str, Any]:

@@ -46,6 +46,7 @@ def subscription(request: HttpRequest, visit: Visit, public_id: str) -> HttpResp
         "card": card,
         "deeds": deeds,
         "next": next_payment_of(visit, usable_method(visit.customer), found),
+        "has_usage": bool(card.usage),
         "scheduled": _scheduled(contract, visit),
         "term_ends": day_of(found.ends_on) if found.ends_on and not found.cancels_on else "",
     }
