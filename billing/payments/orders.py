@@ -16,6 +16,8 @@ from functools import partial
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
@@ -105,14 +107,17 @@ def create_order(
     """Offer a plan: the order and the token of its page (:func:`address_of`), told only here.
 
     Raises :class:`Refused` ("plan_inactive", "plan_of_another_seller", "unknown_price",
-    "customer_of_another_seller" and those of :func:`check_coupon`), ``InvalidAgreement`` for a
-    quantity below zero and ``CurrencyMismatch`` where the plan has no prices in the currency.
+    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon`),
+    ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch`` where the plan has no
+    prices in the currency.
     """
     if plan.seller_id != seller.pk:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
     if customer is not None and customer.seller_id != seller.pk:
         raise Refused("This customer is another seller's.", code="customer_of_another_seller")
     _check_active(plan)
+    for url in filter(None, (success_url, cancel_url)):
+        _check_url(seller, url)
     prices = prices_of(plan, currency)
     kept = checked_quantities(prices, quantities or {})
     if coupon is not None:
@@ -189,6 +194,18 @@ def is_over(order: Order, now: datetime) -> bool:
     """Whether an order can no longer be placed or paid, though the tick may not have said so."""
     is_closed = order.status in {Order.Status.COMPLETE, Order.Status.EXPIRED}
     return is_closed or order.expires_at <= now
+
+
+def _check_url(seller: Seller, url: str) -> None:
+    """A page of the shop that its customers are shown the way to: never a script or a file."""
+    schemes = ["https"] if seller.is_live else ["http", "https"]
+    try:
+        URLValidator(schemes=schemes)(url)
+    except ValidationError as error:
+        raise Refused(
+            f"“{url[:80]}” is no address that customers can be sent to. Write it with https://.",
+            code="invalid_url",
+        ) from error
 
 
 def _check_active(plan: Plan) -> None:
