@@ -5,7 +5,7 @@ import pgtrigger
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models.functions import Now, Upper
 from django_countries.fields import CountryField
 
 from billing.engine.errors import UnknownCurrency
@@ -142,7 +142,11 @@ class Customer(Address):
                 fields=["seller", "external_id"], name="customer_external_id_is_unique"
             )
         ]
-        indexes = [models.Index(fields=["email"], name="customer_email")]
+        indexes = [
+            models.Index(fields=["email"], name="customer_email"),
+            # Whoever signs in writes their address as they please.
+            models.Index(Upper("email"), name="customer_email_in_any_case"),
+        ]
 
     def __str__(self) -> str:
         return self.name

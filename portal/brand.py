@@ -6,13 +6,12 @@ from typing import Final
 
 from django.urls import reverse
 
+from billing.invoicing.sheets import CONTRAST_MIN, luminance
 from billing.invoicing.snapshots import LOGO_PREFIX, letterhead_of
 from customers.models import Seller
 
 type Rgb = tuple[int, int, int]
 
-# WCAG 2.2, 1.4.3: text against what lies behind it.
-CONTRAST_MIN: Final = 4.5
 # The grounds of portal.css on which an accent is hardest to read, and the text on the accent.
 LIGHT_GROUND: Final = "#f6f7f9"
 DARK_GROUND: Final = "#1d222b"
@@ -39,7 +38,7 @@ def accents_of(color: str) -> tuple[str, str]:
 
 def contrast(one: str, other: str) -> float:
     """The contrast ratio of two colours, from 1 to 21, as WCAG defines it."""
-    light, dark = sorted((_luminance(_rgb(one)), _luminance(_rgb(other))), reverse=True)
+    light, dark = sorted((luminance(_rgb(one)), luminance(_rgb(other))), reverse=True)
     return (light + 0.05) / (dark + 0.05)
 
 
@@ -91,9 +90,3 @@ def _rgb(color: str) -> Rgb:
 
 def _hex(rgb: tuple[int, ...]) -> str:
     return "#" + "".join(f"{channel:02x}" for channel in rgb)
-
-
-def _luminance(rgb: Rgb) -> float:
-    """Relative luminance, 0 to 1, of sRGB."""
-    linear = [c / 255 / 12.92 if c <= 10 else ((c / 255 + 0.055) / 1.055) ** 2.4 for c in rgb]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -76,10 +76,6 @@ def _keep(
         customer=customer, gateway=gateway, defaults={"gateway_id": method.customer}
     )
     PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
-    # What only waits for its next attempt need not wait for the old card's turn.
-    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
-        planned_on=as_of
-    )
     kept = PaymentMethod.objects.create(
         customer=customer,
         gateway=gateway,
@@ -98,9 +94,18 @@ def _keep(
         actor=actor,
         data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
     )
+    tell_of_method(customer, as_of, actor)
+    return kept
+
+
+def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
+    """Act on a locked customer's having another payment method than the one that was tried."""
+    # What only waits for its next attempt need not wait for the old card's turn.
+    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
+        planned_on=as_of
+    )
     for listen in method_listeners:
         listen(customer, as_of, actor)
-    return kept
 
 
 # Sessions

@@ -270,11 +270,13 @@ def cancel(
     is_credited: bool = False,
     is_refunded: bool = False,
     is_usage_billed: bool = True,
+    reason: str = "",
 ) -> Subscription:
     """Plan the end. ``when="now"`` makes ``as_of`` the first day without service.
 
     ``is_credited``: unused days paid ahead come back; ``is_refunded`` pays them back as far as
     they were paid. Without ``is_usage_billed`` the usage of the last part is given away.
+    ``reason`` is what the customer says of it, for the event alone.
     """
     subscription, agreement = _locked(subscription, as_of, may_be_incomplete=True)
     end = _day_of(agreement, when, as_of)
@@ -293,7 +295,8 @@ def cancel(
         subscription.move("ended", **changes)
     else:
         _save(subscription, **changes)
-    _record("subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat())
+    said = {"reason": reason} if reason else {}
+    _record("subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat(), **said)
     return subscription
 
 
