@@ -20,6 +20,7 @@ from billing.payments.orders import (
     find_coupon,
 )
 from catalog.models import Coupon, Price
+from portal.terms import each_in_words
 
 MISSING = pgettext_lazy("pay", "Fill this in.")
 # Where each field of the details is typed, as browsers know it.
@@ -63,9 +64,7 @@ class OrderForm(forms.Form):
         widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
     )
     consent = forms.BooleanField(
-        error_messages={
-            "required": pgettext_lazy("pay", "Tick the box to order: we ask so that nobody errs.")
-        }
+        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")}
     )
     seen = forms.CharField(required=False, max_length=64)
 
@@ -100,6 +99,7 @@ class OrderForm(forms.Form):
             min_value=1,
             max_value=QUANTITY_MAX,
             initial=max(int(Decimal(offered)), 1),
+            help_text=each_in_words(price),
             error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), error),
             widget=forms.NumberInput(attrs={"class": "narrow", "inputmode": "numeric"}),
         )

@@ -8,12 +8,14 @@ from datetime import date
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.engine.money import to_minor
 from billing.invoicing.changes import Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer
 from billing.payments.models import Order
 from catalog.models import Plan, Price
 from customers.models import Customer
+from portal.words import name_of_method, units_of
 
 # Another one when the words below mean something else than before.
 VERSION = "2026-11"
@@ -68,8 +70,10 @@ def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
     ]
     names = (pgettext("pay", "Next invoice"), pgettext("pay", "After that"))
     for name, bill in zip(names, ahead, strict=False):
-        amount = write.money(bill.to_pay_minor)
-        rows.append(Row(name, write.day(bill.on), amount, list(_why(bill, write))))
+        # What is billed again and again is said once.
+        is_new = not any(row.why for row in rows[1:]) and not seen.today
+        why = list(_why(bill, write)) if is_new else []
+        rows.append(Row(name, write.day(bill.on), write.money(bill.to_pay_minor), why))
     return Terms(
         figure=write.money(today_minor),
         figure_note=_note(order.plan, seen, write),
@@ -102,12 +106,23 @@ def interval_in_words(plan: Plan) -> str:
     return one[plan.interval_unit] if count == 1 else many[plan.interval_unit] % {"count": count}
 
 
+def each_in_words(price: Price) -> str:
+    """What one unit costs, of what the customer orders several: ``62,00 kr each, without VAT``."""
+    said = price_in_words(price)
+    if price.model == Price.Model.PER_UNIT:
+        said = pgettext("pay", "%(amount)s each") % {"amount": said}
+    if price.is_tax_inclusive:
+        return said
+    return pgettext("pay", "%(amount)s, without VAT") % {"amount": said}
+
+
 def price_in_words(price: Price) -> str:
     """What one price of a plan costs, without tax where it does not include it."""
-    write = Writer(translation.get_language() or "en", price.currency)
+    terms = price.terms()
     if price.meter or price.model not in {Price.Model.FLAT, Price.Model.PER_UNIT}:
-        return pgettext("pay", "by usage") if price.meter else pgettext("pay", "by quantity")
-    amount = f"{write.unit_price(price.amount.normalize())} {price.currency}"
+        return ", ".join(units_of(terms, price.currency)) or pgettext("pay", "by quantity")
+    write = Writer(translation.get_language() or "en", price.currency)
+    amount = write.money(to_minor(price.amount, price.currency))
     if price.billing == Price.Billing.ONCE:
         return pgettext("pay", "%(amount)s once") % {"amount": amount}
     return amount
@@ -180,8 +195,8 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
     yield _how_to_cancel(order)
     yield pgettext(
         "pay",
-        "As a consumer you may withdraw within 14 days from your order; for what you have had "
-        "until then you pay its share.",
+        "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
+        "that you have had.",
     )
 
 
@@ -211,10 +226,7 @@ def failure_in_words(code: str) -> str:
     }.get(code, pgettext("pay", "The card was refused. Try another one."))
 
 
-def has_card_words(customer: Customer) -> str:
+def card_of(customer: Customer) -> str:
     """``Visa ···· 4242``: the card that is charged; empty where there is none."""
     method = customer.payment_methods.filter(is_default=True, retired_at=None).first()
-    if method is None:
-        return ""
-    brand = method.brand.title() or pgettext("pay", "Card")
-    return f"{brand}\u00a0····\u00a0{method.last4}"
+    return name_of_method(method) if method else ""

@@ -21,7 +21,6 @@ from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
-from stdnum.eu import vat
 
 from billing.engine.errors import Refused
 from billing.events.recorder import record
@@ -35,8 +34,10 @@ from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, Order, PaymentAllocation, PaymentMethod
 from billing.subscriptions.actions import abandon, checked_quantities, complete, prices_of, start
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import counted
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of
+from customers.details import tidy_vat_number
 from customers.links import hash_of
 from customers.models import Customer, Seller
 
@@ -181,13 +182,7 @@ def check_coupon(coupon: Coupon, plan: Plan, currency: str) -> None:
 
 def countable_prices(order: Order) -> list[Price]:
     """The prices of which a customer may order more or less."""
-    return [
-        price
-        for price in prices_of(order.plan, order.currency)
-        if price.model != Price.Model.FLAT
-        and price.billing != Price.Billing.ONCE
-        and not price.meter
-    ]
+    return counted(prices_of(order.plan, order.currency))
 
 
 def is_over(order: Order, now: datetime) -> bool:
@@ -240,8 +235,10 @@ def check_details(details: Details) -> dict[str, str]:
         for name in ("name", "email", "address_line1", "postal_code", "city", "country")
         if not getattr(details, name).strip()
     }
-    if details.vat_number and not vat.is_valid(_vat_number(details)):
-        wrong["vat_number"] = "invalid_vat_number"
+    try:
+        _vat_number(details)
+    except Refused as refused:
+        wrong["vat_number"] = refused.code
     for name, text in asdict(details).items():
         if _is_card_number(text):
             wrong[name] = "card_number"
@@ -249,10 +246,8 @@ def check_details(details: Details) -> dict[str, str]:
 
 
 def _vat_number(details: Details) -> str:
-    """As it is written on invoices, with the country in front."""
-    number = "".join(details.vat_number.split()).upper().replace("-", "").replace(".", "")
-    prefix = "EL" if details.country == "GR" else details.country
-    return number if number[:2].isalpha() else prefix + number
+    number = details.vat_number.strip()
+    return tidy_vat_number(number, details.country) if number else ""
 
 
 def _is_card_number(text: str) -> bool:
@@ -352,7 +347,7 @@ def _customer_for(order: Order, details: Details) -> Customer:
     for name in ("address_line1", "address_line2", "postal_code", "city"):
         setattr(customer, name, getattr(details, name).strip())
     customer.country, customer.language = details.country, details.language
-    customer.vat_number = _vat_number(details) if details.vat_number.strip() else ""
+    customer.vat_number = _vat_number(details)
     if details.company:
         customer.metadata = {**customer.metadata, "contact": details.name.strip()}
     customer.save()

@@ -21,17 +21,27 @@ from billing.payments.gateways.base import GatewayError
 from billing.payments.models import Order
 from billing.payments.orders import Consent, is_over
 from customers.calendar import now_of, today_of
-from portal.pages import in_language_of, leave_for, show
+from portal.pages import in_language_of, show
 from portal.pay_forms import OrderForm
 from portal.terms import (
     VERSION,
     Terms,
+    card_of,
     failure_in_words,
-    has_card_words,
     price_in_words,
     terms_of,
 )
-from portal.views.links import paid_by, pdf_of, return_address, token_page, way_back
+from portal.views.links import (
+    go_to,
+    in_place,
+    is_by_script,
+    leave_by,
+    paid_by,
+    pdf_of,
+    return_address,
+    token_page,
+    way_back,
+)
 
 USER_AGENT_MAX = 300
 
@@ -95,10 +105,11 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         # Who has ticked the box for another sum has not ticked it for this one.
         "is_consented": "consent" in request.POST and request.POST.get("seen") == terms.digest,
     }
-    if request.headers.get("HX-Request") == "true":
+    if is_by_script(request) and not is_ordering:
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
-    return _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+    answer = _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+    return in_place(request, answer)
 
 
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
@@ -132,7 +143,7 @@ def _place(
         )
     except Refused:
         # What stands there now is looked at again: it has run out, or costs something else.
-        return HttpResponseRedirect(_address(token))
+        return go_to(request, _address(token))
     return _leave(request, orders.find_order(token) or order, token)
 
 
@@ -176,13 +187,13 @@ def _problem(said: str) -> str:
         ),
         "waits": pgettext(
             "pay",
-            "A payment of this order is under way. We look what becomes of it: come back in some "
-            "minutes.",
+            "A payment of this order is under way. We are following it: look again in a "
+            "few minutes.",
         ),
         "unasked": pgettext(
             "pay",
             "We could not ask yet whether you have paid. If you have, there is nothing more to "
-            "do: this page will say so soon.",
+            "do, and this page will soon say so.",
         ),
     }.get(said, "")
 
@@ -204,20 +215,16 @@ def _leave(request: HttpRequest, order: Order, token: str) -> HttpResponse:
             order, as_of=today_of(order.seller), actor=_actor(order), return_url=back
         )
     except GatewayError:
-        return HttpResponseRedirect(_address(token, "gateway"))
+        return go_to(request, _address(token, "gateway"))
     except Refused as refused:
         is_waiting = refused.code == "payment_in_flight"
-        return HttpResponseRedirect(_address(token, "waits" if is_waiting else ""))
+        return go_to(request, _address(token, "waits" if is_waiting else ""))
     if session is None:
-        return HttpResponseRedirect(_address(token))
-    answer = leave_for(
-        request,
-        session.url,
-        seller=order.seller,
-        customer=order.customer,
-        usual=order.language,
+        return go_to(request, _address(token))
+    answer = leave_by(
+        request, session.url, seller=order.seller, customer=order.customer, usual=order.language
     )
-    return way_back(request, answer, order.public_id, _address(token))
+    return way_back(answer, order.public_id, _address(token), is_secure=request.is_secure())
 
 
 def _address(token: str, problem: str = "") -> str:
@@ -242,7 +249,7 @@ def _done(request: HttpRequest, order: Order) -> dict[str, Any]:
         return {
             "is_recent": True,
             "invoice": order.invoice,
-            "card": has_card_words(customer),
+            "card": card_of(customer),
             "payment": payment,
             "paid": write.money(payment.amount_minor) if payment else "",
             "next_amount": write.money(bill.to_pay_minor) if bill else "",

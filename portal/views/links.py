@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.utils.translation import pgettext
@@ -21,6 +21,8 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
 from billing.payments.models import Payment
 from billing.payments.receipts import render_receipt
+from customers.models import Customer, Seller
+from portal.pages import leave_for
 
 COOKIE = "kvitt_back"
 COOKIE_SECONDS = 24 * 3600
@@ -55,16 +57,14 @@ def return_address(subject: str) -> str:
     return settings.PUBLIC_URL + reverse("pay:back", args=[subject])
 
 
-def way_back(
-    request: HttpRequest, answer: HttpResponse, subject: str, address: str
-) -> HttpResponse:
+def way_back(answer: HttpResponse, subject: str, address: str, *, is_secure: bool) -> HttpResponse:
     """Have the browser remember where the customer comes from, for when they are back."""
     answer.set_cookie(
         COOKIE,
         address,
         max_age=COOKIE_SECONDS,
         path=reverse("pay:back", args=[subject]),
-        secure=request.is_secure(),
+        secure=is_secure,
         httponly=True,
         samesite="Lax",
     )
@@ -75,6 +75,39 @@ def remembered(request: HttpRequest, prefix: str) -> str:
     """The page that the customer comes from, where this browser knows one under ``prefix``."""
     address = request.COOKIES.get(COOKIE, "")
     return address if address.startswith(prefix) else ""
+
+
+# With a script, forms are sent by htmx: the browser's history then has no page that was the answer
+# to a form, which it could only show again by sending the form again.
+
+
+def is_by_script(request: HttpRequest) -> bool:
+    return request.headers.get("HX-Request") == "true"
+
+
+def go_to(request: HttpRequest, address: str) -> HttpResponse:
+    """To a page of ours."""
+    if is_by_script(request):
+        return HttpResponse(headers={"HX-Redirect": address})
+    return HttpResponseRedirect(address)
+
+
+def leave_by(
+    request: HttpRequest, url: str, *, seller: Seller, customer: Customer | None, usual: str = ""
+) -> HttpResponse:
+    """To another host's page."""
+    if is_by_script(request):
+        return HttpResponse(headers={"HX-Redirect": url})
+    return leave_for(request, url, seller=seller, customer=customer, usual=usual)
+
+
+def in_place(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
+    """A whole page as the answer to a form that htmx has sent: it takes the place of this one."""
+    if is_by_script(request):
+        answer.status_code = 200  # htmx shows nothing of an answer that refuses.
+        answer.headers["HX-Retarget"] = answer.headers["HX-Reselect"] = "#main"
+        answer.headers["HX-Reswap"] = "outerHTML show:window:top"
+    return answer
 
 
 # Paper

@@ -24,9 +24,17 @@ from billing.payments.models import CheckoutSession, Payment
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, hash_of, read_link
 from customers.models import AccessLink, Customer
-from portal.pages import in_language_of, leave_for, show
-from portal.terms import failure_in_words, has_card_words
-from portal.views.links import paid_by, pdf_of, return_address, token_page, way_back
+from portal.pages import in_language_of, show
+from portal.terms import card_of, failure_in_words
+from portal.views.links import (
+    go_to,
+    leave_by,
+    paid_by,
+    pdf_of,
+    return_address,
+    token_page,
+    way_back,
+)
 
 # One new link in this time, however often it is asked for.
 ASKED_AGAIN_AFTER = timedelta(minutes=10)
@@ -120,7 +128,7 @@ def _invoice_in_words(
     document: Invoice, opened: Opened, language: str, problem: str
 ) -> dict[str, Any]:
     write = Writer(language, document.currency)
-    words = document_in_words(document)
+    words = document_in_words(document, language)
     left_minor = document.outstanding_minor
     page = CheckoutSession.objects.filter(
         payment__allocations__invoice=document, status="open"
@@ -164,12 +172,12 @@ def _problem(said: str) -> str:
         ),
         "waits": pgettext(
             "pay",
-            "A payment is under way. We look what becomes of it: come back in some minutes.",
+            "A payment is under way. We are following it: look again in a few minutes.",
         ),
         "unasked": pgettext(
             "pay",
             "We could not ask yet what became of it. If you have paid, there is nothing more to "
-            "do: this page will say so soon.",
+            "do, and this page will soon say so.",
         ),
     }.get(said, "")
 
@@ -178,7 +186,7 @@ def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> Ht
     address = reverse("pay:invoice", args=[opened.token])
     found = gateways_for(document.seller)
     if not found:
-        return HttpResponseRedirect(f"{address}?problem=gateway")
+        return go_to(request, f"{address}?problem=gateway")
     try:
         session = start_payment(
             document,
@@ -188,20 +196,19 @@ def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> Ht
             return_url=return_address(document.public_id),
         )
     except GatewayError:
-        return HttpResponseRedirect(f"{address}?problem=gateway")
+        return go_to(request, f"{address}?problem=gateway")
     except Refused as refused:
         waits = "?problem=waits" if refused.code == "payment_in_flight" else ""
-        return HttpResponseRedirect(address + waits)
+        return go_to(request, address + waits)
     return _leave(request, opened, session, document.public_id, address)
 
 
 def _leave(
     request: HttpRequest, opened: Opened, session: CheckoutSession, subject: str, address: str
 ) -> HttpResponse:
-    answer = leave_for(
-        request, session.url, seller=opened.customer.seller, customer=opened.customer
-    )
-    return way_back(request, answer, subject, address)
+    customer = opened.customer
+    answer = leave_by(request, session.url, seller=customer.seller, customer=customer)
+    return way_back(answer, subject, address, is_secure=request.is_secure())
 
 
 @require_safe
@@ -303,7 +310,7 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
     subject = opened.invoice
     settled = subject if subject and subject.status == Invoice.Status.PAID else None
     return {
-        "card": has_card_words(customer),
+        "card": card_of(customer),
         "owed": [
             {
                 "number": document.number,
@@ -353,7 +360,7 @@ def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
     address = reverse("pay:method", args=[opened.token])
     found = gateways_for(opened.customer.seller)
     if not found:
-        return HttpResponseRedirect(f"{address}?problem=gateway")
+        return go_to(request, f"{address}?problem=gateway")
     try:
         session = start_setup(
             opened.customer,
@@ -363,5 +370,5 @@ def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
             return_url=return_address(opened.customer.public_id),
         )
     except GatewayError:
-        return HttpResponseRedirect(f"{address}?problem=gateway")
+        return go_to(request, f"{address}?problem=gateway")
     return _leave(request, opened, session, opened.customer.public_id, address)
