@@ -12,6 +12,8 @@ from dunning.models import StepKind
 
 # From the most access to the least.
 ACCESSES = ("full", "restricted", "none")
+# What has ended, or not begun, has no access that a debt could take.
+_WITHOUT_ACCESS = ("ended", "incomplete")
 LEAVES = {StepKind.RESTRICT: "restricted", StepKind.SUSPEND: "none"}
 
 
@@ -35,7 +37,7 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
     events = []
     moved: dict[str, list[int]] = defaultdict(list)
     alive = Subscription.objects.select_for_update(of=["self"]).select_related("seller")
-    for subscription in alive.filter(pk__in=ids).exclude(status="ended").order_by("pk"):
+    for subscription in alive.filter(pk__in=ids).exclude(status__in=_WITHOUT_ACCESS).order_by("pk"):
         before, after = subscription.access, wanted[subscription.pk]
         if before != after:
             moved[after].append(subscription.pk)

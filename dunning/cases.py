@@ -15,7 +15,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import Invoice, InvoiceLine
 from billing.payments.actions import release_planned
 from billing.payments.charging import plan
 from billing.payments.gateways import gateways_for
@@ -27,6 +27,8 @@ from dunning.policies import Policies, plans_of
 from dunning.steps import Batch, event, take, taken_by
 
 LIMIT = 500
+# Who has not paid for a beginning is not dunned: the order runs out by itself.
+_INCOMPLETE = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> i
     """
     late = (
         _owed(Invoice.objects.filter(seller=seller))
+        .exclude(Exists(_INCOMPLETE))
         .filter(
             Q(dunning_case=None) | Q(dunning_case__status=DunningCase.Status.RECOVERED),
             ~Exists(_under_way(seller, as_of, "pk", is_planned_ahead=True)),
@@ -121,7 +124,8 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     """
     case = DunningCase.objects.filter(invoice=invoice).first()
     policies = Policies(invoice.seller)
-    if case is None and invoice.outstanding_minor:
+    is_begun = not Invoice.objects.filter(Exists(_INCOMPLETE), pk=invoice.pk).exists()
+    if case is None and invoice.outstanding_minor and is_begun:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
