@@ -256,6 +256,30 @@ SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
 # Whether /demo shows visitors around, with its passwords; the demo turns it on for its processes.
 IN_DEMO = not IN_PRODUCTION and env("KVITT_DEMO", default="off") == "on"
 
+# The shops' API; `billing.api` says more. One form of request and answer, and no session: without
+# a cookie that counts, nothing can be forged across sites.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["billing.api.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["billing.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.parsing.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "billing.api.schema.Schema",
+    "EXCEPTION_HANDLER": "billing.api.answers.handle",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Kvitt",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
+
 # The operator's desk; `billing.admin_site` fills it
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
