@@ -15,7 +15,6 @@ from typing import Any
 
 from billing.events.addresses import AddressRefused, Target, resolve, target_of
 
-SECONDS_MAX = 15
 ANSWER_BYTES_MAX = 64 * 1024
 EXCERPT_MAX = 500
 USER_AGENT = "Kvitt-Webhooks/1"
@@ -36,9 +35,7 @@ class Answer:
         return not self.error and self.status is not None and 200 <= self.status < 300
 
 
-def send(
-    url: str, headers: Mapping[str, str], body: bytes, seconds_max: float = SECONDS_MAX
-) -> Answer:
+def send(url: str, headers: Mapping[str, str], body: bytes, seconds_max: float = 15) -> Answer:
     """Post a body; raises nothing, for a receiver's faults are what the answer tells of."""
     began = time.monotonic()
     deadline = began + seconds_max

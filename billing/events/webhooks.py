@@ -35,7 +35,7 @@ THREADS = 16
 PER_ENDPOINT = 4
 # After so many in one run, an endpoint is left alone until the next.
 FAILURES_MAX = 3
-SECONDS_MAX = 30
+SECONDS_MAX, SECONDS_EACH = 30, 15
 TRIED_FOR = timedelta(days=3)
 WAIT_MIN, WAIT_MAX_MINUTES = timedelta(minutes=1), 12 * 60
 # Three days come to some fifteen: who gets here has ended its worker again and again.
@@ -61,7 +61,7 @@ class _Flight:
     hidden: tuple[str, ...]
 
     def go(self) -> Answer:
-        return send(self.url, self.headers, self.body)
+        return send(self.url, self.headers, self.body, SECONDS_EACH)
 
 
 @dataclass
@@ -83,8 +83,8 @@ class _Run:
 def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
     """Send what is due; how many attempts were made.
 
-    Begins none after ``seconds_max``, and each ends within its own 15 seconds, so a receiver that
-    hangs holds nobody up for longer.
+    Begins none after ``seconds_max``, and each ends within its own 15 seconds, so that a receiver
+    that hangs holds nobody up for longer.
     """
     until = time.monotonic() + seconds_max
     run = _Run(deque(_waiting_endpoints()))
