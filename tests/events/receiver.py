@@ -1,8 +1,9 @@
 """A receiver of webhooks as a process of its own, as good or bad as the path says.
 
 ``/ok`` takes all, ``/500`` refuses, ``/410`` is gone, ``/redirect`` leads elsewhere, ``/hang``
-never answers, ``/loris`` a byte at a time, ``/big`` with more than anybody wants. ``/file`` does
-what the file beside the log says at that moment. All that comes is written to the log, a line each.
+never answers, ``/loris`` a byte at a time, ``/big`` with more than anybody wants; ``/poison`` takes
+all but what has that word in it. ``/file`` does what the file beside the log says at that moment.
+All that comes is written to the log, a line each.
 """
 
 import argparse
@@ -19,11 +20,12 @@ class Receiver(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.body = body.decode()
         manner = self.path.removeprefix("/").partition("?")[0]
         if manner == "file":
             manner = self.log_file.with_suffix(".manner").read_text()
         headers = {name.lower(): value for name, value in self.headers.items()}
-        line = {"manner": manner, "path": self.path, "headers": headers, "body": body.decode()}
+        line = {"manner": manner, "path": self.path, "headers": headers, "body": self.body}
         with self.log_file.open("a") as log:
             log.write(json.dumps(line) + "\n")
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):
@@ -38,11 +40,19 @@ class Receiver(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(said)
 
+    def _poison(self, manner: str) -> None:
+        """Chokes on one object and takes all others."""
+        self._code("500" if "poison" in self.body else "200")
+
     def _redirect(self, manner: str) -> None:
         self.send_response(307)
         self.send_header("Location", "/ok")
         self.send_header("Content-Length", "0")
         self.end_headers()
+
+    def _slow(self, manner: str) -> None:
+        time.sleep(0.2)
+        self._code("200")
 
     def _hang(self, manner: str) -> None:
         time.sleep(60)

@@ -34,6 +34,10 @@ class Got:
         found: dict[str, Any] = json.loads(self.body)
         return found
 
+    @property
+    def payload_is_poison(self) -> bool:
+        return "poison" in self.body
+
     def verified(self, secret: str) -> dict[str, Any]:
         """The payload, if the library takes the signature for good at the moment it was made."""
         at = datetime.fromtimestamp(int(self.headers["webhook-timestamp"]), UTC)

@@ -257,36 +257,26 @@ def test_410_turns_an_endpoint_off_at_once(receiver: RunningReceiver) -> None:
 def test_a_dead_event_no_longer_holds_up_the_next_one_of_its_object(
     receiver: RunningReceiver,
 ) -> None:
-    target, _ = endpoint(receiver.url("file"))
-    happen("x_1", "invoice.finalized", "invoice.paid")
+    target, _ = endpoint(receiver.url("poison"))
+    happen("x_poison", "invoice.finalized", "invoice.paid")
     for hours in range(0, 76, 4):
-        # Others are taken, so that the endpoint stays on.
-        receiver.behave("ok")
-        happen(f"x_ok{hours}")
-        WebhookEndpoint.objects.update(failing_since=None)
-        waiting = WebhookDelivery.objects.filter(subject="x_1", sequence=1)
-        at = NOON + timedelta(hours=hours)
-        with clock.standing_at(at):
-            fan_out()
-        held = list(waiting.filter(state="pending", next_attempt_at__lte=at))
-        WebhookDelivery.objects.exclude(subject="x_1").filter(state="pending").update(
-            state="done", ended_at=at
-        )
-        if held:
-            receiver.behave("500")
-            deliver(at)
-            receiver.behave("ok")
-    assert WebhookDelivery.objects.get(subject="x_1", sequence=1).state == "dead"
+        happen(f"x_{hours}")  # It is taken, so the endpoint stays on.
+        deliver(NOON + timedelta(hours=hours))
+    first, second = WebhookDelivery.objects.filter(subject="x_poison").order_by("sequence")
+    assert (first.state, second.state) == ("dead", "pending")
+    assert (first.last_error, second.attempts > 0) == ("It answered 500.", True)
     target.refresh_from_db()
     assert target.is_enabled
-    deliver(NOON + timedelta(hours=77))
-    assert states()["x_1 2"] == "done"
-    # And the dead one can still be sent.
-    dead = WebhookDelivery.objects.get(subject="x_1", sequence=1)
-    actions.send_again(dead, now=NOON + timedelta(hours=78))
-    deliver(NOON + timedelta(hours=78))
-    assert receiver.got[-1].id == dead.event.public_id
-    assert states()["x_1 1"] == "done"
+    assert target.failing_since is not None
+    refused = [got.payload["sequence"] for got in receiver.got if got.payload_is_poison]
+    assert refused == sorted(refused)
+    # The dead one can still be sent, under its old id.
+    later = NOON + timedelta(hours=100)
+    WebhookEndpoint.objects.update(url=receiver.url("ok"))
+    actions.send_again(first, now=later)
+    deliver(later)
+    assert [got.id for got in receiver.got[-2:]] == [first.event.public_id, second.event.public_id]
+    assert set(states().values()) == {"done"}
 
 
 # Beside each other
