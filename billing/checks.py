@@ -26,8 +26,10 @@ KNOWN_VARIABLES = {
     "KVITT_SANDBOX_KEY",
     "KVITT_SANDBOX_URL",
     "KVITT_SECRET_KEY",
+    "KVITT_SECRET_KEY_FALLBACKS",
     "KVITT_STAFF_MFA",
     "KVITT_VAR",
+    "KVITT_WEBHOOK_ALLOWED_HOSTS",
     "KVITT_WORKERS",
 }
 CHOICES = {
@@ -111,6 +113,21 @@ def production_requires_a_second_factor(**kwargs: Any) -> list[CheckMessage]:
             "KVITT_STAFF_MFA=off is for the demo; in production staff sign in with two factors.",
             hint="Unset it. Who has lost a factor gets a new start with: manage.py reset_mfa USER",
             id="kvitt.E009",
+        )
+    ]
+
+
+@register(Tags.security)
+def production_sends_no_webhooks_inside(**kwargs: Any) -> list[CheckMessage]:
+    """Whoever may write an endpoint's address could otherwise reach what stands beside us."""
+    if not settings.IN_PRODUCTION or not settings.WEBHOOK_ALLOWED_HOSTS:
+        return []
+    hosts = ",".join(settings.WEBHOOK_ALLOWED_HOSTS)
+    return [
+        Error(
+            f"KVITT_WEBHOOK_ALLOWED_HOSTS={hosts} lets webhooks into the network that Kvitt is in.",
+            hint="Unset it; in production webhooks go to public addresses over https only.",
+            id="kvitt.E012",
         )
     ]
 

@@ -110,6 +110,8 @@ STAFF_MFA = IN_PRODUCTION or env("KVITT_STAFF_MFA", default="on") != "off"
 SECRET_KEY = env("KVITT_SECRET_KEY", default="")
 if not SECRET_KEY and not IN_PRODUCTION:
     SECRET_KEY = local.secret_key(VAR_DIR)
+# Keys of before: what they sealed and signed is still read, while all new is under the one above.
+SECRET_KEY_FALLBACKS = env.list("KVITT_SECRET_KEY_FALLBACKS", default=[])
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -190,6 +192,10 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 
 # Where customers and shops reach us: links in mails begin with it.
 PUBLIC_URL = env("KVITT_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
+
+# Hosts inside our own network that webhooks may be sent to, also over http: none, but for the demo
+# and tests, where the receiver is on this machine.
+WEBHOOK_ALLOWED_HOSTS = env.list("KVITT_WEBHOOK_ALLOWED_HOSTS", default=[])
 
 # Language and time
 LANGUAGE_CODE = "en"

@@ -19,6 +19,7 @@ from django_q.models import Schedule
 from billing.engine.money import major_string
 from billing.events import clock
 from billing.events.recorder import deliver_due, fan_out
+from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize
 from billing.jobs import schedule
@@ -67,8 +68,14 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         yield f"collect {seller.public_id}", until_none(collect)
     yield "fan out events", until_none(fan_out)
     yield "deliver events", until_none(deliver_due)
+    yield "deliver webhooks", once(deliver_webhooks)
     tonight = datetime.combine(now, NIGHTLY_AT)
-    for name, work in (("verify books", verify), ("forget old runs", once(forget_old))):
+    nightly: tuple[tuple[str, Work], ...] = (
+        ("verify books", verify),
+        ("forget old runs", once(forget_old)),
+        ("forget old webhooks", until_none(forget_old_webhooks)),
+    )
+    for name, work in nightly:
         if now >= tonight and not has_run_since(name, tonight):
             yield name, work
 
