@@ -28,6 +28,8 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.ledger.models import Account, Transfer
+from billing.mail.notices import notify
+from billing.mail.outbox import send_due
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.payments.orders import expire_orders
 from billing.verification import INVARIANTS, broken_invariants, inventory
@@ -68,6 +70,11 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         yield f"collect {seller.public_id}", until_none(collect)
     yield "fan out events", until_none(fan_out)
     yield "deliver events", until_none(deliver_due)
+    for seller, today in days.items():
+        name = f"notify {seller.public_id}"
+        if not has_run_since(name, _midnight(today, seller.time_zone)):
+            yield name, once(partial(notify, seller, today))
+    yield "send mail", until_none(send_due)
     yield "deliver webhooks", once(deliver_webhooks)
     tonight = datetime.combine(now, NIGHTLY_AT)
     nightly: tuple[tuple[str, Work], ...] = (
