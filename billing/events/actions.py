@@ -55,7 +55,7 @@ def create(
             description=description,
             secret_sealed=seal(secret),
         )
-        _tell("created", endpoint, as_of, actor)
+        _tell("webhook_endpoint.created", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -82,7 +82,7 @@ def change(
     if description is not None:
         endpoint.description = description
     endpoint.save(update_fields=["url", "types", "description"])
-    _tell("changed", endpoint, as_of, actor)
+    _tell("webhook_endpoint.changed", endpoint, as_of, actor)
     return endpoint
 
 
@@ -93,7 +93,7 @@ def enable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEndp
     if not endpoint.is_enabled:
         endpoint.is_enabled, endpoint.disabled_reason, endpoint.failing_since = True, "", None
         endpoint.save(update_fields=["is_enabled", "disabled_reason", "failing_since"])
-        _tell("enabled", endpoint, as_of, actor)
+        _tell("webhook_endpoint.enabled", endpoint, as_of, actor)
     return endpoint
 
 
@@ -103,7 +103,7 @@ def disable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEnd
     endpoint = _lock(endpoint)
     if endpoint.is_enabled:
         _turn_off(endpoint, "")
-        _tell("turned_off", endpoint, as_of, actor)
+        _tell("webhook_endpoint.turned_off", endpoint, as_of, actor)
     return endpoint
 
 
@@ -132,7 +132,7 @@ def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
 def delete(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> None:
     """Forget an endpoint, and what was sent to it; the events stay."""
     endpoint = _lock(endpoint)
-    _tell("deleted", endpoint, as_of, actor)
+    _tell("webhook_endpoint.deleted", endpoint, as_of, actor)
     endpoint.delete()
 
 
@@ -171,7 +171,7 @@ def rotate_secret(
     endpoint.old_secret_until = now + OLD_SECRET_LIVES
     endpoint.secret_sealed = seal(secret)
     endpoint.save(update_fields=["secret_sealed", "old_secret_sealed", "old_secret_until"])
-    _tell("secret_rotated", endpoint, as_of, actor)
+    _tell("webhook_endpoint.secret_rotated", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -261,9 +261,9 @@ def _lock(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     return WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
 
 
-def _tell(what: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
+def _tell(type: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
     record(
-        f"webhook_endpoint.{what}",
+        type,
         seller=endpoint.seller,
         subject=endpoint.public_id,
         occurred_on=as_of,

@@ -11,6 +11,12 @@ TESTED = "webhook_endpoint.tested"
 DISABLED = "webhook_endpoint.disabled"
 
 PUBLIC: dict[str, str] = {
+    "customer.added": "There is a new customer.",
+    "customer.changed": "Name, address, language or the like are others.",
+    "checkout.created": "A customer was sent to a checkout.",
+    "checkout.placed": "A customer has ordered; the payment may be still to come.",
+    "checkout.completed": "An order is paid, or needs no payment, and the subscription begins.",
+    "checkout.expired": "An order was not finished in time.",
     "subscription.started": "A customer has a subscription, perhaps with a trial or a later start.",
     "subscription.activated": "The trial is over or the first day has come.",
     "subscription.changed": "It has another plan, quantity, price or coupon, now or from a day on.",
@@ -50,17 +56,24 @@ PUBLIC: dict[str, str] = {
     "dunning.exhausted": "All steps are taken, and the debt is still there.",
     "dunning.stopped": "A person stopped the steps, as for a disputed debt.",
     "dunning.resumed": "The steps go on.",
+    "test_clock.advanced": "A test clock is where it was to go, and all until then is done.",
     TESTED: "Somebody pressed Test; only that endpoint hears of it.",
     DISABLED: "An endpoint gave no 2xx for three days, or answered 410, and was turned off.",
 }
 
 INTERNAL: dict[str, str] = {
+    "api_key.made": "A shop has a new key.",
+    "api_key.rotated": "A key has a successor, and ends soon.",
+    "api_key.revoked": "A key opens nothing any more.",
     "demo.day_played": "The demo claims a day.",
     "payment.doubted": "We do not know what became of a charge; the gateway is asked.",
+    "payment.kept_as_balance": "Money came for what was no longer owed; it is on the balance.",
     "payment.flagged": "A person must look at a payment.",
     "refund.flagged": "A person must look at a refund.",
     "subscription.parked": "It cannot be billed until somebody sets it right.",
     "subscriptions.imported": "Subscriptions were taken over from another system.",
+    "test_clock.created": "The time of a test seller stands still.",
+    "test_clock.asked_to_advance": "It will go on, day by day.",
     "webhook_endpoint.created": "A shop is told of what happens.",
     "webhook_endpoint.changed": "Address, types or description are others.",
     "webhook_endpoint.enabled": "A person turned it on.",
