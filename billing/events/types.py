@@ -11,6 +11,8 @@ TESTED = "webhook_endpoint.tested"
 DISABLED = "webhook_endpoint.disabled"
 
 PUBLIC: dict[str, str] = {
+    "customer.added": "There is a new customer.",
+    "customer.changed": "A customer has other details; which ones is in the details.",
     "subscription.started": "A customer has a subscription, perhaps with a trial or a later start.",
     "subscription.activated": "The trial is over or the first day has come.",
     "subscription.changed": "It has another plan, quantity, price or coupon, now or from a day on.",
@@ -55,6 +57,9 @@ PUBLIC: dict[str, str] = {
 }
 
 INTERNAL: dict[str, str] = {
+    "api_key.made": "A shop has a new key.",
+    "api_key.revoked": "A key opens nothing any more.",
+    "api_key.rotated": "A key has a successor and opens for a while beside it.",
     "demo.day_played": "The demo claims a day.",
     "payment.doubted": "We do not know what became of a charge; the gateway is asked.",
     "payment.flagged": "A person must look at a payment.",
