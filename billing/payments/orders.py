@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
@@ -37,6 +38,7 @@ from customers.calendar import now_of
 from customers.links import hash_of
 from customers.models import Customer, Seller
 
+PATH = "/pay/c/{token}/"
 LIVES = timedelta(hours=24)
 # What a customer can order of one thing by hand.
 QUANTITY_MAX = 9999
@@ -132,6 +134,11 @@ def create_order(
     )
     _record("checkout.created", order, as_of, actor, plan=plan.code)
     return order, token
+
+
+def address_of(token: str) -> str:
+    """The whole address of an order's page."""
+    return f"{settings.PUBLIC_URL}{PATH.format(token=token)}"
 
 
 def find_order(token: str) -> Order | None:
@@ -461,7 +468,7 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 def _complete(order: Order, as_of: date, actor: str) -> None:
     assert order.customer is not None and order.subscription is not None
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
-    Customer.objects.filter(pk=order.customer_id).update(collection=Customer.Collection.AUTOMATIC)
+    Customer.objects.filter(pk=order.customer.pk).update(collection=Customer.Collection.AUTOMATIC)
     complete(order.subscription, as_of=as_of, actor=actor)
     order.move("complete", closed_at=now_of(order.seller))
     _record(
