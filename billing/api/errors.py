@@ -36,6 +36,16 @@ STATUS_OF_CODE: dict[str, int] = {
     "payment_failed": 402,
     "no_payment_method": 402,
     "link_unknown": 404,
+    "gateway_unavailable": 503,
+    "gateway_unclear": 503,
+    "gateway_error": 503,
+    "gateway_refused": 402,
+    "template_broken": 503,
+    "page_too_large": 503,
+    "renderer_lost": 503,
+    "rendering_failed": 503,
+    "credit_exceeds_invoice": 422,
+    "credit_exceeds_line": 422,
 }
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (
     (UsageRefused, 422),

@@ -17,6 +17,7 @@ from django.http import HttpResponse
 
 from billing.api.errors import ApiError
 from billing.api.models import IdempotentRequest
+from billing.events.sealing import seal, unseal
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
@@ -47,11 +48,13 @@ class Claim:
 
     id: int
     name: str
+    is_secret: bool = False
 
     def keep(self, status: int, answer: str) -> bool:
         """Store the answer for whoever asks again; False where another has taken over."""
         mine = IdempotentRequest.objects.filter(pk=self.id, claim=self.name, status=None)
-        return bool(mine.update(status=status, answer=answer))
+        kept = seal(answer) if self.is_secret else answer
+        return bool(mine.update(status=status, answer=kept))
 
     def release(self) -> None:
         """Let the same request be tried again at once."""
@@ -84,9 +87,12 @@ def fingerprint_of(method: str, path: str, body: bytes) -> str:
     return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
 
 
-def claim(owner_id: int, key: str, fingerprint: str, now: datetime) -> Claim | HttpResponse:
+def claim(
+    owner_id: int, key: str, fingerprint: str, now: datetime, *, is_secret: bool = False
+) -> Claim | HttpResponse:
     """The claim to answer a request, or the answer that it got before.
 
+    What ``is_secret`` is kept sealed, so that whoever reads the database gets in nowhere.
     Raises :class:`ApiError`: 409 "request_in_progress" while the first runs, 422
     "idempotency_key_reused" where the key came with another request.
     """
@@ -106,7 +112,7 @@ def claim(owner_id: int, key: str, fingerprint: str, now: datetime) -> Claim | H
         )
         row = cursor.fetchone()
     if row:
-        return Claim(row[0], name)
+        return Claim(row[0], name, is_secret)
     first = IdempotentRequest.objects.filter(owner_id=owner_id, key=key).first()
     if first is not None and first.fingerprint != fingerprint:
         raise ApiError(
@@ -123,7 +129,8 @@ def claim(owner_id: int, key: str, fingerprint: str, now: datetime) -> Claim | H
             attr=HEADER,
             wait_s=1,
         )
-    answer = HttpResponse(first.answer, status=first.status, content_type="application/json")
+    kept = unseal(first.answer) if is_secret else first.answer
+    answer = HttpResponse(kept, status=first.status, content_type="application/json")
     answer[REPLAYED] = "true"
     return answer
 

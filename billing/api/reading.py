@@ -4,10 +4,12 @@ DRF walks through each field of each object; here twenty objects cost about what
 attributes does. The fields also make the schema, so that the two cannot differ.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from copy import copy
 from datetime import UTC, date, datetime
 from typing import Any, ClassVar
 
+from django.db.models import Prefetch, QuerySet
 from rest_framework import serializers
 
 from billing.api.errors import invalid
@@ -36,8 +38,12 @@ READINGS: dict[str, type["Reading"]] = {}
 class Reading(serializers.Serializer[Any]):
     """What an answer shows of an object. ``read_<field>`` on the class reads a field its own way.
 
-    ``loads`` are the relations that its references need, for ``select_related``.
+    Beside its references, ``also_loads`` are relations to join, and ``prefetches`` rows that hang
+    on the object: a list costs the same number of queries whatever its length.
     """
+
+    also_loads: ClassVar[tuple[str, ...]] = ()
+    prefetches: ClassVar[tuple[Prefetch | str, ...]] = ()
 
     _compiled: ClassVar[dict[frozenset[str], list[tuple[str, Reader]]]] = {}
 
@@ -78,15 +84,40 @@ class Reading(serializers.Serializer[Any]):
     @classmethod
     def loads(cls, expand: Iterable[str] = ()) -> list[str]:
         """The relations to join for what is shown: references, and those of what is expanded."""
-        wanted = set(expand)
-        found = []
-        for name, field in cls.references().items():
-            source = (field.source or name).replace(".", "__")
-            found.append(source)
-            if name in wanted or any(path.startswith(f"{name}.") for path in wanted):
-                inner = field.reading.loads(_below(name, wanted))
-                found += [f"{source}__{path}" for path in inner]
+        found = [*cls.also_loads, *(_source(name, each) for name, each in cls.references().items())]
+        for source, reading, below in cls._expanded(expand):
+            found += [f"{source}__{path}" for path in reading.loads(below)]
         return found
+
+    @classmethod
+    def hangs_on(cls, expand: Iterable[str] = ()) -> list[Prefetch | str]:
+        """What to prefetch, of the object and of what is expanded in it."""
+        found = list(cls.prefetches)
+        for source, reading, below in cls._expanded(expand):
+            found += [_prefixed(source, each) for each in reading.hangs_on(below)]
+        return found
+
+    @classmethod
+    def loaded(cls, rows: QuerySet[Any], expand: Iterable[str] = ()) -> QuerySet[Any]:
+        """Rows with all that is shown of them, in a constant number of queries."""
+        paths, hanging = cls.loads(expand), cls.hangs_on(expand)
+        rows = rows.select_related(*paths) if paths else rows
+        return rows.prefetch_related(*hanging) if hanging else rows
+
+    @classmethod
+    def prefetch(cls, name: str, rows: QuerySet[Any]) -> Prefetch:
+        """Rows that hang on another object, as this shows them."""
+        return Prefetch(name, cls.loaded(rows))
+
+    @classmethod
+    def _expanded(
+        cls, expand: Iterable[str]
+    ) -> Iterator[tuple[str, type["Reading"], frozenset[str]]]:
+        wanted = frozenset(expand)
+        for name, field in cls.references().items():
+            below = _below(name, wanted)
+            if name in wanted or below:
+                yield _source(name, field), field.reading, below
 
     def to_representation(self, instance: Any) -> dict[str, Any]:
         return self.show(instance)
@@ -100,6 +131,18 @@ def expansion(reading: type[Reading], asked: str) -> frozenset[str]:
         known = ", ".join(sorted(allowed)) or "nothing"
         raise invalid("expand", "not_expandable", f"“{path[:80]}” is none of: {known}.")
     return paths
+
+
+def _source(name: str, field: Reference) -> str:
+    return (field.source or name).replace(".", "__")
+
+
+def _prefixed(source: str, hanging: Prefetch | str) -> Prefetch | str:
+    if isinstance(hanging, str):
+        return f"{source}__{hanging}"
+    moved = copy(hanging)
+    moved.add_prefix(source)
+    return moved
 
 
 def _below(name: str, paths: Iterable[str]) -> frozenset[str]:

@@ -7,7 +7,7 @@ from django.db.models import Model, QuerySet
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
-from billing.payments.models import Payment
+from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan, Price, Product
@@ -23,6 +23,7 @@ SELLER_OF: dict[type[Model], str] = {
     Meter: "seller",
     OneOffItem: "seller",
     Payment: "seller",
+    Order: "seller",
     Plan: "seller",
     Price: "plan__seller",
     Product: "seller",

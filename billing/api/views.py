@@ -51,6 +51,10 @@ class Endpoint(APIView):
     needs_key: ClassVar[bool] = False
     # A call to the outside cannot be in a transaction; its own rows keep it from counting twice.
     is_atomic: ClassVar[bool] = True
+    # The answer has a link that lets somebody in: it is kept sealed.
+    is_secret: ClassVar[bool] = False
+    # The answer may be 402.
+    takes_money: ClassVar[bool] = False
 
     # The caller
 
@@ -90,10 +94,9 @@ class Endpoint(APIView):
         return self.reading.show(instance, self.expand)
 
     def loaded(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Rows with the relations that are shown of them joined."""
+        """Rows with all that is shown of them."""
         assert self.reading is not None
-        paths = self.reading.loads(self.expand)
-        return rows.select_related(*paths) if paths else rows
+        return self.reading.loaded(rows, self.expand)
 
     # How a request is met
 
@@ -134,7 +137,9 @@ class Endpoint(APIView):
             return self._work(handler)
         path = request._request.get_full_path()
         fingerprint = idempotency.fingerprint_of("POST", path, request._request.body)
-        claimed = idempotency.claim(self.caller.owner_id, key, fingerprint, clock.now())
+        claimed = idempotency.claim(
+            self.caller.owner_id, key, fingerprint, clock.now(), is_secret=self.is_secret
+        )
         if isinstance(claimed, HttpResponse):
             return claimed
         return self._once(handler, claimed)

@@ -12,7 +12,7 @@ DISABLED = "webhook_endpoint.disabled"
 
 PUBLIC: dict[str, str] = {
     "customer.added": "There is a new customer.",
-    "customer.changed": "Name, address, language or the like are others.",
+    "customer.changed": "A customer has other details; which ones is in the details.",
     "checkout.created": "A customer was sent to a checkout.",
     "checkout.placed": "A customer has ordered; the payment may be still to come.",
     "checkout.completed": "An order is paid, or needs no payment, and the subscription begins.",

@@ -9,9 +9,11 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, Q
 
+from billing.engine.errors import Refused
 from billing.events import clock
+from billing.invoicing.models import Invoice
 from billing.payments import gateways
-from billing.payments.charging import charge, claim_in_doubt, resolve
+from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions
 from billing.payments.gateways.base import GatewayUnavailable
 from billing.payments.inbox import poll_gateways, process_hooks
@@ -19,7 +21,7 @@ from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.paying_back import check_refunds, send_refunds
 from customers.models import Seller
 
-__all__ = ["collect_due", "poll_gateways", "process_hooks", "resolve_due"]
+__all__ = ["collect_due", "pay_now", "poll_gateways", "process_hooks", "resolve_due"]
 
 ACTOR = "system"
 
@@ -40,6 +42,22 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
             logger.warning("seller=%s collection=stopped reason=%r", seller, error.message)
             break
     return count
+
+
+def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
+    """Charge the customer's card for an open invoice at once; the payment as it came out.
+
+    Calls the gateway, so no transaction may be open. Raises what :func:`collect_soon` raises,
+    :class:`Refused` ("payment_in_flight") where another worker is at it, and
+    :class:`GatewayUnavailable`; the payment is then planned, and made a little later by itself.
+    """
+    planned = collect_soon(invoice, as_of=as_of, actor=actor)
+    if not charge(planned.pk, as_of=as_of, actor=actor):
+        raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
+    # Where the amount has changed since it was planned, another payment was made for it.
+    asked = Payment.objects.filter(allocations__invoice=invoice)
+    made = asked.exclude(state__in=["planned", "canceled"])
+    return made.select_related("customer", "payment_method").latest("id")
 
 
 def _due(seller: Seller, as_of: date, limit: int) -> list[int]:

@@ -15,6 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
@@ -37,6 +38,7 @@ from customers.calendar import now_of
 from customers.links import hash_of
 from customers.models import Customer, Seller
 
+PATH = "/pay/c/{token}/"
 LIVES = timedelta(hours=24)
 # What a customer can order of one thing by hand.
 QUANTITY_MAX = 9999
@@ -134,6 +136,11 @@ def create_order(
     return order, token
 
 
+def address_of(token: str) -> str:
+    """The whole address of an order's page."""
+    return f"{settings.PUBLIC_URL}{PATH.format(token=token)}"
+
+
 def find_order(token: str) -> Order | None:
     """The order whose page has this token."""
     found = Order.objects.select_related("seller", "plan__product", "coupon", "customer__seller")
@@ -152,16 +159,16 @@ def find_coupon(order: Order, code: str) -> Coupon:
     return coupon
 
 
-def check_coupon(coupon: Coupon, plan: Plan, currency: str) -> None:
-    """Raise :class:`Refused` for a coupon that takes nothing off a plan.
+def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
+    """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
 
     "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
     """
-    if coupon.seller_id != plan.seller_id:
+    if plan is not None and coupon.seller_id != plan.seller_id:
         raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
     if not coupon.is_active:
         raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if coupon.plans and plan.code not in coupon.plans:
+    if plan is not None and coupon.plans and plan.code not in coupon.plans:
         raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
     if coupon.amount_off_minor and coupon.currency != currency:
         raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
@@ -461,7 +468,7 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 def _complete(order: Order, as_of: date, actor: str) -> None:
     assert order.customer is not None and order.subscription is not None
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
-    Customer.objects.filter(pk=order.customer_id).update(collection=Customer.Collection.AUTOMATIC)
+    Customer.objects.filter(pk=order.customer.pk).update(collection=Customer.Collection.AUTOMATIC)
     complete(order.subscription, as_of=as_of, actor=actor)
     order.move("complete", closed_at=now_of(order.seller))
     _record(
