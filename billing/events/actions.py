@@ -163,12 +163,12 @@ def new_secret() -> str:
 
 @transaction.atomic
 def rotate_secret(
-    endpoint: WebhookEndpoint, *, now: datetime, as_of: date, actor: str
+    endpoint: WebhookEndpoint, *, as_of: date, actor: str
 ) -> tuple[WebhookEndpoint, str]:
-    """A new secret, told once; for 24 hours the one before signs as well."""
+    """A new secret, told once; for 24 hours of the world's time the one before signs as well."""
     endpoint, secret = _lock(endpoint), new_secret()
     endpoint.old_secret_sealed = endpoint.secret_sealed
-    endpoint.old_secret_until = now + OLD_SECRET_LIVES
+    endpoint.old_secret_until = clock.now() + OLD_SECRET_LIVES
     endpoint.secret_sealed = seal(secret)
     endpoint.save(update_fields=["secret_sealed", "old_secret_sealed", "old_secret_until"])
     _tell("webhook_endpoint.secret_rotated", endpoint, as_of, actor)
@@ -191,19 +191,19 @@ def secrets_of(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
 
 
 @transaction.atomic
-def send_again(delivery: WebhookDelivery, *, now: datetime) -> WebhookDelivery:
+def send_again(delivery: WebhookDelivery) -> WebhookDelivery:
     """Send what was sent or is dead once more, with its old id, and three days of attempts.
 
     Raises :class:`Refused` ("endpoint_disabled").
     """
     _check_enabled(_lock(delivery.endpoint))
-    _revive(Q(pk=delivery.pk), now)
+    _revive(Q(pk=delivery.pk))
     delivery.refresh_from_db()
     return delivery
 
 
 @transaction.atomic
-def send_event(event: Event, endpoint: WebhookEndpoint, *, now: datetime) -> WebhookDelivery:
+def send_event(event: Event, endpoint: WebhookEndpoint) -> WebhookDelivery:
     """Send an event to an endpoint of its seller, whatever that has asked for, or once more.
 
     Raises :class:`Refused` ("endpoint_disabled", "event_not_public").
@@ -215,14 +215,14 @@ def send_event(event: Event, endpoint: WebhookEndpoint, *, now: datetime) -> Web
             "This event is not (yet) one that shops are told of. Try again in a minute.",
             code="event_not_public",
         )
-    made = webhook_delivery(event, endpoint, now)
+    made = webhook_delivery(event, endpoint, clock.now())
     WebhookDelivery.objects.bulk_create([made], ignore_conflicts=True)
-    _revive(Q(event=event, endpoint=endpoint), now)
+    _revive(Q(event=event, endpoint=endpoint))
     return WebhookDelivery.objects.get(event=event, endpoint=endpoint)
 
 
 @transaction.atomic
-def replay(endpoint: WebhookEndpoint, *, since: datetime, now: datetime) -> int:
+def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     """Send what an endpoint has not taken of all that was recorded since; how many.
 
     What is dead is tried again, and what happened while the endpoint was turned off is sent.
@@ -239,14 +239,15 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime, now: datetime) -> int:
             f"More than {REPLAYED_MAX} events: choose a later day, or read GET /events.",
             code="too_much_to_replay",
         )
+    now = clock.now()
     made = [webhook_delivery(event, endpoint, now) for event in events]
     WebhookDelivery.objects.bulk_create(made, ignore_conflicts=True)
-    _revive(Q(endpoint=endpoint, event__in=events, state="dead"), now)
+    _revive(Q(endpoint=endpoint, event__in=events, state="dead"))
     return len(events)
 
 
-def _revive(which: Q, now: datetime) -> None:
-    values: dict[str, Any] = {"state": "pending", "next_attempt_at": now, "attempts": 0}
+def _revive(which: Q) -> None:
+    values: dict[str, Any] = {"state": "pending", "next_attempt_at": clock.now(), "attempts": 0}
     WebhookDelivery.objects.filter(which).update(
         **values, first_attempt_at=None, ended_at=None, last_error=""
     )
