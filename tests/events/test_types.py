@@ -13,9 +13,10 @@ ROOT = Path(__file__).resolve().parents[2]
 PRODUCT = ("billing", "customers", "catalog", "dunning", "portal")
 TYPE = re.compile(r"[a-z_]+\.[a-z_]+")
 RECORDERS = ("billing.events.recorder", "billing.events.models")
-# What looks like a type in a module that records, and is none: columns of files to import.
+# What looks like a type in a module that records, and is none: columns of files to import, and
+# ways from one object to another.
 OTHERS = re.compile(
-    r"(customer|subscription|plan|seller)\.(id|code|amount|quantity|product|interval|name|currency"
+    r"[a-z_]+\.public_id|(customer|subscription|plan|seller)\.(id|code|amount|quantity|product|interval|name|currency"
     r"|tax_category|revenue_account|family|billed_until|start|tenure_months|ended_on)"
 )
 

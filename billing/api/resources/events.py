@@ -77,9 +77,8 @@ class EventFilters(Filters):
         return rows.filter(type=value)
 
     def since(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
-        seen = rows.model._default_manager.filter(public_id=value)
-        of_seller = for_seller(Event, self.request.user.seller)
-        pk = of_seller.filter(pk__in=seen).values_list("pk", flat=True).first()
+        seen = for_seller(Event, self.request.user.seller).filter(public_id=value)
+        pk = seen.values_list("pk", flat=True).first()
         if pk is None:
             raise invalid("after", "unknown_event", "There is no such event.")
         return rows.filter(pk__gt=pk)
