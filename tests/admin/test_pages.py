@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -75,6 +75,8 @@ MAY: dict[type[Model], str] = {
     TaxRate: "acd",
     Transfer: "",
     UsageRecord: "",
+    WebhookDelivery: "",
+    WebhookEndpoint: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)
