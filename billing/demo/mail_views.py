@@ -3,6 +3,7 @@
 from email.utils import parseaddr, parsedate_to_datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_datetime
 from django.conf import settings
@@ -103,7 +104,7 @@ def _row(mail: box.Mail, seller: Seller, language: str) -> dict[str, Any]:
         "to": name or address,
         "address": address,
         "sender": sender,
-        "at": format_datetime(at, "d MMMM HH:mm", tzinfo=seller.time_zone, locale=language),
+        "at": format_datetime(at, "d MMMM HH:mm", tzinfo=ZoneInfo(seller.time_zone), locale=language),
     }
 
 

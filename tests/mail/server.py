@@ -99,7 +99,7 @@ class Provider(socketserver.ThreadingTCPServer):
     @property
     def mails(self) -> list[EmailMessage]:
         parser = BytesParser(policy=email.policy.default)
-        return [parser.parsebytes(content) for content in self.taken]  # type: ignore[misc]
+        return [parser.parsebytes(content) for content in self.taken]
 
 
 @contextmanager
