@@ -6,11 +6,13 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from billing.invoicing.sheets import luminance, readable
 from billing.mail import actions
+from billing.mail.looks import accent_of, readable_in_the_dark
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from tests.mail.server import Provider
-from tests.mail.world import DAY, STORIES, Kind, World, at, day_of, happen
+from tests.mail.world import STORIES, Kind, World, at, day_of, happen
 
 pytestmark = pytest.mark.django_db
 
@@ -76,8 +78,8 @@ def test_a_name_with_a_line_break_makes_no_header(name: str, post_office: Provid
     send_due()
     (taken,) = post_office.mails
     assert taken["Bcc"] is None
-    assert len(taken.get_all("Subject")) == 1
-    assert len(taken.get_all("To")) == 1
+    assert len(taken.get_all("Subject", [])) == 1
+    assert len(taken.get_all("To", [])) == 1
     assert "asa@example.com" in str(taken["To"])
     assert "You have won" not in taken["Subject"] or taken["Subject"].startswith("Sign in to Åsa")
 
@@ -131,9 +133,6 @@ def test_no_kind_keeps_what_opens_something(kind: str) -> None:
 
 
 def test_a_colour_is_darkened_or_lightened_until_it_can_be_read() -> None:
-    from billing.invoicing.sheets import luminance, readable
-    from billing.mail.looks import readable_in_the_dark
-
     def contrast(one: str, other: str) -> float:
         lights = sorted(
             luminance([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) for colour in (one, other)
@@ -147,9 +146,6 @@ def test_a_colour_is_darkened_or_lightened_until_it_can_be_read() -> None:
 
 
 def test_a_colour_that_is_none_falls_back_to_ink() -> None:
-    from billing.mail.looks import accent_of
-
     world = World()
     world.seller.accent_color = "red;}"
     assert accent_of(world.seller)["light"] == "#14171f"
-    assert DAY.year == 2026
