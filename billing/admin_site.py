@@ -17,6 +17,7 @@ from billing.events import clock
 from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import failing, last_beat, tick_is_late
+from billing.mail.models import Message
 from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
 from billing.payments.models import GatewayEvent, Payment
 from billing.subscriptions.models import Subscription
@@ -45,7 +46,13 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Overdue invoices", "alarm", "invoicing.invoice", "work=overdue"),
         ),
     ),
-    ("Customers", (("Customers", "group", "customers.customer", ""),)),
+    (
+        "Customers",
+        (
+            ("Customers", "group", "customers.customer", ""),
+            ("Mail", "mail", "mail.message", ""),
+        ),
+    ),
     (
         "Selling",
         (
@@ -198,6 +205,11 @@ def _work() -> list[Work]:
         permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
         return Work(title, note, icon, permission, found, list_of, f"work={work}")
 
+    def of_mails(title: str, note: str, state: str) -> Work:
+        found = Message.objects.filter(state=state)
+        query = f"state__exact={state}"
+        return Work(title, note, "mail", "mail.view_message", found, "mail_message", query)
+
     return [
         of_subscriptions(
             "Parked subscriptions",
@@ -261,6 +273,9 @@ def _work() -> list[Work]:
             "events_delivery",
             "state__exact=dead",
         ),
+        of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
+        of_mails("Mail in doubt", "Handed over, and nobody knows whether it was taken.", "unclear"),
+        of_mails("Letters to print", "For who has no address or wants paper.", "print"),
         Work(
             "Undelivered webhooks",
             "Given up after three days, or because their endpoint was turned off.",

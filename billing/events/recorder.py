@@ -134,6 +134,15 @@ def webhook_delivery(event: Event, endpoint: WebhookEndpoint, now: datetime) -> 
     )
 
 
+def pass_over(seller: str, before: date) -> int:
+    """Tell nobody of a seller's events before a day, as of a past that was only played; how many.
+
+    They stay where they are: only what subscribes does not hear of them.
+    """
+    played = Event.objects.filter(seller=seller, occurred_on__lt=before, is_fanned_out=False)
+    return played.update(is_fanned_out=True)
+
+
 def deliver_due(limit: int = 100) -> int:
     """Try what is due; returns how many were claimed.
 

@@ -162,14 +162,16 @@ def _named(name: str, address: str) -> str:
 
 def _sender(seller: Seller) -> dict[str, Any]:
     place = " ".join(filter(None, (seller.postal_code, seller.city)))
-    lines = (seller.address_line1, seller.address_line2, place)
+    address = [line for line in (seller.address_line1, seller.address_line2, place) if line]
+    number = seller.organisation_number
+    named = pgettext("mail", "Org. no. %(number)s") % {"number": number} if number else ""
+    website = seller.website.removeprefix("https://").removeprefix("http://")
     return {
         "name": plain(seller.name),
-        "legal_name": plain(seller.legal_name or seller.name),
-        "address": [plain(line) for line in lines if line],
-        "organisation_number": plain(seller.organisation_number),
-        "organisation_label": pgettext("mail", "Org. no."),
-        "website": plain(seller.website.removeprefix("https://").removeprefix("http://")),
+        "footer": [
+            plain(" · ".join([seller.legal_name or seller.name, *address])),
+            plain(" · ".join(filter(None, [named, website]))),
+        ],
     }
 
 

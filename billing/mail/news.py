@@ -17,6 +17,7 @@ Kind = Message.Kind
 # By the prefix of an event's subject: whose customer gets the mail.
 OWNERS: dict[str, Any] = {
     "inv": Invoice,
+    "cn": Invoice,
     "pay": Payment,
     "sub": Subscription,
     "dun": DunningCase,

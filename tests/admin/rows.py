@@ -26,6 +26,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
+from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Order, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate
@@ -226,11 +227,23 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         placed_at=at,
         expires_at=at,
     )
+    message = Message.objects.create(
+        seller=seller,
+        customer=customer,
+        kind="invoice",
+        object=invoice.public_id,
+        recipient=customer.email,
+        subject=name,
+        text=name,
+        html=f"<p>{name}</p>",
+        state="failed",
+        last_error=name,
+    )
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
-        *(attempt, entry_log, heard, policy, case, order, endpoint, sent),
+        *(attempt, entry_log, heard, policy, case, order, endpoint, sent, message),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
         make_key(seller, name=name[:100], actor=f"user:{name}")[0],

@@ -21,6 +21,8 @@ from billing.events.models import Event
 from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
+from billing.mail.actions import post
+from billing.mail.models import Message
 from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -108,7 +110,13 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     payment = PaymentFactory(customer=customer, state="submitted", received_on=None)
     case = note_late(invoice)
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
-    return made | {Payment: payment, DunningCase: case, Plan: subscription.plan}
+    message = post(Message.Kind.INVOICE, object=invoice.public_id, customer=customer, facts={})
+    return made | {
+        Payment: payment,
+        DunningCase: case,
+        Plan: subscription.plan,
+        Message: message,
+    }
 
 
 def note_late(invoice: Invoice) -> DunningCase:

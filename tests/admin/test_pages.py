@@ -28,6 +28,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
+from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate
@@ -63,6 +64,7 @@ MAY: dict[type[Model], str] = {
     InvoiceLine: "",
     JobRun: "",
     LogEntry: "",
+    Message: "",
     Meter: "ac",
     NumberSeries: "ac",
     OneOffItem: "d",
@@ -441,6 +443,9 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Suspended debts": 0,
         "Stopped debts": 1,
         "Undelivered events": 1,
+        "Mail not sent": 1,
+        "Mail in doubt": 0,
+        "Letters to print": 0,
         "Payments to look at": 0,
         "Parked gateway events": 1,
         "Failed jobs": 1,

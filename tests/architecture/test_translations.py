@@ -11,6 +11,11 @@ CATALOGS = sorted(
     path for place in PLACES for path in ROOT.glob(f"{place}locale/*/LC_MESSAGES/django.po")
 )
 
+WORDS_OF_MAIL = (
+    "billing/mail/composing.py",
+    "billing/mail/words/*.py",
+)
+
 
 @pytest.mark.parametrize("path", CATALOGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
@@ -23,21 +28,27 @@ def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("context", "place", "code", "pages"),
+    ("place", "context", "code", "pages"),
     [
         (
-            "document",
             "",
+            "document",
             ("billing/invoicing/documents.py", "billing/payments/receipts.py"),
             ("invoicing/document.html", "invoicing/invoice.html", "payments/receipt.html"),
         ),
-        ("demo", "", ("billing/demo/sights.py", "billing/demo/views.py"), ("demo/demo.html",)),
-        ("portal", "portal/", ("portal/**/*.py",), ("portal/**/*.html",)),
-        ("pay", "portal/", ("portal/**/*.py",), ("portal/**/*.html",)),
+        (
+            "",
+            "demo",
+            ("billing/demo/sights.py", "billing/demo/views.py"),
+            ("demo/base.html", "demo/demo.html", "demo/letter.html", "demo/mailbox.html"),
+        ),
+        ("billing/mail/", "mail", WORDS_OF_MAIL, ()),
+        ("portal/", "portal", ("portal/**/*.py",), ("portal/**/*.html",)),
+        ("portal/", "pay", ("portal/**/*.py",), ("portal/**/*.html",)),
     ],
 )
 def test_every_word_is_translated(
-    context: str, place: str, code: tuple[str, ...], pages: tuple[str, ...]
+    place: str, context: str, code: tuple[str, ...], pages: tuple[str, ...]
 ) -> None:
     catalog = read_po((ROOT / place / "locale/sv/LC_MESSAGES/django.po").open("rb"))
     known = {m.id for m in catalog if m.context == context and m.string}

@@ -40,6 +40,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
+from billing.mail.models import Message
 from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
@@ -168,6 +169,13 @@ CASES = [
     Case("revoked_api_key_stays_so", changed("revoked_key", revoked_at="NULL")),
     Case("request_is_claimed_once", copied("request")),
     Case("failures_of_ours_are_not_kept", changed("request", status="500")),
+    # Mail
+    Case("message_is_made_once", copied("message")),
+    Case("sent_message_has_its_moment", changed("message", sent_at="now()")),
+    Case("message_follows_its_lifecycle", changed("message", state="'sent'", sent_at="now()")),
+    Case("message_stays_with_its_recipient", changed("message", recipient="'b@example.com'")),
+    Case("sent_message_is_never_edited", changed("sent_message", text="'another'")),
+    Case("sent_message_is_never_deleted", removed("sent_message")),
     # Jobs
     Case("job_runs_once_at_a_time", copied("run")),
     # Events
@@ -590,6 +598,17 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         **_keys(seller, at),
         **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
+        **_mail(seller, customer),
+    }
+
+
+def _mail(seller: Any, customer: Any) -> World:
+    of_customer = {"seller": seller, "customer": customer, "kind": "receipt"}
+    return {
+        "message": Message.objects.create(**of_customer, object="pay_1", recipient="a@example.com"),
+        "sent_message": Message.objects.create(
+            **of_customer, object="pay_2", state="sent", sent_at=datetime(2026, 3, 1, tzinfo=UTC)
+        ),
     }
 
 

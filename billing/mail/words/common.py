@@ -44,7 +44,8 @@ def how_to_pay(invoice: Invoice) -> Rows:
         (pgettext("mail", "OCR reference"), in_fours(invoice.reference)),
         (pgettext("mail", "Bankgiro"), seller.get("bankgiro", "")),
         (pgettext("mail", "Plusgiro"), seller.get("plusgiro", "")),
-        (pgettext("mail", "IBAN"), in_fours(seller.get("iban", ""))),
+        # It may break between its groups, where a screen is narrow.
+        (pgettext("mail", "IBAN"), in_fours(seller.get("iban", "")).replace(NO_BREAK, " ")),
         (pgettext("mail", "BIC"), seller.get("bic", "")),
     )
     return tuple((label, value) for label, value in rows if value)

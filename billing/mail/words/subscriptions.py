@@ -42,10 +42,7 @@ def renewal(occasion: Occasion) -> Letter:
             else pgettext("mail", "%(plan)s is renewed on %(day)s")
         )
         % named,
-        happened=pgettext(
-            "mail", "Your subscription to %(plan)s is renewed on %(day)s, if you do nothing."
-        )
-        % named,
+        happened=pgettext("mail", "Your subscription to %(plan)s is renewed on %(day)s.") % named,
         next=" ".join(
             filter(
                 None,
@@ -83,8 +80,7 @@ def trial_ending(occasion: Occasion) -> Letter:
         subject=pgettext("mail", "Your trial of %(plan)s ends on %(before)s") % named,
         happened=pgettext(
             "mail",
-            "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it, if "
-            "you do nothing.",
+            "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it.",
         )
         % named,
         next=" ".join(
@@ -170,7 +166,7 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
     if not is_another:
         return (
             pgettext("mail", "Your subscription to %(plan)s has been changed"),
-            pgettext("mail", "What you have of %(plan)s has been changed, from %(day)s."),
+            pgettext("mail", "Your subscription to %(plan)s has been changed from %(day)s."),
         )
     if is_later:
         return (
@@ -205,8 +201,11 @@ def _billed_for_it(occasion: Occasion, subscription: Subscription) -> Rows:
 def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
     if bill is None:
         return pgettext("mail", "You do not need to do anything.")
+    if bill.to_pay_minor <= 0:
+        said = pgettext("mail", "Your next invoice comes on %(day)s, with nothing to pay on it.")
+        return said % {"day": occasion.day(bill.on)}
     return pgettext("mail", "Your next invoice is for %(amount)s and comes on %(day)s.") % {
-        "amount": occasion.sum(max(bill.to_pay_minor, 0), bill.document.currency),
+        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
     }
 
@@ -307,7 +306,9 @@ def canceled(occasion: Occasion) -> Letter:
             else pgettext("mail", "Your subscription to %(plan)s has been canceled.") % named
         ),
         next=_until_when(subscription, is_over=is_over, is_unpaid=bool(invoice)) % named,
-        button=None if is_over else _manage(subscription, pgettext("mail", "Undo the canceling")),
+        button=None
+        if is_over
+        else _manage(subscription, pgettext("mail", "Undo the cancellation")),
         details=tuple((label, value) for label, value in rows if value),
     )
 
@@ -339,7 +340,7 @@ def _until_when(subscription: Subscription, *, is_over: bool, is_unpaid: bool) -
     return pgettext(
         "mail",
         "You have it until %(last)s, and it is not renewed after that. Until then you can undo the "
-        "canceling.",
+        "cancellation.",
     )
 
 
@@ -360,7 +361,7 @@ def cancel_undone(occasion: Occasion) -> Letter:
     return Letter(
         subject=pgettext("mail", "Your subscription to %(plan)s goes on") % named,
         happened=pgettext(
-            "mail", "You have undone the canceling, and your subscription to %(plan)s goes on."
+            "mail", "You have undone the cancellation, and your subscription to %(plan)s goes on."
         )
         % named,
         next=_what_it_costs(occasion, bill),
