@@ -29,6 +29,7 @@ urlpatterns = [
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
     path("demo/", demo),
+    path("demo/mail/", include("billing.demo.mail_urls")),
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),
     path("api/v1/", include("billing.api.urls")),

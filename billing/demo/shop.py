@@ -176,7 +176,9 @@ COUPONS: tuple[dict[str, Any], ...] = (
 METERS = (("cups", "Koppar"), ("kg", "Kilogram"))
 
 # What each role may do, in the words of the permissions: view all of these, and these actions.
-SEEN = "customers catalog ledger tax subscriptions usage invoicing payments dunning events".split()
+SEEN = (
+    "customers catalog ledger tax subscriptions usage invoicing payments dunning mail events"
+).split()
 ROLES: dict[str, tuple[str, ...]] = {
     "Support": (
         "customers.change_customer",
@@ -186,6 +188,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "subscriptions.cancel_subscription",
         "subscriptions.undo_cancel_subscription",
         "invoicing.add_oneoffitem",
+        "mail.send_message",
     ),
     "Bookkeeping": (
         "payments.add_payment",

@@ -26,9 +26,7 @@ def demo(request: HttpRequest) -> HttpResponse:
     seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
     if seller is None:
         raise Http404
-    asked = request.GET.get("language", "")
-    language = asked if asked in LANGUAGES else translation.get_language() or "en"
-    language = language if language in LANGUAGES else "en"
+    language = language_of(request)
     today = clock.today(seller.time_zone)
     with translation.override(language):
         figures = figures_of(seller, today)
@@ -44,6 +42,13 @@ def demo(request: HttpRequest) -> HttpResponse:
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language
     return answer
+
+
+def language_of(request: HttpRequest) -> str:
+    """The language that was asked for, or else the browser's."""
+    asked = request.GET.get("language", "")
+    language = asked if asked in LANGUAGES else translation.get_language() or "en"
+    return language if language in LANGUAGES else "en"
 
 
 def _lead(figures: Figures, language: str) -> dict[str, str]:

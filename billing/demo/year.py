@@ -23,7 +23,7 @@ from billing.demo.story import SEED, Step, Story, pays_after
 from billing.engine.errors import BillingError
 from billing.events import clock
 from billing.events.models import Event
-from billing.events.recorder import record
+from billing.events.recorder import pass_over, record
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
@@ -43,6 +43,8 @@ GRINDER_VAT = [{"category": "S", "rate": "25", "inclusive": True}]
 SATURDAY = 5
 OPENS_AT, CLOSES_AT = time(8), time(18)
 NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
+# So many days before today subscribers, such as mail, hear of.
+DAYS_TOLD = 3
 
 logger = logging.getLogger(__name__)
 
@@ -123,6 +125,8 @@ def play(
         if on_day:
             on_day(day)
         day += timedelta(days=1)
+    # Customers are mailed of the last days: a year's mail would be ten thousand.
+    pass_over(seller.public_id, before=today - timedelta(days=DAYS_TOLD))
     return year.played
 
 

@@ -22,13 +22,14 @@ _CHARGES = (InvoiceLine.Kind.RECURRING, InvoiceLine.Kind.USAGE, InvoiceLine.Kind
 _SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
 
 
-def document_in_words(invoice: Invoice) -> dict[str, Any]:
+def document_in_words(invoice: Invoice, language: str = "") -> dict[str, Any]:
     """Everything that a document shows, in three queries (lines, taxes, letterhead).
 
-    Amounts are written with the currency's decimals, dates in full, both in ``invoice.language``,
-    which must be active (:func:`in_its_language`) since headings are translated too.
+    Amounts are written with the currency's decimals, dates in full, both in ``language`` or else
+    ``invoice.language``, which must be active (:func:`in_its_language`) since headings are
+    translated too.
     """
-    write = Writer(invoice.language, invoice.currency)
+    write = Writer(language or invoice.language, invoice.currency)
     lines = list(invoice.lines.select_related("corrects__invoice").order_by("position"))
     taxes = list(invoice.taxes.order_by("id"))
     shown = [line for line in lines if line.kind not in _SUMMED_UP]
@@ -149,11 +150,16 @@ def _carried(before_minor: int, after_minor: int, write: Writer) -> dict[str, st
     }
 
 
+def explained(line: InvoiceLine, write: Writer) -> str:
+    """Of which days a line is, and why its amount is what it is; empty where all is said."""
+    return " · ".join(filter(None, (_period(line, write), *_reasons(line, write))))
+
+
 def _line(line: InvoiceLine, write: Writer) -> dict[str, Any]:
     return {
         "position": line.position,
         "description": line.description,
-        "explained": " · ".join(filter(None, (_period(line, write), *_reasons(line, write)))),
+        "explained": explained(line, write),
         "quantity": "" if line.quantity is None else write.number(line.quantity),
         "unit_price": "" if line.unit_amount is None else write.unit_price(line.unit_amount),
         "vat": " + ".join(write.percent(Decimal(rate["rate"])) for rate in line.tax),

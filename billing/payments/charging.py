@@ -26,7 +26,8 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
 )
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
-from customers.models import Customer
+from customers.calendar import in_time_of, today_of
+from customers.models import Customer, Seller
 
 # A person looks before a customer is charged more often, whatever asks for it.
 SUCCESSES_AN_HOUR_MAX = 20
@@ -40,6 +41,8 @@ WAITING_CHECK = timedelta(hours=1)
 # Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
 # day on which it is charged again.
 failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
+# Who may forbid a charge when it is about to be made, as of a debt that is disputed.
+vetoes: list[Callable[[Invoice], bool]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -89,7 +92,8 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
-    if not invoice.outstanding_minor or customer.collection != Customer.Collection.AUTOMATIC:
+    is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
+    if not invoice.outstanding_minor or not is_ours_to_charge or any(no(invoice) for no in vetoes):
         release_planned(invoice)
         return None
     if _is_halted(payment, invoice, now, as_of, actor):
@@ -158,7 +162,9 @@ def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment
         # Put back as never asked for, and the gateway knows better.
         payment.move("created")
         payment.allocations.filter(state="planned").update(state="in_flight")
-    if payment.state not in IN_FLIGHT:
+    if payment.state == Payment.State.CANCELED and made.status == "succeeded":
+        _take_late(payment, made, as_of, actor)
+    elif payment.state not in IN_FLIGHT:
         _compare(payment, made, as_of, actor)
     elif lie := contradiction(payment, made):
         _doubt(payment, lie, as_of, actor, is_flagged=True)
@@ -198,13 +204,42 @@ def _compare(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         )
 
 
+def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
+    """Money for what we had given up, such as an order that has run out: it is the customer's.
+
+    It goes to their balance as a payment of its own, once, and a person is told.
+    """
+    known = Payment.objects.filter(gateway=payment.gateway, gateway_id=made.gateway_id)
+    if contradiction(payment, made) or payment.gateway not in gateways.NAMES:
+        _compare(payment, made, as_of, actor)
+        return
+    if known.exists():
+        return
+    late = Payment.objects.create(
+        seller=payment.seller,
+        customer=payment.customer,
+        currency=payment.currency,
+        amount_minor=payment.amount_minor,
+        state=Payment.State.SUCCEEDED,
+        gateway=payment.gateway,
+        gateway_id=made.gateway_id,
+        payment_method=payment.payment_method,
+        received_on=as_of,
+        settled_at=clock.now(),
+    )
+    book(late, [], as_of)
+    tell("payment.kept_as_balance", late, _invoice_of(payment), as_of, actor)
+    reason = f"The gateway took the money after all: {late} has put it on the customer's balance."
+    _flag(payment, reason, as_of, actor)
+
+
 def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
     allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled = []
     for allocation, invoice in zip(allocations, invoices, strict=True):
-        part_minor = min(allocation.amount_minor, invoice.outstanding_minor)
+        part_minor = min(allocation.amount_minor, invoice.payable_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
@@ -370,12 +405,15 @@ def next_wait(attempts: int) -> timedelta | None:
 # Asking what became of it
 
 
-def claim_in_doubt(now: datetime) -> int | None:
-    """Take one payment in flight whose gateway is to be asked now: the call is counted first."""
+def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
+    """Take one payment in flight whose gateway is to be asked now: the call is counted first.
+
+    Of one seller, or of all who have no clock of their own.
+    """
     with transaction.atomic():
         payment = (
             Payment.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(state__in=IN_FLIGHT, next_check_at__lte=now)
+            .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
             .order_by("next_check_at")
             .first()
         )
@@ -399,7 +437,7 @@ def resolve(payment_id: int, actor: str) -> None:
     Raises :class:`GatewayUnavailable` where it cannot be asked.
     """
     payment = Payment.objects.select_related("seller").get(pk=payment_id)
-    as_of, now = clock.today(payment.seller.time_zone), clock.now()
+    as_of, now = today_of(payment.seller), clock.now()
     try:
         gateway = gateways.gateway(payment.gateway)
         made = _ask(gateway, payment)

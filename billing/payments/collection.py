@@ -7,19 +7,28 @@ calls a gateway; so a second sweep, or one that dies, charges nobody twice.
 import logging
 from datetime import date
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.engine.errors import Refused
 from billing.events import clock
+from billing.invoicing.models import Invoice
 from billing.payments import gateways
-from billing.payments.charging import charge, claim_in_doubt, resolve
-from billing.payments.checkout import check_sessions
+from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
+from billing.payments.checkout import check_sessions, expire_session
 from billing.payments.gateways.base import GatewayUnavailable
 from billing.payments.inbox import poll_gateways, process_hooks
-from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
+from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
 from billing.payments.paying_back import check_refunds, send_refunds
-from customers.models import Seller
+from customers.models import Customer, Seller
 
-__all__ = ["collect_due", "poll_gateways", "process_hooks", "resolve_due"]
+__all__ = [
+    "collect_due",
+    "collect_from",
+    "pay_now",
+    "poll_gateways",
+    "process_hooks",
+    "resolve_due",
+]
 
 ACTOR = "system"
 
@@ -33,7 +42,7 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     that cannot be reached ends the sweep: nothing is lost, and the next one tries again.
     """
     count = 0
-    for payment_id in _due(seller, as_of, limit):
+    for payment_id in _due(seller, as_of)[:limit]:
         try:
             count += charge(payment_id, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
@@ -42,10 +51,41 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     return count
 
 
-def _due(seller: Seller, as_of: date, limit: int) -> list[int]:
+def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
+    """Charge at once what is planned for one customer, who has just left another card; how much.
+
+    A page on which an invoice was to be paid is closed first: what was not paid there is charged
+    as well. What is ordered is not: whoever orders pays it on its own page. Raises what the
+    gateway's client raises; the tick goes on then.
+    """
+    ordered = Q(payment__allocations__invoice__order__status="placed")
+    pages = CheckoutSession.objects.filter(
+        customer=customer, kind=CheckoutSession.Kind.PAYMENT, status="open"
+    ).exclude(ordered)
+    for page in pages.select_related("customer__seller", "payment"):
+        expire_session(page, as_of=as_of, actor=actor)
+    due = _due(customer.seller, as_of).filter(customer=customer)
+    return sum(charge(payment_id, as_of=as_of, actor=actor) for payment_id in list(due))
+
+
+def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
+    """Charge the customer's card for an open invoice at once; the payment as it came out.
+
+    Calls the gateway, so no transaction may be open. Raises what :func:`collect_soon` raises,
+    :class:`Refused` ("payment_in_flight") where another worker is at it, and
+    :class:`GatewayUnavailable`; the payment is then planned, and made a little later by itself.
+    """
+    planned = collect_soon(invoice, as_of=as_of, actor=actor)
+    if not charge(planned.pk, as_of=as_of, actor=actor):
+        raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
+    # Where the amount has changed since it was planned, another payment was made for it.
+    asked = Payment.objects.filter(allocations__invoice=invoice)
+    made = asked.exclude(state__in=["planned", "canceled"])
+    return made.select_related("customer", "payment_method").latest("id")
+
+
+def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
     names = [one.name for one in gateways.gateways_for(seller)]
-    if not names:
-        return []
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"
@@ -59,22 +99,23 @@ def _due(seller: Seller, as_of: date, limit: int) -> list[int]:
         planned_on__lte=as_of,
         attention="",
     )
-    return list(planned.order_by("planned_on", "id").values_list("pk", flat=True)[:limit])
+    return planned.order_by("planned_on", "id").values_list("pk", flat=True)
 
 
-def resolve_due(limit: int = 100) -> int:
+def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     """Ask gateways for what is in doubt, and send refunds that wait; how many of all.
 
-    Raises nothing for a gateway that cannot be reached: what it was to be asked is asked later.
+    For one seller, or for all but those with a test clock, whose time is another. Raises nothing
+    for a gateway that cannot be reached: what it was to be asked is asked later.
     """
     count = 0
     try:
-        while count < limit and (payment_id := claim_in_doubt(clock.now())):
+        while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
             count += 1
             resolve(payment_id, ACTOR)
-        count += check_sessions(ACTOR, limit)
-        count += check_refunds(limit)
-        count += send_refunds(limit)
+        count += check_sessions(ACTOR, limit, seller)
+        count += check_refunds(limit, seller)
+        count += send_refunds(limit, seller)
     except GatewayUnavailable as error:
         logger.warning("resolve=stopped reason=%r", error.message)
     return count

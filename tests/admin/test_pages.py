@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -27,7 +28,8 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.mail.models import Message
+from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -44,6 +46,7 @@ MAY: dict[type[Model], str] = {
     AccessAttempt: "",
     AccessLog: "",
     Account: "ac",
+    ApiKey: "",
     BalanceEntry: "",
     Coupon: "ac",
     CouponRedemption: "",
@@ -61,9 +64,11 @@ MAY: dict[type[Model], str] = {
     InvoiceLine: "",
     JobRun: "",
     LogEntry: "",
+    Message: "",
     Meter: "ac",
     NumberSeries: "ac",
     OneOffItem: "d",
+    Order: "",
     Payment: "",
     Plan: "ac",
     Price: "ac",
@@ -74,6 +79,8 @@ MAY: dict[type[Model], str] = {
     TaxRate: "acd",
     Transfer: "",
     UsageRecord: "",
+    WebhookDelivery: "",
+    WebhookEndpoint: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)
@@ -432,7 +439,13 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Overdue invoices": 0,
         "Due today": 0,
         "Open invoices": 1,
+        "Debts with a step today": 0,
+        "Suspended debts": 0,
+        "Stopped debts": 1,
         "Undelivered events": 1,
+        "Mail not sent": 1,
+        "Mail in doubt": 0,
+        "Letters to print": 0,
         "Payments to look at": 0,
         "Parked gateway events": 1,
         "Failed jobs": 1,

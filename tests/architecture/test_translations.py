@@ -11,41 +11,57 @@ CATALOGS = sorted(
     path for place in PLACES for path in ROOT.glob(f"{place}locale/*/LC_MESSAGES/django.po")
 )
 
+WORDS_OF_MAIL = (
+    "billing/mail/composing.py",
+    "billing/mail/words/*.py",
+)
+
 
 @pytest.mark.parametrize("path", CATALOGS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
     """If not: ``.venv/bin/pybabel compile -D django -d <its locale folder> -l sv``."""
     source = read_po(path.open("rb"))
-    said = {m.id: m.string for m in source if m.id and m.string and not m.fuzzy}
+    said = {(m.context, m.id): m.string for m in source if m.id and m.string and not m.fuzzy}
     compiled = read_mo(path.with_suffix(".mo").open("rb"))
-    assert {m.id: m.string for m in compiled if m.id} == said
+    # Babel reads contexts of compiled files as bytes.
+    assert {((m.context or b"").decode() or None, m.id): m.string for m in compiled if m.id} == said
 
 
 @pytest.mark.parametrize(
-    ("context", "code", "pages"),
+    ("place", "context", "code", "pages"),
     [
         (
+            "",
             "document",
             ("billing/invoicing/documents.py", "billing/payments/receipts.py"),
             ("invoicing/document.html", "invoicing/invoice.html", "payments/receipt.html"),
         ),
-        ("demo", ("billing/demo/sights.py", "billing/demo/views.py"), ("demo/demo.html",)),
+        (
+            "",
+            "demo",
+            ("billing/demo/sights.py", "billing/demo/views.py"),
+            ("demo/base.html", "demo/demo.html", "demo/letter.html", "demo/mailbox.html"),
+        ),
+        ("billing/mail/", "mail", WORDS_OF_MAIL, ()),
+        ("portal/", "portal", ("portal/**/*.py",), ("portal/**/*.html",)),
+        ("portal/", "pay", ("portal/**/*.py",), ("portal/**/*.html",)),
     ],
 )
 def test_every_word_is_translated(
-    context: str, code: tuple[str, ...], pages: tuple[str, ...]
+    place: str, context: str, code: tuple[str, ...], pages: tuple[str, ...]
 ) -> None:
-    catalog = read_po((ROOT / "locale/sv/LC_MESSAGES/django.po").open("rb"))
+    catalog = read_po((ROOT / place / "locale/sv/LC_MESSAGES/django.po").open("rb"))
     known = {m.id for m in catalog if m.context == context and m.string}
-    source = "".join((ROOT / name).read_text() for name in code)
-    page = "".join((ROOT / "templates" / name).read_text() for name in pages)
+    source = "".join(path.read_text() for name in code for path in ROOT.glob(name))
+    page = "".join(path.read_text() for name in pages for path in ROOT.glob(f"templates/{name}"))
+    called = rf'pgettext(?:_lazy)?\(\s*"{context}",((?:\s*"[^"]*",?)+)'
     used = {
-        "".join(re.findall(r'"([^"]*)"', arguments))
-        for arguments in re.findall(rf'pgettext\(\s*"{context}",((?:\s*"[^"]*",?)+)', source)
+        "".join(re.findall(r'"([^"]*)"', arguments)) for arguments in re.findall(called, source)
     }
-    said = rf"""\{{% translate (["'])(.+?)\1 context ["']{context}["'] %\}}"""
+    said = rf"""\{{% translate (["'])(.+?)\1 context ["']{context}["'](?: as \w+)? %\}}"""
     used |= {text for _, text in re.findall(said, page)}
-    blocks = re.findall(r"\{% blocktranslate.*?%\}(.*?)\{% endblocktranslate %\}", page, re.S)
+    begun = rf"""\{{% blocktranslate [^%]*context ["']{context}["'] %\}}"""
+    blocks = re.findall(begun + r"(.*?)\{% endblocktranslate %\}", page, re.S)
     used |= {" ".join(re.sub(r"\{\{ (\w+) \}\}", r"%(\1)s", block).split()) for block in blocks}
     assert len(used) > 30
     assert used - known == set()

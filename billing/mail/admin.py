@@ -1,0 +1,170 @@
+from datetime import date
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path
+from unfold.contrib.filters.admin import (
+    ChoicesDropdownFilter,
+    RangeDateFilter,
+    RelatedDropdownFilter,
+)
+from unfold.enums import ActionVariant
+
+from billing.desk import BigReadOnly, PageAction, Panel, label_column, link, link_column
+from billing.mail.actions import let_go, note_arrived, send_again
+from billing.mail.composing import LOGO_ID
+from billing.mail.looks import logo_of
+from billing.mail.models import Message
+from billing.mail.preview import isolated
+from customers.admin import CustomerAdmin
+
+State = Message.State
+COLORS = {
+    "waiting": "info",
+    "sending": "info",
+    "sent": "success",
+    "unclear": "warning",
+    "failed": "danger",
+    "print": "warning",
+    "suppressed": "",
+}
+
+
+class SendAgain(PageAction):
+    name = "send-again"
+    label = "Send again"
+    explanation = (
+        "Writes the mail anew, as things stand now, and sends it within a minute, to the address "
+        "that the customer has now."
+    )
+    permission = "mail.send_message"
+    icon = "send"
+    variant = ActionVariant.PRIMARY
+    is_for_many = True
+
+    def is_offered(self, obj: Message) -> bool:
+        return obj.state in {State.FAILED, State.UNCLEAR, State.SUPPRESSED}
+
+    def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
+        message = send_again(obj, as_of=as_of, actor=actor)
+        return f"Goes to {message.recipient}."
+
+
+class Settle(PageAction):
+    name = "settle"
+    label = "It has been sent"
+    explanation = (
+        "For a mail that the provider shows as delivered, or a letter that is printed and posted."
+    )
+    permission = "mail.send_message"
+    icon = "done_all"
+    is_for_many = True
+
+    def is_offered(self, obj: Message) -> bool:
+        return obj.state in {State.UNCLEAR, State.PRINT}
+
+    def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
+        note_arrived(obj, as_of=as_of, actor=actor)
+        return "Kept as sent."
+
+
+class LetGo(PageAction):
+    name = "let-go"
+    label = "Let it go"
+    explanation = "The customer does not get this mail, and nobody is asked about it any more."
+    permission = "mail.send_message"
+    icon = "block"
+    is_for_many = True
+
+    def is_offered(self, obj: Message) -> bool:
+        return obj.state in {State.FAILED, State.UNCLEAR}
+
+    def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
+        let_go(obj, as_of=as_of, actor=actor)
+        return "It is not sent."
+
+
+MAILS = Panel(
+    "Mail",
+    rows=lambda customer: customer.messages.order_by("-id").defer("text", "html"),
+    columns={
+        "Mail": link,
+        "Kind": lambda message: message.get_kind_display(),
+        "To": lambda message: message.recipient or "on paper",
+        "State": lambda message: message.get_state_display(),
+        "Sent": lambda message: message.sent_at,
+    },
+    list_of=Message,
+    list_by="customer__id__exact",
+)
+CustomerAdmin.extend(panels=[MAILS])
+
+
+@admin.register(Message)
+class MessageAdmin(BigReadOnly):
+    list_display = (
+        "subject_or_kind",
+        "customer_link",
+        "kind",
+        "recipient",
+        "progress",
+        "sent_at",
+        "last_error",
+    )
+    list_filter = (
+        ("state", ChoicesDropdownFilter),
+        ("kind", ChoicesDropdownFilter),
+        ("seller", RelatedDropdownFilter),
+        ("sent_at", RangeDateFilter),
+    )
+    list_select_related = ("customer",)
+    search_fields = (
+        "recipient__istartswith",
+        "customer__name",
+        "public_id__exact",
+        "object__exact",
+    )
+    search_help_text = "An address, a name, or a public id such as inv_…"
+    fields = (
+        ("customer", "recipient"),
+        ("kind", "object"),
+        ("state", "sent_at"),
+        ("attempts", "next_attempt_at"),
+        ("last_error", "language"),
+        ("public_id", "recorded_at"),
+    )
+    readonly_fields = ("public_id", "recorded_at")
+    page_actions = (SendAgain(), Settle(), LetGo())
+    change_form_outer_after_template = "admin/mail/message.html"
+
+    customer_link = link_column("customer", ordering="customer__name")
+    progress = label_column("state", COLORS)
+
+    @admin.display(description="mail", ordering="subject")
+    def subject_or_kind(self, message: Message) -> str:
+        return str(message)
+
+    def get_queryset(self, request: HttpRequest) -> Any:
+        found = super().get_queryset(request)
+        resolved = request.resolver_match
+        is_list = resolved is not None and "object_id" not in resolved.kwargs
+        return found.defer("text", "html") if is_list else found
+
+    def get_urls(self) -> list[URLPattern]:
+        preview = path(
+            "<path:object_id>/preview/",
+            self.admin_site.admin_view(self.preview_view),
+            name="mail_message_preview",
+        )
+        return [preview, *super().get_urls()]
+
+    def preview_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The HTML as it was sent, but for its link, in a frame that can do nothing."""
+        message = self.get_object(request, object_id)
+        if message is None:
+            raise Http404
+        if not self.has_view_permission(request, message):
+            raise PermissionDenied
+        return isolated(message.html, {LOGO_ID: logo_of(message.seller)})

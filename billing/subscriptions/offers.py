@@ -1,0 +1,72 @@
+"""What customers may do with a subscription by themselves. Operators may do more.
+
+A fixed term is kept: who has agreed to one does not cancel it here. What is suspended for a debt is
+not changed or paused to get around it, but it can be canceled.
+"""
+
+from collections.abc import Sequence
+from datetime import date
+
+from billing.engine.errors import Refused
+from billing.subscriptions.models import Subscription
+from catalog.models import Plan, Price
+
+DEEDS = ("change", "coupon", "pause", "resume", "cancel", "undo")
+
+
+def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
+    """Which of :data:`DEEDS` its customer may do on a day."""
+    Status = Subscription.Status
+    if subscription.status in (Status.ENDED, Status.INCOMPLETE):
+        return frozenset()
+    if subscription.ends_on is not None and subscription.ends_on <= as_of:
+        return frozenset()
+    if subscription.cancels_on is not None:
+        return frozenset({"undo"})
+    deeds = set() if subscription.ends_on is not None else {"cancel"}
+    if subscription.status == Status.PAUSED:
+        return frozenset(deeds | {"resume"})
+    if subscription.access != Subscription.Access.NONE:
+        deeds |= {"change", "coupon", "pause"}
+    return frozenset(deeds)
+
+
+def refuse_unless_offered(subscription: Subscription, deed: str, as_of: date) -> None:
+    """Raise :class:`Refused` ("not_offered") for what the customer may not do just now."""
+    if deed not in deeds_of(subscription, as_of):
+        raise Refused(
+            f"{subscription} cannot be changed in this way by its customer as it now stands.",
+            code="not_offered",
+        )
+
+
+def plans_for(subscription: Subscription) -> list[Plan]:
+    """The plans that a subscription can have: its own, and those of its family that are offered.
+
+    Each has its offered prices in the subscription's currency as ``offered``, the first first.
+    """
+    plan = subscription.plan
+    family = Plan.objects.filter(seller=subscription.seller_id, is_active=True).exclude(family="")
+    plans = list(family.filter(family=plan.family).order_by("pk"))
+    if plan not in plans:
+        plans.insert(0, plan)
+    prices = Price.objects.filter(
+        plan__in=plans, currency=subscription.currency, is_active=True
+    ).order_by("position", "id")
+    by_plan: dict[int, list[Price]] = {}
+    for price in prices:
+        by_plan.setdefault(price.plan_id, []).append(price)
+    for each in plans:
+        each.offered = by_plan.get(each.pk, [])  # type: ignore[attr-defined]
+    return [each for each in plans if by_plan.get(each.pk) or each == plan]
+
+
+def counted(prices: Sequence[Price]) -> list[Price]:
+    """The prices whose number of units the customer chooses."""
+    return [
+        price
+        for price in prices
+        if not price.meter
+        and price.billing != Price.Billing.ONCE
+        and price.model != Price.Model.FLAT
+    ]

@@ -1,0 +1,192 @@
+"""Subscriptions as their customer sees them, any number in a constant number of queries."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+
+from django.utils.translation import pgettext
+
+from billing.engine import pricing
+from billing.engine.bill import Item
+from billing.engine.metering import Usage
+from billing.engine.periods import Period, period_of
+from billing.subscriptions.agreements import Contract, load_contracts
+from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.usage.actions import load_usage
+from billing.usage.models import Meter
+from catalog.models import Price
+from portal.words import State, free_units_of, price_of, state_of_subscription, units_of, writer
+
+
+@dataclass(frozen=True, slots=True)
+class UsageBar:
+    """How much of a meter is used in this period, beside what the price includes of it."""
+
+    name: str
+    used: str
+    included: str
+    steps: str
+    value: int
+    maximum: int
+
+    @property
+    def is_over(self) -> bool:
+        return bool(self.maximum) and self.value > self.maximum
+
+
+@dataclass(slots=True)
+class Card:
+    """A subscription in words. ``sentence`` says what happens next, and when."""
+
+    subscription: Subscription
+    state: State
+    price: str
+    sentence: str
+    parts: list[str] = field(default_factory=list)
+    usage: list[UsageBar] = field(default_factory=list)
+    coupons: list[str] = field(default_factory=list)
+
+    @property
+    def is_over(self) -> bool:
+        return self.subscription.status == Subscription.Status.ENDED
+
+
+def cards_of(subscriptions: Sequence[Subscription], as_of: date) -> list[Card]:
+    """A card for each subscription, whose plan has been read with it."""
+    ids = [subscription.pk for subscription in subscriptions]
+    if not ids:
+        return []
+    contracts, usages = load_contracts(ids), load_usage(ids)
+    seller = subscriptions[0].seller_id
+    meters = dict(Meter.objects.filter(seller=seller).values_list("code", "name"))
+    coupons = _coupons(ids)
+    return [
+        _card(
+            subscription,
+            contracts[subscription.pk],
+            usages.get(subscription.pk, {}),
+            meters,
+            coupons.get(subscription.pk, []),
+            as_of,
+        )
+        for subscription in subscriptions
+    ]
+
+
+def items_on(contract: Contract, on: date) -> list[Item]:
+    """What is agreed to on a day, without what is paid once."""
+    return [
+        item
+        for item in contract.agreement.items
+        if item.start <= on
+        and (item.end is None or on < item.end)
+        and item.price.billing != Price.Billing.ONCE
+    ]
+
+
+def period_on(contract: Contract, on: date) -> Period:
+    """The period that a day belongs to; of a trial, the trial."""
+    agreement = contract.agreement
+    if on < agreement.paid_from:
+        days = (agreement.paid_from - agreement.start).days
+        return Period(agreement.start, agreement.paid_from, days)
+    return period_of(agreement.cycles, on)
+
+
+def _card(
+    subscription: Subscription,
+    contract: Contract,
+    usage: Mapping[str, Usage],
+    meters: Mapping[str, str],
+    coupons: list[str],
+    as_of: date,
+) -> Card:
+    items = items_on(contract, as_of)
+    period = period_on(contract, max(as_of, subscription.starts_on))
+    plan = subscription.plan
+    parts = [(item.price, item.quantity) for item in items]
+    return Card(
+        subscription,
+        state_of_subscription(subscription, as_of),
+        price_of(plan, parts, subscription.currency) if items else "",
+        _sentence(subscription, contract, period, as_of),
+        [_part(item, contract, subscription.currency) for item in items if _is_counted(item)],
+        [
+            _bar(item.price, subscription.currency, usage, meters, period)
+            for item in items
+            if item.price.meter is not None
+        ],
+        coupons,
+    )
+
+
+def _sentence(subscription: Subscription, contract: Contract, period: Period, as_of: date) -> str:
+    """What happens next to a subscription, in one sentence."""
+    day = writer(subscription.currency).day
+    if subscription.ends_on is not None and subscription.ends_on <= as_of:
+        return pgettext("portal", "It ended on %(day)s.") % {"day": day(subscription.ends_on)}
+    if subscription.ends_on is not None:
+        return pgettext("portal", "It ends on %(day)s, and does not renew.") % {
+            "day": day(subscription.ends_on)
+        }
+    if subscription.status == Subscription.Status.PAUSED:
+        ends = [
+            pause.end
+            for pause in contract.agreement.pauses
+            if pause.start <= as_of and (pause.end is None or as_of < pause.end)
+        ]
+        if ends and ends[0] is not None:
+            return pgettext("portal", "It goes on by itself on %(day)s.") % {"day": day(ends[0])}
+        return pgettext("portal", "It waits until you resume it, and costs nothing meanwhile.")
+    if as_of < subscription.paid_from:
+        return pgettext("portal", "Free until %(day)s, then it costs what it says above.") % {
+            "day": day(subscription.paid_from)
+        }
+    return pgettext("portal", "It renews on %(day)s.") % {"day": day(period.end)}
+
+
+def _is_counted(item: Item) -> bool:
+    return item.price.meter is None and item.price.model != Price.Model.FLAT
+
+
+def _part(item: Item, contract: Contract, currency: str) -> str:
+    """``5 × Coffee drinkers``."""
+    terms = contract.terms[item.price.ref]
+    name = terms.price.name or terms.price.plan.name
+    return f"{writer(currency).number(item.quantity)} × {name}"
+
+
+def _bar(
+    price: pricing.Price,
+    currency: str,
+    usage: Mapping[str, Usage],
+    meters: Mapping[str, str],
+    period: Period,
+) -> UsageBar:
+    assert price.meter is not None
+    known = usage.get(price.meter)
+    used = known.total(period.start, period.end) if known else Decimal(0)
+    included = free_units_of(price)
+    write = writer(currency)
+    return UsageBar(
+        name=meters.get(price.meter) or price.meter,
+        used=write.number(used.normalize()),
+        included=write.number(included) if included else "",
+        steps=" · ".join(units_of(price, currency)),
+        value=max(int(used), 0),
+        maximum=int(included or 0),
+    )
+
+
+def _coupons(ids: Sequence[int]) -> dict[int, list[str]]:
+    """The coupons that still take something off, by subscription."""
+    found: dict[int, list[str]] = {}
+    live = CouponRedemption.objects.filter(
+        subscription__in=ids, is_spent=False, removed_on__isnull=True
+    ).select_related("coupon")
+    for redemption in live:
+        coupon = redemption.coupon
+        assert redemption.subscription_id is not None
+        found.setdefault(redemption.subscription_id, []).append(coupon.name or coupon.code)
+    return found

@@ -1,0 +1,66 @@
+"""What a customer does to a subscription: seen before it is done, and done once.
+
+A page shows what :func:`seen_of` answers; its button comes back with the amount of today that was
+shown, and :func:`do` does the same for that amount or not at all.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from billing.engine.errors import Refused
+from billing.invoicing.changes import Changed, Preview, bill_after, preview
+from billing.invoicing.models import Invoice
+from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import refuse_unless_offered
+from portal.limits import once
+from portal.visits import Visit
+
+type Change = Callable[[], Subscription]
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """A change that is still to be made, and the name by which it is offered."""
+
+    name: str
+    subscription: Subscription
+    change: Change
+
+    def offered(self, visit: Visit) -> Subscription:
+        """The change, refused where the customer may not make it as things stand."""
+        self.subscription.refresh_from_db()
+        refuse_unless_offered(self.subscription, self.name, visit.as_of)
+        return self.change()
+
+
+def seen_of(deed: Deed, visit: Visit) -> Preview:
+    """What it would come to. Raises what the change raises; nothing is kept."""
+    return preview(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
+
+
+def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:
+    """Make a change and bill what it makes due, for the amount that was seen.
+
+    Raises :class:`Refused` ("form_already_sent", "amount_changed"), and what the change raises.
+    """
+
+    def done() -> Changed:
+        changed = bill_after(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
+        if str(to_pay_minor(changed.documents)) != seen:
+            raise Refused(
+                "What it comes to has changed since the page was opened. Look at it again.",
+                code="amount_changed",
+            )
+        return changed
+
+    return once(visit.customer, key, done, now=visit.now)
+
+
+def to_pay_minor(documents: Sequence[Invoice]) -> int:
+    """What documents of today ask for in minor units; below zero for what comes back."""
+    return sum(
+        -document.total_minor
+        if document.kind == Invoice.Kind.CREDIT_NOTE
+        else document.amount_due_minor
+        for document in documents
+    )

@@ -1,0 +1,121 @@
+"""What is asked of a customer before a subscription is changed."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import pgettext, pgettext_lazy
+
+from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import counted
+from catalog.models import Plan, Price
+
+UNITS_MAX = 100_000
+PAUSE_DAYS_MAX = 366
+
+
+class ChangeForm(forms.Form):
+    """Which plan, how many units of what is counted in it, and from when."""
+
+    plan = forms.ChoiceField(widget=forms.RadioSelect)
+    when = forms.ChoiceField(choices=[("now", ""), ("period_end", "")], required=False)
+
+    def __init__(
+        self, subscription: Subscription, plans: list[Plan], had: Mapping[str, Decimal], data: Any
+    ):
+        super().__init__(data)
+        self.subscription, self.plans, self.had = subscription, plans, had
+        self.fields["plan"].choices = [(plan.public_id, plan.name) for plan in plans]  # type: ignore[attr-defined]
+        self.chosen = next(
+            (plan for plan in plans if plan.public_id == data.get("plan")), subscription.plan
+        )
+        self.counted: list[Price] = counted(getattr(self._of_plans(), "offered", []))
+        for number, price in enumerate(self.counted):
+            self.fields[f"quantity-{number}"] = self._quantity_field(price)
+
+    def _of_plans(self) -> Plan:
+        return next(plan for plan in self.plans if plan.pk == self.chosen.pk)
+
+    def _quantity_field(self, price: Price) -> forms.IntegerField:
+        initial = int(self.had.get(price.code, price.quantity)) or 1
+        return forms.IntegerField(
+            label=price.name or price.plan.name,
+            min_value=1,
+            max_value=UNITS_MAX,
+            required=False,
+            initial=initial,
+            error_messages={
+                "invalid": pgettext_lazy("portal", "Write a whole number."),
+                "min_value": pgettext_lazy("portal", "At least one is needed."),
+                "max_value": pgettext_lazy("portal", "That is more than can be ordered here."),
+            },
+            widget=forms.NumberInput(
+                attrs={"class": "narrow", "inputmode": "numeric", "value": initial}
+            ),
+        )
+
+    @property
+    def quantities(self) -> dict[str, Decimal]:
+        """By price code, what is asked for, and what there is where nothing was written."""
+        return {
+            price.code: Decimal(
+                self.cleaned_data.get(f"quantity-{number}")
+                or self.fields[f"quantity-{number}"].initial
+            )
+            for number, price in enumerate(self.counted)
+        }
+
+    def is_same(self) -> bool:
+        """Whether it asks for what there is already."""
+        return self.chosen.pk == self.subscription.plan_id and all(
+            self.had.get(code) == quantity for code, quantity in self.quantities.items()
+        )
+
+
+class CouponForm(forms.Form):
+    code = forms.CharField(
+        label=pgettext_lazy("portal", "Discount code"),
+        max_length=80,
+        error_messages={"required": pgettext_lazy("portal", "Write the code.")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
+        ),
+    )
+
+
+class PauseForm(forms.Form):
+    """Until a day, or until it is resumed."""
+
+    length = forms.ChoiceField(choices=[("open", ""), ("until", "")])
+    until = forms.DateField(required=False)
+
+    def __init__(self, as_of: date, data: Any):
+        super().__init__(data)
+        self.as_of = as_of
+
+    def clean(self) -> dict[str, Any]:
+        asked = super().clean() or self.cleaned_data
+        if asked.get("length") == "open":
+            asked["until"] = None
+            return asked
+        until = asked.get("until")
+        if until is None or until <= self.as_of:
+            self.add_error("until", pgettext("portal", "Choose a day after today."))
+        elif until > self.as_of + timedelta(days=PAUSE_DAYS_MAX):
+            self.add_error("until", pgettext("portal", "Choose a day within a year."))
+        return asked
+
+
+class CancelForm(forms.Form):
+    """Why, if they like to say."""
+
+    REASONS = {
+        "too_expensive": pgettext_lazy("portal", "It costs too much"),
+        "not_used": pgettext_lazy("portal", "I use it too little"),
+        "missing": pgettext_lazy("portal", "Something is missing"),
+        "other_service": pgettext_lazy("portal", "I have found something else"),
+        "other": pgettext_lazy("portal", "Something else"),
+    }
+    reason = forms.ChoiceField(choices=[*REASONS.items()], required=False)

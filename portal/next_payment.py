@@ -1,0 +1,137 @@
+"""The next payment, and what a change comes to, in the lines that pages show."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils.translation import pgettext
+
+from billing.engine.errors import BillingError
+from billing.invoicing.changes import Preview, SeenBill, next_bill
+from billing.invoicing.documents import explained
+from billing.invoicing.models import Invoice, InvoiceLine
+from billing.payments.models import PaymentMethod
+from billing.subscriptions.models import Subscription
+from portal.visits import Visit
+from portal.words import way_of_paying, writer
+
+_SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A line of a bill that has not been issued: what, why so much, and how much."""
+
+    what: str
+    whys: list[str]
+    amount: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of *today, next invoice, after that*: its day, its amount, and the lines behind it."""
+
+    when: str
+    day: str
+    amount: str
+    reasons: list[Reason]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class NextPayment:
+    """``Next payment 199,00 kr on 3 March 2026 with Visa ···· 4242``, and what it is for."""
+
+    amount: str
+    day: str
+    sentence: str
+    reasons: list[Reason]
+
+
+def next_payment_of(
+    visit: Visit, method: PaymentMethod | None, subscription: Subscription | None = None
+) -> NextPayment | None:
+    """The next document that asks for money, of a customer or one subscription; None without one.
+
+    Usage that is still to come is not in it.
+    """
+    try:
+        bill = next_bill(
+            visit.customer, as_of=visit.as_of, actor=visit.actor, subscription=subscription
+        )
+    except BillingError:
+        return None  # What cannot be billed is on the operator's desk; here nothing is promised.
+    if bill is None or bill.to_pay_minor <= 0:
+        return None
+    write = writer(bill.document.currency)
+    amount, day = write.money(bill.to_pay_minor), write.day(bill.on)
+    said = {"amount": amount, "day": day, "way": way_of_paying(visit.customer, method)}
+    sentence = pgettext("portal", "Next payment %(amount)s on %(day)s %(way)s.") % said
+    return NextPayment(amount, day, sentence, reasons_of(bill))
+
+
+def lines_of(seen: Preview) -> list[Line]:
+    """A preview as *today, next invoice, after that*; always all three."""
+    upcoming = list(seen.upcoming[:2])
+    return [
+        _today(seen),
+        _later(pgettext("portal", "Next invoice"), upcoming[:1]),
+        _later(pgettext("portal", "After that"), upcoming[1:]),
+    ]
+
+
+def reasons_of(bill: SeenBill) -> list[Reason]:
+    """The lines of a bill as its reader would see them on the document; their sum is what is paid.
+
+    A credit note's lines say what comes back, so that here they take away.
+    """
+    document = bill.document
+    write = writer(document.currency)
+    sign = -1 if document.kind == Invoice.Kind.CREDIT_NOTE else 1
+    rows = [
+        (line.description, whys_of(explained(line, write)), line.amount_minor)
+        for line in bill.lines
+        if line.kind not in _SUMMED_UP
+    ]
+    rows.append((pgettext("portal", "Discount"), [], -document.discount_minor))
+    rest_minor = document.total_minor - document.rounding_minor - sum(row[2] for row in rows)
+    rows += [
+        (pgettext("portal", "VAT"), [], rest_minor),
+        (pgettext("portal", "Rounding"), [], document.rounding_minor),
+        (pgettext("portal", "What you have with us"), [], -document.credit_applied_minor),
+    ]
+    return [Reason(what, whys, write.money(sign * minor)) for what, whys, minor in rows if minor]
+
+
+def _today(seen: Preview) -> Line:
+    write = writer(seen.subscription.currency)
+    label = pgettext("portal", "Today")
+    minor = seen.to_pay_today_minor
+    reasons = [reason for bill in seen.today for reason in reasons_of(bill)]
+    if minor >= 0:
+        return Line(label, "", write.money(minor), reasons)
+    is_refund = any(bill.document.credit_to == "refund" for bill in seen.today)
+    note = (
+        pgettext("portal", "It is paid back to you.")
+        if is_refund
+        else pgettext("portal", "You get it back: it lowers what you owe, or pays what comes.")
+    )
+    return Line(label, "", write.money(minor), reasons, note)
+
+
+def _later(label: str, bills: Sequence[SeenBill]) -> Line:
+    if not bills:
+        return Line(label, "", pgettext("portal", "Nothing"), [])
+    (bill,) = bills
+    write = writer(bill.document.currency)
+    return Line(label, write.day(bill.on), write.money(bill.to_pay_minor), reasons_of(bill))
+
+
+def whys_of(said: str) -> list[str]:
+    """What a document says of a line in one row, here one below the other."""
+    return [why for why in said.split(" · ") if why]
+
+
+def day_of(on: date) -> str:
+    """A day written out in the active language."""
+    return writer("SEK").day(on)

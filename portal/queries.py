@@ -1,0 +1,109 @@
+"""What customers ask first: what they owe, what they have with us, how they pay."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+
+from billing.engine.money import EXPONENTS
+from billing.invoicing.models import CustomerBalance, Invoice
+from billing.payments.models import PaymentAllocation, PaymentMethod
+from billing.subscriptions.models import Subscription
+from customers.models import Customer
+
+SHOWN_MAX = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What is owed in one currency, in minor units, and the open invoices that it is the sum of."""
+
+    currency: str
+    owed_minor: int
+    invoices: list[Invoice]
+
+    def first_due_on(self) -> date:
+        return min(invoice.due_on for invoice in self.invoices)
+
+
+def documents_of(customer: Customer) -> QuerySet[Invoice]:
+    """What has been issued to a customer, newest first, with ``is_in_flight`` beside each."""
+    under_way = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), state="in_flight")
+    return (
+        Invoice.objects.filter(customer=customer)
+        .exclude(status=Invoice.Status.DRAFT)
+        .annotate(is_in_flight=Exists(under_way))
+        .order_by("-pk")
+    )
+
+
+def matching(documents: QuerySet[Invoice], asked: str) -> QuerySet[Invoice]:
+    """Those whose number has the text, whose total it is, or whose year; all for an empty text."""
+    asked = asked.replace("\0", "").strip()
+    if not asked:
+        return documents
+    plain = re.sub(r"\s|kr|sek|eur|[€$£]", "", asked.lower())
+    found = Q(number__icontains=asked)
+    if re.fullmatch(r"(19|20)[0-9]{2}", plain):
+        found |= Q(issued_on__year=int(plain))
+    if amount := re.fullmatch(r"([0-9]{1,12})(?:[.,]([0-9]{1,4}))?", plain):
+        found |= _of_amount(int(amount[1]), amount[2])
+    return documents.filter(found)
+
+
+def _of_amount(whole: int, decimals: str | None) -> Q:
+    """Documents with this total, or without decimals with these whole units, in any currency."""
+    found = Q(pk__in=[])
+    for places in set(EXPONENTS.values()):
+        first, unit = whole * 10**places, 10**places
+        if decimals is None:
+            total = Q(total_minor__gte=first, total_minor__lt=first + unit)
+        elif len(decimals) <= places:
+            total = Q(total_minor=first + int(decimals.ljust(places, "0")))
+        else:
+            continue
+        codes = [code for code, digits in EXPONENTS.items() if digits == places]
+        found |= total & Q(currency__in=codes)
+    return found
+
+
+def debts_of(customer: Customer) -> list[Debt]:
+    """What a customer owes, a currency each, what is due first at the top."""
+    open_ones = documents_of(customer).filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    by_currency: dict[str, list[Invoice]] = {}
+    for invoice in open_ones.order_by("due_on", "pk"):
+        if invoice.outstanding_minor:
+            by_currency.setdefault(invoice.currency, []).append(invoice)
+    return [
+        Debt(currency, sum(invoice.outstanding_minor for invoice in invoices), invoices)
+        for currency, invoices in by_currency.items()
+    ]
+
+
+def balances_of(customer: Customer) -> list[CustomerBalance]:
+    """What a customer has with us, by currency."""
+    return list(
+        CustomerBalance.objects.filter(customer=customer, balance_minor__gt=0).order_by("currency")
+    )
+
+
+def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
+    """A customer's subscriptions, what has ended last."""
+    is_over = Case(
+        When(status=Subscription.Status.ENDED, then=Value(1)),
+        default=Value(0),
+        output_field=IntegerField(),
+    )
+    return list(
+        Subscription.objects.filter(customer=customer)
+        .select_related("plan", "seller")
+        .annotate(is_over=is_over)
+        .order_by("is_over", "-pk")[:SHOWN_MAX]
+    )
+
+
+def usable_method(customer: Customer) -> PaymentMethod | None:
+    """The card that is charged next, if there is one that works."""
+    return PaymentMethod.objects.usable().filter(customer=customer).first()

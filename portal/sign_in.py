@@ -1,0 +1,65 @@
+"""Asking for a link to sign in with. What is answered, and what is done, tells nobody who is known.
+
+The link itself is made by whoever writes the mail: no token is in an event.
+"""
+
+from datetime import date, datetime, timedelta
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.events.recorder import record
+from customers.calendar import today_of
+from customers.links import LIVES
+from customers.models import AccessLink, Customer, Seller
+from portal.limits import may_try
+from portal.models import Attempt
+
+# As many in the time that a link lives: whoever is told to wait has one that works in the mail
+# already, so nobody can keep anybody out by asking in their name.
+ADDRESS_TIMES, ADDRESS_WITHIN = 4, LIVES[AccessLink.Purpose.SIGN_IN]
+NETWORK_TIMES, NETWORK_WITHIN = 30, timedelta(hours=1)
+# One person is hardly a customer of more sellers in one house.
+CUSTOMERS_MAX = 10
+
+
+def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | None = None) -> int:
+    """Have a link mailed to each customer with an address, of one seller or of all; how many.
+
+    What came of it is not for the one who asked. Raises :class:`Refused` ("too_many_attempts")
+    for a network that asks too often, whatever the address.
+    """
+    address = address.strip().lower()
+    if not may_try(
+        Attempt.Kind.NETWORK, network, times=NETWORK_TIMES, within=NETWORK_WITHIN, now=now
+    ):
+        raise Refused(
+            "Too many links were asked for from your network. Wait an hour, then try again.",
+            code="too_many_attempts",
+        )
+    is_counted = may_try(
+        Attempt.Kind.ADDRESS, address, times=ADDRESS_TIMES, within=ADDRESS_WITHIN, now=now
+    )
+    customers = Customer.objects.filter(email__iexact=address).select_related("seller")
+    if seller is not None:
+        customers = customers.filter(seller=seller)
+    found = list(customers.order_by("pk")[:CUSTOMERS_MAX])
+    _record(found if is_counted else [], now.date())
+    return len(found) if is_counted else 0
+
+
+@transaction.atomic
+def _record(customers: list[Customer], day: date) -> None:
+    """An event for each customer; for nobody the same work, and nothing left of it."""
+    for customer in customers:
+        _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))
+    if not customers:
+        with transaction.atomic():
+            _record_one("", "", day)
+            transaction.set_rollback(True)
+
+
+def _record_one(seller: str, subject: str, day: date) -> None:
+    record(
+        "portal.sign_in_requested", seller=seller, subject=subject, occurred_on=day, actor="portal"
+    )

@@ -1,0 +1,107 @@
+"""What a customer may change of themselves."""
+
+from django import forms
+from django.conf import settings
+from django.contrib import messages
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import translation
+from django.utils.translation import pgettext, pgettext_lazy
+from django.views.decorators.http import require_http_methods
+
+from billing.engine.errors import BillingError
+from customers.details import change_details, tidy_vat_number
+from customers.models import LANGUAGES, Customer
+from portal.refusals import sentence_of
+from portal.visits import Visit, for_customers, show_to
+from portal.words import writer
+
+A_YEAR_SECONDS = 365 * 24 * 3600
+
+
+class DetailsForm(forms.Form):
+    """The fields of :func:`change_details`; the VAT number of companies alone."""
+
+    name = forms.CharField(
+        label=pgettext_lazy("portal", "Name on the invoice"),
+        max_length=200,
+        error_messages={"required": pgettext_lazy("portal", "An invoice needs a name.")},
+        widget=forms.TextInput(attrs={"autocomplete": "name"}),
+    )
+    address_line1 = forms.CharField(
+        label=pgettext_lazy("portal", "Address"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "address-line1"}),
+    )
+    address_line2 = forms.CharField(
+        label=pgettext_lazy("portal", "Second line of the address"),
+        max_length=200,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "address-line2"}),
+    )
+    postal_code = forms.CharField(
+        label=pgettext_lazy("portal", "Postal code"),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "postal-code"}),
+    )
+    city = forms.CharField(
+        label=pgettext_lazy("portal", "Town"),
+        max_length=100,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "address-level2"}),
+    )
+    vat_number = forms.CharField(
+        label=pgettext_lazy("portal", "VAT number"),
+        help_text=pgettext_lazy("portal", "With its country, such as SE556677889901."),
+        max_length=20,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+    language = forms.ChoiceField(
+        label=pgettext_lazy("portal", "Language of invoices and mail"), choices=LANGUAGES
+    )
+
+    def __init__(self, customer: Customer, data: object = None):
+        values = {name: getattr(customer, name) for name in self.base_fields}
+        super().__init__(data, initial=values)  # type: ignore[arg-type]
+        self.customer = customer
+        if not customer.is_business:
+            del self.fields["vat_number"]
+
+    def clean_vat_number(self) -> str:
+        number: str = self.cleaned_data["vat_number"]
+        try:
+            return number and tidy_vat_number(number, str(self.customer.country))
+        except BillingError as error:
+            raise ValidationError(sentence_of(error)) from error
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@for_customers
+def details(request: HttpRequest, visit: Visit) -> HttpResponse:
+    customer = visit.customer
+    form = DetailsForm(customer, request.POST if request.method == "POST" else None)
+    if form.is_valid():
+        change_details(customer, as_of=visit.as_of, actor=visit.actor, **form.cleaned_data)
+        return _saved(request, form.cleaned_data["language"])
+    context = {
+        "form": form,
+        "country": writer("SEK").country(str(customer.country)),
+        "fixed": customer,
+    }
+    status = 422 if form.is_bound else 200
+    return show_to(request, visit, "portal/details.html", context, section="details", status=status)
+
+
+def _saved(request: HttpRequest, language: str) -> HttpResponse:
+    """Back to the page, which speaks the chosen language from now on."""
+    with translation.override(language):
+        messages.success(request, pgettext("portal", "Saved. Later invoices say so."))
+    response = HttpResponseRedirect(reverse("portal:details"))
+    response.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME, language, max_age=A_YEAR_SECONDS, samesite="Lax"
+    )
+    return response

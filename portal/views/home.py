@@ -1,0 +1,63 @@
+"""The first page: what do I owe, what do I have, when is the next payment."""
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_safe
+
+from billing.payments.models import PaymentMethod
+from customers.models import Customer
+from portal.cards import cards_of
+from portal.next_payment import next_payment_of
+from portal.queries import Debt, balances_of, debts_of, subscriptions_of, usable_method
+from portal.visits import Visit, for_customers, show_to
+from portal.words import name_of_method, state_of_invoice, writer
+
+
+@require_safe
+@for_customers
+def home(request: HttpRequest, visit: Visit) -> HttpResponse:
+    method = usable_method(visit.customer)
+    cards = cards_of(subscriptions_of(visit.customer), visit.as_of)
+    context = {
+        "debts": [_debt(debt, visit, method) for debt in debts_of(visit.customer)],
+        "balances": [
+            writer(balance.currency).money(balance.balance_minor)
+            for balance in balances_of(visit.customer)
+        ],
+        "cards": [card for card in cards if not card.is_over],
+        "ended": [card for card in cards if card.is_over],
+        "next": next_payment_of(visit, method),
+        "has_usage": any(card.usage for card in cards if not card.is_over),
+    }
+    return show_to(request, visit, "portal/home.html", context, section="home")
+
+
+def _debt(debt: Debt, visit: Visit, method: PaymentMethod | None) -> dict[str, Any]:
+    """What is owed in one currency, by when, and the one invoice that is paid first."""
+    write = writer(debt.currency)
+    first = debt.invoices[0]
+    is_late = first.due_on < visit.as_of
+    is_ours = visit.customer.collection == Customer.Collection.AUTOMATIC
+    if is_late:
+        sentence = pgettext("portal", "Was to be paid by %(day)s.")
+    elif is_ours and method is not None:
+        sentence = pgettext("portal", "Is taken from %(method)s. You need not do anything.")
+    else:
+        sentence = pgettext("portal", "To be paid by %(day)s.")
+    said = {"day": write.day(first.due_on)}
+    if method is not None:
+        said["method"] = name_of_method(method)
+    return {
+        "amount": write.money(debt.owed_minor),
+        "sentence": sentence % said,
+        "is_late": is_late,
+        "first": first,
+        "state": state_of_invoice(first, visit.as_of, is_in_flight=_is_in_flight(first)),
+        "count": len(debt.invoices),
+    }
+
+
+def _is_in_flight(invoice: Any) -> bool:
+    return bool(invoice.is_in_flight)

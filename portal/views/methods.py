@@ -1,0 +1,117 @@
+"""The cards that a customer has left with us."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.engine.errors import BillingError
+from billing.payments import methods as cards
+from billing.payments.gateways import gateways_for
+from billing.payments.models import PaymentMethod
+from customers.models import Customer
+from portal.paying import way_to_add_card
+from portal.refusals import sentence_of
+from portal.visits import Visit, for_customers, show_to
+from portal.words import State, name_of_method, writer
+
+
+@require_safe
+@for_customers
+def methods(request: HttpRequest, visit: Visit) -> HttpResponse:
+    found = PaymentMethod.objects.filter(customer=visit.customer, retired_at__isnull=True)
+    context = {
+        "methods": [_row(method, visit) for method in found.order_by("-is_default", "-pk")],
+        "is_charged": cards.is_charged(visit.customer),
+        "pays_by_invoice": visit.customer.collection == Customer.Collection.INVOICE,
+        "can_add": bool(gateways_for(visit.seller)),
+    }
+    return show_to(request, visit, "portal/methods.html", context, section="methods")
+
+
+@require_POST
+@for_customers
+def add(request: HttpRequest, visit: Visit) -> HttpResponse:
+    """Send the customer to the gateway's page, where a card is left."""
+    try:
+        return way_to_add_card(request, visit)
+    except BillingError as error:
+        messages.error(request, sentence_of(error))
+        return HttpResponseRedirect(reverse("portal:methods"))
+
+
+@require_POST
+@for_customers
+def make_default(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    method = _own(visit, public_id)
+    said = pgettext("portal", "From now on %(method)s is charged.")
+    return _done(
+        request,
+        lambda: cards.make_default(method, as_of=visit.as_of, actor=visit.actor),
+        said % {"method": name_of_method(method)},
+    )
+
+
+@require_POST
+@for_customers
+def remove(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    method = _own(visit, public_id)
+    said = pgettext("portal", "%(method)s is removed.")
+    return _done(
+        request,
+        lambda: cards.remove(method, as_of=visit.as_of, actor=visit.actor),
+        said % {"method": name_of_method(method)},
+    )
+
+
+@require_POST
+@for_customers
+def charge_from_now_on(request: HttpRequest, visit: Visit) -> HttpResponse:
+    return _done(
+        request,
+        lambda: cards.charge_from_now_on(visit.customer, as_of=visit.as_of, actor=visit.actor),
+        pgettext("portal", "From now on your card pays your invoices."),
+    )
+
+
+def _own(visit: Visit, public_id: str) -> PaymentMethod:
+    """A card of the customer's. Raises Http404 for all others."""
+    found = PaymentMethod.objects.filter(customer=visit.customer, public_id=public_id).first()
+    if found is None:
+        raise Http404
+    return found
+
+
+def _done(request: HttpRequest, do: Callable[[], object], said: str) -> HttpResponse:
+    try:
+        do()
+    except BillingError as error:
+        messages.error(request, sentence_of(error))
+    else:
+        messages.success(request, said)
+    return HttpResponseRedirect(reverse("portal:methods"))
+
+
+def _row(method: PaymentMethod, visit: Visit) -> dict[str, Any]:
+    return {
+        "public_id": method.public_id,
+        "name": name_of_method(method),
+        "expires": writer("SEK").day(method.expires_on) if method.expires_on else "",
+        "is_default": method.is_default,
+        "is_refused": bool(method.refused_code),
+        "state": _state(method, visit),
+    }
+
+
+def _state(method: PaymentMethod, visit: Visit) -> State | None:
+    if method.refused_code:
+        return State("failed", pgettext("portal", "No longer accepted"))
+    if method.expires_on is not None and method.expires_on < visit.as_of:
+        return State("failed", pgettext("portal", "Expired"))
+    if method.is_default:
+        return State("paid", pgettext("portal", "Is charged"))
+    return None

@@ -1,0 +1,184 @@
+"""The way in: by a mailed link, which is pressed once more here, and the way out."""
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext, pgettext_lazy
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods, require_POST
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.staff import client_address
+from customers.links import Purpose, read_link, use_link
+from customers.models import AccessLink, Customer, Seller
+from portal.pages import in_language_of, show
+from portal.sign_in import ask_for_link
+from portal.visits import Visit, begin, end, visit_of
+
+ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
+LINK_STATUS = {"link_unknown": 404, "link_expired": 410, "link_used": 410}
+
+
+class AddressForm(forms.Form):
+    email = forms.EmailField(
+        label=pgettext_lazy("portal", "E-mail address"),
+        max_length=254,
+        error_messages={
+            "required": pgettext_lazy("portal", "Write the address that your invoices go to."),
+            "invalid": pgettext_lazy("portal", "Write an address such as name@example.com."),
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
+    )
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if not email.isprintable():
+            raise ValidationError(self.fields["email"].error_messages["invalid"])
+        return email
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+def sign_in(request: HttpRequest) -> HttpResponse:
+    """Ask for an address, and answer every address alike; who is signed in goes on."""
+    visit = visit_of(request)
+    if request.method != "POST" and visit is not None and not visit.only:
+        return HttpResponseRedirect(_home_of(visit))
+    seller = _seller_asked_for(request)
+    with in_language_of(request):
+        form = AddressForm(request.POST if request.method == "POST" else None)
+        context = {"form": form, "seller_asked": request.GET.get("seller", "") if seller else ""}
+        if not form.is_valid():
+            status = 422 if form.is_bound else 200
+            return show(request, "portal/sign_in.html", context, seller=seller, status=status)
+        return _sent(request, form.cleaned_data["email"], seller)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("token")
+def enter(request: HttpRequest, token: str) -> HttpResponse:
+    """Say who is about to be signed in, and sign them in when they press the button.
+
+    Programs that read mail follow its links, so that following one uses nothing up.
+    """
+    now = clock.now()
+    try:
+        if request.method == "POST":
+            link = use_link(token, *ENTERS, now=now)
+        else:
+            link = read_link(token, *ENTERS, now=now)
+    except Refused as refusal:
+        return _explain(request, refusal, token)
+    if request.method == "POST":
+        visit_url = _home_of(None, link.subject)
+        response = HttpResponseRedirect(visit_url)
+        begin(request, response, link.customer, return_url=link.return_url)
+        return response
+    return _ask(request, link)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@sensitive_variables("token")
+def enter_subscription(request: HttpRequest, token: str) -> HttpResponse:
+    """Open one subscription by its link, and nothing else of the customer's.
+
+    In a browser where another customer is signed in, it is asked first.
+    """
+    try:
+        link = use_link(token, Purpose.SUBSCRIPTION, now=clock.now())
+    except Refused as refusal:
+        return _explain(request, refusal, token)
+    visit = visit_of(request)
+    response = HttpResponseRedirect(reverse("portal:subscription", args=[link.subject]))
+    if visit is not None and visit.customer == link.customer and visit.only in ("", link.subject):
+        return response
+    if visit is not None and visit.customer != link.customer and request.method != "POST":
+        return _ask(request, link)
+    begin(request, response, link.customer, only=link.subject)
+    return response
+
+
+@require_POST
+@sensitive_variables("token")
+def ask_again(request: HttpRequest, token: str) -> HttpResponse:
+    """Mail a new link to whom an old one was made for."""
+    try:
+        link = read_link(token, *ENTERS, Purpose.SUBSCRIPTION, now=clock.now())
+    except Refused as refusal:
+        found = refusal.details.get("link")
+        if not isinstance(found, AccessLink):
+            return _explain(request, refusal, token)
+        link = found
+    with in_language_of(request, link.customer):
+        return _sent(request, link.customer.email, link.customer.seller, link.customer)
+
+
+@require_POST
+def sign_out(request: HttpRequest) -> HttpResponse:
+    visit = visit_of(request)
+    seller = visit.seller if visit else None
+    with in_language_of(request, visit.customer if visit else None):
+        response = show(request, "portal/signed_out.html", {"visit": visit}, seller=seller)
+    end(request, response)
+    return response
+
+
+def _sent(
+    request: HttpRequest, email: str, seller: Seller | None, customer: Customer | None = None
+) -> HttpResponse:
+    """Have the links mailed, and say the same of every address."""
+    try:
+        ask_for_link(email, network=client_address(request) or "", now=clock.now(), seller=seller)
+    except Refused:
+        sentence = pgettext(
+            "portal",
+            "Too many links were asked for from your network. Wait an hour, then try again.",
+        )
+        context = {"form": AddressForm(), "problem": sentence}
+        return show(request, "portal/sign_in.html", context, seller=seller, status=429)
+    # Whose link was old is not told the address that it was mailed to: the link may be anybody's.
+    shown = "" if customer else email
+    return show(request, "portal/sent.html", {"email": shown}, seller=seller)
+
+
+def _ask(request: HttpRequest, link: AccessLink) -> HttpResponse:
+    customer = link.customer
+    context = {"link_customer": customer, "path": request.path}
+    with in_language_of(request, customer):
+        return show(request, "portal/enter.html", context, seller=customer.seller)
+
+
+def _explain(request: HttpRequest, refusal: Refused, token: str) -> HttpResponse:
+    """Why a link opens nothing, and how to get one that does."""
+    found = refusal.details.get("link")
+    link = found if isinstance(found, AccessLink) else None
+    customer = link.customer if link else None
+    visit = visit_of(request)
+    if visit is not None and link is not None and visit.customer == customer:
+        return HttpResponseRedirect(_home_of(visit))
+    with in_language_of(request, customer):
+        context = {
+            "code": refusal.code,
+            "can_mail": bool(customer and customer.email),
+            "token": token,
+            "form": AddressForm(),
+        }
+        seller = customer.seller if customer else None
+        status = LINK_STATUS.get(refusal.code, 410)
+        return show(request, "portal/link.html", context, seller=seller, status=status)
+
+
+def _home_of(visit: Visit | None, subject: str = "") -> str:
+    only = visit.only if visit else subject
+    if only.startswith("sub_"):
+        return reverse("portal:subscription", args=[only])
+    return reverse("portal:home")
+
+
+def _seller_asked_for(request: HttpRequest) -> Seller | None:
+    """Whose page it is: the one that the address names, or the only one that there is."""
+    if public_id := request.GET.get("seller"):
+        return Seller.objects.filter(public_id=public_id).first()
+    sellers = list(Seller.objects.all()[:2])
+    return sellers[0] if len(sellers) == 1 else None

@@ -1,0 +1,323 @@
+"""One subscription: what it is, and what its customer may do with it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+from decimal import Decimal
+from functools import partial
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_http_methods, require_safe
+
+from billing.engine.errors import BillingError, Refused
+from billing.invoicing.changes import Changed
+from billing.subscriptions import actions
+from billing.subscriptions.agreements import Contract, load_contracts
+from billing.subscriptions.coupons import coupon_for
+from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import deeds_of, plans_for
+from catalog.models import Plan
+from portal.cards import cards_of, items_on, period_on
+from portal.deeds import Deed, do, seen_of
+from portal.forms import PAUSE_DAYS_MAX, CancelForm, ChangeForm, CouponForm, PauseForm
+from portal.limits import may_try, new_key
+from portal.models import Attempt
+from portal.next_payment import day_of, lines_of, next_payment_of
+from portal.queries import usable_method
+from portal.refusals import sentence_of
+from portal.visits import Visit, for_subscriptions, show_to
+from portal.words import price_of
+
+READS_AND_SENDS = ["GET", "HEAD", "POST"]
+COUPON_TIMES, COUPON_WITHIN = 20, timedelta(hours=1)
+
+
+@require_safe
+@for_subscriptions
+def subscription(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    found = visit.subscription(public_id)
+    (card,) = cards_of([found], visit.as_of)
+    contract = load_contracts([found.pk])[found.pk]
+    deeds = deeds_of(found, visit.as_of)
+    context = {
+        "card": card,
+        "deeds": deeds,
+        "next": next_payment_of(visit, usable_method(visit.customer), found),
+        "has_usage": bool(card.usage),
+        "scheduled": _scheduled(contract, visit),
+        "term_ends": day_of(found.ends_on) if found.ends_on and not found.cancels_on else "",
+    }
+    return show_to(request, visit, "portal/subscription.html", context, section="home")
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """Another plan, or another number of what is counted."""
+    found = visit.subscription(public_id)
+    contract = load_contracts([found.pk])[found.pk]
+    had = {item.price.code: item.quantity for item in items_on(contract, visit.as_of)}
+    plans = plans_for(found)
+    asked = _asked(request)
+    form = ChangeForm(found, plans, had, {"plan": found.plan.public_id, "when": "now"} | asked)
+    period = period_on(contract, visit.as_of)
+    context = {
+        "form": form,
+        "plans": [_choice(plan, form, found.currency) for plan in plans],
+        "period_end": day_of(period.end),
+        "when": form.data.get("when"),
+        "button": pgettext("portal", "Change the subscription"),
+    }
+    is_same = form.is_valid() and form.is_same() and not _scheduled(contract, visit)
+    deed = None
+    if form.is_valid() and not is_same:
+        deed = Deed(
+            "change",
+            found,
+            partial(
+                actions.change,
+                found,
+                as_of=visit.as_of,
+                actor=visit.actor,
+                plan=form.chosen,
+                quantities=form.quantities,
+                when=form.cleaned_data["when"] or "now",
+            ),
+        )
+    said = pgettext("portal", "The subscription is changed.")
+    return _act(request, visit, found, deed, "portal/change.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def coupon(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """A code that takes something off: what it comes to, and then it is there."""
+    found = visit.subscription(public_id)
+    asked = _asked(request)
+    form = CouponForm(asked if "code" in asked else None)
+    deed = None
+    if form.is_valid():
+        try:
+            deed = _redeeming(visit, found, form.cleaned_data["code"])
+        except BillingError as error:
+            form.add_error("code", sentence_of(error))
+    context = {"form": form, "button": pgettext("portal", "Use the code")}
+    said = pgettext("portal", "The discount is there from the next invoice on.")
+    return _act(request, visit, found, deed, "portal/coupon.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def pause(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """No service for a while; days that are paid for come back."""
+    found = visit.subscription(public_id)
+    form = PauseForm(visit.as_of, {"length": "open"} | _asked(request))
+    deed = None
+    if form.is_valid():
+        deed = Deed(
+            "pause",
+            found,
+            partial(
+                actions.pause,
+                found,
+                as_of=visit.as_of,
+                actor=visit.actor,
+                until=form.cleaned_data["until"],
+            ),
+        )
+    context = {
+        "form": form,
+        "length": form.data.get("length"),
+        "until": form.data.get("until", ""),
+        "first": (visit.as_of + timedelta(days=1)).isoformat(),
+        "last": (visit.as_of + timedelta(days=PAUSE_DAYS_MAX)).isoformat(),
+        "button": pgettext("portal", "Pause the subscription"),
+    }
+    said = pgettext("portal", "The subscription is paused.")
+    return _act(request, visit, found, deed, "portal/pause.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def resume(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    found = visit.subscription(public_id)
+    deed = Deed(
+        "resume", found, partial(actions.resume, found, as_of=visit.as_of, actor=visit.actor)
+    )
+    context = {"button": pgettext("portal", "Resume the subscription")}
+    said = pgettext("portal", "The subscription goes on from today.")
+    return _act(request, visit, found, deed, "portal/resume.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """One page and one button; the question on it need not be answered."""
+    found = visit.subscription(public_id)
+    form = CancelForm(_asked(request))
+    deed = None
+    if form.is_valid():
+        deed = Deed(
+            "cancel",
+            found,
+            partial(
+                actions.cancel,
+                found,
+                as_of=visit.as_of,
+                actor=visit.actor,
+                reason=form.cleaned_data["reason"],
+            ),
+        )
+    contract = load_contracts([found.pk])[found.pk]
+    end = period_on(contract, visit.as_of).end
+    context = {
+        "reasons": form.REASONS.items(),
+        "last_day": day_of(end - timedelta(days=1)),
+        "button": pgettext("portal", "Cancel the subscription"),
+        "is_danger": True,
+    }
+    said = pgettext("portal", "The subscription is canceled. Until it ends you can undo that.")
+    return _act(request, visit, found, deed, "portal/cancel.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def undo(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """Take a cancellation back, until the end."""
+    found = visit.subscription(public_id)
+    deed = Deed(
+        "undo", found, partial(actions.undo_cancel, found, as_of=visit.as_of, actor=visit.actor)
+    )
+    context = {"button": pgettext("portal", "Keep the subscription")}
+    said = pgettext("portal", "The subscription goes on as before.")
+    return _act(request, visit, found, deed, "portal/undo.html", context, said)
+
+
+def _act(
+    request: HttpRequest,
+    visit: Visit,
+    found: Subscription,
+    deed: Deed | None,
+    template: str,
+    context: Mapping[str, Any],
+    said: str,
+) -> HttpResponse:
+    """Do what was asked for and go back to the subscription; else the page, with what it costs."""
+    name = template.removeprefix("portal/").removesuffix(".html")
+    if name not in deeds_of(found, visit.as_of):
+        return _no_longer(request, found, was_sent=request.method == "POST")
+    problem = ""
+    if deed is not None and request.method == "POST":
+        try:
+            key, seen = request.POST.get("key", ""), request.POST.get("seen", "")
+            changed = do(deed, visit, key=key, seen=seen)
+        except BillingError as error:
+            if error.code == "form_already_sent":
+                return _no_longer(request, found, was_sent=True)
+            problem = sentence_of(error)
+        else:
+            return _after(request, visit, changed, said)
+    shown = {**_outcome(request, deed, visit), **context, "found": found}
+    shown["problem"] = problem or shown["problem"]
+    status = 422 if request.method == "POST" else 200
+    return show_to(request, visit, template, shown, section="home", status=status)
+
+
+def _outcome(request: HttpRequest, deed: Deed | None, visit: Visit) -> dict[str, Any]:
+    """The three lines and what the button sends, or why there is none."""
+    if deed is None:
+        return {"lines": [], "problem": ""}
+    try:
+        seen = seen_of(deed, visit)
+    except BillingError as error:
+        return {"lines": [], "problem": sentence_of(error)}
+    given = {name: value for name, value in _asked(request).items() if name not in _OWN}
+    return {
+        "lines": lines_of(seen),
+        "given": given,
+        "key": new_key(),
+        "seen": str(seen.to_pay_today_minor),
+        "path": request.path,
+        "problem": "",
+    }
+
+
+_OWN = frozenset({"key", "seen", "csrfmiddlewaretoken"})
+
+
+def _after(request: HttpRequest, visit: Visit, changed: Changed, said: str) -> HttpResponse:
+    messages.success(request, said)
+    for document in changed.documents:
+        to_pay = document.outstanding_minor and not document.bill_to.get("auto")
+        if to_pay and not visit.only:
+            return HttpResponseRedirect(reverse("portal:invoice", args=[document.public_id]))
+    return _back_to(changed.subscription)
+
+
+def _no_longer(request: HttpRequest, found: Subscription, *, was_sent: bool) -> HttpResponse:
+    """Back to the subscription, which is no longer what the page was about."""
+    if was_sent:
+        messages.info(request, pgettext("portal", "That has been done already, once."))
+    else:
+        messages.info(request, pgettext("portal", "That cannot be done as it now stands."))
+    return _back_to(found)
+
+
+def _back_to(found: Subscription) -> HttpResponse:
+    return HttpResponseRedirect(reverse("portal:subscription", args=[found.public_id]))
+
+
+def _redeeming(visit: Visit, found: Subscription, code: str) -> Deed:
+    """What gives a subscription a coupon. Codes cannot be guessed one after the other."""
+    if not may_try(
+        Attempt.Kind.COUPON,
+        visit.customer.public_id,
+        times=COUPON_TIMES,
+        within=COUPON_WITHIN,
+        now=visit.now,
+    ):
+        raise Refused("Too many codes were tried.", code="too_many_attempts")
+    known = coupon_for(found, code)
+
+    def redeem() -> Subscription:
+        actions.redeem_coupon(
+            visit.customer, known, subscription=found, as_of=visit.as_of, actor=visit.actor
+        )
+        return found
+
+    return Deed("coupon", found, redeem)
+
+
+def _asked(request: HttpRequest) -> dict[str, str]:
+    """What was sent, each name once."""
+    sent = request.POST if request.method == "POST" else request.GET
+    return {name: str(value) for name, value in sent.items()}
+
+
+def _choice(plan: Plan, form: ChangeForm, currency: str) -> dict[str, Any]:
+    """A plan to choose, with what it costs at as many units as there are or are asked for."""
+    offered = getattr(plan, "offered", [])
+    parts = [
+        (price.terms(), Decimal(form.had.get(price.code, price.quantity))) for price in offered
+    ]
+    return {
+        "public_id": plan.public_id,
+        "name": plan.name,
+        "price": price_of(plan, parts, currency) if parts else "",
+        "is_present": plan.pk == form.subscription.plan_id,
+        "is_chosen": plan.pk == form.chosen.pk,
+    }
+
+
+def _scheduled(contract: Contract, visit: Visit) -> str:
+    """What begins on a later day, in a sentence; empty where nothing does."""
+    later = [item for item in contract.agreement.items if item.start > visit.as_of]
+    if not later:
+        return ""
+    first = min(later, key=lambda item: item.start)
+    terms = contract.terms[first.price.ref]
+    said = pgettext("portal", "From %(day)s: %(plan)s.")
+    return said % {"day": day_of(first.start), "plan": terms.price.plan.name}

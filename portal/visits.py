@@ -1,0 +1,178 @@
+"""Who is visiting the portal: a customer who is signed in to all of it, or to one subscription.
+
+Their session has a cookie of its own, sent to ``/portal/`` alone, and shares nothing with that of
+staff: who is signed in to one of them is nobody to the other, in the same browser as well.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import wraps
+from typing import Any, Concatenate
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.sessions.backends.db import SessionStore
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext
+
+from billing.events import clock
+from billing.subscriptions.models import Subscription
+from customers.calendar import now_of
+from customers.models import Customer, Seller
+from portal.pages import in_language_of, show
+
+COOKIE = "portal"
+COOKIE_PATH = "/portal/"
+LASTS = timedelta(hours=12)
+_CUSTOMER, _ONLY, _UNTIL, _RETURN = (f"portal_{key}" for key in ("customer", "only", "until", "to"))
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """A signed-in customer and what time it is for their seller, read once for a request.
+
+    ``only`` is the public id of the one subscription that the visit is for, empty for all;
+    ``return_url`` leads back to the shop that sent them, empty where none did.
+    """
+
+    customer: Customer
+    now: datetime
+    as_of: date
+    only: str = ""
+    return_url: str = ""
+
+    @property
+    def seller(self) -> Seller:
+        return self.customer.seller
+
+    @property
+    def actor(self) -> str:
+        return f"customer:{self.customer.public_id}"
+
+    def subscription(self, public_id: str) -> Subscription:
+        """One of the customer's own, and in scope. Raises Http404 for all others."""
+        found = (
+            Subscription.objects.filter(customer=self.customer, public_id=public_id)
+            .select_related("plan__seller", "customer__seller")
+            .first()
+        )
+        if found is None or (self.only and self.only != public_id):
+            raise Http404
+        return found
+
+
+type View[**Rest] = Callable[Concatenate[HttpRequest, Visit, Rest], HttpResponse]
+type Door[**Rest] = Callable[Concatenate[HttpRequest, Rest], HttpResponse]
+
+
+def visit_of(request: HttpRequest) -> Visit | None:
+    """The visit that a request belongs to; None for who is not signed in, or no longer."""
+    key = request.COOKIES.get(COOKIE)
+    if not key:
+        return None
+    kept = SessionStore(key)
+    until = kept.get(_UNTIL)
+    if until is None or until <= clock.now().timestamp():
+        return None
+    customer = Customer.objects.filter(pk=kept[_CUSTOMER]).select_related("seller").first()
+    if customer is None:
+        return None
+    now = now_of(customer.seller)
+    as_of = clock.local_day(now, customer.seller.time_zone)
+    return Visit(customer, now, as_of, kept[_ONLY], kept[_RETURN])
+
+
+def begin(
+    request: HttpRequest,
+    response: HttpResponse,
+    customer: Customer,
+    *,
+    only: str = "",
+    return_url: str = "",
+) -> None:
+    """Sign a customer in, under a session that nobody has known before; the old one is over."""
+    _forget(request)
+    kept = SessionStore()
+    kept[_CUSTOMER], kept[_ONLY] = customer.pk, only
+    kept[_RETURN] = return_url if return_url.startswith(("https://", "http://")) else ""
+    kept[_UNTIL] = int((clock.now() + LASTS).timestamp())
+    kept.set_expiry(LASTS)
+    kept.create()
+    response.set_cookie(
+        COOKIE,
+        str(kept.session_key),
+        path=COOKIE_PATH,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+    )
+
+
+def end(request: HttpRequest, response: HttpResponse) -> None:
+    """Sign out: the session is over, here and wherever its cookie went."""
+    _forget(request)
+    response.delete_cookie(COOKIE, path=COOKIE_PATH, samesite="Lax")
+
+
+def _forget(request: HttpRequest) -> None:
+    if key := request.COOKIES.get(COOKIE):
+        SessionStore(key).flush()
+
+
+def for_customers[**Rest](view: View[Rest]) -> Door[Rest]:
+    """A page for who is signed in to the whole portal; all others are asked to sign in."""
+
+    @wraps(view)
+    def door(request: HttpRequest, /, *args: Rest.args, **named: Rest.kwargs) -> HttpResponse:
+        visit = visit_of(request)
+        if visit is None or visit.only:
+            return _ask_to_sign_in(request, visit)
+        with in_language_of(request, visit.customer):
+            return view(request, visit, *args, **named)
+
+    return door
+
+
+def for_subscriptions[**Rest](view: View[Rest]) -> Door[Rest]:
+    """A page of one subscription, also for who has come by a link to it alone."""
+
+    @wraps(view)
+    def door(request: HttpRequest, /, *args: Rest.args, **named: Rest.kwargs) -> HttpResponse:
+        visit = visit_of(request)
+        if visit is None:
+            return _ask_to_sign_in(request, visit)
+        with in_language_of(request, visit.customer):
+            return view(request, visit, *args, **named)
+
+    return door
+
+
+def show_to(
+    request: HttpRequest,
+    visit: Visit,
+    template: str,
+    context: Mapping[str, Any],
+    *,
+    section: str = "",
+    status: int = 200,
+) -> HttpResponse:
+    """A page for who is signed in; ``section`` is the entry of the menu that it belongs to."""
+    frame = {"visit": visit, "section": section}
+    return show(
+        request,
+        template,
+        {**frame, **context},
+        seller=visit.seller,
+        customer=visit.customer,
+        has_menu=not visit.only,
+        status=status,
+    )
+
+
+def _ask_to_sign_in(request: HttpRequest, visit: Visit | None) -> HttpResponse:
+    if request.COOKIES.get(COOKIE):
+        with in_language_of(request, visit.customer if visit else None):
+            messages.info(request, pgettext("portal", "Sign in to see that page."))
+    return HttpResponseRedirect(reverse("portal:sign_in"))

@@ -1,0 +1,201 @@
+"""What customers read of prices, intervals and states, in the language that is active."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+from django.utils import translation
+from django.utils.translation import pgettext
+
+from billing.engine import pricing
+from billing.engine.money import to_major, to_minor
+from billing.invoicing.documents import left_minor
+from billing.invoicing.models import Invoice
+from billing.invoicing.writing import NO_BREAK, Writer
+from billing.payments.models import PaymentMethod
+from billing.subscriptions.models import Subscription
+from catalog.models import IntervalUnit, Plan, Price
+from customers.models import Customer
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A word, and its kind for colour and picture: paid, due, failed, info or quiet."""
+
+    kind: str
+    word: str
+
+
+def writer(currency: str) -> Writer:
+    """Writes figures and dates in the active language."""
+    return Writer(translation.get_language() or "en", currency)
+
+
+# Prices
+
+
+def interval_of(plan: Plan) -> str:
+    """``a month``, ``every 3 months``: how often a plan is paid."""
+    if plan.interval_count == 1:
+        return {
+            IntervalUnit.DAY: pgettext("portal", "a day"),
+            IntervalUnit.WEEK: pgettext("portal", "a week"),
+            IntervalUnit.MONTH: pgettext("portal", "a month"),
+            IntervalUnit.YEAR: pgettext("portal", "a year"),
+        }[IntervalUnit(plan.interval_unit)]
+    said = {
+        IntervalUnit.DAY: pgettext("portal", "every %(count)s days"),
+        IntervalUnit.WEEK: pgettext("portal", "every %(count)s weeks"),
+        IntervalUnit.MONTH: pgettext("portal", "every %(count)s months"),
+        IntervalUnit.YEAR: pgettext("portal", "every %(count)s years"),
+    }[IntervalUnit(plan.interval_unit)]
+    return said % {"count": plan.interval_count}
+
+
+def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currency: str) -> str:
+    """What a plan costs at so many units of each price: ``199,00 kr a month, and by usage``.
+
+    Without what is paid once. Amounts are as agreed, before discount.
+    """
+    write = writer(currency)
+    fixed = Decimal(0)
+    is_metered = False
+    for price, quantity in parts:
+        if price.billing == Price.Billing.ONCE:
+            continue
+        if price.meter is not None:
+            is_metered = True
+            continue
+        rated = pricing.rate(price, quantity)
+        fixed += rated.fixed + rated.variable
+    amount = f"{write.money(to_minor(fixed, currency))} {interval_of(plan)}"
+    if not is_metered:
+        return amount
+    if not fixed:
+        return pgettext("portal", "By usage, billed once %(interval)s") % {
+            "interval": interval_of(plan)
+        }
+    return pgettext("portal", "%(amount)s, and by usage") % {"amount": amount}
+
+
+def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
+    """What usage costs, step by step: ``300 included``, ``then 1,15 kr each``."""
+    write = writer(currency)
+    if price.model in ("graduated", "volume"):
+        yield from _steps_of(price.tiers, write)
+    elif price.model == "per_unit":
+        yield _each(price.amount, write)
+    elif price.model == "package":
+        if price.free_units:
+            yield pgettext("portal", "%(count)s included") % {
+                "count": write.number(price.free_units)
+            }
+        yield pgettext("portal", "%(amount)s for each %(size)s begun") % {
+            "amount": _amount(price.amount, write),
+            "size": write.number(price.package_size),
+        }
+    elif price.model == "percentage":
+        yield write.percent(price.rate)
+
+
+def _steps_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
+    for tier in tiers:
+        limit = "" if tier.up_to is None else write.number(tier.up_to)
+        if not tier.unit_amount and not tier.flat_amount and limit:
+            yield pgettext("portal", "%(count)s included") % {"count": limit}
+        elif limit:
+            yield pgettext("portal", "%(price)s up to %(count)s") % {
+                "price": _each(tier.unit_amount, write),
+                "count": limit,
+            }
+        else:
+            yield pgettext("portal", "then %(price)s") % {"price": _each(tier.unit_amount, write)}
+
+
+def _each(amount: Decimal, write: Writer) -> str:
+    return pgettext("portal", "%(amount)s each") % {"amount": _amount(amount, write)}
+
+
+def _amount(amount: Decimal, write: Writer) -> str:
+    """A unit price with its currency, and with all the decimals that it has."""
+    minor = to_minor(amount, write.currency)
+    if to_major(minor, write.currency) == amount:
+        return write.money(minor)
+    return f"{write.unit_price(amount)}{NO_BREAK}{write.currency}"
+
+
+def free_units_of(price: pricing.Price) -> Decimal | None:
+    """How much usage the price includes: what is beyond it costs. None where all of it costs."""
+    if price.model == "package" and price.free_units:
+        return price.free_units
+    if price.model == "graduated" and price.tiers:
+        first = price.tiers[0]
+        if first.up_to is not None and not first.unit_amount and not first.flat_amount:
+            return first.up_to
+    if price.model in ("percentage", "graduated_percentage") and price.free_value:
+        return price.free_value
+    return None
+
+
+# States
+
+
+def state_of_invoice(invoice: Invoice, as_of: date, *, is_in_flight: bool = False) -> State:
+    """Where a document stands, as its customer sees it."""
+    if invoice.kind == Invoice.Kind.CREDIT_NOTE:
+        return State("quiet", pgettext("portal", "Credit note"))
+    if invoice.status == Invoice.Status.VOID:
+        return State("quiet", pgettext("portal", "Void"))
+    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        return State("failed", pgettext("portal", "Not paid"))
+    if not left_minor(invoice):
+        is_credited = invoice.credited_minor and not invoice.paid_minor
+        if is_credited:
+            return State("quiet", pgettext("portal", "Credited"))
+        return State("paid", pgettext("portal", "Paid"))
+    if is_in_flight:
+        return State("info", pgettext("portal", "Being paid"))
+    if invoice.due_on < as_of:
+        return State("failed", pgettext("portal", "Overdue"))
+    return State("due", pgettext("portal", "To pay"))
+
+
+def state_of_subscription(subscription: Subscription, as_of: date) -> State:
+    """What a subscription is today, as its customer sees it."""
+    Status = Subscription.Status
+    if subscription.status == Status.ENDED or (
+        subscription.ends_on is not None and subscription.ends_on <= as_of
+    ):
+        return State("quiet", pgettext("portal", "Ended"))
+    if subscription.access == Subscription.Access.NONE:
+        return State("failed", pgettext("portal", "Suspended"))
+    if subscription.status == Status.PAUSED:
+        return State("due", pgettext("portal", "Paused"))
+    if subscription.cancels_on is not None:
+        return State("due", pgettext("portal", "Canceled"))
+    if subscription.access == Subscription.Access.RESTRICTED:
+        return State("failed", pgettext("portal", "Restricted"))
+    if subscription.status == Status.TRIALING:
+        return State("info", pgettext("portal", "Trial"))
+    if subscription.status == Status.INCOMPLETE:
+        return State("due", pgettext("portal", "Waits for payment"))
+    return State("paid", pgettext("portal", "Active"))
+
+
+# Payment methods
+
+
+def name_of_method(method: PaymentMethod) -> str:
+    """``Visa ···· 4242``, on one line."""
+    brand = method.brand.title() if method.brand else pgettext("portal", "Card")
+    return f"{brand}{NO_BREAK}····{NO_BREAK}{method.last4}"
+
+
+def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
+    """How the next payment is made: ``with Visa ···· 4242``, ``by invoice``."""
+    if customer.collection != Customer.Collection.AUTOMATIC:
+        return pgettext("portal", "by invoice")
+    if method is None:
+        return pgettext("portal", "with a card that you have still to add")
+    return pgettext("portal", "with %(method)s") % {"method": name_of_method(method)}

@@ -1,0 +1,319 @@
+"""Every kind of mail in both languages: what it says, and that text and HTML say the same."""
+
+import html
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from django.core import mail
+
+from billing.mail.models import Message
+from billing.mail.outbox import send_due
+from billing.mail.words import WRITERS
+from billing.payments import charging
+from billing.payments.actions import record_payment
+from billing.payments.models import Payment
+from customers.models import Customer
+from tests.dunning.conftest import live_through
+from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
+
+pytestmark = pytest.mark.django_db
+
+every_kind = pytest.mark.parametrize("kind", list(STORIES))
+both_languages = pytest.mark.parametrize("language", ["en", "sv"])
+# What the first sentences say of each kind: the fact with its figure, and what comes next and when.
+SAID: dict[str, dict[str, tuple[str, ...]]] = {
+    "en": {
+        Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
+        Kind.CREDIT_NOTE: ("We have credited you SEK 123.45.", "kept on your balance"),
+        Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
+        Kind.PAYMENT_FAILED: (
+            "We could not take SEK 1,234.50 for invoice 1 from your card Visa ·· 4242.",
+            "We try again on 4 March 2026.",
+        ),
+        Kind.ACTION_NEEDED: ("Your bank wants you to confirm", "Confirm it by 8 March 2026."),
+        Kind.REMINDER: ("was due on 15 March 2026", "Please pay it by 30 March 2026."),
+        Kind.RESTRICTED: ("access to Månadskaffe is limited", "before 14 April 2026"),
+        Kind.SUSPENDED: ("access to Månadskaffe is closed", "your subscription ends"),
+        Kind.RESTORED: ("you have full access to Månadskaffe again", "Everything is as before"),
+        Kind.RENEWAL: (
+            "Your subscription to Årskaffe is renewed on 1 March 2027.",
+            "an invoice for SEK 1,990.",
+            "cancel on 28 February 2027 at the latest",
+        ),
+        Kind.TRIAL_ENDING: (
+            "Your trial of Månadskaffe ends on 14 March 2026",
+            "We then take SEK 1,234.50 from your card Visa ·· 4242.",
+        ),
+        Kind.PLAN_CHANGED: (
+            "changed from Månadskaffe to Storkaffe",
+            "Your next invoice is for SEK 1,999 and comes on 1 April 2026.",
+            # 22 of 31 days: 1,999.00 × 22/31 = 1,418.65, less 1,234.50 × 22/31 = 876.10.
+            "Billed now: SEK 542.55",
+        ),
+        Kind.PAUSED: ("is paused from 10 March 2026.", "It goes on by itself on 20 April 2026."),
+        Kind.RESUMED: ("goes on again from 20 March 2026.", "Your next invoice"),
+        Kind.CANCELED: (
+            "Your subscription to Månadskaffe has been canceled.",
+            "You have it until 31 March 2026",
+            "you can undo the cancellation",
+        ),
+        Kind.CANCEL_UNDONE: ("You have undone the cancellation", "comes on 1 April 2026."),
+        Kind.SIGN_IN: ("a link to sign in to Rosteriet", "once, within 15 minutes"),
+    },
+    "sv": {
+        Kind.INVOICE: ("Här är faktura 1 på 1 234,50 kr.", "senast den 15 mars 2026"),
+        Kind.CREDIT_NOTE: ("Vi har krediterat dig 123,45 kr.", "tillgodohavande"),
+        Kind.RECEIPT: ("tagit emot din betalning på 1 234,50 kr.", "Faktura 1 är betald"),
+        Kind.PAYMENT_FAILED: (
+            "Vi kunde inte dra 1 234,50 kr för faktura 1 från ditt kort Visa ·· 4242.",
+            "Vi försöker igen den 4 mars 2026.",
+        ),
+        Kind.ACTION_NEEDED: ("Din bank vill att du bekräftar", "senast den 8 mars 2026."),
+        Kind.REMINDER: ("förföll den 15 mars 2026", "Betala den senast den 30 mars 2026."),
+        Kind.RESTRICTED: ("tillgång till Månadskaffe är begränsad", "före den 14 april 2026"),
+        Kind.SUSPENDED: ("tillgång till Månadskaffe är stängd", "upphör ditt abonnemang"),
+        Kind.RESTORED: ("du har full tillgång till Månadskaffe igen", "Allt är som förut"),
+        Kind.RENEWAL: (
+            "Ditt abonnemang Årskaffe förnyas den 1 mars 2027.",
+            "en faktura på 1 990 kr.",
+            "säger du upp det senast den 28 februari 2027",
+        ),
+        Kind.TRIAL_ENDING: (
+            "Din provperiod för Månadskaffe slutar den 14 mars 2026",
+            "Vi drar då 1 234,50 kr från ditt kort Visa ·· 4242.",
+        ),
+        Kind.PLAN_CHANGED: (
+            "bytts från Månadskaffe till Storkaffe",
+            "Din nästa faktura är på 1 999 kr och kommer den 1 april 2026.",
+            "Fakturerat nu: 542,55 kr",
+        ),
+        Kind.PAUSED: ("uppehåll från och med den 10 mars 2026.", "fortsätter av sig självt den 20"),
+        Kind.RESUMED: ("fortsätter igen från och med den 20 mars 2026.", "Din nästa faktura"),
+        Kind.CANCELED: (
+            "Ditt abonnemang Månadskaffe är uppsagt.",
+            "till och med den 31 mars 2026",
+            "kan du ångra uppsägningen",
+        ),
+        Kind.CANCEL_UNDONE: ("Du har ångrat uppsägningen", "kommer den 1 april 2026."),
+        Kind.SIGN_IN: ("en länk för att logga in hos Rosteriet", "en gång, inom 15 minuter"),
+    },
+}
+SUBJECTS = {
+    (Kind.RECEIPT, "sv"): "Kvitto: 1 234,50 kr till Rosteriet",
+    (Kind.RECEIPT, "en"): "Receipt: SEK 1,234.50 to Rosteriet",
+    (Kind.PAYMENT_FAILED, "sv"): "Betalningen på 1 234,50 kr gick inte igenom",
+    (Kind.PAYMENT_FAILED, "en"): "The payment of SEK 1,234.50 did not go through",
+    (Kind.REMINDER, "sv"): "Påminnelse: 1 234,50 kr för faktura 1",
+    (Kind.RENEWAL, "sv"): "Årskaffe förnyas den 1 mars 2027: 1 990 kr",
+}
+
+
+def spaced(text: str) -> str:
+    """Without the difference between spaces, which is for the eye alone."""
+    return " ".join(text.split())
+
+
+def shown(page: str) -> str:
+    """The words of a page, as far as they are shown."""
+    body = page[page.index("<body") :]
+    return spaced(html.unescape(re.sub(r"<[^>]*>", " ", body)))
+
+
+def written(kind: str, language: str = "en", **world: Any) -> Message:
+    """The message of a kind once it is sent, in the words that are kept."""
+    with at(day_of(kind)):
+        message = happen(kind, language, **world)
+        while send_due():
+            pass
+    message.refresh_from_db()
+    assert (message.state, message.last_error) == ("sent", "")
+    return message
+
+
+def test_every_kind_has_words_and_a_story() -> None:
+    assert set(WRITERS) == set(STORIES) == set(Kind.values)
+
+
+@both_languages
+@every_kind
+def test_it_says_what_happened_and_what_comes_next(kind: str, language: str) -> None:
+    message = written(kind, language)
+    for sentence in SAID[language][kind]:
+        assert sentence in spaced(message.text)
+    assert message.subject == SUBJECTS.get((Kind(kind), language), message.subject)
+    assert "%(" not in message.subject + message.text
+    assert "None" not in message.text
+    assert "!" not in message.text
+    assert "031-10 20 30" in message.text
+
+
+@both_languages
+@every_kind
+def test_text_says_the_same_as_html(kind: str, language: str) -> None:
+    message = written(kind, language, has_logo=True)
+    page = shown(message.html)
+    lines = [line for line in message.text.splitlines() if line.strip("- ")]
+    for line in lines:
+        said = spaced(line)
+        if said.startswith(("http://", "•••")):
+            assert said in html.unescape(message.html)
+        elif said.removesuffix(":") not in page:
+            label, _, value = said.partition(": ")
+            assert f"{label} {value}" in page
+    assert message.html.count("<a ") <= 1
+
+
+def test_amounts_are_written_as_swedes_do() -> None:
+    message = written(Kind.INVOICE, "sv")
+    assert "Summa: 1\u00a0234,50\u00a0kr" in message.text
+
+
+def test_a_card_that_will_never_work_gets_other_words() -> None:
+    with at(day_of(Kind.PAYMENT_FAILED)):
+        world = World(is_charged=True)
+        charging.fail(
+            world.in_flight(world.invoice()).pk, "expired_card", as_of=date(2026, 3, 1), actor="t"
+        )
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.PAYMENT_FAILED)
+    assert "Your bank does not accept payments with your card Visa ·· 4242 any more" in spaced(
+        message.text
+    )
+    assert "We do not try this card again." in message.text
+    assert "Next attempt" not in message.text
+    assert "The card has expired." in message.text
+
+
+def test_a_charged_invoice_says_from_which_card_and_when() -> None:
+    message = written(Kind.INVOICE, is_charged=True)
+    expected = "We take the amount from your card Visa ·· 4242 on 1 March 2026."
+    assert expected in spaced(message.text)
+    assert "OCR" not in message.text
+    assert "<a " not in message.html
+
+
+def test_an_invoice_that_cannot_be_charged_asks_for_a_card() -> None:
+    with at(date(2026, 3, 1)):
+        world = World(is_charged=True)
+        world.card.refused_code = "expired_card"
+        world.card.save()
+        world.invoice()
+        tell()
+        send_due()
+        message = world.message(Kind.INVOICE)
+    assert "We have no card to take the amount from." in message.text
+    assert "/pay/m/" in message.text
+
+
+def test_reminders_are_counted_and_each_is_a_mail() -> None:
+    with at(DUE + timedelta(days=16)):
+        world = World()
+        document = world.invoice()
+        live_through(world.seller, DUE, DUE + timedelta(days=16))
+        tell()
+        while send_due():
+            pass
+        reminders = Message.objects.filter(kind=Kind.REMINDER).order_by("pk")
+        subjects = [spaced(message.subject) for message in reminders]
+    assert subjects == [
+        f"Reminder: SEK 1,234.50 for invoice {document.number}",
+        f"Reminder 2: SEK 1,234.50 for invoice {document.number}",
+    ]
+
+
+@pytest.mark.parametrize(
+    "word", ["collection", "inkasso", "fee", "avgift", "interest", "ränta", "Kronofogde"]
+)
+def test_reminders_threaten_with_nothing_that_nobody_has_decided(word: str) -> None:
+    for language in ("en", "sv"):
+        for kind in (Kind.REMINDER, Kind.RESTRICTED, Kind.SUSPENDED):
+            message = written(kind, language)
+            assert not re.search(rf"\b{word}", message.text, re.I)
+
+
+def test_what_a_policy_has_ended_says_why() -> None:
+    with at(DUE + timedelta(days=61)):
+        world = World()
+        document = world.invoice()
+        live_through(world.seller, DUE, DUE + timedelta(days=61))
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.CANCELED)
+    assert f"has ended, because invoice {document.number} is not paid." in message.text
+    assert Message.objects.filter(kind=Kind.CANCELED).count() == 1
+
+
+# What is no longer true is not sent
+
+
+def test_a_reminder_of_what_was_paid_meanwhile_is_not_sent() -> None:
+    with at(day_of(Kind.REMINDER)):
+        message = happen(Kind.REMINDER)
+        invoice = message.customer.documents.get()
+        record_payment(invoice, as_of=day_of(Kind.REMINDER), actor="test")
+        while send_due():
+            pass
+    message.refresh_from_db()
+    assert message.state == "suppressed"
+    assert "settled" in message.last_error
+    assert [sent.subject for sent in mail.outbox if "Reminder" in sent.subject] == []
+
+
+def test_a_failed_payment_that_was_made_good_is_not_told_of() -> None:
+    with at(day_of(Kind.PAYMENT_FAILED)):
+        message = happen(Kind.PAYMENT_FAILED)
+        record_payment(
+            message.customer.documents.get(), as_of=day_of(Kind.PAYMENT_FAILED), actor="test"
+        )
+        while send_due():
+            pass
+    message.refresh_from_db()
+    assert message.state == "suppressed"
+
+
+def test_a_confirmation_that_came_is_not_asked_for() -> None:
+    with at(day_of(Kind.ACTION_NEEDED)):
+        message = happen(Kind.ACTION_NEEDED)
+        Payment.objects.update(state="unknown")
+        send_due()
+    message.refresh_from_db()
+    assert message.state == "suppressed"
+
+
+# Who cannot be mailed
+
+
+@pytest.mark.parametrize(
+    ("change", "is_printed"),
+    [({"email": ""}, True), ({"delivery": "print"}, True), ({"email": "x@example.com"}, False)],
+)
+def test_an_invoice_is_printed_for_who_has_no_address_or_wants_paper(
+    change: dict[str, str], is_printed: bool
+) -> None:
+    with at(date(2026, 3, 1)):
+        world = World()
+        Customer.objects.filter(pk=world.customer.pk).update(**change)
+        world.customer.refresh_from_db()
+        world.invoice()
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.INVOICE)
+    assert message.state == ("print" if is_printed else "sent")
+    assert len(mail.outbox) == (0 if is_printed else 1)
+    assert ("<a " in message.html) is not is_printed
+
+
+def test_news_without_an_address_is_kept_and_not_sent() -> None:
+    with at(day_of(Kind.PAUSED)):
+        world = World()
+        Customer.objects.filter(pk=world.customer.pk).update(email="")
+        world.customer.refresh_from_db()
+        STORIES[Kind.PAUSED][1](world)
+        message = world.message(Kind.PAUSED)
+    assert (message.state, message.recipient) == ("suppressed", "")
