@@ -53,6 +53,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Coupons", "redeem", "catalog.coupon", ""),
         ),
     ),
+    ("Shops", (("API keys", "key", "api.apikey", ""),)),
     (
         "Billing",
         (

@@ -57,9 +57,22 @@ class Schema(AutoSchema):
             found.append(_key(self.view.needs_key))
         return found
 
-    def get_description(self) -> Any:  # type: ignore[override]
+    def get_operation(self, *args: Any, **options: Any) -> Any:
+        operation = super().get_operation(*args, **options)
         scope = self.view.scopes.get(self.method)
-        return f"Scope: `{scope}`." if scope else ""
+        if operation is not None and scope:
+            said = operation.get("description", "")
+            operation["description"] = f"{said}\n\nScope: `{scope}`.".strip()
+            operation["x-scope"] = str(scope)
+        return operation
+
+    def get_description(self) -> Any:  # type: ignore[override]
+        """Not the view's docstring, which is for who reads the code."""
+        return ""
+
+    def _get_serializer_name(self, serializer: Any, *args: Any, **options: Any) -> str:
+        name: str = super()._get_serializer_name(serializer, *args, **options)
+        return name.removesuffix("Reading").replace("Writing", "Request")
 
     def _get_response_bodies(self, direction: Any = "response") -> Any:
         bodies = super()._get_response_bodies(direction=direction)
@@ -118,3 +131,8 @@ class KeyScheme(OpenApiAuthenticationExtension):
             "description": "A key of the shop: `sk_test_…`, `sk_live_…`, or `pk_…` for the little "
             "that a shop's pages do by themselves.",
         }
+
+
+def of_shops(endpoints: list[Any]) -> list[Any]:
+    """What the document tells of: the addresses for shops."""
+    return [each for each in endpoints if each[0].startswith("/api/v1/")]

@@ -182,9 +182,12 @@ class Listing(Endpoint):
     def rows(self) -> QuerySet[Any]:
         raise NotImplementedError
 
-    def get_queryset(self) -> QuerySet[Any]:
-        """For the schema, which reads filters off the model."""
-        return self.rows()
+    @classmethod
+    def get_queryset(cls) -> QuerySet[Any]:
+        """For the schema, which reads the filters' types off a model."""
+        assert cls.filterset_class is not None
+        model: Any = cls.filterset_class._meta.model
+        return model._default_manager.none()
 
     def known_parameters(self) -> frozenset[str]:
         known = super().known_parameters()

@@ -9,6 +9,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
+from billing.api.keys import make_key
 from billing.events.models import (
     Delivery,
     Event,
@@ -232,6 +233,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         *(attempt, entry_log, heard, policy, case, order, endpoint, sent),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
+        make_key(seller, name=name[:100], actor=f"user:{name}")[0],
     )
     found: dict[type[Model], Any] = {type(row): row for row in made}
     return found | {CreditNote: CreditNote.objects.get(pk=note.pk)}

@@ -14,6 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
@@ -44,6 +45,7 @@ MAY: dict[type[Model], str] = {
     AccessAttempt: "",
     AccessLog: "",
     Account: "ac",
+    ApiKey: "",
     BalanceEntry: "",
     Coupon: "ac",
     CouponRedemption: "",

@@ -7,10 +7,10 @@ from tests.factories import NumberSeriesFactory, SellerFactory, make_accounts
 
 def open_seller() -> Seller:
     """A test seller that can bill."""
-    seller = SellerFactory()
+    seller = SellerFactory(tax=[{"category": "S", "rate": "25"}])
     make_accounts(seller)
     NumberSeriesFactory(seller=seller)
-    NumberSeriesFactory(seller=seller, kind="credit_note")
+    NumberSeriesFactory(seller=seller, kind="credit_note", prefix="K")
     return seller
 
 

@@ -16,6 +16,8 @@ from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
+from billing.api.keys import make_key, revoke_key
+from billing.api.models import IdempotentRequest
 from billing.events.models import (
     Delivery,
     Event,
@@ -157,6 +159,13 @@ CASES = [
     ),
     Case("dunning_case_is_never_deleted", removed("lone_case")),
     Case("dunning_action_is_never_edited", changed("action", done_on="'2026-03-02'")),
+    # API
+    Case("publishable_key_does_little", changed("page_key", scopes="'{{customers:read}}'")),
+    Case("api_key_may_make_requests", changed("api_key", per_s="0")),
+    Case("api_key_stays_what_it_is", changed("api_key", kind="'publishable'", scopes="'{{}}'")),
+    Case("revoked_api_key_stays_so", changed("revoked_key", revoked_at="NULL")),
+    Case("request_is_claimed_once", copied("request")),
+    Case("failures_of_ours_are_not_kept", changed("request", status="500")),
     # Jobs
     Case("job_runs_once_at_a_time", copied("run")),
     # Events
@@ -576,6 +585,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         ),
         **_webhooks(told, seller, at),
         **_at_gateway(customer, at),
+        **_keys(seller, at),
         **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
     }
@@ -655,6 +665,19 @@ def _orders(seller: Any, customer: Any, made: World, at: datetime) -> World:
             subscription=made["subscription"],
             consent={"text": "Yes"},
             placed_at=at,
+        ),
+    }
+
+
+def _keys(seller: Any, at: datetime) -> World:
+    key, _ = make_key(seller, name="Shop", actor="user:anna")
+    revoked, _ = make_key(seller, name="Old", actor="user:anna")
+    return {
+        "api_key": key,
+        "page_key": make_key(seller, name="Page", actor="user:anna", kind="publishable")[0],
+        "revoked_key": revoke_key(revoked, now=at, actor="user:anna"),
+        "request": IdempotentRequest.objects.create(
+            owner=key, key="a", fingerprint="a", claim="a", claimed_at=at, status=200
         ),
     }
 

@@ -40,7 +40,7 @@ class CouponReading(Reading):
 class ValidatedReading(Reading):
     """Whether a code counts; where it does not, ``code`` and ``detail`` say why."""
 
-    is_valid = serializers.BooleanField()
+    is_valid = serializers.BooleanField()  # type: ignore[assignment]
     code = serializers.CharField(allow_null=True)
     detail = serializers.CharField(allow_null=True)
     coupon = CouponReading(allow_null=True)

@@ -1,6 +1,6 @@
 """What invoices and credit notes look like, issued or only foreseen."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -45,7 +45,7 @@ class LineReading(Reading):
     subscription = Reference("SubscriptionReading", allow_null=True)
     corrects = CorrectedReading(allow_null=True)
 
-    also_loads = ("corrects__invoice",)
+    also_loads: ClassVar[tuple[str, ...]] = ("corrects__invoice",)
 
     @staticmethod
     def read_tax(line: InvoiceLine) -> Any:

@@ -156,7 +156,9 @@ class CreditedLine(Writing):
 class CreditNoteWriting(Writing):
     invoice = PublicId("inv", help_text="The invoice to credit.")
     amount_minor = Minor(min_value=1, required=False, help_text="With tax.")
-    lines = CreditedLine(many=True, required=False, allow_empty=False, max_length=1000)
+    lines = serializers.ListField(
+        child=CreditedLine(), required=False, allow_empty=False, max_length=1000
+    )
     to = Choice(
         [(to, to) for to in ("balance", "refund")],
         default="balance",

@@ -142,11 +142,14 @@ class Quantities(serializers.Field):
         "example": "period_end",
     }
 )
-class When(Day):
+class When(serializers.Field):
     """``now``, ``period_end`` or a day."""
 
-    def to_internal_value(self, value: Any) -> Any:
-        return value if value in ("now", "period_end") else super().to_internal_value(value)
+    def to_internal_value(self, data: Any) -> Any:
+        return data if data in ("now", "period_end") else Day().run_validation(data)
+
+    def to_representation(self, value: Any) -> Any:
+        return value
 
 
 class StartWriting(Writing):

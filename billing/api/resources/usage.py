@@ -17,6 +17,7 @@ from billing.usage.actions import Measured, record_many
 from customers.calendar import now_of
 
 RECORDS_MAX = 1000
+STATUSES = ("recorded", "duplicate", "refused")
 
 
 class PropertiesField(serializers.DictField):
@@ -55,7 +56,7 @@ class UsageWriting(Writing):
 
 
 class BatchWriting(Writing):
-    records = UsageWriting(many=True, allow_empty=False, max_length=RECORDS_MAX)
+    records = serializers.ListField(child=UsageWriting(), allow_empty=False, max_length=RECORDS_MAX)
     is_all_or_nothing = Boolean(
         default=False, help_text="Record nothing where any would be refused."
     )
@@ -65,7 +66,7 @@ class OutcomeReading(Reading):
     """What became of one event."""
 
     key = serializers.CharField()
-    status = serializers.ChoiceField(["recorded", "duplicate", "refused"])
+    status = serializers.ChoiceField(STATUSES)
     code = serializers.CharField(allow_null=True)
     detail = serializers.CharField(allow_null=True)
 
