@@ -19,6 +19,8 @@ from billing.engine.errors import (
 # What a request can put right by itself is 422, what the present state stands against 409.
 STATUS_OF_CODE: dict[str, int] = {
     "unknown_price": 422,
+    "unknown_subscription": 404,
+    "unknown_meter": 404,
     "negative_quantity": 422,
     "end_before_start": 422,
     "date_in_the_past": 422,

@@ -84,7 +84,7 @@ class Cursor(CursorPagination):
         return f"{request.build_absolute_uri(request.path)}?{query.urlencode()}"
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        link = {"type": "string", "nullable": True, "format": "uri"}
+        link = {"type": ["string", "null"], "format": "uri"}
         return {
             "type": "object",
             "required": ["next", "previous", "results"],

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import cache
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
@@ -221,6 +222,7 @@ def requests(world: World) -> dict[str, Asked]:
     }
 
 
+@cache
 def schema() -> dict[str, Any]:
     """The OpenAPI document, as it is published."""
     document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
