@@ -42,6 +42,7 @@ PLAYED = "demo.day_played"
 GRINDER_VAT = [{"category": "S", "rate": "25", "inclusive": True}]
 SATURDAY = 5
 OPENS_AT, CLOSES_AT = time(8), time(18)
+NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,8 @@ class _Year:
 
     def _do(self, step: Step, day: date) -> None:
         """One step; what the state of things refuses does not happen, and is told of."""
+        if step.do in NEEDS_A_SUBSCRIPTION and self._has_lost(step.who, day):
+            return
         try:
             with transaction.atomic():
                 getattr(self, f"_{step.do}")(step, day)
@@ -189,6 +192,11 @@ class _Year:
         return Subscription.objects.select_related("seller", "customer__seller").get(
             seller=self.seller, external_id=key
         )
+
+    def _has_lost(self, key: str, day: date) -> bool:
+        """Whether dunning has ended a subscription before its customer was done with it."""
+        ended = Subscription.objects.filter(seller=self.seller, external_id=key, ends_on__lte=day)
+        return ended.exists()
 
     # What they do
 
