@@ -67,6 +67,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         "Money",
         (
             ("Payments", "payments", "payments.payment", ""),
+            ("Checkouts", "shopping_cart", "payments.order", ""),
             ("Refunds", "undo", "payments.refund", ""),
             ("Late debts", "notifications", "dunning.dunningcase", ""),
             ("Gateway events", "bolt", "payments.gatewayevent", ""),

@@ -249,8 +249,19 @@ class PageAction:
         return True
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        """Do it and tell what was done, in a sentence."""
+        """Do it and say what was done; a :class:`Told` keeps a part of it from the log."""
         raise NotImplementedError
+
+
+class Told(str):
+    """What a page action has done, with what is shown this once and written nowhere."""
+
+    shown: str
+
+    def __new__(cls, done: str, *, shown: str) -> "Told":
+        told = super().__new__(cls, done)
+        told.shown = shown
+        return told
 
 
 @dataclass
@@ -455,12 +466,13 @@ class Desk(ModelAdmin):
         form = action.form_class(obj, request.POST if request.method == "POST" else None)
         if form.is_valid():
             try:
-                messages.success(request, self.perform(request, action, obj, form.cleaned_data))
+                done = self.perform(request, action, obj, form.cleaned_data)
             except OperationalError:
                 raise
             except (BillingError, DatabaseError) as error:
                 form.add_error(None, refusal(error))
             else:
+                messages.success(request, done.shown if isinstance(done, Told) else done)
                 url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
                 return HttpResponseRedirect(url)
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}

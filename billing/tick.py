@@ -28,6 +28,7 @@ from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.ledger.models import Account, Transfer
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
+from billing.payments.orders import expire_orders
 from billing.verification import INVARIANTS, broken_invariants, inventory
 from customers.models import Seller
 from dunning.cases import close_where_settled, open_cases, step_due
@@ -56,6 +57,9 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield "process hooks", until_none(process_hooks)
     yield "poll gateways", once(poll_gateways)
     yield "resolve payments", once(resolve_due)
+    for seller, today in days.items():
+        run_out = partial(expire_orders, seller, as_of=today, actor=ACTOR)
+        yield f"expire orders {seller.public_id}", until_none(run_out)
     for seller, today in days.items():
         yield f"dun {seller.public_id}", partial(dun, seller, today)
     for seller, today in days.items():

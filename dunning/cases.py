@@ -34,6 +34,7 @@ ACCESSES = ("full", "restricted", "none")
 LEAVES = {StepKind.RESTRICT: "restricted", StepKind.SUSPEND: "none"}
 LIMIT = 500
 WRITTEN_OFF = "Not paid after all reminders."
+_INCOMPLETE = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
 
 logger = logging.getLogger(__name__)
 
@@ -45,13 +46,15 @@ logger = logging.getLogger(__name__)
 def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
     """Open a case for each invoice whose due date has passed; how many.
 
-    One that is being charged, or whose charge is planned for another day, is not late yet.
+    One that is being charged, or whose charge is planned for another day, is not late yet. Who has
+    not paid for a beginning is not reminded: the order runs out by itself.
     """
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("pk"), state__in=["in_flight", "planned"]
     ).filter(Q(state="in_flight") | Q(payment__planned_on__gt=as_of))
     late = (
         _owed(Invoice.objects.filter(seller=seller))
+        .exclude(Exists(_INCOMPLETE))
         .filter(~Exists(under_way), due_on__lt=as_of, dunning_case=None)
         .order_by("due_on", "pk")
     )
@@ -76,7 +79,8 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     """
     case = DunningCase.objects.filter(invoice=invoice).first()
     policies = Policies(invoice.seller)
-    if case is None and invoice.outstanding_minor:
+    is_begun = not Invoice.objects.filter(Exists(_INCOMPLETE), pk=invoice.pk).exists()
+    if case is None and invoice.outstanding_minor and is_begun:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
@@ -386,6 +390,9 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 
 # Access
 
+# What has ended, or not begun, has no access that a debt could take.
+_WITHOUT_CASE = ("ended", "incomplete")
+
 
 def _follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
     """Set the access to what some invoices bill to the least that any case leaves."""
@@ -403,7 +410,7 @@ def _follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
         wanted[subscription_id] = max(wanted[subscription_id], access, key=ACCESSES.index)
     events = []
     alive = Subscription.objects.select_for_update(of=["self"]).select_related("seller")
-    for subscription in alive.filter(pk__in=ids).exclude(status="ended").order_by("pk"):
+    for subscription in alive.filter(pk__in=ids).exclude(status__in=_WITHOUT_CASE).order_by("pk"):
         before, subscription.access = subscription.access, wanted[subscription.pk]
         if before != subscription.access:
             events.append(
@@ -418,7 +425,7 @@ def _follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
             )
     for access in ACCESSES:
         of_access = [pk for pk, level in wanted.items() if level == access]
-        Subscription.objects.filter(pk__in=of_access).exclude(status="ended").exclude(
+        Subscription.objects.filter(pk__in=of_access).exclude(status__in=_WITHOUT_CASE).exclude(
             access=access
         ).update(access=access)
     record_all(events)

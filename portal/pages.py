@@ -16,20 +16,24 @@ from portal.brand import logo_url, theme_url
 _CODES = dict(LANGUAGES)
 
 
-def language_of(request: HttpRequest, customer: Customer | None = None) -> str:
-    """The language chosen in this browser, else the customer's, else the browser's."""
+def language_of(request: HttpRequest, customer: Customer | None = None, usual: str = "") -> str:
+    """The language chosen in this browser, else ``usual``, the customer's, or the browser's."""
     chosen = request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME, "")
     if chosen in _CODES:
         return chosen
+    if usual in _CODES:
+        return usual
     if customer is not None:
         return customer.language
     return translation.get_language_from_request(request).split("-")[0]
 
 
 @contextmanager
-def in_language_of(request: HttpRequest, customer: Customer | None = None) -> Iterator[str]:
+def in_language_of(
+    request: HttpRequest, customer: Customer | None = None, usual: str = ""
+) -> Iterator[str]:
     """Do what is inside in :func:`language_of`; everything that makes sentences belongs there."""
-    language = language_of(request, customer)
+    language = language_of(request, customer, usual)
     with translation.override(language):
         yield language
 
@@ -41,15 +45,17 @@ def show(
     *,
     seller: Seller | None = None,
     customer: Customer | None = None,
+    usual: str = "",
     has_menu: bool = False,
     status: int = 200,
 ) -> HttpResponse:
     """A page that extends ``portal/base.html``, in the reader's language and the seller's colours.
 
-    ``customer`` is whose page it is, or None where nobody is known; ``has_menu`` for those who are
-    signed in to all of it. No browser or proxy keeps what it shows.
+    ``customer`` is whose page it is, or None where nobody is known; ``usual`` the language where
+    none was chosen; ``has_menu`` for those who are signed in to all of it. No browser or proxy
+    keeps what it shows.
     """
-    with in_language_of(request, customer) as language:
+    with in_language_of(request, customer, usual) as language:
         frame = {
             "seller": seller,
             "customer": customer,
@@ -66,10 +72,18 @@ def show(
 
 
 def leave_for(
-    request: HttpRequest, url: str, *, seller: Seller, customer: Customer | None = None
+    request: HttpRequest,
+    url: str,
+    *,
+    seller: Seller,
+    customer: Customer | None = None,
+    usual: str = "",
 ) -> HttpResponse:
     """Send who pressed a button to another host's page, such as the gateway's.
 
     A redirect would be one that follows a form, which ``form-action`` allows to our own host alone.
     """
-    return show(request, "portal/leave.html", {"url": url}, seller=seller, customer=customer)
+    context = {"url": url}
+    return show(
+        request, "portal/leave.html", context, seller=seller, customer=customer, usual=usual
+    )

@@ -158,7 +158,9 @@ def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment
         # Put back as never asked for, and the gateway knows better.
         payment.move("created")
         payment.allocations.filter(state="planned").update(state="in_flight")
-    if payment.state not in IN_FLIGHT:
+    if payment.state == Payment.State.CANCELED and made.status == "succeeded":
+        _take_late(payment, made, as_of, actor)
+    elif payment.state not in IN_FLIGHT:
         _compare(payment, made, as_of, actor)
     elif lie := contradiction(payment, made):
         _doubt(payment, lie, as_of, actor, is_flagged=True)
@@ -196,6 +198,35 @@ def _compare(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
             as_of,
             actor,
         )
+
+
+def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
+    """Money for what we had given up, such as an order that has run out: it is the customer's.
+
+    It goes to their balance as a payment of its own, once, and a person is told.
+    """
+    known = Payment.objects.filter(gateway=payment.gateway, gateway_id=made.gateway_id)
+    if contradiction(payment, made) or payment.gateway not in gateways.NAMES:
+        _compare(payment, made, as_of, actor)
+        return
+    if known.exists():
+        return
+    late = Payment.objects.create(
+        seller=payment.seller,
+        customer=payment.customer,
+        currency=payment.currency,
+        amount_minor=payment.amount_minor,
+        state=Payment.State.SUCCEEDED,
+        gateway=payment.gateway,
+        gateway_id=made.gateway_id,
+        payment_method=payment.payment_method,
+        received_on=as_of,
+        settled_at=clock.now(),
+    )
+    book(late, [], as_of)
+    tell("payment.kept_as_balance", late, _invoice_of(payment), as_of, actor)
+    reason = f"The gateway took the money after all: {late} has put it on the customer's balance."
+    _flag(payment, reason, as_of, actor)
 
 
 def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:

@@ -5,7 +5,7 @@ written before the gateway is asked for it; its address is shown to nobody until
 answered, so one whose answer was lost can do no harm and is let go.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 
 from django.db import transaction
@@ -30,6 +30,7 @@ from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
     GatewayCustomer,
+    Order,
     Payment,
     PaymentAllocation,
     PaymentMethod,
@@ -111,25 +112,49 @@ def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
 
 
 def start_setup(
-    customer: Customer, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+    customer: Customer,
+    *,
+    gateway: str,
+    as_of: date,
+    actor: str,
+    return_url: str = "",
+    order: Order | None = None,
 ) -> CheckoutSession:
     """Open a page where the customer leaves a card; send them to its ``url``.
 
-    Raises what the gateway's client raises; nothing is left open then.
+    One that is open and leads back to the same place is given again. Raises what the gateway's
+    client raises; nothing is left open then.
     """
+    known = CheckoutSession.objects.filter(
+        customer=customer,
+        kind=CheckoutSession.Kind.SETUP,
+        status=CheckoutSession.Status.OPEN,
+        gateway=gateway,
+        return_url=_return_url(customer.seller, return_url),
+        order=order,
+    ).first()
+    if known is not None:
+        return known
     session = prepare_setup(
-        customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url
+        customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url, order=order
     )
     return open_session(session, as_of=as_of, actor=actor)
 
 
 @transaction.atomic
 def prepare_setup(
-    customer: Customer, *, gateway: str, as_of: date, actor: str, return_url: str = ""
+    customer: Customer,
+    *,
+    gateway: str,
+    as_of: date,
+    actor: str,
+    return_url: str = "",
+    order: Order | None = None,
 ) -> CheckoutSession:
     """The first step of :func:`start_setup`, for who has a transaction open."""
     return CheckoutSession.objects.create(
         customer=customer,
+        order=order,
         kind=CheckoutSession.Kind.SETUP,
         gateway=gateway,
         return_url=_return_url(customer.seller, return_url),
@@ -267,6 +292,15 @@ def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> Ch
     return session
 
 
+def catch_up(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) -> None:
+    """Complete each of some sessions, as when their customer comes back.
+
+    Raises what the gateway's client raises.
+    """
+    for session in sessions:
+        complete_session(session, as_of=as_of, actor=actor)
+
+
 def expire_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
     """Close a page so that nobody can pay in it any more, unless somebody has."""
     gateway = gateways.gateway(session.gateway)
@@ -283,16 +317,38 @@ def _take_up(
     gateway: Gateway, session: CheckoutSession, made: Session, as_of: date, actor: str
 ) -> None:
     """Write what the gateway says of a session; what it names is fetched before any row is held."""
-    customer, payment = session.customer, session.payment
-    if payment is not None and made.charge and made.status != "open":
+    payment, is_open = session.payment, made.status == "open"
+    if payment is not None and made.charge:
         charge = gateway.get_charge(made.charge)
-        if charge.status == "succeeded":
+        if charge.status == "succeeded" and not is_open:
             settle(payment.pk, charge, as_of=as_of, actor=actor)
-    if made.status == "complete" and payment is None:
-        method = gateway.get_method(made.payment_method)
-        _keep(customer, gateway.name, method, as_of, actor)
-    if made.status != "open":
+        if is_open:
+            # The page stays open for another card; ours says why this one was refused.
+            CheckoutSession.objects.filter(pk=session.pk, status="open").update(
+                failure=charge.failure_code
+            )
+    if made.status == "complete" and made.payment_method:
+        _keep_used(gateway, session, made.payment_method, as_of, actor)
+    if not is_open:
         close(session.pk, as_of=as_of, actor=actor, is_complete=made.status == "complete")
+
+
+def _keep_used(
+    gateway: Gateway, session: CheckoutSession, method_id: str, as_of: date, actor: str
+) -> None:
+    """Keep the card that a session has used, where its customer has left it to be charged.
+
+    Who pays one invoice by card has not said that we may charge it again.
+    """
+    customer = Customer.objects.select_related("seller").get(pk=session.customer_id)
+    is_charged = customer.collection == Customer.Collection.AUTOMATIC
+    if session.payment is not None and not is_charged:
+        return
+    kept = _keep(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
+    if session.payment is not None:
+        Payment.objects.filter(pk=session.payment.pk, payment_method=None).update(
+            payment_method=kept
+        )
 
 
 @transaction.atomic
@@ -318,7 +374,10 @@ def close(
     payment.allocations.filter(state="in_flight").update(state="released")
     invoice = lock_invoices([invoice_id])[0]
     tell("payment.canceled", payment, invoice, as_of, actor)
-    if session.customer.collection == Customer.Collection.AUTOMATIC and invoice.outstanding_minor:
+    is_charged = session.customer.collection == Customer.Collection.AUTOMATIC
+    # What is ordered is paid by whoever ordered it, or not at all.
+    is_awaited = Order.objects.filter(invoice=invoice).exclude(status="complete").exists()
+    if is_charged and invoice.outstanding_minor and not is_awaited:
         plan(invoice, as_of)
 
 

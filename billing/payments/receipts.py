@@ -9,7 +9,8 @@ from billing.invoicing.documents import in_its_language
 from billing.invoicing.printing import fill_in, print_html
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import NO_BREAK, Writer
-from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
+from billing.payments import gateways
+from billing.payments.models import Payment, PaymentAllocation, Refund
 
 TEMPLATE: Final = "payments/receipt.html"
 
@@ -66,15 +67,18 @@ def _facts(payment: Payment, bill_to: dict[str, Any], write: Writer) -> list[tup
     assert payment.received_on is not None
     facts = [
         (pgettext("document", "Payment date"), write.day(payment.received_on)),
-        (pgettext("document", "Paid with"), _means(payment.payment_method)),
+        (pgettext("document", "Paid with"), _means(payment)),
     ]
     if bill_to.get("external_id"):
         facts.append((pgettext("document", "Customer number"), str(bill_to["external_id"])))
     return facts
 
 
-def _means(method: PaymentMethod | None) -> str:
+def _means(payment: Payment) -> str:
     """By which way the money came, as its payer knows it."""
+    method = payment.payment_method
+    if method is None and payment.gateway in gateways.NAMES:
+        return pgettext("document", "Card")
     if method is None:
         return pgettext("document", "Bank transfer")
     return f"{method.brand.title()}{NO_BREAK}···{NO_BREAK}{method.last4}"

@@ -56,18 +56,20 @@ def start(
     cycles: int | None = None,
     external_id: str | None = None,
     metadata: Mapping[str, Any] | None = None,
+    is_incomplete: bool = False,
 ) -> Subscription:
     """Start a subscription on ``as_of``; the first bill is due that day.
 
     ``quantities`` by price code override the plan's, 0 leaves the item out. The grid is fixed by
     ``anchor_day``, ``anchor_on`` or ``align="calendar"``, else by the paid start. ``ends_on`` is
-    the first day without service; ``cycles`` ends the term after so many whole periods.
+    the first day without service; ``cycles`` ends the term after so many whole periods. One that
+    ``is_incomplete`` gives no access until :func:`complete`.
     """
     Customer.objects.select_for_update().get(pk=customer.pk)
     if plan.seller_id != customer.seller_id:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
-    prices = _prices_of(plan, currency)
-    overrides = _checked_quantities(prices, quantities or {})
+    prices = prices_of(plan, currency)
+    overrides = checked_quantities(prices, quantities or {})
     paid_from = as_of + timedelta(days=plan.trial_days if trial_days is None else trial_days)
     grid = _first_grid(plan, paid_from, anchor_day, anchor_on, align)
     cycles = cycles if cycles is not None else plan.cycles
@@ -84,7 +86,8 @@ def start(
         plan=plan,
         currency=prices[0].currency,
         time_zone=customer.seller.time_zone,
-        status="trialing" if as_of < paid_from else "active",
+        status=_first_status(as_of, paid_from, is_incomplete=is_incomplete),
+        access=Subscription.Access.NONE if is_incomplete else Subscription.Access.FULL,
         starts_on=as_of,
         paid_from=paid_from,
         ends_on=ends_on,
@@ -97,8 +100,56 @@ def start(
     _add_cycle(subscription, as_of, grid)
     _add_items(subscription, prices, overrides, as_of)
     for coupon in coupons:
-        redeem_coupon(customer, coupon, subscription=subscription, as_of=as_of, actor=actor)
+        _redeem(customer, coupon, subscription, as_of, actor)
     _record("subscription.started", subscription, as_of, actor, plan=plan.code)
+    return subscription
+
+
+def _first_status(as_of: date, paid_from: date, *, is_incomplete: bool) -> str:
+    if is_incomplete:
+        return Subscription.Status.INCOMPLETE
+    return Subscription.Status.TRIALING if as_of < paid_from else Subscription.Status.ACTIVE
+
+
+@transaction.atomic
+def complete(subscription: Subscription, *, as_of: date, actor: str) -> Subscription:
+    """Let a subscription that was incomplete begin: it becomes what its dates say, with access.
+
+    A second time changes nothing, and neither does a call for one that has ended meanwhile.
+    """
+    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    subscription.refresh_from_db()
+    if subscription.status != Subscription.Status.INCOMPLETE:
+        return subscription
+    contract = load_contracts([subscription.pk])[subscription.pk]
+    status = contract.dated_status_on(as_of)
+    has_ended = status == Subscription.Status.ENDED
+    subscription.move(
+        status,
+        access=Subscription.Access.NONE if has_ended else Subscription.Access.FULL,
+        next_bill_on=_soonest(subscription.next_bill_on, as_of),
+    )
+    name = "subscription.ended" if has_ended else "subscription.activated"
+    _record(name, subscription, as_of, actor, **{"from": "incomplete"})
+    return subscription
+
+
+@transaction.atomic
+def abandon(subscription: Subscription, *, as_of: date, actor: str) -> Subscription:
+    """End an incomplete subscription as if it had never begun: none of its days are billed.
+
+    A second time changes nothing. Raises :class:`Refused` ("subscription_complete") for one that
+    has begun: that one is canceled.
+    """
+    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    subscription.refresh_from_db()
+    if subscription.status == Subscription.Status.ENDED:
+        return subscription
+    if subscription.status != Subscription.Status.INCOMPLETE:
+        raise Refused("It has begun. Cancel it instead.", code="subscription_complete")
+    subscription.move("ended", ends_on=subscription.starts_on, cancels_on=None, next_bill_on=None)
+    subscription.coupon_redemptions.filter(removed_on=None).update(removed_on=as_of)
+    _record("subscription.ended", subscription, as_of, actor, **{"from": "incomplete"})
     return subscription
 
 
@@ -132,8 +183,8 @@ def change(
     _drop_scheduled(subscription, as_of)
     old_plan = _plan_on(subscription, on)
     new_plan = plan or old_plan
-    prices = _prices_of(new_plan, subscription.currency)
-    overrides = subscription.quantities | _checked_quantities(prices, quantities or {})
+    prices = prices_of(new_plan, subscription.currency)
+    overrides = subscription.quantities | checked_quantities(prices, quantities or {})
     if new_plan.pk != old_plan.pk:
         if new_plan.family != old_plan.family:
             raise Refused(
@@ -227,7 +278,7 @@ def cancel(
     they were paid. Without ``is_usage_billed`` the usage of the last part is given away.
     ``reason`` is what the customer says of it, for the event alone.
     """
-    subscription, agreement = _locked(subscription, as_of)
+    subscription, agreement = _locked(subscription, as_of, may_be_incomplete=True)
     end = _day_of(agreement, when, as_of)
     if subscription.agreed_ends_on is not None:
         end = min(end, subscription.agreed_ends_on)
@@ -336,6 +387,19 @@ def redeem_coupon(
 ) -> CouponRedemption:
     """Give a customer, or one subscription, a coupon. This bills nothing by itself."""
     Customer.objects.select_for_update().get(pk=customer.pk)
+    if subscription:
+        subscription.refresh_from_db()
+        _refuse_incomplete(subscription)
+    return _redeem(customer, coupon, subscription, as_of, actor)
+
+
+def _redeem(
+    customer: Customer,
+    coupon: Coupon,
+    subscription: Subscription | None,
+    as_of: date,
+    actor: str,
+) -> CouponRedemption:
     if not coupon.is_active:
         raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
     if subscription and coupon.amount_off_minor and coupon.currency != subscription.currency:
@@ -372,6 +436,9 @@ def remove_coupon(
 ) -> None:
     """Take a coupon away from later documents."""
     Customer.objects.select_for_update().get(pk=customer.pk)
+    if subscription:
+        subscription.refresh_from_db()
+        _refuse_incomplete(subscription)
     found = CouponRedemption.objects.filter(
         coupon=coupon, customer=customer, subscription=subscription, removed_on=None, is_spent=False
     ).update(removed_on=as_of)
@@ -387,7 +454,9 @@ def remove_coupon(
     )
 
 
-def _locked(subscription: Subscription, as_of: date) -> tuple[Subscription, Agreement]:
+def _locked(
+    subscription: Subscription, as_of: date, *, may_be_incomplete: bool = False
+) -> tuple[Subscription, Agreement]:
     """The subscription as it now stands, its customer locked, and all that it has agreed to."""
     Customer.objects.select_for_update().get(pk=subscription.customer_id)
     subscription.refresh_from_db()
@@ -396,10 +465,20 @@ def _locked(subscription: Subscription, as_of: date) -> tuple[Subscription, Agre
         raise Refused(f"It ended on {subscription.ends_on}.", code="subscription_ended")
     if as_of < subscription.starts_on:
         raise Refused(f"It starts on {subscription.starts_on}.", code="before_start")
+    if not may_be_incomplete:
+        _refuse_incomplete(subscription)
     status = contract.status_on(as_of)
     if status != subscription.status:
         subscription.move(status)
     return subscription, contract.agreement
+
+
+def _refuse_incomplete(subscription: Subscription) -> None:
+    if subscription.status == Subscription.Status.INCOMPLETE:
+        raise Refused(
+            "Its first invoice is not paid yet. Have that paid first, or cancel it.",
+            code="subscription_incomplete",
+        )
 
 
 def _save(subscription: Subscription, **changes: Any) -> None:
@@ -423,8 +502,11 @@ def _soonest(known: date | None, other: date) -> date:
     return other if known is None else min(known, other)
 
 
-def _prices_of(plan: Plan, currency: str | None) -> list[Price]:
-    """The plan's prices offered in a currency, by default in the seller's or its only one."""
+def prices_of(plan: Plan, currency: str | None) -> list[Price]:
+    """The plan's prices offered in a currency, by default in the seller's or its only one.
+
+    Raises :class:`CurrencyMismatch` where there are none.
+    """
     offered = list(plan.prices.filter(is_active=True).order_by("position", "id"))
     currencies = {price.currency for price in offered}
     if currency is None:
@@ -438,9 +520,13 @@ def _prices_of(plan: Plan, currency: str | None) -> list[Price]:
     return prices
 
 
-def _checked_quantities(
+def checked_quantities(
     prices: Sequence[Price], quantities: Mapping[str, Decimal]
 ) -> dict[str, str]:
+    """Quantities by price code as they are kept.
+
+    Raises :class:`Refused` ("unknown_price") and :class:`InvalidAgreement` ("negative_quantity").
+    """
     known = {price.code for price in prices}
     for code, quantity in quantities.items():
         if code not in known:

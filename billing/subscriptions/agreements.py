@@ -56,6 +56,12 @@ class Contract:
         return self.agreement.currency
 
     def status_on(self, on: date) -> str:
+        """What it is on a day: one that is incomplete stays so until it is completed or ends."""
+        dated = self.dated_status_on(on)
+        return self.status if self.status == "incomplete" and dated != "ended" else dated
+
+    def dated_status_on(self, on: date) -> str:
+        """What its dates alone say that it is."""
         agreement = self.agreement
         return status_on(
             on,

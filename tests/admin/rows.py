@@ -18,7 +18,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
-from billing.payments.models import GatewayEvent, Refund
+from billing.payments.models import GatewayEvent, Order, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -179,11 +179,27 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         next_attempt_at=at,
         parked_reason=name[:300],
     )
+    order = Order.objects.create(
+        seller=seller,
+        plan=plan,
+        currency="SEK",
+        coupon=coupon,
+        customer=customer,
+        token_hash=f"hash-{number}",
+        status="placed",
+        subscription=subscription,
+        invoice=invoice,
+        details={"name": name},
+        consent={"text": name},
+        metadata={"note": name},
+        placed_at=at,
+        expires_at=at,
+    )
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
-        *(attempt, entry_log, heard, policy, case),
+        *(attempt, entry_log, heard, policy, case, order),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
     )

@@ -21,7 +21,8 @@ from billing.events.models import Event
 from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
-from billing.payments.models import Payment, Refund
+from billing.payments.models import Order, Payment, Refund
+from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Plan
 from customers.models import Customer
@@ -107,7 +108,7 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     payment = PaymentFactory(customer=customer, state="submitted", received_on=None)
     case = note_late(invoice)
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
-    return made | {Payment: payment, DunningCase: case}
+    return made | {Payment: payment, DunningCase: case, Plan: subscription.plan}
 
 
 def note_late(invoice: Invoice) -> DunningCase:
@@ -496,3 +497,28 @@ def test_the_pdf_opens(anna: Client, bo: Client, client: Client, invoice: Invoic
     client.force_login(User.objects.create_user("cleo", is_staff=True))
     assert client.get(url).status_code == 403
     assert anna.get(reverse("admin:invoicing_invoice_pdf", args=[999_999])).status_code == 404
+
+
+# Checkout links
+
+
+def test_a_checkout_link_is_shown_once_and_not_in_the_history(
+    anna: Client, subscription: Subscription
+) -> None:
+    plan = subscription.plan
+    told = act(anna, plan, "checkout-link", currency="SEK")
+    address = told.split()[-1]
+    order = Order.objects.get()
+    assert find_order(address.rstrip("/").rpartition("/")[2]) == order
+    assert (order.plan, order.currency) == (plan, "SEK")
+    assert LogEntry.objects.filter(change_message__contains=order.public_id).exists()
+    assert not LogEntry.objects.filter(change_message__contains="/pay/c/").exists()
+    assert "/pay/c/" not in anna.get(page_url(plan)).content.decode()
+
+
+def test_a_plan_that_is_withdrawn_gets_no_checkout_link(
+    anna: Client, subscription: Subscription
+) -> None:
+    Plan.objects.filter(pk=subscription.plan_id).update(is_active=False)
+    assert "no longer offered" in act(anna, subscription.plan, "checkout-link", currency="SEK")
+    assert not Order.objects.exists()

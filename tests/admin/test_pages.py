@@ -27,7 +27,7 @@ from billing.invoicing.models import (
 )
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
@@ -64,6 +64,7 @@ MAY: dict[type[Model], str] = {
     Meter: "ac",
     NumberSeries: "ac",
     OneOffItem: "d",
+    Order: "",
     Payment: "",
     Plan: "ac",
     Price: "ac",

@@ -35,6 +35,7 @@ from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
     GatewayEvent,
+    Order,
     Payment,
     PaymentAllocation,
     PaymentMethod,
@@ -132,6 +133,7 @@ def _where(row: Model) -> str:
 
 
 NEW_CODE = "'another'"
+CONSENTED = ("placed_order_has_its_consent",)
 NEW_NUMBER = {"sequence": "999999", "number": "'999999'"}
 
 CASES = [
@@ -357,6 +359,23 @@ CASES = [
         "sandbox_session_is_of_a_test_seller",
         changed("session", customer_id="{live_customer.pk}"),
     ),
+    Case("order_status_follows_its_lifecycle", changed("placed", status="'open'")),
+    Case("order_is_of_one_seller", changed("order", customer_id="{live_customer.pk}")),
+    Case(
+        "order_is_of_one_seller",
+        changed("order", seller_id="{live_customer.seller.pk}"),
+        beside=("offer_is_never_edited",),
+    ),
+    Case("offer_is_never_edited", changed("order", success_url="'https://evil.example'")),
+    Case("placed_order_is_never_edited", changed("placed", consent="'{{}}'"), CONSENTED),
+    Case("placed_order_is_never_edited", changed("placed", details='\'{{"name": "x"}}\'')),
+    Case("order_is_never_deleted", removed("order")),
+    Case("placed_order_has_what_was_ordered", changed("order", status="'placed'")),
+    Case(
+        "placed_order_has_its_consent",
+        changed("order", placed_at="now()"),
+    ),
+    Case("closed_order_has_its_instant", changed("order", status="'expired'")),
     Case("gateway_event_is_kept_once", copied("heard")),
     Case("gateway_event_is_never_edited", changed("heard", type="'x'")),
     Case("gateway_event_is_never_deleted", removed("heard")),
@@ -532,6 +551,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
             customer=customer, currency="EUR", gateway="sandbox", gateway_id="ch_1"
         ),
         **_at_gateway(customer, at),
+        **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
     }
 
@@ -579,6 +599,22 @@ def _at_gateway(customer: Any, at: datetime) -> World:
         ),
         "heard": GatewayEvent.objects.create(
             gateway="sandbox", event_id="evt_1", type="t", received_at=at, next_attempt_at=at
+        ),
+    }
+
+
+def _orders(seller: Any, customer: Any, made: World, at: datetime) -> World:
+    offer = {"seller": seller, "plan": made["plan"], "currency": "SEK", "expires_at": at}
+    return {
+        "order": Order.objects.create(**offer, token_hash="a"),
+        "placed": Order.objects.create(
+            **offer,
+            token_hash="b",
+            status="placed",
+            customer=customer,
+            subscription=made["subscription"],
+            consent={"text": "Yes"},
+            placed_at=at,
         ),
     }
 

@@ -1,0 +1,184 @@
+"""What is asked of somebody who orders: how many, a code, and who they are."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+from django import forms
+from django.utils.translation import pgettext, pgettext_lazy
+from django_countries import countries
+
+from billing.engine.errors import Refused
+from billing.payments.models import Order
+from billing.payments.orders import (
+    QUANTITY_MAX,
+    Choice,
+    Details,
+    check_details,
+    countable_prices,
+    find_coupon,
+)
+from catalog.models import Coupon, Price
+from portal.terms import each_in_words
+
+MISSING = pgettext_lazy("pay", "Fill this in.")
+# Where each field of the details is typed, as browsers know it.
+_FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
+    "name": (pgettext_lazy("pay", "Name"), 200, "name", True),
+    "company": (pgettext_lazy("pay", "Company"), 200, "organization", False),
+    "vat_number": (pgettext_lazy("pay", "VAT number"), 20, "off", False),
+    "address_line1": (pgettext_lazy("pay", "Address"), 200, "address-line1", True),
+    "address_line2": (
+        pgettext_lazy("pay", "Apartment, c/o or the like"),
+        200,
+        "address-line2",
+        False,
+    ),
+    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", True),
+    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", True),
+}
+
+
+class OrderForm(forms.Form):
+    """All that an order's page asks for. What only changes the sum may be sent by itself."""
+
+    email = forms.EmailField(
+        label=pgettext_lazy("pay", "E-mail"),
+        max_length=254,
+        error_messages={
+            "required": MISSING,
+            "invalid": pgettext_lazy("pay", "Write an address such as name@example.com."),
+        },
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text=pgettext_lazy("pay", "Receipts and invoices are sent here."),
+    )
+    country = forms.ChoiceField(
+        label=pgettext_lazy("pay", "Country"),
+        widget=forms.Select(attrs={"autocomplete": "country"}),
+    )
+    coupon = forms.CharField(
+        label=pgettext_lazy("pay", "Discount code"),
+        max_length=80,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+    )
+    consent = forms.BooleanField(
+        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")}
+    )
+    seen = forms.CharField(required=False, max_length=64)
+
+    def __init__(self, order: Order, data: Any = None, *, is_ordering: bool = False) -> None:
+        super().__init__(data, initial=_known(order), auto_id="%s")
+        self.order, self.is_ordering = order, is_ordering
+        self.found: Coupon | None = None
+        self.fields["country"].choices = list(countries)  # type: ignore[attr-defined]
+        for name, (label, length, autocomplete, is_required) in _FIELDS.items():
+            self.fields[name] = forms.CharField(
+                label=label,
+                max_length=length,
+                required=is_required,
+                error_messages={"required": MISSING},
+                widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
+            )
+        self.fields["vat_number"].help_text = pgettext(
+            "pay", "With its country, as SE556012579001."
+        )
+        self.prices = countable_prices(order)
+        for number, price in enumerate(self.prices):
+            self.fields[f"quantity-{number}"] = self._quantity(price)
+        if not is_ordering:
+            for name in ("email", "consent", *_FIELDS):
+                self.fields[name].required = False
+
+    def _quantity(self, price: Price) -> forms.IntegerField:
+        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {"most": QUANTITY_MAX}
+        offered = self.order.quantities.get(price.code, price.quantity)
+        return forms.IntegerField(
+            label=price.name or pgettext("pay", "Quantity"),
+            min_value=1,
+            max_value=QUANTITY_MAX,
+            initial=max(int(Decimal(offered)), 1),
+            help_text=each_in_words(price),
+            error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), error),
+            widget=forms.NumberInput(attrs={"class": "narrow", "inputmode": "numeric"}),
+        )
+
+    @property
+    def quantity_fields(self) -> list[forms.BoundField]:
+        return [self[f"quantity-{number}"] for number in range(len(self.prices))]
+
+    def clean_coupon(self) -> str:
+        code: str = self.cleaned_data["coupon"].strip()
+        if code:
+            try:
+                self.found = find_coupon(self.order, code)
+            except Refused as refused:
+                raise forms.ValidationError(_coupon_refusal(refused.code)) from refused
+        return code
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        for name, wrong in check_details(self.details).items():
+            is_said = name in self.errors or (wrong == "missing" and not self.is_ordering)
+            if not is_said:
+                self.add_error(name, _WRONG[wrong])
+        return cleaned
+
+    @property
+    def details(self) -> Details:
+        """What was typed as far as it can be used; what the page began with where nothing was."""
+        known = self.cleaned_data if self.is_bound else self.initial
+        typed = {name: known.get(name) or "" for name in ("email", "country", *_FIELDS)}
+        return Details(**typed | {"country": typed["country"] or self.initial["country"]})
+
+    def details_in(self, language: str) -> Details:
+        """The details of a customer who reads this language."""
+        return replace(self.details, language=language)
+
+    @property
+    def choice(self) -> Choice:
+        if not self.is_bound:
+            return Choice(self._quantities({}), self.order.coupon)
+        return Choice(self._quantities(self.cleaned_data), self.found)
+
+    def _quantities(self, typed: Mapping[str, Any]) -> dict[str, Decimal]:
+        """By price code, as typed, or as offered where that is no number."""
+        fields = [(f"quantity-{number}", price) for number, price in enumerate(self.prices)]
+        return {
+            price.code: Decimal(typed.get(name) or self.fields[name].initial)
+            for name, price in fields
+        }
+
+
+_WRONG: Mapping[str, Any] = {
+    "missing": MISSING,
+    "invalid_vat_number": pgettext_lazy("pay", "This is no VAT number. Check it, or leave it out."),
+    "card_number": pgettext_lazy(
+        "pay", "This looks like a card number. Cards are typed on the next page, never here."
+    ),
+}
+
+
+def _coupon_refusal(code: str) -> str:
+    return {
+        "coupon_inactive": pgettext("pay", "This code is no longer valid."),
+        "coupon_of_another_plan": pgettext("pay", "This code is for something else."),
+        "coupon_currency": pgettext("pay", "This code is for another currency."),
+    }.get(code, pgettext("pay", "We know no such code. Check how it is spelled."))
+
+
+def _known(order: Order) -> dict[str, Any]:
+    """What the page begins with: what the shop has told us of its customer."""
+    coupon = order.coupon.code if order.coupon else ""
+    customer = order.customer
+    if customer is None:
+        return {"country": str(order.seller.country), "coupon": coupon}
+    names = ("address_line1", "address_line2", "postal_code", "city", "vat_number", "email")
+    is_company = customer.is_business
+    return {name: getattr(customer, name) for name in names} | {
+        "country": str(customer.country),
+        "coupon": coupon,
+        "company": customer.name if is_company else "",
+        "name": customer.metadata.get("contact", "") if is_company else customer.name,
+    }

@@ -1,0 +1,232 @@
+"""What is agreed to when somebody orders, in plain words: shown, and kept as it was shown."""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from django.utils import translation
+from django.utils.translation import pgettext
+
+from billing.engine.money import to_minor
+from billing.invoicing.changes import Preview, SeenBill
+from billing.invoicing.models import InvoiceLine
+from billing.invoicing.writing import Writer
+from billing.payments.models import Order
+from catalog.models import Plan, Price
+from customers.models import Customer
+from portal.words import name_of_method, units_of
+
+# Another one when the words below mean something else than before.
+VERSION = "2026-11"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """When something is paid, how much, and for what."""
+
+    when: str
+    on: str
+    amount: str
+    why: list[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """An order in words. ``digest`` tells one wording, with its sums, from another."""
+
+    figure: str
+    figure_note: str
+    rows: list[Row]
+    taxes: list[tuple[str, str]]
+    sentences: list[str]
+    consent: str
+    button: str
+    today_minor: int
+
+    @property
+    def text(self) -> str:
+        """All that is agreed to, as it is kept."""
+        rows = [f"{row.when}: {row.amount} {row.on}".strip() for row in self.rows]
+        return "\n".join([*rows, *self.sentences, self.consent, f"[{self.button}]"])
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+
+def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
+    """An order's terms in the active language, from what it would really come to."""
+    write = Writer(translation.get_language() or "en", order.currency)
+    today_minor, ahead = seen.to_pay_today_minor, seen.upcoming
+    rows = [
+        Row(
+            pgettext("pay", "Today"),
+            write.day(as_of),
+            write.money(today_minor),
+            [line for bill in seen.today for line in _why(bill, write)]
+            or [pgettext("pay", "Nothing yet: you only leave your card.")],
+        )
+    ]
+    names = (pgettext("pay", "Next invoice"), pgettext("pay", "After that"))
+    for name, bill in zip(names, ahead, strict=False):
+        # What is billed again and again is said once.
+        is_new = not any(row.why for row in rows[1:]) and not seen.today
+        why = list(_why(bill, write)) if is_new else []
+        rows.append(Row(name, write.day(bill.on), write.money(bill.to_pay_minor), why))
+    return Terms(
+        figure=write.money(today_minor),
+        figure_note=_note(order.plan, seen, write),
+        rows=rows,
+        taxes=list(_taxes(seen, write)),
+        sentences=list(_sentences(order, seen, write, as_of)),
+        consent=pgettext(
+            "pay", "I have read what I order and what it costs, and agree to the terms above."
+        ),
+        button=pgettext("pay", "Order with obligation to pay"),
+        today_minor=today_minor,
+    )
+
+
+def interval_in_words(plan: Plan) -> str:
+    """``every month``, ``every 3 months``."""
+    count = plan.interval_count
+    one = {
+        "day": pgettext("pay", "every day"),
+        "week": pgettext("pay", "every week"),
+        "month": pgettext("pay", "every month"),
+        "year": pgettext("pay", "every year"),
+    }
+    many = {
+        "day": pgettext("pay", "every %(count)s days"),
+        "week": pgettext("pay", "every %(count)s weeks"),
+        "month": pgettext("pay", "every %(count)s months"),
+        "year": pgettext("pay", "every %(count)s years"),
+    }
+    return one[plan.interval_unit] if count == 1 else many[plan.interval_unit] % {"count": count}
+
+
+def each_in_words(price: Price) -> str:
+    """What one unit costs, of what the customer orders several: ``62,00 kr each, without VAT``."""
+    said = price_in_words(price)
+    if price.model == Price.Model.PER_UNIT:
+        said = pgettext("pay", "%(amount)s each") % {"amount": said}
+    if price.is_tax_inclusive:
+        return said
+    return pgettext("pay", "%(amount)s, without VAT") % {"amount": said}
+
+
+def price_in_words(price: Price) -> str:
+    """What one price of a plan costs, without tax where it does not include it."""
+    terms = price.terms()
+    if price.meter or price.model not in {Price.Model.FLAT, Price.Model.PER_UNIT}:
+        return ", ".join(units_of(terms, price.currency)) or pgettext("pay", "by quantity")
+    write = Writer(translation.get_language() or "en", price.currency)
+    amount = write.money(to_minor(price.amount, price.currency))
+    if price.billing == Price.Billing.ONCE:
+        return pgettext("pay", "%(amount)s once") % {"amount": amount}
+    return amount
+
+
+def _why(bill: SeenBill, write: Writer) -> Iterator[str]:
+    """Each line of a bill that was seen, with its days."""
+    for line in bill.lines:
+        if line.kind in {InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING}:
+            if line.kind == InvoiceLine.Kind.DISCOUNT:
+                yield f"{line.description} {write.money(line.amount_minor)}"
+            continue
+        if line.starts_on and line.ends_on:
+            yield f"{line.description}, {write.period(line.starts_on, line.ends_on)}"
+        else:
+            yield line.description
+
+
+def _taxes(seen: Preview, write: Writer) -> Iterator[tuple[str, str]]:
+    """The tax of the first bill that there is, by rate."""
+    bill = next(iter([*seen.today, *seen.upcoming]), None)
+    for group in bill.taxes if bill else []:
+        percent = write.percent(group.percent.normalize())
+        if group.category == "AE":
+            yield pgettext("pay", "Reverse charge: you account for the VAT"), write.money(0)
+        else:
+            yield (
+                pgettext("pay", "of which VAT %(percent)s") % {"percent": percent},
+                write.money(group.tax_minor),
+            )
+
+
+def _note(plan: Plan, seen: Preview, write: Writer) -> str:
+    """Beneath the figure of today: what comes after it."""
+    if not seen.upcoming:
+        return pgettext("pay", "once, with nothing to follow")
+    then = seen.upcoming[0]
+    said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
+    if seen.to_pay_today_minor == then.to_pay_minor and not plan.trial_days:
+        return interval_in_words(plan)
+    if not seen.to_pay_today_minor:
+        return pgettext("pay", "today, then %(amount)s on %(day)s") % said
+    return pgettext("pay", "today, then %(amount)s %(interval)s") % (
+        said | {"interval": interval_in_words(plan)}
+    )
+
+
+def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Iterator[str]:
+    """Price, trial, renewal, end, usage, how to cancel, and the right to withdraw."""
+    plan, subscription = order.plan, seen.subscription
+    said = {"interval": interval_in_words(plan), "plan": plan.name, "seller": order.seller.name}
+    if as_of < subscription.paid_from:
+        yield pgettext(
+            "pay",
+            "The trial costs nothing until %(day)s. Cancel before that day and you pay nothing.",
+        ) % {"day": write.day(subscription.paid_from)}
+    if seen.upcoming:
+        then = seen.upcoming[0]
+        yield pgettext(
+            "pay",
+            "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
+            "is taken from your card on %(day)s.",
+        ) % (said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)})
+    if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
+        yield pgettext("pay", "What you use is counted, and billed when each period is over.")
+    if subscription.ends_on:
+        yield pgettext("pay", "It ends by itself on %(day)s.") % {
+            "day": write.day(subscription.ends_on)
+        }
+    yield _how_to_cancel(order)
+    yield pgettext(
+        "pay",
+        "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
+        "that you have had.",
+    )
+
+
+def _how_to_cancel(order: Order) -> str:
+    if order.seller.email:
+        return pgettext(
+            "pay",
+            "Cancel whenever you like, on your own page with %(seller)s or by mail to %(email)s. "
+            "What you have paid for goes on until its period ends.",
+        ) % {"seller": order.seller.name, "email": order.seller.email}
+    return pgettext(
+        "pay",
+        "Cancel whenever you like, on your own page with %(seller)s. What you have paid for goes "
+        "on until its period ends.",
+    ) % {"seller": order.seller.name}
+
+
+def failure_in_words(code: str) -> str:
+    """Why a card was refused, and what to do; by the gateway's code."""
+    return {
+        "card_declined": pgettext("pay", "The bank said no to this card. Try another one."),
+        "insufficient_funds": pgettext("pay", "There was not enough money on the card."),
+        "lost_card": pgettext("pay", "The bank has blocked this card. Use another one."),
+        "authentication_failed": pgettext(
+            "pay", "The payment was not confirmed with the bank. Try once more."
+        ),
+    }.get(code, pgettext("pay", "The card was refused. Try another one."))
+
+
+def card_of(customer: Customer) -> str:
+    """``Visa ···· 4242``: the card that is charged; empty where there is none."""
+    method = customer.payment_methods.filter(is_default=True, retired_at=None).first()
+    return name_of_method(method) if method else ""

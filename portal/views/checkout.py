@@ -1,0 +1,273 @@
+"""The hosted checkout: an order is seen, placed, paid at the gateway, and over.
+
+One address shows whichever of these the order is at, so the back button and a second tab find what
+is there, and nothing is done twice.
+"""
+
+from typing import Any
+
+from allauth.account.adapter import get_adapter
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.engine.errors import BillingError, Refused
+from billing.invoicing.changes import next_bill
+from billing.invoicing.writing import Writer
+from billing.payments import orders
+from billing.payments.gateways.base import GatewayError
+from billing.payments.models import Order
+from billing.payments.orders import Consent, is_over
+from customers.calendar import now_of, today_of
+from portal.pages import in_language_of, show
+from portal.pay_forms import OrderForm
+from portal.terms import (
+    VERSION,
+    Terms,
+    card_of,
+    failure_in_words,
+    price_in_words,
+    terms_of,
+)
+from portal.views.links import (
+    go_to,
+    in_place,
+    is_by_script,
+    leave_by,
+    paid_by,
+    pdf_of,
+    return_address,
+    token_page,
+    way_back,
+)
+
+USER_AGENT_MAX = 300
+
+
+@token_page
+def checkout(request: HttpRequest, token: str) -> HttpResponse:
+    """An order's page, at whichever point it is."""
+    order = orders.find_order(token)
+    if order is None:
+        return show(request, "portal/pay/unknown.html", {}, status=404)
+    if order.status == Order.Status.COMPLETE:
+        return _show(request, order, "done", {"token": token, **_done(request, order)})
+    if is_over(order, now_of(order.seller)):
+        return _show(request, order, "expired", {}, status=410)
+    if order.status == Order.Status.PLACED:
+        return _pay(request, order, token)
+    return _order(request, order, token)
+
+
+def _show(
+    request: HttpRequest, order: Order, page: str, context: dict[str, Any], status: int = 200
+) -> HttpResponse:
+    return show(
+        request,
+        f"portal/pay/{page}.html",
+        {"order": order, "plan": order.plan, **context},
+        seller=order.seller,
+        customer=order.customer,
+        usual=order.language,
+        status=status,
+    )
+
+
+# Ordering
+
+
+def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
+    with in_language_of(request, order.customer, order.language) as language:
+        is_ordering = request.POST.get("act") == "order"
+        form = OrderForm(
+            order, request.POST if request.method == "POST" else None, is_ordering=is_ordering
+        )
+        is_valid = form.is_valid()
+        details = form.details
+        try:
+            seen = orders.quote(
+                order, details, form.choice, as_of=today_of(order.seller), actor=_actor(order)
+            )
+        except BillingError:
+            return _show(request, order, "unavailable", {}, status=409)
+        terms = terms_of(order, seen, as_of=today_of(order.seller))
+        if is_ordering and is_valid and form.cleaned_data["seen"] == terms.digest:
+            return _place(request, order, token, form, terms, language)
+        is_other = is_ordering and form.cleaned_data.get("seen") != terms.digest
+    context = {
+        "form": form,
+        "terms": terms,
+        "token": token,
+        "is_other": is_other,
+        "is_wrong": is_ordering and not is_valid,
+        # Who has ticked the box for another sum has not ticked it for this one.
+        "is_consented": "consent" in request.POST and request.POST.get("seen") == terms.digest,
+    }
+    if is_by_script(request) and not is_ordering:
+        return _show(request, order, "sum", context)
+    context["prices"] = _prices(request, order)
+    answer = _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+    return in_place(request, answer)
+
+
+def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
+    """What each part of the plan costs, where there are several."""
+    with in_language_of(request, order.customer, order.language):
+        offered = order.plan.prices.filter(is_active=True, currency=order.currency)
+        rows = [(price.name or order.plan.name, price_in_words(price)) for price in offered]
+    return rows if len(rows) > 1 else []
+
+
+def _place(
+    request: HttpRequest, order: Order, token: str, form: OrderForm, terms: Terms, language: str
+) -> HttpResponse:
+    consent = Consent(
+        text=terms.text,
+        language=language,
+        version=VERSION,
+        ip_address=_address_of(request),
+        user_agent=request.headers.get("User-Agent", "")[:USER_AGENT_MAX],
+    )
+    details = form.details_in(language)
+    try:
+        orders.place(
+            order,
+            details,
+            form.choice,
+            consent,
+            as_of=today_of(order.seller),
+            actor=_actor(order),
+            agreed_minor=terms.today_minor,
+        )
+    except Refused:
+        # What stands there now is looked at again: it has run out, or costs something else.
+        return go_to(request, _address(token))
+    return _leave(request, orders.find_order(token) or order, token)
+
+
+def _actor(order: Order) -> str:
+    return f"customer:{order.customer.public_id}" if order.customer else f"order:{order.public_id}"
+
+
+def _address_of(request: HttpRequest) -> str:
+    try:
+        return str(get_adapter().get_client_ip(request))
+    except PermissionDenied:
+        return ""
+
+
+# Paying
+
+
+def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
+    """What is ordered and not paid yet, with the way to pay it."""
+    page = orders.last_page(order)
+    with in_language_of(request, order.customer, order.language) as language:
+        write = Writer(language, order.currency)
+        failure = page.failure if page and page.status == "open" else ""
+        invoice = order.invoice
+        context = {
+            "token": token,
+            "amount": write.money(invoice.outstanding_minor) if invoice else "",
+            "until": write.day(order.expires_at.date()),
+            "failure": failure_in_words(failure) if failure else "",
+            "problem": _problem(request.GET.get("problem", "")),
+        }
+    return _show(request, order, "placed", context)
+
+
+def _problem(said: str) -> str:
+    return {
+        "gateway": pgettext(
+            "pay",
+            "The card page cannot be reached just now. Your order is kept and nothing has been "
+            "taken: try again in a moment.",
+        ),
+        "waits": pgettext(
+            "pay",
+            "A payment of this order is under way. We are following it: look again in a "
+            "few minutes.",
+        ),
+        "unasked": pgettext(
+            "pay",
+            "We could not ask yet whether you have paid. If you have, there is nothing more to "
+            "do, and this page will soon say so.",
+        ),
+    }.get(said, "")
+
+
+@require_POST
+@token_page
+def card(request: HttpRequest, token: str) -> HttpResponse:
+    """To the gateway's page, for what is ordered and not paid yet."""
+    order = orders.find_order(token)
+    if order is None or order.status != Order.Status.PLACED:
+        return HttpResponseRedirect(_address(token))
+    return _leave(request, order, token)
+
+
+def _leave(request: HttpRequest, order: Order, token: str) -> HttpResponse:
+    back = return_address(order.public_id)
+    try:
+        session = orders.open_page(
+            order, as_of=today_of(order.seller), actor=_actor(order), return_url=back
+        )
+    except GatewayError:
+        return go_to(request, _address(token, "gateway"))
+    except Refused as refused:
+        is_waiting = refused.code == "payment_in_flight"
+        return go_to(request, _address(token, "waits" if is_waiting else ""))
+    if session is None:
+        return go_to(request, _address(token))
+    answer = leave_by(
+        request, session.url, seller=order.seller, customer=order.customer, usual=order.language
+    )
+    return way_back(answer, order.public_id, _address(token), is_secure=request.is_secure())
+
+
+def _address(token: str, problem: str = "") -> str:
+    query = f"?problem={problem}" if problem else ""
+    return reverse("pay:checkout", args=[token]) + query
+
+
+# Done
+
+
+def _done(request: HttpRequest, order: Order) -> dict[str, Any]:
+    """What was bought, and what happens next; whoever has the link of old sees that it is done."""
+    if not is_recent(order):
+        return {}
+    customer, subscription = order.customer, order.subscription
+    assert customer is not None and subscription is not None
+    as_of = today_of(order.seller)
+    bill = next_bill(customer, as_of=as_of, actor=_actor(order), subscription=subscription)
+    payment = paid_by(order.invoice) if order.invoice else None
+    with in_language_of(request, customer, order.language) as language:
+        write = Writer(language, order.currency)
+        return {
+            "is_recent": True,
+            "invoice": order.invoice,
+            "card": card_of(customer),
+            "payment": payment,
+            "paid": write.money(payment.amount_minor) if payment else "",
+            "next_amount": write.money(bill.to_pay_minor) if bill else "",
+            "next_on": write.day(bill.on) if bill else "",
+        }
+
+
+def is_recent(order: Order) -> bool:
+    return order.expires_at > now_of(order.seller)
+
+
+@require_safe
+@token_page
+def receipt(request: HttpRequest, token: str) -> HttpResponse:
+    """The receipt of what was paid at the start, as long as the page shows it."""
+    order = orders.find_order(token)
+    is_shown = order is not None and is_recent(order)
+    payment = paid_by(order.invoice) if order and is_shown and order.invoice else None
+    if payment is None:
+        return HttpResponseRedirect(_address(token))
+    return pdf_of(payment, f"{payment.public_id}.pdf")

@@ -1,0 +1,374 @@
+"""Pages of one link each: an invoice to pay, and another card for what could not be charged."""
+
+import base64
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import pgettext
+from django.views.decorators.http import require_POST, require_safe
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.events.models import Event
+from billing.events.recorder import record
+from billing.invoicing.documents import document_in_words
+from billing.invoicing.models import Invoice
+from billing.invoicing.writing import Writer
+from billing.payments.checkout import start_payment, start_setup
+from billing.payments.gateways import gateways_for
+from billing.payments.gateways.base import GatewayError
+from billing.payments.models import CheckoutSession, Payment
+from customers.calendar import now_of, today_of
+from customers.links import Purpose, hash_of, read_link
+from customers.models import AccessLink, Customer
+from portal.pages import in_language_of, show
+from portal.terms import card_of, failure_in_words
+from portal.views.links import (
+    go_to,
+    leave_by,
+    paid_by,
+    pdf_of,
+    return_address,
+    token_page,
+    way_back,
+)
+
+# One new link in this time, however often it is asked for.
+ASKED_AGAIN_AFTER = timedelta(minutes=10)
+REQUESTED = "portal.pay_link_requested"
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A link that was opened, for a seller's present day."""
+
+    link: AccessLink
+    token: str
+    now: datetime
+    as_of: date
+
+    @property
+    def customer(self) -> Customer:
+        return self.link.customer
+
+    @property
+    def actor(self) -> str:
+        return f"customer:{self.customer.public_id}"
+
+    @property
+    def invoice(self) -> Invoice | None:
+        """The invoice that the link is for: only ever one of its own customer's."""
+        of_customer = Invoice.objects.filter(customer=self.customer, kind=Invoice.Kind.INVOICE)
+        found = of_customer.select_related("seller", "customer", "letterhead")
+        return found.filter(public_id=self.link.subject).first()
+
+
+def _open(request: HttpRequest, token: str, purpose: str) -> Opened | HttpResponse:
+    """A link, or the page that says why it opens nothing and how to get another."""
+    now = _now(token)
+    try:
+        link = read_link(token, purpose, now=now)
+    except Refused as refused:
+        stale = refused.details.get("link")
+        if not isinstance(stale, AccessLink):
+            return show(request, "portal/pay/unknown.html", {}, status=404)
+        context = {"token": token, "purpose": purpose, "is_asked": "asked" in request.GET}
+        customer = stale.customer
+        return show(
+            request,
+            "portal/pay/stale.html",
+            context,
+            seller=customer.seller,
+            customer=customer,
+            status=410,
+        )
+    return Opened(link, token, now, today_of(link.customer.seller))
+
+
+def _now(token: str) -> datetime:
+    """This instant for the seller whose customer has a link; for nobody's, the clock's."""
+    found = AccessLink.objects.filter(token_hash=hash_of(token)).select_related("customer__seller")
+    link = found.first()
+    return now_of(link.customer.seller) if link else clock.now()
+
+
+# An invoice to pay
+
+
+@token_page
+def invoice(request: HttpRequest, token: str) -> HttpResponse:
+    """What is to be paid, for what, until when, and the ways to do it."""
+    opened = _open(request, token, Purpose.PAY)
+    if isinstance(opened, HttpResponse):
+        return opened
+    document = opened.invoice
+    if document is None:
+        raise Http404
+    if request.method == "POST":
+        return _leave_to_pay(request, opened, document)
+    with in_language_of(request, opened.customer) as language:
+        context = _invoice_in_words(document, opened, language, request.GET.get("problem", ""))
+    return _show(request, opened, "invoice", context)
+
+
+def _show(request: HttpRequest, opened: Opened, page: str, context: dict[str, Any]) -> HttpResponse:
+    return show(
+        request,
+        f"portal/pay/{page}.html",
+        {"token": opened.token, **context},
+        seller=opened.customer.seller,
+        customer=opened.customer,
+    )
+
+
+def _invoice_in_words(
+    document: Invoice, opened: Opened, language: str, problem: str
+) -> dict[str, Any]:
+    write = Writer(language, document.currency)
+    words = document_in_words(document, language)
+    left_minor = document.outstanding_minor
+    page = CheckoutSession.objects.filter(
+        payment__allocations__invoice=document, status="open"
+    ).first()
+    is_in_flight = document.allocations.filter(state="in_flight").exists()
+    return {
+        "invoice": document,
+        "words": words,
+        "amount": write.money(left_minor or document.total_minor),
+        "paid": write.money(document.paid_minor) if document.paid_minor else "",
+        "due_on": write.day(document.due_on),
+        "closed_on": write.day(document.closed_on) if document.closed_on else "",
+        "state": _state(document, opened.as_of),
+        "can_pay_by_card": bool(left_minor and gateways_for(document.seller)),
+        "is_under_way": is_in_flight and page is None,
+        "failure": failure_in_words(page.failure) if page and page.failure else "",
+        "problem": _problem(problem),
+        "payment": paid_by(document),
+    }
+
+
+def _state(document: Invoice, as_of: date) -> str:
+    """One of paid, credited, void, lost, late, partly and due."""
+    if document.status == Invoice.Status.PAID:
+        return "paid" if document.paid_minor or not document.credited_minor else "credited"
+    if document.status == Invoice.Status.VOID:
+        return "void"
+    if document.status == Invoice.Status.UNCOLLECTIBLE:
+        return "lost"
+    if document.due_on < as_of:
+        return "late"
+    return "partly" if document.paid_minor else "due"
+
+
+def _problem(said: str) -> str:
+    return {
+        "gateway": pgettext(
+            "pay",
+            "The card page cannot be reached just now. Nothing has been taken: try again in a "
+            "moment.",
+        ),
+        "waits": pgettext(
+            "pay",
+            "A payment is under way. We are following it: look again in a few minutes.",
+        ),
+        "unasked": pgettext(
+            "pay",
+            "We could not ask yet what became of it. If you have paid, there is nothing more to "
+            "do, and this page will soon say so.",
+        ),
+    }.get(said, "")
+
+
+def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> HttpResponse:
+    address = reverse("pay:invoice", args=[opened.token])
+    found = gateways_for(document.seller)
+    if not found:
+        return go_to(request, f"{address}?problem=gateway")
+    try:
+        session = start_payment(
+            document,
+            gateway=found[0].name,
+            as_of=opened.as_of,
+            actor=opened.actor,
+            return_url=return_address(document.public_id),
+        )
+    except GatewayError:
+        return go_to(request, f"{address}?problem=gateway")
+    except Refused as refused:
+        waits = "?problem=waits" if refused.code == "payment_in_flight" else ""
+        return go_to(request, address + waits)
+    return _leave(request, opened, session, document.public_id, address)
+
+
+def _leave(
+    request: HttpRequest, opened: Opened, session: CheckoutSession, subject: str, address: str
+) -> HttpResponse:
+    customer = opened.customer
+    answer = leave_by(request, session.url, seller=customer.seller, customer=customer)
+    return way_back(answer, subject, address, is_secure=request.is_secure())
+
+
+@require_safe
+@token_page
+def invoice_pdf(request: HttpRequest, token: str) -> HttpResponse:
+    opened = _open(request, token, Purpose.PAY)
+    if isinstance(opened, HttpResponse):
+        return opened
+    if opened.invoice is None:
+        raise Http404
+    return pdf_of(opened.invoice, f"{opened.invoice.number}.pdf")
+
+
+@require_safe
+@token_page
+def receipt(request: HttpRequest, token: str) -> HttpResponse:
+    opened = _open(request, token, Purpose.PAY)
+    if isinstance(opened, HttpResponse):
+        return opened
+    payment = paid_by(opened.invoice) if opened.invoice else None
+    if payment is None:
+        return HttpResponseRedirect(reverse("pay:invoice", args=[token]))
+    return pdf_of(payment, f"{payment.public_id}.pdf")
+
+
+@require_safe
+@token_page
+def square(request: HttpRequest, token: str) -> HttpResponse:
+    """The code that a bank's app reads, as the picture that it is."""
+    opened = _open(request, token, Purpose.PAY)
+    if isinstance(opened, HttpResponse):
+        return opened
+    payment = document_in_words(opened.invoice)["payment"] if opened.invoice else {}
+    address = payment.get("qr", "")
+    if not address:
+        raise Http404
+    return HttpResponse(base64.b64decode(address.partition(",")[2]), content_type="image/png")
+
+
+@require_POST
+@token_page
+def ask_again(request: HttpRequest, token: str, purpose: str) -> HttpResponse:
+    """Ask for a new link in place of one that is too old; it is mailed to its customer."""
+    try:
+        link = read_link(token, purpose, now=_now(token))
+    except Refused as refused:
+        stale = refused.details.get("link")
+        if not isinstance(stale, AccessLink):
+            return show(request, "portal/pay/unknown.html", {}, status=404)
+        _request_link(stale)
+        return HttpResponseRedirect(f"{_address_of(purpose, token)}?asked=1")
+    return HttpResponseRedirect(_address_of(link.purpose, token))
+
+
+def _request_link(stale: AccessLink) -> None:
+    customer, subject = stale.customer, stale.subject or stale.customer.public_id
+    recently = Event.objects.filter(
+        type=REQUESTED,
+        subject=subject,
+        data__purpose=stale.purpose,
+        recorded_at__gt=now_of(customer.seller) - ASKED_AGAIN_AFTER,
+    )
+    if recently.exists():
+        return
+    record(
+        REQUESTED,
+        seller=customer.seller.public_id,
+        subject=subject,
+        occurred_on=today_of(customer.seller),
+        actor=f"customer:{customer.public_id}",
+        data={"customer": customer.public_id, "purpose": stale.purpose, "subject": stale.subject},
+    )
+
+
+def _address_of(purpose: str, token: str) -> str:
+    return reverse("pay:invoice" if purpose == Purpose.PAY else "pay:method", args=[token])
+
+
+# Another card
+
+
+@token_page
+def method(request: HttpRequest, token: str) -> HttpResponse:
+    """Why another card is needed, and the way to leave one; afterwards, what became of it."""
+    opened = _open(request, token, Purpose.METHOD)
+    if isinstance(opened, HttpResponse):
+        return opened
+    if request.method == "POST":
+        return _leave_for_card(request, opened)
+    with in_language_of(request, opened.customer) as language:
+        context = _method_in_words(opened, language, request)
+    return _show(request, opened, "method", context)
+
+
+def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dict[str, Any]:
+    customer, now_owed = opened.customer, _owed(opened)
+    write = [Writer(language, document.currency) for document in now_owed]
+    failed = _last_failure(now_owed)
+    subject = opened.invoice
+    settled = subject if subject and subject.status == Invoice.Status.PAID else None
+    return {
+        "card": card_of(customer),
+        "owed": [
+            {
+                "number": document.number,
+                "amount": writes.money(document.outstanding_minor),
+                "due_on": writes.day(document.due_on),
+            }
+            for document, writes in zip(now_owed, write, strict=True)
+        ],
+        "failure": failure_in_words(failed.failure_code) if failed else "",
+        "confirm_url": _to_confirm(now_owed),
+        "is_back": "back" in request.GET,
+        "is_charged": customer.collection == Customer.Collection.AUTOMATIC,
+        "settled": settled,
+        "settled_amount": (
+            Writer(language, settled.currency).money(settled.paid_minor) if settled else ""
+        ),
+        "can_leave": bool(gateways_for(customer.seller)),
+        "problem": _problem(request.GET.get("problem", "")),
+    }
+
+
+def _owed(opened: Opened) -> list[Invoice]:
+    """What is late or could not be charged: what the link is for, and all with a case."""
+    open_ones = Invoice.objects.filter(
+        customer=opened.customer, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
+    ).order_by("due_on", "id")
+    late = open_ones.filter(dunning_case__status="open") | open_ones.filter(
+        public_id=opened.link.subject
+    )
+    return [document for document in late.distinct() if document.outstanding_minor]
+
+
+def _last_failure(owed: list[Invoice]) -> Payment | None:
+    failed = Payment.objects.filter(allocations__invoice__in=owed, state="failed")
+    return failed.order_by("-id").first()
+
+
+def _to_confirm(owed: list[Invoice]) -> str:
+    """Where the bank asks the customer about a payment that is under way."""
+    waiting = Payment.objects.filter(
+        allocations__invoice__in=owed, allocations__state="in_flight", state="requires_action"
+    ).first()
+    return waiting.action_url if waiting else ""
+
+
+def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
+    address = reverse("pay:method", args=[opened.token])
+    found = gateways_for(opened.customer.seller)
+    if not found:
+        return go_to(request, f"{address}?problem=gateway")
+    try:
+        session = start_setup(
+            opened.customer,
+            gateway=found[0].name,
+            as_of=opened.as_of,
+            actor=opened.actor,
+            return_url=return_address(opened.customer.public_id),
+        )
+    except GatewayError:
+        return go_to(request, f"{address}?problem=gateway")
+    return _leave(request, opened, session, opened.customer.public_id, address)
