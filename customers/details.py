@@ -63,7 +63,9 @@ def tidy_vat_number(number: str, country: str) -> str:
     try:
         if country == "gr" or country in vat.MEMBER_STATES:
             is_whole = number[:2].lower() in {"el", *vat.MEMBER_STATES}
-            return str(vat.validate(number if is_whole else country + number))
+            number = str(vat.validate(number if is_whole else country + number))
+            # Greece is EL to the tax authorities, and GR to everybody else.
+            return f"EL{number[2:]}" if number.startswith("GR") else number
         national = get_cc_module(country, "vat")
         return str(national.validate(number)) if national else number
     except ValidationError as error:

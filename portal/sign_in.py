@@ -51,10 +51,10 @@ def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | 
 @transaction.atomic
 def _record(customers: list[Customer], day: date) -> None:
     """An event for each customer; for nobody the same work, and nothing left of it."""
-    for customer in customers:
-        _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))
-    if not customers:
-        with transaction.atomic():
+    with transaction.atomic():
+        for customer in customers:
+            _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))
+        if not customers:
             _record_one("", "", day)
             transaction.set_rollback(True)
 

@@ -62,6 +62,7 @@ from dunning.models import (
     DunningPolicy,
     DunningStep,
 )
+from portal.models import SentForm
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -162,6 +163,8 @@ CASES = [
     Case("shipped_dunning_policy_stays", removed("shipped")),
     Case("dunning_case_is_never_deleted", removed("lone_case")),
     Case("dunning_action_is_never_edited", changed("action", done_on="'2026-03-02'")),
+    # Portal
+    Case("form_is_sent_once", copied("sent_form")),
     # API
     Case("publishable_key_does_little", changed("page_key", scopes="'{{customers:read}}'")),
     Case("api_key_may_make_requests", changed("api_key", per_s="0")),
@@ -457,6 +460,9 @@ def world() -> World:
     seller = SellerFactory()
     made: World = {"seller": seller, "other_seller": SellerFactory()}
     customer = made["customer"] = CustomerFactory(seller=seller, external_id="c-1")
+    made["sent_form"] = SentForm.objects.create(
+        customer=customer, key="0" * 24, at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
     made |= _agreement(seller, customer)
     made |= _documents(seller, customer, made)
     made |= _money(seller, customer, made)
