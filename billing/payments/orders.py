@@ -214,16 +214,18 @@ def _check_active(plan: Plan) -> None:
 def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor: str) -> Preview:
     """What the order would come to for this customer: the real path, rolled back.
 
-    Details that are not known yet may be empty. Raises what :func:`place` raises.
+    Details that are not known yet may be empty. Raises what :func:`place` raises, and
+    :class:`Refused` ("parked") where the first bill could not be made, though it be months ahead:
+    nobody is told that nothing follows because we cannot work it out.
     """
     with transaction.atomic():
         _check_choice(order, choice)
         customer = _customer_for(order, details)
-        seen = preview(
-            partial(_start, order, customer, choice, as_of=as_of, actor=actor),
-            as_of=as_of,
-            actor=actor,
-        )
+        begin = partial(_start, order, customer, choice, as_of=as_of, actor=actor)
+        seen = preview(begin, as_of=as_of, actor=actor)
+        if not seen.upcoming:
+            begun = begin()
+            bill_customer(customer, as_of=begun.paid_from, actor=actor, subscription=begun)
         transaction.set_rollback(True)
     return seen
 

@@ -144,10 +144,17 @@ def _invoice_in_words(
         "state": _state(document, opened.as_of),
         "can_pay_by_card": bool(left_minor and gateways_for(document.seller)),
         "is_under_way": is_in_flight and page is None,
-        "failure": failure_in_words(page.failure) if page and page.failure else "",
+        "failure": _failure(document, page),
         "problem": _problem(problem),
         "payment": paid_by(document),
     }
+
+
+def _failure(document: Invoice, page: CheckoutSession | None) -> str:
+    """Why the last card was refused, on the gateway's page or when it was charged."""
+    failed = _last_failure([document]) if document.outstanding_minor else None
+    code = page.failure if page else failed.failure_code if failed else ""
+    return failure_in_words(code) if code else ""
 
 
 def _state(document: Invoice, as_of: date) -> str:
