@@ -1,8 +1,10 @@
 """Every snippet of docs/quickstart.md, run in order as a reader would, against a live server."""
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -45,6 +47,13 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def end(leader: "subprocess.Popen[bytes]") -> None:
+    """End a process and those that it has started, which are one group."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
+    leader.wait(30)
+
+
 @dataclass
 class Reader:
     """Somebody who follows the page in a shell of their own, in a folder of their own."""
@@ -85,20 +94,17 @@ class Reader:
         except subprocess.TimeoutExpired:
             code = -1
         finally:
-            subprocess.run(["pkill", "-g", str(shell.pid)], check=False)
+            end(shell)
         text = log.read_text()
         assert code == 0, text[-3000:]
         return text
 
 
 @pytest.fixture
-def env(tmp_path: Path) -> dict[str, str]:
+def env() -> dict[str, str]:
     """What every process of the test is told: the database of the test, and of the reader's."""
     address, question, options = settings.DATABASE_URL.partition("?")
     name = connection.settings_dict["NAME"]
-    python = tmp_path / "bin" / "python"
-    python.parent.mkdir()
-    python.symlink_to(sys.executable)
     return os.environ | {
         "DJANGO_SETTINGS_MODULE": "billing.settings",
         "DATABASE_URL": f"{address.rpartition('/')[0]}/{name}{question}{options}",
@@ -135,8 +141,7 @@ def worker(env: dict[str, str]) -> Iterator[None]:
         ["bash", "-c", loop], cwd=settings.BASE_DIR, env=env, process_group=0
     )
     yield
-    subprocess.run(["pkill", "-g", str(ticking.pid)], check=False)
-    ticking.wait(30)
+    end(ticking)
 
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="the page is written for curl")
