@@ -9,12 +9,14 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from billing.bench import measure_bases, measure_renewals
+from billing.bench_api import measure_api
 from billing.bench_pages import measure_pages
 
 DESCRIPTION = """
 renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
 can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
-fast documents are printed, beside WeasyPrint as it comes. Works in a database of its own,
+fast documents are printed, beside WeasyPrint as it comes. api: measure how fast the API answers,
+beside bare DRF views. Works in a database of its own,
 kvitt_bench, which it makes and drops; needs the right to create databases. Nothing of yours is read
 or written.
 """
@@ -39,6 +41,13 @@ pages_per_s        pages printed, through the process that prints
 default_per_s      the same page by HTML(string=…).write_pdf(), its fonts kept from page to page
 in_process_per_s   as ours, without a process of its own
 peak_mb            the most memory that the printing process had
+
+Of api, requests a second of one worker, the median of the rounds; each beside a bare view of DRF
+over one model on the same server:
+one_share          one_per_s of bare_one_per_s: a customer
+list_share         list_per_s of bare_list_per_s: twenty customers
+start_share        start_per_s of bare_one_per_s: a subscription with its first invoice, tax, books
+start_share_of_create  the same of bare_create_per_s, which writes one row
 """
 
 
@@ -55,12 +64,15 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=["renewals", "bases", "pdf"], help="What to measure.")
+        parser.add_argument(
+            "what", choices=["renewals", "bases", "pdf", "api"], help="What to measure."
+        )
         parser.add_argument(
             "-n",
             type=int,
             metavar="COUNT",
-            help="How many are due, or printed (default: 20000; for bases 1000, for pdf 100).",
+            help="How many are due, printed or asked for (default: 20000; for bases 1000, for pdf "
+            "100, for api 1400).",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
@@ -71,7 +83,7 @@ class Command(BaseCommand):
         """Print the figures; steps go to standard error."""
         count = options["n"]
         if count is None:
-            count = {"bases": 1_000, "pdf": 100}.get(options["what"], 20_000)
+            count = {"bases": 1_000, "pdf": 100, "api": 1_400}.get(options["what"], 20_000)
         if count < 1:
             raise CommandError("-n must be at least 1.")
         try:
@@ -79,6 +91,8 @@ class Command(BaseCommand):
                 figures = asdict(measure_bases(count, on_step=self.stderr.write))
             elif options["what"] == "pdf":
                 figures = asdict(measure_pages(count, on_step=self.stderr.write))
+            elif options["what"] == "api":
+                figures = asdict(measure_api(count, on_step=self.stderr.write))
             else:
                 figures = asdict(
                     measure_renewals(count, workers=options["workers"], on_step=self.stderr.write)
