@@ -104,7 +104,9 @@ def _row(mail: box.Mail, seller: Seller, language: str) -> dict[str, Any]:
         "to": name or address,
         "address": address,
         "sender": sender,
-        "at": format_datetime(at, "d MMMM HH:mm", tzinfo=ZoneInfo(seller.time_zone), locale=language),
+        "at": format_datetime(
+            at, "d MMMM HH:mm", tzinfo=ZoneInfo(seller.time_zone), locale=language
+        ),
     }
 
 

@@ -120,3 +120,13 @@ def test_a_database_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
 def test_help_starts_no_database(tmp_path: Path) -> None:
     done = manage("help", KVITT_VAR=str(tmp_path), KVITT_PG_BIN=str(tmp_path))
     assert done.returncode == 0
+
+
+def test_production_says_where_its_mail_goes() -> None:
+    with override_settings(EMAIL_URL="", DEFAULT_FROM_EMAIL="billing@localhost", OUTBOUND=False):
+        found = checks.production_mails_its_customers()
+    assert [message.id for message in found] == ["kvitt.E014", "kvitt.E015", "kvitt.W004"]
+    with override_settings(
+        EMAIL_URL="smtp://mail.example.com:25", DEFAULT_FROM_EMAIL="a@example.com", OUTBOUND=True
+    ):
+        assert checks.production_mails_its_customers() == []

@@ -80,6 +80,8 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "collect",
         "fan out events",
         "deliver events",
+        "notify",
+        "send mail",
         "verify books",
         "forget old runs",
     ]
