@@ -1,7 +1,7 @@
 """Where mail is looked at: the admin's log and the demo's mailbox, neither of which opens more."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from django.contrib.auth.models import Permission, User
@@ -161,7 +161,9 @@ def test_nobody_is_mailed_of_days_that_were_only_played() -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_mails_fit_the_screen_and_no_word_is_lost(width: int, scheme: str, tmp_path: Path) -> None:
+def test_mails_fit_the_screen_and_no_word_is_lost(
+    width: int, scheme: Literal["light", "dark"], tmp_path: Path
+) -> None:
     pages = []
     for number, kind in enumerate((Kind.INVOICE, Kind.REMINDER, Kind.RENEWAL)):
         with at(day_of(kind)):
