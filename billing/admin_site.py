@@ -284,6 +284,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         found = sums_of(clock.today(settings.TIME_ZONE))
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
+        context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
         context["are_tests"] = not shows_live()
     if request.user.has_perm("jobs.view_jobrun"):
         beat_at = last_beat()
@@ -292,7 +293,9 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "is_late": tick_is_late(),
             "url": reverse("admin:jobs_jobrun_changelist"),
         }
-    context["work"] = [work.context() for work in _work() if request.user.has_perm(work.permission)]
+    work = [work.context() for work in _work() if request.user.has_perm(work.permission)]
+    context["waiting"] = [each for each in work if each["count"]]
+    context["idle"] = [each for each in work if not each["count"]]
     context["title"] = "Today"
     return context
 

@@ -97,7 +97,6 @@ def chart_of(sums: Sums) -> str:
         "maxBarThickness": 40,
         "borderRadius": 4,
         "displayYAxis": True,
-        "suffixYAxis": sums.currency,
     }
     labels = [format_date(month, "MMM yy", locale="en") for month, _ in sums.revenue_minor]
     return json.dumps({"labels": labels, "datasets": [bars]})

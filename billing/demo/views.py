@@ -67,7 +67,8 @@ def _written(figures: Figures, language: str) -> list[dict[str, Any]]:
             format_currency(
                 to_major(getattr(sums, name), sums.currency),
                 sums.currency,
-                format="#,##0 ¤" if language == "sv" else "¤#,##0",
+                # A code stands behind its amount: SEK2,100 is read as a word.
+                format="#,##0 ¤" if language == "sv" else "#,##0 ¤¤",
                 currency_digits=False,
                 locale=language,
             )

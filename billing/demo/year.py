@@ -44,6 +44,7 @@ SATURDAY = 5
 OPENS_AT, CLOSES_AT = time(8), time(18)
 # So many days before today subscribers, such as mail, hear of.
 DAYS_TOLD = 3
+NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
 
 logger = logging.getLogger(__name__)
 
@@ -177,6 +178,8 @@ class _Year:
 
     def _do(self, step: Step, day: date) -> None:
         """One step; what the state of things refuses does not happen, and is told of."""
+        if step.do in NEEDS_A_SUBSCRIPTION and self._has_lost(step.who, day):
+            return
         try:
             with transaction.atomic():
                 getattr(self, f"_{step.do}")(step, day)
@@ -193,6 +196,11 @@ class _Year:
         return Subscription.objects.select_related("seller", "customer__seller").get(
             seller=self.seller, external_id=key
         )
+
+    def _has_lost(self, key: str, day: date) -> bool:
+        """Whether dunning has ended a subscription before its customer was done with it."""
+        ended = Subscription.objects.filter(seller=self.seller, external_id=key, ends_on__lte=day)
+        return ended.exists()
 
     # What they do
 

@@ -376,7 +376,13 @@ def our_guards() -> dict[str, tuple[Any, Any]]:
     found: dict[str, tuple[Any, Any]] = {}
     model: Any
     for model in apps.get_models():
-        is_ours = model.__module__.split(".")[0] in {"billing", "customers", "catalog"}
+        is_ours = model.__module__.split(".")[0] in {
+            "billing",
+            "customers",
+            "catalog",
+            "dunning",
+            "portal",
+        }
         if is_ours and not model._meta.proxy:
             found |= {guard.name: (model, guard) for guard in model._meta.constraints}
     for model, trigger in pgtrigger.registered():

@@ -77,6 +77,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "process hooks",
         "poll gateways",
         "resolve payments",
+        "dun",
         "collect",
         "fan out events",
         "deliver events",

@@ -77,15 +77,14 @@ class Command(BaseCommand):
             raise CommandError("A shop needs a customer and two days at least.")
         with contextlib.suppress(KeyboardInterrupt), _stopping_what_was_started():
             try:
-                sandbox = DemoSandbox(settings.VAR_DIR / SANDBOX_DATABASE)
-                self._prepare(sandbox, options["customers"], options["days"])
+                sandbox = self._prepare(options["customers"], options["days"])
                 if not options["no_serve"]:
                     self._serve(sandbox, free_port(options["port"], WEB_PORT))
             except BillingError as error:
                 raise CommandError(error.message) from error
 
-    def _prepare(self, sandbox: DemoSandbox, customers: int, days: int) -> None:
-        """Database, rates, shop and year: each only as far as it is missing."""
+    def _prepare(self, customers: int, days: int) -> DemoSandbox:
+        """Database, rates, shop and year, each only as far as it is missing; the shop's sandbox."""
         began = time.monotonic()
         call_command("migrate", verbosity=0, interactive=False)
         call_command("load_vat_rates", stdout=_Quiet())
@@ -93,6 +92,8 @@ class Command(BaseCommand):
         hire_staff()
         today = clock.today(seller.time_zone)
         story = tell(customers, days)
+        # Its port is chosen when it is about to be taken, for another demo may be starting too.
+        sandbox = DemoSandbox(settings.VAR_DIR / SANDBOX_DATABASE)
         with processes() as children, sandbox.in_settings() as client:
             sandbox.start(children)
             missing = days_to_play(seller, story, today)
@@ -101,6 +102,7 @@ class Command(BaseCommand):
             with Progress("Playing by day", missing) as progress:
                 play(seller, story, today, SandboxTill(client), on_day=lambda _: progress.advance())
         self._summarize(seller, today, time.monotonic() - began)
+        return sandbox
 
     def _summarize(self, seller: Seller, today: date, seconds: float) -> None:
         broken = broken_invariants()
