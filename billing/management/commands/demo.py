@@ -123,6 +123,7 @@ class Command(BaseCommand):
         env = sandbox.env | {"KVITT_DEMO": "on", "KVITT_STAFF_MFA": "off"}
         # Whoever tries webhooks has their receiver on this machine.
         env["KVITT_WEBHOOK_ALLOWED_HOSTS"] = "127.0.0.1,localhost"
+        env["KVITT_PUBLIC_URL"] = address
         env["KVITT_LOG_LEVEL"] = os.environ.get("KVITT_LOG_LEVEL", "WARNING")
         with processes() as children:
             sandbox.start(children, f"{address}/hooks/sandbox")
