@@ -8,7 +8,7 @@ from billing.mail.words.common import document_of, how_to_pay, pay_button
 from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
-from dunning.cases import subscriptions_of
+from dunning.access import subscriptions_of
 from dunning.models import DunningCase, StepKind
 
 
