@@ -14,7 +14,7 @@ from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
 from billing.subscriptions.models import Subscription
-from customers.details import CHANGEABLE, change_details, tidy_vat_number
+from customers.details import CHANGEABLE, change_own_details, tidy_vat_number
 from customers.models import Customer, Seller
 from portal.export import written
 from tests.factories import DAY, CustomerFactory, InvoiceFactory
@@ -39,12 +39,12 @@ def test_details_are_kept_and_told_of_without_what_they_were(
     assert answer.headers["Location"] == "/portal/details/"
     customer.refresh_from_db()
     assert {name: getattr(customer, name) for name in DETAILS} == DETAILS
-    event = Event.objects.get(type="customer.updated")
+    event = Event.objects.get(type="customer.changed")
     assert event.data == {"changed": ["address_line1", "city", "language", "name", "postal_code"]}
     # The page speaks the new language at once.
     assert "Sparat." in text_of(visitor.get("/portal/details/"))
     visitor.post("/portal/details/", DETAILS)
-    assert Event.objects.filter(type="customer.updated").count() == 1
+    assert Event.objects.filter(type="customer.changed").count() == 1
 
 
 def test_what_is_not_the_customers_to_change_stays_as_it_is(
@@ -119,7 +119,7 @@ def test_a_vat_number_with_wrong_digits_is_refused(number: str) -> None:
 
 def test_a_customer_without_a_name_is_refused(customer: Customer) -> None:
     with pytest.raises(Refused) as refusal:
-        change_details(customer, as_of=DAY, actor="test", name="  ")
+        change_own_details(customer, as_of=DAY, actor="test", name="  ")
     assert refusal.value.code == "name_missing"
 
 
