@@ -14,7 +14,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
-from billing.events.models import Delivery
+from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import failing, last_beat, tick_is_late
 from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
@@ -22,6 +22,8 @@ from billing.payments.models import GatewayEvent, Payment
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from customers.models import Customer
+from dunning.admin import WORK as LATE_DEBTS
+from dunning.models import DunningCase
 
 COUNT_MAX = 10_000
 FOUND_MAX = 8
@@ -53,6 +55,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Coupons", "redeem", "catalog.coupon", ""),
         ),
     ),
+    ("Shops", (("API keys", "key", "api.apikey", ""),)),
     (
         "Billing",
         (
@@ -90,6 +93,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Meters", "straighten", "usage.meter", ""),
             ("Number series", "tag", "invoicing.numberseries", ""),
             ("Events", "bolt", "events.event", ""),
+            ("Webhook endpoints", "webhook", "events.webhookendpoint", ""),
             ("Staff", "badge", "auth.user", ""),
             ("Roles", "key", "auth.group", ""),
         ),
@@ -189,6 +193,11 @@ def _work() -> list[Work]:
     def of_subscriptions(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
         return Work(title, note, icon, subscriptions[0], found, subscriptions[1], query)
 
+    def of_debts(title: str, note: str, icon: str, work: str) -> Work:
+        found = DunningCase.objects.filter(LATE_DEBTS[work]())
+        permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
+        return Work(title, note, icon, permission, found, list_of, f"work={work}")
+
     return [
         of_subscriptions(
             "Parked subscriptions",
@@ -225,6 +234,24 @@ def _work() -> list[Work]:
             open_invoices,
             "work=open",
         ),
+        of_debts(
+            "Debts with a step today",
+            "The tick takes it within a minute, or once a payment is clear.",
+            "notifications",
+            "today",
+        ),
+        of_debts(
+            "Suspended debts",
+            "No access until it is paid; canceled before long.",
+            "block",
+            "suspended",
+        ),
+        of_debts(
+            "Stopped debts",
+            "Nobody is reminded until somebody decides.",
+            "pan_tool",
+            "stopped",
+        ),
         Work(
             "Undelivered events",
             "Given up after the last attempt.",
@@ -233,6 +260,27 @@ def _work() -> list[Work]:
             Delivery.objects.filter(state=Delivery.State.DEAD),
             "events_delivery",
             "state__exact=dead",
+        ),
+        Work(
+            "Undelivered webhooks",
+            "Given up after three days, or because their endpoint was turned off.",
+            "webhook",
+            "events.view_webhookdelivery",
+            # Those of endpoints that a person turned off are nobody's work.
+            WebhookDelivery.objects.filter(state="dead").exclude(
+                endpoint__is_enabled=False, endpoint__disabled_reason=""
+            ),
+            "events_webhookdelivery",
+            "state__exact=dead",
+        ),
+        Work(
+            "Endpoints turned off",
+            "They took nothing for three days, or said that they are gone.",
+            "link_off",
+            "events.view_webhookendpoint",
+            WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason=""),
+            "events_webhookendpoint",
+            "is_enabled__exact=0",
         ),
         Work(
             "Payments to look at",

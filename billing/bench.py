@@ -76,7 +76,7 @@ def measure_renewals(
             bill_due(seller, FIRST_BILL)
             record_usage(seller, FIRST_BILL)
         _make_limit(max(sizes))
-        _settle()
+        settle()
         limits: list[float] = []
         ones: list[Work] = []
         beside: list[Work] = []
@@ -91,7 +91,7 @@ def measure_renewals(
             on_step(f"{workers} workers")
             for seller in sellers:
                 record_usage(seller, RENEWAL)
-            _settle()
+            settle()
             beside = _bill_beside(sellers, NEXT_RENEWAL, workers)
     per_s = median(one.invoices / one.seconds for one in ones)
     figures = Figures(
@@ -131,7 +131,7 @@ def measure_bases(count: int, *, on_step: Callable[[str], None] = lambda step: N
         for number in range(1, BASE_ROUNDS + 1):
             on_step(f"Making the bases of round {number} of {BASE_ROUNDS}")
             bases = {kind: make(count, f"{kind} {number}") for kind, make in _BASES.items()}
-            _settle()
+            settle()
             for kind, seller in bases.items():
                 seconds.setdefault(kind, []).append(_bill_beside([seller], RENEWAL)[0].seconds)
     plain, *others = seconds.values()
@@ -158,7 +158,7 @@ def _make_aged(count: int, name: str) -> Seller:
 
 def _make_parked(count: int, name: str) -> Seller:
     seller = _make_plain(count, name)
-    _execute(
+    execute(
         "DELETE FROM subscriptions_billingcycle c USING subscriptions_subscription s"
         " WHERE c.subscription_id = s.id AND s.seller_id = %s AND s.id %% 100 = 0",
         [seller.pk],
@@ -168,7 +168,7 @@ def _make_parked(count: int, name: str) -> Seller:
 
 def _make_idle(count: int, name: str) -> Seller:
     seller = _make_plain(11 * count, name)
-    _execute(
+    execute(
         "UPDATE subscriptions_subscription SET next_bill_on = %s WHERE seller_id = %s"
         " AND id %% 11 <> 0",
         [NEXT_RENEWAL, seller.pk],
@@ -187,15 +187,15 @@ def _rate(work: Work) -> float:
 def in_own_database() -> Iterator[None]:
     """Work in a migrated database of the bench's own, on the same server, and drop it after."""
     operators = connection.settings_dict["NAME"]
-    _execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-    _execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
+    execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+    execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
     try:
         _go_to(DATABASE)
         call_command("migrate", verbosity=0)
         yield
     finally:
         _go_to(operators)
-        _execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
+        execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
 
 
 def _go_to(database: str) -> None:
@@ -203,18 +203,19 @@ def _go_to(database: str) -> None:
     connection.settings_dict["NAME"] = database
 
 
-def _execute(statement: str, parameters: Any = None) -> None:
+def execute(statement: str, parameters: Any = None) -> None:
+    """Send one statement to the bench's database."""
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
 
 
-def _settle() -> None:
+def settle() -> None:
     """Bring statistics and dirty pages in order, so that a round does not pay for the one before.
 
     A table's garbage is left as it is, as in any day's work.
     """
-    _execute("ANALYZE")
-    _execute("CHECKPOINT")
+    execute("ANALYZE")
+    execute("CHECKPOINT")
 
 
 def _rows_written() -> int:
@@ -259,7 +260,7 @@ def make_seller(count: int, *, name: str, starts_on: date = FIRST_BILL) -> Selle
         "metered": metered.pk,
     }
     for statement in _BASE:
-        _execute(statement, values)
+        execute(statement, values)
     return seller
 
 
@@ -300,7 +301,7 @@ _BASE = (
 
 def record_usage(seller: Seller, on: date) -> None:
     """One record of 1 to 100 calls on a day for each of the seller's subscriptions."""
-    _execute(
+    execute(
         """
         INSERT INTO usage_usagerecord (subscription_id, meter_id, at, "on", quantity, value,
             "distinct", properties)
@@ -330,6 +331,25 @@ def _bill_beside(sellers: list[Seller], as_of: date, workers: int = 1) -> list[W
             raise RuntimeError(f"A billing process ended with exit status {child.exitcode}.")
         works.append(answers.get())
     return works
+
+
+def in_a_process[Found](work: Callable[[], Found]) -> Found:
+    """What some work answers, done by a process of its own: its memory is only its own."""
+    connection.close()
+    here = multiprocessing.get_context("fork")
+    answers = here.SimpleQueue()
+
+    def run() -> None:
+        answers.put(work())
+        connection.close()
+
+    child = here.Process(target=run)
+    child.start()
+    child.join()
+    if child.exitcode:
+        raise RuntimeError(f"A measured process ended with exit status {child.exitcode}.")
+    found: Found = answers.get()
+    return found
 
 
 def _bill(sellers: list[Seller], as_of: date, start: Any, answers: Any) -> None:
@@ -430,8 +450,8 @@ _LIMIT_ROWS = (
 
 
 def _make_limit(count: int) -> None:
-    _execute(_LIMIT_TABLES)
-    _execute(
+    execute(_LIMIT_TABLES)
+    execute(
         "INSERT INTO bench.subscription SELECT n, n, 'active', %s FROM generate_series(1, %s) n",
         [FIRST_BILL, count],
     )
@@ -443,8 +463,8 @@ def _insert_limit(count: int, number: int) -> float:
     for first in range(1, count + 1, LIMIT_BATCH):
         last = min(first + LIMIT_BATCH - 1, count)
         values = {"first": first, "last": last, "offset": number * count}
-        _execute("BEGIN")
+        execute("BEGIN")
         for statement in _LIMIT_ROWS:
-            _execute(statement, values)
-        _execute("COMMIT")
+            execute(statement, values)
+        execute("COMMIT")
     return perf_counter() - began

@@ -14,6 +14,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from billing import local, postgres
+from billing.mail.transport import mailer_of
 
 env = environ.FileAwareEnv()
 
@@ -110,6 +111,8 @@ STAFF_MFA = IN_PRODUCTION or env("KVITT_STAFF_MFA", default="on") != "off"
 SECRET_KEY = env("KVITT_SECRET_KEY", default="")
 if not SECRET_KEY and not IN_PRODUCTION:
     SECRET_KEY = local.secret_key(VAR_DIR)
+# Keys of before: what they sealed and signed is still read, while all new is under the one above.
+SECRET_KEY_FALLBACKS = env.list("KVITT_SECRET_KEY_FALLBACKS", default=[])
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
@@ -191,6 +194,10 @@ SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021"]
 # Where customers and shops reach us: links in mails begin with it.
 PUBLIC_URL = env("KVITT_PUBLIC_URL", default="http://127.0.0.1:8000").rstrip("/")
 
+# Hosts inside our own network that webhooks may be sent to, also over http: none, but for the demo
+# and tests, where the receiver is on this machine.
+WEBHOOK_ALLOWED_HOSTS = env.list("KVITT_WEBHOOK_ALLOWED_HOSTS", default=[])
+
 # Language and time
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English")), ("sv", _("Swedish"))]
@@ -253,8 +260,49 @@ SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
 SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
 SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
 
+# Mail, and where it is sent from; off for what was restored from a backup and must reach nobody.
+EMAIL_URL = env("KVITT_EMAIL_URL", default="")
+MAILERS = {"default": mailer_of(EMAIL_URL, VAR_DIR, in_production=IN_PRODUCTION)}
+DEFAULT_FROM_EMAIL = env("KVITT_EMAIL_FROM", default="billing@localhost")
+OUTBOUND = env("KVITT_OUTBOUND", default="on") != "off"
+
 # Whether /demo shows visitors around, with its passwords; the demo turns it on for its processes.
 IN_DEMO = not IN_PRODUCTION and env("KVITT_DEMO", default="off") == "on"
+
+# The shops' API; `billing.api` says more. One form of request and answer, and no session: without
+# a cookie that counts, nothing can be forged across sites.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["billing.api.authentication.KeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["billing.api.authentication.HasScope"],
+    "DEFAULT_PARSER_CLASSES": ["billing.api.parsing.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "billing.api.parsing.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "billing.api.schema.Schema",
+    "EXCEPTION_HANDLER": "billing.api.answers.handle",
+    "UNAUTHENTICATED_USER": None,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Kvitt",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],
+    "ENUM_NAME_OVERRIDES": {
+        "AllocationStatus": "billing.payments.models.PaymentAllocation.State",
+        "CheckoutStatus": "billing.payments.models.Order.Status",
+        "DocumentKind": "billing.invoicing.models.Invoice.Kind",
+        "DocumentStatus": "billing.invoicing.models.Invoice.Status",
+        "LineKind": "billing.invoicing.models.InvoiceLine.Kind",
+        "PaymentStatus": "billing.payments.models.Payment.State",
+        "SubscriptionStatus": "billing.subscriptions.models.Subscription.Status",
+        "UsageStatus": "billing.api.resources.usage.STATUSES",
+    },
+    "COMPONENT_SPLIT_REQUEST": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+}
 
 # The operator's desk; `billing.admin_site` fills it
 LOGIN_REDIRECT_URL = "admin:index"

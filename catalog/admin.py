@@ -83,7 +83,7 @@ class PlanAdmin(Desk):
         (None, {"fields": (("name", "code"), ("seller", "product"), ("family", "public_id"))}),
         ("Period", {"fields": (("interval_count", "interval_unit"), "cycles")}),
         ("Trial", {"fields": (("trial_days", "is_trial_usage_billed"),)}),
-        (None, {"fields": ("is_active",)}),
+        (None, {"fields": ("features", "is_active")}),
     )
     panels = (PRICES,)
 

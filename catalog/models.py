@@ -75,6 +75,13 @@ class Plan(models.Model):
     cycles = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="A fixed term that ends after so many whole periods."
     )
+    features = ArrayField(
+        models.SlugField(max_length=80, db_index=False),
+        default=list,
+        db_default=[],
+        blank=True,
+        help_text="Codes of what its customers may use, such as reports, separated by commas.",
+    )
     is_active = models.BooleanField(default=True, help_text="Offered to new subscriptions.")
 
     class Meta:

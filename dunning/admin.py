@@ -1,12 +1,15 @@
+from collections.abc import Callable
 from datetime import date
 from typing import Any
 
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db.models import Count, DateField, ExpressionWrapper, F, Q, Value
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
+    DropdownFilter,
     RangeDateFilter,
     RelatedDropdownFilter,
 )
@@ -23,7 +26,8 @@ from billing.desk import (
     money,
 )
 from billing.invoicing.admin import InvoiceAdmin, document_link
-from customers.admin import CustomerAdmin
+from customers.admin import CustomerAdmin, on_sellers_day
+from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 
 STATUS_COLORS = {"open": "warning", "recovered": "success", "exhausted": "danger", "stopped": ""}
@@ -48,8 +52,6 @@ class Stop(PageAction):
         return obj.status == DunningCase.Status.OPEN
 
     def run(self, obj: DunningCase, *, as_of: date, actor: str, **asked: Any) -> str:
-        from dunning.cases import stop
-
         stop(obj, as_of=as_of, actor=actor, reason=asked["reason"])
         return f"Nobody is reminded of {obj.invoice} any more."
 
@@ -65,15 +67,15 @@ class Resume(PageAction):
         return obj.status == DunningCase.Status.STOPPED
 
     def run(self, obj: DunningCase, *, as_of: date, actor: str, **asked: Any) -> str:
-        from dunning.cases import resume
-
         case = resume(obj, as_of=as_of, actor=actor)
         return f"The next step is on {case.next_step_on}."
 
 
 CASE_OF_INVOICE = Panel(
     "Reminders",
-    rows=lambda invoice: DunningCase.objects.filter(invoice=invoice).select_related("next_step"),
+    rows=lambda invoice: DunningCase.objects.filter(invoice=invoice).select_related(
+        "next_step", "invoice"
+    ),
     columns={
         "Case": link,
         "Late from": lambda case: case.late_from,
@@ -108,10 +110,11 @@ ACTIONS = Panel(
     when_empty="Nothing yet.",
 )
 STEPS_TO_COME = Panel(
-    "To come",
+    "To come, unless it is paid",
     rows=lambda case: _to_come(case),
     columns={
-        "Days": lambda step: step.days,
+        "On": lambda step: step.on,
+        "Days late": lambda step: (step.on - step.late_from).days,
         "Step": lambda step: step.get_kind_display(),
     },
     when_empty="Nothing more.",
@@ -121,9 +124,41 @@ CustomerAdmin.extend(panels=[CASES_OF_CUSTOMER])
 
 
 def _to_come(case: DunningCase) -> Any:
+    """The steps from the next one on, with the days on which they fall as things stand."""
     steps = DunningStep.objects.filter(policy=case.policy_id, since=case.since)
-    done = case.actions.values_list("step_id", flat=True)
-    return steps.exclude(pk__in=done) if case.next_step_id else steps.none()
+    if case.next_step_id is None or case.next_step is None or case.next_step_on is None:
+        return steps.none()
+    day = Value(case.next_step_on, DateField())
+    since = F("days") - case.next_step.days
+    after = Q(days__gt=case.next_step.days) | Q(days=case.next_step.days, pk__gte=case.next_step_id)
+    return (
+        steps.filter(after)
+        .annotate(
+            on=ExpressionWrapper(day + since, DateField()),
+            late_from=Value(case.late_from, DateField()),
+        )
+        .order_by("days", "pk")
+    )
+
+
+class WorkFilter(DropdownFilter):
+    title = "work"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("today", "A step today"), ("suspended", "Suspended"), ("stopped", "Stopped")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        work = self.value()
+        return queryset.filter(WORK[work]()) if work in WORK else queryset
+
+
+WORK: dict[str, Callable[[], Q]] = {
+    "today": lambda: Q(status="open") & on_sellers_day("next_step_on__lte"),
+    # One whose subscription has ended waits for its money only.
+    "suspended": lambda: Q(status="open", access="none") & ~Q(actions__kind="cancel"),
+    "stopped": lambda: Q(status="stopped"),
+}
 
 
 @admin.register(DunningCase)
@@ -135,9 +170,11 @@ class DunningCaseAdmin(BigReadOnly):
         "late_from",
         "next_step_on",
         "next_kind",
+        "access_left",
         "left",
     )
     list_filter = (
+        WorkFilter,
         ("status", ChoicesDropdownFilter),
         ("access", ChoicesDropdownFilter),
         ("seller", RelatedDropdownFilter),
@@ -160,6 +197,9 @@ class DunningCaseAdmin(BigReadOnly):
     invoice_link = link_column("invoice")
     customer_link = link_column("customer", ordering="customer__name")
     state = label_column("status", STATUS_COLORS)
+    access_left = label_column(
+        "access", {"full": "", "restricted": "warning", "none": "danger"}, "access"
+    )
 
     @admin.display(description="next step")
     def next_kind(self, case: DunningCase) -> str:
@@ -185,7 +225,7 @@ class ChoiceInline(TabularInline):
 @admin.register(DunningPolicy)
 class DunningPolicyAdmin(Desk):
     fixed_fields = ("seller", "code")
-    list_display = ("name", "code", "seller_link", "steps_in_words")
+    list_display = ("name", "seller_link", "after_due", "after_failure", "open_cases")
     list_filter = (("seller", RelatedDropdownFilter),)
     search_fields = ("name", "code")
     autocomplete_fields = ("seller",)
@@ -196,9 +236,39 @@ class DunningPolicyAdmin(Desk):
     seller_link = link_column("seller", ordering="seller__name")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        return super().get_queryset(request).select_related("seller").prefetch_related("steps")
+        found = super().get_queryset(request).select_related("seller").prefetch_related("steps")
+        return found.annotate(open_count=Count("cases", filter=Q(cases__status="open")))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """What comes along serves everybody who has chosen no other."""
+        is_shipped = obj is not None and obj.seller_id is None
+        return not is_shipped and super().has_delete_permission(request, obj)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """A policy that was changed holds for the debts that are late already."""
+        super().save_related(request, form, formsets, change)
+        moved = replan(form.instance) if change else 0
+        if moved:
+            messages.info(request, f"Late debts that follow the policy as it now is: {moved}.")
 
     @admin.display(description="after the due date")
-    def steps_in_words(self, policy: DunningPolicy) -> str:
-        due = [step for step in policy.steps.all() if step.since == "due"]
-        return ", ".join(f"{step.days} {step.get_kind_display()}" for step in due)
+    def after_due(self, policy: DunningPolicy) -> str:
+        return _in_words(policy, "due")
+
+    @admin.display(description="after a failed payment")
+    def after_failure(self, policy: DunningPolicy) -> str:
+        return _in_words(policy, "failure")
+
+    @admin.display(description="open debts", ordering="open_count")
+    def open_cases(self, policy: Any) -> int:
+        return int(policy.open_count)
+
+
+def _in_words(policy: DunningPolicy, since: str) -> str:
+    """A row of steps with their days,."""
+    words: list[str] = []
+    steps = sorted(policy.steps.all(), key=lambda step: (step.days, step.pk))
+    for step in steps:
+        if step.since == since:
+            words.append(f"{step.days} {step.get_kind_display()}")
+    return " · ".join(words) or "nothing"

@@ -1,5 +1,6 @@
 import pghistory
 import pgtrigger
+from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
@@ -13,9 +14,10 @@ from customers.models import Customer, Seller
 
 CASE_LIFECYCLE = {
     "open": frozenset({"recovered", "exhausted", "stopped"}),
-    "stopped": frozenset({"open", "recovered"}),
+    "stopped": frozenset({"open", "recovered", "exhausted"}),
     "exhausted": frozenset({"recovered"}),
-    "recovered": frozenset(),
+    # A refund makes an invoice owed again.
+    "recovered": frozenset({"open"}),
 }
 
 
@@ -33,6 +35,16 @@ class StepKind(models.TextChoices):
     SUSPEND = "suspend", "suspend access"
     CANCEL = "cancel", "cancel the subscription"
     WRITE_OFF = "write_off", "write off"
+
+
+_OF_ONE_SELLER = """
+    IF (SELECT seller_id FROM dunning_dunningpolicy WHERE id = NEW.policy_id) <> NEW.seller_id
+       OR (SELECT seller_id FROM catalog_plan WHERE id = NEW.plan_id) <> NEW.seller_id THEN
+        RAISE EXCEPTION 'policy % or plan % is another seller''s', NEW.policy_id, NEW.plan_id
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'dunning_choice_stays_with_its_seller';
+    END IF;
+    RETURN NEW;
+"""
 
 
 @pghistory.track()
@@ -58,6 +70,13 @@ class DunningPolicy(models.Model):
                 name="dunning_policy_code_is_unique",
             )
         ]
+        triggers = [
+            pgtrigger.Protect(
+                name="shipped_dunning_policy_stays",
+                operation=pgtrigger.Delete,
+                condition=pgtrigger.Q(old__seller__isnull=True),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
@@ -73,6 +92,7 @@ class DunningStep(models.Model):
     kind = models.CharField(max_length=9, choices=StepKind)
 
     class Meta:
+        verbose_name = "step"
         ordering = ["since", "days", "id"]
         constraints = [
             models.UniqueConstraint(
@@ -95,6 +115,7 @@ class DunningChoice(models.Model):
     policy = models.ForeignKey(DunningPolicy, on_delete=models.PROTECT, related_name="choices")
 
     class Meta:
+        verbose_name = "choice"
         constraints = [
             models.UniqueConstraint(
                 fields=["seller", "plan"],
@@ -102,9 +123,24 @@ class DunningChoice(models.Model):
                 name="one_dunning_policy_is_chosen_for_a_plan",
             )
         ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="dunning_choice_stays_with_its_seller",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.Update,
+                func=_OF_ONE_SELLER,
+            )
+        ]
 
     def __str__(self) -> str:
-        return f"{self.policy_id} of {self.seller_id}"
+        return f"{self.policy} for {self.plan or 'all plans'}"
+
+    def clean(self) -> None:
+        """Refuse what the trigger refuses, in words."""
+        if self.policy_id and self.policy.seller_id not in (None, self.seller_id):
+            raise ValidationError("This policy is another seller's.")
+        if self.plan and self.plan.seller_id != self.seller_id:
+            raise ValidationError("This plan is another seller's.")
 
 
 class DunningCase(Stateful):
@@ -121,9 +157,9 @@ class DunningCase(Stateful):
         STOPPED = "stopped"
 
     class Access(models.TextChoices):
-        FULL = "full"
-        RESTRICTED = "restricted"
-        NONE = "none"
+        FULL = "full", "full"
+        RESTRICTED = "restricted", "restricted"
+        NONE = "none", "no access"
 
     LIFECYCLE = CASE_LIFECYCLE
 
@@ -139,8 +175,15 @@ class DunningCase(Stateful):
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     since = models.CharField(max_length=7, choices=LateSince)
     late_from = models.DateField()
+    # A step may be taken out of a policy whose cases stand before it: they are put before another.
     next_step = models.ForeignKey(
-        DunningStep, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+        DunningStep,
+        on_delete=models.DO_NOTHING,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
     )
     next_step_on = models.DateField(null=True, blank=True)
     access = models.CharField(max_length=10, choices=Access, default=Access.FULL)
@@ -151,6 +194,7 @@ class DunningCase(Stateful):
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
+        verbose_name = "late debt"
         permissions = [
             ("stop_dunningcase", "Can stop reminding of a debt"),
             ("resume_dunningcase", "Can go on reminding of a debt"),
@@ -186,14 +230,21 @@ class DunningCase(Stateful):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        return f"Invoice {self.invoice}"
 
 
 class DunningAction(models.Model):
     """A step that was taken in a case: once, whatever runs twice."""
 
     case = models.ForeignKey(DunningCase, on_delete=models.PROTECT, related_name="actions")
-    step = models.ForeignKey(DunningStep, on_delete=models.PROTECT, related_name="+")
+    # What was done stays, with its key, when the step is taken out of the policy.
+    step = models.ForeignKey(
+        DunningStep,
+        on_delete=models.DO_NOTHING,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
     kind = models.CharField(max_length=9, choices=StepKind)
     done_on = models.DateField()
     outcome = models.CharField(

@@ -1,6 +1,6 @@
 """The policies that come along, and which one holds for an invoice."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,8 +12,7 @@ from dunning.models import DunningChoice, DunningPolicy, DunningStep, LateSince,
 
 GENERAL, SWEDISH = "general", "sweden"
 # Code: name, and days and kind of the steps from the due date and from the first failed payment.
-# In Sweden a debt may be handed to collection after one written reminder with time to pay (lag
-# 1981:739); two, at the usual distance of ten days, are what customers there expect.
+# Customers in Sweden are used to two reminders, ten days apart.
 SHIPPED: dict[str, tuple[str, dict[LateSince, tuple[tuple[int, StepKind], ...]]]] = {
     GENERAL: (
         "General",
@@ -92,6 +91,15 @@ class Steps:
     @property
     def days(self) -> tuple[int, ...]:
         return tuple(step.days for step in self.steps)
+
+    def after(self, taken: Collection[int]) -> int:
+        """The position after the last step of those that were taken; past the end without more."""
+        return max((at for at, step in enumerate(self.steps, 1) if step.pk in taken), default=0)
+
+    def position(self, step_id: int | None) -> int:
+        """Where a step stands; past the end for one that the policy has no more."""
+        ids = [step.pk for step in self.steps]
+        return ids.index(step_id) if step_id in ids else len(ids)
 
 
 class Policies:

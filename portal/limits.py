@@ -58,6 +58,11 @@ def once[Done](customer: Customer, key: str, do: Callable[[], Done], *, now: dat
     return do()
 
 
+def was_sent(customer: Customer, key: str) -> bool:
+    """Whether a form has done what it was sent for."""
+    return SentForm.objects.filter(customer=customer, key=key[:32]).exists()
+
+
 def _purge(rows: QuerySet[Any], now: datetime) -> None:
     """Forget what is old, some of it each time."""
     old = rows.filter(at__lt=now - KEPT).order_by("at")[:PURGED_MAX]

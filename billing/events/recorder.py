@@ -1,14 +1,16 @@
 """Writing events, and turning them into deliveries for whoever subscribes."""
 
-from collections.abc import Callable, Iterable
-from datetime import date, timedelta
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F
 
 from billing.events import clock
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.types import PUBLIC, TESTED, matches
 
 Handler = Callable[[Event], None]
 
@@ -48,21 +50,88 @@ def subscribe(name: str, types: set[str], handler: Handler) -> None:
 
 @transaction.atomic
 def fan_out(limit: int = 1000) -> int:
-    """Make a delivery for each subscriber of each waiting event; returns the events handled."""
+    """Make a delivery for each subscriber and webhook endpoint; returns the events handled.
+
+    Public events get their number in the order of their object here and not when they are
+    recorded, where it would be one more query, and a lock, in every batch of bills. So that no
+    number comes before a smaller one, one worker fans out at a time; the others wait their turn.
+    """
     now = clock.now()
-    events = list(
-        Event.objects.select_for_update(skip_locked=True)
-        .filter(is_fanned_out=False)
-        .order_by("id")[:limit]
-    )
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kvitt fan out'))")
+    events = list(Event.objects.filter(is_fanned_out=False).order_by("id")[:limit])
+    _number(events)
     Delivery.objects.bulk_create(
         Delivery(event=event, subscriber=name, next_attempt_at=now)
         for event in events
         for name, (types, _) in _subscribers.items()
         if event.type in types
     )
-    Event.objects.filter(id__in=[event.id for event in events]).update(is_fanned_out=True)
+    WebhookDelivery.objects.bulk_create(_webhook_deliveries(events, now))
     return len(events)
+
+
+def _number(events: Sequence[Event]) -> None:
+    """Give public events the next numbers of their objects, and mark all as fanned out."""
+    if not events:
+        return
+    public = [event.pk for event in events if event.type in PUBLIC]
+    with connection.cursor() as cursor:
+        cursor.execute(_NUMBER, {"ids": [event.pk for event in events], "public": public})
+        numbers = dict(cursor.fetchall())
+    for event in events:
+        event.is_fanned_out, event.sequence = True, numbers[event.pk]
+
+
+_NUMBER = """
+    WITH public AS (
+        SELECT id, subject, row_number() OVER (PARTITION BY subject ORDER BY id) AS place
+        FROM events_event WHERE id = ANY (%(public)s)
+    ), numbered AS (
+        SELECT public.id, public.place + coalesce(last.sequence, 0) AS sequence
+        FROM public LEFT JOIN LATERAL (
+            SELECT sequence FROM events_event
+            WHERE subject = public.subject AND sequence IS NOT NULL
+            ORDER BY sequence DESC LIMIT 1
+        ) last ON true
+    )
+    UPDATE events_event event SET is_fanned_out = true, sequence = numbered.sequence
+    FROM unnest(%(ids)s::bigint[]) AS waiting (id) LEFT JOIN numbered USING (id)
+    WHERE event.id = waiting.id RETURNING event.id, event.sequence
+"""
+
+
+def _webhook_deliveries(events: Iterable[Event], now: datetime) -> list[WebhookDelivery]:
+    public = [event for event in events if event.sequence is not None]
+    endpoints: dict[str, list[WebhookEndpoint]] = defaultdict(list)
+    sellers = {event.seller for event in public}
+    for endpoint in WebhookEndpoint.objects.filter(seller__in=sellers, is_enabled=True):
+        endpoints[endpoint.seller].append(endpoint)
+    return [
+        webhook_delivery(event, endpoint, now)
+        for event in public
+        for endpoint in endpoints[event.seller]
+        if is_wanted(event, endpoint)
+    ]
+
+
+def is_wanted(event: Event, endpoint: WebhookEndpoint) -> bool:
+    """Whether an endpoint is told of a public event of its seller; of a test only its own."""
+    if event.type == TESTED:
+        return event.subject == endpoint.public_id
+    return matches(endpoint.types, event.type)
+
+
+def webhook_delivery(event: Event, endpoint: WebhookEndpoint, now: datetime) -> WebhookDelivery:
+    """The delivery of a public event that has been fanned out; not yet written."""
+    assert event.sequence is not None
+    return WebhookDelivery(
+        event=event,
+        endpoint=endpoint,
+        subject=event.subject,
+        sequence=event.sequence,
+        next_attempt_at=now,
+    )
 
 
 def deliver_due(limit: int = 100) -> int:

@@ -11,8 +11,9 @@ from django.db import transaction
 from billing.engine import tax
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, major_string, round_ratio
+from billing.events.models import Event
 from billing.events.public_ids import new_public_id
-from billing.events.recorder import record
+from billing.events.recorder import record, record_all
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.issuing import (
@@ -21,6 +22,7 @@ from billing.invoicing.issuing import (
     move_balances,
     refund_credit,
     take_numbers,
+    tell_settled,
 )
 from billing.invoicing.models import (
     BalanceEntry,
@@ -32,11 +34,11 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.snapshots import bill_to_of
-from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.actions import Books, Posting, between, post, transfers
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
-from customers.models import Customer
+from customers.models import Customer, Seller
 
 CREDITABLE = (
     InvoiceLine.Kind.RECURRING,
@@ -187,6 +189,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
         move_balances([back], as_of)
     _uncover(invoice, as_of)
     _record("invoice.voided", invoice, as_of, actor, reason=reason)
+    tell_settled([invoice.pk], as_of)
     return invoice
 
 
@@ -196,14 +199,52 @@ def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") ->
     invoice = lock_invoice(invoice)
     if invoice.status == Invoice.Status.PAID:
         raise Refused(f"Invoice {invoice} is paid.", code="invoice_paid")
-    left_minor = invoice.outstanding_minor
-    invoice.move("uncollectible", closed_on=as_of, reason=reason)
-    books = Books(invoice.seller)
+    if invoice.status != Invoice.Status.OPEN:
+        raise Refused(
+            f"{invoice} is {invoice.status}: there is nothing to write off.",
+            code="invalid_transition",
+        )
+    write_off_locked(invoice.seller, [invoice], as_of=as_of, actor=actor, reason=reason)
+    return invoice
+
+
+def write_off_locked(
+    seller: Seller, invoices: Sequence[Invoice], *, as_of: date, actor: str, reason: str
+) -> None:
+    """Write off open invoices that the caller has locked with their customers, in bulk."""
+    books = Books(seller)
     loss = books.account(Account.Role.BAD_DEBT)
     receivable = books.account(Account.Role.RECEIVABLE)
-    _post(invoice, list(between(loss, receivable, left_minor)), as_of)
-    _record("invoice.written_off", invoice, as_of, actor, amount_minor=left_minor)
-    return invoice
+    written: list[Transfer] = []
+    events: list[Event] = []
+    for invoice in invoices:
+        left_minor = invoice.outstanding_minor
+        written += transfers(
+            seller,
+            between(loss, receivable, left_minor),
+            currency=invoice.currency,
+            effective_on=as_of,
+            document=Transfer.Document.INVOICE,
+            document_id=invoice.pk,
+            customer_id=invoice.customer_id,
+        )
+        events.append(
+            Event(
+                type="invoice.written_off",
+                seller=seller.public_id,
+                subject=invoice.public_id,
+                occurred_on=as_of,
+                actor=actor,
+                data={"amount_minor": left_minor},
+            )
+        )
+        invoice.status, invoice.closed_on = Invoice.Status.UNCOLLECTIBLE, as_of
+        invoice.reason = reason
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices]).update(
+        status=Invoice.Status.UNCOLLECTIBLE, closed_on=as_of, reason=reason
+    )
+    Transfer.objects.bulk_create(written)
+    record_all(events)
 
 
 @transaction.atomic

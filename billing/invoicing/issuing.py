@@ -62,6 +62,10 @@ refunders: list[Callable[[Seller, date, str, int, str, int, Sequence[int]], int]
 # which have no numbers yet.
 companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
 
+# Who wants to know of invoices on which nothing is owed any more without money having come: they
+# were credited or voided. Called with their ids, their customers locked.
+settled_listeners: list[Callable[[Sequence[int], date, str], None]] = []
+
 
 def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issued]:
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
@@ -522,11 +526,13 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
             " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN %s::date ELSE i.closed_on END"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
-            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor",
+            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
+            "   i.paid_minor + i.credited_minor = i.amount_due_minor",
             [as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
-    for invoice_id, status, customer_id, currency, minor in rows:
+    tell_settled([row[0] for row in rows if row[-1]], as_of)
+    for invoice_id, status, customer_id, currency, minor, _ in rows:
         if status == Invoice.Status.UNCOLLECTIBLE:
             books = Books(seller)
             receivable = books.account(Account.Role.RECEIVABLE)
@@ -539,6 +545,13 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
                 document_id=invoice_id,
                 customer_id=customer_id,
             )
+
+
+def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
+    """Tell who listens that nothing is owed on some invoices any more."""
+    if invoice_ids:
+        for listen in settled_listeners:
+            listen(invoice_ids, as_of, "system")
 
 
 def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:

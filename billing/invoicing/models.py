@@ -211,6 +211,13 @@ class Invoice(Stateful):
             return 0
         return self.amount_due_minor - self.paid_minor - self.credited_minor
 
+    @property
+    def payable_minor(self) -> int:
+        """What money that comes may pay, in minor units: of what was written off as well."""
+        if self.status not in (self.Status.OPEN, self.Status.UNCOLLECTIBLE):
+            return 0
+        return self.amount_due_minor - self.paid_minor - self.credited_minor
+
 
 class CreditNoteManager(models.Manager):
     def get_queryset(self):

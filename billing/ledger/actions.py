@@ -92,8 +92,32 @@ def post(
     customer_id: int | None = None,
 ) -> None:
     """Write transfers with the change that they describe, in its transaction."""
-    is_book_currency = currency == seller.currency
     Transfer.objects.bulk_create(
+        transfers(
+            seller,
+            postings,
+            currency=currency,
+            effective_on=effective_on,
+            document=document,
+            document_id=document_id,
+            customer_id=customer_id,
+        )
+    )
+
+
+def transfers(
+    seller: Seller,
+    postings: Iterable[Posting],
+    *,
+    currency: str,
+    effective_on: date,
+    document: str,
+    document_id: int,
+    customer_id: int | None = None,
+) -> list[Transfer]:
+    """The transfers of a document, unwritten, for who writes those of many at once."""
+    is_book_currency = currency == seller.currency
+    return [
         Transfer(
             seller=seller,
             customer_id=customer_id,
@@ -108,4 +132,4 @@ def post(
             document_id=document_id,
         )
         for posting in postings
-    )
+    ]

@@ -81,7 +81,8 @@ def record_payment(
 ) -> Payment:
     """Record money that has arrived for an invoice, by default all that is due.
 
-    What is over goes to the customer's balance. A ``reference`` of the same gateway counts once:
+    What was written off takes late money as well: so much was no loss after all. What is over goes
+    to the customer's balance. A ``reference`` of the same gateway counts once:
     a second recording is refused ("payment_already_recorded"). Refused as well while the invoice
     is being charged ("payment_in_flight"): the customer would pay twice.
     """
@@ -105,7 +106,7 @@ def record_payment(
         gateway_key=reference or None,
         received_on=as_of,
     )
-    settled_minor = min(amount_minor, invoice.outstanding_minor)
+    settled_minor = min(amount_minor, invoice.payable_minor)
     PaymentAllocation.objects.create(
         payment=payment, invoice=invoice, amount_minor=settled_minor, state="settled"
     )
@@ -192,6 +193,8 @@ def refund(
         invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
     else:
         invoice.save(update_fields=["paid_minor"])
+    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        _move_loss(invoice, amount_minor, as_of)
     tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
     return refunds[0]
 
@@ -263,12 +266,12 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
-    if invoice.kind != Invoice.Kind.INVOICE or invoice.status != Invoice.Status.OPEN:
+    if invoice.kind != Invoice.Kind.INVOICE or not invoice.payable_minor:
         raise Refused(
             f"{invoice} is {invoice.status}: there is nothing to pay.", code="invoice_not_open"
         )
     if amount_minor is None:
-        amount_minor = invoice.outstanding_minor
+        amount_minor = invoice.payable_minor
     if amount_minor <= 0:
         raise InvalidAmount("A payment must be above zero.")
     return amount_minor
@@ -292,6 +295,8 @@ def release_planned(invoice: Invoice) -> None:
 
 def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
     """Count money as paid on a locked invoice; with nothing left to pay it is closed."""
+    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
+        _move_loss(invoice, -amount_minor, as_of)
     paid_minor = invoice.paid_minor + amount_minor
     if paid_minor + invoice.credited_minor == invoice.amount_due_minor:
         invoice.move("paid", paid_minor=paid_minor, closed_on=as_of)
@@ -308,6 +313,22 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
         return
     invoice.paid_minor = paid_minor
     invoice.save(update_fields=["paid_minor"])
+
+
+def _move_loss(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+    """Book so much of a written-off invoice as lost, or with a minus as no loss after all."""
+    books = Books(invoice.seller)
+    loss = books.account(Account.Role.BAD_DEBT)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    post(
+        invoice.seller,
+        list(between(loss, receivable, amount_minor)),
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.INVOICE,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )
 
 
 def _post(

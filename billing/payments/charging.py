@@ -26,7 +26,8 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
 )
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
-from customers.models import Customer
+from customers.calendar import in_time_of, today_of
+from customers.models import Customer, Seller
 
 # A person looks before a customer is charged more often, whatever asks for it.
 SUCCESSES_AN_HOUR_MAX = 20
@@ -40,6 +41,8 @@ WAITING_CHECK = timedelta(hours=1)
 # Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
 # day on which it is charged again.
 failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
+# Who may forbid a charge when it is about to be made, as of a debt that is disputed.
+vetoes: list[Callable[[Invoice], bool]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -89,7 +92,8 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
-    if not invoice.outstanding_minor or customer.collection != Customer.Collection.AUTOMATIC:
+    is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
+    if not invoice.outstanding_minor or not is_ours_to_charge or any(no(invoice) for no in vetoes):
         release_planned(invoice)
         return None
     if _is_halted(payment, invoice, now, as_of, actor):
@@ -235,7 +239,7 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled = []
     for allocation, invoice in zip(allocations, invoices, strict=True):
-        part_minor = min(allocation.amount_minor, invoice.outstanding_minor)
+        part_minor = min(allocation.amount_minor, invoice.payable_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
@@ -401,12 +405,15 @@ def next_wait(attempts: int) -> timedelta | None:
 # Asking what became of it
 
 
-def claim_in_doubt(now: datetime) -> int | None:
-    """Take one payment in flight whose gateway is to be asked now: the call is counted first."""
+def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
+    """Take one payment in flight whose gateway is to be asked now: the call is counted first.
+
+    Of one seller, or of all who have no clock of their own.
+    """
     with transaction.atomic():
         payment = (
             Payment.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(state__in=IN_FLIGHT, next_check_at__lte=now)
+            .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
             .order_by("next_check_at")
             .first()
         )
@@ -430,7 +437,7 @@ def resolve(payment_id: int, actor: str) -> None:
     Raises :class:`GatewayUnavailable` where it cannot be asked.
     """
     payment = Payment.objects.select_related("seller").get(pk=payment_id)
-    as_of, now = clock.today(payment.seller.time_zone), clock.now()
+    as_of, now = today_of(payment.seller), clock.now()
     try:
         gateway = gateways.gateway(payment.gateway)
         made = _ask(gateway, payment)

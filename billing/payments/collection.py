@@ -9,9 +9,11 @@ from datetime import date
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.engine.errors import Refused
 from billing.events import clock
+from billing.invoicing.models import Invoice
 from billing.payments import gateways
-from billing.payments.charging import charge, claim_in_doubt, resolve
+from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions, expire_session
 from billing.payments.gateways.base import GatewayUnavailable
 from billing.payments.inbox import poll_gateways, process_hooks
@@ -19,7 +21,14 @@ from billing.payments.models import CheckoutSession, Payment, PaymentAllocation,
 from billing.payments.paying_back import check_refunds, send_refunds
 from customers.models import Customer, Seller
 
-__all__ = ["collect_due", "collect_from", "poll_gateways", "process_hooks", "resolve_due"]
+__all__ = [
+    "collect_due",
+    "collect_from",
+    "pay_now",
+    "poll_gateways",
+    "process_hooks",
+    "resolve_due",
+]
 
 ACTOR = "system"
 
@@ -59,6 +68,22 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
     return sum(charge(payment_id, as_of=as_of, actor=actor) for payment_id in list(due))
 
 
+def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
+    """Charge the customer's card for an open invoice at once; the payment as it came out.
+
+    Calls the gateway, so no transaction may be open. Raises what :func:`collect_soon` raises,
+    :class:`Refused` ("payment_in_flight") where another worker is at it, and
+    :class:`GatewayUnavailable`; the payment is then planned, and made a little later by itself.
+    """
+    planned = collect_soon(invoice, as_of=as_of, actor=actor)
+    if not charge(planned.pk, as_of=as_of, actor=actor):
+        raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
+    # Where the amount has changed since it was planned, another payment was made for it.
+    asked = Payment.objects.filter(allocations__invoice=invoice)
+    made = asked.exclude(state__in=["planned", "canceled"])
+    return made.select_related("customer", "payment_method").latest("id")
+
+
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
     names = [one.name for one in gateways.gateways_for(seller)]
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
@@ -77,19 +102,20 @@ def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
     return planned.order_by("planned_on", "id").values_list("pk", flat=True)
 
 
-def resolve_due(limit: int = 100) -> int:
+def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     """Ask gateways for what is in doubt, and send refunds that wait; how many of all.
 
-    Raises nothing for a gateway that cannot be reached: what it was to be asked is asked later.
+    For one seller, or for all but those with a test clock, whose time is another. Raises nothing
+    for a gateway that cannot be reached: what it was to be asked is asked later.
     """
     count = 0
     try:
-        while count < limit and (payment_id := claim_in_doubt(clock.now())):
+        while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
             count += 1
             resolve(payment_id, ACTOR)
-        count += check_sessions(ACTOR, limit)
-        count += check_refunds(limit)
-        count += send_refunds(limit)
+        count += check_sessions(ACTOR, limit, seller)
+        count += check_refunds(limit, seller)
+        count += send_refunds(limit, seller)
     except GatewayUnavailable as error:
         logger.warning("resolve=stopped reason=%r", error.message)
     return count

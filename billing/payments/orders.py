@@ -165,16 +165,16 @@ def find_coupon(order: Order, code: str) -> Coupon:
     return coupon
 
 
-def check_coupon(coupon: Coupon, plan: Plan, currency: str) -> None:
-    """Raise :class:`Refused` for a coupon that takes nothing off a plan.
+def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
+    """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
 
     "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
     """
-    if coupon.seller_id != plan.seller_id:
+    if plan is not None and coupon.seller_id != plan.seller_id:
         raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
     if not coupon.is_active:
         raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if coupon.plans and plan.code not in coupon.plans:
+    if plan is not None and coupon.plans and plan.code not in coupon.plans:
         raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
     if coupon.amount_off_minor and coupon.currency != currency:
         raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")

@@ -2,19 +2,22 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Literal
 
 from django.db import connection, transaction
+from django.db.models import Value
+from django.db.models.functions import Coalesce, Least
 
 from billing.engine import metering
-from billing.engine.errors import UsageRefused
+from billing.engine.errors import BillingError, UsageRefused
 from billing.events import clock
 from billing.events.lookups import array_of
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord
-from customers.models import Customer
+from customers.models import Customer, Seller
 
 
 @transaction.atomic
@@ -58,6 +61,106 @@ def record_usage(
         due_on = min(as_of, subscription.next_bill_on or as_of)
         Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=due_on)
     return usage
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One event to record, as it was sent; ``key`` tells it from every other of its meter."""
+
+    subscription: str
+    meter: str
+    quantity: Decimal
+    at: datetime
+    key: str
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one event of many: recorded, known already, or refused with the reason."""
+
+    status: Literal["recorded", "duplicate", "refused"]
+    refusal: BillingError | None = None
+
+
+@transaction.atomic
+def record_many(
+    seller: Seller, events: Sequence[Measured], *, as_of: date, is_all_or_nothing: bool = False
+) -> list[Outcome]:
+    """Record many events of any of a seller's subscriptions (public ids) and meters (codes).
+
+    What is wrong with one does not stop the others, unless ``is_all_or_nothing``: then nothing is
+    recorded where any is refused, and the outcomes say which. A constant number of queries.
+    """
+    named = {event.subscription for event in events}
+    known = Subscription.objects.filter(seller=seller, public_id__in=named)
+    owners = known.order_by("customer_id").values("customer_id")
+    # The lock around a customer's money, for several customers always in one order.
+    list(Customer.objects.select_for_update().filter(pk__in=owners).order_by("pk").values("pk"))
+    subscriptions = {each.public_id: each for each in known}
+    codes = {event.meter for event in events}
+    meters = {each.code: each for each in Meter.objects.filter(seller=seller, code__in=codes)}
+    seen = set(
+        UsageRecord.objects.filter(
+            subscription__in=subscriptions.values(), key__in={event.key for event in events}
+        ).values_list("subscription__public_id", "meter__code", "key")
+    )
+    outcomes: list[Outcome] = []
+    rows: list[UsageRecord] = []
+    for event in events:
+        name = (event.subscription, event.meter, event.key)
+        if name in seen:
+            outcomes.append(Outcome("duplicate"))
+            continue
+        try:
+            rows.append(_row(event, subscriptions, meters))
+        except BillingError as refusal:
+            outcomes.append(Outcome("refused", refusal))
+            continue
+        seen.add(name)
+        outcomes.append(Outcome("recorded"))
+    if is_all_or_nothing and any(outcome.refusal for outcome in outcomes):
+        return outcomes
+    UsageRecord.objects.bulk_create(rows)
+    _bill_late(rows, as_of)
+    return outcomes
+
+
+def _row(
+    event: Measured, subscriptions: Mapping[str, Subscription], meters: Mapping[str, Meter]
+) -> UsageRecord:
+    subscription, meter = subscriptions.get(event.subscription), meters.get(event.meter)
+    if subscription is None:
+        raise UsageRefused("There is no such subscription.", code="unknown_subscription")
+    if meter is None:
+        raise UsageRefused(f"There is no meter “{event.meter}”.", code="unknown_meter")
+    on = clock.local_day(event.at, subscription.time_zone)
+    _check_day(subscription, on)
+    value, distinct = _measured(meter, event.quantity, event.properties)
+    return UsageRecord(
+        subscription=subscription,
+        meter=meter,
+        key=event.key,
+        at=event.at,
+        on=on,
+        quantity=event.quantity,
+        value=value,
+        distinct=distinct,
+        properties=dict(event.properties),
+    )
+
+
+def _bill_late(rows: Sequence[UsageRecord], as_of: date) -> None:
+    """Let what belongs to days that were billed come on the next bill."""
+    late = {
+        row.subscription_id
+        for row in rows
+        if row.subscription.billed_through is not None and row.on < row.subscription.billed_through
+    }
+    if late:
+        Subscription.objects.filter(pk__in=late).update(
+            next_bill_on=Coalesce(Least("next_bill_on", Value(as_of)), Value(as_of))
+        )
 
 
 def _check_day(subscription: Subscription, on: date) -> None:

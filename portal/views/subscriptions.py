@@ -23,7 +23,7 @@ from catalog.models import Plan
 from portal.cards import cards_of, items_on, period_on
 from portal.deeds import Deed, do, seen_of
 from portal.forms import PAUSE_DAYS_MAX, CancelForm, ChangeForm, CouponForm, PauseForm
-from portal.limits import may_try, new_key
+from portal.limits import may_try, new_key, was_sent
 from portal.models import Attempt
 from portal.next_payment import day_of, lines_of, next_payment_of
 from portal.queries import usable_method
@@ -207,16 +207,17 @@ def _act(
 ) -> HttpResponse:
     """Do what was asked for and go back to the subscription; else the page, with what it costs."""
     name = template.removeprefix("portal/").removesuffix(".html")
-    if name not in deeds_of(found, visit.as_of):
-        return _no_longer(request, found, was_sent=request.method == "POST")
-    problem = ""
+    problem, key = "", request.POST.get("key", "").replace("\0", "")
+    is_done = bool(key) and was_sent(visit.customer, key)
+    if is_done or name not in deeds_of(found, visit.as_of):
+        return _no_longer(request, found, is_done=is_done)
     if deed is not None and request.method == "POST":
         try:
-            key, seen = request.POST.get("key", ""), request.POST.get("seen", "")
+            seen = request.POST.get("seen", "")
             changed = do(deed, visit, key=key, seen=seen)
         except BillingError as error:
             if error.code == "form_already_sent":
-                return _no_longer(request, found, was_sent=True)
+                return _no_longer(request, found, is_done=True)
             problem = sentence_of(error)
         else:
             return _after(request, visit, changed, said)
@@ -257,9 +258,9 @@ def _after(request: HttpRequest, visit: Visit, changed: Changed, said: str) -> H
     return _back_to(changed.subscription)
 
 
-def _no_longer(request: HttpRequest, found: Subscription, *, was_sent: bool) -> HttpResponse:
+def _no_longer(request: HttpRequest, found: Subscription, *, is_done: bool) -> HttpResponse:
     """Back to the subscription, which is no longer what the page was about."""
-    if was_sent:
+    if is_done:
         messages.info(request, pgettext("portal", "That has been done already, once."))
     else:
         messages.info(request, pgettext("portal", "That cannot be done as it now stands."))

@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -44,6 +45,7 @@ MAY: dict[type[Model], str] = {
     AccessAttempt: "",
     AccessLog: "",
     Account: "ac",
+    ApiKey: "",
     BalanceEntry: "",
     Coupon: "ac",
     CouponRedemption: "",
@@ -75,6 +77,8 @@ MAY: dict[type[Model], str] = {
     TaxRate: "acd",
     Transfer: "",
     UsageRecord: "",
+    WebhookDelivery: "",
+    WebhookEndpoint: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)
@@ -433,6 +437,9 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Overdue invoices": 0,
         "Due today": 0,
         "Open invoices": 1,
+        "Debts with a step today": 0,
+        "Suspended debts": 0,
+        "Stopped debts": 1,
         "Undelivered events": 1,
         "Payments to look at": 0,
         "Parked gateway events": 1,

@@ -46,6 +46,13 @@ def test_printing_is_measured_beside_the_library_as_it_comes() -> None:
     assert all(value > 0 for value in figures.values())
 
 
+def test_late_debts_are_stepped_in_a_constant_number_of_queries() -> None:
+    figures = {count: _bench("dunning", "-n", str(count)) for count in (2, 40)}
+    # To a run come the one look that finds nothing more, and the first opening of accounts.
+    assert figures[40]["queries_per_batch"] <= figures[2]["queries_per_batch"] <= 40
+    assert all(value > 0 for value in figures[40].values())
+
+
 def test_a_bench_of_nothing_is_refused() -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("bench", "renewals", n=0)

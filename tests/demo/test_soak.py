@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -53,12 +54,17 @@ for number in range(8):
 
 
 @pytest.fixture
-def demo(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
-    tmp_path.chmod(0o755)
-    for parent in list(tmp_path.parents)[:2]:
-        parent.chmod(0o755)
+def folder() -> Iterator[Path]:
+    """A folder that the database's account may enter; pytest's own are shut by its next run."""
+    with tempfile.TemporaryDirectory(prefix="kvitt-soak-", dir="/var/tmp") as made:  # noqa: S108
+        Path(made).chmod(0o755)
+        yield Path(made)
+
+
+@pytest.fixture
+def demo(folder: Path) -> Iterator["subprocess.Popen[str]"]:
     env = {name: value for name, value in os.environ.items() if name != "DATABASE_URL"}
-    env |= {"KVITT_VAR": str(tmp_path / "var"), "DJANGO_SETTINGS_MODULE": "billing.settings"}
+    env |= {"KVITT_VAR": str(folder / "var"), "DJANGO_SETTINGS_MODULE": "billing.settings"}
     process = subprocess.Popen(
         [sys.executable, "manage.py", "demo", "--port=0"],
         cwd=settings.BASE_DIR,

@@ -16,7 +16,16 @@ from django.apps import apps
 from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
-from billing.events.models import Delivery, Event, Promise
+from billing.api.keys import make_key, revoke_key
+from billing.api.models import IdempotentRequest
+from billing.events.models import (
+    Delivery,
+    Event,
+    EventBody,
+    Promise,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from billing.events.public_ids import PublicIdField
 from billing.events.triggers import unconstrained_keys
 from billing.invoicing.models import (
@@ -44,6 +53,7 @@ from billing.payments.models import (
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
+from customers.models import TestClock
 from dunning.models import (
     DunningAction,
     DunningCase,
@@ -51,6 +61,7 @@ from dunning.models import (
     DunningPolicy,
     DunningStep,
 )
+from portal.models import SentForm
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -145,16 +156,40 @@ CASES = [
     Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
     Case(
         "dunning_case_follows_its_lifecycle",
-        changed("lone_case", status="'open'", closed_on="NULL"),
+        changed("lone_case", status="'stopped'"),
     ),
+    Case("dunning_choice_stays_with_its_seller", changed("choice", seller_id="{other_seller.pk}")),
+    Case("shipped_dunning_policy_stays", removed("shipped")),
     Case("dunning_case_is_never_deleted", removed("lone_case")),
     Case("dunning_action_is_never_edited", changed("action", done_on="'2026-03-02'")),
+    # Portal
+    Case("form_is_sent_once", copied("sent_form")),
+    # API
+    Case("publishable_key_does_little", changed("page_key", scopes="'{{customers:read}}'")),
+    Case("api_key_may_make_requests", changed("api_key", per_s="0")),
+    Case("api_key_stays_what_it_is", changed("api_key", kind="'publishable'", scopes="'{{}}'")),
+    Case("revoked_api_key_stays_so", changed("revoked_key", revoked_at="NULL")),
+    Case("request_is_claimed_once", copied("request")),
+    Case("failures_of_ours_are_not_kept", changed("request", status="500")),
     # Jobs
     Case("job_runs_once_at_a_time", copied("run")),
     # Events
     Case("event_is_delivered_once_to_a_subscriber", copied("delivery")),
     Case("event_is_never_edited", changed("event", data="'{{}}'")),
     Case("event_is_never_deleted", removed("lone_event")),
+    Case(
+        "event_sequence_is_unique_for_an_object",
+        changed("lone_event", sequence="1", subject="'{event.subject}'"),
+        beside=("event_is_never_edited",),
+    ),
+    Case("event_sequence_is_given_once", changed("event", sequence="2")),
+    Case("event_body_is_never_edited", changed("body", text="'other words'")),
+    Case("webhook_endpoint_is_told_something", changed("endpoint", types="'{{}}'")),
+    Case(
+        "old_webhook_secret_has_an_end", changed("endpoint", old_secret_sealed="'sealed as well'")
+    ),
+    Case("webhook_endpoint_stays_with_its_seller", changed("endpoint", is_live="NOT is_live")),
+    Case("event_is_sent_to_an_endpoint_once", copied("sent")),
     Case(
         "promise_is_kept",
         lambda world: (
@@ -165,6 +200,15 @@ CASES = [
     # Sellers and customers
     Case("seller_mode_is_never_changed", changed("seller", is_live="NOT is_live")),
     Case("customer_external_id_is_unique", copied("customer")),
+    Case(
+        "test_clock_is_of_a_test_seller",
+        changed("test_clock", seller_id="{live_customer.seller_id}"),
+    ),
+    Case("test_clock_never_goes_back", changed("test_clock", at="at - interval '1 second'")),
+    Case(
+        "test_clock_advances_to_later",
+        changed("test_clock", advancing_to="at - interval '1 second'"),
+    ),
     # Catalog
     Case("product_name_is_unique", copied("product")),
     Case("plan_code_is_unique", copied("plan")),
@@ -408,6 +452,9 @@ def world() -> World:
     seller = SellerFactory()
     made: World = {"seller": seller, "other_seller": SellerFactory()}
     customer = made["customer"] = CustomerFactory(seller=seller, external_id="c-1")
+    made["sent_form"] = SentForm.objects.create(
+        customer=customer, key="0" * 24, at=datetime(2026, 3, 1, tzinfo=UTC)
+    )
     made |= _agreement(seller, customer)
     made |= _documents(seller, customer, made)
     made |= _money(seller, customer, made)
@@ -544,9 +591,26 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "charged": PaymentFactory(
             customer=customer, currency="EUR", gateway="sandbox", gateway_id="ch_1"
         ),
+        **_webhooks(told, seller, at),
         **_at_gateway(customer, at),
+        **_keys(seller, at),
         **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
+    }
+
+
+def _webhooks(told: Event, seller: Any, at: datetime) -> World:
+    Event.objects.filter(pk=told.pk).update(sequence=1)
+    endpoint = WebhookEndpoint.objects.create(
+        seller=seller.public_id, is_live=False, url="https://a.example", types=["*"]
+    )
+    return {
+        "endpoint": endpoint,
+        "body": EventBody.objects.create(event=told, text="{}"),
+        "sent": WebhookDelivery.objects.create(
+            event=told, endpoint=endpoint, subject="inv_1", sequence=1, next_attempt_at=at
+        ),
+        "test_clock": TestClock.objects.create(seller=SellerFactory(), at=at),
     }
 
 
@@ -565,6 +629,7 @@ def _dunning(seller: Any, customer: Any, invoice: Any) -> World:
     )
     return {
         "policy": policy,
+        "shipped": DunningPolicy.objects.create(code="shipped", name="Shipped"),
         "step": step,
         "choice": DunningChoice.objects.create(seller=seller, policy=policy),
         "case": case,
@@ -609,6 +674,19 @@ def _orders(seller: Any, customer: Any, made: World, at: datetime) -> World:
             subscription=made["subscription"],
             consent={"text": "Yes"},
             placed_at=at,
+        ),
+    }
+
+
+def _keys(seller: Any, at: datetime) -> World:
+    key, _ = make_key(seller, name="Shop", actor="user:anna")
+    revoked, _ = make_key(seller, name="Old", actor="user:anna")
+    return {
+        "api_key": key,
+        "page_key": make_key(seller, name="Page", actor="user:anna", kind="publishable")[0],
+        "revoked_key": revoke_key(revoked, now=at, actor="user:anna"),
+        "request": IdempotentRequest.objects.create(
+            owner=key, key="a", fingerprint="a", claim="a", claimed_at=at, status=200
         ),
     }
 

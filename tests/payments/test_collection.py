@@ -15,7 +15,7 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import write_off
+from billing.invoicing.actions import credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
@@ -33,7 +33,7 @@ from billing.payments.models import (
 )
 from billing.verification import broken_invariants
 from customers.models import Customer, Seller
-from dunning.cases import next_retry_on, step_due
+from dunning.cases import next_retry_on, open_cases, step_due
 from dunning.models import DunningCase
 from tests.factories import (
     DAY,
@@ -204,6 +204,30 @@ def test_what_the_bank_asks_for_is_waited_for_and_found_in_the_list_of_events(
         assert next_retry_on(DunningCase.objects.get()) == DAY + timedelta(days=3)
 
 
+def test_what_nobody_confirms_in_a_week_has_failed_and_is_dunned_from_then(
+    sandbox: RunningSandbox, seller: Seller, clock: Any
+) -> None:
+    invoice = owing(sandbox, seller, ASKS)
+    collect(seller)
+    for day in range(charging.ACTION_DAYS_MAX):
+        on = DAY + timedelta(days=day)
+        open_cases(seller, on, "test")
+        assert step_due(seller, on, "test") == 0
+        resolve_due()
+        assert payment_of(invoice).state == "requires_action"
+        clock.shift(timedelta(days=1))
+    assert not DunningCase.objects.exists()
+    resolve_due()
+    assert payment_of(invoice).state == "failed"
+    late_from = DAY + timedelta(days=charging.ACTION_DAYS_MAX)
+    case = DunningCase.objects.get()
+    assert (case.since, case.late_from) == ("failure", late_from)
+    told = Event.objects.get(type="payment.failed")
+    assert told.data["next_attempt_on"] == (late_from + timedelta(days=3)).isoformat()
+    assert [each["status"] for each in charges(sandbox, invoice)] == ["canceled"]
+    assert broken_invariants() == {}
+
+
 # Bad days of the gateway
 
 
@@ -367,13 +391,25 @@ def test_only_what_is_left_is_charged(sandbox: RunningSandbox, seller: Seller) -
     assert broken_invariants() == {}
 
 
-def test_money_that_comes_after_all_goes_to_the_balance(
+def test_money_that_comes_after_all_pays_what_was_written_off(
     sandbox: RunningSandbox, seller: Seller, clock: Any
 ) -> None:
     invoice = owing(sandbox, seller)
     sandbox.fault("lost")
     collect(seller)
     write_off(invoice, as_of=DAY, actor="test", reason="Moved away")
+    clock.shift(timedelta(minutes=2))
+    resolve_due()
+    check_paid_once(sandbox, invoice)
+
+
+def test_money_for_what_is_no_longer_owed_goes_to_the_balance(
+    sandbox: RunningSandbox, seller: Seller, clock: Any
+) -> None:
+    invoice = owing(sandbox, seller)
+    sandbox.fault("lost")
+    collect(seller)
+    credit(invoice, as_of=DAY, actor="test")
     clock.shift(timedelta(minutes=2))
     resolve_due()
     assert payment_of(invoice).state == "succeeded"

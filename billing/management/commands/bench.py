@@ -9,14 +9,15 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from billing.bench import measure_bases, measure_renewals
+from billing.bench_dunning import measure_dunning
 from billing.bench_pages import measure_pages
 
 DESCRIPTION = """
 renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
 can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
-fast documents are printed, beside WeasyPrint as it comes. Works in a database of its own,
-kvitt_bench, which it makes and drops; needs the right to create databases. Nothing of yours is read
-or written.
+fast documents are printed, beside WeasyPrint as it comes. dunning: measure how fast overdue
+invoices are stepped, beside plain rows. Works in a database of its own, kvitt_bench, which it makes
+and drops; needs the right to create databases. Nothing of yours is read or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
@@ -39,6 +40,12 @@ pages_per_s        pages printed, through the process that prints
 default_per_s      the same page by HTML(string=…).write_pdf(), its fonts kept from page to page
 in_process_per_s   as ours, without a process of its own
 peak_mb            the most memory that the printing process had
+
+Of dunning, each overdue invoice taken through one step of each kind:
+share              steps_per_s of limit_per_s, the median of the turns
+steps_per_s        steps of all kinds by one process, and of each kind its own rate
+limit_per_s        three rows a step, written into plain tables by the database itself
+queries_per_batch  statements sent for a batch of 500, of the kind that takes the most
 """
 
 
@@ -55,12 +62,14 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument("what", choices=["renewals", "bases", "pdf"], help="What to measure.")
+        parser.add_argument(
+            "what", choices=["renewals", "bases", "pdf", "dunning"], help="What to measure."
+        )
         parser.add_argument(
             "-n",
             type=int,
             metavar="COUNT",
-            help="How many are due, or printed (default: 20000; for bases 1000, for pdf 100).",
+            help="How many (default: 20000; for bases 1000, pdf 100, dunning 10000).",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
@@ -71,7 +80,7 @@ class Command(BaseCommand):
         """Print the figures; steps go to standard error."""
         count = options["n"]
         if count is None:
-            count = {"bases": 1_000, "pdf": 100}.get(options["what"], 20_000)
+            count = {"bases": 1_000, "pdf": 100, "dunning": 10_000}.get(options["what"], 20_000)
         if count < 1:
             raise CommandError("-n must be at least 1.")
         try:
@@ -79,6 +88,8 @@ class Command(BaseCommand):
                 figures = asdict(measure_bases(count, on_step=self.stderr.write))
             elif options["what"] == "pdf":
                 figures = asdict(measure_pages(count, on_step=self.stderr.write))
+            elif options["what"] == "dunning":
+                figures = asdict(measure_dunning(count, on_step=self.stderr.write))
             else:
                 figures = asdict(
                     measure_renewals(count, workers=options["workers"], on_step=self.stderr.write)

@@ -1,0 +1,150 @@
+"""Keys on the operator's desk: made on the seller's page, replaced and revoked on their own."""
+
+from datetime import date, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
+from unfold.enums import ActionVariant
+
+from billing.api.keys import make_key, revoke_key, rotate_key
+from billing.api.models import ApiKey
+from billing.api.scopes import Scope
+from billing.desk import ActionForm, PageAction, Panel, ReadOnly, Told, link, link_column
+from billing.events import clock
+from customers.admin import SellerAdmin
+from customers.models import Seller
+
+OVERLAPS = (("0", "at once"), ("1", "in an hour"), ("24", "in a day"), ("168", "in a week"))
+
+
+def shown_once(text: str) -> str:
+    return f"Copy the key now, it is not shown again: {text}"
+
+
+class KeyForm(ActionForm):
+    name = forms.CharField(max_length=100, help_text="What will use it, such as the shop's server.")
+    kind = forms.ChoiceField(choices=ApiKey.Kind.choices)
+    scopes = forms.MultipleChoiceField(
+        choices=Scope.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        help_text="Choose what it needs and no more; nothing chosen is all that its kind may do.",
+    )
+    days = forms.IntegerField(min_value=1, max_value=3650, required=False, label="Expires in days")
+
+
+class NewKey(PageAction):
+    name = "new-key"
+    label = "New API key"
+    explanation = (
+        "Makes a key to the API for this seller's shop. It is shown once: only a hash is kept."
+    )
+    permission = "api.add_apikey"
+    icon = "key"
+    form_class = KeyForm
+
+    def run(self, obj: Seller, *, as_of: date, actor: str, **asked: Any) -> str:
+        days = asked["days"]
+        key, text = make_key(
+            obj,
+            name=asked["name"],
+            actor=actor,
+            kind=asked["kind"],
+            scopes=asked["scopes"] or None,
+            expires_at=clock.now() + timedelta(days=days) if days else None,
+        )
+        return Told(f"Made the API key {key}.", shown=shown_once(text))
+
+
+class RotateForm(ActionForm):
+    hours = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old key stops")
+
+
+class Rotate(PageAction):
+    name = "rotate"
+    label = "Rotate"
+    explanation = (
+        "Makes a new key with the same name and scopes, shown once. The old one opens for a while "
+        "beside it, so that the shop can change over without a stop."
+    )
+    permission = "api.rotate_apikey"
+    icon = "autorenew"
+    variant = ActionVariant.PRIMARY
+    form_class = RotateForm
+
+    def is_offered(self, obj: ApiKey) -> bool:
+        return state_of(obj) == "opens"
+
+    def run(self, obj: ApiKey, *, as_of: date, actor: str, **asked: Any) -> str:
+        overlap = timedelta(hours=int(asked["hours"]))
+        key, text = rotate_key(obj, now=clock.now(), actor=actor, overlap=overlap)
+        return Told(f"Made {key} in place of {obj}.", shown=shown_once(text))
+
+
+class Revoke(PageAction):
+    name = "revoke"
+    label = "Revoke"
+    explanation = (
+        "The key opens nothing from now on, and there is no way back. What uses it fails at once."
+    )
+    permission = "api.rotate_apikey"
+    icon = "key_off"
+    variant = ActionVariant.DANGER
+
+    def is_offered(self, obj: ApiKey) -> bool:
+        return obj.revoked_at is None
+
+    def run(self, obj: ApiKey, *, as_of: date, actor: str, **asked: Any) -> str:
+        key = revoke_key(obj, now=clock.now(), actor=actor)
+        return f"Revoked {key}."
+
+
+def state_of(key: ApiKey) -> str:
+    if key.revoked_at is not None:
+        return "revoked"
+    is_over = key.expires_at is not None and key.expires_at <= clock.now()
+    return "expired" if is_over else "opens"
+
+
+KEYS = Panel(
+    "API keys",
+    rows=lambda seller: seller.api_keys.order_by("-id"),
+    columns={
+        "Key": link,
+        "Kind": lambda key: key.kind,
+        "State": state_of,
+        "Last used": lambda key: key.last_used_at,
+    },
+    list_of=ApiKey,
+    list_by="seller__id__exact",
+)
+SellerAdmin.extend(panels=[KEYS], page_actions=[NewKey()])
+
+
+@admin.register(ApiKey)
+class ApiKeyAdmin(ReadOnly):
+    list_display = ("name", "prefix", "kind", "seller_link", "state", "last_used_at")
+    list_filter = (("seller", RelatedDropdownFilter), ("kind", ChoicesDropdownFilter))
+    list_select_related = ("seller",)
+    search_fields = ("name", "prefix__istartswith", "public_id__iexact")
+    ordering = ("-id",)
+    fields = (
+        ("name", "prefix"),
+        ("kind", "seller"),
+        "scopes",
+        ("state", "last_used_at"),
+        ("expires_at", "revoked_at"),
+        ("burst", "per_s"),
+        ("origin", "created_by"),
+        ("public_id", "recorded_at"),
+    )
+    readonly_fields = ("state",)
+    page_actions = (Rotate(), Revoke())
+
+    seller_link = link_column("seller", ordering="seller__name")
+
+    @admin.display(description="state")
+    def state(self, key: ApiKey) -> str:
+        return state_of(key)

@@ -1,0 +1,53 @@
+"""Filters of lists: django-filter's, with the API's errors, and customers by any of their ids."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from rest_framework.exceptions import ValidationError
+
+from billing.api.scoping import EXTERNAL
+
+BACKEND = DjangoFilterBackend
+
+
+class Filters(FilterSet):
+    """The filters of one list. Names are those of the fields that they compare."""
+
+    @classmethod
+    def applied(cls, query: Any, rows: QuerySet[Any], request: Any) -> QuerySet[Any]:
+        """The rows that a query chooses; making the form is left out where nothing is chosen."""
+        if not any(name in query for name in cls.base_filters):
+            return rows
+        chosen = cls(query, queryset=rows, request=request)
+        if not chosen.is_valid():
+            raise ValidationError(
+                {
+                    name: [error["message"] for error in errors]
+                    for name, errors in chosen.errors.get_json_data().items()
+                },
+                "invalid",
+            )
+        found: QuerySet[Any] = chosen.qs
+        return found
+
+
+class CustomerFilter(django_filters.CharFilter):
+    """A customer by our id, or as ``external:`` and the shop's own."""
+
+    def __init__(self, path: str = "customer", **options: Any) -> None:
+        self.path = path
+        options.setdefault("label", "A customer: `cus_…`, or `external:` and the shop's own id.")
+        super().__init__(field_name=path, **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        if value.startswith(EXTERNAL):
+            return qs.filter(**{f"{self.path}__external_id": value.removeprefix(EXTERNAL)})
+        return qs.filter(**{f"{self.path}__public_id": value})
+
+
+class DayFilter(django_filters.DateFilter):
+    """``<field>_from`` and ``<field>_until``: a span of days, the last one not in it."""

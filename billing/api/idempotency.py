@@ -1,0 +1,145 @@
+"""A POST that is sent again does nothing again: it gets the answer that the first one got.
+
+The key is claimed by inserting a row, which is committed before the work begins. The answer is
+stored in the transaction of the work, so a lost answer means that the work was rolled back. A
+worker that dies leaves its claim running; after :data:`ABANDONED` the next request with the key
+takes it over, and should the first come back to life, it finds its claim gone and its work is
+rolled back. What answers "not now" (429 and 5xx) is not kept.
+"""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.http import HttpResponse
+
+from billing.api.errors import ApiError
+from billing.api.models import IdempotentRequest
+from billing.events.sealing import seal, unseal
+
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotency-Replayed"
+KEY_MAX = 255
+KEPT = timedelta(days=30)
+# Longer than any request may take: the web server ends what takes longer.
+ABANDONED = timedelta(minutes=5)
+
+# The claim need not wait for the disk: the log is written in order, so what the work commits is
+# never there without it.
+_CLAIM = """
+    INSERT INTO api_idempotentrequest AS r (owner_id, key, fingerprint, claim, claimed_at)
+    SELECT %(owner)s, %(key)s, %(fingerprint)s, %(claim)s, %(now)s
+    WHERE set_config('synchronous_commit', 'off', true) = 'off'
+    ON CONFLICT (owner_id, key) DO UPDATE
+    SET fingerprint = excluded.fingerprint, claim = excluded.claim,
+        claimed_at = excluded.claimed_at, status = NULL, answer = ''
+    WHERE r.claimed_at < %(forgotten)s
+       OR (r.status IS NULL AND r.claimed_at < %(abandoned)s
+           AND r.fingerprint = excluded.fingerprint)
+    RETURNING id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to answer one request; its own name tells it from whoever takes it over."""
+
+    id: int
+    name: str
+    is_secret: bool = False
+
+    def keep(self, status: int, answer: str) -> bool:
+        """Store the answer for whoever asks again; False where another has taken over."""
+        mine = IdempotentRequest.objects.filter(pk=self.id, claim=self.name, status=None)
+        kept = seal(answer) if self.is_secret else answer
+        return bool(mine.update(status=status, answer=kept))
+
+    def release(self) -> None:
+        """Let the same request be tried again at once."""
+        IdempotentRequest.objects.filter(pk=self.id, claim=self.name, status=None).delete()
+
+
+def key_of(given: str | None, *, is_required: bool) -> str | None:
+    """The key that a request was sent with; raises :class:`ApiError` for a missing or bad one."""
+    if given is None:
+        if is_required:
+            raise ApiError(
+                400,
+                "idempotency_key_missing",
+                f"Send the header {HEADER} with a text of your own, the same for each retry: "
+                "without it a retry would do this twice.",
+                attr=HEADER,
+            )
+        return None
+    if not 1 <= len(given) <= KEY_MAX or not (given.isascii() and given.isprintable()):
+        raise ApiError(
+            400,
+            "idempotency_key_invalid",
+            f"{HEADER} has 1 to {KEY_MAX} visible characters of ASCII.",
+            attr=HEADER,
+        )
+    return given
+
+
+def fingerprint_of(method: str, path: str, body: bytes) -> str:
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+
+
+def claim(
+    owner_id: int, key: str, fingerprint: str, now: datetime, *, is_secret: bool = False
+) -> Claim | HttpResponse:
+    """The claim to answer a request, or the answer that it got before.
+
+    What ``is_secret`` is kept sealed, so that whoever reads the database gets in nowhere.
+    Raises :class:`ApiError`: 409 "request_in_progress" while the first runs, 422
+    "idempotency_key_reused" where the key came with another request.
+    """
+    name = secrets.token_hex(16)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _CLAIM,
+            {
+                "owner": owner_id,
+                "key": key,
+                "fingerprint": fingerprint,
+                "claim": name,
+                "now": now,
+                "forgotten": now - KEPT,
+                "abandoned": now - ABANDONED,
+            },
+        )
+        row = cursor.fetchone()
+    if row:
+        return Claim(row[0], name, is_secret)
+    first = IdempotentRequest.objects.filter(owner_id=owner_id, key=key).first()
+    if first is not None and first.fingerprint != fingerprint:
+        raise ApiError(
+            422,
+            "idempotency_key_reused",
+            "This key came with another request before: take a new one.",
+            attr=HEADER,
+        )
+    if first is None or first.status is None:
+        raise ApiError(
+            409,
+            "request_in_progress",
+            "The first request with this key is still being answered. Ask again in a moment.",
+            attr=HEADER,
+            wait_s=1,
+        )
+    kept = unseal(first.answer) if is_secret else first.answer
+    answer = HttpResponse(kept, status=first.status, content_type="application/json")
+    answer[REPLAYED] = "true"
+    return answer
+
+
+def forget(now: datetime, limit: int = 10_000) -> int:
+    """Forget what was answered more than :data:`KEPT` ago; returns how many rows went.
+
+    For the tick. Guessers and requests alike are found by their index, a bounded number a time.
+    """
+    old = IdempotentRequest.objects.filter(claimed_at__lt=now - KEPT).values("pk")[:limit]
+    count, _ = IdempotentRequest.objects.filter(pk__in=old).delete()
+    return count

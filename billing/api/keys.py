@@ -1,0 +1,219 @@
+"""Keys to the API: made, shown once, replaced, revoked; and whose a presented one is.
+
+A key is 32 random bytes behind a prefix that says what it is (``sk_live_…``, ``sk_test_…``,
+``pk_test_…``), so a fast hash is enough: nobody can try them all.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+
+from billing.api.models import ApiKey
+from billing.api.scopes import ALL, PUBLISHABLE
+from billing.engine.errors import Refused
+from billing.events.recorder import record
+from customers.calendar import today_of
+from customers.models import Seller, TestClock
+
+SHOWN = 6
+SHORT = {ApiKey.Kind.SECRET: "sk", ApiKey.Kind.PUBLISHABLE: "pk"}
+
+
+def hash_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@transaction.atomic
+def make_key(
+    seller: Seller,
+    *,
+    name: str,
+    actor: str,
+    kind: str = ApiKey.Kind.SECRET,
+    scopes: Iterable[str] | None = None,
+    expires_at: datetime | None = None,
+    origin: ApiKey | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a key; also its text, which is told once and kept nowhere.
+
+    Without ``scopes`` it may do all that its kind may. Raises :class:`Refused` where a publishable
+    key would do more than that ("scope_not_publishable"), and for "unknown_scope".
+    """
+    allowed = PUBLISHABLE if kind == ApiKey.Kind.PUBLISHABLE else ALL
+    wanted = allowed if scopes is None else frozenset(scopes)
+    if wanted - ALL:
+        raise Refused(f"There is no scope {min(wanted - ALL)}.", code="unknown_scope")
+    if wanted - allowed:
+        raise Refused(
+            f"A publishable key may not have {min(wanted - allowed)}: anybody can read it.",
+            code="scope_not_publishable",
+        )
+    mode = "live" if seller.is_live else "test"
+    prefix = f"{SHORT[ApiKey.Kind(kind)]}_{mode}_"
+    drawn = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+    text = prefix + drawn
+    key = ApiKey.objects.create(
+        seller=seller,
+        name=name,
+        kind=kind,
+        scopes=sorted(wanted),
+        prefix=text[: len(prefix) + SHOWN],
+        secret_hash=hash_of(text),
+        expires_at=expires_at,
+        origin=origin,
+        created_by=actor[:80],
+    )
+    _record("api_key.made", key, actor, name=name, kind=kind)
+    return key, text
+
+
+@transaction.atomic
+def rotate_key(key: ApiKey, *, now: datetime, actor: str, overlap: timedelta) -> tuple[ApiKey, str]:
+    """Make a successor with the same name and scopes; the old one opens for ``overlap`` more.
+
+    Requests that the old one has made count for the new one: a retry finds its answer.
+    """
+    key = _locked(key)
+    if key.revoked_at or (key.expires_at and key.expires_at <= now):
+        raise Refused("This key opens no more: make a new one.", code="key_not_active")
+    successor, text = make_key(
+        key.seller,
+        name=key.name,
+        actor=actor,
+        kind=key.kind,
+        scopes=key.scopes,
+        origin=key.origin or key,
+    )
+    until = now + overlap
+    key.expires_at = min(key.expires_at, until) if key.expires_at else until
+    key.save(update_fields=["expires_at"])
+    _record("api_key.rotated", key, actor, successor=successor.public_id)
+    return successor, text
+
+
+@transaction.atomic
+def revoke_key(key: ApiKey, *, now: datetime, actor: str) -> ApiKey:
+    """Let a key open nothing from now on. There is no way back."""
+    key = _locked(key)
+    if key.revoked_at:
+        raise Refused("This key was revoked before.", code="key_revoked")
+    key.revoked_at = now
+    key.save(update_fields=["revoked_at"])
+    _record("api_key.revoked", key, actor)
+    return key
+
+
+def _locked(key: ApiKey) -> ApiKey:
+    rows = ApiKey.objects.select_for_update(of=["self"]).select_related("seller", "origin")
+    return rows.get(pk=key.pk)
+
+
+def _record(type: str, key: ApiKey, actor: str, **data: Any) -> None:
+    record(
+        type,
+        seller=key.seller.public_id,
+        subject=key.public_id,
+        occurred_on=today_of(key.seller),
+        actor=actor,
+        data=data,
+    )
+
+
+# Whose a key is
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls: a key that opens, and whose it is. ``owner_id`` is what repeats are told by."""
+
+    key_id: int
+    owner_id: int
+    public_id: str
+    kind: str
+    scopes: frozenset[str]
+    seller: Seller
+    wait_s: float
+
+    is_authenticated = True
+
+    @property
+    def actor(self) -> str:
+        return f"key:{self.public_id}"
+
+
+SELLER = ("id", "public_id", "name", "is_live", "country", "currency", "time_zone", "language")
+CLOCK = ("id", "at")
+# One statement finds the key, takes a token of its bucket and notes the minute of its use. What
+# the bucket held is read under the row's lock, so that of many requests at once each has its own
+# token; a crash may lose the last tokens taken, which is not worth waiting for the disk.
+_OPEN = f"""
+    UPDATE api_apikey k
+    SET tokens = CASE WHEN held.tokens >= 1 THEN held.tokens - 1 ELSE held.tokens END,
+        filled_at = GREATEST(k.filled_at, %(now)s),
+        last_used_at = CASE WHEN k.last_used_at > %(now)s - interval '1 minute'
+                            THEN k.last_used_at ELSE %(now)s END
+    FROM (
+        SELECT a.id, LEAST(a.burst, a.tokens + a.per_s * GREATEST(
+                   0, extract(epoch FROM %(now)s - a.filled_at))) AS tokens
+        FROM api_apikey a
+        WHERE a.secret_hash = %(hash)s AND a.revoked_at IS NULL
+          AND (a.expires_at IS NULL OR a.expires_at > %(now)s)
+          AND set_config('synchronous_commit', 'off', true) = 'off'
+        FOR NO KEY UPDATE
+    ) held
+    JOIN api_apikey key ON key.id = held.id
+    JOIN customers_seller s ON s.id = key.seller_id
+    LEFT JOIN customers_testclock c ON c.seller_id = s.id
+    WHERE k.id = held.id
+    RETURNING k.id, COALESCE(k.origin_id, k.id), k.public_id, k.kind, k.scopes, k.secret_hash,
+        CASE WHEN held.tokens >= 1 THEN 0 ELSE (1 - held.tokens) / k.per_s END,
+        {", ".join(f"c.{name}" for name in CLOCK)}, {", ".join(f"s.{name}" for name in SELLER)}
+"""  # noqa: S608
+
+
+def open_with(text: str, now: datetime) -> Caller | None:
+    """Whose key this is, one request of its budget taken; None where it opens nothing.
+
+    ``wait_s`` is above zero where the budget is spent: how long until the next request. Unknown,
+    revoked and expired keys take the same path here. What the index compares is a hash that
+    nobody can steer; the whole of it is compared once more in constant time.
+    """
+    hashed = hash_of(text)
+    with connection.cursor() as cursor:
+        cursor.execute(_OPEN, {"hash": hashed, "now": now})
+        row = cursor.fetchone()
+    if row is None or not hmac.compare_digest(row[5], hashed):
+        return None
+    seller = Seller.from_db(connection.alias, SELLER, row[9:])
+    clock = TestClock.from_db(connection.alias, CLOCK, row[7:9]) if row[7] else None
+    Seller.test_clock.related.set_cached_value(seller, clock)  # So that nobody asks for it.
+    return Caller(row[0], row[1], row[2], row[3], frozenset(row[4]), seller, float(row[6]))
+
+
+_GUESS = """
+    INSERT INTO api_guesser AS g (address, tokens, filled_at)
+    VALUES (%(address)s, %(burst)s - 1, %(now)s)
+    ON CONFLICT (address) DO UPDATE SET
+        tokens = GREATEST(0, LEAST(%(burst)s, g.tokens + %(per_s)s * GREATEST(
+            0, extract(epoch FROM %(now)s - g.filled_at))) - 1),
+        filled_at = GREATEST(g.filled_at, %(now)s)
+    RETURNING tokens
+"""
+GUESSES, GUESSES_PER_S = 20, 0.2
+
+
+def count_guess(address: str, now: datetime) -> bool:
+    """Note that a key from an address opens nothing; whether it has tried too often."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _GUESS,
+            {"address": address, "now": now, "burst": GUESSES, "per_s": GUESSES_PER_S},
+        )
+        return bool(cursor.fetchone()[0] <= 0)

@@ -1,0 +1,80 @@
+"""Coupons: whether a code that somebody has typed is worth something."""
+
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from billing.api.fields import Currency, Exact, Text, Writing
+from billing.api.reading import Reading
+from billing.api.resources.subscriptions import find_plan
+from billing.api.scopes import Scope
+from billing.api.scoping import for_seller
+from billing.api.views import Endpoint, reply
+from billing.engine.errors import Refused
+from billing.payments.orders import check_coupon
+from catalog.models import Coupon
+
+
+class CouponReading(Reading):
+    """What a code takes off: percent, or an amount in the currency's smallest unit."""
+
+    code = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    percent_off = Exact(allow_null=True)
+    amount_off_minor = serializers.IntegerField(allow_null=True)
+    currency = serializers.CharField(allow_null=True)
+    duration = serializers.ChoiceField(Coupon.Duration.choices)
+    periods = serializers.IntegerField(allow_null=True)
+    plans = serializers.ListField(
+        child=serializers.CharField(), help_text="Codes; empty for every plan."
+    )
+
+    @staticmethod
+    def read_currency(coupon: Coupon) -> str | None:
+        return coupon.currency or None
+
+
+class ValidatedReading(Reading):
+    """Whether a code counts; where it does not, ``code`` and ``detail`` say why."""
+
+    is_valid = serializers.BooleanField()  # type: ignore[assignment]
+    code = serializers.CharField(allow_null=True)
+    detail = serializers.CharField(allow_null=True)
+    coupon = CouponReading(allow_null=True)
+
+
+class CouponWriting(Writing):
+    code = Text(max_length=80)
+    plan = Text(required=False, help_text="A plan's id or code.")
+    currency = Currency(required=False, help_text="The seller's where nothing is said.")
+
+
+class ValidateCoupon(Endpoint):
+    scopes = {"POST": Scope.COUPONS_READ}
+
+    @extend_schema(
+        operation_id="validate_coupon",
+        summary="Check a coupon's code",
+        tags=["coupons"],
+        request=CouponWriting,
+        responses=ValidatedReading,
+    )
+    def post(self, request: Request) -> HttpResponse:
+        asked = self.sent(CouponWriting)
+        plan = find_plan(self.seller, asked["plan"]) if "plan" in asked else None
+        found = for_seller(Coupon, self.seller).filter(code__iexact=asked["code"].strip()).first()
+        if found is None:
+            return reply(_invalid("coupon_unknown", "There is no such code."))
+        try:
+            check_coupon(found, plan, asked.get("currency") or self.seller.currency)
+        except Refused as refusal:
+            return reply(_invalid(refusal.code, refusal.message))
+        shown = CouponReading.show(found)
+        return reply({"is_valid": True, "code": None, "detail": None, "coupon": shown})
+
+
+def _invalid(code: str, detail: str) -> dict[str, Any]:
+    return {"is_valid": False, "code": code, "detail": detail, "coupon": None}

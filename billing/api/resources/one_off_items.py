@@ -1,0 +1,113 @@
+"""One-off items: something to bill once, or to take off, with the next document."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from billing.api.errors import ApiError
+from billing.api.fields import Currency, CustomerKey, Minor, PublicId, Text, Writing
+from billing.api.filtering import CustomerFilter, Filters
+from billing.api.reading import Reading, Reference
+from billing.api.scopes import Scope
+from billing.api.scoping import find, find_customer, for_seller
+from billing.api.views import Endpoint, Listing, reply
+from billing.invoicing.actions import add_one_off
+from billing.invoicing.models import OneOffItem
+from billing.subscriptions.models import Subscription
+
+
+class OneOffItemReading(Reading):
+    """Something to bill once; ``invoice`` is the document that it is on, once it is billed."""
+
+    id = serializers.CharField(source="public_id")
+    customer = Reference("CustomerReading")
+    subscription = Reference("SubscriptionReading", allow_null=True)
+    invoice = Reference("DocumentReading", source="line.invoice", allow_null=True)
+    currency = serializers.CharField()
+    amount_minor = serializers.IntegerField(help_text="Below zero to take off.")
+    description = serializers.CharField()
+    due_on = serializers.DateField()
+
+
+class OneOffItemWriting(Writing):
+    customer = CustomerKey()
+    subscription = PublicId("sub", required=False)
+    currency = Currency()
+    amount_minor = Minor(help_text="Before tax; below zero to take off.")
+    description = Text(max_length=500)
+
+
+class OneOffItemFilters(Filters):
+    customer = CustomerFilter()
+    is_billed = django_filters.BooleanFilter(
+        field_name="line", lookup_expr="isnull", exclude=True, label="On a document already."
+    )
+
+    class Meta:
+        model = OneOffItem
+        fields: tuple[str, ...] = ()
+
+
+class OneOffItems(Listing):
+    scopes = {"GET": Scope.ONE_OFF_ITEMS_READ, "POST": Scope.ONE_OFF_ITEMS_WRITE}
+    reading = OneOffItemReading
+    filterset_class = OneOffItemFilters
+    needs_key = True
+
+    def rows(self) -> QuerySet[OneOffItem]:
+        return for_seller(OneOffItem, self.seller)
+
+    @extend_schema(
+        operation_id="list_one_off_items",
+        summary="List one-off items",
+        tags=["one-off items"],
+        responses=OneOffItemReading(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return self.page()
+
+    @extend_schema(
+        operation_id="create_one_off_item",
+        summary="Put something on the next document",
+        tags=["one-off items"],
+        request=OneOffItemWriting,
+        responses={201: OneOffItemReading},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        asked: dict[str, Any] = self.sent(OneOffItemWriting)
+        customer = find_customer(self.seller, asked.pop("customer"))
+        subscription = None
+        if "subscription" in asked:
+            rows = for_seller(Subscription, self.seller)
+            subscription = find(rows, asked.pop("subscription"))
+            if subscription.customer_id != customer.pk:
+                raise ApiError(
+                    422,
+                    "subscription_of_another_customer",
+                    "This subscription is another customer's.",
+                    attr="subscription",
+                )
+        item = add_one_off(
+            customer, as_of=self.today, actor=self.actor, subscription=subscription, **asked
+        )
+        made = find(self.loaded(self.rows()), item.public_id)
+        return reply(self.show(made), 201)
+
+
+class OneOneOffItem(Endpoint):
+    scopes = {"GET": Scope.ONE_OFF_ITEMS_READ}
+    reading = OneOffItemReading
+
+    @extend_schema(
+        operation_id="get_one_off_item",
+        summary="Get a one-off item",
+        tags=["one-off items"],
+        responses=OneOffItemReading,
+    )
+    def get(self, request: Request, item: str) -> HttpResponse:
+        return reply(self.show(find(self.loaded(for_seller(OneOffItem, self.seller)), item)))

@@ -1,0 +1,165 @@
+"""Plans and prices, to be read: what is sold is decided in the back office."""
+
+import django_filters
+from django.db.models import Prefetch, QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from billing.api.fields import Exact
+from billing.api.filtering import Filters
+from billing.api.reading import Reading, Reference
+from billing.api.scopes import Scope
+from billing.api.scoping import find, for_seller
+from billing.api.views import Endpoint, Listing, reply
+from catalog.models import IntervalUnit, Plan, Price
+
+
+class TierReading(serializers.Serializer[object]):
+    up_to = serializers.CharField(allow_null=True)
+    unit_amount = serializers.CharField(required=False)
+    flat_amount = serializers.CharField(required=False)
+    rate = serializers.CharField(required=False)
+
+
+class PriceReading(Reading):
+    """One price of a plan in one currency. Unit amounts are decimals in major units."""
+
+    id = serializers.CharField(source="public_id")
+    plan = Reference("PlanReading")
+    code = serializers.CharField()
+    name = serializers.CharField(allow_blank=True)
+    currency = serializers.CharField()
+    model = serializers.ChoiceField(Price.Model.choices)
+    billing = serializers.ChoiceField(Price.Billing.choices)
+    unit_amount = Exact(source="amount")
+    tiers = TierReading(many=True)
+    meter = serializers.CharField(allow_null=True)
+    quantity = Exact(help_text="Where a subscription says nothing else.")
+    package_size = Exact()
+    free_units = Exact()
+    percent = Exact(source="rate")
+    minimum_amount = Exact(allow_null=True)
+    is_prorated = serializers.BooleanField()
+    is_tax_inclusive = serializers.BooleanField()
+    is_active = serializers.BooleanField()
+
+    @staticmethod
+    def read_tiers(price: Price) -> object:
+        return price.tiers
+
+    @staticmethod
+    def read_meter(price: Price) -> str | None:
+        return price.meter or None
+
+
+class PlanPriceReading(PriceReading):
+    """A price, in its plan."""
+
+    plan = None  # type: ignore[assignment]
+
+
+class PlanReading(Reading):
+    """What a customer subscribes to: an interval, and the prices that are offered now."""
+
+    id = serializers.CharField(source="public_id")
+    code = serializers.CharField()
+    name = serializers.CharField()
+    description = serializers.CharField(source="product.description", allow_blank=True)
+    family = serializers.CharField(
+        allow_null=True, help_text="Plans of one family can be changed into each other."
+    )
+    interval_unit = serializers.ChoiceField(IntervalUnit.choices)
+    interval_count = serializers.IntegerField()
+    trial_days = serializers.IntegerField()
+    cycles = serializers.IntegerField(allow_null=True, help_text="It ends after so many periods.")
+    features = serializers.ListField(child=serializers.CharField())
+    is_active = serializers.BooleanField()
+    prices = PlanPriceReading(many=True)
+
+    also_loads = ("product",)
+    prefetches = (
+        Prefetch("prices", Price.objects.filter(is_active=True).order_by("position", "id")),
+    )
+
+    @staticmethod
+    def read_family(plan: Plan) -> str | None:
+        return plan.family or None
+
+
+class PlanFilters(Filters):
+    code = django_filters.CharFilter()
+    is_active = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Plan
+        fields: tuple[str, ...] = ()
+
+
+class PriceFilters(Filters):
+    plan = django_filters.CharFilter(field_name="plan__public_id", label="A plan's id.")
+    currency = django_filters.CharFilter()
+    is_active = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Price
+        fields: tuple[str, ...] = ()
+
+
+class Plans(Listing):
+    scopes = {"GET": Scope.PLANS_READ}
+    reading = PlanReading
+    filterset_class = PlanFilters
+
+    def rows(self) -> QuerySet[Plan]:
+        return for_seller(Plan, self.seller)
+
+    @extend_schema(
+        operation_id="list_plans",
+        summary="List plans",
+        tags=["plans"],
+        responses=PlanReading(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return self.page()
+
+
+class OnePlan(Endpoint):
+    scopes = {"GET": Scope.PLANS_READ}
+    reading = PlanReading
+
+    @extend_schema(
+        operation_id="get_plan", summary="Get a plan", tags=["plans"], responses=PlanReading
+    )
+    def get(self, request: Request, plan: str) -> HttpResponse:
+        return reply(self.show(find(self.loaded(for_seller(Plan, self.seller)), plan)))
+
+
+class Prices(Listing):
+    scopes = {"GET": Scope.PLANS_READ}
+    reading = PriceReading
+    filterset_class = PriceFilters
+
+    def rows(self) -> QuerySet[Price]:
+        return for_seller(Price, self.seller)
+
+    @extend_schema(
+        operation_id="list_prices",
+        summary="List prices",
+        tags=["plans"],
+        responses=PriceReading(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return self.page()
+
+
+class OnePrice(Endpoint):
+    scopes = {"GET": Scope.PLANS_READ}
+    reading = PriceReading
+
+    @extend_schema(
+        operation_id="get_price", summary="Get a price", tags=["plans"], responses=PriceReading
+    )
+    def get(self, request: Request, price: str) -> HttpResponse:
+        return reply(self.show(find(self.loaded(for_seller(Price, self.seller)), price)))

@@ -1,0 +1,67 @@
+"""The one place that says whose a row is: what is another seller's is not there."""
+
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from billing.api.errors import not_found
+from billing.api.models import ApiKey
+from billing.events.models import Event, WebhookEndpoint
+from billing.invoicing.models import CreditNote, Invoice, OneOffItem
+from billing.payments.models import Order, Payment
+from billing.subscriptions.models import Subscription
+from billing.usage.models import Meter
+from catalog.models import Coupon, Plan, Price, Product
+from customers.models import Customer, Seller, TestClock
+
+# The way from a row to its seller. A model that is not here cannot be reached by the API.
+SELLER_OF: dict[type[Model], str] = {
+    ApiKey: "seller",
+    Coupon: "seller",
+    CreditNote: "seller",
+    Customer: "seller",
+    Event: "seller",
+    Invoice: "seller",
+    Meter: "seller",
+    OneOffItem: "seller",
+    Payment: "seller",
+    Order: "seller",
+    Plan: "seller",
+    Price: "plan__seller",
+    Product: "seller",
+    Subscription: "seller",
+    TestClock: "seller",
+    WebhookEndpoint: "seller",
+}
+# What stands below sellers knows them by their public id.
+BY_PUBLIC_ID = frozenset({Event, WebhookEndpoint})
+EXTERNAL = "external:"
+
+
+def for_seller[Row: Model](model: type[Row], seller: Seller) -> QuerySet[Row]:
+    """The rows of a model that are a seller's."""
+    owner = seller.public_id if model in BY_PUBLIC_ID else seller.pk
+    rows: Any = model._default_manager.filter(**{SELLER_OF[model]: owner})
+    return rows
+
+
+def find[Row: Model](rows: QuerySet[Row], public_id: str) -> Row:
+    """The one of some rows with a public id. Raises 404, as for another seller's."""
+    row = rows.filter(public_id=public_id).first()
+    if row is None:
+        raise not_found(str(rows.model._meta.verbose_name))
+    return row
+
+
+def find_customer(seller: Seller, key: str) -> Customer:
+    """A customer by our id, or as ``external:`` and the shop's own."""
+    rows = for_seller(Customer, seller)
+    if key.startswith(EXTERNAL):
+        customer = rows.filter(external_id=key.removeprefix(EXTERNAL)).first()
+    else:
+        customer = rows.filter(public_id=key).first()
+    if customer is None:
+        raise not_found("customer")
+    # Everything below asks for its seller, which is known.
+    customer.seller = seller
+    return customer

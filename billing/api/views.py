@@ -1,0 +1,229 @@
+"""What every address of the API is made of: checks, one action, an answer in JSON.
+
+An :class:`Endpoint` has DRF methods (``get``, ``post``, ``patch``) that parse, call an action and
+return :func:`reply`. It says which scope each method takes, which parameters its query knows and
+whether its POST needs an ``Idempotency-Key``.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import date
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from billing.api import idempotency
+from billing.api.errors import ApiError, not_found
+from billing.api.fields import Writing
+from billing.api.filtering import BACKEND, Filters
+from billing.api.idempotency import Claim
+from billing.api.keys import Caller
+from billing.api.pagination import Cursor
+from billing.api.parsing import check_length, check_path, check_query
+from billing.api.reading import Reading, expansion
+from billing.events import clock
+from customers.calendar import today_of
+from customers.models import Seller
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+LISTED = frozenset({"limit", "cursor"})
+
+
+def reply(data: Any, status: int = 200) -> HttpResponse:
+    """An answer in JSON. What is no JSON by itself is a mistake of ours, and fails."""
+    return HttpResponse(_encode(data), status=status, content_type="application/json")
+
+
+class Endpoint(APIView):
+    """One address: its methods, and what they need."""
+
+    scopes: ClassVar[Mapping[str, str]] = {}
+    # What the query may have, beside what lists know.
+    parameters: ClassVar[frozenset[str]] = frozenset()
+    reading: ClassVar[type[Reading] | None] = None
+    # A retry of this POST would make a second thing.
+    needs_key: ClassVar[bool] = False
+    # A call to the outside cannot be in a transaction; its own rows keep it from counting twice.
+    is_atomic: ClassVar[bool] = True
+    # The answer has a link that lets somebody in: it is kept sealed.
+    is_secret: ClassVar[bool] = False
+    # The answer may be 402.
+    takes_money: ClassVar[bool] = False
+
+    # The caller
+
+    @property
+    def caller(self) -> Caller:
+        caller: Caller = self.request.user  # type: ignore[assignment]
+        return caller
+
+    @property
+    def seller(self) -> Seller:
+        return self.caller.seller
+
+    @property
+    def actor(self) -> str:
+        return self.caller.actor
+
+    @cached_property
+    def today(self) -> date:
+        """The seller's day, read once for the request."""
+        return today_of(self.seller)
+
+    # What was sent
+
+    def sent(self, writing: type[Writing], *, is_partial: bool = False) -> dict[str, Any]:
+        """The body as the serializer takes it; raises what is wrong with it, field by field."""
+        asked = writing(data=self.request.data, partial=is_partial)
+        asked.is_valid(raise_exception=True)
+        return asked.validated_data
+
+    @cached_property
+    def expand(self) -> frozenset[str]:
+        asked = self.request.query_params.get("expand")
+        return expansion(self.reading, asked) if asked and self.reading else frozenset()
+
+    def show(self, instance: Any) -> dict[str, Any]:
+        assert self.reading is not None
+        return self.reading.show(instance, self.expand)
+
+    def loaded(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Rows with all that is shown of them."""
+        assert self.reading is not None
+        return self.reading.loaded(rows, self.expand)
+
+    # How a request is met
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        check_length(request.META)
+        super().initial(request, *args, **kwargs)
+        check_path(kwargs)
+        if request.META.get("QUERY_STRING"):
+            check_query(request._request.GET, self.known_parameters())
+
+    def known_parameters(self) -> frozenset[str]:
+        return self.parameters | {"expand"} if self.reading else self.parameters
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.args, self.kwargs, self.headers = args, kwargs, {}
+        self.request = asked = self.initialize_request(request, *args, **kwargs)
+        try:
+            self.initial(asked, *args, **kwargs)
+            name = (request.method or "").lower()
+            is_known = name in self.http_method_names
+            handler = getattr(self, name, None) if is_known else None
+            response = self._meet(handler or self.http_method_not_allowed)
+        except Exception as error:
+            response = self.handle_exception(error)
+        final: Any = response
+        return self.finalize_response(asked, final, *args, **kwargs)
+
+    def _meet(self, handler: Callable[..., Any]) -> HttpResponseBase:
+        request = self.request
+        if request.method == "GET":
+            return handler(request, **self.kwargs)
+        if request.method != "POST":
+            with transaction.atomic():
+                return handler(request, **self.kwargs)
+        given = request.META.get("HTTP_IDEMPOTENCY_KEY")
+        key = idempotency.key_of(given, is_required=self.needs_key)
+        if key is None:
+            return self._work(handler)
+        path = request._request.get_full_path()
+        fingerprint = idempotency.fingerprint_of("POST", path, request._request.body)
+        claimed = idempotency.claim(
+            self.caller.owner_id, key, fingerprint, clock.now(), is_secret=self.is_secret
+        )
+        if isinstance(claimed, HttpResponse):
+            return claimed
+        return self._once(handler, claimed)
+
+    def _work(self, handler: Callable[..., Any], claim: Claim | None = None) -> HttpResponse:
+        if not self.is_atomic:
+            response: HttpResponse = handler(self.request, **self.kwargs)
+            if claim:
+                claim.keep(response.status_code, response.content.decode())
+            return response
+        with transaction.atomic():
+            response = handler(self.request, **self.kwargs)
+            if claim and not claim.keep(response.status_code, response.content.decode()):
+                raise ApiError(409, "request_in_progress", "Another request took this over.")
+        return response
+
+    def _once(self, handler: Callable[..., Any], claim: Claim) -> HttpResponseBase:
+        """Do it, and keep what was answered: with the work, or once the work is undone."""
+        try:
+            return self._work(handler, claim)
+        except Exception as error:
+            refused = self.handle_exception(error)
+            response = self.finalize_response(self.request, refused)
+            response.render()
+            status = response.status_code
+            if status >= 500 or status == 429:
+                claim.release()
+            else:
+                claim.keep(status, response.content.decode())
+            return response
+
+
+class Listing(Endpoint):
+    """An address that lists what a seller has: filtered, in pages, newest first."""
+
+    pagination_class = Cursor
+    filter_backends = (BACKEND,)
+    filterset_class: ClassVar[type[Filters] | None] = None
+
+    def rows(self) -> QuerySet[Any]:
+        raise NotImplementedError
+
+    @classmethod
+    def get_queryset(cls) -> QuerySet[Any]:
+        """For the schema, which reads the filters' types off a model."""
+        assert cls.filterset_class is not None
+        model: Any = cls.filterset_class._meta.model
+        return model._default_manager.none()
+
+    def known_parameters(self) -> frozenset[str]:
+        known = super().known_parameters()
+        if self.request.method != "GET":
+            return known
+        return known | LISTED | frozenset(self.filters())
+
+    @classmethod
+    def filters(cls) -> Mapping[str, Any]:
+        return cls.filterset_class.base_filters if cls.filterset_class else {}
+
+    def page(self) -> HttpResponse:
+        """One page of what was asked for."""
+        query = self.request._request.GET
+        rows = self.loaded(self.rows())
+        if self.filterset_class:
+            rows = self.filterset_class.applied(query, rows, self.request)
+        pages = Cursor()
+        found = pages.paginate_queryset(rows, self.request)
+        return reply(
+            {
+                "next": pages.get_next_link(),
+                "previous": pages.get_previous_link(),
+                "results": [self.show(row) for row in found],
+            }
+        )
+
+
+class NoSuchAddress(Endpoint):
+    """Whatever else is asked for under /api/v1/."""
+
+    authentication_classes = ()
+    permission_classes = ()
+    schema = None
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.args, self.kwargs, self.headers = args, kwargs, {}
+        self.request = self.initialize_request(request)
+        return self.finalize_response(self.request, self.handle_exception(not_found("address")))

@@ -1,0 +1,148 @@
+"""Sending one webhook over the network: knows no database, and may run in any thread.
+
+Everything is held to one deadline, however slowly the other side takes or gives its bytes; no
+redirect is followed, and of an answer no more is read than we are willing to keep in memory.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from billing.events.addresses import AddressRefused, Target, resolve, target_of
+
+ANSWER_BYTES_MAX = 64 * 1024
+EXCERPT_MAX = 500
+USER_AGENT = "Kvitt-Webhooks/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of sending: a status, or the reason why there is none."""
+
+    status: int | None = None
+    excerpt: str = ""
+    error: str = ""
+    milliseconds: int = 0
+
+    @property
+    def is_taken(self) -> bool:
+        """The receiver has it: any 2xx, heard to its end."""
+        return not self.error and self.status is not None and 200 <= self.status < 300
+
+
+def send(url: str, headers: Mapping[str, str], body: bytes, seconds_max: float = 15) -> Answer:
+    """Post a body; raises nothing, for a receiver's faults are what the answer tells of."""
+    began = time.monotonic()
+    deadline = began + seconds_max
+    status, excerpt, error = None, "", ""
+    try:
+        target = target_of(url)
+        with _connected(target, deadline) as connection:
+            status, excerpt = _exchange(connection, target, headers, body, deadline)
+    except AddressRefused as refused:
+        error = refused.message
+    except TimeoutError:
+        error = f"No whole answer within {seconds_max:g} seconds."
+    except socket.gaierror:
+        error = "The host name does not resolve."
+    except ssl.SSLCertVerificationError as failed:
+        error = f"The certificate is not trusted: {failed.verify_message}."
+    except (OSError, http.client.HTTPException) as failed:
+        error = f"The connection failed: {type(failed).__name__}: {failed}"
+    if status is not None and 300 <= status < 400:
+        error = f"It answered with a redirect ({status}); redirects are not followed."
+    milliseconds = round((time.monotonic() - began) * 1000)
+    return Answer(status, excerpt, _plain(error)[:EXCERPT_MAX], milliseconds)
+
+
+def _connected(target: Target, deadline: float) -> socket.socket:
+    """A connection to an address that was checked, with the certificate checked for the name."""
+    failed: OSError | None = None
+    for family, address in resolve(target):
+        plain = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            plain.settimeout(_left(deadline))
+            plain.connect(address)
+            if not target.is_secure:
+                return plain
+            # Certificates that this machine trusts, or SSL_CERT_FILE names.
+            context = ssl.create_default_context()
+            plain.settimeout(_left(deadline))
+            return context.wrap_socket(plain, server_hostname=target.host)
+        except OSError as error:
+            plain.close()
+            failed = error
+            if isinstance(error, TimeoutError | ssl.SSLError):
+                break
+    raise failed or OSError("The host name has no address.")
+
+
+def _exchange(
+    connection: socket.socket,
+    target: Target,
+    headers: Mapping[str, str],
+    body: bytes,
+    deadline: float,
+) -> tuple[int, str]:
+    lines = {
+        "Host": target.host_header,
+        "User-Agent": USER_AGENT,
+        "Accept": "*/*",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        "Connection": "close",
+        **headers,
+    }
+    head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+    request = f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
+    sent = 0
+    while sent < len(request):
+        connection.settimeout(_left(deadline))
+        sent += connection.send(request[sent : sent + ANSWER_BYTES_MAX])
+    answer = http.client.HTTPResponse(_Heard(connection, deadline), method="POST")  # type: ignore[arg-type]
+    answer.begin()
+    heard = answer.read(ANSWER_BYTES_MAX)
+    return answer.status, _plain(heard.decode(errors="replace"))[:EXCERPT_MAX]
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _plain(text: str) -> str:
+    """Without what a database or a terminal would choke on."""
+    return "".join(each if each.isprintable() or each in "\n\t" else "�" for each in text)
+
+
+class _Heard(io.RawIOBase):
+    """What a connection says, as the parser of answers reads it, until the deadline.
+
+    A socket's own timeout begins anew with every byte, so that one byte a second is never late.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.connection, self.deadline = connection, deadline
+        # As much again for the head, which the parser would read to millions of bytes.
+        self.bytes_left = 2 * ANSWER_BYTES_MAX
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if self.bytes_left <= 0:
+            raise http.client.HTTPException("the answer is too long")
+        self.connection.settimeout(_left(self.deadline))
+        count = self.connection.recv_into(buffer)
+        self.bytes_left -= count
+        return count

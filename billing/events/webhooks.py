@@ -1,0 +1,302 @@
+"""Telling shops what happens: what is due is claimed, sent, and what came of it is written.
+
+At least once, and for each object in the order of its events: the next event of an object waits
+until the one before it was taken or is given up. Other objects do not wait, and endpoints do not
+wait for each other: a few threads do the talking, so many of them for one endpoint and no more,
+while this thread alone asks the database. No transaction is open while something is sent.
+"""
+
+import logging
+import random
+import time
+from collections import Counter, deque
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet
+from standardwebhooks import Webhook
+
+from billing.engine.errors import BillingError
+from billing.events import clock
+from billing.events.actions import give_up, secrets_of
+from billing.events.bodies import body_of
+from billing.events.models import (
+    EventBody,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
+from billing.events.sending import Answer, send
+
+ACTOR = "system"
+THREADS = 16
+PER_ENDPOINT = 4
+# After so many in one run, an endpoint is left alone until the next.
+FAILURES_MAX = 3
+SECONDS_MAX, SECONDS_EACH = 30, 15
+TRIED_FOR = timedelta(days=3)
+WAIT_MIN, WAIT_MAX_MINUTES = timedelta(minutes=1), 12 * 60
+# Three days come to some fifteen: who gets here has ended its worker again and again.
+ATTEMPTS_MAX = 40
+# When an endpoint answers again after so long, what waits for it is sent at once.
+WAS_DOWN = timedelta(minutes=10)
+GONE = 410
+KEPT_FOR = timedelta(days=30)
+FORGOTTEN_AT_A_TIME = 5000
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Flight:
+    """An attempt under way: all that a thread needs, and what its outcome is written to."""
+
+    attempt: WebhookAttempt
+    delivery: WebhookDelivery
+    url: str
+    headers: dict[str, str]
+    body: bytes
+    hidden: tuple[str, ...]
+
+    def go(self) -> Answer:
+        return send(self.url, self.headers, self.body, SECONDS_EACH)
+
+
+@dataclass
+class _Run:
+    """One call of :func:`deliver_webhooks`: whose turn it is, and who has failed in it."""
+
+    turns: deque[int]
+    flights: dict["Future[Answer]", _Flight] = field(default_factory=dict)
+    failures: Counter[int] = field(default_factory=Counter)
+    begun: int = 0
+
+    def room_for(self, endpoint: WebhookEndpoint) -> int:
+        """How many more may go there now; one at a time to where the last attempt failed."""
+        under_way = sum(one.delivery.endpoint_id == endpoint.pk for one in self.flights.values())
+        at_once = 1 if endpoint.failing_since or self.failures[endpoint.pk] else PER_ENDPOINT
+        return min(at_once - under_way, THREADS - len(self.flights))
+
+
+def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
+    """Send what is due; how many attempts were made.
+
+    Begins none after ``seconds_max``, and each ends within its own 15 seconds, so that a receiver
+    that hangs holds nobody up for longer.
+    """
+    until = time.monotonic() + seconds_max
+    run = _Run(deque(_waiting_endpoints()))
+    pool = ThreadPoolExecutor(THREADS, thread_name_prefix="webhook")
+    try:
+        while True:
+            if time.monotonic() < until:
+                _begin_where_there_is_room(run, pool)
+            if not run.flights:
+                return run.begun
+            done, _ = wait(run.flights, return_when=FIRST_COMPLETED)
+            for future in done:
+                _land(run, run.flights.pop(future), future.result())
+    finally:
+        pool.shutdown(wait=False)
+
+
+def _due(now: datetime) -> QuerySet[WebhookDelivery]:
+    """What may be sent: of each object and endpoint the first that has not been taken."""
+    earlier = WebhookDelivery.objects.filter(
+        endpoint=OuterRef("endpoint"),
+        subject=OuterRef("subject"),
+        sequence__lt=OuterRef("sequence"),
+        state="pending",
+    )
+    return WebhookDelivery.objects.filter(
+        ~Exists(earlier), state="pending", next_attempt_at__lte=now
+    )
+
+
+def _waiting_endpoints() -> list[int]:
+    waiting = WebhookDelivery.objects.filter(
+        endpoint=OuterRef("pk"), state="pending", next_attempt_at__lte=clock.now()
+    )
+    found = WebhookEndpoint.objects.filter(Exists(waiting), is_enabled=True)
+    ids = list(found.values_list("pk", flat=True))
+    random.shuffle(ids)  # So that nobody is always the last.
+    return ids
+
+
+# Beginning
+
+
+def _begin_where_there_is_room(run: _Run, pool: ThreadPoolExecutor) -> None:
+    """Claim for each endpoint in turn what fits; one that has nothing more due loses its turn."""
+    for _ in range(len(run.turns)):
+        if len(run.flights) >= THREADS:
+            return
+        endpoint_id = run.turns.popleft()
+        endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id, is_enabled=True).first()
+        if endpoint is None or run.failures[endpoint_id] >= FAILURES_MAX:
+            continue
+        room = run.room_for(endpoint)
+        claimed = _claim(endpoint, room) if room > 0 else []
+        for flight in claimed:
+            run.flights[pool.submit(flight.go)] = flight
+            run.begun += 1
+        if room <= 0 or len(claimed) == room:
+            run.turns.append(endpoint_id)
+
+
+def _claim(endpoint: WebhookEndpoint, count: int) -> list[_Flight]:
+    """Take what is due: the attempt is written down and the next put off before it begins."""
+    now = clock.now()
+    with transaction.atomic():
+        due = list(
+            _due(now)
+            .filter(endpoint=endpoint)
+            .select_for_update(skip_locked=True, of=["self"])
+            .select_related("event")
+            .order_by("next_attempt_at", "event_id")[:count]
+        )
+        for delivery in [each for each in due if each.attempts >= ATTEMPTS_MAX]:
+            due.remove(delivery)
+            WebhookDelivery.objects.filter(pk=delivery.pk).update(
+                state="dead", ended_at=now, last_error="The worker died in the last attempt."
+            )
+        for delivery in due:
+            delivery.first_attempt_at = delivery.first_attempt_at or now
+            delivery.next_attempt_at = _next_attempt(delivery, now)
+            delivery.attempts += 1
+        WebhookDelivery.objects.bulk_update(
+            due, ["first_attempt_at", "next_attempt_at", "attempts"]
+        )
+        attempts = WebhookAttempt.objects.bulk_create(
+            WebhookAttempt(delivery=delivery, began_at=now) for delivery in due
+        )
+    flights = []
+    for attempt, delivery in zip(attempts, due, strict=True):
+        try:
+            flights.append(_flight(endpoint, attempt, delivery, now))
+        except Exception as error:  # What one object cannot be rendered for, others can.
+            logger.exception("webhook=%s not rendered", delivery.event.public_id)
+            reason = error.message if isinstance(error, BillingError) else type(error).__name__
+            _write(attempt, delivery, Answer(error=f"It could not be written: {reason}"), now)
+    return flights
+
+
+def _next_attempt(delivery: WebhookDelivery, now: datetime) -> datetime:
+    """After 1, 2, 4 … minutes and at most 12 hours, up to a fifth more; last after three days.
+
+    Never so soon that this attempt may still be under way.
+    """
+    minutes = min(2**delivery.attempts, WAIT_MAX_MINUTES)
+    seconds = random.uniform(1, 1.2) * 60 * minutes  # noqa: S311 -- no secret.
+    last_at = (delivery.first_attempt_at or now) + TRIED_FOR
+    return max(min(now + timedelta(seconds=seconds), last_at), now + WAIT_MIN)
+
+
+def _flight(
+    endpoint: WebhookEndpoint, attempt: WebhookAttempt, delivery: WebhookDelivery, now: datetime
+) -> _Flight:
+    event = delivery.event
+    with transaction.atomic():
+        body = body_of(event, is_live=endpoint.is_live)
+    signing = secrets_of(endpoint, now)
+    signatures = [Webhook(secret).sign(event.public_id, now, body) for secret in signing]
+    headers = {
+        "webhook-id": event.public_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": " ".join(signatures),
+    }
+    hidden = (*signing, *(signature.partition(",")[2] for signature in signatures))
+    return _Flight(attempt, delivery, endpoint.url, headers, body.encode(), hidden)
+
+
+# Writing what came of it
+
+
+def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
+    endpoint_id = flight.delivery.endpoint_id
+    hidden = answer.excerpt
+    for secret in flight.hidden:  # Some receivers answer with what they were sent.
+        hidden = hidden.replace(secret, "…")
+    answer = Answer(answer.status, hidden, answer.error, answer.milliseconds)
+    _write(flight.attempt, flight.delivery, answer, clock.now())
+    if not answer.is_taken:
+        run.failures[endpoint_id] += 1
+    if endpoint_id not in run.turns:
+        run.turns.append(endpoint_id)
+
+
+@transaction.atomic
+def _write(
+    attempt: WebhookAttempt, delivery: WebhookDelivery, answer: Answer, now: datetime
+) -> None:
+    WebhookAttempt.objects.filter(pk=attempt.pk).update(
+        milliseconds=answer.milliseconds,
+        status=answer.status,
+        answer=answer.excerpt,
+        error=answer.error,
+    )
+    endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=delivery.endpoint_id).first()
+    if endpoint is None:
+        return  # Deleted while it was told.
+    # Not where it was sent again by hand, or claimed by another worker, in the meantime.
+    mine = WebhookDelivery.objects.filter(
+        pk=delivery.pk, state="pending", next_attempt_at=delivery.next_attempt_at
+    )
+    if answer.is_taken:
+        mine.update(state="done", ended_at=now, last_error="")
+        _note_success(endpoint, now)
+    else:
+        _note_failure(mine, endpoint, delivery, answer, now)
+
+
+def _note_success(endpoint: WebhookEndpoint, now: datetime) -> None:
+    if endpoint.failing_since is None:
+        return
+    if now - endpoint.failing_since >= WAS_DOWN:
+        tried = endpoint.deliveries.filter(state="pending", attempts__gt=0)
+        tried.filter(next_attempt_at__gt=now).update(next_attempt_at=now)
+    endpoint.failing_since = None
+    endpoint.save(update_fields=["failing_since"])
+
+
+def _note_failure(
+    mine: QuerySet[WebhookDelivery],
+    endpoint: WebhookEndpoint,
+    delivery: WebhookDelivery,
+    answer: Answer,
+    now: datetime,
+) -> None:
+    reason = answer.error or f"It answered {answer.status}."
+    began_at = delivery.first_attempt_at or now
+    if now - began_at >= TRIED_FOR:
+        mine.update(state="dead", ended_at=now, last_error=reason)
+    else:
+        mine.update(last_error=reason)
+    if endpoint.failing_since is None:
+        endpoint.failing_since = now
+        endpoint.save(update_fields=["failing_since"])
+    is_gone = answer.status == GONE
+    if endpoint.is_enabled and (is_gone or now - endpoint.failing_since >= TRIED_FOR):
+        what = "It answered 410 Gone." if is_gone else "It has taken nothing for three days."
+        give_up(endpoint, what, as_of=now.date(), actor=ACTOR)
+        logger.warning("webhook_endpoint=%s disabled reason=%r", endpoint.public_id, what)
+
+
+# Forgetting
+
+
+def forget_old_webhooks() -> int:
+    """Delete what was taken a month ago, with its attempts and bodies; what is dead stays."""
+    before = clock.now() - KEPT_FOR
+    done = WebhookDelivery.objects.filter(state="done", ended_at__lt=before)
+    old = list(done.order_by("ended_at").values_list("pk", "event_id")[:FORGOTTEN_AT_A_TIME])
+    with transaction.atomic():
+        WebhookDelivery.objects.filter(pk__in=[pk for pk, _ in old]).delete()
+        bodies = EventBody.objects.filter(event__in=[event_id for _, event_id in old])
+        bodies.exclude(event__webhook_deliveries__isnull=False).delete()
+        WebhookAttempt.objects.filter(began_at__lt=before).exclude(
+            delivery__state="pending"
+        ).delete()
+    return len(old)

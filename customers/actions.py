@@ -1,0 +1,83 @@
+"""What can happen to a customer's details. Each tells of itself by an event."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.events.recorder import record
+from customers.models import Customer, Seller
+
+# What a customer or the shop may set; whose a customer is, is fixed.
+DETAILS = frozenset(
+    "external_id name email is_business address_line1 address_line2 postal_code city country "
+    "language vat_number organisation_number net_terms_days collection delivery is_consolidated "
+    "metadata".split()
+)
+
+
+@transaction.atomic
+def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **details: Any) -> Customer:
+    """Add a customer; language and country are the seller's where nothing else is said.
+
+    Raises :class:`Refused` ("external_id_taken") where the shop's own id is another customer's.
+    """
+    _check(details)
+    _check_external_id(seller, details.get("external_id"))
+    usual = {"language": seller.language, "country": seller.country}
+    customer = Customer.objects.create(seller=seller, name=name, **(usual | details))
+    customer.refresh_from_db(fields=["recorded_at"])
+    record(
+        "customer.added",
+        seller=seller.public_id,
+        subject=customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+    )
+    return customer
+
+
+@transaction.atomic
+def change_details(customer: Customer, *, as_of: date, actor: str, **details: Any) -> Customer:
+    """Change some of a customer's details, on documents from now on; what is not named stays.
+
+    Raises :class:`Refused` ("external_id_taken"). Documents that were issued stay as they are.
+    """
+    _check(details)
+    seller = customer.seller
+    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    customer.seller = seller
+    changed = [name for name, value in details.items() if getattr(customer, name) != value]
+    if not changed:
+        return customer
+    if "external_id" in changed:
+        _check_external_id(seller, details["external_id"])
+    for name in changed:
+        setattr(customer, name, details[name])
+    customer.save(update_fields=changed)
+    record(
+        "customer.changed",
+        seller=seller.public_id,
+        subject=customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"changed": sorted(changed)},
+    )
+    return customer
+
+
+def _check(details: Mapping[str, Any]) -> None:
+    strange = set(details) - DETAILS
+    if strange:
+        raise TypeError(f"{min(strange)} is no detail of a customer.")
+
+
+def _check_external_id(seller: Seller, external_id: str | None) -> None:
+    """Told in words here; of two that race, the second meets the constraint."""
+    if external_id and Customer.objects.filter(seller=seller, external_id=external_id).exists():
+        raise Refused(
+            f"“{external_id}” is another customer's: change that one instead.",
+            code="external_id_taken",
+        )

@@ -1,0 +1,191 @@
+"""What each kind of step does to many cases at once, their customers and invoices locked.
+
+A kind takes a number of queries that does not grow with the cases. What it cannot do is the
+action's outcome, in words; what it does is in the database when it returns.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+
+from billing.engine import retries
+from billing.events.models import Event
+from billing.invoicing.actions import write_off_locked
+from billing.invoicing.models import InvoiceLine
+from billing.payments.charging import plan_many
+from billing.payments.models import Payment, PaymentMethod
+from billing.subscriptions.ending import end_many
+from customers.models import Customer
+from dunning.access import ACCESSES, LEAVES, subscriptions_of
+from dunning.models import DunningAction, DunningCase, DunningStep, StepKind
+
+WRITTEN_OFF = "Not paid after all reminders."
+NO_METHOD = "There is no payment method that may be charged."
+TOO_OFTEN = (
+    f"The card was charged {retries.TRIES_MAX} times in {retries.TRIES_DAYS} days without success: "
+    "more is against the rules of its network."
+)
+NOTHING_BILLED = "The invoice bills no subscription."
+
+
+@dataclass
+class Batch:
+    """Cases that are stepped together, and what comes of it, before anything is written.
+
+    ``taken`` are the steps that each case has behind it, as (step, kind, day).
+    """
+
+    as_of: date
+    actor: str
+    taken: dict[int, list[tuple[int, str, date]]]
+    actions: list[DunningAction] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
+    moved: set[int] = field(default_factory=set)
+
+
+def event(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
+    """An event of a case, unwritten."""
+    return Event(
+        type=type,
+        seller=case.seller.public_id,
+        subject=case.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"invoice": case.invoice.public_id, **more},
+    )
+
+
+def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
+    """{case: the steps that it has behind it, in order}, in one query."""
+    found: dict[int, list[tuple[int, str, date]]] = defaultdict(list)
+    actions = DunningAction.objects.filter(case__in=case_ids).order_by("id")
+    for action in actions:
+        found[action.case_id].append((action.step_id, action.kind, action.done_on))
+    return found
+
+
+def take(cases: Iterable[DunningCase], batch: Batch) -> None:
+    """Take the next step of each case."""
+    by_kind: dict[str, list[DunningCase]] = defaultdict(list)
+    for case in cases:
+        by_kind[_step_of(case).kind].append(case)
+    for kind in StepKind:
+        if by_kind[kind]:
+            _TAKERS[kind](by_kind[kind], batch)
+
+
+def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
+    for case in cases:
+        before = [kind for _, kind, _ in batch.taken.get(case.pk, ()) if kind == StepKind.REMIND]
+        _note(case, batch, level=len(before) + 1)
+
+
+def _retry(cases: Sequence[DunningCase], batch: Batch) -> None:
+    """Plan a charge for today, where there is a card that may be charged."""
+    owners = [case.customer_id for case in cases]
+    methods = PaymentMethod.objects.usable().filter(customer__in=owners)
+    usable = set(methods.values_list("customer_id", flat=True))
+    failures = _failures(cases, batch.as_of)
+    charged = []
+    for case in cases:
+        if case.customer.collection != Customer.Collection.AUTOMATIC or (
+            case.customer_id not in usable
+        ):
+            _note(case, batch, outcome=NO_METHOD)
+        elif not retries.may_retry(failures[case.invoice_id], batch.as_of):
+            _note(case, batch, outcome=TOO_OFTEN)
+        else:
+            charged.append(case.invoice)
+            _note(case, batch)
+    plan_many(charged, batch.as_of)
+
+
+def _failures(cases: Sequence[DunningCase], as_of: date) -> dict[int, list[date]]:
+    """{invoice: the days of charges that have failed, of late}."""
+    # A day more, since instants are in UTC and days are the seller's.
+    since = as_of - timedelta(days=retries.TRIES_DAYS + 1)
+    failed = Payment.objects.filter(
+        allocations__invoice__in=[case.invoice_id for case in cases],
+        state=Payment.State.FAILED,
+        settled_at__date__gte=since,
+    )
+    found: dict[int, list[date]] = defaultdict(list)
+    for invoice_id, on in failed.values_list("allocations__invoice_id", "settled_at__date"):
+        found[invoice_id].append(on)
+    return found
+
+
+def _limit(cases: Sequence[DunningCase], batch: Batch) -> None:
+    """Restrict or suspend the access to what the invoice bills."""
+    lines = InvoiceLine.objects.filter(invoice__in=[case.invoice_id for case in cases])
+    billing = set(lines.exclude(subscription=None).values_list("invoice_id", flat=True))
+    for case in cases:
+        if case.invoice_id not in billing:
+            _note(case, batch, outcome=NOTHING_BILLED)
+            continue
+        leaves = LEAVES[StepKind(_step_of(case).kind)]
+        case.access = max(case.access, leaves, key=ACCESSES.index)
+        batch.moved.add(case.invoice_id)
+        _note(case, batch)
+
+
+def _cancel(cases: Sequence[DunningCase], batch: Batch) -> None:
+    """End what the invoice bills, today. A subscription of two late invoices ends once."""
+    billed = subscriptions_of(case.invoice_id for case in cases)
+    all_billed = {one.pk: one for found in billed.values() for one in found}
+    refused = end_many(list(all_billed.values()), as_of=batch.as_of, actor=batch.actor)
+    for case in cases:
+        found = billed[case.invoice_id]
+        reasons = [refused[one.pk].message for one in found if one.pk in refused]
+        case.access = DunningCase.Access.NONE if found else case.access
+        batch.moved.add(case.invoice_id)
+        if not found:
+            _note(case, batch, outcome=NOTHING_BILLED)
+        else:
+            is_done = len(reasons) < len(found)
+            _note(case, batch, outcome="" if is_done else " ".join(dict.fromkeys(reasons))[:300])
+
+
+def _write_off(cases: Sequence[DunningCase], batch: Batch) -> None:
+    write_off_locked(
+        cases[0].seller,
+        [case.invoice for case in cases],
+        as_of=batch.as_of,
+        actor=batch.actor,
+        reason=WRITTEN_OFF,
+    )
+    for case in cases:
+        _note(case, batch)
+
+
+_TAKERS: dict[str, Callable[[Sequence[DunningCase], Batch], None]] = {
+    StepKind.RETRY: _retry,
+    StepKind.REMIND: _remind,
+    StepKind.RESTRICT: _limit,
+    StepKind.SUSPEND: _limit,
+    StepKind.CANCEL: _cancel,
+    StepKind.WRITE_OFF: _write_off,
+}
+_EVENTS = {
+    StepKind.RETRY: "dunning.retried",
+    StepKind.REMIND: "dunning.reminded",
+    StepKind.RESTRICT: "dunning.restricted",
+    StepKind.SUSPEND: "dunning.suspended",
+    StepKind.CANCEL: "dunning.canceled",
+    StepKind.WRITE_OFF: "dunning.written_off",
+}
+
+
+def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object) -> None:
+    step = _step_of(case)
+    batch.actions.append(
+        DunningAction(case=case, step=step, kind=step.kind, done_on=batch.as_of, outcome=outcome)
+    )
+    type = _EVENTS[StepKind(step.kind)]
+    batch.events.append(event(type, case, batch.as_of, batch.actor, outcome=outcome, **more))
+
+
+def _step_of(case: DunningCase) -> DunningStep:
+    assert case.next_step is not None
+    return case.next_step

@@ -1,0 +1,153 @@
+"""Keys: shown once, kept as a hash, never of two modes; who has none gets in nowhere."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.test import Client
+
+from billing.api import keys
+from billing.api.keys import make_key, open_with, revoke_key, rotate_key
+from billing.api.models import ApiKey, Guesser
+from billing.api.scopes import PUBLISHABLE, Scope
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.events.models import Event
+from customers.models import Seller
+from tests.api.calling import Shop, errors_of
+from tests.factories import CustomerFactory, SellerFactory
+
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+
+
+def call(text: str | None) -> tuple[int, str]:
+    headers = {"Authorization": f"Bearer {text}"} if text is not None else {}
+    answer = Client().get("/api/v1/customers", headers=headers)
+    code = "" if answer.status_code == 200 else answer.json()["errors"][0]["code"]
+    return answer.status_code, code
+
+
+def test_a_keys_text_says_its_kind_and_mode_and_is_kept_nowhere(seller: Seller) -> None:
+    key, text = make_key(seller, name="Shop", actor="user:anna")
+    assert text.startswith("sk_test_") and len(text) == 8 + 43
+    assert key.prefix == text[:14]
+    row = ApiKey.objects.filter(pk=key.pk).values().get()
+    assert not any(text[14:] in str(value) for value in row.values())
+    event = Event.objects.get(subject=key.public_id)
+    assert (event.type, event.actor) == ("api_key.made", "user:anna")
+    assert text[14:] not in str(event.data)
+
+
+@pytest.mark.parametrize(
+    ("kind", "live", "prefix"),
+    [("secret", True, "sk_live_"), ("publishable", False, "pk_test_")],
+)
+def test_a_keys_mode_is_its_sellers(db: None, kind: str, live: bool, prefix: str) -> None:
+    _, text = make_key(SellerFactory(is_live=live), name="Shop", actor="user:anna", kind=kind)
+    assert text.startswith(prefix)
+
+
+def test_a_publishable_key_can_have_no_scope_that_is_not_for_everybody(seller: Seller) -> None:
+    key, _ = make_key(seller, name="Page", actor="user:anna", kind="publishable")
+    assert set(key.scopes) == PUBLISHABLE
+    with pytest.raises(Refused) as refused:
+        make_key(
+            seller,
+            name="Page",
+            actor="user:anna",
+            kind="publishable",
+            scopes=[Scope.CUSTOMERS_READ],
+        )
+    assert refused.value.code == "scope_not_publishable"
+
+
+def test_a_key_opens_its_sellers_things_and_nobody_elses(shop: Shop) -> None:
+    mine = CustomerFactory(seller=shop.seller)
+    other = CustomerFactory()
+    listed = shop.get("customers").json()["results"]
+    assert [row["id"] for row in listed] == [mine.public_id]
+    assert shop.get(f"customers/{mine.public_id}").status_code == 200
+    foreign = shop.get(f"customers/{other.public_id}")
+    unknown = shop.get("customers/cus_" + "0" * 24)
+    assert foreign.status_code == unknown.status_code == 404
+    assert foreign.content == unknown.content
+
+
+def test_unknown_revoked_and_expired_keys_get_one_answer(seller: Seller) -> None:
+    revoked, revoked_text = make_key(seller, name="Old", actor="user:anna")
+    revoke_key(revoked, now=clock.now(), actor="user:anna")
+    _, expired_text = make_key(
+        seller, name="Past", actor="user:anna", expires_at=clock.now() - SECOND
+    )
+    _, text = make_key(seller, name="New", actor="user:anna")
+    assert call(text) == (200, "")
+    answers = [call(wrong) for wrong in (revoked_text, expired_text, "sk_test_x", text + "x")]
+    assert answers == [(401, "key_invalid")] * 4
+    assert call(None) == (401, "key_missing")
+    assert call("") == (401, "key_missing")
+    assert call("\x00" * 200) == (401, "key_invalid")
+
+
+def test_a_revoked_key_stays_so(seller: Seller) -> None:
+    key, _ = make_key(seller, name="Old", actor="user:anna")
+    key = revoke_key(key, now=NOW, actor="user:anna")
+    with pytest.raises(Refused) as refused:
+        revoke_key(key, now=NOW, actor="user:anna")
+    assert refused.value.code == "key_revoked"
+
+
+def test_a_rotated_key_opens_for_its_overlap_beside_its_successor(seller: Seller) -> None:
+    key, text = make_key(seller, name="Shop", actor="user:anna", scopes=[Scope.PLANS_READ])
+    successor, new_text = rotate_key(key, now=NOW, actor="user:anna", overlap=timedelta(hours=24))
+    assert successor.scopes == [Scope.PLANS_READ]
+    old, new = open_with(text, NOW), open_with(new_text, NOW)
+    assert old and new and old.owner_id == new.owner_id == key.pk
+    assert open_with(text, NOW + timedelta(hours=24)) is None
+    assert open_with(new_text, NOW + timedelta(hours=24)) is not None
+    third, _ = rotate_key(successor, now=NOW, actor="user:anna", overlap=timedelta())
+    assert third.origin_id == key.pk
+
+
+def test_use_is_noted_once_a_minute(seller: Seller) -> None:
+    key, text = make_key(seller, name="Shop", actor="user:anna")
+
+    def used_at(now: datetime) -> datetime | None:
+        open_with(text, now)
+        return ApiKey.objects.get(pk=key.pk).last_used_at
+
+    assert used_at(NOW) == NOW
+    assert used_at(NOW + 59 * SECOND) == NOW
+    assert used_at(NOW + 60 * SECOND) == NOW + 60 * SECOND
+
+
+def test_a_key_makes_its_burst_of_requests_and_then_so_many_a_second(seller: Seller) -> None:
+    key, text = make_key(seller, name="Shop", actor="user:anna")
+    ApiKey.objects.filter(pk=key.pk).update(burst=3, per_s=2, tokens=3, filled_at=NOW)
+
+    def wait_s(now: datetime) -> float:
+        caller = open_with(text, now)
+        assert caller is not None
+        return caller.wait_s
+
+    assert [wait_s(NOW) for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
+    later = NOW + timedelta(seconds=0.5)
+    assert [wait_s(later), wait_s(later)] == [0, 0.5]
+    assert [wait_s(NOW + timedelta(hours=1)) for _ in range(4)] == [0, 0, 0, 0.5]
+
+
+def test_too_many_requests_are_told_when_to_go_on(shop: Shop) -> None:
+    ApiKey.objects.filter(pk=shop.key.pk).update(burst=1, per_s=1, tokens=1)
+    assert shop.get("customers").status_code == 200
+    refused = shop.get("customers")
+    assert refused.status_code == 429
+    assert refused.headers["Retry-After"] == "1"
+    assert errors_of(refused) == [("rate_limited", None)]
+
+
+def test_who_guesses_keys_is_soon_told_to_wait(seller: Seller) -> None:
+    answers = [call("sk_test_guess")[0] for _ in range(keys.GUESSES + 2)]
+    assert answers[: keys.GUESSES - 1] == [401] * (keys.GUESSES - 1)
+    assert answers[-1] == 429
+    assert Guesser.objects.get().address == "127.0.0.1"
+    _, text = make_key(seller, name="Shop", actor="user:anna")
+    assert call(text) == (200, "")

@@ -1,0 +1,220 @@
+"""What is wrong with a request is told with status, code and field, and nothing is half-done."""
+
+from typing import Any
+
+import pytest
+from django.db import DataError, IntegrityError, OperationalError, connection
+
+from billing.api import errors
+from billing.api.parsing import BODY_MAX
+from billing.engine.errors import BillingError
+from customers import actions
+from customers.models import Customer
+from tests.api.calling import Shop, errors_of
+from tests.factories import CustomerFactory
+
+
+def refused(answer: Any) -> tuple[int, str, str | None]:
+    """Status, and code and field of the only error."""
+    ((code, attr),) = errors_of(answer)
+    return answer.status_code, code, attr
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b"{", (400, "malformed", None)),
+        (b"\xff", (400, "malformed", None)),
+        (b'{"name": NaN}', (400, "malformed", None)),
+        (b'{"name": 1e999999999}', (400, "malformed", None)),
+        (b"[" * 100_000, (400, "malformed", None)),
+        (b'{"metadata": ' + b'{"a":' * 30 + b"1" + b"}" * 31, (400, "malformed", None)),
+        (b"1" * 5000, (400, "malformed", None)),
+        (b"[]", (400, "invalid", "non_field_errors")),
+        (b"null", (400, "null", "non_field_errors")),
+        (b'{"name": "a\\u0000b"}', (400, "control_character", "name")),
+        (b'{"name": "\\ud800"}', (400, "control_character", "name")),
+        (b'{"name": "A", "metadata": {"a\\u0001": "b"}}', (400, "control_character", "metadata")),
+        (b'{"name": ["A"]}', (400, "invalid", "name")),
+        (b'{"name": 5}', (400, "invalid", "name")),
+        (b'{"name": ""}', (400, "blank", "name")),
+        (b"{}", (400, "required", "name")),
+        (b'{"name": "A", "balance_minor": 5}', (400, "unknown_field", "balance_minor")),
+        (b'{"name": "A", "id": "cus_1"}', (400, "unknown_field", "id")),
+        (b'{"name": "A", "is_business": "yes"}', (400, "invalid", "is_business")),
+        (b'{"name": "A", "net_terms_days": "30"}', (400, "invalid", "net_terms_days")),
+        (b'{"name": "A", "net_terms_days": true}', (400, "invalid", "net_terms_days")),
+        (b'{"name": "A", "net_terms_days": 3.0}', (400, "invalid", "net_terms_days")),
+        (b'{"name": "A", "country": "XX"}', (400, "unknown_country", "country")),
+        (b'{"name": "A", "metadata": {"a": 1}}', (400, "invalid", "metadata")),
+        (b'{"name": "A", "email": "nobody"}', (400, "invalid", "email")),
+    ],
+)
+def test_a_bad_body_makes_nothing(
+    shop: Shop, body: bytes, expected: tuple[int, str, str | None]
+) -> None:
+    assert refused(shop.post("customers", body)) == expected
+    assert not Customer.objects.exists()
+
+
+def test_a_body_over_a_megabyte_is_refused_before_it_is_read(shop: Shop) -> None:
+    body = b'{"name": "' + b"a" * BODY_MAX + b'"}'
+    assert refused(shop.post("customers", body)) == (413, "body_too_large", None)
+
+
+@pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_only_json_is_read(shop: Shop, media_type: str) -> None:
+    answer = shop.client.generic(
+        "POST",
+        "/api/v1/customers",
+        b'{"name": "A"}',
+        content_type=media_type,
+        headers=shop.headers(**{"Idempotency-Key": "a"}),
+    )
+    assert refused(answer) == (415, "unsupported_media_type", None)
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ({"limit": "0"}, (400, "invalid", "limit")),
+        ({"limit": "101"}, (400, "invalid", "limit")),
+        ({"limit": "x"}, (400, "invalid", "limit")),
+        ({"limit": "٣"}, (400, "invalid", "limit")),
+        ({"cursor": "x"}, (400, "invalid_cursor", "cursor")),
+        ({"cursor": ""}, (400, "invalid_cursor", "cursor")),
+        ({"cursor": "YTpjdXNfMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAw"}, (400, "invalid_cursor", "cursor")),
+        ({"cursor": "ö"}, (400, "invalid_cursor", "cursor")),
+        ({"emial": "a@example.com"}, (400, "unknown_parameter", "emial")),
+        ({"email": "a\x00b"}, (400, "control_character", "email")),
+        ({"expand": "seller"}, (400, "not_expandable", "expand")),
+    ],
+)
+def test_a_bad_query_is_refused(
+    shop: Shop, query: dict[str, str], expected: tuple[int, str, str | None]
+) -> None:
+    assert refused(shop.get("customers", **query)) == expected
+
+
+def test_bad_paths_and_methods_are_refused(shop: Shop) -> None:
+    assert refused(shop.get("customers/a%00b")) == (400, "control_character", "customer")
+    assert refused(shop.get("nothing")) == (404, "not_found", None)
+    assert refused(shop.get("customers/")) == (404, "not_found", None)
+    assert refused(shop.send("DELETE", "customers", None)) == (405, "method_not_allowed", None)
+    assert refused(shop.send("PUT", "customers", None)) == (405, "method_not_allowed", None)
+    assert refused(shop.send("OPTIONS", "customers", None)) == (405, "method_not_allowed", None)
+
+
+def test_no_cookie_is_set_and_no_page_may_read_an_answer(shop: Shop) -> None:
+    answer = shop.get("customers")
+    assert not answer.cookies
+    assert "Access-Control-Allow-Origin" not in answer.headers
+    assert answer.headers["Content-Type"] == "application/json"
+
+
+def test_pages_follow_each_other_and_back_while_rows_are_added(shop: Shop) -> None:
+    ids = [CustomerFactory(seller=shop.seller).public_id for _ in range(7)][::-1]
+
+    def page(url: str) -> Any:
+        return shop.client.get(url, headers=shop.headers()).json()
+
+    first = shop.get("customers", limit=3).json()
+    assert first["previous"] is None
+    CustomerFactory(seller=shop.seller)
+    second, third = page(first["next"]), page(page(first["next"])["next"])
+    pages = [[row["id"] for row in each["results"]] for each in (first, second, third)]
+    assert pages == [ids[:3], ids[3:6], ids[6:]]
+    assert third["next"] is None
+    back = page(third["previous"])
+    assert [row["id"] for row in back["results"]] == ids[3:6]
+    assert [row["id"] for row in page(back["previous"])["results"]] == ids[:3]
+
+
+def test_a_cursor_of_another_seller_is_no_cursor(shop: Shop) -> None:
+    other = Shop(CustomerFactory().seller)
+    CustomerFactory.create_batch(2, seller=other.seller)
+    cursor = other.get("customers", limit=1).json()["next"].rpartition("cursor=")[2]
+    assert refused(shop.get("customers", cursor=cursor)) == (400, "invalid_cursor", "cursor")
+
+
+# What the house below refuses, as a shop sees it
+
+
+class _Diagnosis:
+    constraint_name = "customer_external_id_is_unique"
+
+
+def database_error(kind: type[Exception], state: str) -> Exception:
+    cause = Exception("secret details of other rows")
+    cause.sqlstate, cause.diag = state, _Diagnosis()  # type: ignore[attr-defined]
+    error = kind("secret details of other rows")
+    error.__cause__ = cause
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (database_error(IntegrityError, "23505"), (409, "conflict", None)),
+        (database_error(IntegrityError, "23514"), (409, "conflict", None)),
+        (database_error(DataError, "22001"), (400, "invalid_data", None)),
+        (database_error(OperationalError, "40P01"), (503, "try_again", None)),
+        (database_error(OperationalError, "55P03"), (503, "try_again", None)),
+        (database_error(OperationalError, "57014"), (503, "try_again", None)),
+    ],
+)
+def test_what_the_database_refuses_is_no_failure_of_ours(
+    shop: Shop,
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+    expected: tuple[int, str, str | None],
+) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr(actions, "add_customer", refuse)
+    answer = shop.post("customers", {"name": "A"})
+    assert refused(answer) == expected
+    assert "secret" not in answer.content.decode()
+    assert ("Retry-After" in answer.headers) == (answer.status_code == 503)
+
+
+@pytest.mark.parametrize("exception", ["P0001", "23514", "restrict_violation"])
+def test_a_triggers_refusal_is_a_conflict(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, exception: str
+) -> None:
+    def refuse(*args: Any, **options: Any) -> None:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"DO $$ BEGIN RAISE EXCEPTION 'no' USING ERRCODE = '{exception}'; END $$"
+            )
+
+    monkeypatch.setattr(actions, "add_customer", refuse)
+    assert refused(shop.post("customers", {"name": "A"}))[:2] == (409, "conflict")
+
+
+def test_a_fault_of_ours_is_told_without_its_details(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **options: Any) -> None:
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(actions, "add_customer", fail)
+    answer = shop.post("customers", {"name": "A"})
+    assert refused(answer) == (500, "error", None)
+    assert "secret" not in answer.content.decode()
+
+
+def test_every_refusal_has_a_status_that_says_whose_turn_it_is() -> None:
+    def kinds(of: type[BillingError]) -> list[type[BillingError]]:
+        return [of, *(kind for sub in of.__subclasses__() for kind in kinds(sub))]
+
+    found = {kind.code: errors.status_of(kind("no")) for kind in kinds(BillingError)}
+    assert set(found.values()) <= {400, 402, 404, 409, 422, 503}
+
+
+def test_an_external_id_is_one_customers(shop: Shop) -> None:
+    assert shop.post("customers", {"name": "A", "external_id": "x"}).status_code == 201
+    again = shop.post("customers", {"name": "B", "external_id": "x"})
+    assert refused(again) == (409, "external_id_taken", None)
+    assert shop.get("customers/external:x").json()["name"] == "A"

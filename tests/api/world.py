@@ -1,0 +1,236 @@
+"""One of everything that the API shows, and a good request for every operation."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from drf_spectacular.generators import SchemaGenerator
+
+from billing.invoicing.actions import add_one_off, credit
+from billing.invoicing.changes import bill_after
+from billing.payments.actions import record_payment
+from billing.payments.orders import create_order
+from billing.subscriptions.actions import cancel, pause, start
+from billing.usage.models import Meter
+from catalog.models import Coupon, Plan, Price
+from customers.calendar import today_of
+from customers.models import Customer, Seller
+from tests.factories import (
+    CouponFactory,
+    CustomerFactory,
+    PlanFactory,
+    PriceFactory,
+    ProductFactory,
+)
+
+ACTOR = "user:anna"
+
+
+@dataclass
+class World:
+    """A seller with plans and customers in each state that a request needs."""
+
+    seller: Seller
+    plan: Plan = field(init=False)
+    bigger: Plan = field(init=False)
+    price: Price = field(init=False)
+    coupon: Coupon = field(init=False)
+    customer: Customer = field(init=False)
+    named: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        seller = self.seller
+        self.today = today_of(seller)
+        product = ProductFactory(seller=seller, name="Kaffe")
+        of = {"seller": seller, "product": product, "family": "coffee"}
+        self.plan = PlanFactory(code="small", name="Lilla kaffet", features=["filter"], **of)
+        self.bigger = PlanFactory(
+            code="large", name="Stora kaffet", features=["filter", "espresso"], **of
+        )
+        self.price = PriceFactory(plan=self.plan, code="base", amount=Decimal("100.00"))
+        PriceFactory(plan=self.plan, graduated=True)
+        PriceFactory(plan=self.bigger, code="base", amount=Decimal("250.00"))
+        Meter.objects.create(seller=seller, code="calls")
+        self.coupon = CouponFactory(seller=seller, code="WELCOME", name="Välkommen")
+        self.customer = self._customer(external_id="shop-1")
+        active, invoice = self.subscribed(self.customer)
+        paused, _ = self.subscribed()
+        canceled, paid = self.subscribed()
+        bill_after(lambda: pause(paused, as_of=self.today, actor=ACTOR), **self._now())
+        bill_after(lambda: cancel(canceled, as_of=self.today, actor=ACTOR), **self._now())
+        payment = record_payment(paid, reference="bank-1", **self._now())
+        _, credited = self.subscribed()
+        note = credit(credited, amount_minor=2500, **self._now())
+        item = add_one_off(
+            self._customer(),
+            currency="SEK",
+            amount_minor=5000,
+            description="Kaffekvarn",
+            **self._now(),
+        )
+        order, _ = create_order(seller, self.plan, **self._now())
+        self.named = {
+            "customer": self.customer.public_id,
+            "plan": self.plan.public_id,
+            "price": self.price.public_id,
+            "subscription": active.public_id,
+            "paused": paused.public_id,
+            "canceled": canceled.public_id,
+            "invoice": invoice.public_id,
+            "credit_note": note.public_id,
+            "payment": payment.public_id,
+            "item": item.public_id,
+            "session": order.public_id,
+        }
+
+    def _now(self) -> dict[str, Any]:
+        return {"as_of": self.today, "actor": ACTOR}
+
+    def _customer(self, **values: Any) -> Customer:
+        return CustomerFactory(seller=self.seller, **values)
+
+    def subscribed(self, customer: Customer | None = None) -> tuple[Any, Any]:
+        """A customer's new subscription and its first invoice."""
+        who = customer or self._customer()
+        done = bill_after(lambda: start(who, self.plan, **self._now()), **self._now())
+        return done.subscription, done.documents[0]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A good request; a body where the method takes one."""
+
+    method: str
+    path: str
+    body: dict[str, Any] | None = None
+    status: int = 200
+
+
+def requests(world: World) -> dict[str, Asked]:
+    """A request for each operation that the world's seller may make, each by itself."""
+    name = world.named
+    customer, subscription = name["customer"], name["subscription"]
+    started = {"customer": customer, "plan": "small", "quantities": {"base": "2"}}
+    event = {"subscription": subscription, "meter": "calls", "quantity": "3"}
+    return {
+        "list_customers": Asked("GET", "customers"),
+        "create_customer": Asked(
+            "POST",
+            "customers",
+            {
+                "name": "Åsa Öberg",
+                "email": "asa@example.com",
+                "external_id": "shop-2",
+                "address_line1": "Kungsportsavenyen 10",
+                "postal_code": "411 36",
+                "city": "Göteborg",
+                "country": "SE",
+                "metadata": {"channel": "web"},
+            },
+            201,
+        ),
+        "get_customer": Asked("GET", f"customers/{customer}"),
+        "update_customer": Asked("PATCH", f"customers/{customer}", {"city": "Mölndal"}),
+        "list_plans": Asked("GET", "plans"),
+        "get_plan": Asked("GET", f"plans/{name['plan']}"),
+        "list_prices": Asked("GET", "prices"),
+        "get_price": Asked("GET", f"prices/{name['price']}"),
+        "list_subscriptions": Asked("GET", "subscriptions"),
+        "start_subscription": Asked("POST", "subscriptions", started, 201),
+        "preview_subscription": Asked("POST", "subscriptions/preview", started),
+        "get_subscription": Asked("GET", f"subscriptions/{subscription}"),
+        "change_subscription": Asked(
+            "POST", f"subscriptions/{subscription}/change", {"plan": "large"}
+        ),
+        "preview_change": Asked(
+            "POST",
+            f"subscriptions/{subscription}/change/preview",
+            {"plan": "large", "when": "period_end"},
+        ),
+        "pause_subscription": Asked(
+            "POST", f"subscriptions/{subscription}/pause", {"unused": "credit"}
+        ),
+        "resume_subscription": Asked("POST", f"subscriptions/{name['paused']}/resume", {}),
+        "cancel_subscription": Asked(
+            "POST", f"subscriptions/{subscription}/cancel", {"when": "period_end"}
+        ),
+        "undo_cancel_subscription": Asked(
+            "POST", f"subscriptions/{name['canceled']}/undo_cancel", {}
+        ),
+        "record_usage": Asked("POST", "usage", {**event, "key": "call-1"}, 201),
+        "record_usage_batch": Asked(
+            "POST",
+            "usage/batch",
+            {
+                "records": [
+                    {**event, "key": "call-2"},
+                    {**event, "key": "call-2"},
+                    {**event, "key": "call-3", "meter": "kilometres"},
+                ]
+            },
+        ),
+        "list_invoices": Asked("GET", "invoices"),
+        "get_invoice": Asked("GET", f"invoices/{name['invoice']}"),
+        "get_invoice_pdf": Asked("GET", f"invoices/{name['invoice']}/pdf"),
+        "pay_invoice": Asked("POST", f"invoices/{name['invoice']}/pay", {}),
+        "list_credit_notes": Asked("GET", "credit_notes"),
+        "create_credit_note": Asked(
+            "POST",
+            "credit_notes",
+            {"invoice": name["invoice"], "lines": [{"line": 1, "net_minor": 5000}]},
+            201,
+        ),
+        "get_credit_note": Asked("GET", f"credit_notes/{name['credit_note']}"),
+        "get_credit_note_pdf": Asked("GET", f"credit_notes/{name['credit_note']}/pdf"),
+        "list_payments": Asked("GET", "payments"),
+        "get_payment": Asked("GET", f"payments/{name['payment']}"),
+        "list_one_off_items": Asked("GET", "one_off_items"),
+        "create_one_off_item": Asked(
+            "POST",
+            "one_off_items",
+            {
+                "customer": customer,
+                "currency": "SEK",
+                "amount_minor": 49900,
+                "description": "Kaffebryggare",
+            },
+            201,
+        ),
+        "get_one_off_item": Asked("GET", f"one_off_items/{name['item']}"),
+        "validate_coupon": Asked("POST", "coupons/validate", {"code": "welcome", "plan": "small"}),
+        "create_checkout_session": Asked(
+            "POST",
+            "checkout_sessions",
+            {
+                "plan": "small",
+                "coupon": "WELCOME",
+                "success_url": "https://rosteriet.example/thanks",
+                "cancel_url": "https://rosteriet.example/plans",
+            },
+            201,
+        ),
+        "get_checkout_session": Asked("GET", f"checkout_sessions/{name['session']}"),
+        "expire_checkout_session": Asked("POST", f"checkout_sessions/{name['session']}/expire", {}),
+        "create_portal_session": Asked(
+            "POST",
+            "portal_sessions",
+            {"customer": customer, "return_url": "https://rosteriet.example/account"},
+            201,
+        ),
+        "get_access": Asked("GET", f"access?customer={customer}&feature=filter"),
+    }
+
+
+def schema() -> dict[str, Any]:
+    """The OpenAPI document, as it is published."""
+    document: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)
+    return document
+
+
+def operations() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Every operation of the document by its id: path, method and what it says."""
+    return {
+        operation["operationId"]: (path, method.upper(), operation)
+        for path, methods in schema()["paths"].items()
+        for method, operation in methods.items()
+    }

@@ -1,0 +1,90 @@
+"""Policies and late debts on the operator's desk."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
+
+from billing.invoicing.models import Invoice
+from customers.models import Seller
+from dunning.cases import open_cases, stop
+from dunning.models import DunningCase, DunningPolicy
+from tests.dunning.conftest import DUE, live_through
+
+Owing = Callable[..., Invoice]
+
+
+@pytest.fixture
+def anna(client: Client, db: None) -> Client:
+    client.force_login(User.objects.create_superuser("anna"))
+    return client
+
+
+def as_sent(page: Any) -> dict[str, Any]:
+    """What a browser sends back of a page with inlines, when nothing was changed."""
+    form: dict[str, Any] = {}
+    for inline in page.context["inline_admin_formsets"]:
+        for bound in (inline.formset.management_form, *inline.formset.initial_forms):
+            form |= {bound.add_prefix(name): bound[name].value() for name in bound.fields}
+    return {name: value for name, value in form.items() if value is not None and value is not False}
+
+
+def test_a_step_that_is_taken_out_on_the_page_moves_the_debts_that_stood_before_it(
+    anna: Client, seller: Seller, owing: Owing
+) -> None:
+    owing()
+    open_cases(seller, DUE + timedelta(days=1), "test")
+    address = reverse(
+        "admin:dunning_dunningpolicy_change", args=[DunningPolicy.objects.get(code="sweden").pk]
+    )
+    form = as_sent(anna.get(address)) | {"name": "Sweden"}
+    assert (form["steps-0-days"], form["steps-1-days"]) == (5, 15)
+    answer = anna.post(address, form | {"steps-0-DELETE": "on", "steps-1-days": 16}, follow=True)
+    assert "follow the policy as it now is: 1" in answer.content.decode()
+    case = DunningCase.objects.get()
+    assert case.next_step is not None
+    assert (case.next_step.kind, case.next_step_on) == ("remind", DUE + timedelta(days=16))
+
+
+def test_the_policies_that_come_along_are_not_deleted(anna: Client) -> None:
+    shipped = DunningPolicy.objects.get(code="general")
+    page = reverse("admin:dunning_dunningpolicy_delete", args=[shipped.pk])
+    assert anna.post(page, {"post": "yes"}).status_code == 403
+
+
+def test_the_page_of_a_debt_says_what_was_done_and_what_comes_when(
+    anna: Client, seller: Seller, owing: Owing
+) -> None:
+    owing()
+    live_through(seller, DUE, DUE + timedelta(days=20))
+    case = DunningCase.objects.get()
+    page = anna.get(reverse("admin:dunning_dunningcase_change", args=[case.pk]))
+    done, to_come = (panel["rows"] for panel in page.context["panels"])
+    assert [row[1] for row in done] == ["remind", "remind", "restrict access"]
+    assert [(row[1], row[2]) for row in to_come] == [
+        ("30", "suspend access"),
+        ("60", "cancel the subscription"),
+        ("180", "write off"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("days", "work", "found"),
+    [(4, "today", 0), (30, "suspended", 1), (60, "suspended", 0), (30, "stopped", 0)],
+)
+def test_the_lists_behind_the_front_page(
+    anna: Client, seller: Seller, owing: Owing, days: int, work: str, found: int
+) -> None:
+    owing()
+    live_through(seller, DUE, DUE + timedelta(days=days))
+    page = anna.get(reverse("admin:dunning_dunningcase_changelist"), {"work": work})
+    # The clock is years ahead of these debts, so that every open one has a step today.
+    assert page.context["cl"].result_count == (1 if work == "today" else found)
+    if work == "stopped":
+        stop(DunningCase.objects.get(), as_of=DUE, actor="test", reason="Disputed")
+        page = anna.get(reverse("admin:dunning_dunningcase_changelist"), {"work": work})
+        assert page.context["cl"].result_count == 1

@@ -1,0 +1,201 @@
+"""Numbers of events: of each object 1, 2, 3 …, given without a gap whoever works beside whom."""
+
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from pytest_django import DjangoAssertNumQueries
+
+from billing.events import actions, clock
+from billing.events.models import Event, WebhookDelivery
+from billing.events.recorder import fan_out, record
+from billing.events.webhooks import deliver_webhooks
+from tests.events.receiving import running_receiver
+from tests.events.test_webhooks import DAY, SELLER, happen
+
+WRITERS, WORKERS, OBJECTS, EVENTS_EACH = 2, 3, 7, 140
+
+WRITE = """
+import random, sys
+from datetime import date
+from django.db import connection, transaction
+from billing.events.recorder import record
+seed, objects, count = map(int, sys.argv[1:])
+chance = random.Random(seed)
+for number in range(count):
+    subject = f"x_{chance.randrange(objects)}"
+    with transaction.atomic():
+        # What happens to one object is told under its lock, as the customer's is in earnest.
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [subject])
+        for _ in range(chance.randrange(1, 4)):
+            record("invoice.paid", seller="sel_1", subject=subject, occurred_on=date(2026, 3, 1),
+                   actor=f"writer {seed}")
+        record("payment.doubted", seller="sel_1", subject=subject,
+               occurred_on=date(2026, 3, 1), actor="internal")
+        if chance.randrange(10) == 0:
+            transaction.set_rollback(True)
+print("written")
+"""
+FAN_OUT = """
+import sys, time
+from billing.events.recorder import fan_out
+quiet = 0
+while quiet < 40:
+    quiet = 0 if fan_out(limit=13) else quiet + 1
+    time.sleep(0.01 if quiet else 0)
+print("fanned out")
+"""
+
+
+def process(code: str, *arguments: object) -> "subprocess.Popen[str]":
+    """Python with Django set up, on the database of the test."""
+    address, question, options = settings.DATABASE_URL.partition("?")
+    name = connection.settings_dict["NAME"]
+    env = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "billing.settings",
+        "DATABASE_URL": f"{address.rpartition('/')[0]}/{name}{question}{options}",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-c", "import django; django.setup()\n" + code, *map(str, arguments)],
+        cwd=settings.BASE_DIR,
+        env=env,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+
+
+def numbers() -> dict[str, list[int | None]]:
+    found: dict[str, list[int | None]] = {}
+    for event in Event.objects.filter(type="invoice.paid").order_by("id"):
+        found.setdefault(event.subject, []).append(event.sequence)
+    return found
+
+
+@pytest.mark.django_db(transaction=True)
+def test_several_workers_number_the_events_of_each_object_in_order_without_a_gap() -> None:
+    target, _ = actions.create(
+        seller=SELLER,
+        is_live=False,
+        url="https://shop.example/",
+        types=["invoice.*"],
+        as_of=DAY,
+        actor="test",
+    )
+    writers = [process(WRITE, seed, OBJECTS, EVENTS_EACH) for seed in range(WRITERS)]
+    workers = [process(FAN_OUT) for _ in range(WORKERS)]
+    for running, said in ((writers, "written\n"), (workers, "fanned out\n")):
+        assert [each.communicate(timeout=120)[0] for each in running] == [said] * len(running)
+    while fan_out():
+        pass
+    found = numbers()
+    assert len(found) == OBJECTS
+    assert found == {subject: list(range(1, len(of) + 1)) for subject, of in found.items()}
+    assert not Event.objects.filter(type="payment.doubted", sequence__isnull=False).exists()
+    sent = WebhookDelivery.objects.filter(endpoint=target).values_list("subject", "sequence")
+    assert sorted(sent) == sorted((subject, n) for subject, of in found.items() for n in of)
+
+
+@pytest.mark.django_db
+def test_a_batch_is_fanned_out_in_as_many_queries_whatever_is_in_it(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    for number in range(3):
+        actions.create(
+            seller=SELLER,
+            is_live=False,
+            url=f"https://shop.example/{number}",
+            types=["*"],
+            as_of=DAY,
+            actor="test",
+        )
+    fan_out()
+    for count in (1, 50):
+        for number in range(count):
+            happen(f"x_{number}", "invoice.finalized", "invoice.paid")
+        with django_assert_num_queries(7):  # Two of them are the savepoint's.
+            assert fan_out() == 2 * count
+
+
+@pytest.mark.django_db
+def test_recording_asks_nothing_more_than_to_write_the_row(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    with django_assert_num_queries(1):
+        event = record("invoice.paid", seller=SELLER, subject="x_1", occurred_on=DAY, actor="test")
+    assert event.sequence is None
+
+
+@pytest.mark.django_db
+def test_numbers_go_on_where_they_were() -> None:
+    happen("x_1", "invoice.finalized", "payment.doubted")
+    fan_out()
+    happen("x_1", "invoice.paid")
+    fan_out()
+    found = Event.objects.order_by("id").values_list("type", "sequence", "is_fanned_out")
+    assert list(found) == [
+        ("invoice.finalized", 1, True),
+        ("payment.doubted", None, True),
+        ("invoice.paid", 2, True),
+    ]
+
+
+# A worker that dies in the middle
+
+DELIVER = """
+from billing.events.webhooks import deliver_webhooks
+print("begun", flush=True)
+deliver_webhooks()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_breaks_no_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KVITT_WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
+    monkeypatch.setattr(settings, "WEBHOOK_ALLOWED_HOSTS", ["127.0.0.1"])
+    with running_receiver(tmp_path) as receiver:
+        _, secret = actions.create(
+            seller=SELLER,
+            is_live=False,
+            url=receiver.url("slow"),
+            types=["*"],
+            as_of=DAY,
+            actor="test",
+        )
+        wanted = [
+            event
+            for number in range(20)
+            for event in happen(f"x_{number}", "invoice.finalized", "invoice.paid")
+        ]
+        fan_out()
+        at = clock.now()
+        for deaths in range(1, 4):
+            worker = process(DELIVER)
+            assert worker.stdout
+            assert worker.stdout.readline() == "begun\n"
+            while len(receiver.got) < 4 * deaths:
+                assert worker.poll() is None, "there was nothing left to die for"
+            worker.kill()
+            worker.wait()
+            worker.stdout.close()
+        assert WebhookDelivery.objects.filter(state="pending", attempts__gt=0).exists()
+        for minutes in (3, 6, 12):
+            with clock.standing_at(at + timedelta(minutes=minutes)):
+                deliver_webhooks()
+        assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"done"}
+        got = receiver.got
+    assert {each.id for each in got} == {event.public_id for event in wanted}
+    assert all(each.verified(secret) for each in got)
+    first_seen: dict[str, list[int]] = {}
+    for each in got:
+        seen = first_seen.setdefault(each.payload["data"]["object"]["id"], [])
+        if each.payload["sequence"] not in seen:
+            seen.append(each.payload["sequence"])
+    assert first_seen == {f"x_{number}": [1, 2] for number in range(20)}

@@ -1,0 +1,369 @@
+"""What a customer does to a subscription: seen first, done once, and never more than was seen."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from billing.events.models import Event
+from billing.invoicing.models import Invoice
+from billing.subscriptions import actions
+from billing.subscriptions.models import Subscription
+from catalog.models import Plan
+from customers.models import Customer, Seller
+from portal.views.subscriptions import COUPON_TIMES
+from tests.factories import CouponFactory, PlanFactory, PriceFactory
+from tests.portal.conftest import NOON
+from tests.portal.doors import hidden_of, plan_of, sign_in, started, text_of
+
+pytestmark = pytest.mark.django_db
+ELEVENTH = date(2026, 3, 11)
+
+
+@pytest.fixture
+def later(clock: Any, visitor: Client, customer: Customer) -> Client:
+    """The customer, signed in on the eleventh, when 21 of 31 days are left."""
+    clock.move_to(NOON + timedelta(days=10))
+    sign_in(visitor, customer)
+    return visitor
+
+
+def page_of(subscription: Subscription, deed: str = "") -> str:
+    return f"/portal/subscriptions/{subscription.public_id}/" + (f"{deed}/" if deed else "")
+
+
+def types() -> list[str]:
+    return list(
+        Event.objects.filter(type__startswith="subscription.")
+        .order_by("pk")
+        .values_list("type", flat=True)
+    )
+
+
+# Changing
+
+
+def test_a_change_shows_the_three_lines_and_then_does_what_they_say(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    url = page_of(subscription, "change")
+    assert "This is what you have." in text_of(later.get(url))
+    seen = later.get(f"{url}?plan={larger.public_id}&when=now")
+    said = text_of(seen)
+    assert "Today SEK 262.50" in said
+    assert "21 of 31 days given back" in said
+    assert "Next invoice 1 April 2026 SEK 775.00" in said
+    assert "After that 1 May 2026 SEK 775.00" in said
+    subscription.refresh_from_db()
+    assert subscription.plan.name == "Small"
+    answer = later.post(url, hidden_of(seen))
+    document = Invoice.objects.latest("pk")
+    # It is paid by invoice, so that is where one is taken.
+    assert answer.headers["Location"] == f"/portal/invoices/{document.public_id}/"
+    assert document.amount_due_minor == 26_250
+    subscription.refresh_from_db()
+    assert subscription.plan == larger
+    changed = Event.objects.get(type="subscription.changed")
+    assert changed.actor == f"customer:{subscription.customer.public_id}"
+
+
+def test_a_change_can_wait_for_the_next_period(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    url = page_of(subscription, "change")
+    seen = later.get(f"{url}?plan={larger.public_id}&when=period_end")
+    assert "Today SEK 0.00 Next invoice 1 April 2026 SEK 775.00" in text_of(seen)
+    later.post(url, hidden_of(seen))
+    said = text_of(later.get(page_of(subscription)))
+    assert "From 1 April 2026: Large." in said
+    # Choosing what there is takes the change back.
+    seen = later.get(f"{url}?plan={subscription.plan.public_id}&when=now")
+    assert "Next invoice 1 April 2026 SEK 387.50" in text_of(seen)
+    later.post(url, hidden_of(seen))
+    assert "From 1 April" not in text_of(later.get(page_of(subscription)))
+
+
+def test_what_comes_back_is_said_to_come_back(
+    later: Client, customer: Customer, plan: Plan, larger: Plan
+) -> None:
+    subscription = started(customer, larger)
+    seen = later.get(f"{page_of(subscription, 'change')}?plan={plan.public_id}&when=now")
+    said = text_of(seen)
+    assert "Today −SEK 262.50 You get it back" in said
+    answer = later.post(page_of(subscription, "change"), hidden_of(seen))
+    assert answer.headers["Location"] == page_of(subscription)
+
+
+def test_the_number_of_units_can_be_changed(
+    later: Client, customer: Customer, seller: Seller
+) -> None:
+    plan = plan_of(seller, "0", name="Office")
+    PriceFactory(plan=plan, code="seats", name="Seats", model="per_unit", amount="31", quantity=5)
+    subscription = started(customer, plan)
+    url = page_of(subscription, "change")
+    assert 'value="5"' in later.get(url).content.decode()
+    seen = later.get(f"{url}?plan={plan.public_id}&quantity-0=7&when=now")
+    # 2 more seats for 21 of 31 days: 42, and VAT.
+    assert "Today SEK 52.50" in text_of(seen)
+    later.post(url, hidden_of(seen))
+    item = subscription.items.filter(key="seats", ends_on=None).get()
+    assert item.quantity == 7
+    for wrong, said in (("0", "At least one"), ("x", "whole number"), ("9999999", "more than")):
+        answer = later.get(f"{url}?plan={plan.public_id}&quantity-0={wrong}")
+        assert said in text_of(answer)
+        assert 'name="seen"' not in answer.content.decode()
+
+
+def test_a_plan_of_another_family_or_another_seller_cannot_be_chosen(
+    later: Client, subscription: Subscription, seller: Seller
+) -> None:
+    others = [
+        plan_of(seller, "1", family="other"),
+        plan_of(seller, "1", is_active=False),
+        plan_of(plan_of_nobody().seller, "1"),
+    ]
+    euro = plan_of(seller, "1", name="Euro")
+    euro.prices.update(currency="EUR")
+    for plan in (*others, euro):
+        url = f"{page_of(subscription, 'change')}?plan={plan.public_id}"
+        answer = later.get(url)
+        assert plan.public_id not in answer.content.decode().replace(url, "").replace(
+            f"change/?plan={plan.public_id}", ""
+        )
+        sent = {"plan": plan.public_id, "when": "now", "key": "a" * 24, "seen": "0"}
+        assert later.post(page_of(subscription, "change"), sent).status_code == 422
+    assert types() == ["subscription.started"]
+
+
+def plan_of_nobody() -> Plan:
+    plan: Plan = PlanFactory(family="main")
+    return plan
+
+
+def test_a_form_that_is_sent_twice_works_once(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    url = page_of(subscription, "change")
+    sent = hidden_of(later.get(f"{url}?plan={larger.public_id}&when=now"))
+    later.post(url, sent)
+    documents = Invoice.objects.count()
+    answer = later.post(url, sent, follow=True)
+    assert "That has been done already, once." in text_of(answer)
+    assert Invoice.objects.count() == documents
+    assert types().count("subscription.changed") == 1
+
+
+def test_nothing_is_done_for_another_amount_than_was_seen(
+    later: Client, subscription: Subscription, larger: Plan, clock: Any
+) -> None:
+    url = page_of(subscription, "change")
+    sent = hidden_of(later.get(f"{url}?plan={larger.public_id}&when=now"))
+    # Midnight has passed: a day less is to be paid for.
+    clock.shift(timedelta(hours=11))
+    answer = later.post(url, sent)
+    assert answer.status_code == 422
+    said = text_of(answer)
+    assert "What it comes to has changed since you opened the page." in said
+    assert "Today SEK 250.00" in said
+    assert types() == ["subscription.started"]
+    # The page that says so can be sent.
+    assert later.post(url, hidden_of(answer)).status_code == 302
+    assert Invoice.objects.latest("pk").amount_due_minor == 25_000
+
+
+@pytest.mark.parametrize("key", ["", "ab'c", "a" * 33])
+def test_a_form_without_its_key_does_nothing(
+    later: Client, subscription: Subscription, key: str
+) -> None:
+    answer = later.post(page_of(subscription, "cancel"), {"key": key, "seen": "0"})
+    assert answer.status_code == 422
+    assert types() == ["subscription.started"]
+
+
+def test_what_cannot_be_billed_is_not_done(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    Seller.objects.update(tax=None)  # And the rate table of the tests is empty.
+    answer = later.get(f"{page_of(subscription, 'change')}?plan={larger.public_id}&when=now")
+    assert "This could not be worked out, so nothing has changed." in text_of(answer)
+    assert 'name="seen"' not in answer.content.decode()
+
+
+# Coupons
+
+
+def test_a_code_shows_what_it_takes_off_and_is_then_there(
+    later: Client, subscription: Subscription, seller: Seller
+) -> None:
+    coupon = CouponFactory(seller=seller, code="FIFTH")
+    url = page_of(subscription, "coupon")
+    seen = later.get(f"{url}?code=fifth")
+    said = text_of(seen)
+    assert "Next invoice 1 April 2026 SEK 310.00" in said
+    assert "After that 1 May 2026 SEK 387.50" in said
+    later.post(url, hidden_of(seen))
+    assert subscription.coupon_redemptions.get().coupon == coupon
+    assert "You have this discount already." in text_of(later.get(f"{url}?code=FIFTH"))
+
+
+def test_a_code_that_does_nothing_says_why(
+    later: Client, subscription: Subscription, seller: Seller, customer: Customer
+) -> None:
+    url = page_of(subscription, "coupon")
+    CouponFactory(seller=seller, code="OLD", is_active=False)
+    CouponFactory(seller=seller, code="OTHERPLAN", plans=["another"])
+    CouponFactory(seller=seller, code="EURO", amount=True, currency="EUR")
+    CouponFactory(code="OTHERS")
+    spent = CouponFactory(seller=seller, code="SPENT")
+    redemption = actions.redeem_coupon(customer, spent, as_of=ELEVENTH, actor="test")
+    redemption.is_spent = True
+    redemption.save()
+    for code, said in {
+        "NONE": "We know no such code.",
+        "OTHERS": "We know no such code.",
+        "OLD": "This code is no longer valid.",
+        "OTHERPLAN": "This code is not for your plan.",
+        "EURO": "That is not offered in your currency.",
+        "SPENT": "This code works once, and you have used it.",
+    }.items():
+        answer = later.get(f"{url}?code={code}")
+        assert said in text_of(answer), code
+        assert 'name="seen"' not in answer.content.decode()
+
+
+def test_codes_cannot_be_guessed(later: Client, subscription: Subscription, seller: Seller) -> None:
+    CouponFactory(seller=seller, code="RIGHT")
+    url = page_of(subscription, "coupon")
+    for number in range(COUPON_TIMES):
+        later.get(f"{url}?code=GUESS{number}")
+    assert "Too many attempts." in text_of(later.get(f"{url}?code=RIGHT"))
+
+
+# Pausing
+
+
+def test_a_pause_gives_back_what_is_paid_for_and_ends_when_it_is_told_to(
+    later: Client, subscription: Subscription
+) -> None:
+    url = page_of(subscription, "pause")
+    seen = later.get(url)
+    # 21 of 31 days of 310, with VAT.
+    said = text_of(seen)
+    assert "Today −SEK 262.50" in said
+    assert "Next invoice Nothing After that Nothing" in said
+    later.post(url, hidden_of(seen))
+    said = text_of(later.get(page_of(subscription)))
+    assert "Paused" in said
+    assert "It waits until you resume it" in said
+    seen = later.get(page_of(subscription, "resume"))
+    # What came back has lowered what was unpaid, so the days are paid for once more.
+    assert "Today SEK 262.50" in text_of(seen)
+    assert later.post(page_of(subscription, "resume"), hidden_of(seen)).status_code == 302
+    subscription.refresh_from_db()
+    assert subscription.status == "active"
+    assert types() == ["subscription.started", "subscription.paused", "subscription.resumed"]
+
+
+def test_a_pause_until_a_day_says_when_it_goes_on(
+    later: Client, subscription: Subscription
+) -> None:
+    url = page_of(subscription, "pause")
+    seen = later.get(f"{url}?length=until&until=2026-04-10")
+    later.post(url, hidden_of(seen))
+    assert "It goes on by itself on 10 April 2026." in text_of(later.get(page_of(subscription)))
+    assert subscription.pauses.get().ends_on == date(2026, 4, 10)
+
+
+@pytest.mark.parametrize("until", ["", "2026-03-11", "2020-01-01", "2029-01-01", "soon"])
+def test_a_pause_cannot_end_on_any_day(
+    later: Client, subscription: Subscription, until: str
+) -> None:
+    answer = later.get(f"{page_of(subscription, 'pause')}?length=until&until={until}")
+    assert b'class="wrong"' in answer.content
+    assert b'name="seen"' not in answer.content
+
+
+# Canceling
+
+
+def test_canceling_takes_one_page_and_can_be_undone_until_the_end(
+    later: Client, subscription: Subscription, clock: Any
+) -> None:
+    assert page_of(subscription, "cancel") in later.get(page_of(subscription)).content.decode()
+    url = page_of(subscription, "cancel")
+    seen = later.get(url)
+    said = text_of(seen)
+    assert "You keep it until 31 March 2026, that day included." in said
+    assert "Today SEK 0.00 Next invoice Nothing After that Nothing" in said
+    answer = later.post(url, hidden_of(seen) | {"reason": "too_expensive"}, follow=True)
+    said = text_of(answer)
+    assert "It ends on 1 April 2026, and does not renew." in said
+    canceled = Event.objects.get(type="subscription.canceled")
+    assert canceled.data == {"ends_on": "2026-04-01", "reason": "too_expensive"}
+    for deed in ("change", "pause", "coupon", "cancel"):
+        assert later.get(page_of(subscription, deed)).status_code == 302
+    seen = later.get(page_of(subscription, "undo"))
+    assert "Next invoice 1 April 2026 SEK 387.50" in text_of(seen)
+    later.post(page_of(subscription, "undo"), hidden_of(seen))
+    assert "It renews on 1 April 2026." in text_of(later.get(page_of(subscription)))
+
+
+def test_why_need_not_be_said_and_is_not_whatever_somebody_sends(
+    later: Client, subscription: Subscription
+) -> None:
+    url = page_of(subscription, "cancel")
+    sent = hidden_of(later.get(url))
+    assert later.post(url, sent | {"reason": "<b>" * 99}).status_code == 422
+    assert later.post(url, sent | {"reason": ""}).status_code == 302
+    assert Event.objects.get(type="subscription.canceled").data == {"ends_on": "2026-04-01"}
+
+
+def test_the_end_cannot_be_undone_after_it(
+    later: Client, subscription: Subscription, clock: Any, customer: Customer
+) -> None:
+    actions.cancel(subscription, as_of=ELEVENTH, actor="test")
+    sent = hidden_of(later.get(page_of(subscription, "undo")))
+    clock.move_to(NOON + timedelta(days=31))
+    sign_in(later, customer)
+    later.post(page_of(subscription, "undo"), sent)
+    assert "subscription.cancel_undone" not in types()
+
+
+def test_a_fixed_term_is_kept(later: Client, customer: Customer, plan: Plan) -> None:
+    subscription = started(customer, plan, ends_on=date(2026, 9, 1))
+    page = later.get(page_of(subscription))
+    assert "It was agreed for a fixed term." in text_of(page)
+    assert "/cancel/" not in page.content.decode()
+    sent = {"key": "a" * 24, "seen": "0"}
+    assert later.post(page_of(subscription, "cancel"), sent).status_code == 302
+    assert types() == ["subscription.started"]
+
+
+def test_what_is_suspended_can_be_canceled_and_not_changed(
+    later: Client, subscription: Subscription
+) -> None:
+    Subscription.objects.update(access="none")
+    page = later.get(page_of(subscription))
+    assert "It is suspended until what is overdue is paid." in text_of(page)
+    assert "/change/" not in page.content.decode()
+    assert "/cancel/" in page.content.decode()
+
+
+def test_a_trial_ends_with_the_trial(later: Client, customer: Customer, plan: Plan) -> None:
+    subscription = started(customer, plan, trial_days=30)
+    said = text_of(later.get(page_of(subscription)))
+    assert "Free until 31 March 2026" in said
+    said = text_of(later.get(page_of(subscription, "cancel")))
+    assert "You keep it until 30 March 2026, that day included." in said
+
+
+def test_the_customers_quantities_are_decimals_in_the_agreement(
+    later: Client, customer: Customer, seller: Seller
+) -> None:
+    plan = plan_of(seller, "0", name="Weight")
+    PriceFactory(plan=plan, code="kg", name="Kilograms", model="per_unit", amount="10")
+    subscription = started(customer, plan, quantities={"kg": Decimal("2.5")})
+    said = text_of(later.get(page_of(subscription)))
+    assert "2.5 × Kilograms" in said

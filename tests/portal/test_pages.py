@@ -1,0 +1,298 @@
+"""Whose each page is, what it asks of the database, and what the first pages say."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.urls import URLPattern, reverse
+
+from billing.payments.models import PaymentMethod
+from billing.subscriptions import actions
+from billing.subscriptions.models import Subscription
+from billing.usage.actions import record_usage
+from billing.usage.models import Meter
+from catalog.models import Plan
+from customers.models import Customer, Seller
+from portal.urls import urlpatterns
+from tests.factories import (
+    DAY,
+    CouponFactory,
+    CustomerFactory,
+    InvoiceFactory,
+    PaymentFactory,
+    PriceFactory,
+)
+from tests.portal.conftest import NOON
+from tests.portal.doors import plan_of, sign_in, started, text_of
+
+pytestmark = pytest.mark.django_db
+# Pages for who is signed in to nothing.
+OPEN_TO_ALL = {
+    "sign_in",
+    "enter",
+    "ask_again",
+    "enter_subscription",
+    "sign_out",
+    "language",
+    "theme",
+    "logo",
+}
+SENT_ALONE = {"pay", "add_method", "charge_from_now_on", "default_method", "remove_method"}
+
+
+def card_of(customer: Customer, last4: str = "4242", **fields: Any) -> PaymentMethod:
+    return PaymentMethod.objects.create(
+        **{
+            "customer": customer,
+            "gateway": "elsewhere",
+            "gateway_id": f"{customer.public_id}-{last4}",
+            "brand": "visa",
+            "last4": last4,
+            "expires_on": DAY.replace(year=2030),
+            "is_default": True,
+            **fields,
+        }
+    )
+
+
+def names() -> list[str]:
+    return [each.name for each in urlpatterns if isinstance(each, URLPattern) and each.name]
+
+
+def ids_of(customer: Customer) -> dict[str, str]:
+    """What stands in the address of each page that is of one thing of a customer's."""
+    invoice = customer.documents.earliest("pk")
+    payment = PaymentFactory(customer=customer, invoice=invoice)
+    subscription = customer.subscriptions.earliest("pk").public_id
+    return {
+        **dict.fromkeys(("invoice", "invoice_pdf", "pay"), invoice.public_id),
+        "receipt": payment.public_id,
+        **dict.fromkeys(("default_method", "remove_method"), card_of(customer).public_id),
+        **dict.fromkeys(
+            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo"), subscription
+        ),
+    }
+
+
+def address(name: str, ids: dict[str, str]) -> str:
+    return reverse(f"portal:{name}", args=[ids[name]] if name in ids else [])
+
+
+def test_who_is_not_signed_in_is_asked_to_on_every_page(client: Client, stranger: Customer) -> None:
+    ids = ids_of(stranger)
+    for name in set(names()) - OPEN_TO_ALL:
+        for method in ("get", "post"):
+            answer = getattr(client, method)(address(name, ids))
+            assert answer.status_code in (302, 405), (name, method)
+            if answer.status_code == 302:
+                assert answer.headers["Location"] == "/portal/", name
+
+
+def test_what_is_anothers_is_not_there(
+    visitor: Client, subscription: Subscription, stranger: Customer
+) -> None:
+    ids = ids_of(stranger)
+    before = _rows()
+    for name, public_id in ids.items():
+        for method in ("get", "post"):
+            answer = getattr(visitor, method)(address(name, ids), {"key": "0" * 24, "seen": "0"})
+            expected = {404, 405} if name in SENT_ALONE or method == "post" else {404}
+            assert answer.status_code in expected, (name, method)
+            assert public_id not in answer.content.decode()
+    assert _rows() == before
+
+
+def test_lists_hold_what_is_the_customers_alone(
+    visitor: Client, subscription: Subscription, stranger: Customer
+) -> None:
+    ids = ids_of(stranger)
+    others = stranger.documents.earliest("pk")
+    for name in ("home", "invoices", "methods", "details", "export"):
+        answer = visitor.get(reverse(f"portal:{name}"))
+        said = b"".join(answer) if answer.streaming else answer.content
+        for public_id in (*ids.values(), stranger.public_id, stranger.name):
+            assert public_id.encode() not in said, (name, public_id)
+    assert visitor.get(f"/portal/invoices/?before={others.public_id}").status_code == 404
+
+
+def _rows() -> list[tuple[Any, ...]]:
+    """All that a foreign hand could have changed."""
+    return [
+        *Subscription.objects.order_by("pk").values_list("pk", "status", "cancels_on", "plan"),
+        *PaymentMethod.objects.order_by("pk").values_list("pk", "is_default", "retired_at"),
+    ]
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete"])
+def test_other_methods_are_refused(
+    visitor: Client, customer: Customer, subscription: Subscription, method: str
+) -> None:
+    ids = ids_of(customer)
+    for name in set(names()) - {"theme", "logo", "language"} - OPEN_TO_ALL:
+        assert getattr(visitor, method)(address(name, ids)).status_code == 405, name
+
+
+def test_a_form_from_elsewhere_does_nothing(customer: Customer, subscription: Subscription) -> None:
+    guarded = Client(enforce_csrf_checks=True)
+    for name in set(names()) - {"theme", "logo"} - OPEN_TO_ALL:
+        answer = guarded.post(address(name, ids_of_once(customer)))
+        assert answer.status_code in (403, 405), name
+
+
+def ids_of_once(customer: Customer) -> dict[str, str]:
+    """As :func:`ids_of`, of rows that need not be."""
+    subscription = customer.subscriptions.earliest("pk").public_id
+    invoice = customer.documents.earliest("pk").public_id
+    return {
+        **dict.fromkeys(("invoice", "invoice_pdf", "pay"), invoice),
+        **dict.fromkeys(("receipt", "default_method", "remove_method"), "pm_1"),
+        **dict.fromkeys(
+            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo"), subscription
+        ),
+    }
+
+
+# What pages ask of the database
+
+
+@pytest.mark.parametrize("name", ["home", "invoices", "methods"])
+def test_a_page_asks_no_more_for_more_rows(
+    visitor: Client, customer: Customer, plan: Plan, name: str
+) -> None:
+    def grow(count: int) -> None:
+        for _ in range(count):
+            started(customer, plan)
+            InvoiceFactory(customer=customer)
+            last4 = f"{PaymentMethod.objects.count():04}"
+            card_of(customer, last4, is_default=False)
+
+    def queries() -> int:
+        with CaptureQueriesContext(connection) as seen:
+            assert visitor.get(reverse(f"portal:{name}")).status_code == 200
+        return len(seen)
+
+    grow(2)
+    visitor.get(reverse(f"portal:{name}"))
+    few = queries()
+    grow(6)
+    assert queries() == few
+
+
+# The first page
+
+
+def test_home_says_what_is_owed_what_there_is_and_when_the_next_payment_is(
+    visitor: Client, subscription: Subscription
+) -> None:
+    said = text_of(visitor.get("/portal/home/"))
+    assert "To pay SEK 387.50 To be paid by 15 March 2026." in said
+    assert "Small Active SEK 310.00 a month It renews on 1 April 2026." in said
+    assert "Next payment SEK 387.50 on 1 April 2026 by invoice." in said
+    assert said.index("To pay") < said.index("Your subscriptions") < said.index("Next payment")
+
+
+def test_home_names_the_card_that_is_charged(
+    visitor: Client, customer: Customer, plan: Plan
+) -> None:
+    Customer.objects.update(collection="automatic")
+    customer.refresh_from_db()
+    started(customer, plan)
+    said = text_of(visitor.get("/portal/home/"))
+    assert "on 1 April 2026 with a card that you have still to add." in said
+    card_of(customer)
+    said = text_of(visitor.get("/portal/home/"))
+    assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said
+    assert "Is taken from Visa ···· 4242. You need not do anything." in said
+
+
+def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clock: Any) -> None:
+    clock.move_to(NOON + timedelta(days=15))
+    sign_in(visitor, subscription.customer)
+    said = text_of(visitor.get("/portal/home/"))
+    assert "Was to be paid by 15 March 2026." in said
+
+
+def test_home_of_who_has_nothing_says_what_will_be_there(visitor: Client) -> None:
+    said = text_of(visitor.get("/portal/home/"))
+    assert "Everything is paid." in said
+    assert "You have no subscription now." in said
+    assert "No payment is planned" in said
+    assert "There are no invoices yet." in text_of(visitor.get("/portal/invoices/"))
+    assert "You have left no card with us." in text_of(visitor.get("/portal/methods/"))
+
+
+def test_home_shows_usage_beside_what_is_included(
+    visitor: Client, customer: Customer, seller: Seller
+) -> None:
+    plan = plan_of(seller, "595", name="Machine")
+    PriceFactory(
+        plan=plan,
+        code="cups",
+        name="Cups",
+        model="graduated",
+        billing="in_arrears",
+        meter="cups",
+        amount=0,
+        tiers=[
+            {"up_to": "300", "unit_amount": "0", "flat_amount": "0"},
+            {"up_to": None, "unit_amount": "1.15", "flat_amount": "0"},
+        ],
+    )
+    meter = Meter.objects.create(seller=seller, code="cups", name="Cups")
+    subscription = started(customer, plan)
+    record_usage(subscription, meter, at=NOON, as_of=DAY, quantity=Decimal(225))
+    answer = visitor.get("/portal/home/")
+    said = text_of(answer)
+    assert "SEK 595.00 a month, and by usage" in said
+    assert "Cups: 225 of 300 included" in said
+    assert "300 included · then SEK 1.15 each" in said
+    assert b'<progress value="225"' in answer.content
+    assert "What you use until then comes on top." in said
+
+
+def test_a_discount_that_still_holds_is_shown(
+    visitor: Client, customer: Customer, seller: Seller, plan: Plan
+) -> None:
+    coupon = CouponFactory(seller=seller, name="A fifth off", forever=True)
+    started(customer, plan, coupons=[coupon])
+    said = text_of(visitor.get("/portal/home/"))
+    assert "Discount: A fifth off" in said
+    # 310 less 62, with VAT.
+    assert "Next payment SEK 310.00 on 1 April 2026" in said
+    assert "Discount −SEK 62.00 VAT SEK 62.00" in said
+
+
+def test_the_reasons_of_the_next_payment_add_up_to_it(
+    visitor: Client, subscription: Subscription
+) -> None:
+    said = text_of(visitor.get(f"/portal/subscriptions/{subscription.public_id}/"))
+    assert "Small 1–30 April 2026 SEK 310.00 VAT SEK 77.50" in said
+
+
+@pytest.mark.parametrize("language", ["en", "sv"])
+def test_what_people_write_stays_text(client: Client, seller: Seller, language: str) -> None:
+    customer = CustomerFactory(
+        seller=seller, name="<script>alert(1)</script>", language=language, city="<b>Town</b>"
+    )
+    started(customer, plan_of(seller, "310", name="<img src=x onerror=alert(1)>"))
+    sign_in(client, customer)
+    for name in ("home", "invoices", "details"):
+        page = client.get(reverse(f"portal:{name}")).content.decode()
+        assert "<script>alert" not in page
+        assert "<img src=x" not in page
+        assert "<b>Town" not in page
+
+
+def test_an_ended_subscription_is_listed_last_and_offers_nothing(
+    visitor: Client, customer: Customer, subscription: Subscription
+) -> None:
+    actions.cancel(subscription, as_of=DAY, actor="test", when="now")
+    said = text_of(visitor.get("/portal/home/"))
+    assert "Ended Small It ended on 1 March 2026." in said
+    page = visitor.get(f"/portal/subscriptions/{subscription.public_id}/").content.decode()
+    for deed in ("change", "coupon", "pause", "resume", "cancel", "undo"):
+        assert f"/{deed}/" not in page
