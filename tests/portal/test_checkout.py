@@ -312,7 +312,8 @@ def test_the_page_can_be_opened_again_and_nothing_is_done_twice(
     come_back(visitor, paid)
     assert "Tack" in text(visitor.get(address))
     assert "Tack" in text(send_to_done(visitor, address))
-    assert Subscription.objects.count() == Payment.objects.count() == 1
+    assert Subscription.objects.count() == 1
+    assert Payment.objects.filter(state="succeeded").count() == 1
 
 
 def test_a_double_click_leads_to_the_same_page_of_the_gateways(
@@ -549,9 +550,10 @@ def refused(seller: Seller, sandbox: RunningSandbox) -> Invoice:
     _, method = sandbox.card(customer.public_id, DECLINED)
     keep_method(customer, gateway="sandbox", gateway_id=method, as_of=DAY, actor="test")
     bill_due(seller, DAY)
-    collect_due(seller, DAY, "test")
-    for days in (3, 7, 8, 14, 18, 20):
-        step_due(seller, DAY + timedelta(days=days), "test")
+    for days in range(21):
+        on = DAY + timedelta(days=days)
+        step_due(seller, on, "test")
+        collect_due(seller, on, "test")
     assert Subscription.objects.get().access == "restricted"
     return Invoice.objects.get()
 
