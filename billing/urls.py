@@ -5,7 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from billing.demo.views import demo
+from billing.demo.views import buy, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -29,6 +29,7 @@ urlpatterns = [
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
     path("demo/", demo),
+    path("demo/buy/", buy, name="demo_buy"),
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),
     path("api/v1/", include("billing.api.urls")),
