@@ -128,7 +128,7 @@ def test_the_portal_opens_as_a_customer_in_the_demo_alone(
     shop: Seller, client: Client, settings: Any
 ) -> None:
     guests = client.get("/demo/").context["guests"]
-    assert len({guest.customer.pk for guest in guests}) == len(guests) >= 3
+    assert len({guest.customer.pk for guest in guests}) == len(guests) >= 2
     for guest in guests:
         url = f"/demo/customers/{guest.customer.public_id}/"
         assert client.get(url).status_code == 405
