@@ -11,6 +11,7 @@ from django.utils import translation
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
+from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.shop import STAFF, find_shop, password_of
 from billing.demo.sights import sights_of
@@ -44,6 +45,7 @@ def demo(request: HttpRequest) -> HttpResponse:
             "sights": sights_of(seller, today),
             "staff": _staff(),
             "for_sale": _for_sale(seller),
+            "guests": guests_of(seller, today),
         }
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language

@@ -36,7 +36,12 @@ def _text(context: object) -> object:
             ("billing/invoicing/documents.py", "billing/payments/receipts.py"),
             ("invoicing/document.html", "invoicing/invoice.html", "payments/receipt.html"),
         ),
-        ("demo", "", ("billing/demo/sights.py", "billing/demo/views.py"), ("demo/demo.html",)),
+        (
+            "demo",
+            "",
+            ("billing/demo/customers.py", "billing/demo/sights.py", "billing/demo/views.py"),
+            ("demo/demo.html",),
+        ),
         ("portal", "portal/", ("portal/**/*.py",), ("portal/**/*.html",)),
         ("pay", "portal/", ("portal/**/*.py",), ("portal/**/*.html",)),
     ],

@@ -1,6 +1,7 @@
 """The page that shows visitors around, and what the roles on it may do."""
 
 from datetime import date
+from html import unescape
 from typing import Any
 
 import pytest
@@ -137,3 +138,20 @@ def test_a_visitor_comes_to_the_checkout_of_what_is_for_sale(shop: Seller, clien
 def test_nothing_is_sold_outside_the_demo(shop: Seller, client: Client, settings: Any) -> None:
     settings.IN_DEMO = False
     assert client.post("/demo/buy/", {"plan": "kontor"}).status_code == 404
+
+
+def test_the_portal_opens_as_a_customer_in_the_demo_alone(
+    shop: Seller, client: Client, settings: Any
+) -> None:
+    guests = client.get("/demo/").context["guests"]
+    assert len({guest.customer.pk for guest in guests}) == len(guests) >= 2
+    for guest in guests:
+        url = f"/demo/customers/{guest.customer.public_id}/"
+        assert client.get(url).status_code == 405
+        door = client.post(url).headers["Location"]
+        assert door.startswith("/portal/enter/")
+        assert client.post(door).status_code == 302
+        assert guest.customer.name in unescape(client.get("/portal/home/").content.decode())
+    assert client.post("/demo/customers/cus_nobody/").status_code == 404
+    settings.IN_DEMO = False
+    assert client.post(url).status_code == 404
