@@ -137,9 +137,17 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     visitor: Visitor, subscription: Subscription
 ) -> None:
     page = visitor.page
+    seats = plan_of(subscription.seller, "10", name="Office")
+    PriceFactory(plan=seats, code="seats", name="Seats", model="per_unit", amount="5")
     visitor.open(f"subscriptions/{subscription.public_id}/change/")
     expect(page.get_by_role("button", name="Show what it comes to")).to_be_hidden()
+    # What is counted in a plan is asked for with it.
+    page.get_by_label("Office").check()
+    page.get_by_label("Seats").fill("3")
+    page.get_by_label("Seats").blur()
+    expect(page.locator("#outcome")).to_contain_text("Office – Seats")
     page.get_by_label("Large").check()
+    expect(page.get_by_label("Seats")).to_have_count(0)
     # The lines come by themselves, and the page stays where it is.
     three = page.get_by_role("heading", name="What it comes to")
     expect(three).to_be_visible()
