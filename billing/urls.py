@@ -6,7 +6,7 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 from billing.demo.customers import enter_as
-from billing.demo.views import demo
+from billing.demo.views import buy, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -30,6 +30,7 @@ urlpatterns = [
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
     path("demo/", demo),
+    path("demo/buy/", buy, name="demo_buy"),
     path("demo/customers/<slug:public_id>/", enter_as, name="demo_enter_as"),
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),

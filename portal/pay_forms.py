@@ -1,15 +1,18 @@
 """What is asked of somebody who orders: how many, a code, and who they are."""
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
 from billing.engine.errors import Refused
+from billing.invoicing.writing import Writer
 from billing.payments.models import Order
 from billing.payments.orders import (
     QUANTITY_MAX,
@@ -72,7 +75,7 @@ class OrderForm(forms.Form):
         super().__init__(data, initial=_known(order), auto_id="%s")
         self.order, self.is_ordering = order, is_ordering
         self.found: Coupon | None = None
-        self.fields["country"].choices = list(countries)  # type: ignore[attr-defined]
+        self.fields["country"].choices = _countries()  # type: ignore[attr-defined]
         for name, (label, length, autocomplete, is_required) in _FIELDS.items():
             self.fields[name] = forms.CharField(
                 label=label,
@@ -158,6 +161,25 @@ _WRONG: Mapping[str, Any] = {
         "pay", "This looks like a card number. Cards are typed on the next page, never here."
     ),
 }
+
+
+def _countries() -> list[tuple[str, str]]:
+    """All countries, in the order of their names in the active language."""
+    write = Writer(translation.get_language() or "en", "EUR")
+    named = [(code, write.country(code)) for code, _ in countries]
+    return sorted(named, key=lambda country: _in_order(country[1]))
+
+
+def _in_order(name: str) -> str:
+    """As dictionaries order it, but for the Swedish letters, which come last."""
+    return "".join(_LAST.get(letter, _bare(letter)) for letter in name.lower())
+
+
+def _bare(letter: str) -> str:
+    return unicodedata.normalize("NFD", letter)[0]
+
+
+_LAST = {"å": "{", "ä": "|", "ö": "}"}
 
 
 def _coupon_refusal(code: str) -> str:

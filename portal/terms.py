@@ -38,7 +38,6 @@ class Terms:
     figure: str
     figure_note: str
     rows: list[Row]
-    taxes: list[tuple[str, str]]
     sentences: list[str]
     consent: str
     button: str
@@ -52,7 +51,11 @@ class Terms:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
@@ -78,7 +81,6 @@ def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
         figure=write.money(today_minor),
         figure_note=_note(order.plan, seen, write),
         rows=rows,
-        taxes=list(_taxes(seen, write)),
         sentences=list(_sentences(order, seen, write, as_of)),
         consent=pgettext(
             "pay", "I have read what I order and what it costs, and agree to the terms above."
@@ -129,7 +131,7 @@ def price_in_words(price: Price) -> str:
 
 
 def _why(bill: SeenBill, write: Writer) -> Iterator[str]:
-    """Each line of a bill that was seen, with its days."""
+    """Each line of a bill that was seen, with its days, and the tax in its sum."""
     for line in bill.lines:
         if line.kind in {InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING}:
             if line.kind == InvoiceLine.Kind.DISCOUNT:
@@ -139,20 +141,20 @@ def _why(bill: SeenBill, write: Writer) -> Iterator[str]:
             yield f"{line.description}, {write.period(line.starts_on, line.ends_on)}"
         else:
             yield line.description
+    yield from _taxes(bill, write)
 
 
-def _taxes(seen: Preview, write: Writer) -> Iterator[tuple[str, str]]:
-    """The tax of the first bill that there is, by rate."""
-    bill = next(iter([*seen.today, *seen.upcoming]), None)
-    for group in bill.taxes if bill else []:
+def _taxes(bill: SeenBill, write: Writer) -> Iterator[str]:
+    """The tax of a bill, by rate."""
+    for group in bill.taxes:
         percent = write.percent(group.percent.normalize())
         if group.category == "AE":
-            yield pgettext("pay", "Reverse charge: you account for the VAT"), write.money(0)
-        else:
-            yield (
-                pgettext("pay", "of which VAT %(percent)s") % {"percent": percent},
-                write.money(group.tax_minor),
-            )
+            yield pgettext("pay", "Reverse charge: you account for the VAT")
+        elif group.tax_minor:
+            yield pgettext("pay", "of which VAT %(percent)s, %(amount)s") % {
+                "percent": percent,
+                "amount": write.money(group.tax_minor),
+            }
 
 
 def _note(plan: Plan, seen: Preview, write: Writer) -> str:

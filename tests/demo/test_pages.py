@@ -124,6 +124,22 @@ def test_roles_see_everything_and_do_their_own(
     assert f"/{may_not}" not in pages
 
 
+def test_a_visitor_comes_to_the_checkout_of_what_is_for_sale(shop: Seller, client: Client) -> None:
+    for plan in client.get("/demo/").context["for_sale"]:
+        answer = client.post("/demo/buy/", {"plan": plan.code})
+        assert answer.status_code == 302
+        checkout = client.get(answer.headers["Location"])
+        assert checkout.status_code == 200
+        assert plan.name in checkout.content.decode()
+    assert client.post("/demo/buy/", {"plan": "bokklubb"}).status_code == 404
+    assert client.get("/demo/buy/").status_code == 405
+
+
+def test_nothing_is_sold_outside_the_demo(shop: Seller, client: Client, settings: Any) -> None:
+    settings.IN_DEMO = False
+    assert client.post("/demo/buy/", {"plan": "kontor"}).status_code == 404
+
+
 def test_the_portal_opens_as_a_customer_in_the_demo_alone(
     shop: Seller, client: Client, settings: Any
 ) -> None:
