@@ -16,6 +16,7 @@ from billing.invoicing.documents import document_in_words, left_minor
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
+from billing.invoicing.writing import NO_BREAK
 from billing.payments.models import Payment
 from billing.payments.receipts import render_receipt
 from portal.next_payment import whys_of
@@ -58,6 +59,14 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     words = document_in_words(found, translation.get_language() or "en")
     for line in words["lines"]:
         line["whys"] = whys_of(line["explained"])
+    # A narrow screen breaks an IBAN between its groups, and nothing else.
+    words["payment"]["rows"] = [
+        [
+            (key, label, value.replace(NO_BREAK, " ") if key == "iban" else value)
+            for key, label, value in rows
+        ]
+        for rows in words["payment"].get("rows", ())
+    ]
     payments = list(
         Payment.objects.filter(
             customer=visit.customer,
