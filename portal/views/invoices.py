@@ -23,7 +23,7 @@ from portal.paying import can_pay, way_to_pay
 from portal.queries import documents_of, matching
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, state_of_invoice, writer
+from portal.words import State, name_of_method, state_of_invoice, writer
 
 PER_PAGE = 25
 SEARCH_LENGTH_MAX = 60
@@ -74,8 +74,9 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "invoice": found,
         "words": words,
         "figure": _figure(found),
-        "state": state_of_invoice(found, visit.as_of, is_in_flight=_is_in_flight(found)),
+        "state": _state(found, visit),
         "can_pay": can_pay(found),
+        "has_failed": bool(found.outstanding_minor) and _has_failed(found),
         "payments": [
             {
                 "public_id": payment.public_id,
@@ -148,12 +149,22 @@ def _row(invoice: Invoice, visit: Visit) -> dict[str, Any]:
         "day": write.day(invoice.issued_on),
         "due": write.day(invoice.due_on),
         "amount": write.money(sign * invoice.total_minor),
-        "state": state_of_invoice(invoice, visit.as_of, is_in_flight=_is_in_flight(invoice)),
+        "state": _state(invoice, visit),
     }
 
 
-def _is_in_flight(invoice: Any) -> bool:
-    return bool(invoice.is_in_flight)
+def _state(invoice: Any, visit: Visit) -> State:
+    """As annotated by :func:`portal.queries.documents_of`."""
+    return state_of_invoice(
+        invoice,
+        visit.as_of,
+        is_in_flight=invoice.is_in_flight,
+        has_failed=invoice.has_failed,
+    )
+
+
+def _has_failed(invoice: Any) -> bool:
+    return bool(invoice.has_failed and not invoice.is_in_flight)
 
 
 def _pdf(

@@ -127,6 +127,7 @@ def test_an_invoice_is_paid_at_the_gateway_and_the_receipt_is_there(
     page.get_by_label("Year").fill("2049")
     page.get_by_role("button", name=re.compile("Pay")).click()
     expect(page.get_by_role("heading", name=re.compile("Thank you"))).to_be_visible()
+    assert complaints_of(page) == []
     page.get_by_role("link", name="To the overview").click()
     expect(page.get_by_text("Everything is paid.")).to_be_visible()
     visitor.open("invoices/")
@@ -137,9 +138,17 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     visitor: Visitor, subscription: Subscription
 ) -> None:
     page = visitor.page
+    seats = plan_of(subscription.seller, "10", name="Office")
+    PriceFactory(plan=seats, code="seats", name="Seats", model="per_unit", amount="5")
     visitor.open(f"subscriptions/{subscription.public_id}/change/")
     expect(page.get_by_role("button", name="Show what it comes to")).to_be_hidden()
+    # What is counted in a plan is asked for with it.
+    page.get_by_label("Office").check()
+    page.get_by_label("Seats").fill("3")
+    page.get_by_label("Seats").blur()
+    expect(page.locator("#outcome")).to_contain_text("Office – Seats")
     page.get_by_label("Large").check()
+    expect(page.get_by_label("Seats")).to_have_count(0)
     # The lines come by themselves, and the page stays where it is.
     three = page.get_by_role("heading", name="What it comes to")
     expect(three).to_be_visible()
@@ -315,11 +324,17 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
     for path in ("", f"enter/{token}/", f"enter/{token[:-1]}x/", "?seller=sel_none"):
         visitor.open(path)
         found += _looked_at(visitor.page, path, width)
+    visitor.open("")
+    visitor.page.get_by_role("textbox").fill("nobody@example.com")
+    visitor.page.get_by_role("main").get_by_role("button").click()
+    found += _looked_at(visitor.page, "sent", width)
     visitor.complaints.clear()  # A link that is cut short is not found, and the console says so.
     visitor.sign_in(crowded)
     for path in addresses_of(crowded):
         visitor.open(path)
         found += _looked_at(visitor.page, path, width)
+    visitor.page.get_by_role("button", name=re.compile("Sign out|Logga ut")).click()
+    found += _looked_at(visitor.page, "sign-out/", width)
     assert found == []
     assert visitor.complaints == []
     context.close()

@@ -12,6 +12,8 @@ from django.test.utils import CaptureQueriesContext
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.mail.actions import post
+from billing.mail.models import Message
 from billing.payments.actions import record_payment
 from billing.subscriptions.models import Subscription
 from customers.details import CHANGEABLE, change_own_details, tidy_vat_number
@@ -140,6 +142,7 @@ def test_everything_about_a_customer_is_in_the_export(
     invoice = customer.documents.earliest("pk")
     record_payment(invoice, as_of=DAY, actor="test", reference="bank-reference-1")
     card_of(customer, gateway_customer="at-gateway-1")
+    post(Message.Kind.RECEIPT, object="pay_1", customer=customer, facts={})
     content = exported(visitor)
     assert content["customer"]["name"] == customer.name
     assert content["customer"]["seller"]["public_id"] == customer.seller.public_id
@@ -156,6 +159,8 @@ def test_everything_about_a_customer_is_in_the_export(
     ]
     assert content["payment_methods"][0]["last4"] == "4242"
     assert "subscription.started" in [event["type"] for event in content["events"]]
+    (mail,) = content["mail"]
+    assert (mail["kind"], mail["recipient"]) == ("receipt", customer.email)
     said = json.dumps(content)
     for secret in ("at-gateway-1", f"{customer.public_id}-4242", "bank-reference-1"):
         assert secret not in said
