@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from billing.api import docs
 from billing.demo.views import demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
@@ -32,4 +33,6 @@ urlpatterns = [
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),
     path("api/v1/", include("billing.api.urls")),
+    path("api/openapi.json", docs.openapi, name="openapi"),
+    path("api/docs/", docs.page, name="api_docs"),
 ]
