@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from billing.api import docs
 from billing.demo.customers import enter_as
 from billing.demo.views import buy, demo
 from billing.jobs.views import healthz
@@ -36,4 +37,6 @@ urlpatterns = [
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),
     path("api/v1/", include("billing.api.urls")),
+    path("api/openapi.json", docs.openapi, name="openapi"),
+    path("api/docs/", docs.page, name="api_docs"),
 ]
