@@ -13,7 +13,7 @@ from billing.events.addresses import AddressRefused, is_public, resolve, target_
 from billing.events.sending import send
 
 # Ways to write an address of ours, or of a neighbour; "{port}" is where the canary listens.
-INSIDE = """
+INSIDE = r"""
 https://127.0.0.1:{port}/
 https://127.0.0.1/
 https://127.1:{port}/
@@ -90,8 +90,8 @@ https://example.com@127.0.0.1:{port}/
 https://127.0.0.1:{port}@example.com/
 https://user:secret@example.com/
 https://example.com#@127.0.0.1:{port}/
-https://example.com\\@127.0.0.1:{port}/
-https://127.0.0.1\\.example.com:{port}/
+https://example.com\@127.0.0.1:{port}/
+https://127.0.0.1\.example.com:{port}/
 https://example.com:22/
 https://example.com:80/
 https://example.com:0/
@@ -100,8 +100,6 @@ https://①②⑦.⓪.⓪.①:{port}/
 https://127。0。0。1:{port}/
 https://ⓛocalhost:{port}/
 https://exa mple.com/
-https://example.com/\r\nHost: 127.0.0.1
-https://example.com/\tpath
 https://-example.com/
 https://example..com/
 https://intranet/
@@ -110,12 +108,18 @@ https://
 //127.0.0.1:{port}/
 127.0.0.1:{port}
 javascript:alert(1)
-""".replace("\\\\", "\\")
+"""
+WITH_CONTROLS = (
+    "https://example.com/\r\nHost: 127.0.0.1",
+    "https://example.com/\tpath",
+    "https://example.com/\x00",
+    "\nhttps://example.com/",
+)
 
 
 def corpus(port: int) -> list[str]:
-    lines = INSIDE.replace("\n\t", "\t").strip().splitlines()
-    return [line.replace("{port}", str(port)) for line in lines]
+    lines = INSIDE.replace("{port}", str(port)).strip().splitlines()
+    return [*lines, *WITH_CONTROLS]
 
 
 @pytest.fixture
