@@ -9,6 +9,8 @@ from django.db import transaction
 from django.template.response import SimpleTemplateResponse
 from django.test import override_settings
 
+from customers.models import Seller
+from tests.factories import NumberSeriesFactory, SellerFactory, make_accounts
 from tests.matrix.asking import Actors
 from tests.matrix.world import World
 
@@ -44,3 +46,12 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     yield
     logging.disable(logging.NOTSET)
+
+
+def open_shop() -> Seller:
+    """A test seller that can bill."""
+    seller = SellerFactory(tax=[{"category": "S", "rate": "25"}])
+    make_accounts(seller)
+    NumberSeriesFactory(seller=seller)
+    NumberSeriesFactory(seller=seller, kind="credit_note", prefix="K")
+    return seller

@@ -133,7 +133,7 @@ def _cells_of_api(address: Address, world: World) -> Iterator[Cell]:
     for actor, method in asked(address):
         own = world.shop_elsewhere if actor == "another's key" else world.shop
         # An event is looked for once its endpoint is known.
-        body = {"endpoint": own.named["endpoint"]} if name.endswith("/send") else None
+        body = {"webhook_endpoint": own.named["endpoint"]} if name.endswith("/send") else None
         expected = _of_key(actor, row.get(method), is_of_one="<" in name) if name else "404"
         yield Cell(actor, method, path, expected, body)
 

@@ -104,7 +104,7 @@ def _subscribed(customer: Customer, plan: Plan) -> tuple[Subscription, Invoice]:
 
 @dataclass
 class Shop:
-    """A seller with plans, a coupon and what else the API names; ``named`` are values of its URLs."""
+    """A seller with what the API names; ``named`` are the values that its paths have."""
 
     seller: Seller
     named: dict[str, str] = field(init=False)
