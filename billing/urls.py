@@ -2,6 +2,7 @@
 
 from allauth.account import views as account
 from django.contrib import admin
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -10,6 +11,12 @@ from billing.demo.customers import enter_as
 from billing.demo.views import buy, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
+
+
+def nothing(request: HttpRequest, rest: str) -> HttpResponse:
+    """Where Django has a page and we have none."""
+    raise Http404
+
 
 # Of allauth's pages those that staff need: nobody signs up, and no mail brings anybody back in.
 sign_in = [
@@ -27,6 +34,8 @@ urlpatterns = [
     # The admin's own pages for these ask for no second factor and count no attempts.
     path("admin/login/", RedirectView.as_view(pattern_name="account_login", query_string=True)),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    # Nothing of ours has a page elsewhere, and Django would ask any table for the row.
+    path("admin/r/<path:rest>", nothing),
     path("admin/", admin.site.urls),
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
