@@ -23,6 +23,7 @@ from billing.payments.models import CheckoutSession, Payment
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
+from portal.news import LINK_REQUESTED
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
 from portal.views.links import (
@@ -37,7 +38,6 @@ from portal.views.links import (
 
 # One new link in this time, however often it is asked for.
 ASKED_AGAIN_AFTER = timedelta(minutes=10)
-REQUESTED = "portal.pay_link_requested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -265,7 +265,7 @@ def ask_again(request: HttpRequest, token: str, purpose: str) -> HttpResponse:
 def _request_link(stale: AccessLink) -> None:
     customer, subject = stale.customer, stale.subject or stale.customer.public_id
     recently = Event.objects.filter(
-        type=REQUESTED,
+        type=LINK_REQUESTED,
         subject=subject,
         data__purpose=stale.purpose,
         recorded_at__gt=now_of(customer.seller) - ASKED_AGAIN_AFTER,
@@ -273,7 +273,7 @@ def _request_link(stale: AccessLink) -> None:
     if recently.exists():
         return
     record(
-        REQUESTED,
+        LINK_REQUESTED,
         seller=customer.seller.public_id,
         subject=subject,
         occurred_on=today_of(customer.seller),

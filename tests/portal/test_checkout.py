@@ -11,9 +11,12 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
+from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.actions import void
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.mail.models import Message
+from billing.mail.outbox import send_due
 from billing.payments.actions import record_payment
 from billing.payments.checkout import keep_method
 from billing.payments.collection import collect_due
@@ -132,6 +135,12 @@ def gateway_page(answer: Any) -> str:
     found = re.search(r'content="0;url=([^"]+)"', answer.content.decode())
     assert found, text(answer)
     return found[1]
+
+
+def deliver() -> None:
+    """What the tick does about events, and about mail."""
+    while fan_out() or deliver_due():
+        pass
 
 
 def come_back(visitor: Client, answer: Any) -> Any:
@@ -308,6 +317,21 @@ def test_a_person_orders_pays_and_gets_a_receipt(
     assert visitor.get(f"{address}receipt.pdf").content.startswith(b"%PDF")
     assert Subscription.objects.get().status == "active"
     assert broken_invariants() == {}
+
+
+def test_the_invoice_is_mailed_when_it_is_paid_and_not_before(
+    visitor: Client, address: str, sandbox: RunningSandbox, mailoutbox: list[Any]
+) -> None:
+    left = order(visitor, address)
+    deliver()
+    send_due()
+    assert mailoutbox == []
+    come_back(visitor, sandbox.fill_in(gateway_page(left)))
+    deliver()
+    send_due()
+    sent = Message.objects.filter(state="sent")
+    assert set(sent.values_list("kind", flat=True)) == {"invoice", "receipt"}
+    assert len(mailoutbox) == 2
 
 
 def test_the_page_can_be_opened_again_and_nothing_is_done_twice(
@@ -539,6 +563,9 @@ def test_a_link_that_is_too_old_offers_a_new_one_which_is_asked_for_once(
         assert "En ny länk är på väg" in text(asked)
     told = Event.objects.get(type="portal.pay_link_requested")
     assert (told.subject, told.data["purpose"]) == (invoice.public_id, "pay")
+    deliver()
+    message = Message.objects.get(object=told.public_id)
+    assert (message.kind, message.recipient) == ("invoice", invoice.customer.email)
 
 
 def test_who_asks_for_a_link_that_never_was_gets_none(visitor: Client) -> None:
