@@ -6,7 +6,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
 from django.views.generic import RedirectView
 
-from billing.demo.views import demo
+from billing.api import docs
+from billing.demo.customers import enter_as
+from billing.demo.views import buy, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -39,7 +41,11 @@ urlpatterns = [
     path("healthz", healthz),
     path("demo/", demo),
     path("demo/mail/", include("billing.demo.mail_urls")),
+    path("demo/buy/", buy, name="demo_buy"),
+    path("demo/customers/<slug:public_id>/", enter_as, name="demo_enter_as"),
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),
     path("api/v1/", include("billing.api.urls")),
+    path("api/openapi.json", docs.openapi, name="openapi"),
+    path("api/docs/", docs.page, name="api_docs"),
 ]

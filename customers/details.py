@@ -1,14 +1,13 @@
-"""What customers may change of themselves."""
+"""What customers may change of themselves, and what of it is checked."""
 
 from datetime import date
 
-from django.db import transaction
 from stdnum import get_cc_module
 from stdnum.eu import vat
 from stdnum.exceptions import ValidationError
 
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from customers.actions import change_details
 from customers.models import Customer
 
 # Where money goes and what is taxed how is not among them: that is for the seller to decide.
@@ -23,35 +22,18 @@ CHANGEABLE = (
 )
 
 
-@transaction.atomic
-def change_details(customer: Customer, *, as_of: date, actor: str, **details: str) -> Customer:
+def change_own_details(customer: Customer, *, as_of: date, actor: str, **details: str) -> Customer:
     """Change what is in :data:`CHANGEABLE`; documents that have been issued stay as they are.
 
-    The event names what was changed and not to what. Raises :class:`Refused`
-    ("invalid_vat_number", "name_missing").
+    Raises :class:`Refused` ("invalid_vat_number", "name_missing").
     """
     unknown = details.keys() - set(CHANGEABLE)
     assert not unknown, f"customers may not change {unknown}"
-    customer = Customer.objects.select_for_update().select_related("seller").get(pk=customer.pk)
     if details.get("vat_number"):
         details["vat_number"] = tidy_vat_number(details["vat_number"], str(customer.country))
     if not details.get("name", customer.name).strip():
         raise Refused("An invoice needs a name.", code="name_missing")
-    changed = [name for name, value in details.items() if getattr(customer, name) != value]
-    if not changed:
-        return customer
-    for name in changed:
-        setattr(customer, name, details[name])
-    customer.save(update_fields=changed)
-    record(
-        "customer.updated",
-        seller=customer.seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"changed": sorted(changed)},
-    )
-    return customer
+    return change_details(customer, as_of=as_of, actor=actor, **details)
 
 
 def tidy_vat_number(number: str, country: str) -> str:

@@ -40,6 +40,7 @@ LINE = (
     " net_minor tax days of_days tiers"
 ).split()
 PAYMENT = "public_id currency amount_minor refunded_minor state received_on failure_code".split()
+MESSAGE = "public_id kind recipient language subject text state sent_at".split()
 METHOD = "public_id brand last4 expires_on is_default recorded_at retired_at".split()
 
 
@@ -76,6 +77,7 @@ def _parts(customer: Customer) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]
         ),
     )
     yield "usage", _each(_usage(customer), _usage_record)
+    yield "mail", _each(customer.messages.order_by("pk"), _fields(MESSAGE))
     yield "events", _each(_events(customer), _fields(["type", "subject", "occurred_on", "data"]))
 
 

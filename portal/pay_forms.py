@@ -43,6 +43,11 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
 }
 
 
+def _describes(name: str, *more: str) -> dict[str, str]:
+    """What is said of a field stands in places that are always there, though they be empty."""
+    return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
+
+
 class OrderForm(forms.Form):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
 
@@ -64,7 +69,9 @@ class OrderForm(forms.Form):
         label=pgettext_lazy("pay", "Discount code"),
         max_length=80,
         required=False,
-        widget=forms.TextInput(attrs={"autocomplete": "off", "autocapitalize": "characters"}),
+        widget=forms.TextInput(
+            attrs={"autocomplete": "off", "autocapitalize": "characters", **_describes("coupon")}
+        ),
     )
     consent = forms.BooleanField(
         error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")}
@@ -87,9 +94,12 @@ class OrderForm(forms.Form):
         self.fields["vat_number"].help_text = pgettext(
             "pay", "With its country, as SE556012579001."
         )
+        self.fields["vat_number"].widget.attrs |= _describes("vat_number", "helptext")
         self.prices = countable_prices(order)
         for number, price in enumerate(self.prices):
-            self.fields[f"quantity-{number}"] = self._quantity(price)
+            name = f"quantity-{number}"
+            self.fields[name] = self._quantity(price)
+            self.fields[name].widget.attrs |= _describes(name, "helptext")
         if not is_ordering:
             for name in ("email", "consent", *_FIELDS):
                 self.fields[name].required = False
@@ -110,6 +120,11 @@ class OrderForm(forms.Form):
     @property
     def quantity_fields(self) -> list[forms.BoundField]:
         return [self[f"quantity-{number}"] for number in range(len(self.prices))]
+
+    @property
+    def reckoned_fields(self) -> list[forms.BoundField]:
+        """Those whose faults are told while others are typed: the sum depends on them."""
+        return [*self.quantity_fields, self["coupon"], self["vat_number"]]
 
     def clean_coupon(self) -> str:
         code: str = self.cleaned_data["coupon"].strip()

@@ -29,12 +29,16 @@ class Debt:
 
 
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
-    """What has been issued to a customer, newest first, with ``is_in_flight`` beside each."""
-    under_way = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), state="in_flight")
+    """What has been issued to a customer, newest first.
+
+    Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
+    """
+    own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
+    under_way, failed = own.filter(state="in_flight"), own.filter(payment__state="failed")
     return (
         Invoice.objects.filter(customer=customer)
         .exclude(status=Invoice.Status.DRAFT)
-        .annotate(is_in_flight=Exists(under_way))
+        .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )
 

@@ -8,13 +8,17 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from billing.engine.errors import Refused
+from billing.events.models import Event
 from billing.events.recorder import record
+from billing.mail.actions import post
+from billing.mail.models import Message
 from customers.calendar import today_of
 from customers.links import LIVES
 from customers.models import AccessLink, Customer, Seller
 from portal.limits import may_try
 from portal.models import Attempt
 
+REQUESTED = "portal.sign_in_requested"
 # As many in the time that a link lives: whoever is told to wait has one that works in the mail
 # already, so nobody can keep anybody out by asking in their name.
 ADDRESS_TIMES, ADDRESS_WITHIN = 4, LIVES[AccessLink.Purpose.SIGN_IN]
@@ -40,7 +44,7 @@ def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | 
     is_counted = may_try(
         Attempt.Kind.ADDRESS, address, times=ADDRESS_TIMES, within=ADDRESS_WITHIN, now=now
     )
-    customers = Customer.objects.filter(email__iexact=address).select_related("seller")
+    customers = Customer.objects.filter(email__iexact=address).select_related("seller__test_clock")
     if seller is not None:
         customers = customers.filter(seller=seller)
     found = list(customers.order_by("pk")[:CUSTOMERS_MAX])
@@ -60,6 +64,11 @@ def _record(customers: list[Customer], day: date) -> None:
 
 
 def _record_one(seller: str, subject: str, day: date) -> None:
-    record(
-        "portal.sign_in_requested", seller=seller, subject=subject, occurred_on=day, actor="portal"
-    )
+    record(REQUESTED, seller=seller, subject=subject, occurred_on=day, actor="portal")
+
+
+def mail_link(event: Event) -> None:
+    """Have the mail made, once however often the event comes; its link is made as it is sent."""
+    customer = Customer.objects.select_related("seller").get(public_id=event.subject)
+    facts = {"return_url": ""}
+    post(Message.Kind.SIGN_IN, object=event.public_id, customer=customer, facts=facts)

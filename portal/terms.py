@@ -51,7 +51,11 @@ class Terms:
 
     @property
     def digest(self) -> str:
-        return hashlib.sha256(self.text.encode()).hexdigest()
+        return digest_of(self.text)
+
+
+def digest_of(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:

@@ -76,7 +76,8 @@ def visit_of(request: HttpRequest) -> Visit | None:
     until = kept.get(_UNTIL)
     if until is None or until <= clock.now().timestamp():
         return None
-    customer = Customer.objects.filter(pk=kept[_CUSTOMER]).select_related("seller").first()
+    customers = Customer.objects.select_related("seller__test_clock")
+    customer = customers.filter(pk=kept[_CUSTOMER]).first()
     if customer is None:
         return None
     now = now_of(customer.seller)

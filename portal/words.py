@@ -141,7 +141,9 @@ def free_units_of(price: pricing.Price) -> Decimal | None:
 # States
 
 
-def state_of_invoice(invoice: Invoice, as_of: date, *, is_in_flight: bool = False) -> State:
+def state_of_invoice(
+    invoice: Invoice, as_of: date, *, is_in_flight: bool = False, has_failed: bool = False
+) -> State:
     """Where a document stands, as its customer sees it."""
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         return State("quiet", pgettext("portal", "Credit note"))
@@ -158,6 +160,8 @@ def state_of_invoice(invoice: Invoice, as_of: date, *, is_in_flight: bool = Fals
         return State("info", pgettext("portal", "Being paid"))
     if invoice.due_on < as_of:
         return State("failed", pgettext("portal", "Overdue"))
+    if has_failed:
+        return State("failed", pgettext("portal", "Payment failed"))
     return State("due", pgettext("portal", "To pay"))
 
 

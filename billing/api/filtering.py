@@ -5,6 +5,7 @@ from typing import Any
 import django_filters
 from django.db.models import QuerySet
 from django_filters.rest_framework import DjangoFilterBackend, FilterSet
+from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
 from billing.api.scoping import EXTERNAL
@@ -49,5 +50,10 @@ class CustomerFilter(django_filters.CharFilter):
         return qs.filter(**{f"{self.path}__public_id": value})
 
 
-class DayFilter(django_filters.DateFilter):
-    """``<field>_from`` and ``<field>_until``: a span of days, the last one not in it."""
+@extend_schema_field({"type": "boolean"})
+class YesNoFilter(django_filters.TypedChoiceFilter):
+    """``true`` or ``false``, and nothing that is taken for either."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("choices", [("true", "true"), ("false", "false")])
+        super().__init__(coerce=lambda text: text == "true", **options)

@@ -52,9 +52,14 @@ class Claim:
 
     def keep(self, status: int, answer: str) -> bool:
         """Store the answer for whoever asks again; False where another has taken over."""
-        mine = IdempotentRequest.objects.filter(pk=self.id, claim=self.name, status=None)
         kept = seal(answer) if self.is_secret else answer
-        return bool(mine.update(status=status, answer=kept))
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "UPDATE api_idempotentrequest SET status = %s, answer = %s"
+                " WHERE id = %s AND claim = %s AND status IS NULL",
+                [status, kept, self.id, self.name],
+            )
+            return bool(cursor.rowcount)
 
     def release(self) -> None:
         """Let the same request be tried again at once."""

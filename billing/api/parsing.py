@@ -97,7 +97,10 @@ def check_query(query: Mapping[str, Any], known: frozenset[str]) -> None:
         if name not in known:
             shown = name if name.isprintable() else "?"
             raise invalid(shown[:80], "unknown_parameter", "There is no such parameter here.")
-        for value in query.getlist(name):  # type: ignore[attr-defined]
+        values = query.getlist(name)  # type: ignore[attr-defined]
+        if len(values) > 1 or not values[0]:
+            raise invalid(name, "invalid", "Give it one value, or leave it out.")
+        for value in values:
             if _NO_TEXT.search(value):
                 raise invalid(name, "control_character", NO_TEXT)
 

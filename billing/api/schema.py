@@ -1,5 +1,8 @@
 """The OpenAPI document: what drf-spectacular cannot read off the views by itself."""
 
+import json
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from drf_spectacular.extensions import (
@@ -10,6 +13,9 @@ from drf_spectacular.openapi import AutoSchema
 from rest_framework import serializers
 
 from billing.api.idempotency import HEADER, KEY_MAX
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+JSON = "application/json"
 
 
 class Problem(serializers.Serializer[Any]):
@@ -64,6 +70,7 @@ class Schema(AutoSchema):
             said = operation.get("description", "")
             operation["description"] = f"{said}\n\nScope: `{scope}`.".strip()
             operation["x-scope"] = str(scope)
+            _show_examples(operation)
         return operation
 
     def get_description(self) -> Any:  # type: ignore[override]
@@ -84,6 +91,28 @@ class Schema(AutoSchema):
             body = self._get_response_for_code(Problems, status)
             bodies[status] = {**body, "description": description}
         return bodies
+
+
+@cache
+def examples() -> dict[str, Any]:
+    """What real requests got, by operation."""
+    found: dict[str, Any] = json.loads(EXAMPLES.read_text()) if EXAMPLES.exists() else {}
+    return found
+
+
+def _show_examples(operation: dict[str, Any]) -> None:
+    example = examples().get(operation["operationId"])
+    if example is None:
+        return
+    bodies = {"request": [operation["requestBody"]] if "requestBody" in operation else []}
+    bodies["response"] = [
+        body for status, body in operation["responses"].items() if status.startswith("2")
+    ]
+    for side, found in bodies.items():
+        for body in found:
+            part = body.get("content", {}).get(JSON)
+            if part is not None and example[side] is not None:
+                part["example"] = example[side]
 
 
 def _expand(names: list[str]) -> Any:

@@ -11,7 +11,6 @@ from datetime import date
 from functools import cached_property
 from typing import Any, ClassVar
 
-from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -27,6 +26,7 @@ from billing.api.keys import Caller
 from billing.api.pagination import Cursor
 from billing.api.parsing import check_length, check_path, check_query
 from billing.api.reading import Reading, expansion
+from billing.api.telling import one_transaction
 from billing.events import clock
 from customers.calendar import today_of
 from customers.models import Seller
@@ -129,7 +129,7 @@ class Endpoint(APIView):
         if request.method == "GET":
             return handler(request, **self.kwargs)
         if request.method != "POST":
-            with transaction.atomic():
+            with one_transaction():
                 return handler(request, **self.kwargs)
         given = request.META.get("HTTP_IDEMPOTENCY_KEY")
         key = idempotency.key_of(given, is_required=self.needs_key)
@@ -150,7 +150,7 @@ class Endpoint(APIView):
             if claim:
                 claim.keep(response.status_code, response.content.decode())
             return response
-        with transaction.atomic():
+        with one_transaction():
             response = handler(self.request, **self.kwargs)
             if claim and not claim.keep(response.status_code, response.content.decode()):
                 raise ApiError(409, "request_in_progress", "Another request took this over.")

@@ -5,27 +5,31 @@ from typing import Any
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from django.conf import settings
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
 from django.utils.translation import pgettext
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
+from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.shop import STAFF, find_shop, password_of
 from billing.demo.sights import sights_of
 from billing.engine.money import to_major
 from billing.events import clock
+from billing.payments.orders import PATH, create_order
+from catalog.models import Plan
+from customers.models import Seller
 
 LANGUAGES = {"en": "English", "sv": "Svenska"}
+# By the code of their plans: paid at once, by the quantity, and after a trial.
+FOR_SALE = ("brygg-250", "kontor", "tidskrift")
 
 
 @require_safe
 def demo(request: HttpRequest) -> HttpResponse:
     """What there is to see, and with what to sign in; ``?language=sv`` or ``en``."""
-    seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
-    if seller is None:
-        raise Http404
+    seller = _shop()
     language = language_of(request)
     today = clock.today(seller.time_zone)
     with translation.override(language):
@@ -38,6 +42,8 @@ def demo(request: HttpRequest) -> HttpResponse:
             "figures": _written(figures, language),
             "sights": sights_of(seller, today),
             "staff": _staff(),
+            "for_sale": _for_sale(seller),
+            "guests": guests_of(seller, today),
         }
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language
@@ -49,6 +55,38 @@ def language_of(request: HttpRequest) -> str:
     asked = request.GET.get("language", "")
     language = asked if asked in LANGUAGES else translation.get_language() or "en"
     return language if language in LANGUAGES else "en"
+
+
+@require_POST
+def buy(request: HttpRequest) -> HttpResponse:
+    """A checkout of one of the shop's plans, as its web shop would make one; 404 for another."""
+    seller = _shop()
+    plan = next((one for one in _for_sale(seller) if one.code == request.POST.get("plan")), None)
+    if plan is None:
+        raise Http404
+    back = request.build_absolute_uri("/demo/")
+    _, token = create_order(
+        seller,
+        plan,
+        as_of=clock.today(seller.time_zone),
+        actor="demo",
+        language=translation.get_language() or "",
+        success_url=back,
+        cancel_url=back,
+    )
+    return HttpResponseRedirect(PATH.format(token=token))
+
+
+def _shop() -> Seller:
+    """The demo's shop, or 404 where there is none to be shown."""
+    seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
+    if seller is None:
+        raise Http404
+    return seller
+
+
+def _for_sale(seller: Seller) -> list[Plan]:
+    return list(Plan.objects.filter(seller=seller, code__in=FOR_SALE, is_active=True))
 
 
 def _lead(figures: Figures, language: str) -> dict[str, str]:

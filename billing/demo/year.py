@@ -42,9 +42,9 @@ PLAYED = "demo.day_played"
 GRINDER_VAT = [{"category": "S", "rate": "25", "inclusive": True}]
 SATURDAY = 5
 OPENS_AT, CLOSES_AT = time(8), time(18)
-NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
 # So many days before today subscribers, such as mail, hear of.
 DAYS_TOLD = 3
+NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
 
 logger = logging.getLogger(__name__)
 

@@ -17,16 +17,24 @@ type Renderer = Callable[[Sequence[str]], dict[str, dict[str, Any]]]
 renderers: dict[str, Renderer] = {}
 
 
-def body_of(event: Event, *, is_live: bool) -> str:
-    """The text that is sent of an event, written down if it has not been."""
-    written = EventBody.objects.filter(event=event).values_list("text", flat=True).first()
-    if written is not None:
-        return written
-    (payload,) = payloads_of([event], is_live=is_live)
-    text = json.dumps(payload, ensure_ascii=False, default=str)
+def bodies_of(events: Sequence[Event], *, is_live: bool) -> dict[int, str]:
+    """The texts that are sent of one seller's events, by key; written down if they were not."""
+    written = EventBody.objects.filter(event__in=events).values_list("event_id", "text")
+    texts = dict(written)
+    missing = [event for event in events if event.pk not in texts]
+    if not missing:
+        return texts
+    objects = objects_of(event.subject for event in missing)
+    payloads = [_payload(event, objects.get(event.subject), is_live) for event in missing]
+    EventBody.objects.bulk_create(
+        [
+            EventBody(event=event, text=json.dumps(payload, ensure_ascii=False, default=str))
+            for event, payload in zip(missing, payloads, strict=True)
+        ],
+        ignore_conflicts=True,
+    )
     # Of two who render at once, the one who is slower takes what the other wrote.
-    EventBody.objects.bulk_create([EventBody(event=event, text=text)], ignore_conflicts=True)
-    return EventBody.objects.values_list("text", flat=True).get(event=event)
+    return dict(written.all())
 
 
 def payloads_of(events: Sequence[Event], *, is_live: bool) -> list[dict[str, Any]]:

@@ -62,7 +62,8 @@ def bill_customer(
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """
-    customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    locked = Customer.objects.select_for_update(of=["self"]).select_related("seller")
+    customer = locked.get(pk=customer.pk)
     scope = Scope(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],

@@ -125,6 +125,32 @@ class Drafts:
     redemptions: list[CouponRedemption] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """What there may be beside subscriptions, asked at once: most customers have none of it."""
+
+    one_offs: bool
+    balances: bool
+    coupons: bool
+
+    @classmethod
+    def of(cls, customer_ids: str) -> "_Waiting":
+        with connection.cursor() as cursor:
+            cursor.execute(_WAITING, {"ids": customer_ids})
+            return cls(*cursor.fetchone())
+
+
+_WAITING = """
+    SELECT EXISTS (SELECT FROM invoicing_oneoffitem
+                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
+           EXISTS (SELECT FROM invoicing_customerbalance
+                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND balance_minor > 0),
+           EXISTS (SELECT FROM subscriptions_couponredemption
+                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND NOT is_spent
+                     AND removed_on IS NULL)
+"""
+
+
 def draft_documents(
     seller: Seller, buyers: Sequence[Buyer], as_of: date, scope: Scope | None = None
 ) -> Drafts:
@@ -132,6 +158,7 @@ def draft_documents(
     scope = scope or Scope()
     drafts = Drafts()
     ids = array_of([buyer.id for buyer in buyers])
+    waiting = _Waiting.of(ids)
     if scope.one_off_ids is None:
         drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
     contracts = drafts.contracts
@@ -153,7 +180,7 @@ def draft_documents(
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
-    for item in _due_one_offs(ids, as_of, scope):
+    for item in _due_one_offs(ids, as_of, scope) if waiting.one_offs else ():
         lines[item.customer_id].append(
             Line(
                 kind="one_off",
@@ -164,7 +191,7 @@ def draft_documents(
             )
         )
     if lines:
-        _Assembly(seller, drafts, as_of, lines).assemble(buyers)
+        _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
     return drafts
 
 
@@ -224,19 +251,28 @@ _COVERAGE = """
 class _Assembly:
     """Lines of customers become documents: taxed, discounted and paid from the balance."""
 
-    def __init__(self, seller: Seller, drafts: Drafts, as_of: date, lines: dict[int, list[Line]]):
+    def __init__(
+        self,
+        seller: Seller,
+        drafts: Drafts,
+        as_of: date,
+        lines: dict[int, list[Line]],
+        waiting: _Waiting,
+    ):
         self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
         self.rates: RateTable | None = None
         self.sellers: tax.Treatment | None = None
         self.corrected = self._taxes_of_corrected_lines()
         ids = array_of(lines)
-        self.balances = {
-            (balance.customer_id, balance.currency): balance.balance_minor
-            for balance in CustomerBalance.objects.filter(
-                customer_id__any_of=ids, balance_minor__gt=0
-            )
-        }
+        self.balances: dict[tuple[int, str], int] = {}
+        if waiting.balances:
+            found = CustomerBalance.objects.filter(customer_id__any_of=ids, balance_minor__gt=0)
+            self.balances = {
+                (balance.customer_id, balance.currency): balance.balance_minor for balance in found
+            }
         self.redemptions: dict[int, list[CouponRedemption]] = defaultdict(list)
+        if not waiting.coupons:
+            return
         live = CouponRedemption.objects.filter(
             customer_id__any_of=ids, is_spent=False, removed_on=None, starts_on__lte=as_of
         ).select_related("coupon")

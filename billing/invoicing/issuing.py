@@ -84,17 +84,27 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
     """A block of numbers; the series stays locked until the transaction ends."""
     if not count:
         return []
-    NumberSeries.objects.get_or_create(
-        seller=seller, kind=kind, defaults={"prefix": PREFIXES[Invoice.Kind(kind)]}
-    )
+    block = _take_block(seller, kind, count)
+    if block is None:
+        NumberSeries.objects.get_or_create(
+            seller=seller, kind=kind, defaults={"prefix": PREFIXES[Invoice.Kind(kind)]}
+        )
+        block = _take_block(seller, kind, count)
+    assert block is not None
+    first, prefix = block
+    return [(number, f"{prefix}{number}") for number in range(first, first + count)]
+
+
+def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
+    """The first number of a block and the series' prefix; None where there is no series yet."""
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE invoicing_numberseries SET next_number = next_number + %s"
             " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
             [count, seller.pk, kind, count],
         )
-        first, prefix = cursor.fetchone()
-    return [(number, f"{prefix}{number}") for number in range(first, first + count)]
+        found: tuple[int, str] | None = cursor.fetchone()
+    return found
 
 
 def current_letterhead(seller: Seller) -> Letterhead:

@@ -17,7 +17,7 @@ from django.core.mail.backends.base import BaseEmailBackend
 
 from billing.events import clock
 
-NAME = re.compile(r"[0-9]{14}-[0-9a-f]{12}")
+NAME = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
 # So many headers are read for a search; the mailbox is for a demo.
 LOOKED_AT_MAX = 2000
 
@@ -33,7 +33,7 @@ class EmailBackend(BaseEmailBackend):
         self.folder.mkdir(parents=True, exist_ok=True)
         for message in email_messages:
             # Names sort by when they came.
-            name = f"{clock.now():%Y%m%d%H%M%S}-{secrets.token_hex(6)}"
+            name = f"{clock.now():%Y%m%d%H%M%S%f}-{secrets.token_hex(4)}"
             unfinished = self.folder / f"{name}.{os.getpid()}"
             unfinished.write_bytes(message.message(policy=email.policy.SMTP).as_bytes())
             unfinished.rename(self.folder / f"{name}.eml")

@@ -12,6 +12,7 @@ from billing.invoicing.models import Invoice
 from billing.payments.checkout import tell_of_method
 from billing.payments.models import PaymentMethod
 from billing.subscriptions.models import Subscription
+from customers.actions import change_details
 from customers.models import Customer
 
 
@@ -74,17 +75,9 @@ def charge_from_now_on(customer: Customer, *, as_of: date, actor: str) -> Custom
             f"{customer} has no payment method that we may charge. Ask for a card first.",
             code="no_payment_method",
         )
-    customer.collection = Customer.Collection.AUTOMATIC
-    customer.save(update_fields=["collection"])
-    record(
-        "customer.updated",
-        seller=customer.seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"changed": ["collection"]},
+    return change_details(
+        customer, as_of=as_of, actor=actor, collection=Customer.Collection.AUTOMATIC
     )
-    return customer
 
 
 def is_charged(customer: Customer) -> bool:

@@ -14,10 +14,9 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ValidationError
-from django.core.validators import URLValidator
 from django.db import transaction
 from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
@@ -36,6 +35,7 @@ from billing.subscriptions.actions import abandon, checked_quantities, complete,
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.offers import counted
 from catalog.models import Coupon, Plan, Price
+from customers.actions import add_customer, change_details
 from customers.calendar import now_of
 from customers.details import tidy_vat_number
 from customers.links import hash_of
@@ -45,6 +45,7 @@ PATH = "/pay/c/{token}/"
 LIVES = timedelta(hours=24)
 # What a customer can order of one thing by hand.
 QUANTITY_MAX = 9999
+URL_LENGTH_MAX = 2000
 NEVER_PAID = "The order was not paid."
 
 logger = logging.getLogger(__name__)
@@ -193,14 +194,17 @@ def is_over(order: Order, now: datetime) -> bool:
 
 def _check_url(seller: Seller, url: str) -> None:
     """A page of the shop that its customers are shown the way to: never a script or a file."""
-    schemes = ["https"] if seller.is_live else ["http", "https"]
+    schemes = {"https"} if seller.is_live else {"http", "https"}
     try:
-        URLValidator(schemes=schemes)(url)
-    except ValidationError as error:
+        parts = urlsplit(url)
+        is_page = parts.scheme in schemes and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        is_page = False
+    if not is_page or not url.isprintable() or " " in url or len(url) > URL_LENGTH_MAX:
         raise Refused(
             f"“{url[:80]}” is no address that customers can be sent to. Write it with https://.",
             code="invalid_url",
-        ) from error
+        )
 
 
 def _check_active(plan: Plan) -> None:
@@ -220,7 +224,7 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
     """
     with transaction.atomic():
         _check_choice(order, choice)
-        customer = _customer_for(order, details)
+        customer = _customer_for(order, details, as_of, actor)
         begin = partial(_start, order, customer, choice, as_of=as_of, actor=actor)
         seen = preview(begin, as_of=as_of, actor=actor)
         if not seen.upcoming:
@@ -300,7 +304,7 @@ def place(
     _check_choice(order, choice)
     if wrong := check_details(details):
         raise Refused("Something is missing or wrong.", code="details_wrong", fields=wrong)
-    customer = _customer_for(order, details)
+    customer = _customer_for(order, details, as_of, actor)
     subscription = _start(order, customer, choice, as_of=as_of, actor=actor, is_incomplete=True)
     invoice = _first_invoice(subscription, as_of, actor)
     owed_minor = invoice.outstanding_minor if invoice else 0
@@ -336,24 +340,29 @@ def place(
     return order
 
 
-def _customer_for(order: Order, details: Details) -> Customer:
+def _customer_for(order: Order, details: Details, as_of: date, actor: str) -> Customer:
     """The order's customer with these details, or a new one; the order's is locked first."""
-    if order.customer_id is not None:
-        known = Customer.objects.select_for_update(of=["self"]).select_related("seller")
-        customer = known.get(pk=order.customer_id)
-    else:
-        customer = Customer(seller=order.seller, collection=Customer.Collection.AUTOMATIC)
-    customer.name = (details.company or details.name).strip()
-    customer.email = details.email.strip()
-    customer.is_business = bool(details.company.strip())
+    is_business = bool(details.company.strip())
+    said: dict[str, Any] = {
+        "name": (details.company if is_business else details.name).strip(),
+        "email": details.email.strip(),
+        "is_business": is_business,
+        "country": details.country,
+        "language": details.language,
+        "vat_number": _vat_number(details),
+    }
     for name in ("address_line1", "address_line2", "postal_code", "city"):
-        setattr(customer, name, getattr(details, name).strip())
-    customer.country, customer.language = details.country, details.language
-    customer.vat_number = _vat_number(details)
-    if details.company:
-        customer.metadata = {**customer.metadata, "contact": details.name.strip()}
-    customer.save()
-    return customer
+        said[name] = getattr(details, name).strip()
+    known = order.customer
+    if is_business:
+        before = known.metadata if known else {}
+        said["metadata"] = {**before, "contact": details.name.strip()}
+    if known is not None:
+        changed = change_details(known, as_of=as_of, actor=actor, **said)
+        changed.seller = order.seller
+        return changed
+    charged = Customer.Collection.AUTOMATIC
+    return add_customer(order.seller, as_of=as_of, actor=actor, collection=charged, **said)
 
 
 def _start(
@@ -482,7 +491,8 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 def _complete(order: Order, as_of: date, actor: str) -> None:
     assert order.customer is not None and order.subscription is not None
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
-    Customer.objects.filter(pk=order.customer.pk).update(collection=Customer.Collection.AUTOMATIC)
+    charged = Customer.Collection.AUTOMATIC
+    change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
     complete(order.subscription, as_of=as_of, actor=actor)
     order.move("complete", closed_at=now_of(order.seller))
     _record(

@@ -5,7 +5,7 @@ Every function locks the customer first, the one lock around a customer's money,
 state does not allow raises :class:`Refused` with a stable code.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, Literal
@@ -33,6 +33,7 @@ from billing.subscriptions.models import (
     SubscriptionItem,
 )
 from catalog.models import Coupon, Plan, Price
+from customers.locks import lock_customer
 from customers.models import Customer
 
 When = Literal["now", "period_end"] | date
@@ -65,7 +66,7 @@ def start(
     the first day without service; ``cycles`` ends the term after so many whole periods. One that
     ``is_incomplete`` gives no access until :func:`complete`.
     """
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    lock_customer(customer.pk)
     if plan.seller_id != customer.seller_id:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
     prices = prices_of(plan, currency)
@@ -80,7 +81,7 @@ def start(
     if ends_on is not None and ends_on <= as_of:
         raise Refused(f"The end, {ends_on}, is not after the start.", code="end_before_start")
     subscription = Subscription.objects.create(
-        seller_id=customer.seller_id,
+        seller=customer.seller,
         customer=customer,
         external_id=external_id,
         plan=plan,
@@ -98,7 +99,7 @@ def start(
         metadata=dict(metadata or {}),
     )
     _add_cycle(subscription, as_of, grid)
-    _add_items(subscription, prices, overrides, as_of)
+    _add_items(subscription, prices, overrides, as_of, had=frozenset())
     for coupon in coupons:
         _redeem(customer, coupon, subscription, as_of, actor)
     _record("subscription.started", subscription, as_of, actor, plan=plan.code)
@@ -634,10 +635,19 @@ def _shift_again(subscription: Subscription, since: date, days: int) -> None:
 
 
 def _add_items(
-    subscription: Subscription, prices: Sequence[Price], overrides: Mapping[str, str], on: date
+    subscription: Subscription,
+    prices: Sequence[Price],
+    overrides: Mapping[str, str],
+    on: date,
+    *,
+    had: Set[int] | None = None,
 ) -> None:
-    """Items for a plan's prices; a price that is billed once is had once by a subscription."""
-    had = set(subscription.items.values_list("price_id", flat=True))
+    """Items for a plan's prices; a price that is billed once is had once by a subscription.
+
+    ``had`` are the prices that it has or had, where the caller knows them.
+    """
+    if had is None:
+        had = set(subscription.items.values_list("price_id", flat=True))
     items = []
     for price in prices:
         is_once = price.billing == Price.Billing.ONCE
@@ -656,9 +666,10 @@ def _add_items(
             )
         )
     SubscriptionItem.objects.bulk_create(items)
-    Price.objects.filter(pk__in=[item.price_id for item in items], is_used=False).update(
-        is_used=True
-    )
+    # None is ever unused again.
+    new = [item.price_id for item in items if not item.price.is_used]
+    if new:
+        Price.objects.filter(pk__in=new).update(is_used=True)
 
 
 def _ongoing(subscription: Subscription) -> Any:

@@ -7,6 +7,8 @@ not changed or paused to get around it, but it can be canceled.
 from collections.abc import Sequence
 from datetime import date
 
+from django.db.models import Prefetch, prefetch_related_objects
+
 from billing.engine.errors import Refused
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan, Price
@@ -50,15 +52,10 @@ def plans_for(subscription: Subscription) -> list[Plan]:
     plans = list(family.filter(family=plan.family).order_by("pk"))
     if plan not in plans:
         plans.insert(0, plan)
-    prices = Price.objects.filter(
-        plan__in=plans, currency=subscription.currency, is_active=True
-    ).order_by("position", "id")
-    by_plan: dict[int, list[Price]] = {}
-    for price in prices:
-        by_plan.setdefault(price.plan_id, []).append(price)
-    for each in plans:
-        each.offered = by_plan.get(each.pk, [])  # type: ignore[attr-defined]
-    return [each for each in plans if by_plan.get(each.pk) or each == plan]
+    offered = Price.objects.filter(currency=subscription.currency, is_active=True)
+    in_order = Prefetch("prices", offered.order_by("position", "id"), to_attr="offered")
+    prefetch_related_objects(plans, in_order)
+    return [each for each in plans if each.offered or each == plan]  # type: ignore[attr-defined]
 
 
 def counted(prices: Sequence[Price]) -> list[Price]:

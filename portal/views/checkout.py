@@ -27,6 +27,7 @@ from portal.terms import (
     VERSION,
     Terms,
     card_of,
+    digest_of,
     failure_in_words,
     price_in_words,
     terms_of,
@@ -57,14 +58,18 @@ def checkout(request: HttpRequest, token: str) -> HttpResponse:
     if is_over(order, now_of(order.seller)):
         return _show(request, order, "expired", {}, status=410)
     if order.status == Order.Status.PLACED:
-        return _pay(request, order, token)
+        return (
+            _leave(request, order, token)
+            if _is_again(request, order)
+            else _pay(request, order, token)
+        )
     return _order(request, order, token)
 
 
 def _show(
     request: HttpRequest, order: Order, page: str, context: dict[str, Any], status: int = 200
 ) -> HttpResponse:
-    return show(
+    answer = show(
         request,
         f"portal/pay/{page}.html",
         {"order": order, "plan": order.plan, **context},
@@ -73,6 +78,7 @@ def _show(
         usual=order.language,
         status=status,
     )
+    return answer if page == "sum" else in_place(request, answer)
 
 
 # Ordering
@@ -108,8 +114,7 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     if is_by_script(request) and not is_ordering:
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
-    answer = _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
-    return in_place(request, answer)
+    return _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
 
 
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
@@ -159,6 +164,12 @@ def _address_of(request: HttpRequest) -> str:
 
 
 # Paying
+
+
+def _is_again(request: HttpRequest, order: Order) -> bool:
+    """Whether the form that has placed the order was sent a second time, as by a double click."""
+    text = str(order.consent.get("text", ""))
+    return request.POST.get("act") == "order" and request.POST.get("seen") == digest_of(text)
 
 
 def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from billing.engine.errors import BillingError
-from customers.details import change_details, tidy_vat_number
+from customers.details import change_own_details, tidy_vat_number
 from customers.models import LANGUAGES, Customer
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
@@ -21,7 +21,7 @@ A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class DetailsForm(forms.Form):
-    """The fields of :func:`change_details`; the VAT number of companies alone."""
+    """The fields of :func:`change_own_details`; the VAT number of companies alone."""
 
     name = forms.CharField(
         label=pgettext_lazy("portal", "Name on the invoice"),
@@ -85,7 +85,7 @@ def details(request: HttpRequest, visit: Visit) -> HttpResponse:
     customer = visit.customer
     form = DetailsForm(customer, request.POST if request.method == "POST" else None)
     if form.is_valid():
-        change_details(customer, as_of=visit.as_of, actor=visit.actor, **form.cleaned_data)
+        change_own_details(customer, as_of=visit.as_of, actor=visit.actor, **form.cleaned_data)
         return _saved(request, form.cleaned_data["language"])
     context = {
         "form": form,

@@ -12,7 +12,7 @@ from portal.cards import cards_of
 from portal.next_payment import next_payment_of
 from portal.queries import Debt, balances_of, debts_of, subscriptions_of, usable_method
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, state_of_invoice, writer
+from portal.words import name_of_method, writer
 
 
 @require_safe
@@ -42,6 +42,8 @@ def _debt(debt: Debt, visit: Visit, method: PaymentMethod | None) -> dict[str, A
     is_ours = visit.customer.collection == Customer.Collection.AUTOMATIC
     if is_late:
         sentence = pgettext("portal", "Was to be paid by %(day)s.")
+    elif is_ours and method is not None and has_failed(first):
+        sentence = pgettext("portal", "It could not be taken from %(method)s.")
     elif is_ours and method is not None:
         sentence = pgettext("portal", "Is taken from %(method)s. You need not do anything.")
     else:
@@ -52,12 +54,12 @@ def _debt(debt: Debt, visit: Visit, method: PaymentMethod | None) -> dict[str, A
     return {
         "amount": write.money(debt.owed_minor),
         "sentence": sentence % said,
-        "is_late": is_late,
+        "is_late": is_late or has_failed(first),
         "first": first,
-        "state": state_of_invoice(first, visit.as_of, is_in_flight=_is_in_flight(first)),
         "count": len(debt.invoices),
     }
 
 
-def _is_in_flight(invoice: Any) -> bool:
-    return bool(invoice.is_in_flight)
+def has_failed(invoice: Any) -> bool:
+    """As :func:`portal.queries.documents_of` has annotated it."""
+    return bool(invoice.has_failed)

@@ -16,6 +16,7 @@ from billing.invoicing.documents import document_in_words, left_minor
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
+from billing.invoicing.writing import NO_BREAK
 from billing.payments.models import Payment
 from billing.payments.receipts import render_receipt
 from portal.next_payment import whys_of
@@ -23,7 +24,7 @@ from portal.paying import can_pay, way_to_pay
 from portal.queries import documents_of, matching
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, state_of_invoice, writer
+from portal.words import State, name_of_method, state_of_invoice, writer
 
 PER_PAGE = 25
 SEARCH_LENGTH_MAX = 60
@@ -58,6 +59,14 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     words = document_in_words(found, translation.get_language() or "en")
     for line in words["lines"]:
         line["whys"] = whys_of(line["explained"])
+    # A narrow screen breaks an IBAN between its groups, and nothing else.
+    words["payment"]["rows"] = [
+        [
+            (key, label, value.replace(NO_BREAK, " ") if key == "iban" else value)
+            for key, label, value in rows
+        ]
+        for rows in words["payment"].get("rows", ())
+    ]
     payments = list(
         Payment.objects.filter(
             customer=visit.customer,
@@ -74,8 +83,9 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "invoice": found,
         "words": words,
         "figure": _figure(found),
-        "state": state_of_invoice(found, visit.as_of, is_in_flight=_is_in_flight(found)),
+        "state": _state(found, visit),
         "can_pay": can_pay(found),
+        "has_failed": bool(found.outstanding_minor) and _has_failed(found),
         "payments": [
             {
                 "public_id": payment.public_id,
@@ -148,12 +158,22 @@ def _row(invoice: Invoice, visit: Visit) -> dict[str, Any]:
         "day": write.day(invoice.issued_on),
         "due": write.day(invoice.due_on),
         "amount": write.money(sign * invoice.total_minor),
-        "state": state_of_invoice(invoice, visit.as_of, is_in_flight=_is_in_flight(invoice)),
+        "state": _state(invoice, visit),
     }
 
 
-def _is_in_flight(invoice: Any) -> bool:
-    return bool(invoice.is_in_flight)
+def _state(invoice: Any, visit: Visit) -> State:
+    """As annotated by :func:`portal.queries.documents_of`."""
+    return state_of_invoice(
+        invoice,
+        visit.as_of,
+        is_in_flight=invoice.is_in_flight,
+        has_failed=invoice.has_failed,
+    )
+
+
+def _has_failed(invoice: Any) -> bool:
+    return bool(invoice.has_failed and not invoice.is_in_flight)
 
 
 def _pdf(

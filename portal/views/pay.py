@@ -11,7 +11,6 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.models import Event
 from billing.events.recorder import record
 from billing.invoicing.documents import document_in_words
@@ -22,7 +21,7 @@ from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import CheckoutSession, Payment
 from customers.calendar import now_of, today_of
-from customers.links import Purpose, hash_of, read_link
+from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
@@ -68,7 +67,7 @@ class Opened:
 
 def _open(request: HttpRequest, token: str, purpose: str) -> Opened | HttpResponse:
     """A link, or the page that says why it opens nothing and how to get another."""
-    now = _now(token)
+    now = time_of(token)
     try:
         link = read_link(token, purpose, now=now)
     except Refused as refused:
@@ -86,13 +85,6 @@ def _open(request: HttpRequest, token: str, purpose: str) -> Opened | HttpRespon
             status=410,
         )
     return Opened(link, token, now, today_of(link.customer.seller))
-
-
-def _now(token: str) -> datetime:
-    """This instant for the seller whose customer has a link; for nobody's, the clock's."""
-    found = AccessLink.objects.filter(token_hash=hash_of(token)).select_related("customer__seller")
-    link = found.first()
-    return now_of(link.customer.seller) if link else clock.now()
 
 
 # An invoice to pay
@@ -260,7 +252,7 @@ def square(request: HttpRequest, token: str) -> HttpResponse:
 def ask_again(request: HttpRequest, token: str, purpose: str) -> HttpResponse:
     """Ask for a new link in place of one that is too old; it is mailed to its customer."""
     try:
-        link = read_link(token, purpose, now=_now(token))
+        link = read_link(token, purpose, now=time_of(token))
     except Refused as refused:
         stale = refused.details.get("link")
         if not isinstance(stale, AccessLink):

@@ -11,7 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.staff import client_address
-from customers.links import Purpose, read_link, use_link
+from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
 from portal.pages import in_language_of, show
 from portal.sign_in import ask_for_link
@@ -62,7 +62,7 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
 
     Programs that read mail follow its links, so that following one uses nothing up.
     """
-    now = clock.now()
+    now = time_of(token)
     try:
         if request.method == "POST":
             link = use_link(token, *ENTERS, now=now)
@@ -86,7 +86,7 @@ def enter_subscription(request: HttpRequest, token: str) -> HttpResponse:
     In a browser where another customer is signed in, it is asked first.
     """
     try:
-        link = use_link(token, Purpose.SUBSCRIPTION, now=clock.now())
+        link = use_link(token, Purpose.SUBSCRIPTION, now=time_of(token))
     except Refused as refusal:
         return _explain(request, refusal, token)
     visit = visit_of(request)
@@ -104,7 +104,7 @@ def enter_subscription(request: HttpRequest, token: str) -> HttpResponse:
 def ask_again(request: HttpRequest, token: str) -> HttpResponse:
     """Mail a new link to whom an old one was made for."""
     try:
-        link = read_link(token, *ENTERS, Purpose.SUBSCRIPTION, now=clock.now())
+        link = read_link(token, *ENTERS, Purpose.SUBSCRIPTION, now=time_of(token))
     except Refused as refusal:
         found = refusal.details.get("link")
         if not isinstance(found, AccessLink):

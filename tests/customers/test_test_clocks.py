@@ -18,6 +18,7 @@ from billing.invoicing.models import Coverage, Invoice
 from billing.jobs.models import JobRun
 from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
+from billing.mail.models import Message
 from billing.tick import tick
 from billing.verification import broken_invariants
 from customers import test_clocks
@@ -161,6 +162,22 @@ def test_debts_are_late_and_reminded_of_on_the_days_of_the_policy() -> None:
     assert [action.done_on for action in done] == [
         due_on + timedelta(days=step.days) for step in steps[: len(done)]
     ]
+
+
+def test_what_is_told_ahead_is_written_on_its_day_and_sent_in_the_worlds_time() -> None:
+    seller = seller_with()
+    ends_on = date(2026, 4, 20)
+    SubscriptionFactory(
+        customer=CustomerFactory(seller=seller),
+        plan=seller.plans.get(),
+        status="trialing",
+        paid_from=ends_on,
+    )
+    made = advance(clock_of(seller), datetime(2026, 4, 16, 8, tzinfo=UTC), actor="test")
+    assert not Message.objects.exists()
+    advance(made, datetime(2026, 4, 18, 8, tzinfo=UTC), actor="test")
+    message = Message.objects.get()
+    assert (message.kind, message.next_attempt_at) == ("trial_ending", NOON)
 
 
 def test_only_that_seller_is_played_and_the_tick_passes_it_over() -> None:

@@ -1,6 +1,7 @@
 """The page that shows visitors around, and what the roles on it may do."""
 
 from datetime import date
+from html import unescape
 from typing import Any
 
 import pytest
@@ -121,3 +122,36 @@ def test_roles_see_everything_and_do_their_own(
     )
     assert may is None or f"/{may}" in pages
     assert f"/{may_not}" not in pages
+
+
+def test_a_visitor_comes_to_the_checkout_of_what_is_for_sale(shop: Seller, client: Client) -> None:
+    for plan in client.get("/demo/").context["for_sale"]:
+        answer = client.post("/demo/buy/", {"plan": plan.code})
+        assert answer.status_code == 302
+        checkout = client.get(answer.headers["Location"])
+        assert checkout.status_code == 200
+        assert plan.name in checkout.content.decode()
+    assert client.post("/demo/buy/", {"plan": "bokklubb"}).status_code == 404
+    assert client.get("/demo/buy/").status_code == 405
+
+
+def test_nothing_is_sold_outside_the_demo(shop: Seller, client: Client, settings: Any) -> None:
+    settings.IN_DEMO = False
+    assert client.post("/demo/buy/", {"plan": "kontor"}).status_code == 404
+
+
+def test_the_portal_opens_as_a_customer_in_the_demo_alone(
+    shop: Seller, client: Client, settings: Any
+) -> None:
+    guests = client.get("/demo/").context["guests"]
+    assert len({guest.customer.pk for guest in guests}) == len(guests) >= 2
+    for guest in guests:
+        url = f"/demo/customers/{guest.customer.public_id}/"
+        assert client.get(url).status_code == 405
+        door = client.post(url).headers["Location"]
+        assert door.startswith("/portal/enter/")
+        assert client.post(door).status_code == 302
+        assert guest.customer.name in unescape(client.get("/portal/home/").content.decode())
+    assert client.post("/demo/customers/cus_nobody/").status_code == 404
+    settings.IN_DEMO = False
+    assert client.post(url).status_code == 404

@@ -30,7 +30,7 @@ def copied() -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
-@pytest.mark.parametrize("word", HOSTILE)
+@pytest.mark.parametrize("word", HOSTILE, ids=[*map(str, range(len(HOSTILE)))])
 def test_any_text_comes_back_as_it_was(word: str) -> None:
     rows = [PLAIN, (word, Decimal(1), date(2026, 3, 2), False), PLAIN]
     copy_rows("copied", "word, amount, day, is_on", rows)

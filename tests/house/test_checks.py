@@ -131,3 +131,13 @@ def test_production_sends_no_webhooks_inside() -> None:
         assert checks.production_sends_no_webhooks_inside() == []
     with override_settings(WEBHOOK_ALLOWED_HOSTS=inside):
         assert checks.production_sends_no_webhooks_inside() == []
+
+
+def test_production_says_where_its_mail_goes() -> None:
+    with override_settings(EMAIL_URL="", DEFAULT_FROM_EMAIL="billing@localhost", OUTBOUND=False):
+        found = checks.production_mails_its_customers()
+    assert [message.id for message in found] == ["kvitt.E014", "kvitt.E015", "kvitt.W004"]
+    with override_settings(
+        EMAIL_URL="smtp://mail.example.com:25", DEFAULT_FROM_EMAIL="a@example.com", OUTBOUND=True
+    ):
+        assert checks.production_mails_its_customers() == []

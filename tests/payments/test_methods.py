@@ -136,4 +136,4 @@ def test_who_pays_by_invoice_can_have_their_card_charged(customer: Customer) -> 
         methods.charge_from_now_on(customer, as_of=DAY, actor="test")
     customer.refresh_from_db()
     assert customer.collection == "automatic"
-    assert Event.objects.get(type="customer.updated").data == {"changed": ["collection"]}
+    assert Event.objects.get(type="customer.changed").data == {"changed": ["collection"]}

@@ -12,9 +12,11 @@ from django.test.utils import CaptureQueriesContext
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.mail.actions import post
+from billing.mail.models import Message
 from billing.payments.actions import record_payment
 from billing.subscriptions.models import Subscription
-from customers.details import CHANGEABLE, change_details, tidy_vat_number
+from customers.details import CHANGEABLE, change_own_details, tidy_vat_number
 from customers.models import Customer, Seller
 from portal.export import written
 from tests.factories import DAY, CustomerFactory, InvoiceFactory
@@ -39,12 +41,12 @@ def test_details_are_kept_and_told_of_without_what_they_were(
     assert answer.headers["Location"] == "/portal/details/"
     customer.refresh_from_db()
     assert {name: getattr(customer, name) for name in DETAILS} == DETAILS
-    event = Event.objects.get(type="customer.updated")
+    event = Event.objects.get(type="customer.changed")
     assert event.data == {"changed": ["address_line1", "city", "language", "name", "postal_code"]}
     # The page speaks the new language at once.
     assert "Sparat." in text_of(visitor.get("/portal/details/"))
     visitor.post("/portal/details/", DETAILS)
-    assert Event.objects.filter(type="customer.updated").count() == 1
+    assert Event.objects.filter(type="customer.changed").count() == 1
 
 
 def test_what_is_not_the_customers_to_change_stays_as_it_is(
@@ -119,7 +121,7 @@ def test_a_vat_number_with_wrong_digits_is_refused(number: str) -> None:
 
 def test_a_customer_without_a_name_is_refused(customer: Customer) -> None:
     with pytest.raises(Refused) as refusal:
-        change_details(customer, as_of=DAY, actor="test", name="  ")
+        change_own_details(customer, as_of=DAY, actor="test", name="  ")
     assert refusal.value.code == "name_missing"
 
 
@@ -140,6 +142,7 @@ def test_everything_about_a_customer_is_in_the_export(
     invoice = customer.documents.earliest("pk")
     record_payment(invoice, as_of=DAY, actor="test", reference="bank-reference-1")
     card_of(customer, gateway_customer="at-gateway-1")
+    post(Message.Kind.RECEIPT, object="pay_1", customer=customer, facts={})
     content = exported(visitor)
     assert content["customer"]["name"] == customer.name
     assert content["customer"]["seller"]["public_id"] == customer.seller.public_id
@@ -156,6 +159,8 @@ def test_everything_about_a_customer_is_in_the_export(
     ]
     assert content["payment_methods"][0]["last4"] == "4242"
     assert "subscription.started" in [event["type"] for event in content["events"]]
+    (mail,) = content["mail"]
+    assert (mail["kind"], mail["recipient"]) == ("receipt", customer.email)
     said = json.dumps(content)
     for secret in ("at-gateway-1", f"{customer.public_id}-4242", "bank-reference-1"):
         assert secret not in said

@@ -19,6 +19,7 @@ from portal.queries import documents_of, matching
 from portal.views.invoices import PER_PAGE
 from tests.factories import DAY, InvoiceFactory, PaymentFactory
 from tests.portal.doors import sign_in, text_of
+from tests.portal.test_pages import card_of
 
 pytestmark = pytest.mark.django_db
 
@@ -218,3 +219,18 @@ def test_tiers_explain_themselves(visitor: Client, customer: Customer) -> None:
     )
     said = text_of(visitor.get(f"/portal/invoices/{invoice.public_id}/"))
     assert "100 × 0.10 + 40 × 0.05" in said
+
+
+def test_what_the_bank_refused_is_not_said_to_be_taken_by_itself(
+    visitor: Client, customer: Customer, subscription: Subscription
+) -> None:
+    Customer.objects.update(collection="automatic")
+    card_of(customer)
+    invoice = customer.documents.earliest("pk")
+    PaymentFactory(customer=customer, failed=True, invoice=invoice)
+    said = text_of(visitor.get("/portal/home/"))
+    assert "It could not be taken from Visa ···· 4242." in said
+    assert "You need not do anything." not in said
+    said = text_of(visitor.get(f"/portal/invoices/{invoice.public_id}/"))
+    assert "Payment failed" in said
+    assert "The bank refused the last attempt to take it." in said

@@ -5,20 +5,23 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
+from django.core import mail as django_mail
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from billing.events.models import Event
+from billing.events.recorder import deliver_due, fan_out
+from billing.mail.models import Message
+from billing.mail.outbox import send_due
 from customers.models import AccessLink, Customer
 from portal.models import Attempt
-from portal.sign_in import ADDRESS_TIMES, NETWORK_TIMES
+from portal.sign_in import ADDRESS_TIMES, NETWORK_TIMES, REQUESTED, mail_link
 from portal.visits import COOKIE, LASTS
 from tests.factories import CustomerFactory, SellerFactory
 from tests.portal.doors import Purpose, plan_of, sign_in, started, text_of, token_for
 
 pytestmark = pytest.mark.django_db
-REQUESTED = "portal.sign_in_requested"
 
 
 def asked() -> list[str]:
@@ -339,3 +342,25 @@ def test_no_page_of_the_portal_is_kept_by_anybody(visitor: Client) -> None:
         answer = visitor.get(f"/portal/{path}")
         if answer.status_code == 200:
             assert "no-store" in answer.headers["Cache-Control"], path
+
+
+# The mail
+
+
+def test_the_link_that_is_mailed_signs_in(client: Client, customer: Customer) -> None:
+    client.post("/portal/", {"email": customer.email})
+    fan_out()
+    deliver_due()
+    mail_link(Event.objects.get(type=REQUESTED))  # A second time changes nothing.
+    assert Message.objects.filter(kind="sign_in").count() == 1
+    send_due()
+    (mail,) = django_mail.outbox
+    link = re.search(r"/portal/enter/[\w-]+/", str(mail.body))
+    assert link
+    assert client.post(link[0]).status_code == 302
+    assert customer.name in text_of(client.get("/portal/home/"))
+    # Nothing that is kept has the link.
+    kept = Message.objects.get(kind="sign_in")
+    token = link[0].split("/")[3]
+    assert token not in f"{kept.text}{kept.html}{kept.facts}"
+    assert not Event.objects.filter(data__icontains=token).exists()

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import django_filters
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema
@@ -11,7 +10,7 @@ from rest_framework.request import Request
 
 from billing.api.errors import ApiError
 from billing.api.fields import Currency, CustomerKey, Minor, PublicId, Text, Writing
-from billing.api.filtering import CustomerFilter, Filters
+from billing.api.filtering import CustomerFilter, Filters, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, find_customer, for_seller
@@ -44,7 +43,7 @@ class OneOffItemWriting(Writing):
 
 class OneOffItemFilters(Filters):
     customer = CustomerFilter()
-    is_billed = django_filters.BooleanFilter(
+    is_billed = YesNoFilter(
         field_name="line", lookup_expr="isnull", exclude=True, label="On a document already."
     )
 

@@ -8,7 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.fields import Exact
-from billing.api.filtering import Filters
+from billing.api.filtering import Filters, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
@@ -90,7 +90,7 @@ class PlanReading(Reading):
 
 class PlanFilters(Filters):
     code = django_filters.CharFilter()
-    is_active = django_filters.BooleanFilter()
+    is_active = YesNoFilter()
 
     class Meta:
         model = Plan
@@ -100,7 +100,7 @@ class PlanFilters(Filters):
 class PriceFilters(Filters):
     plan = django_filters.CharFilter(field_name="plan__public_id", label="A plan's id.")
     currency = django_filters.CharFilter()
-    is_active = django_filters.BooleanFilter()
+    is_active = YesNoFilter()
 
     class Meta:
         model = Price

@@ -1,13 +1,13 @@
 """Subscriptions: started, foreseen, changed, paused, canceled, and billed for it at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
 
 import django_filters
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet, prefetch_related_objects
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -216,8 +216,8 @@ class SubscriptionFilters(Filters):
 
 def find_plan(seller: Seller, key: str) -> Plan:
     """A plan by its id or its code."""
-    rows = for_seller(Plan, seller)
-    plan = rows.filter(public_id=key).first() or rows.filter(code=key).first()
+    found = for_seller(Plan, seller).filter(Q(public_id=key) | Q(code=key))
+    plan = min(found, key=lambda plan: plan.public_id != key, default=None)
     if plan is None:
         raise not_found("plan")
     plan.seller = seller
@@ -231,7 +231,7 @@ def find_coupon(seller: Seller, code: str) -> Coupon:
     return coupon
 
 
-type Change = Callable[..., Subscription]
+type Change = partial[Subscription]
 
 
 def start_of(seller: Seller, asked: Mapping[str, Any], as_of: date, actor: str) -> Change:
@@ -245,11 +245,22 @@ def start_of(seller: Seller, asked: Mapping[str, Any], as_of: date, actor: str) 
     )
 
 
+def _remember(subscription: Subscription, known: Any) -> None:
+    """Keep what the change was asked with, so that it is not read again to be shown."""
+    if isinstance(known, Subscription):
+        _remember(subscription, known.customer)
+        _remember(subscription, known.plan)
+    elif isinstance(known, Customer) and known.pk == subscription.customer_id:
+        subscription.customer = known
+    elif isinstance(known, Plan) and known.pk == subscription.plan_id:
+        subscription.plan = known
+
+
 class Of(Endpoint):
     """What is done with one subscription."""
 
     def found(self, subscription: str) -> Subscription:
-        rows = for_seller(Subscription, self.seller).select_related("customer")
+        rows = for_seller(Subscription, self.seller).select_related("customer", "plan")
         found = find(rows, subscription)
         found.seller = found.customer.seller = self.seller
         return found
@@ -257,8 +268,10 @@ class Of(Endpoint):
     def billed(self, change: Change, status: int = 200) -> HttpResponse:
         """Make a change, bill what it makes due, and tell both."""
         done = bill_after(change, as_of=self.today, actor=self.actor)
-        rows = SubscriptionReading.loaded(for_seller(Subscription, self.seller))
-        after = rows.get(pk=done.subscription.pk)
+        after = done.subscription
+        for known in (*change.args, *change.keywords.values()):
+            _remember(after, known)
+        prefetch_related_objects([after], *SubscriptionReading.prefetches)
         for document in done.documents:
             document.customer = after.customer
             if document.subscription_id == after.pk:

@@ -66,7 +66,7 @@ def _taken(
         following = f"{following} {what_comes(occasion, case)}"
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
-        (pgettext("mail", "Due date"), occasion.day(document.due_on)),
+        (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
         (
             pgettext("mail", "To pay"),
             occasion.money(document.outstanding_minor, document.currency),

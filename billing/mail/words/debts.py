@@ -27,10 +27,12 @@ def reminder(occasion: Occasion) -> Letter:
         "due": occasion.day(document.due_on),
         "level": str(level),
     }
+    # A charge that failed may be reminded of before the due date, which would only confuse.
+    due = ((pgettext("mail", "Due date"), named["due"]),) if not occasion.is_charged else ()
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
-        (pgettext("mail", "Due date"), named["due"]),
+        *due,
         (
             pgettext("mail", "To pay"),
             occasion.money(document.outstanding_minor, document.currency),

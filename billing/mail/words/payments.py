@@ -34,7 +34,7 @@ def receipt(occasion: Occasion) -> Letter:
         "amount": occasion.sum(payment.amount_minor, payment.currency),
         "seller": occasion.seller.name,
     }
-    means = payment.payment_method
+    means, word = payment.payment_method, pgettext("mail", "receipt")
     over_minor = payment.amount_minor - sum(each.amount_minor for each in paid)
     rows = [
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
@@ -55,10 +55,7 @@ def receipt(occasion: Occasion) -> Letter:
         next=_what_is_left(occasion, [each.invoice for each in paid], over_minor),
         details=tuple(rows),
         attachments=(
-            Attachment(
-                f"{pgettext('mail', 'receipt')}-{paid[0].invoice.number}.pdf",
-                lambda: render_receipt(payment),
-            ),
+            Attachment(f"{word}-{paid[0].invoice.number}.pdf", lambda: render_receipt(payment)),
         ),
     )
 

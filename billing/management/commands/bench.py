@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
 from billing.bench import measure_bases, measure_renewals
+from billing.bench_api import measure_api
 from billing.bench_dunning import measure_dunning
 from billing.bench_pages import measure_pages
 
@@ -16,8 +18,9 @@ DESCRIPTION = """
 renewals: measure how many renewals a second are billed, beside the most that the same PostgreSQL
 can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
 fast documents are printed, beside WeasyPrint as it comes. dunning: measure how fast overdue
-invoices are stepped, beside plain rows. Works in a database of its own, kvitt_bench, which it makes
-and drops; needs the right to create databases. Nothing of yours is read or written.
+invoices are stepped, beside plain rows. api: measure how fast the API answers, beside bare DRF
+views. Works in a database of its own, kvitt_bench, which it makes and drops; needs the right to
+create databases. Nothing of yours is read or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
@@ -46,7 +49,21 @@ share              steps_per_s of limit_per_s, the median of the turns
 steps_per_s        steps of all kinds by one process, and of each kind its own rate
 limit_per_s        three rows a step, written into plain tables by the database itself
 queries_per_batch  statements sent for a batch of 500, of the kind that takes the most
+
+Of api, requests a second of one worker, the median of the rounds; each beside a bare view of DRF
+over one model on the same server:
+one_share          one_per_s of bare_one_per_s: a customer
+list_share         list_per_s of bare_list_per_s: twenty customers
+start_share        start_per_s of bare_one_per_s: a subscription with its first invoice, tax, books
+start_share_of_create  the same of bare_create_per_s, which writes one row
 """
+# What measures, and how many it takes unless told.
+BENCHES: dict[str, tuple[Callable[..., Any], int]] = {
+    "bases": (measure_bases, 1_000),
+    "pdf": (measure_pages, 100),
+    "dunning": (measure_dunning, 10_000),
+    "api": (measure_api, 1_400),
+}
 
 
 class Command(BaseCommand):
@@ -62,14 +79,14 @@ class Command(BaseCommand):
         )
 
     def add_arguments(self, parser: argparse.ArgumentParser) -> None:
-        parser.add_argument(
-            "what", choices=["renewals", "bases", "pdf", "dunning"], help="What to measure."
-        )
+        parser.add_argument("what", choices=["renewals", *BENCHES], help="What to measure.")
         parser.add_argument(
             "-n",
             type=int,
             metavar="COUNT",
-            help="How many (default: 20000; for bases 1000, pdf 100, dunning 10000).",
+            help="How many are due, printed, stepped or asked for (default: 20000; for "
+            + ", ".join(f"{name} {usual}" for name, (_, usual) in BENCHES.items())
+            + ").",
         )
         parser.add_argument(
             "--workers", type=int, default=1, choices=[1, 2], help="Also two processes at once."
@@ -80,16 +97,13 @@ class Command(BaseCommand):
         """Print the figures; steps go to standard error."""
         count = options["n"]
         if count is None:
-            count = {"bases": 1_000, "pdf": 100, "dunning": 10_000}.get(options["what"], 20_000)
+            count = BENCHES[options["what"]][1] if options["what"] in BENCHES else 20_000
         if count < 1:
             raise CommandError("-n must be at least 1.")
         try:
-            if options["what"] == "bases":
-                figures = asdict(measure_bases(count, on_step=self.stderr.write))
-            elif options["what"] == "pdf":
-                figures = asdict(measure_pages(count, on_step=self.stderr.write))
-            elif options["what"] == "dunning":
-                figures = asdict(measure_dunning(count, on_step=self.stderr.write))
+            if options["what"] in BENCHES:
+                measure, _ = BENCHES[options["what"]]
+                figures = asdict(measure(count, on_step=self.stderr.write))
             else:
                 figures = asdict(
                     measure_renewals(count, workers=options["workers"], on_step=self.stderr.write)

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0002_access_links"),
+        ("customers", "0003_test_clocks"),
     ]
 
     operations = [

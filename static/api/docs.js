@@ -1,0 +1,13 @@
+// Shows the document in Swagger UI, with nothing asked of any other site.
+const place = document.getElementById("docs");
+window.SwaggerUIBundle({
+  url: place.dataset.document,
+  domNode: place,
+  deepLinking: true,
+  displayOperationId: false,
+  defaultModelsExpandDepth: -1,
+  docExpansion: "none",
+  tryItOutEnabled: false,
+  persistAuthorization: false,
+  validatorUrl: null,
+});

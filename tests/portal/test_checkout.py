@@ -1,0 +1,640 @@
+"""The pages of a link: a checkout, an invoice to pay, another card; with a real sandbox behind."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+import time_machine
+from django.test import Client
+
+from billing.engine.errors import Refused
+from billing.events.models import Event
+from billing.invoicing.actions import void
+from billing.invoicing.batch import bill_due
+from billing.invoicing.models import Invoice
+from billing.payments.actions import record_payment
+from billing.payments.checkout import keep_method
+from billing.payments.collection import collect_due
+from billing.payments.models import CheckoutSession, Order, Payment
+from billing.payments.orders import create_order, expire_orders
+from billing.subscriptions.models import Subscription
+from billing.verification import broken_invariants
+from catalog.models import Plan
+from customers.links import Purpose, make_link
+from customers.models import Customer, Seller
+from dunning.cases import step_due
+from dunning.models import DunningCase
+from tests.factories import (
+    DAY,
+    CouponFactory,
+    CustomerFactory,
+    InvoiceFactory,
+    PlanFactory,
+    PriceFactory,
+    SellerFactory,
+    SubscriptionFactory,
+    make_accounts,
+)
+from tests.sandbox.process import RunningSandbox, running_sandbox
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+DECLINED = "4000000000000002"
+SHOP = "https://rosteriet.example/tack"
+ASA = {
+    "email": "asa@example.com",
+    "name": "Åsa Öberg",
+    "address_line1": "Kungsportsavenyen 10",
+    "postal_code": "411 36",
+    "city": "Göteborg",
+    "country": "SE",
+}
+
+
+@pytest.fixture(scope="module")
+def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def clock() -> Iterator[Any]:
+    with time_machine.travel(NOON, tick=False) as coordinates:
+        yield coordinates
+
+
+@pytest.fixture(autouse=True)
+def connected(sandbox: RunningSandbox, settings: Any) -> None:
+    settings.SANDBOX_URL, settings.SANDBOX_KEY = sandbox.url, sandbox.key
+    settings.SANDBOX_HOOK_SECRET = sandbox.hook_secret
+    settings.PUBLIC_URL = "http://testserver"
+    for kind in ("down", "slow", "lost", "lie"):
+        sandbox.fault(kind, times=0)
+
+
+@pytest.fixture
+def seller() -> Seller:
+    seller: Seller = SellerFactory(name="Rosteriet", tax=[{"category": "S", "rate": "25"}])
+    make_accounts(seller)
+    return seller
+
+
+@pytest.fixture
+def plan(seller: Seller) -> Plan:
+    plan: Plan = PlanFactory(seller=seller, name="Kontorskaffe")
+    PriceFactory(plan=plan, code="seats", name="Koppar", model="per_unit")
+    return plan
+
+
+@pytest.fixture
+def address(plan: Plan) -> str:
+    """Of an order's page, in Swedish."""
+    _, token = create_order(
+        plan.seller, plan, as_of=DAY, actor="test", success_url=SHOP, cancel_url=SHOP + "?nej"
+    )
+    return f"/pay/c/{token}/"
+
+
+@pytest.fixture
+def visitor() -> Client:
+    """One that must send the token of each form, as visitors do."""
+    return Client(enforce_csrf_checks=True)
+
+
+def text(answer: Any) -> str:
+    page = answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def hidden(page: str, name: str) -> str:
+    found = re.search(rf'name="{name}"\s+value="([^"]*)"', page)
+    return found[1] if found else ""
+
+
+def send(visitor: Client, address: str, asked: dict[str, Any], at: str = "", **more: Any) -> Any:
+    """Send the form of a page as it was shown."""
+    page = visitor.get(address).content.decode()
+    tokens = {"csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken")}
+    return visitor.post(at or address, {**tokens, **asked}, **more)
+
+
+def order(visitor: Client, address: str, **asked: Any) -> Any:
+    """Order as a person does who has looked at the sum for what they ask."""
+    wished = {**ASA, "quantity-0": "1", "coupon": "", **asked}
+    seen = hidden(send(visitor, address, {**wished, "act": "show"}).content.decode(), "seen")
+    return send(visitor, address, {**wished, "seen": seen, "consent": "on", "act": "order"})
+
+
+def gateway_page(answer: Any) -> str:
+    found = re.search(r'content="0;url=([^"]+)"', answer.content.decode())
+    assert found, text(answer)
+    return found[1]
+
+
+def come_back(visitor: Client, answer: Any) -> Any:
+    """Follow where the gateway sends its customer: to the address that it was given."""
+    path = answer.headers["Location"].removeprefix("http://testserver")
+    return visitor.get(path, follow=True)
+
+
+# What is seen
+
+
+def test_the_page_says_what_it_costs_and_bears_the_words_of_the_law(
+    visitor: Client, address: str
+) -> None:
+    page = text(visitor.get(address))
+    assert "Kontorskaffe" in page
+    assert "125,00 kr varje månad" in page
+    assert "100,00 kr styck, exklusive moms" in page
+    assert "varav moms 25 %, 25,00 kr" in page
+    assert "förnyas av sig självt varje månad" in page
+    assert "1 april 2026" in page
+    assert "Säg upp när du vill" in page
+    assert "Beställ med betalningsskyldighet" in page
+    visitor.cookies["django_language"] = "en"
+    assert "Order with obligation to pay" in text(visitor.get(address))
+
+
+def test_to_look_changes_nothing(visitor: Client, address: str) -> None:
+    visitor.get(address)
+    send(visitor, address, {**ASA, "quantity-0": "3", "act": "show"})
+    for model in (Customer, Subscription, Invoice, Payment):
+        assert not model._base_manager.exists()
+    assert list(Event.objects.values_list("type", flat=True)) == ["checkout.created"]
+
+
+def test_the_page_is_found_kept_and_told_by_nobody(visitor: Client, address: str) -> None:
+    answer = visitor.get(address)
+    assert "noindex" in answer.headers["X-Robots-Tag"]
+    assert answer.headers["Referrer-Policy"] == "same-origin"
+    assert "no-store" in answer.headers["Cache-Control"]
+    assert "default-src 'self'" in answer.headers["Content-Security-Policy"]
+    page = answer.content.decode()
+    assert not re.search(r"<style|\sstyle=|<script(?![^>]*\ssrc=)|\son[a-z]+=", page)
+
+
+def test_another_quantity_is_reckoned_anew_by_itself(visitor: Client, address: str) -> None:
+    answer = send(
+        visitor, address, {"quantity-0": "3", "country": "SE"}, headers={"HX-Request": "true"}
+    )
+    page = answer.content.decode()
+    assert "375,00 kr" in text(answer)
+    assert 'id="figure" hx-swap-oob="true"' in page
+    assert "<html" not in page
+
+
+def test_a_code_that_is_wrong_is_told_beside_its_field(
+    visitor: Client, address: str, plan: Plan
+) -> None:
+    CouponFactory(seller=plan.seller, code="ANNAN", plans=["another"])
+    for code, said in (("NOPE", "känner vi inte till"), ("annan", "gäller något annat")):
+        answer = send(visitor, address, {"quantity-0": "1", "coupon": code, "act": "show"})
+        assert said in text(answer)
+        assert "125,00 kr" in text(answer)
+
+
+def test_a_code_that_is_right_is_taken_off(visitor: Client, address: str, plan: Plan) -> None:
+    CouponFactory(seller=plan.seller, code="WELCOME", name="Välkommen")
+    answer = send(visitor, address, {"quantity-0": "1", "coupon": "welcome", "act": "show"})
+    assert "100,00 kr i dag, sedan 125,00 kr varje månad" in text(answer)
+
+
+def test_what_cannot_be_billed_is_not_sold(visitor: Client, seller: Seller) -> None:
+    Seller.objects.filter(pk=seller.pk).update(tax=None)
+    seller.refresh_from_db()
+    plan = PlanFactory(seller=seller, trial_days=14)
+    PriceFactory(plan=plan)
+    _, token = create_order(seller, plan, as_of=DAY, actor="test")
+    answer = visitor.get(f"/pay/c/{token}/")
+    assert answer.status_code == 409
+    assert "går inte att beställa just nu" in text(answer)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "javascript:alert(1)",
+        "file:///etc/passwd",
+        "//evil.example",
+        "https://shop.example@evil.example",
+        "https://shop.example/\n",
+        "https:///path",
+    ],
+)
+def test_the_way_back_is_the_shops_own_web_page(plan: Plan, url: str) -> None:
+    for name in ("success_url", "cancel_url"):
+        with pytest.raises(Refused) as refused:
+            offer: dict[str, Any] = {name: url}
+            create_order(plan.seller, plan, as_of=DAY, actor="test", **offer)
+        assert refused.value.code == "invalid_url"
+
+
+def test_an_address_that_is_cut_off_opens_nothing(visitor: Client, address: str) -> None:
+    answer = visitor.get(address[:-5] + "/")
+    assert answer.status_code == 404
+    assert "opens nothing" in text(answer)
+
+
+# Ordering
+
+
+def test_a_form_of_another_site_is_refused(visitor: Client, address: str) -> None:
+    assert visitor.post(address, {**ASA, "act": "order"}).status_code == 403
+    assert visitor.post(f"{address}card/").status_code == 403
+    assert visitor.get(f"{address}card/").status_code == 405
+
+
+def test_what_is_missing_is_told_beside_its_field_and_nothing_is_ordered(
+    visitor: Client, address: str
+) -> None:
+    answer = order(visitor, address, email="no", name="", consent="")
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert 'aria-describedby="name_error"' in page
+    assert "Skriv en adress som namn@example.com." in page
+    assert not Subscription.objects.exists()
+
+
+def test_a_number_of_a_card_is_refused_and_stored_nowhere(visitor: Client, address: str) -> None:
+    answer = order(visitor, address, city="4242 4242 4242 4242")
+    assert "ser ut som ett kortnummer" in text(answer)
+    assert not Customer.objects.exists()
+
+
+def test_without_the_box_nothing_is_ordered(visitor: Client, address: str) -> None:
+    seen = hidden(visitor.get(address).content.decode(), "seen")
+    answer = send(visitor, address, {**ASA, "quantity-0": "1", "seen": seen, "act": "order"})
+    assert "Kryssa i rutan" in text(answer)
+    assert not Subscription.objects.exists()
+
+
+def test_a_sum_that_was_not_seen_is_shown_before_it_is_ordered(
+    visitor: Client, address: str
+) -> None:
+    """As where no script has reckoned anew, and the quantity was changed last."""
+    seen = hidden(visitor.get(address).content.decode(), "seen")
+    asked = {**ASA, "quantity-0": "7", "seen": seen, "consent": "on", "act": "order"}
+    answer = send(visitor, address, asked)
+    assert "Summan har ändrats" in text(answer)
+    assert "875,00 kr" in text(answer)
+    assert "checked" not in answer.content.decode()
+    assert not Subscription.objects.exists()
+
+
+def test_a_person_orders_pays_and_gets_a_receipt(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    left = order(visitor, address, **{"quantity-0": "2"})
+    placed = Order.objects.get()
+    assert (placed.status, placed.quantities) == ("placed", {"seats": "2"})
+    assert "Beställ med betalningsskyldighet" in placed.consent["text"]
+    assert "250,00 kr" in placed.consent["text"].replace("\N{NO-BREAK SPACE}", " ")
+    assert placed.consent["language"] == "sv"
+    assert placed.consent["ip_address"] == "127.0.0.1"
+    # The gateway is told an address that opens nothing.
+    assert address not in CheckoutSession.objects.get().return_url
+    back = come_back(visitor, sandbox.fill_in(gateway_page(left)))
+    page = text(back)
+    assert back.request["PATH_INFO"] == address
+    assert "Tack för att du beställde Kontorskaffe" in page
+    assert "250,00 kr är betalt" in page
+    assert "Visa ···· 4242" in page
+    assert "250,00 kr den 1 april 2026" in page
+    assert f'href="{SHOP}"' in back.content.decode()
+    assert visitor.get(f"{address}receipt.pdf").content.startswith(b"%PDF")
+    assert Subscription.objects.get().status == "active"
+    assert broken_invariants() == {}
+
+
+def test_the_page_can_be_opened_again_and_nothing_is_done_twice(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    left = order(visitor, address)
+    page = gateway_page(left)
+    assert "väntar på betalning" in text(visitor.get(address))
+    assert gateway_page(send(visitor, address, {}, f"{address}card/")) == page
+    paid = sandbox.fill_in(page)
+    sandbox.fill_in(page)
+    come_back(visitor, paid)
+    assert "Tack" in text(visitor.get(address))
+    assert "Tack" in text(send_to_done(visitor, address))
+    assert Subscription.objects.count() == 1
+    assert Payment.objects.filter(state="succeeded").count() == 1
+
+
+def test_a_double_click_leads_to_the_same_page_of_the_gateways(
+    visitor: Client, address: str
+) -> None:
+    seen = hidden(visitor.get(address).content.decode(), "seen")
+    token = visitor.cookies["csrftoken"].value
+    asked = {**ASA, "quantity-0": "1", "seen": seen, "consent": "on", "act": "order"}
+    pages = {
+        gateway_page(visitor.post(address, {**asked, "csrfmiddlewaretoken": token}))
+        for _ in range(3)
+    }
+    assert len(pages) == 1
+    assert Subscription.objects.count() == CheckoutSession.objects.count() == 1
+    # A second tab that shows another sum leads nowhere by itself.
+    other = visitor.post(address, {**asked, "seen": "x", "csrfmiddlewaretoken": token})
+    assert "väntar på betalning" in text(other)
+
+
+def test_with_a_script_pages_take_each_others_place_and_leave_no_answer_to_a_form_behind(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    script = {"HX-Request": "true"}
+    wrong = send(visitor, address, {"quantity-0": "1", "act": "order"}, headers=script)
+    assert (wrong.status_code, wrong.headers["HX-Retarget"]) == (200, "#main")
+    seen = hidden(wrong.content.decode(), "seen")
+    asked = {**ASA, "quantity-0": "1", "seen": seen, "consent": "on", "act": "order"}
+    left = send(visitor, address, asked, headers=script)
+    assert left.headers["HX-Redirect"].startswith(sandbox.url)
+    assert left.content == b""
+    assert visitor.cookies["kvitt_back"].value == address
+
+
+def send_to_done(visitor: Client, address: str) -> Any:
+    """Press a button of a page that was open before."""
+    token = visitor.cookies["csrftoken"].value
+    asked = {"csrfmiddlewaretoken": token, "act": "order", **ASA}
+    visitor.post(f"{address}card/", asked, follow=True)
+    return visitor.post(address, asked)
+
+
+def test_who_comes_back_in_another_visitor_is_told_no_more_than_that(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    left = order(visitor, address)
+    path = sandbox.fill_in(gateway_page(left)).headers["Location"]
+    other = Client().get(path.removeprefix("http://testserver"))
+    assert "You are back" in text(other)
+    assert "Åsa" not in text(other)
+    assert Order.objects.get().status == "complete"
+
+
+def test_a_card_that_is_refused_is_told_of_and_the_order_is_kept(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    page = gateway_page(order(visitor, address))
+    sandbox.fill_in(page, DECLINED)
+    session = CheckoutSession.objects.get()
+    back = visitor.get(session.return_url.removeprefix("http://testserver"), follow=True)
+    assert "Banken sade nej till det här kortet" in text(back)
+    assert "Betala 125,00 kr med ett annat kort" in text(back)
+    again = gateway_page(send(visitor, address, {}, f"{address}card/"))
+    come_back(visitor, sandbox.fill_in(again))
+    assert Order.objects.get().status == "complete"
+
+
+def test_a_gateway_that_is_down_says_so_and_keeps_the_order(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    wished = {**ASA, "quantity-0": "1", "consent": "on", "act": "order"}
+    seen = hidden(visitor.get(address).content.decode(), "seen")
+    sandbox.fault("down", times=2)
+    answer = send(visitor, address, {**wished, "seen": seen}, follow=True)
+    assert "Kortsidan går inte att nå just nu" in text(answer)
+    assert Order.objects.get().status == "placed"
+    sandbox.fault("down", times=0)
+    come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, address, {}, f"{address}card/"))))
+    assert Order.objects.get().status == "complete"
+
+
+def test_a_gateway_that_is_down_on_the_way_back_says_that_nothing_is_lost(
+    visitor: Client, address: str, sandbox: RunningSandbox
+) -> None:
+    left = order(visitor, address)
+    answer = sandbox.fill_in(gateway_page(left))
+    sandbox.fault("down", times=1)
+    assert "inte kunnat fråga än" in text(come_back(visitor, answer))
+    assert "Tack" in text(come_back(visitor, answer))
+
+
+def test_an_order_that_has_run_out_explains_itself(
+    visitor: Client, address: str, seller: Seller, clock: Any
+) -> None:
+    order(visitor, address)
+    clock.move_to(NOON + timedelta(hours=25))
+    for _ in range(2):
+        answer = visitor.get(address)
+        assert answer.status_code == 410
+        assert "har gått ut" in text(answer)
+        assert "?nej" in answer.content.decode()
+        expire_orders(seller, DAY + timedelta(days=1), "tick")
+    assert Order.objects.get().status == "expired"
+
+
+def test_old_links_of_what_is_complete_tell_nothing_of_it(
+    visitor: Client, address: str, sandbox: RunningSandbox, clock: Any
+) -> None:
+    come_back(visitor, sandbox.fill_in(gateway_page(order(visitor, address))))
+    clock.move_to(NOON + timedelta(days=2))
+    page = text(visitor.get(address))
+    assert "Din beställning är klar." in page
+    assert "4242" not in page
+    assert "asa@example.com" not in page
+    assert visitor.get(f"{address}receipt.pdf").status_code == 302
+
+
+# An invoice to pay
+
+
+def pay_link(invoice: Invoice, customer: Customer | None = None) -> str:
+    token = make_link(
+        customer or invoice.customer, Purpose.PAY, now=NOON, subject=invoice.public_id
+    )
+    return f"/pay/i/{token}/"
+
+
+@pytest.fixture
+def invoice(seller: Seller) -> Invoice:
+    """125.00, due on 15 March, of a customer who pays by invoice."""
+    customer = CustomerFactory(seller=seller)
+    plan = PlanFactory(seller=seller)
+    PriceFactory(plan=plan)
+    SubscriptionFactory(customer=customer, plan=plan)
+    bill_due(seller, DAY)
+    return Invoice.objects.get()
+
+
+def test_an_invoice_says_the_sum_first_and_every_way_to_pay_it(
+    visitor: Client, invoice: Invoice
+) -> None:
+    link = pay_link(invoice)
+    page = text(visitor.get(link))
+    assert "125,00 kr till Rosteriet, senast 15 mars 2026." in page
+    assert "Betala 125,00 kr med kort" in page
+    assert "5050-1055" in page
+    assert visitor.get(f"{link}code.png").content.startswith(b"\x89PNG")
+    assert visitor.get(f"{link}invoice.pdf").content.startswith(b"%PDF")
+    assert visitor.get(f"{link}receipt.pdf").status_code == 302
+
+
+def test_an_invoice_is_paid_by_card_once(
+    visitor: Client, invoice: Invoice, sandbox: RunningSandbox
+) -> None:
+    link = pay_link(invoice)
+    page = gateway_page(send(visitor, link, {}))
+    assert gateway_page(send(visitor, link, {})) == page
+    back = come_back(visitor, sandbox.fill_in(page))
+    assert "Betalt, tack" in text(back)
+    assert visitor.get(f"{link}receipt.pdf").content.startswith(b"%PDF")
+    assert send(visitor, link, {}, follow=True).status_code in (200, 403)
+    # Who pays one invoice by card has not said that we may charge it again.
+    assert not invoice.customer.payment_methods.exists()
+    assert Payment.objects.filter(state="succeeded").count() == 1
+    assert broken_invariants() == {}
+
+
+def test_each_state_of_an_invoice_explains_itself(visitor: Client, invoice: Invoice) -> None:
+    link = pay_link(invoice)
+    record_payment(invoice, as_of=DAY, actor="test", amount_minor=5000)
+    assert "75,00 kr till Rosteriet" in text(visitor.get(link))
+    assert "Du har redan betalat 50,00 kr av den." in text(visitor.get(link))
+    other = InvoiceFactory(customer=invoice.customer)
+    lost = InvoiceFactory(customer=invoice.customer, status="uncollectible", closed_on=DAY)
+    assert "Skriv till oss" in text(visitor.get(pay_link(lost)))
+    assert "Betala inte" not in text(visitor.get(pay_link(other)))
+
+
+def test_a_void_invoice_says_not_to_pay_it(visitor: Client, invoice: Invoice) -> None:
+    void(invoice, as_of=DAY, actor="test")
+    page = text(visitor.get(pay_link(invoice)))
+    assert "Betala inte den här fakturan" in page
+    assert "med kort" not in page
+
+
+def test_a_late_invoice_says_since_when(visitor: Client, invoice: Invoice, clock: Any) -> None:
+    link = pay_link(invoice)
+    clock.move_to(NOON + timedelta(days=20))
+    assert "Förföll den 15 mars 2026." in text(visitor.get(link))
+
+
+def test_a_link_opens_its_own_customers_invoice_alone(visitor: Client, invoice: Invoice) -> None:
+    stranger = CustomerFactory(seller=invoice.seller)
+    assert visitor.get(pay_link(invoice, stranger)).status_code == 404
+    token = make_link(invoice.customer, Purpose.METHOD, now=NOON, subject=invoice.public_id)
+    assert visitor.get(f"/pay/i/{token}/").status_code == 404
+
+
+def test_a_link_that_is_too_old_offers_a_new_one_which_is_asked_for_once(
+    visitor: Client, invoice: Invoice, clock: Any
+) -> None:
+    link = pay_link(invoice)
+    clock.move_to(NOON + timedelta(days=61))
+    answer = visitor.get(link)
+    assert answer.status_code == 410
+    assert "för gammal" in text(answer)
+    assert "125,00" not in text(answer)
+    for _ in range(2):
+        asked = visitor.post(
+            f"{link}again/",
+            {"csrfmiddlewaretoken": hidden(answer.content.decode(), "csrfmiddlewaretoken")},
+            follow=True,
+        )
+        assert "En ny länk är på väg" in text(asked)
+    told = Event.objects.get(type="portal.pay_link_requested")
+    assert (told.subject, told.data["purpose"]) == (invoice.public_id, "pay")
+
+
+def test_who_asks_for_a_link_that_never_was_gets_none(visitor: Client) -> None:
+    visitor.get("/pay/c/x/")
+    assert Client().post("/pay/i/nothing/again/").status_code == 404
+    assert not Event.objects.filter(type="portal.pay_link_requested").exists()
+
+
+# Another card
+
+
+@pytest.fixture
+def refused(seller: Seller, sandbox: RunningSandbox) -> Invoice:
+    """An invoice that was to be charged, whose card said no, and whose access was restricted."""
+    customer = CustomerFactory(seller=seller, collection="automatic")
+    plan = PlanFactory(seller=seller)
+    PriceFactory(plan=plan)
+    SubscriptionFactory(customer=customer, plan=plan)
+    _, method = sandbox.card(customer.public_id, DECLINED)
+    keep_method(customer, gateway="sandbox", gateway_id=method, as_of=DAY, actor="test")
+    bill_due(seller, DAY)
+    for days in range(21):
+        on = DAY + timedelta(days=days)
+        step_due(seller, on, "test")
+        collect_due(seller, on, "test")
+    assert Subscription.objects.get().access == "restricted"
+    return Invoice.objects.get()
+
+
+def method_link(invoice: Invoice) -> str:
+    token = make_link(invoice.customer, Purpose.METHOD, now=NOON, subject=invoice.public_id)
+    return f"/pay/m/{token}/"
+
+
+def test_another_card_pays_what_is_late_at_once_and_access_returns(
+    visitor: Client, refused: Invoice, sandbox: RunningSandbox, clock: Any
+) -> None:
+    link = method_link(refused)
+    clock.move_to(NOON + timedelta(days=20))
+    page = text(visitor.get(link))
+    assert "Vi kunde inte dra din betalning" in page
+    assert "Banken sade nej" in page
+    assert "125,00 kr" in page
+    back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
+    assert "Kortet är sparat, och inget är obetalt." in text(back)
+    assert "Betalt, tack" in text(back)
+    assert "Visa ···· 4242" in text(back)
+    assert Subscription.objects.get().access == "full"
+    assert DunningCase.objects.get().status == "recovered"
+    assert broken_invariants() == {}
+
+
+def test_a_second_card_that_is_refused_is_told_of_and_a_third_one_pays(
+    visitor: Client, refused: Invoice, sandbox: RunningSandbox
+) -> None:
+    link = method_link(refused)
+    back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {})), DECLINED))
+    assert "Det här kortet nekades också." in text(back)
+    back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
+    assert "Betalt, tack" in text(back)
+    assert Payment.objects.filter(state="succeeded").count() == 1
+
+
+def test_a_page_to_pay_that_was_left_open_does_not_keep_the_new_card_from_paying(
+    visitor: Client, refused: Invoice, sandbox: RunningSandbox
+) -> None:
+    left = gateway_page(send(visitor, pay_link(refused), {}))
+    link = method_link(refused)
+    back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
+    assert "Betalt, tack" in text(back)
+    sandbox.fill_in(left)
+    assert Payment.objects.filter(state="succeeded").count() == 1
+    assert broken_invariants() == {}
+
+
+def test_a_card_can_be_left_by_who_owes_nothing_and_as_often_as_they_like(
+    visitor: Client, seller: Seller, sandbox: RunningSandbox
+) -> None:
+    customer = CustomerFactory(seller=seller, collection="automatic")
+    link = f"/pay/m/{make_link(customer, Purpose.METHOD, now=NOON)}/"
+    for _ in range(2):
+        answer = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
+        assert "Kommande fakturor dras från det här kortet." in text(answer)
+    assert customer.payment_methods.filter(is_default=True).count() == 1
+
+
+def test_where_the_bank_asks_the_page_leads_there(
+    visitor: Client, refused: Invoice, sandbox: RunningSandbox
+) -> None:
+    link = method_link(refused)
+    asks = "4000002500003155"
+    back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {})), asks))
+    assert "Din bank frågar om det är du" in text(back)
+    assert Payment.objects.get(state="requires_action").action_url in back.content.decode()
+
+
+@pytest.mark.parametrize("subject", ["inv_nothing", "chk_nothing", "cus_nothing", "other_1"])
+def test_nothing_comes_back_for_what_is_not_there(visitor: Client, subject: str) -> None:
+    assert visitor.get(f"/pay/back/{subject}/").status_code == 404
