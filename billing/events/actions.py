@@ -21,7 +21,7 @@ from billing.events.types import DISABLED, TESTED, check_patterns
 ENDPOINTS_MAX = 16
 REPLAYED_MAX = 10_000
 OLD_SECRET_LIVES = timedelta(hours=24)
-GONE = "disabled: its endpoint was turned off"
+GIVEN_UP = "Its endpoint was turned off."
 
 
 def create(
@@ -124,7 +124,7 @@ def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
     endpoint.is_enabled, endpoint.disabled_reason = False, reason
     endpoint.save(update_fields=["is_enabled", "disabled_reason"])
     WebhookDelivery.objects.filter(endpoint=endpoint, state="pending").update(
-        state="dead", ended_at=clock.now(), last_error=GONE
+        state="dead", ended_at=clock.now(), last_error=GIVEN_UP
     )
 
 
