@@ -29,8 +29,16 @@ def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
     if subscription.status == Status.PAUSED:
         return frozenset(deeds | {"resume"})
     if subscription.access != Subscription.Access.NONE:
-        deeds |= {"change", "coupon", "pause"}
+        deeds |= {"coupon", "pause"}
+        if _has_a_choice(subscription):
+            deeds.add("change")
     return frozenset(deeds)
+
+
+def _has_a_choice(subscription: Subscription) -> bool:
+    """Whether there is another plan to change to, or a number of units to choose."""
+    plans = plans_for(subscription)
+    return len(plans) > 1 or any(counted(plan.offered) for plan in plans)  # type: ignore[attr-defined]
 
 
 def refuse_unless_offered(subscription: Subscription, deed: str, as_of: date) -> None:
