@@ -117,7 +117,7 @@ def test_the_number_of_units_can_be_changed(
 
 
 def test_a_plan_of_another_family_or_another_seller_cannot_be_chosen(
-    later: Client, subscription: Subscription, seller: Seller
+    later: Client, subscription: Subscription, seller: Seller, larger: Plan
 ) -> None:
     others = [
         plan_of(seller, "1", family="other"),
@@ -135,6 +135,18 @@ def test_a_plan_of_another_family_or_another_seller_cannot_be_chosen(
         sent = {"plan": plan.public_id, "when": "now", "key": "a" * 24, "seen": "0"}
         assert later.post(page_of(subscription, "change"), sent).status_code == 422
     assert types() == ["subscription.started"]
+
+
+def test_a_change_is_offered_where_there_is_something_to_change_to(
+    later: Client, subscription: Subscription, seller: Seller
+) -> None:
+    url = page_of(subscription, "change")
+    shown = page_of(subscription, "")
+    assert url not in later.get(shown).content.decode()
+    assert later.get(url).status_code == 302
+    plan_of(seller, "620", name="Larger")
+    assert url in later.get(shown).content.decode()
+    assert later.get(url).status_code == 200
 
 
 def plan_of_nobody() -> Plan:
