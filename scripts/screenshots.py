@@ -14,6 +14,9 @@ from playwright.sync_api import Page, sync_playwright
 
 PICTURES = Path(__file__).resolve().parent.parent / "docs" / "images"
 DESK = {"width": 1440, "height": 900}
+PAGE = {"width": 760, "height": 900}
+# Pictures of the customer's doors are in English, whoever runs this.
+LOCALE = "en-GB"
 USERNAME, PASSWORD = "demo", "kvitt-demo"
 
 
@@ -29,6 +32,10 @@ def main(address: str) -> None:
         page.wait_for_timeout(1000)  # The chart draws itself.
         page.screenshot(path=PICTURES / "front-page.png")
         picture_of_an_invoice(page, address)
+        visitor = browser.new_page(viewport=PAGE, locale=LOCALE)
+        pictures_of_the_portal(visitor, address)
+        picture_of_a_checkout(visitor, address)
+        pictures_of_mails(visitor, address)
         browser.close()
 
 
@@ -50,6 +57,46 @@ def picture_of_an_invoice(page: Page, address: str) -> None:
         input=answer.body(),
         check=True,
     )
+
+
+def pictures_of_the_portal(page: Page, address: str) -> None:
+    """Of a customer who pays by card and can change between sizes, the first on the demo's page."""
+    page.goto(f"{address}/demo/?language=en")
+    page.locator("form[action*='/demo/customers/'] button").first.click()
+    page.locator("main form button").first.click()
+    page.wait_for_url("**/portal/home/")
+    if (in_english := page.locator("header button[value=en]")).count():
+        in_english.click()
+    picture(page, "portal-home")
+    page.locator("main a[href*='/portal/subscriptions/']").first.click()
+    page.locator("main a[href$='/change/']").click()
+    page.locator("main label:has(input[name=plan]:not(:checked))").last.click()
+    page.locator("#outcome form[method=post] button").wait_for()
+    picture(page, "portal-change")
+    page.goto(f"{address}/portal/invoices/")
+    page.locator("main a[href*='/portal/invoices/inv']").first.click()
+    picture(page, "portal-invoice")
+
+
+def picture_of_a_checkout(page: Page, address: str) -> None:
+    page.goto(f"{address}/demo/?language=en")
+    page.locator("form[action$='/demo/buy/'] button").first.click()
+    page.wait_for_url("**/pay/c/**")
+    picture(page, "checkout")
+
+
+def pictures_of_mails(page: Page, address: str) -> None:
+    """As a mail client shows them: an invoice, and a renewal that is told ahead."""
+    for words, name in (("Invoice", "mail-invoice"), ("is renewed", "mail-renewal")):
+        page.goto(f"{address}/demo/mail/?language=en")
+        page.locator(f"main a:has-text('{words}')").first.click()
+        page.wait_for_timeout(500)  # The letter is in a frame.
+        picture(page, name)
+
+
+def picture(page: Page, name: str) -> None:
+    page.wait_for_load_state()
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=True)
 
 
 if __name__ == "__main__":
