@@ -582,6 +582,7 @@ def test_an_order_does_not_run_out_while_its_payment_is_in_doubt(
     Payment.objects.filter(pk=page.payment.pk).update(state="unknown", next_check_at=NOON)
     clock.move_to(NOON + timedelta(hours=25))
     assert expire_orders(seller, NEXT_DAY, "tick") == 0
+    assert orders.expire(order, as_of=NEXT_DAY, actor="shop") is False
     assert subscription_of(order).status == "incomplete"
     resolve_due()
     check_complete(order, sandbox)
