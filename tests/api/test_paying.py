@@ -44,7 +44,7 @@ def shop() -> Shop:
 
 def owing(sandbox: RunningSandbox, seller: Seller, number: str) -> str:
     """The id of an invoice of 125.00 of a new customer whose card has this number."""
-    now = {"as_of": today_of(seller), "actor": "user:anna"}
+    now: dict[str, Any] = {"as_of": today_of(seller), "actor": "user:anna"}
     customer = CustomerFactory(seller=seller, collection="automatic")
     _, method_id = sandbox.card(customer.public_id, number)
     keep_method(customer, gateway="sandbox", gateway_id=method_id, **now)
@@ -115,7 +115,7 @@ def test_a_gateway_that_is_not_reached_is_503_and_the_key_may_try_again(
 
 
 def test_without_a_card_there_is_nothing_to_charge(shop: Shop) -> None:
-    now = {"as_of": today_of(shop.seller), "actor": "user:anna"}
+    now: dict[str, Any] = {"as_of": today_of(shop.seller), "actor": "user:anna"}
     customer = CustomerFactory(seller=shop.seller)
     plan = PlanFactory(seller=shop.seller)
     PriceFactory(plan=plan)

@@ -28,7 +28,7 @@ def test_an_event_counts_once(shop: Shop, world: World) -> None:
     assert (first.status_code, first.json()["status"]) == (201, "recorded")
     assert (again.status_code, again.json()["status"]) == (201, "duplicate")
     record = UsageRecord.objects.get()
-    assert (record.quantity, record.value) == (3, 3)
+    assert record.quantity == record.value == 3
 
 
 def test_an_event_needs_a_key(shop: Shop, world: World) -> None:
