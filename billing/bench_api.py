@@ -35,6 +35,7 @@ from customers.models import Customer
 
 ROUNDS = 7
 LISTED = 20
+WARM_UPS = 3
 HEADERS = {"Content-Type": "application/json"}
 SHOWN = (
     "public_id external_id name email is_business address_line1 address_line2 postal_code city "
@@ -165,8 +166,9 @@ def measure_api(count: int, *, on_step: Callable[[str], None] = lambda step: Non
     """Ask each way ``count`` times in all, in rounds that take turns. Needs its own database."""
     each = max(1, count // ROUNDS)
     with in_own_database():
-        on_step(f"Making {each * (ROUNDS + 1)} customers")
-        seller = make_seller(each * (ROUNDS + 1), name="API")
+        needed = each * ROUNDS + WARM_UPS
+        on_step(f"Making {needed} customers")
+        seller = make_seller(needed, name="API")
         customers = list(Customer.objects.values_list("public_id", flat=True))
         # The usual first bill: one price in advance.
         Price.objects.filter(meter="calls").update(is_active=False)
@@ -227,7 +229,7 @@ class _Asking:
         yield "start", self.start
 
     def warm_up(self) -> None:
-        for _ in range(3):
+        for _ in range(WARM_UPS):
             for _, work in self.ways():
                 work()
 

@@ -23,7 +23,7 @@ def anna(db: None) -> Client:
     return client
 
 
-def act(client: Client, obj: ApiKey | Seller, name: str, **asked: object) -> str:
+def act(client: Client, obj: ApiKey | Seller, name: str, /, **asked: object) -> str:
     """Do a page action; what the page says then."""
     options = obj._meta
     url = reverse(f"admin:{options.app_label}_{options.model_name}_act", args=[obj.pk, name])
