@@ -284,8 +284,26 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 SPECTACULAR_SETTINGS = {
-    "TITLE": "Kvitt",
+    "TITLE": "Kvitt API",
     "VERSION": "1",
+    "DESCRIPTION": "Amounts are whole numbers of the currency's smallest unit, beside `currency`; "
+    "unit prices and quantities are decimals in texts. Days are `YYYY-MM-DD`, in the seller's "
+    "calendar; spans are half-open. A POST with an `Idempotency-Key` counts once however often it "
+    "is sent. Errors are `{type, errors: [{code, detail, attr}]}`.",
+    "TAGS": [
+        {"name": "customers", "description": "Who is billed."},
+        {"name": "plans", "description": "What is sold."},
+        {"name": "subscriptions", "description": "What customers have agreed to."},
+        {"name": "usage", "description": "What is measured and billed by quantity."},
+        {"name": "invoices", "description": "What customers owe."},
+        {"name": "credit notes", "description": "What comes back."},
+        {"name": "payments", "description": "Money on its way, or arrived."},
+        {"name": "one-off items", "description": "What is bought once."},
+        {"name": "coupons", "description": "What takes something off."},
+        {"name": "checkout sessions", "description": "Pages where somebody orders and pays."},
+        {"name": "portal sessions", "description": "Links to a customer's own pages."},
+        {"name": "access", "description": "May a customer use it?"},
+    ],
     "OAS_VERSION": "3.1.0",
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],

@@ -14,7 +14,7 @@ from billing.engine.errors import BillingError
 
 logger = logging.getLogger(__name__)
 
-RETRY_AFTER_S = 2
+RETRY_AFTER_S, GATEWAY_AFTER_S = 2, 30
 # PostgreSQL's: somebody else has what this needs, or it took too long; later it may go well.
 _PASSING = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300", "25006")
 _OF_DATA = ("22", "42846")
@@ -26,7 +26,9 @@ class Handler(ExceptionHandler):
 
     def convert_known_exceptions(self, exc: Exception) -> Exception:
         if isinstance(exc, BillingError):
-            return ApiError(status_of(exc), exc.code, exc.message)
+            status = status_of(exc)
+            wait_s = GATEWAY_AFTER_S if status == 503 else 0
+            return ApiError(status, exc.code, exc.message, wait_s=wait_s)
         if isinstance(exc, ProtectedError):
             return ApiError(409, "in_use", "Other records depend on this one.")
         if isinstance(exc, DatabaseError):

@@ -6,7 +6,7 @@ window.SwaggerUIBundle({
   deepLinking: true,
   displayOperationId: false,
   defaultModelsExpandDepth: -1,
-  docExpansion: "none",
+  docExpansion: "list",
   tryItOutEnabled: false,
   persistAuthorization: false,
   validatorUrl: null,

@@ -15,6 +15,8 @@ from django.urls import reverse
 from django.utils.html import escape
 
 from billing.admin import ForSuperusers
+from billing.api.keys import make_key
+from billing.api.models import ApiKey
 from billing.desk import Desk
 from billing.events import clock
 from billing.events.models import Event
@@ -27,7 +29,7 @@ from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Plan
-from customers.models import Customer
+from customers.models import Customer, Seller
 from dunning.cases import note_failure
 from dunning.models import DunningCase
 from tests.factories import (
@@ -111,12 +113,9 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     case = note_late(invoice)
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
     message = post(Message.Kind.INVOICE, object=invoice.public_id, customer=customer, facts={})
-    return made | {
-        Payment: payment,
-        DunningCase: case,
-        Plan: subscription.plan,
-        Message: message,
-    }
+    key, _ = make_key(subscription.seller, name="Shop", actor="user:anna")
+    made |= {Payment: payment, DunningCase: case, Plan: subscription.plan, Message: message}
+    return made | {Seller: subscription.seller, ApiKey: key}
 
 
 def note_late(invoice: Invoice) -> DunningCase:

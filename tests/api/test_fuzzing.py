@@ -90,6 +90,7 @@ def _put_right(value: Any, real: dict[str, Any]) -> None:
 def each_operation() -> Iterator[Any]:
     loaded = schemathesis.openapi.from_dict(schema())
     loaded.app = application
+    found: Any
     for found in loaded.get_all_operations():
         yield found.ok()
 

@@ -56,3 +56,12 @@ def test_late_debts_are_stepped_in_a_constant_number_of_queries() -> None:
 def test_a_bench_of_nothing_is_refused() -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("bench", "renewals", n=0)
+
+
+def test_the_api_is_measured_beside_bare_views() -> None:
+    figures = _bench("api", "-n", "14")
+    assert {name for name in figures if name.endswith("_per_s")} == {
+        *("one_per_s", "list_per_s", "start_per_s"),
+        *("bare_one_per_s", "bare_list_per_s", "bare_create_per_s"),
+    }
+    assert all(value > 0 for value in figures.values())

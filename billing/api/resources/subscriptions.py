@@ -135,7 +135,7 @@ class Quantities(serializers.Field):
 
 @extend_schema_field(
     {
-        "oneOf": [
+        "anyOf": [
             {"type": "string", "enum": ["now", "period_end"]},
             {"type": "string", "format": "date"},
         ],
@@ -271,14 +271,14 @@ class Of(Endpoint):
         after = done.subscription
         for known in (*change.args, *change.keywords.values()):
             _remember(after, known)
-        prefetch_related_objects([after], *SubscriptionReading.prefetches)
+        prefetch_related_objects([after], *SubscriptionReading.hangs_on(self.expand))
         for document in done.documents:
             document.customer = after.customer
             if document.subscription_id == after.pk:
                 document.subscription = after
         return reply(
             {
-                "subscription": SubscriptionReading.show(after),
+                "subscription": SubscriptionReading.show(after, self.expand),
                 "documents": [DocumentReading.show(each) for each in done.documents],
             },
             status,

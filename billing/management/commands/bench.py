@@ -54,8 +54,9 @@ Of api, requests a second of one worker, the median of the rounds; each beside a
 over one model on the same server:
 one_share          one_per_s of bare_one_per_s: a customer
 list_share         list_per_s of bare_list_per_s: twenty customers
-start_share        start_per_s of bare_one_per_s: a subscription with its first invoice, tax, books
-start_share_of_create  the same of bare_create_per_s, which writes one row
+start_share        start_per_s of bare_create_per_s, which writes a row: a subscription with its
+                   first invoice, tax, books, payment and events
+start_share_of_read  the same of bare_one_per_s
 """
 # What measures, and how many it takes unless told.
 BENCHES: dict[str, tuple[Callable[..., Any], int]] = {
@@ -115,4 +116,4 @@ class Command(BaseCommand):
 
 
 def _table(figures: dict[str, float]) -> str:
-    return "\n".join(f"{name:18} {value:>10,}" for name, value in figures.items())
+    return "\n".join(f"{name:20} {value:>10,}" for name, value in figures.items())

@@ -1,0 +1,175 @@
+"""Subscriptions over the API: what is foreseen is what comes, and it is billed at once."""
+
+import threading
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from billing.events.models import Event
+from billing.invoicing.models import Invoice
+from billing.subscriptions.models import Subscription
+from billing.verification import broken_invariants
+from customers.calendar import today_of
+from customers.models import Customer
+from tests.api.calling import Shop, errors_of
+from tests.api.conftest import open_seller
+from tests.factories import (
+    CouponFactory,
+    CustomerFactory,
+    PlanFactory,
+    PriceFactory,
+    ProductFactory,
+)
+
+
+@pytest.fixture
+def customer(shop: Shop) -> Customer:
+    """A customer, beside plans of 100.00 (small) and 250.00 (large) a month."""
+    offer(shop)
+    customer: Customer = CustomerFactory(seller=shop.seller, external_id="shop-1")
+    return customer
+
+
+def offer(shop: Shop) -> None:
+    product = ProductFactory(seller=shop.seller)
+    for code, amount in (("small", 100), ("large", 250)):
+        plan = PlanFactory(seller=shop.seller, product=product, code=code, family="coffee")
+        PriceFactory(plan=plan, amount=Decimal(amount), model="per_unit")
+
+
+def start(shop: Shop, **asked: Any) -> Any:
+    body = {"customer": "external:shop-1", "plan": "small", **asked}
+    return shop.post("subscriptions", body)
+
+
+def path_of(started: Any) -> str:
+    return f"subscriptions/{started.json()['subscription']['id']}"
+
+
+def test_a_start_bills_at_once_and_tells_who_did_it(shop: Shop, customer: Customer) -> None:
+    answer = start(shop, quantities={"base": "2"}, metadata={"order": "7"})
+    assert answer.status_code == 201
+    subscription, (document,) = answer.json()["subscription"], answer.json()["documents"]
+    assert subscription["customer"] == customer.public_id
+    assert subscription["starts_on"] == today_of(shop.seller).isoformat()
+    assert [item["quantity"] for item in subscription["items"]] == ["2"]
+    assert subscription["metadata"] == {"order": "7"}
+    assert (document["total_minor"], document["tax_minor"]) == (25_000, 5_000)
+    assert document["subscription"] == subscription["id"]
+    actors = set(Event.objects.filter(subject=subscription["id"]).values_list("actor", flat=True))
+    assert actors == {f"key:{shop.key.public_id}"}
+    assert broken_invariants() == {}
+
+
+def test_a_preview_is_what_follows_it_and_keeps_nothing(shop: Shop, customer: Customer) -> None:
+    asked = {"customer": customer.public_id, "plan": "small"}
+    seen = shop.post("subscriptions/preview", asked, None).json()
+    assert not Subscription.objects.exists() and not Invoice.objects.exists()
+    assert seen["to_pay_today_minor"] == 12_500
+    assert len(seen["upcoming"]) == 2
+    made = start(shop).json()["documents"][0]
+    amounts = ("net_minor", "tax_minor", "total_minor", "due_on")
+    assert [seen["today"][0][name] for name in amounts] == [made[name] for name in amounts]
+
+
+def test_a_change_is_foreseen_and_then_made(shop: Shop, customer: Customer) -> None:
+    path = path_of(start(shop))
+    change = {"plan": "large"}
+    seen = shop.post(f"{path}/change/preview", change, None).json()
+    changed = shop.post(f"{path}/change", change).json()
+    (document,) = changed["documents"]
+    assert seen["to_pay_today_minor"] == document["amount_due_minor"] > 0
+    assert changed["subscription"]["plan"] != shop.get("plans", code="small").json()["results"][0]
+    later = shop.post(f"{path}/change", {"plan": "small", "when": "period_end"}).json()
+    assert later["documents"] == []
+    assert later["subscription"]["items"][-1]["unit_amount"] == "100"
+
+
+def test_it_is_paused_resumed_canceled_and_kept(shop: Shop, customer: Customer) -> None:
+    path = path_of(start(shop))
+    assert shop.post(f"{path}/pause", {}).json()["subscription"]["status"] == "paused"
+    assert errors_of(shop.post(f"{path}/pause", {})) == [("already_paused", None)]
+    assert shop.post(f"{path}/resume", {}).json()["subscription"]["status"] == "active"
+    canceled = shop.post(f"{path}/cancel", {}).json()["subscription"]
+    assert canceled["cancels_on"] == canceled["ends_on"] is not None
+    kept = shop.post(f"{path}/undo_cancel", {}).json()["subscription"]
+    assert kept["cancels_on"] is kept["ends_on"] is None
+    ended = shop.post(f"{path}/cancel", {"when": "now"}).json()["subscription"]
+    assert ended["status"] == "ended"
+    assert errors_of(shop.post(f"{path}/undo_cancel", {})) == [("subscription_ended", None)]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "code"),
+    [
+        ({"plan": "nothing"}, 404, "not_found"),
+        ({"customer": "external:nobody"}, 404, "not_found"),
+        ({"quantities": {"seats": "1"}}, 422, "unknown_price"),
+        ({"quantities": {"base": "-1"}}, 400, "negative_quantity"),
+        ({"quantities": {"base": "1.00000000001"}}, 400, "invalid"),
+        ({"quantities": ["base"]}, 400, "invalid"),
+        ({"currency": "EUR"}, 422, "currency_mismatch"),
+        ({"currency": "XXX"}, 400, "unknown_currency"),
+        ({"coupons": ["NOTHING"]}, 404, "coupon_unknown"),
+        ({"ends_on": "2020-01-01"}, 422, "end_before_start"),
+        ({"ends_on": "tomorrow"}, 400, "invalid"),
+        ({"anchor_day": 32}, 400, "max_value"),
+        ({"align": "moon"}, 400, "invalid_choice"),
+    ],
+)
+def test_what_cannot_be_started_starts_nothing(
+    shop: Shop, customer: Customer, asked: dict[str, Any], status: int, code: str
+) -> None:
+    answer = start(shop, **asked)
+    assert (answer.status_code, errors_of(answer)[0][0]) == (status, code)
+    assert not Subscription.objects.exists()
+
+
+def test_a_coupon_takes_its_share_off(shop: Shop, customer: Customer) -> None:
+    CouponFactory(seller=shop.seller, code="WELCOME")
+    (document,) = start(shop, coupons=["welcome"]).json()["documents"]
+    assert document["discount_minor"] == 2_000
+
+
+def test_an_external_id_starts_one_subscription(shop: Shop, customer: Customer) -> None:
+    assert start(shop, external_id="order-7").status_code == 201
+    again = start(shop, external_id="order-7")
+    assert (again.status_code, errors_of(again)[0][0]) == (409, "conflict")
+    assert Subscription.objects.count() == Invoice.objects.count() == 1
+
+
+def test_a_day_in_the_past_is_no_day_to_change_on(shop: Shop, customer: Customer) -> None:
+    path = path_of(start(shop))
+    yesterday = (today_of(shop.seller) - timedelta(days=1)).isoformat()
+    answer = shop.post(f"{path}/change", {"plan": "large", "when": yesterday})
+    assert (answer.status_code, errors_of(answer)) == (422, [("date_in_the_past", None)])
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_many_starts_at_once_with_one_key_one_counts() -> None:
+    shop = Shop(open_seller())
+    offer(shop)
+    CustomerFactory(seller=shop.seller, external_id="shop-1")
+    ready = threading.Barrier(6)
+    answers: list[Any] = []
+
+    def ask() -> None:
+        try:
+            ready.wait()
+            body = {"customer": "external:shop-1", "plan": "small"}
+            answers.append(shop.post("subscriptions", body, "one"))
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=ask) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Subscription.objects.count() == Invoice.objects.count() == 1
+    assert {answer.status_code for answer in answers} <= {201, 409}
+    assert len({answer.content for answer in answers if answer.status_code == 201}) == 1
+    assert broken_invariants() == {}
