@@ -1,10 +1,14 @@
 """What every request passes through, beside Django's own."""
 
 from collections.abc import Callable
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csp import csp_override
+from pghistory.middleware import HistoryMiddleware
+
+from billing.redaction import redacted
 
 type Handler = Callable[[HttpRequest], HttpResponse]
 
@@ -18,3 +22,12 @@ def admin_csp(get_response: Handler) -> Handler:
         return loosened(request) if is_admin else get_response(request)
 
     return respond
+
+
+class History(HistoryMiddleware):
+    """What history keeps beside a change: by whom and where, without what opens the place."""
+
+    def get_context(self, request: HttpRequest) -> dict[str, Any]:
+        """The user and the path of a request that may change something."""
+        context: dict[str, Any] = super().get_context(request)
+        return context | {"url": redacted(request.path)}

@@ -93,6 +93,7 @@ def values_of(route: str, world: World) -> dict[str, str]:
         "portal/payments/": a.payment.public_id,
         "portal/methods/": a.method.public_id,
         "portal/subscriptions/": a.subscription.public_id,
+        "demo/customers/": a.customer.public_id,
     }
     public_id = next((value for start, value in ids.items() if route.startswith(start)), "")
     return {

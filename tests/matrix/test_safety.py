@@ -345,7 +345,7 @@ def test_a_form_of_the_desk_writes_the_fields_that_it_shows_only(
     """Every page of the desk that may be edited, sent back with all other fields as well."""
     client = Client(raise_request_exception=False)
     client.cookies = SimpleCookie(actors.credentials["superuser"][0])
-    tried = 0
+    tried = saved = 0
     for model in admin.site._registry:
         name = f"{model._meta.app_label}.{model._meta.model_name}"
         if EXPECTED["desk"]["pages"][name]["change"] == "-" or name == "auth.user":
@@ -353,7 +353,7 @@ def test_a_form_of_the_desk_writes_the_fields_that_it_shows_only(
         row = house.rows[model]
         path = f"/admin/{model._meta.app_label}/{model._meta.model_name}/{row.pk}/change/"
         with undone():
-            page = client.get(path)
+            page: Any = client.get(path)
             form = page.context_data["adminform"].form
             sent = as_sent(form)
             for inline in page.context_data["inline_admin_formsets"]:
@@ -364,12 +364,13 @@ def test_a_form_of_the_desk_writes_the_fields_that_it_shows_only(
                 for field in model._meta.concrete_fields
                 if field.name not in form.fields
             }
-            before = model.objects.filter(pk=row.pk).values(*hidden).get()
+            before = model._default_manager.filter(pk=row.pk).values(*hidden).get()
             extra = {key: "7" for pair in hidden.items() for key in pair}
-            client.post(path, {**extra, **sent})
-            assert model.objects.filter(pk=row.pk).values(*hidden).get() == before, name
+            saved += client.post(path, {**extra, **sent}).status_code == 302
+            assert model._default_manager.filter(pk=row.pk).values(*hidden).get() == before, name
             tried += 1
     assert tried > 8
+    assert saved > tried / 2  # The others want what the rows of a test do not have.
 
 
 def as_sent(form: Any) -> dict[str, Any]:

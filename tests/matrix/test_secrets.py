@@ -172,7 +172,7 @@ def test_no_secret_is_found_in_the_log_or_in_any_table(house: World, log: String
         flows.run()
         assert len(flows.used) >= 18
         assert all(len(secret) >= 12 for secret in flows.used.values())
-        mailed = "".join(each.body for each in mail.outbox)
+        mailed = "".join(str(each.body) for each in mail.outbox)
         assert "/portal/enter/" in mailed
         flows.used["mailed link"] = re.findall(r"/portal/enter/([\w-]{20,})/", mailed)[-1]
         written = log.getvalue()

@@ -48,7 +48,7 @@ from tests.factories import (
 )
 
 ACTOR = "user:anna"
-NOW = {"as_of": DAY, "actor": ACTOR}
+NOW: dict[str, Any] = {"as_of": DAY, "actor": ACTOR}
 PASSWORD = "correct horse battery staple"  # noqa: S105 -- of nobody.
 
 
@@ -204,7 +204,7 @@ def _tokens(a: Theirs, plan: Plan) -> dict[str, dict[str, str]]:
         _links(tokens["used"]).update(used_at=now)
         found[purpose] = tokens | {"unknown": secrets.token_urlsafe(32)}
     order, token = create_order(a.customer.seller, plan, **NOW)
-    late, expired = create_order(a.customer.seller, plan, lives=timedelta(seconds=1), **NOW)
+    late, expired = create_order(a.customer.seller, plan, **NOW)
     type(late).objects.filter(pk=late.pk).update(expires_at=now - timedelta(seconds=1))
     found["order"] = {
         "good": token,
