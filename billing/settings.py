@@ -7,6 +7,7 @@ and hold the path of a file with the value, as container secrets do.
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import environ
 from django.urls import reverse_lazy
@@ -361,7 +362,7 @@ UNFOLD = {
 }
 
 # What it says while it runs
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
