@@ -3,6 +3,7 @@
 import logging
 import logging.config
 from io import StringIO
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -10,6 +11,7 @@ from django.conf import settings
 from billing.redaction import redacted
 
 TOKEN = "Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF"  # noqa: S105 -- opens nothing.
+LOGGING: dict[str, Any] = settings.LOGGING
 
 
 @pytest.mark.parametrize(
@@ -43,7 +45,7 @@ def test_a_line_of_the_log_is_redacted(text: str, expected: str | None) -> None:
 def test_arguments_and_tracebacks_are_redacted_as_well() -> None:
     written = StringIO()
     handler = logging.StreamHandler(written)
-    line = settings.LOGGING["formatters"]["line"]
+    line = LOGGING["formatters"]["line"]
     configured = logging.config.DictConfigurator({"version": 1}).configure_formatter(dict(line))
     handler.setFormatter(configured)
     logger = logging.getLogger("test.redaction")
@@ -61,6 +63,6 @@ def test_arguments_and_tracebacks_are_redacted_as_well() -> None:
 
 
 def test_every_handler_writes_redacted_lines() -> None:
-    formats = settings.LOGGING["formatters"]
-    for handler in settings.LOGGING["handlers"].values():
+    formats = LOGGING["formatters"]
+    for handler in LOGGING["handlers"].values():
         assert formats[handler["formatter"]]["()"] == "billing.redaction.Redacting"
