@@ -14,7 +14,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
-from billing.events.models import Delivery
+from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import failing, last_beat, tick_is_late
 from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
@@ -91,6 +91,7 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Meters", "straighten", "usage.meter", ""),
             ("Number series", "tag", "invoicing.numberseries", ""),
             ("Events", "bolt", "events.event", ""),
+            ("Webhook endpoints", "webhook", "events.webhookendpoint", ""),
             ("Staff", "badge", "auth.user", ""),
             ("Roles", "key", "auth.group", ""),
         ),
@@ -234,6 +235,27 @@ def _work() -> list[Work]:
             Delivery.objects.filter(state=Delivery.State.DEAD),
             "events_delivery",
             "state__exact=dead",
+        ),
+        Work(
+            "Undelivered webhooks",
+            "Given up after three days, or because their endpoint was turned off.",
+            "webhook",
+            "events.view_webhookdelivery",
+            # Those of endpoints that a person turned off are nobody's work.
+            WebhookDelivery.objects.filter(state="dead").exclude(
+                endpoint__is_enabled=False, endpoint__disabled_reason=""
+            ),
+            "events_webhookdelivery",
+            "state__exact=dead",
+        ),
+        Work(
+            "Endpoints turned off",
+            "They took nothing for three days, or said that they are gone.",
+            "link_off",
+            "events.view_webhookendpoint",
+            WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason=""),
+            "events_webhookendpoint",
+            "is_enabled__exact=0",
         ),
         Work(
             "Payments to look at",

@@ -17,8 +17,11 @@ KNOWN_VARIABLES = {
     "KVITT_BEHIND_PROXY",
     "KVITT_DEBUG",
     "KVITT_DEMO",
+    "KVITT_EMAIL_FROM",
+    "KVITT_EMAIL_URL",
     "KVITT_ENV",
     "KVITT_LOG_LEVEL",
+    "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
     "KVITT_PUBLIC_URL",
@@ -35,6 +38,7 @@ KNOWN_VARIABLES = {
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
@@ -153,6 +157,39 @@ def the_sandbox_can_be_called(**kwargs: Any) -> list[CheckMessage]:
                 "Without KVITT_SANDBOX_HOOK_SECRET no hook of the sandbox is believed.",
                 hint="Set it to the sandbox's --hook-secret; until then its events are polled.",
                 id="kvitt.W002",
+            )
+        )
+    return found
+
+
+@register(Tags.security, deploy=True)
+def production_mails_its_customers(**kwargs: Any) -> list[CheckMessage]:
+    """Without a provider, invoices and reminders would wait for a server on this machine."""
+    found: list[CheckMessage] = []
+    if not settings.EMAIL_URL:
+        found.append(
+            Error(
+                "There is no KVITT_EMAIL_URL: mail has nowhere to go.",
+                hint="Set it, or KVITT_EMAIL_URL_FILE, to your provider's server: "
+                "smtp+tls://user:password@host:587.",
+                id="kvitt.E014",
+            )
+        )
+    if settings.DEFAULT_FROM_EMAIL.endswith("@localhost"):
+        found.append(
+            Error(
+                f"Mail from {settings.DEFAULT_FROM_EMAIL} is taken by no provider.",
+                hint="Set KVITT_EMAIL_FROM to an address that it may send for: "
+                "billing@example.com.",
+                id="kvitt.E015",
+            )
+        )
+    if not settings.OUTBOUND:
+        found.append(
+            Warning(
+                "KVITT_OUTBOUND=off: no mail leaves, and what is due meanwhile is never sent.",
+                hint="Unset it, unless this was restored from a backup beside the real one.",
+                id="kvitt.W004",
             )
         )
     return found

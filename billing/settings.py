@@ -14,6 +14,7 @@ from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
 from billing import local, postgres
+from billing.mail.transport import mailer_of
 
 env = environ.FileAwareEnv()
 
@@ -258,6 +259,12 @@ Q_CLUSTER = {
 SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
 SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
 SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
+
+# Mail, and where it is sent from; off for what was restored from a backup and must reach nobody.
+EMAIL_URL = env("KVITT_EMAIL_URL", default="")
+MAILERS = {"default": mailer_of(EMAIL_URL, VAR_DIR, in_production=IN_PRODUCTION)}
+DEFAULT_FROM_EMAIL = env("KVITT_EMAIL_FROM", default="billing@localhost")
+OUTBOUND = env("KVITT_OUTBOUND", default="on") != "off"
 
 # Whether /demo shows visitors around, with its passwords; the demo turns it on for its processes.
 IN_DEMO = not IN_PRODUCTION and env("KVITT_DEMO", default="off") == "on"

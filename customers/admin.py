@@ -1,13 +1,89 @@
+from datetime import date, datetime
+from typing import Any
+
+from django import forms
 from django.contrib import admin
 from django.db.models import Q
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
 
-from billing.desk import Desk, link_column
-from billing.events import clock
-from customers.models import Customer, Seller
+from billing.desk import (
+    ActionForm,
+    Desk,
+    PageAction,
+    Panel,
+    Told,
+    link,
+    link_column,
+    now_of_sellers,
+)
+from billing.events.actions import create
+from billing.events.models import WebhookEndpoint
+from customers.calendar import now_of, today_of
+from customers.models import Customer, Seller, TestClock
 
 ADDRESS = ("address_line1", "address_line2", ("postal_code", "city"))
+
+
+CLOCK = Panel(
+    "Test clock",
+    rows=lambda seller: TestClock.objects.filter(seller=seller),
+    columns={
+        "It is": lambda test_clock: test_clock.at,
+        "On its way to": lambda test_clock: test_clock.advancing_to,
+        "Clock": lambda test_clock: test_clock.public_id,
+    },
+    when_empty="None: time passes here as elsewhere.",
+)
+
+
+def _now_of_a_seller(seller: Any) -> datetime | None:
+    """For the pages of all apps; not everything that is called a seller is one of ours."""
+    return now_of(seller) if isinstance(seller, Seller) else None
+
+
+now_of_sellers.append(_now_of_a_seller)
+
+
+ENDPOINTS = Panel(
+    "Webhook endpoints",
+    rows=lambda seller: WebhookEndpoint.objects.filter(seller=seller.public_id).order_by("pk"),
+    columns={
+        "Address": link,
+        "Types": lambda endpoint: ", ".join(endpoint.types),
+        "On": lambda endpoint: endpoint.is_enabled,
+    },
+)
+
+
+class EndpointForm(ActionForm):
+    url = forms.CharField(label="Address", max_length=2000, help_text="https://…")
+    types = forms.CharField(
+        initial="*", help_text="Such as invoice.paid, payment.* with commas between; * for all."
+    )
+    description = forms.CharField(required=False, max_length=200)
+
+
+class AddEndpoint(PageAction):
+    name = "add-webhook-endpoint"
+    label = "Add webhook endpoint"
+    explanation = "The shop's address is told what happens here. Its secret is shown once."
+    permission = "events.add_webhookendpoint"
+    icon = "webhook"
+    form_class = EndpointForm
+
+    def run(self, obj: Seller, *, as_of: date, actor: str, **asked: Any) -> str:
+        types = [each.strip() for each in asked.pop("types").split(",")]
+        endpoint, secret = create(
+            seller=obj.public_id,
+            is_live=obj.is_live,
+            as_of=as_of,
+            actor=actor,
+            types=types,
+            **asked,
+        )
+        done = f"Added the webhook endpoint {endpoint.public_id}."
+        return Told(done, shown=f"{done} Its secret, shown only here: {secret}")
 
 
 @admin.register(Seller)
@@ -25,6 +101,8 @@ class SellerAdmin(Desk):
         ("Paid to", {"fields": (("bankgiro", "plusgiro"), ("iban", "bic"))}),
         ("On documents", {"fields": (("language", "rounding"), "accent_color")}),
     )
+    panels = (ENDPOINTS, CLOCK)
+    page_actions = (AddEndpoint(),)
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if db_field.name == "accent_color":
@@ -87,6 +165,6 @@ class CustomerAdmin(Desk):
 def on_sellers_day(lookup: str) -> Q:
     """Rows whose date compares so with today, each where its seller keeps its calendar."""
     found = Q(pk__in=[])
-    for seller in Seller.objects.only("time_zone"):
-        found |= Q(seller=seller, **{lookup: clock.today(seller.time_zone)})
+    for seller in Seller.objects.select_related("test_clock"):
+        found |= Q(seller=seller, **{lookup: today_of(seller)})
     return found

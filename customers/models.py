@@ -100,6 +100,60 @@ class Seller(Address):
         return self.name if self.is_live else f"{self.name} (test)"
 
 
+_OF_A_TEST_SELLER = """
+    IF EXISTS (SELECT FROM customers_seller WHERE id = NEW.seller_id AND is_live) THEN
+        RAISE EXCEPTION 'seller % is live: its time is not ours to move', NEW.seller_id;
+    END IF;
+    RETURN NEW;
+"""
+
+
+class TestClock(models.Model):
+    """The time of one test seller, which stands still until it is advanced.
+
+    Moved by :mod:`customers.test_clocks` and played by :mod:`billing.daily`.
+    """
+
+    __test__ = False  # Pytest would take it for a class of tests.
+
+    public_id = PublicIdField(prefix="clk")
+    seller = models.OneToOneField(Seller, on_delete=models.PROTECT, related_name="test_clock")
+    at = models.DateTimeField(help_text="What time it is for the seller.")
+    advancing_to = models.DateTimeField(
+        null=True, blank=True, help_text="While days are being played: where it will stop."
+    )
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        verbose_name = "test clock"
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(advancing_to=None) | models.Q(advancing_to__gte=models.F("at")),
+                name="test_clock_advances_to_later",
+            )
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="test_clock_is_of_a_test_seller",
+                when=pgtrigger.Before,
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("seller_id"),
+                func=_OF_A_TEST_SELLER,
+            ),
+            pgtrigger.Protect(
+                name="test_clock_never_goes_back",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(new__at__lt=pgtrigger.F("old__at")),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.at:%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def is_advancing(self) -> bool:
+        return self.advancing_to is not None
+
+
 @pghistory.track()
 class Customer(Address):
     """Who is billed, by one seller. The row is also the one lock around a customer's money."""

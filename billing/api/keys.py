@@ -21,7 +21,7 @@ from billing.api.scopes import ALL, PUBLISHABLE
 from billing.engine.errors import Refused
 from billing.events.recorder import record
 from customers.calendar import today_of
-from customers.models import Seller
+from customers.models import Seller, TestClock
 
 SHOWN = 6
 SHORT = {ApiKey.Kind.SECRET: "sk", ApiKey.Kind.PUBLISHABLE: "pk"}
@@ -150,6 +150,7 @@ class Caller:
 
 
 SELLER = ("id", "public_id", "name", "is_live", "country", "currency", "time_zone", "language")
+CLOCK = ("id", "at")
 # One statement finds the key, takes a token of its bucket and notes the minute of its use. What
 # the bucket held is read under the row's lock, so that of many requests at once each has its own
 # token; a crash may lose the last tokens taken, which is not worth waiting for the disk.
@@ -170,10 +171,11 @@ _OPEN = f"""
     ) held
     JOIN api_apikey key ON key.id = held.id
     JOIN customers_seller s ON s.id = key.seller_id
+    LEFT JOIN customers_testclock c ON c.seller_id = s.id
     WHERE k.id = held.id
     RETURNING k.id, COALESCE(k.origin_id, k.id), k.public_id, k.kind, k.scopes, k.secret_hash,
         CASE WHEN held.tokens >= 1 THEN 0 ELSE (1 - held.tokens) / k.per_s END,
-        {", ".join(f"s.{name}" for name in SELLER)}
+        {", ".join(f"c.{name}" for name in CLOCK)}, {", ".join(f"s.{name}" for name in SELLER)}
 """  # noqa: S608
 
 
@@ -190,7 +192,9 @@ def open_with(text: str, now: datetime) -> Caller | None:
         row = cursor.fetchone()
     if row is None or not hmac.compare_digest(row[5], hashed):
         return None
-    seller = Seller.from_db(connection.alias, SELLER, row[7:])
+    seller = Seller.from_db(connection.alias, SELLER, row[9:])
+    clock = TestClock.from_db(connection.alias, CLOCK, row[7:9]) if row[7] else None
+    Seller.test_clock.related.set_cached_value(seller, clock)  # So that nobody asks for it.
     return Caller(row[0], row[1], row[2], row[3], frozenset(row[4]), seller, Decimal(row[6]))
 
 

@@ -6,12 +6,13 @@ from django.db.models import Model, QuerySet
 
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
+from billing.events.models import Event, WebhookEndpoint
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan, Price, Product
-from customers.models import Customer, Seller
+from customers.models import Customer, Seller, TestClock
 
 # The way from a row to its seller. A model that is not here cannot be reached by the API.
 SELLER_OF: dict[type[Model], str] = {
@@ -19,6 +20,7 @@ SELLER_OF: dict[type[Model], str] = {
     Coupon: "seller",
     CreditNote: "seller",
     Customer: "seller",
+    Event: "seller",
     Invoice: "seller",
     Meter: "seller",
     OneOffItem: "seller",
@@ -28,13 +30,18 @@ SELLER_OF: dict[type[Model], str] = {
     Price: "plan__seller",
     Product: "seller",
     Subscription: "seller",
+    TestClock: "seller",
+    WebhookEndpoint: "seller",
 }
+# What stands below sellers knows them by their public id.
+BY_PUBLIC_ID = frozenset({Event, WebhookEndpoint})
 EXTERNAL = "external:"
 
 
 def for_seller[Row: Model](model: type[Row], seller: Seller) -> QuerySet[Row]:
     """The rows of a model that are a seller's."""
-    rows: Any = model._default_manager.filter(**{SELLER_OF[model]: seller.pk})
+    owner = seller.public_id if model in BY_PUBLIC_ID else seller.pk
+    rows: Any = model._default_manager.filter(**{SELLER_OF[model]: owner})
     return rows
 
 

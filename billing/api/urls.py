@@ -7,13 +7,16 @@ from billing.api.resources import (
     checkout_sessions,
     coupons,
     customers,
+    events,
     invoices,
     one_off_items,
     payments,
     plans,
     portal_sessions,
     subscriptions,
+    test_clocks,
     usage,
+    webhook_endpoints,
 )
 from billing.api.views import NoSuchAddress
 
@@ -55,6 +58,18 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path("portal_sessions", portal_sessions.PortalSessions.as_view()),
     path("access", access.Access.as_view()),
+    path("events", events.Events.as_view()),
+    path("events/<str:event>", events.OneEvent.as_view()),
+    path("events/<str:event>/send", events.SendEvent.as_view()),
+    path("webhook_endpoints", webhook_endpoints.WebhookEndpoints.as_view()),
+    path("webhook_endpoints/<str:endpoint>", webhook_endpoints.OneWebhookEndpoint.as_view()),
+    path(
+        "webhook_endpoints/<str:endpoint>/rotate_secret", webhook_endpoints.RotateSecret.as_view()
+    ),
+    path("webhook_endpoints/<str:endpoint>/test", webhook_endpoints.TestWebhookEndpoint.as_view()),
+    path("test_clocks", test_clocks.TestClocks.as_view()),
+    path("test_clocks/<str:test_clock>", test_clocks.OneTestClock.as_view()),
+    path("test_clocks/<str:test_clock>/advance", test_clocks.AdvanceTestClock.as_view()),
     # Last, and without a redirect to an address with a slash.
     re_path("", NoSuchAddress.as_view()),
 ]

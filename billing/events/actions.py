@@ -21,7 +21,7 @@ from billing.events.types import DISABLED, TESTED, check_patterns
 ENDPOINTS_MAX = 16
 REPLAYED_MAX = 10_000
 OLD_SECRET_LIVES = timedelta(hours=24)
-GONE = "disabled: its endpoint was turned off"
+GIVEN_UP = "Its endpoint was turned off."
 
 
 def create(
@@ -55,7 +55,7 @@ def create(
             description=description,
             secret_sealed=seal(secret),
         )
-        _tell("created", endpoint, as_of, actor)
+        _tell("webhook_endpoint.created", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -82,7 +82,7 @@ def change(
     if description is not None:
         endpoint.description = description
     endpoint.save(update_fields=["url", "types", "description"])
-    _tell("changed", endpoint, as_of, actor)
+    _tell("webhook_endpoint.changed", endpoint, as_of, actor)
     return endpoint
 
 
@@ -93,7 +93,7 @@ def enable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEndp
     if not endpoint.is_enabled:
         endpoint.is_enabled, endpoint.disabled_reason, endpoint.failing_since = True, "", None
         endpoint.save(update_fields=["is_enabled", "disabled_reason", "failing_since"])
-        _tell("enabled", endpoint, as_of, actor)
+        _tell("webhook_endpoint.enabled", endpoint, as_of, actor)
     return endpoint
 
 
@@ -103,7 +103,7 @@ def disable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEnd
     endpoint = _lock(endpoint)
     if endpoint.is_enabled:
         _turn_off(endpoint, "")
-        _tell("turned_off", endpoint, as_of, actor)
+        _tell("webhook_endpoint.turned_off", endpoint, as_of, actor)
     return endpoint
 
 
@@ -124,7 +124,7 @@ def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
     endpoint.is_enabled, endpoint.disabled_reason = False, reason
     endpoint.save(update_fields=["is_enabled", "disabled_reason"])
     WebhookDelivery.objects.filter(endpoint=endpoint, state="pending").update(
-        state="dead", ended_at=clock.now(), last_error=GONE
+        state="dead", ended_at=clock.now(), last_error=GIVEN_UP
     )
 
 
@@ -132,7 +132,7 @@ def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
 def delete(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> None:
     """Forget an endpoint, and what was sent to it; the events stay."""
     endpoint = _lock(endpoint)
-    _tell("deleted", endpoint, as_of, actor)
+    _tell("webhook_endpoint.deleted", endpoint, as_of, actor)
     endpoint.delete()
 
 
@@ -163,15 +163,15 @@ def new_secret() -> str:
 
 @transaction.atomic
 def rotate_secret(
-    endpoint: WebhookEndpoint, *, now: datetime, as_of: date, actor: str
+    endpoint: WebhookEndpoint, *, as_of: date, actor: str
 ) -> tuple[WebhookEndpoint, str]:
-    """A new secret, told once; for 24 hours the one before signs as well."""
+    """A new secret, told once; for 24 hours of the world's time the one before signs as well."""
     endpoint, secret = _lock(endpoint), new_secret()
     endpoint.old_secret_sealed = endpoint.secret_sealed
-    endpoint.old_secret_until = now + OLD_SECRET_LIVES
+    endpoint.old_secret_until = clock.now() + OLD_SECRET_LIVES
     endpoint.secret_sealed = seal(secret)
     endpoint.save(update_fields=["secret_sealed", "old_secret_sealed", "old_secret_until"])
-    _tell("secret_rotated", endpoint, as_of, actor)
+    _tell("webhook_endpoint.secret_rotated", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -191,19 +191,19 @@ def secrets_of(endpoint: WebhookEndpoint, now: datetime) -> list[str]:
 
 
 @transaction.atomic
-def send_again(delivery: WebhookDelivery, *, now: datetime) -> WebhookDelivery:
+def send_again(delivery: WebhookDelivery) -> WebhookDelivery:
     """Send what was sent or is dead once more, with its old id, and three days of attempts.
 
     Raises :class:`Refused` ("endpoint_disabled").
     """
     _check_enabled(_lock(delivery.endpoint))
-    _revive(Q(pk=delivery.pk), now)
+    _revive(Q(pk=delivery.pk))
     delivery.refresh_from_db()
     return delivery
 
 
 @transaction.atomic
-def send_event(event: Event, endpoint: WebhookEndpoint, *, now: datetime) -> WebhookDelivery:
+def send_event(event: Event, endpoint: WebhookEndpoint) -> WebhookDelivery:
     """Send an event to an endpoint of its seller, whatever that has asked for, or once more.
 
     Raises :class:`Refused` ("endpoint_disabled", "event_not_public").
@@ -215,14 +215,14 @@ def send_event(event: Event, endpoint: WebhookEndpoint, *, now: datetime) -> Web
             "This event is not (yet) one that shops are told of. Try again in a minute.",
             code="event_not_public",
         )
-    made = webhook_delivery(event, endpoint, now)
+    made = webhook_delivery(event, endpoint, clock.now())
     WebhookDelivery.objects.bulk_create([made], ignore_conflicts=True)
-    _revive(Q(event=event, endpoint=endpoint), now)
+    _revive(Q(event=event, endpoint=endpoint))
     return WebhookDelivery.objects.get(event=event, endpoint=endpoint)
 
 
 @transaction.atomic
-def replay(endpoint: WebhookEndpoint, *, since: datetime, now: datetime) -> int:
+def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     """Send what an endpoint has not taken of all that was recorded since; how many.
 
     What is dead is tried again, and what happened while the endpoint was turned off is sent.
@@ -239,14 +239,15 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime, now: datetime) -> int:
             f"More than {REPLAYED_MAX} events: choose a later day, or read GET /events.",
             code="too_much_to_replay",
         )
+    now = clock.now()
     made = [webhook_delivery(event, endpoint, now) for event in events]
     WebhookDelivery.objects.bulk_create(made, ignore_conflicts=True)
-    _revive(Q(endpoint=endpoint, event__in=events, state="dead"), now)
+    _revive(Q(endpoint=endpoint, event__in=events, state="dead"))
     return len(events)
 
 
-def _revive(which: Q, now: datetime) -> None:
-    values: dict[str, Any] = {"state": "pending", "next_attempt_at": now, "attempts": 0}
+def _revive(which: Q) -> None:
+    values: dict[str, Any] = {"state": "pending", "next_attempt_at": clock.now(), "attempts": 0}
     WebhookDelivery.objects.filter(which).update(
         **values, first_attempt_at=None, ended_at=None, last_error=""
     )
@@ -261,9 +262,9 @@ def _lock(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     return WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
 
 
-def _tell(what: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
+def _tell(type: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
     record(
-        f"webhook_endpoint.{what}",
+        type,
         seller=endpoint.seller,
         subject=endpoint.public_id,
         occurred_on=as_of,

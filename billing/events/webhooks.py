@@ -10,6 +10,7 @@ import logging
 import random
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -21,7 +22,7 @@ from standardwebhooks import Webhook
 from billing.engine.errors import BillingError
 from billing.events import clock
 from billing.events.actions import give_up, secrets_of
-from billing.events.bodies import body_of
+from billing.events.bodies import bodies_of
 from billing.events.models import (
     EventBody,
     WebhookAttempt,
@@ -31,8 +32,8 @@ from billing.events.models import (
 from billing.events.sending import Answer, send
 
 ACTOR = "system"
-THREADS = 16
-PER_ENDPOINT = 4
+THREADS = 32
+PER_ENDPOINT = 8
 # After so many in one run, an endpoint is left alone until the next.
 FAILURES_MAX = 3
 SECONDS_MAX, SECONDS_EACH = 30, 15
@@ -59,6 +60,7 @@ class _Flight:
     headers: dict[str, str]
     body: bytes
     hidden: tuple[str, ...]
+    was_failing: bool
 
     def go(self) -> Answer:
         return send(self.url, self.headers, self.body, SECONDS_EACH)
@@ -74,9 +76,14 @@ class _Run:
     begun: int = 0
 
     def room_for(self, endpoint: WebhookEndpoint) -> int:
-        """How many more may go there now; one at a time to where the last attempt failed."""
+        """How many more may go there now; one at a time to where the last attempt failed.
+
+        None until half of them have landed: a claim costs the same for one as for several.
+        """
         under_way = sum(one.delivery.endpoint_id == endpoint.pk for one in self.flights.values())
         at_once = 1 if endpoint.failing_since or self.failures[endpoint.pk] else PER_ENDPOINT
+        if under_way > at_once // 2:
+            return 0
         return min(at_once - under_way, THREADS - len(self.flights))
 
 
@@ -172,15 +179,32 @@ def _claim(endpoint: WebhookEndpoint, count: int) -> list[_Flight]:
         attempts = WebhookAttempt.objects.bulk_create(
             WebhookAttempt(delivery=delivery, began_at=now) for delivery in due
         )
-    flights = []
-    for attempt, delivery in zip(attempts, due, strict=True):
-        try:
-            flights.append(_flight(endpoint, attempt, delivery, now))
-        except Exception as error:  # What one object cannot be rendered for, others can.
-            logger.exception("webhook=%s not rendered", delivery.event.public_id)
-            reason = error.message if isinstance(error, BillingError) else type(error).__name__
-            _write(attempt, delivery, Answer(error=f"It could not be written: {reason}"), now)
-    return flights
+    attempted = list(zip(attempts, due, strict=True))
+    return _flights(endpoint, attempted, now) if attempted else []
+
+
+type _Attempted = Sequence[tuple[WebhookAttempt, WebhookDelivery]]
+
+
+def _flights(endpoint: WebhookEndpoint, attempted: _Attempted, now: datetime) -> list[_Flight]:
+    """What is to be sent, written at once; what one object cannot be rendered for, others can."""
+    try:
+        signing = secrets_of(endpoint, now)
+        with transaction.atomic():
+            events = [delivery.event for _, delivery in attempted]
+            bodies = bodies_of(events, is_live=endpoint.is_live)
+    except Exception as error:
+        if len(attempted) > 1:
+            return [each for one in attempted for each in _flights(endpoint, [one], now)]
+        ((attempt, delivery),) = attempted
+        logger.exception("webhook=%s not rendered", delivery.event.public_id)
+        reason = error.message if isinstance(error, BillingError) else type(error).__name__
+        _write(attempt, delivery, Answer(error=f"It could not be written: {reason}"), now)
+        return []
+    return [
+        _flight(endpoint, attempt, delivery, bodies[delivery.event_id], signing, now)
+        for attempt, delivery in attempted
+    ]
 
 
 def _next_attempt(delivery: WebhookDelivery, now: datetime) -> datetime:
@@ -195,12 +219,14 @@ def _next_attempt(delivery: WebhookDelivery, now: datetime) -> datetime:
 
 
 def _flight(
-    endpoint: WebhookEndpoint, attempt: WebhookAttempt, delivery: WebhookDelivery, now: datetime
+    endpoint: WebhookEndpoint,
+    attempt: WebhookAttempt,
+    delivery: WebhookDelivery,
+    body: str,
+    signing: Sequence[str],
+    now: datetime,
 ) -> _Flight:
     event = delivery.event
-    with transaction.atomic():
-        body = body_of(event, is_live=endpoint.is_live)
-    signing = secrets_of(endpoint, now)
     signatures = [Webhook(secret).sign(event.public_id, now, body) for secret in signing]
     headers = {
         "webhook-id": event.public_id,
@@ -208,7 +234,8 @@ def _flight(
         "webhook-signature": " ".join(signatures),
     }
     hidden = (*signing, *(signature.partition(",")[2] for signature in signatures))
-    return _Flight(attempt, delivery, endpoint.url, headers, body.encode(), hidden)
+    was_failing = endpoint.failing_since is not None
+    return _Flight(attempt, delivery, endpoint.url, headers, body.encode(), hidden, was_failing)
 
 
 # Writing what came of it
@@ -216,11 +243,11 @@ def _flight(
 
 def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
     endpoint_id = flight.delivery.endpoint_id
-    hidden = answer.excerpt
+    shown = answer.excerpt
     for secret in flight.hidden:  # Some receivers answer with what they were sent.
-        hidden = hidden.replace(secret, "…")
-    answer = Answer(answer.status, hidden, answer.error, answer.milliseconds)
-    _write(flight.attempt, flight.delivery, answer, clock.now())
+        shown = shown.replace(secret, "…")
+    answer = Answer(answer.status, shown, answer.error, answer.milliseconds)
+    _write(flight.attempt, flight.delivery, answer, clock.now(), was_failing=flight.was_failing)
     if not answer.is_taken:
         run.failures[endpoint_id] += 1
     if endpoint_id not in run.turns:
@@ -229,7 +256,12 @@ def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
 
 @transaction.atomic
 def _write(
-    attempt: WebhookAttempt, delivery: WebhookDelivery, answer: Answer, now: datetime
+    attempt: WebhookAttempt,
+    delivery: WebhookDelivery,
+    answer: Answer,
+    now: datetime,
+    *,
+    was_failing: bool = True,
 ) -> None:
     WebhookAttempt.objects.filter(pk=attempt.pk).update(
         milliseconds=answer.milliseconds,
@@ -237,15 +269,20 @@ def _write(
         answer=answer.excerpt,
         error=answer.error,
     )
-    endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=delivery.endpoint_id).first()
-    if endpoint is None:
-        return  # Deleted while it was told.
     # Not where it was sent again by hand, or claimed by another worker, in the meantime.
     mine = WebhookDelivery.objects.filter(
         pk=delivery.pk, state="pending", next_attempt_at=delivery.next_attempt_at
     )
     if answer.is_taken:
         mine.update(state="done", ended_at=now, last_error="")
+        if not was_failing:  # When it was claimed; another may have failed since.
+            failing = WebhookEndpoint.objects.filter(pk=delivery.endpoint_id)
+            failing.filter(failing_since__isnull=False).update(failing_since=None)
+            return
+    endpoint = WebhookEndpoint.objects.select_for_update().filter(pk=delivery.endpoint_id).first()
+    if endpoint is None:
+        return  # Deleted while it was told.
+    if answer.is_taken:
         _note_success(endpoint, now)
     else:
         _note_failure(mine, endpoint, delivery, answer, now)

@@ -59,12 +59,12 @@ def readable(colour: str) -> str:
     channels = [int(colour[at : at + 2], 16) for at in (1, 3, 5)]
     for hundredths in range(100, 0, -2):
         darker = [channel * hundredths // 100 for channel in channels]
-        if 1.05 / (_luminance(darker) + 0.05) >= CONTRAST_MIN:
+        if 1.05 / (luminance(darker) + 0.05) >= CONTRAST_MIN:
             return "#" + "".join(f"{channel:02x}" for channel in darker)
     return INK
 
 
-def _luminance(channels: Sequence[int]) -> float:
+def luminance(channels: Sequence[int]) -> float:
     """Relative luminance of sRGB channels, 0 for black and 1 for white (WCAG 2)."""
     linear = [
         share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4

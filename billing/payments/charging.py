@@ -26,7 +26,8 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
 )
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
-from customers.models import Customer
+from customers.calendar import in_time_of, today_of
+from customers.models import Customer, Seller
 
 # A person looks before a customer is charged more often, whatever asks for it.
 SUCCESSES_AN_HOUR_MAX = 20
@@ -401,12 +402,15 @@ def next_wait(attempts: int) -> timedelta | None:
 # Asking what became of it
 
 
-def claim_in_doubt(now: datetime) -> int | None:
-    """Take one payment in flight whose gateway is to be asked now: the call is counted first."""
+def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
+    """Take one payment in flight whose gateway is to be asked now: the call is counted first.
+
+    Of one seller, or of all who have no clock of their own.
+    """
     with transaction.atomic():
         payment = (
             Payment.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(state__in=IN_FLIGHT, next_check_at__lte=now)
+            .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
             .order_by("next_check_at")
             .first()
         )
@@ -430,7 +434,7 @@ def resolve(payment_id: int, actor: str) -> None:
     Raises :class:`GatewayUnavailable` where it cannot be asked.
     """
     payment = Payment.objects.select_related("seller").get(pk=payment_id)
-    as_of, now = clock.today(payment.seller.time_zone), clock.now()
+    as_of, now = today_of(payment.seller), clock.now()
     try:
         gateway = gateways.gateway(payment.gateway)
         made = _ask(gateway, payment)

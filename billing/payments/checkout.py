@@ -35,6 +35,7 @@ from billing.payments.models import (
     PaymentAllocation,
     PaymentMethod,
 )
+from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
 # Who wants to know of a customer's new payment method, with the customer locked.
@@ -376,16 +377,17 @@ def close(
         plan(invoice, as_of)
 
 
-def check_sessions(actor: str, limit: int) -> int:
+def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     """Ask for sessions that have been open for a while; how many.
 
-    Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
+    Of one seller, or of all who have no clock of their own. Raises :class:`GatewayUnavailable`
+    where the gateway cannot be asked.
     """
     for count in range(limit):
-        session = _claim(actor)
+        session = _claim(seller)
         if session is None:
             return count
-        as_of = clock.today(session.customer.seller.time_zone)
+        as_of = today_of(session.customer.seller)
         try:
             complete_session(session, as_of=as_of, actor=actor)
         except GatewayUnavailable:
@@ -396,11 +398,15 @@ def check_sessions(actor: str, limit: int) -> int:
 
 
 @transaction.atomic
-def _claim(actor: str) -> CheckoutSession | None:
+def _claim(seller: Seller | None) -> CheckoutSession | None:
     now = clock.now()
     session = (
         CheckoutSession.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(status__in=["creating", "open"], next_check_at__lte=now)
+        .filter(
+            in_time_of(seller, "customer__seller"),
+            status__in=["creating", "open"],
+            next_check_at__lte=now,
+        )
         .select_related("customer__seller", "payment")
         .order_by("next_check_at")
         .first()

@@ -80,19 +80,20 @@ def _due(seller: Seller, as_of: date, limit: int) -> list[int]:
     return list(planned.order_by("planned_on", "id").values_list("pk", flat=True)[:limit])
 
 
-def resolve_due(limit: int = 100) -> int:
+def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     """Ask gateways for what is in doubt, and send refunds that wait; how many of all.
 
-    Raises nothing for a gateway that cannot be reached: what it was to be asked is asked later.
+    For one seller, or for all but those with a test clock, whose time is another. Raises nothing
+    for a gateway that cannot be reached: what it was to be asked is asked later.
     """
     count = 0
     try:
-        while count < limit and (payment_id := claim_in_doubt(clock.now())):
+        while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
             count += 1
             resolve(payment_id, ACTOR)
-        count += check_sessions(ACTOR, limit)
-        count += check_refunds(limit)
-        count += send_refunds(limit)
+        count += check_sessions(ACTOR, limit, seller)
+        count += check_refunds(limit, seller)
+        count += send_refunds(limit, seller)
     except GatewayUnavailable as error:
         logger.warning("resolve=stopped reason=%r", error.message)
     return count

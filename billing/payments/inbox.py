@@ -33,6 +33,7 @@ from billing.payments.models import (
     Refund,
 )
 from billing.payments.paying_back import resolve_refund
+from customers.calendar import today_of
 
 ACTOR = "gateway"
 ATTEMPTS_MAX = 10
@@ -195,7 +196,7 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
     made = gateways.gateway(event.gateway).get_charge(gateway_id)
     if made.reference != payment.public_id:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
-    settle(payment.pk, made, as_of=clock.today(payment.seller.time_zone), actor=ACTOR)
+    settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
 
 
 def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
@@ -215,7 +216,7 @@ def _take_up_session(event: GatewayEvent, gateway_id: str, reference: str, statu
             raise GatewayUnclear("The session is being opened.")
         raise Unknown(f"We have no session {gateway_id}.")
     if session.status == CheckoutSession.Status.OPEN:
-        as_of = clock.today(session.customer.seller.time_zone)
+        as_of = today_of(session.customer.seller)
         complete_session(session, as_of=as_of, actor=ACTOR)
 
 

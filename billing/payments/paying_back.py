@@ -32,15 +32,16 @@ from billing.payments.gateways.base import (
     RefundMade,
 )
 from billing.payments.models import Payment, Refund
-from customers.models import Customer
+from customers.calendar import in_time_of, today_of
+from customers.models import Customer, Seller
 
 ACTOR = "system"
 
 
-def send_refunds(limit: int = 100) -> int:
+def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     """Send refunds that wait for it; how many. Stops where the gateway cannot be reached."""
     for count in range(limit):
-        refund = _claim_unsent()
+        refund = _claim_unsent(seller)
         if refund is None:
             return count
         try:
@@ -63,12 +64,13 @@ def send_refunds(limit: int = 100) -> int:
 
 
 @transaction.atomic
-def _claim_unsent() -> Refund | None:
+def _claim_unsent(seller: Seller | None) -> Refund | None:
     now = clock.now()
     is_due = Q(next_check_at__isnull=True) | Q(next_check_at__lte=now)
     refund = (
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(is_due, state="created", attempts__lt=CALLS_MAX)
+        .filter(in_time_of(seller, "payment__seller"), is_due)
+        .filter(state="created", attempts__lt=CALLS_MAX)
         .select_related("payment")
         .order_by("id")
         .first()
@@ -83,13 +85,13 @@ def _claim_unsent() -> Refund | None:
     return refund
 
 
-def check_refunds(limit: int = 100) -> int:
+def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     """Ask for refunds that were sent and not answered; how many.
 
     Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
     """
     for count in range(limit):
-        refund = _claim_unknown(clock.now())
+        refund = _claim_unknown(clock.now(), seller)
         if refund is None:
             return count
         resolve_refund(refund.pk)
@@ -97,10 +99,10 @@ def check_refunds(limit: int = 100) -> int:
 
 
 @transaction.atomic
-def _claim_unknown(now: datetime) -> Refund | None:
+def _claim_unknown(now: datetime, seller: Seller | None) -> Refund | None:
     refund = (
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(state="unknown", next_check_at__lte=now)
+        .filter(in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now)
         .order_by("next_check_at")
         .first()
     )
@@ -169,7 +171,7 @@ def _fail(refund_id: int, code: str) -> None:
     if refund.state != Refund.State.UNKNOWN:
         return
     refund.move("failed", failure_code=code[:60], next_check_at=None)
-    payment, as_of = refund.payment, clock.today(refund.payment.seller.time_zone)
+    payment, as_of = refund.payment, today_of(refund.payment.seller)
     assert refund.invoice_id is not None
     invoice = lock_invoices([refund.invoice_id])[0]
     again_minor = min(refund.amount_minor, invoice.outstanding_minor)
@@ -215,7 +217,7 @@ def _take_back(refund: Refund, invoice: Invoice, kept_minor: int) -> None:
 
 def _tell(type: str, refund: Refund, **more: str) -> None:
     assert refund.invoice is not None
-    as_of = clock.today(refund.payment.seller.time_zone)
+    as_of = today_of(refund.payment.seller)
     tell(type, refund.payment, refund.invoice, as_of, ACTOR, refund=refund.public_id, **more)
 
 

@@ -10,7 +10,14 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from billing.api.keys import make_key
-from billing.events.models import Delivery, Event
+from billing.events.models import (
+    Delivery,
+    Event,
+    EventBody,
+    WebhookAttempt,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -147,6 +154,29 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     delivery = Delivery.objects.create(
         event=event, subscriber="mail", state="dead", last_error=name
     )
+    endpoint = WebhookEndpoint.objects.create(
+        seller=seller.public_id,
+        is_live=False,
+        url=f"https://shop.example/{number}",
+        types=["*"],
+        description=name,
+        is_enabled=False,
+        disabled_reason=name,
+        secret_sealed="sealed",
+    )
+    sent = WebhookDelivery.objects.create(
+        event=event,
+        endpoint=endpoint,
+        subject=event.subject,
+        sequence=number,
+        state="dead",
+        next_attempt_at=datetime(2026, 3, 1, 11, tzinfo=UTC),
+        last_error=name,
+    )
+    WebhookAttempt.objects.create(
+        delivery=sent, began_at=sent.next_attempt_at, status=500, answer=name, error=name
+    )
+    EventBody.objects.create(event=event, text=name)
     rate = TaxRate.objects.create(
         country="SE", category=f"category {number}", percent=25, source=name, note=name
     )
@@ -200,7 +230,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
-        *(attempt, entry_log, heard, policy, case, order),
+        *(attempt, entry_log, heard, policy, case, order, endpoint, sent),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
         make_key(seller, name=name[:100], actor=f"user:{name}")[0],

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -77,6 +77,8 @@ MAY: dict[type[Model], str] = {
     TaxRate: "acd",
     Transfer: "",
     UsageRecord: "",
+    WebhookDelivery: "",
+    WebhookEndpoint: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)

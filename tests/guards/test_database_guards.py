@@ -18,7 +18,14 @@ from django.db.models import Model
 
 from billing.api.keys import make_key, revoke_key
 from billing.api.models import IdempotentRequest
-from billing.events.models import Delivery, Event, Promise
+from billing.events.models import (
+    Delivery,
+    Event,
+    EventBody,
+    Promise,
+    WebhookDelivery,
+    WebhookEndpoint,
+)
 from billing.events.public_ids import PublicIdField
 from billing.events.triggers import unconstrained_keys
 from billing.invoicing.models import (
@@ -46,6 +53,7 @@ from billing.payments.models import (
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate
 from billing.usage.models import Meter, UsageRecord
+from customers.models import TestClock
 from dunning.models import (
     DunningAction,
     DunningCase,
@@ -165,6 +173,19 @@ CASES = [
     Case("event_is_never_edited", changed("event", data="'{{}}'")),
     Case("event_is_never_deleted", removed("lone_event")),
     Case(
+        "event_sequence_is_unique_for_an_object",
+        changed("lone_event", sequence="1", subject="'{event.subject}'"),
+        beside=("event_is_never_edited",),
+    ),
+    Case("event_sequence_is_given_once", changed("event", sequence="2")),
+    Case("event_body_is_never_edited", changed("body", text="'other words'")),
+    Case("webhook_endpoint_is_told_something", changed("endpoint", types="'{{}}'")),
+    Case(
+        "old_webhook_secret_has_an_end", changed("endpoint", old_secret_sealed="'sealed as well'")
+    ),
+    Case("webhook_endpoint_stays_with_its_seller", changed("endpoint", is_live="NOT is_live")),
+    Case("event_is_sent_to_an_endpoint_once", copied("sent")),
+    Case(
         "promise_is_kept",
         lambda world: (
             "INSERT INTO events_promise (target, ids, guard)"
@@ -174,6 +195,15 @@ CASES = [
     # Sellers and customers
     Case("seller_mode_is_never_changed", changed("seller", is_live="NOT is_live")),
     Case("customer_external_id_is_unique", copied("customer")),
+    Case(
+        "test_clock_is_of_a_test_seller",
+        changed("test_clock", seller_id="{live_customer.seller_id}"),
+    ),
+    Case("test_clock_never_goes_back", changed("test_clock", at="at - interval '1 second'")),
+    Case(
+        "test_clock_advances_to_later",
+        changed("test_clock", advancing_to="at - interval '1 second'"),
+    ),
     # Catalog
     Case("product_name_is_unique", copied("product")),
     Case("plan_code_is_unique", copied("plan")),
@@ -553,10 +583,26 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "charged": PaymentFactory(
             customer=customer, currency="EUR", gateway="sandbox", gateway_id="ch_1"
         ),
+        **_webhooks(told, seller, at),
         **_at_gateway(customer, at),
         **_keys(seller, at),
         **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
+    }
+
+
+def _webhooks(told: Event, seller: Any, at: datetime) -> World:
+    Event.objects.filter(pk=told.pk).update(sequence=1)
+    endpoint = WebhookEndpoint.objects.create(
+        seller=seller.public_id, is_live=False, url="https://a.example", types=["*"]
+    )
+    return {
+        "endpoint": endpoint,
+        "body": EventBody.objects.create(event=told, text="{}"),
+        "sent": WebhookDelivery.objects.create(
+            event=told, endpoint=endpoint, subject="inv_1", sequence=1, next_attempt_at=at
+        ),
+        "test_clock": TestClock.objects.create(seller=SellerFactory(), at=at),
     }
 
 

@@ -120,3 +120,14 @@ def test_a_database_that_cannot_start_is_one_sentence(tmp_path: Path) -> None:
 def test_help_starts_no_database(tmp_path: Path) -> None:
     done = manage("help", KVITT_VAR=str(tmp_path), KVITT_PG_BIN=str(tmp_path))
     assert done.returncode == 0
+
+
+def test_production_sends_no_webhooks_inside() -> None:
+    inside = ["127.0.0.1"]
+    with override_settings(IN_PRODUCTION=True, WEBHOOK_ALLOWED_HOSTS=inside):
+        (message,) = checks.production_sends_no_webhooks_inside()
+    assert message.id == "kvitt.E012"
+    with override_settings(IN_PRODUCTION=True, WEBHOOK_ALLOWED_HOSTS=[]):
+        assert checks.production_sends_no_webhooks_inside() == []
+    with override_settings(WEBHOOK_ALLOWED_HOSTS=inside):
+        assert checks.production_sends_no_webhooks_inside() == []

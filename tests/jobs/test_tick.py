@@ -9,6 +9,7 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
+from billing import daily
 from billing import tick as the_tick
 from billing.events import recorder
 from billing.events.models import Delivery, Event
@@ -77,12 +78,17 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "process hooks",
         "poll gateways",
         "resolve payments",
+        "expire orders",
         "dun",
         "collect",
         "fan out events",
         "deliver events",
+        "notify",
+        "send mail",
+        "deliver webhooks",
         "verify books",
         "forget old runs",
+        "forget old webhooks",
     ]
     assert set(outcomes.values()) == {"done"}
     assert Invoice.objects.count() == 4
@@ -155,14 +161,14 @@ def test_a_job_that_fails_does_not_keep_the_others_from_their_turn(
 ) -> None:
     other = SellerFactory(tax=[])
     SubscriptionFactory(customer=CustomerFactory(seller=other))
-    bill_due = the_tick.bill_due
+    bill_due = daily.bill_due
 
     def fails_for_the_first(billed: Seller, *args: Any, **options: Any) -> Any:
         if billed == seller:
             raise RuntimeError("out of order")
         return bill_due(billed, *args, **options)
 
-    monkeypatch.setattr(the_tick, "bill_due", fails_for_the_first)
+    monkeypatch.setattr(daily, "bill_due", fails_for_the_first)
     tick_at(NOON)
     assert other.documents.count() == 1
     assert not seller.documents.exists()
@@ -201,7 +207,7 @@ def test_the_command_does_a_tick_and_tells_what_it_did(seller: Seller) -> None:
 def test_the_command_fails_where_a_job_does(
     seller: Seller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(the_tick, "bill_due", None)
+    monkeypatch.setattr(daily, "bill_due", None)
     with pytest.raises(CommandError, match="1 jobs failed"):
         call_command("tick", stdout=StringIO())
 

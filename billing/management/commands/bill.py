@@ -14,9 +14,9 @@ from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
 from billing.engine.money import major_string
-from billing.events import clock
 from billing.invoicing.batch import BillingRun, bill_due
 from billing.management.progress import Progress
+from customers.calendar import today_of
 from customers.models import Customer, Seller
 
 
@@ -152,7 +152,7 @@ def _work(sellers: Sequence[Seller], until: date | None) -> list[tuple[Seller, d
     """The day to bill each seller by. No legal series may see a day that is still to come."""
     work = []
     for seller in sellers:
-        today = clock.today(seller.time_zone)
+        today = today_of(seller)
         if until is not None and until > today and seller.is_live:
             raise CommandError(
                 f"{seller} is live and is not billed ahead: its documents would carry a date that "

@@ -121,6 +121,8 @@ class Command(BaseCommand):
         address = f"http://{HOST}:{port}"
         # Visitors sign in with the password alone.
         env = sandbox.env | {"KVITT_DEMO": "on", "KVITT_STAFF_MFA": "off"}
+        # Whoever tries webhooks has their receiver on this machine.
+        env["KVITT_WEBHOOK_ALLOWED_HOSTS"] = "127.0.0.1,localhost"
         env["KVITT_LOG_LEVEL"] = os.environ.get("KVITT_LOG_LEVEL", "WARNING")
         with processes() as children:
             sandbox.start(children, f"{address}/hooks/sandbox")

@@ -9,10 +9,10 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.csvfile import Unreadable
-from billing.events import clock
 from billing.management.progress import Progress
 from billing.subscriptions.importing import Imported, import_subscriptions
 from billing.subscriptions.mapping import read_mapping
+from customers.calendar import today_of
 
 
 def _day(text: str) -> date:
@@ -83,7 +83,7 @@ Exit status: 0 imported, 1 rows were wrong, 2 the file or the mapping could not 
 
     def _import(self, file: Path, options: dict[str, Any]) -> Imported:
         mapping = read_mapping(Path(options["mapping"]))
-        as_of = options["as_of"] or clock.today(mapping.seller.time_zone)
+        as_of = options["as_of"] or today_of(mapping.seller)
         with ExitStack() as stack:
             bars: list[Progress] = []
 

@@ -1,0 +1,154 @@
+"""Events: what happened, as webhooks tell it, to be read again by whoever missed some of it."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.request import Request
+
+from billing.api.errors import invalid
+from billing.api.fields import PublicId, Writing
+from billing.api.filtering import Filters
+from billing.api.pagination import Cursor
+from billing.api.reading import Reading
+from billing.api.scopes import Scope
+from billing.api.scoping import find, for_seller
+from billing.api.views import Endpoint, Listing, reply
+from billing.events import actions
+from billing.events.bodies import payloads_of
+from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+
+
+class DataReading(serializers.Serializer[Any]):
+    object = serializers.JSONField(
+        help_text="The object, as the API shows it: as it was when the event was first sent, or "
+        "as it is now."
+    )
+    details = serializers.JSONField(help_text="What only this event tells.")
+
+
+class EventReading(Reading):
+    """What happened to one object."""
+
+    id = serializers.CharField(source="public_id")
+    type = serializers.CharField(help_text="Such as `invoice.paid`.")
+    mode = serializers.ChoiceField(["live", "test"])
+    seller = serializers.CharField()
+    subject = serializers.CharField(help_text="The object's id.")
+    occurred_on = serializers.DateField(help_text="The day, where the seller keeps its calendar.")
+    recorded_at = serializers.DateTimeField()
+    sequence = serializers.IntegerField(
+        help_text="Counts the events of an object from 1, without a gap."
+    )
+    data = DataReading()  # type: ignore[assignment]
+
+
+class DeliveryReading(Reading):
+    """An event on its way to an endpoint."""
+
+    event = serializers.CharField(source="event.public_id")
+    webhook_endpoint = serializers.CharField(source="endpoint.public_id")
+    status = serializers.ChoiceField(WebhookDelivery.State.choices, source="state")
+
+
+class SendWriting(Writing):
+    webhook_endpoint = PublicId("we", help_text="An endpoint of the same seller.")
+
+
+class EventFilters(Filters):
+    type = django_filters.CharFilter(
+        method="of_type", label="Such as `invoice.paid`, or `invoice.*` for all of a kind."
+    )
+    subject = django_filters.CharFilter(label="The id of an object.")
+    after = django_filters.CharFilter(
+        method="since", label="The id of an event: only what was recorded after it."
+    )
+
+    class Meta:
+        model = Event
+        fields: tuple[str, ...] = ()
+
+    def of_type(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+        if value.endswith(".*"):
+            return rows.filter(type__startswith=value.removesuffix("*"))
+        return rows.filter(type=value)
+
+    def since(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+        seen = for_seller(Event, self.request.user.seller).filter(public_id=value)
+        pk = seen.values_list("pk", flat=True).first()
+        if pk is None:
+            raise invalid("after", "unknown_event", "There is no such event.")
+        return rows.filter(pk__gt=pk)
+
+
+def told(endpoint: Endpoint) -> QuerySet[Event]:
+    """What shops are told of; the rest is our own business."""
+    return for_seller(Event, endpoint.seller).filter(sequence__isnull=False)
+
+
+class Events(Listing):
+    scopes = {"GET": Scope.EVENTS_READ}
+    reading = EventReading
+    filterset_class = EventFilters
+
+    def rows(self) -> QuerySet[Event]:
+        return told(self)
+
+    @extend_schema(
+        operation_id="list_events",
+        summary="List events",
+        description="Newest first, each as it was or would be sent. To catch up after an outage, "
+        "read all pages with `after` set to the last event that you have handled, and begin with "
+        "the oldest; events come here within a minute of what they tell of, and those of one "
+        "object in the order of their `sequence`.",
+        tags=["events"],
+        responses=EventReading(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        rows = EventFilters.applied(request._request.GET, self.rows(), request)
+        pages = Cursor()
+        found = pages.paginate_queryset(rows, request)
+        return reply(
+            {
+                "next": pages.get_next_link(),
+                "previous": pages.get_previous_link(),
+                "results": payloads_of(found, is_live=self.seller.is_live),
+            }
+        )
+
+
+class OneEvent(Endpoint):
+    scopes = {"GET": Scope.EVENTS_READ}
+    reading = EventReading
+
+    @extend_schema(
+        operation_id="get_event",
+        summary="Get an event",
+        tags=["events"],
+        responses=EventReading,
+    )
+    def get(self, request: Request, event: str) -> HttpResponse:
+        (payload,) = payloads_of([find(told(self), event)], is_live=self.seller.is_live)
+        return reply(payload)
+
+
+class SendEvent(Endpoint):
+    scopes = {"POST": Scope.WEBHOOKS_WRITE}
+
+    @extend_schema(
+        operation_id="send_event",
+        summary="Send an event to a webhook endpoint once more",
+        description="Under its old id, whatever types the endpoint has asked for.",
+        tags=["events"],
+        request=SendWriting,
+        responses={202: DeliveryReading},
+    )
+    def post(self, request: Request, event: str) -> HttpResponse:
+        asked = self.sent(SendWriting)
+        endpoints = for_seller(WebhookEndpoint, self.seller)
+        endpoint = find(endpoints, asked["webhook_endpoint"])
+        delivery = actions.send_event(find(told(self), event), endpoint)
+        return reply(DeliveryReading.show(delivery), 202)

@@ -1,0 +1,107 @@
+"""What can be done with mail: post it, have it sent again, settle what became of it."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.events.public_ids import new_public_id
+from billing.mail.models import Message
+from customers.models import Customer
+
+Kind, State = Message.Kind, Message.State
+# What must reach the customer, on paper where there is no other way.
+PRINTED = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
+# Whoever has chosen paper gets the documents on it, and the rest by mail.
+PAPERS = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE})
+
+
+def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
+    """Make the mail of a kind about an object, unless it is made already; nothing is sent here.
+
+    Who cannot be mailed gets what matters as a letter to print; the rest is kept as suppressed.
+    """
+    is_paper = kind in PAPERS and customer.delivery == Customer.Delivery.PRINT
+    recipient = "" if is_paper else customer.email
+    is_reachable = bool(recipient) or kind in PRINTED
+    message, _ = Message.objects.get_or_create(
+        kind=kind,
+        object=object,
+        recipient=recipient,
+        defaults={
+            "seller_id": customer.seller_id,
+            "customer": customer,
+            "language": customer.language,
+            "facts": dict(facts),
+            "state": State.WAITING if is_reachable else State.SUPPRESSED,
+            "last_error": "" if is_reachable else "The customer has no email address.",
+            "next_attempt_at": clock.now(),
+        },
+    )
+    return message
+
+
+def post_sign_in(customer: Customer, *, return_url: str = "") -> Message:
+    """Have a link mailed that signs the customer in; each call is another mail."""
+    return post(
+        Kind.SIGN_IN,
+        object=new_public_id("sgn"),
+        customer=customer,
+        facts={"return_url": return_url},
+    )
+
+
+@transaction.atomic
+def send_again(message: Message, *, as_of: date, actor: str) -> Message:
+    """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
+
+    It goes to the customer's present address: where that is another, as a message of its own. The
+    id in its header stays, so that a program which has it already can tell. Raises
+    :class:`Refused` ("invalid_transition") for one that is sent or on its way, and "no_address".
+    """
+    message = _locked(message)
+    address = message.customer.email
+    if not message.recipient:
+        raise Refused("This is a letter: print it and post it.", code="no_address")
+    if not address:
+        raise Refused("The customer has no email address. Add one first.", code="no_address")
+    now = clock.now()
+    if address == message.recipient:
+        message.move(
+            State.WAITING, attempts=0, first_attempt_at=None, next_attempt_at=now, last_error=""
+        )
+        return message
+    if State.WAITING not in Message.LIFECYCLE[message.state]:
+        raise Refused(
+            f"A mail that is {message.state} is not sent again.", code="invalid_transition"
+        )
+    if message.state != State.SUPPRESSED:
+        message.move(State.SUPPRESSED)
+    Message.objects.filter(pk=message.pk).update(last_error=f"Sent to {address} instead.")
+    return post(message.kind, object=message.object, customer=message.customer, facts=message.facts)
+
+
+@transaction.atomic
+def let_go(message: Message, *, as_of: date, actor: str) -> Message:
+    """Give a mail up that failed or of which nobody knows: it is not sent."""
+    message = _locked(message)
+    message.move(State.SUPPRESSED, last_error=f"Let go by {actor}. {message.last_error}".strip())
+    return message
+
+
+@transaction.atomic
+def note_arrived(message: Message, *, as_of: date, actor: str) -> Message:
+    """Settle that a mail has been sent: seen at the provider, or printed and posted."""
+    message = _locked(message)
+    if message.state not in {State.UNCLEAR, State.PRINT}:
+        raise Refused(f"Nothing is open about a mail that is {message.state}.", code="not_open")
+    message.move(State.SENT, sent_at=clock.now(), last_error=f"Settled by {actor}.")
+    return message
+
+
+def _locked(message: Message) -> Message:
+    messages = Message.objects.select_for_update(of=["self"]).select_related("customer", "seller")
+    return messages.get(pk=message.pk)

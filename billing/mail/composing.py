@@ -1,0 +1,205 @@
+"""From a letter to a mail: laid out as text and HTML, with logo, attachments and headers.
+
+It is laid out twice: with the working link, to be sent, and without, to be kept.
+"""
+
+import email.policy
+import re
+from dataclasses import dataclass
+from email.headerregistry import Address
+from email.message import EmailMessage, MIMEPart
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+from django.utils.translation import pgettext
+
+from billing.mail import looks
+from billing.mail.letters import Button, Letter, Occasion
+from billing.mail.models import Message
+from customers.links import address_of, make_link
+from customers.models import Seller
+
+# Stands in what is kept for the part of an address that opens something.
+MASK = "•••"
+SUBJECT_MAX = 300
+LOGO_ID = "logo"
+# What would break a line, or turn the direction of one.
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A mail laid out: what is sent, or what is kept of it."""
+
+    subject: str
+    text: str
+    html: str
+
+
+class Mail(EmailMultiAlternatives):
+    """A mail whose pictures belong to its HTML.
+
+    They are attachments with an id, which is what backends that speak to a provider's API take; in
+    a message they stand beside the HTML (multipart/related), as mail programs want them.
+    """
+
+    def message(self, *, policy: Any = email.policy.default) -> EmailMessage:
+        everything = self.attachments
+        pictures = [each for each in everything if isinstance(each, MIMEPart)]
+        self.attachments = [each for each in everything if each not in pictures]
+        try:
+            made = super().message(policy=policy)
+        finally:
+            self.attachments = everything
+        html = made.get_body(("html",))
+        if pictures and html is not None:
+            html.make_related()
+            for picture in pictures:
+                html.attach(picture)
+        assert isinstance(made, EmailMessage)
+        return made
+
+
+def page_of(occasion: Occasion, letter: Letter, url: str) -> Page:
+    """Lay a letter out, with an address behind its button."""
+    button = {"label": letter.button.label, "url": url} if letter.button else None
+    seller = occasion.seller
+    words: dict[str, Any] = {
+        "language": occasion.language,
+        "subject": one_line(letter.subject),
+        "happened": plain(letter.happened),
+        "next": plain(letter.next),
+        "button": button,
+        "details": [(plain(label), plain(value)) for label, value in letter.details],
+        "closing": plain(letter.closing),
+        "ask": plain(_whom_to_ask(occasion)),
+        "attached": _attached(letter),
+        "seller": _sender(seller),
+        "accent": looks.accent_of(seller),
+        "logo": f"cid:{LOGO_ID}" if looks.logo_of(seller) else "",
+    }
+    return Page(
+        words["subject"][:SUBJECT_MAX],
+        render_to_string("mail/letter.txt", words),
+        render_to_string("mail/letter.html", words),
+    )
+
+
+def kept_page(occasion: Occasion, letter: Letter) -> Page:
+    """What is kept: nobody gets in with it."""
+    button, address = letter.button, MASK
+    if button and button.purpose:
+        address = address_of(button.purpose, MASK)
+    return page_of(occasion, letter, address)
+
+
+def compose(occasion: Occasion, letter: Letter) -> Mail:
+    """The mail that is sent: its link is made and its attachments are printed here.
+
+    Raises what printing raises; nothing has left the house then.
+    """
+    attachments = [
+        (re.sub(r"[^\w.-]", "-", each.name), each.render(), "application/pdf")
+        for each in letter.attachments
+    ]
+    page = page_of(occasion, letter, _live_address(occasion, letter.button))
+    message, seller = occasion.message, occasion.seller
+    mail = Mail(
+        page.subject,
+        page.text,
+        from_email=_named(seller.name, settings.DEFAULT_FROM_EMAIL),
+        to=[_named(message.customer.name, message.recipient)],
+        reply_to=[_named(seller.name, seller.email)] if seller.email else None,
+        headers={
+            "Message-ID": message_id(message),
+            "Auto-Submitted": "auto-generated",
+            # Exchange looks at this one, before it answers that somebody is on holiday.
+            "X-Auto-Response-Suppress": "All",
+        },
+        attachments=attachments,
+    )
+    mail.attach_alternative(page.html, "text/html")
+    if picture := looks.logo_of(seller):
+        mail.attach(_picture(picture))
+    return mail
+
+
+def message_id(message: Message) -> str:
+    """The id in the header: the same however often the message is sent."""
+    address = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip(" >")
+    return f"<{message.public_id}@{address or urlsplit(settings.PUBLIC_URL).hostname}>"
+
+
+def _live_address(occasion: Occasion, button: Button | None) -> str:
+    if button is None or not button.purpose:
+        return button.url if button else ""
+    token = make_link(
+        occasion.customer,
+        button.purpose,
+        now=occasion.now,
+        subject=button.subject,
+        return_url=occasion.told("return_url") or "",
+    )
+    return address_of(button.purpose, token)
+
+
+def _picture(picture: bytes) -> MIMEPart:
+    part = MIMEPart(policy=email.policy.SMTP)
+    part.set_content(picture, "image", "png", disposition="inline", cid=f"<{LOGO_ID}>")
+    part.set_param("name", "logo.png")
+    return part
+
+
+def _named(name: str, address: str) -> str:
+    """``"Name" <address>``, with nothing in it that ends a header."""
+    spec = one_line(address)
+    username, _, domain = spec.rpartition("@")
+    return str(Address(one_line(name)[:100], username, domain))
+
+
+def _sender(seller: Seller) -> dict[str, Any]:
+    place = " ".join(filter(None, (seller.postal_code, seller.city)))
+    lines = (seller.address_line1, seller.address_line2, place)
+    return {
+        "name": plain(seller.name),
+        "legal_name": plain(seller.legal_name or seller.name),
+        "address": [plain(line) for line in lines if line],
+        "organisation_number": plain(seller.organisation_number),
+        "organisation_label": pgettext("mail", "Org. no."),
+        "website": plain(seller.website.removeprefix("https://").removeprefix("http://")),
+    }
+
+
+def _whom_to_ask(occasion: Occasion) -> str:
+    seller = occasion.seller
+    named = {"email": seller.email, "phone": seller.phone}
+    if occasion.is_on_paper:
+        ways = [way for way in named.values() if way]
+        return pgettext("mail", "Questions? %(ways)s") % {"ways": " · ".join(ways)} if ways else ""
+    if seller.email and seller.phone:
+        said = pgettext("mail", "Questions? Answer this mail, or call %(phone)s.")
+    elif seller.phone:
+        said = pgettext("mail", "Questions? Call %(phone)s.")
+    else:
+        said = pgettext("mail", "Questions? Answer this mail.")
+    return said % named
+
+
+def _attached(letter: Letter) -> str:
+    if not letter.attachments:
+        return ""
+    names = ", ".join(each.name for each in letter.attachments)
+    return pgettext("mail", "Attached: %(names)s") % {"names": names}
+
+
+def plain(text: str) -> str:
+    """A text without what would break its line; spaces that hold words together stay."""
+    return _CONTROLS.sub(" ", str(text)).strip()
+
+
+def one_line(text: str) -> str:
+    """A text for a header: on one line, with plain spaces."""
+    return " ".join(plain(text).split())

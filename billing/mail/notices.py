@@ -1,0 +1,139 @@
+"""What customers are told of before it happens: the end of a trial, and a long renewal."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from django.db.models import F, Q, QuerySet
+
+from billing.engine.periods import period_of
+from billing.mail.actions import post
+from billing.mail.models import Message
+from billing.subscriptions.agreements import load_contracts
+from billing.subscriptions.models import Subscription
+from catalog.models import IntervalUnit
+from customers.models import Customer, Seller
+
+Kind = Message.Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """How many days ahead customers of a country are told of something, and on what ground.
+
+    ``country`` is the customer's; empty for all that have no row of their own.
+    """
+
+    kind: str
+    country: str
+    days: int
+    basis: str
+
+
+# To be reviewed by somebody who knows the law, whenever a row is added or changed.
+NOTICES = (
+    Notice(
+        Kind.RENEWAL,
+        "SE",
+        38,
+        "Lag (2014:1449) 3 §: in writing, a month at the latest before the last day on which the "
+        "renewal can still be refused, which is the day before it. A month has at most 31 days; a "
+        "week is for retries.",
+    ),
+    Notice(
+        Kind.RENEWAL,
+        "",
+        30,
+        "California ARL (AB 2863): 15 to 45 days before terms of a year or more; France and "
+        "Germany have no later day. Shops elsewhere do it as a courtesy.",
+    ),
+    Notice(
+        Kind.TRIAL_ENDING,
+        "",
+        3,
+        "California ARL (AB 2863): 3 to 21 days before the end of a trial; card networks ask for "
+        "no later day.",
+    ),
+)
+# Who pays every month knows that the next one comes.
+LONGER_THAN_A_MONTH = (
+    Q(plan__interval_unit=IntervalUnit.YEAR)
+    | Q(plan__interval_unit=IntervalUnit.MONTH, plan__interval_count__gt=1)
+    | Q(plan__interval_unit=IntervalUnit.WEEK, plan__interval_count__gt=4)
+    | Q(plan__interval_unit=IntervalUnit.DAY, plan__interval_count__gt=31)
+)
+
+
+def notify(seller: Seller, today: date) -> int:
+    """Post what is to be told by now and has not been; how many mails. Missed days are made up for.
+
+    Asks in a number of queries that grows with the mails alone.
+    """
+    made = 0
+    for customer, kind, object, facts in [*_trials(seller, today), *_renewals(seller, today)]:
+        post(kind, object=object, customer=customer, facts=facts)
+        made += 1
+    return made
+
+
+type _Told = tuple[Customer, str, str, dict[str, Any]]
+
+
+def _trials(seller: Seller, today: date) -> Iterator[_Told]:
+    for days, customers in _leads(Kind.TRIAL_ENDING):
+        ending = _going_on(seller).filter(
+            customers,
+            # Of a trial shorter than that the start has told enough.
+            starts_on__lt=F("paid_from") - timedelta(days=days),
+            status=Subscription.Status.TRIALING,
+            paid_from__gt=today,
+            paid_from__lte=today + timedelta(days=days),
+        )
+        known = _known(Kind.TRIAL_ENDING, ending)
+        for subscription in ending:
+            about = f"{subscription.public_id}:{subscription.paid_from}"
+            if about not in known:
+                facts = {"subject": subscription.public_id}
+                yield subscription.customer, Kind.TRIAL_ENDING, about, facts
+
+
+def _renewals(seller: Seller, today: date) -> Iterator[_Told]:
+    for days, customers in _leads(Kind.RENEWAL):
+        until = today + timedelta(days=days)
+        # The day of the next bill may be too early, never too late.
+        near = _going_on(seller).filter(
+            customers,
+            LONGER_THAN_A_MONTH,
+            status=Subscription.Status.ACTIVE,
+            next_bill_on__lte=until,
+        )
+        known = _known(Kind.RENEWAL, near)
+        contracts = load_contracts([subscription.pk for subscription in near])
+        for subscription in near:
+            on = period_of(contracts[subscription.pk].agreement.cycles, today).end
+            about = f"{subscription.public_id}:{on}"
+            if today < on <= until and about not in known:
+                facts = {"subject": subscription.public_id, "renews_on": on.isoformat()}
+                yield subscription.customer, Kind.RENEWAL, about, facts
+
+
+def _leads(kind: str) -> Iterator[tuple[int, Q]]:
+    """Each row's days, with the customers for whom it holds."""
+    rows = [notice for notice in NOTICES if notice.kind == kind]
+    named = [notice.country for notice in rows if notice.country]
+    for notice in rows:
+        is_named = Q(customer__country=notice.country)
+        yield notice.days, is_named if notice.country else ~Q(customer__country__in=named)
+
+
+def _going_on(seller: Seller) -> QuerySet[Subscription]:
+    alive = Subscription.objects.filter(seller=seller, ends_on=None, parked_reason="")
+    return alive.select_related("customer__seller").order_by("pk")
+
+
+def _known(kind: str, subscriptions: QuerySet[Subscription]) -> set[str]:
+    """What has been told of them already."""
+    customers = subscriptions.order_by().values("customer_id")
+    told = Message.objects.filter(kind=kind, customer__in=customers)
+    return set(told.values_list("object", flat=True))

@@ -1,0 +1,272 @@
+"""Sending what waits, a batch at a time. No transaction is open while a provider is spoken to.
+
+A message is claimed by pushing its next attempt ahead, and each attempt is counted before it
+begins. It is *sending* only from the moment at which the whole mail is handed over: a worker that
+dies before leaves it waiting, and it comes again; one that dies after leaves it to a person, since
+nobody knows whether it was taken, and twice is worse than late. The same goes for a provider that
+takes a mail and hangs up without a word.
+"""
+
+import logging
+import smtplib
+from contextlib import suppress
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.core import mail
+from django.db import transaction
+from django.db.models import Case, Value, When
+from django.utils import translation
+
+from billing.engine.errors import Refused
+from billing.events import clock
+from billing.mail.composing import Page, compose, kept_page
+from billing.mail.letters import Occasion, Unneeded
+from billing.mail.models import Message
+from billing.mail.transport import SMTP
+from billing.mail.words import write
+from customers.calendar import today_of
+
+LIMIT = 20
+# Until then nobody else touches what is claimed, or being handed over.
+LEASE = timedelta(minutes=30)
+# A slow provider must not hold up what else the tick has to do.
+BATCH_SECONDS_MAX = 30
+TRIED_FOR = timedelta(days=3)
+WAIT_MAX = timedelta(hours=1)
+# Attempts that ended their worker; more would end it for ever.
+DEATHS_MAX = 3
+DIED = "The worker died while it wrote or sent this mail."
+OUTBOUND_IS_OFF = "Mail was turned off (KVITT_OUTBOUND) when it was due."
+State = Message.State
+
+logger = logging.getLogger(__name__)
+
+
+def send_due(limit: int = LIMIT) -> int:
+    """Send what is due; how many messages came to an end. 0 where the provider is away."""
+    now = clock.now()
+    if not settings.OUTBOUND:
+        return _waiting(now).update(state=State.SUPPRESSED, last_error=OUTBOUND_IS_OFF)
+    Message.objects.filter(state=State.SENDING, next_attempt_at__lte=now).update(
+        state=State.UNCLEAR, last_error=DIED
+    )
+    batch = _claim(now, limit)
+    if not batch:
+        return 0
+    post = _Post()
+    try:
+        post.open()
+    except Exception as error:  # Whatever a backend raises: nothing has been handed over.
+        logger.warning("mail=provider_away reason=%r", str(error))
+        _put_off_all(batch, now, error)
+        return 0
+    done, ends_at = 0, monotonic() + BATCH_SECONDS_MAX
+    try:
+        for at, message in enumerate(batch, start=1):
+            done += _handle(message, post, now)
+            if post.is_away or monotonic() > ends_at:
+                _release(batch[at:], now)
+                return 0 if post.is_away else done
+    finally:
+        post.close()
+    return done
+
+
+class _Post:
+    """The connection to the provider, opened anew after a mail that it did not take."""
+
+    def __init__(self) -> None:
+        self.backend = mail.mailers.default
+        self.is_away = False
+
+    def open(self) -> None:
+        self.backend.open()
+
+    def send(self, message: mail.EmailMessage) -> None:
+        if not self.backend.send_messages([message]):
+            raise Refused("The mail backend took nothing.", code="not_taken")
+
+    def reopen(self) -> None:
+        self.close()
+        try:
+            self.open()
+        except Exception:  # The next tick finds out what it is.
+            self.is_away = True
+
+    def close(self) -> None:
+        # A mail that was taken stays taken, however the goodbye goes.
+        with suppress(Exception):
+            self.backend.close()
+
+
+# Claiming
+
+
+def _waiting(now: datetime) -> Any:
+    return Message.objects.filter(state=State.WAITING, next_attempt_at__lte=now)
+
+
+def _claim(now: datetime, limit: int) -> list[Message]:
+    """Take what is due, sign-in links first; somebody sits and waits for those."""
+    first = Case(When(kind=Message.Kind.SIGN_IN, then=Value(0)), default=Value(1))
+    due = _waiting(now).order_by(first, "next_attempt_at", "pk")
+    with transaction.atomic():
+        batch = list(
+            due.select_for_update(skip_locked=True, of=["self"]).select_related(
+                "seller", "customer__seller"
+            )[:limit]
+        )
+        Message.objects.filter(pk__in=[message.pk for message in batch]).update(
+            next_attempt_at=now + LEASE
+        )
+    for message in batch:
+        message.next_attempt_at = now + LEASE
+    return batch
+
+
+def _mine(message: Message) -> Any:
+    """The row, as long as this worker's claim on it holds."""
+    return Message.objects.filter(
+        pk=message.pk, state=State.WAITING, next_attempt_at=message.next_attempt_at
+    )
+
+
+def _begin(message: Message, now: datetime) -> bool:
+    """Count the attempt; not where somebody else has the message, or it has killed too many."""
+    if message.last_error == DIED and message.attempts >= DEATHS_MAX:
+        _mine(message).update(state=State.FAILED)
+        return False
+    message.attempts += 1
+    message.first_attempt_at = message.first_attempt_at or now
+    return bool(
+        _mine(message).update(
+            attempts=message.attempts, first_attempt_at=message.first_attempt_at, last_error=DIED
+        )
+    )
+
+
+def _release(messages: list[Message], now: datetime) -> None:
+    """Let go of what was claimed and not tried."""
+    Message.objects.filter(pk__in=[message.pk for message in messages], state=State.WAITING).update(
+        next_attempt_at=now + timedelta(minutes=1)
+    )
+
+
+# One message
+
+
+def _handle(message: Message, post: _Post, now: datetime) -> bool:
+    """Write a message and send it; whether it came to an end."""
+    if not _begin(message, now):
+        return False
+    occasion = Occasion(message, today_of(message.seller), now)
+    try:
+        with translation.override(message.language):
+            letter = write(occasion)
+            page = kept_page(occasion, letter)
+            made = None if occasion.is_on_paper else compose(occasion, letter)
+    except Unneeded as reason:
+        return bool(_mine(message).update(state=State.SUPPRESSED, last_error=str(reason)))
+    except Exception as error:  # One that cannot be written must not hold up the others.
+        logger.exception("mail=%s cannot be written", message.public_id)
+        _put_off(message, State.WAITING, now, error)
+        return False
+    if made is None:
+        return bool(_mine(message).update(state=State.PRINT, last_error="", **_kept(page)))
+    until = clock.now() + LEASE
+    if not _mine(message).update(state=State.SENDING, next_attempt_at=until, **_kept(page)):
+        return False
+    message.next_attempt_at = until
+    return _hand_over(message, made, post, now)
+
+
+def _kept(page: Page) -> dict[str, str]:
+    return {"subject": page.subject, "text": page.text, "html": page.html}
+
+
+def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: datetime) -> bool:
+    try:
+        post.send(made)
+    except Exception as error:  # What it means is asked below.
+        logger.warning("mail=%s not sent: %s", message.public_id, type(error).__name__)
+        _conclude(message, error, now)
+        post.reopen()
+        post.is_away = post.is_away or not _is_answer(error)
+        return False
+    sending = Message.objects.filter(pk=message.pk, state=State.SENDING)
+    return bool(sending.update(state=State.SENT, sent_at=clock.now(), last_error=""))
+
+
+def _conclude(message: Message, error: Exception, now: datetime) -> None:
+    """What a failed handover means: try again, give up, or nobody knows."""
+    if _is_refused_for_good(error):
+        _end(message, State.FAILED, error)
+    elif _is_certain(error):
+        _put_off(message, State.SENDING, now, error)
+    else:
+        _end(message, State.UNCLEAR, error)
+
+
+def _codes(error: Exception) -> list[int]:
+    """What the server answered, if it did."""
+    if isinstance(error, smtplib.SMTPRecipientsRefused):
+        return [code for code, _ in error.recipients.values()]
+    return [error.smtp_code] if isinstance(error, smtplib.SMTPResponseException) else []
+
+
+def _is_answer(error: Exception) -> bool:
+    """Whether it is about this mail, so that the next one may fare better."""
+    return bool(_codes(error)) or isinstance(error, ValueError | Refused)
+
+
+def _is_refused_for_good(error: Exception) -> bool:
+    """Whether the recipient or the mail is refused, and would be tomorrow."""
+    is_about_the_mail = isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError)
+    codes = _codes(error)
+    is_final = is_about_the_mail and bool(codes) and all(code >= 500 for code in codes)
+    return is_final or isinstance(error, ValueError)  # An address that is none.
+
+
+def _is_certain(error: Exception) -> bool:
+    """Whether the mail was certainly not taken.
+
+    Our SMTP backend says ``HandoverUnclear`` where it may have been, which is no OSError. Of what
+    another backend raises only the server's own answer is believed.
+    """
+    if _codes(error) or isinstance(error, Refused):
+        return True
+    return isinstance(error, OSError) and settings.MAILERS["default"].get("BACKEND") == SMTP
+
+
+def _put_off(message: Message, state: str, now: datetime, error: Exception) -> None:
+    """Try again later; after three days of trying it is given up."""
+    assert message.first_attempt_at is not None
+    is_over = now - message.first_attempt_at >= TRIED_FOR
+    wait = min(timedelta(minutes=2 ** min(message.attempts - 1, 10)), WAIT_MAX)
+    Message.objects.filter(
+        pk=message.pk, state=state, next_attempt_at=message.next_attempt_at
+    ).update(
+        state=State.FAILED if is_over else State.WAITING,
+        next_attempt_at=now + wait,
+        last_error=_said(error),
+    )
+
+
+def _put_off_all(batch: list[Message], now: datetime, error: Exception) -> None:
+    """The provider is away: each message has had an attempt, and waits for so long as its own."""
+    for message in batch:
+        if _begin(message, now):
+            _put_off(message, State.WAITING, now, error)
+
+
+def _end(message: Message, state: str, error: Exception) -> None:
+    Message.objects.filter(pk=message.pk, state=State.SENDING).update(
+        state=state, last_error=_said(error)
+    )
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"[:1000]

@@ -1,0 +1,49 @@
+"""Django's SMTP backend, which also knows when nobody can say whether a mail was taken."""
+
+import smtplib
+from typing import Any
+
+from django.core.mail.backends import smtp
+
+END_OF_DATA = b"\r\n.\r\n"
+
+
+class HandoverUnclear(Exception):
+    """Raised when the server had the whole mail and did not answer: it may be delivered, or not."""
+
+
+class _NotingHandover:
+    """What a connection of the standard library is mixed with."""
+
+    has_handed_over = False
+
+    def send(self, s: Any) -> None:
+        super().send(s)  # type: ignore[misc]
+        # Only the body of a mail ends so. Without its end the server must not deliver it.
+        self.has_handed_over = isinstance(s, bytes) and s.endswith(END_OF_DATA)
+
+    def getreply(self) -> tuple[int, bytes]:
+        try:
+            reply: tuple[int, bytes] = super().getreply()  # type: ignore[misc]
+        except OSError as error:
+            if self.has_handed_over:
+                raise HandoverUnclear(f"{type(error).__name__}: {error}") from error
+            raise
+        self.has_handed_over = False
+        return reply
+
+
+class _Connection(_NotingHandover, smtplib.SMTP):
+    pass
+
+
+class _SecureConnection(_NotingHandover, smtplib.SMTP_SSL):
+    pass
+
+
+class EmailBackend(smtp.EmailBackend):
+    """Raises :class:`HandoverUnclear` where sending once more might make a mail twice."""
+
+    @property
+    def connection_class(self) -> type[smtplib.SMTP]:
+        return _SecureConnection if self.use_ssl else _Connection

@@ -1,0 +1,112 @@
+"""Access that is limited, closed or given back because of a debt."""
+
+from django.utils.translation import pgettext
+
+from billing.invoicing.models import Invoice
+from billing.mail.letters import Letter, Occasion, Unneeded
+from billing.mail.words.common import document_of, how_to_pay, pay_button
+from billing.mail.words.debts import case_of, what_comes
+from billing.subscriptions.models import Subscription
+from catalog.models import Plan
+from dunning.cases import subscriptions_of
+from dunning.models import DunningCase, StepKind
+
+
+def restricted(occasion: Occasion) -> Letter:
+    case, document = _unpaid(occasion)
+    if case.access != DunningCase.Access.RESTRICTED:
+        raise Unneeded("Access is not limited any more, or closed by now.")
+    return _taken(
+        occasion,
+        case,
+        document,
+        pgettext("mail", "Your access is limited until invoice %(number)s is paid"),
+        pgettext(
+            "mail",
+            "Invoice %(number)s for %(amount)s is not paid, so your access to %(plans)s is limited "
+            "for now.",
+        ),
+    )
+
+
+def suspended(occasion: Occasion) -> Letter:
+    case, document = _unpaid(occasion)
+    if case.access != DunningCase.Access.NONE:
+        raise Unneeded("Access is not closed any more.")
+    return _taken(
+        occasion,
+        case,
+        document,
+        pgettext("mail", "Your access is closed until invoice %(number)s is paid"),
+        pgettext(
+            "mail",
+            "Invoice %(number)s for %(amount)s is not paid, so your access to %(plans)s is closed "
+            "for now.",
+        ),
+    )
+
+
+def _unpaid(occasion: Occasion) -> tuple[DunningCase, Invoice]:
+    case, document = case_of(occasion), document_of(occasion.told("invoice"))
+    if not document.outstanding_minor:
+        raise Unneeded("The invoice is settled by now.")
+    return case, document
+
+
+def _taken(
+    occasion: Occasion, case: DunningCase, document: Invoice, subject: str, happened: str
+) -> Letter:
+    named = {
+        "number": document.number,
+        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "plans": _plans(document),
+    }
+    following = pgettext("mail", "As soon as it is paid, everything is as before.")
+    if case.next_step and case.next_step.kind in {StepKind.SUSPEND, StepKind.CANCEL}:
+        following = f"{following} {what_comes(occasion, case)}"
+    rows = (
+        (pgettext("mail", "Invoice"), str(document.number)),
+        (pgettext("mail", "Due date"), occasion.day(document.due_on)),
+        (
+            pgettext("mail", "To pay"),
+            occasion.money(document.outstanding_minor, document.currency),
+        ),
+    )
+    return Letter(
+        subject=subject % named,
+        happened=happened % named,
+        next=following,
+        button=pay_button(occasion, document),
+        details=rows if occasion.is_charged else rows + how_to_pay(document),
+    )
+
+
+def restored(occasion: Occasion) -> Letter:
+    document = document_of(occasion.told("invoice"))
+    billed = subscriptions_of([document.pk])[document.pk]
+    alive = [each for each in billed if each.status != Subscription.Status.ENDED]
+    if not alive:
+        raise Unneeded("The subscriptions have ended.")
+    if any(each.access != Subscription.Access.FULL for each in alive):
+        raise Unneeded("Another invoice still limits access.")
+    plans = _plans(document)
+    named = {"number": document.number, "plans": plans}
+    return Letter(
+        subject=pgettext("mail", "You have full access to %(plans)s again") % named,
+        happened=pgettext(
+            "mail", "Invoice %(number)s is settled, and you have full access to %(plans)s again."
+        )
+        % named,
+        next=pgettext("mail", "Everything is as before, and you do not need to do anything."),
+        details=(
+            (pgettext("mail", "Invoice"), str(document.number)),
+            (pgettext("mail", "Subscription"), plans),
+        ),
+    )
+
+
+def _plans(document: Invoice) -> str:
+    """The names of what an invoice bills, each once."""
+    ids = [each.plan_id for each in subscriptions_of([document.pk])[document.pk]]
+    plans = Plan.objects.filter(pk__in=ids).order_by("name").values_list("name", flat=True)
+    return ", ".join(plans) or str(document.number)

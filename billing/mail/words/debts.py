@@ -1,0 +1,102 @@
+"""Reminders. They say what is owed and what comes next, and nothing that the law does not yet say:
+no fee, no interest and no collection that nobody has decided on (lag 1981:739, räntelagen)."""
+
+from django.utils.translation import pgettext
+
+from billing.mail.letters import Letter, Occasion, Unneeded
+from billing.mail.words.common import document_of, document_pdf, how_to_pay, pay_button
+from dunning.models import DunningCase, StepKind
+
+
+def case_of(occasion: Occasion) -> DunningCase:
+    """The case, as long as there is something to tell of it. Raises ``Unneeded``."""
+    case = DunningCase.objects.select_related("next_step").get(public_id=occasion.told("subject"))
+    if case.status in {DunningCase.Status.RECOVERED, DunningCase.Status.STOPPED}:
+        raise Unneeded("The debt is settled or disputed by now.")
+    return case
+
+
+def reminder(occasion: Occasion) -> Letter:
+    case, document = case_of(occasion), document_of(occasion.told("invoice"))
+    if not document.outstanding_minor:
+        raise Unneeded("The invoice is settled by now.")
+    level = int(occasion.told("level") or 1)
+    named = {
+        "number": str(document.number),
+        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "due": occasion.day(document.due_on),
+        "level": str(level),
+    }
+    rows = (
+        (pgettext("mail", "Invoice"), str(document.number)),
+        (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
+        (pgettext("mail", "Due date"), named["due"]),
+        (
+            pgettext("mail", "To pay"),
+            occasion.money(document.outstanding_minor, document.currency),
+        ),
+    )
+    return Letter(
+        subject=_subject(level) % named,
+        happened=_what_is_late(occasion, level) % named,
+        next=what_comes(occasion, case),
+        button=pay_button(occasion, document),
+        details=rows if occasion.is_charged else rows + how_to_pay(document),
+        closing=pgettext(
+            "mail",
+            "If you have paid in the last few days, thank you: you do not need to do anything.",
+        ),
+        attachments=(document_pdf(document),),
+    )
+
+
+def _subject(level: int) -> str:
+    if level == 1:
+        return pgettext("mail", "Reminder: %(amount)s for invoice %(number)s")
+    return pgettext("mail", "Reminder %(level)s: %(amount)s for invoice %(number)s")
+
+
+def _what_is_late(occasion: Occasion, level: int) -> str:
+    if occasion.is_charged:
+        return pgettext(
+            "mail",
+            "We have not been able to take %(amount)s for invoice %(number)s from your card.",
+        )
+    if level == 1:
+        return pgettext(
+            "mail",
+            "Invoice %(number)s for %(amount)s was due on %(due)s, and we cannot see that it has "
+            "been paid.",
+        )
+    return pgettext(
+        "mail", "Invoice %(number)s for %(amount)s was due on %(due)s and is still unpaid."
+    )
+
+
+def what_comes(occasion: Occasion, case: DunningCase) -> str:
+    """What the policy does next, and when: what a customer can still keep from happening."""
+    step, on = case.next_step, case.next_step_on
+    if step is None or on is None or on <= occasion.today:
+        return pgettext("mail", "Please pay it as soon as you can.")
+    said = {
+        StepKind.RESTRICT: pgettext(
+            "mail",
+            "Please pay it before %(day)s. If it is still unpaid then, your access is limited "
+            "until it is paid.",
+        ),
+        StepKind.SUSPEND: pgettext(
+            "mail",
+            "Please pay it before %(day)s. If it is still unpaid then, your access is closed until "
+            "it is paid.",
+        ),
+        StepKind.CANCEL: pgettext(
+            "mail",
+            "Please pay it before %(day)s. If it is still unpaid then, your subscription ends.",
+        ),
+    }
+    if step.kind == StepKind.RETRY and occasion.is_charged:
+        said[StepKind.RETRY] = pgettext(
+            "mail", "We try your card again on %(day)s. You can also pay at once, here."
+        )
+    fallback = pgettext("mail", "Please pay it by %(day)s.")
+    return said.get(StepKind(step.kind), fallback) % {"day": occasion.day(on)}

@@ -1,0 +1,198 @@
+"""Payments: arrived, failed, and waiting for the customer's bank."""
+
+from datetime import date, timedelta
+
+from django.utils.translation import pgettext
+
+from billing.engine import retries
+from billing.events import clock
+from billing.invoicing.models import Invoice
+from billing.mail.letters import Attachment, Button, Letter, Occasion, Unneeded
+from billing.mail.words.common import card_name, card_of, document_of, pay_button
+from billing.payments.charging import ACTION_DAYS_MAX
+from billing.payments.models import Payment, PaymentAllocation
+from billing.payments.receipts import render_receipt
+from dunning.cases import next_retry_on
+from dunning.models import DunningCase
+
+
+def _payment(occasion: Occasion) -> Payment:
+    payments = Payment.objects.select_related("payment_method", "seller", "customer")
+    return payments.get(public_id=occasion.told("subject"))
+
+
+def receipt(occasion: Occasion) -> Letter:
+    payment = _payment(occasion)
+    paid = list(
+        payment.allocations.filter(state=PaymentAllocation.State.SETTLED)
+        .select_related("invoice")
+        .order_by("id")
+    )
+    if not paid:
+        raise Unneeded("The payment has paid no invoice.")
+    named = {
+        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "seller": occasion.seller.name,
+    }
+    means = payment.payment_method
+    over_minor = payment.amount_minor - sum(each.amount_minor for each in paid)
+    rows = [
+        (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
+        (pgettext("mail", "Received"), occasion.day(payment.received_on or occasion.today)),
+        (
+            pgettext("mail", "Paid with"),
+            card_name(means) if means else pgettext("mail", "bank transfer"),
+        ),
+        (pgettext("mail", "Invoice"), ", ".join(str(each.invoice.number) for each in paid)),
+    ]
+    if over_minor:
+        kept = occasion.money(over_minor, payment.currency)
+        rows.append((pgettext("mail", "Kept as your balance"), kept))
+    return Letter(
+        subject=pgettext("mail", "Receipt: %(amount)s to %(seller)s") % named,
+        happened=pgettext("mail", "We have received your payment of %(amount)s. Thank you.")
+        % named,
+        next=_what_is_left(occasion, [each.invoice for each in paid], over_minor),
+        details=tuple(rows),
+        attachments=(
+            Attachment(
+                f"{pgettext('mail', 'receipt')}-{paid[0].invoice.number}.pdf",
+                lambda: render_receipt(payment),
+            ),
+        ),
+    )
+
+
+def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
+    left = [invoice for invoice in invoices if invoice.outstanding_minor]
+    if left:
+        return pgettext("mail", "%(amount)s is left to pay of invoice %(number)s.") % {
+            "amount": occasion.sum(left[0].outstanding_minor, left[0].currency),
+            "number": left[0].number,
+        }
+    if over_minor:
+        return pgettext(
+            "mail",
+            "Invoice %(number)s is paid. What is over is kept on your balance and pays your next "
+            "invoice.",
+        ) % {"number": invoices[0].number}
+    return pgettext("mail", "Invoice %(number)s is paid, and you do not need to do anything.") % {
+        "number": ", ".join(str(invoice.number) for invoice in invoices)
+    }
+
+
+def payment_failed(occasion: Occasion) -> Letter:
+    payment, document = _payment(occasion), document_of(occasion.told("invoice"))
+    if not document.outstanding_minor:
+        raise Unneeded("The invoice is settled by now.")
+    card = payment.payment_method
+    is_final = bool(occasion.told("is_hard")) or retries.is_hard(payment.failure_code)
+    named = {
+        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "number": document.number,
+        "card": card_name(card) if card else "",
+    }
+    again_on = _next_attempt_on(occasion, document)
+    rows = [
+        (pgettext("mail", "Invoice"), str(document.number)),
+        (
+            pgettext("mail", "To pay"),
+            occasion.money(document.outstanding_minor, document.currency),
+        ),
+        (pgettext("mail", "Card"), named["card"]),
+        (pgettext("mail", "Reason"), _reason(payment.failure_code)),
+        (pgettext("mail", "Next attempt"), occasion.day(again_on) if again_on else ""),
+    ]
+    return Letter(
+        subject=pgettext("mail", "The payment of %(amount)s did not go through") % named,
+        happened=_what_failed(is_final=is_final, has_card=card is not None) % named,
+        next=_when_again(occasion, again_on, is_final=is_final),
+        button=pay_button(occasion, document),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _what_failed(*, is_final: bool, has_card: bool) -> str:
+    if not has_card:
+        return pgettext("mail", "The payment of %(amount)s for invoice %(number)s failed.")
+    if is_final:
+        return pgettext(
+            "mail",
+            "Your bank does not accept payments with your card %(card)s any more, so %(amount)s "
+            "for invoice %(number)s is not paid.",
+        )
+    return pgettext(
+        "mail", "We could not take %(amount)s for invoice %(number)s from your card %(card)s."
+    )
+
+
+def _when_again(occasion: Occasion, again_on: date | None, *, is_final: bool) -> str:
+    if not occasion.is_charged:
+        return pgettext("mail", "You can pay the invoice here.")
+    if is_final or again_on is None:
+        return pgettext(
+            "mail",
+            "We do not try this card again. Add another one here, and the invoice is paid with it "
+            "at once.",
+        )
+    return pgettext(
+        "mail",
+        "We try again on %(day)s. If you would rather use another card, change it here, and the "
+        "invoice is paid with it at once.",
+    ) % {"day": occasion.day(again_on)}
+
+
+def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
+    """The day on which it is charged again as things stand now, not as they stood at the event."""
+    if not occasion.is_charged or card_of(occasion.customer) is None:
+        return None
+    planned = Payment.objects.filter(allocations__invoice=document, state="planned").first()
+    case = DunningCase.objects.filter(invoice=document).select_related("seller").first()
+    on = planned.planned_on if planned else (case and next_retry_on(case))
+    return max(on, occasion.today) if on else None
+
+
+def _reason(code: str) -> str:
+    """Why, in words; banks' finer reasons are between them and their customer."""
+    return {
+        "insufficient_funds": pgettext("mail", "There was not enough money on the account."),
+        "expired_card": pgettext("mail", "The card has expired."),
+        "incorrect_number": pgettext("mail", "The card number is not right."),
+        "processing_error": pgettext("mail", "The bank could not be reached."),
+        "authentication_required": pgettext("mail", "The payment was not confirmed in time."),
+    }.get(code, pgettext("mail", "The bank declined the payment."))
+
+
+def action_needed(occasion: Occasion) -> Letter:
+    payment, document = _payment(occasion), document_of(occasion.told("invoice"))
+    if payment.state != Payment.State.REQUIRES_ACTION:
+        raise Unneeded("The payment does not wait for a confirmation any more.")
+    since = payment.submitted_at or payment.recorded_at
+    until = clock.local_day(since, occasion.seller.time_zone) + timedelta(days=ACTION_DAYS_MAX)
+    named = {
+        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "number": document.number,
+        "seller": occasion.seller.name,
+        "day": occasion.day(until),
+    }
+    card = payment.payment_method
+    rows = [
+        (pgettext("mail", "Invoice"), str(document.number)),
+        (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
+        (pgettext("mail", "Card"), card_name(card) if card else ""),
+        (pgettext("mail", "Confirm by"), named["day"]),
+    ]
+    return Letter(
+        subject=pgettext("mail", "Confirm your payment of %(amount)s to %(seller)s") % named,
+        happened=pgettext(
+            "mail",
+            "Your bank wants you to confirm the payment of %(amount)s for invoice %(number)s.",
+        )
+        % named,
+        next=pgettext(
+            "mail", "Confirm it by %(day)s. Without a confirmation the payment is canceled then."
+        )
+        % named,
+        button=Button(pgettext("mail", "Confirm the payment"), url=payment.action_url),
+        details=tuple((label, value) for label, value in rows if value),
+    )

@@ -1,0 +1,425 @@
+"""What happens to subscriptions, by the customer's wish or in the course of time."""
+
+from datetime import date, timedelta
+
+from django.utils.translation import pgettext
+
+from billing.engine.errors import BillingError
+from billing.invoicing.changes import SeenBill, next_bill
+from billing.invoicing.models import Invoice
+from billing.mail.letters import Button, Letter, Occasion, Unneeded
+from billing.mail.words.common import Rows, card_name, card_of
+from billing.subscriptions.models import Pause, Subscription
+from catalog.models import IntervalUnit, Plan
+from customers.links import Purpose
+from dunning.models import DunningAction, StepKind
+
+ACTOR = "mail"
+ONE_DAY = timedelta(days=1)
+
+
+# What becomes due in time
+
+
+def renewal(occasion: Occasion) -> Letter:
+    subscription, on = _subscription(occasion), occasion.day_told("renews_on")
+    assert on is not None
+    if subscription.ends_on is not None or subscription.status != Subscription.Status.ACTIVE:
+        raise Unneeded("It is not renewed any more.")
+    if on <= occasion.today:
+        raise Unneeded("It has been renewed by now.")
+    bill = _bill_on(occasion, subscription, on)
+    named = {
+        "plan": subscription.plan.name,
+        "day": occasion.day(on),
+        "before": occasion.day(on - ONE_DAY),
+        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency) if bill else "",
+    }
+    return Letter(
+        subject=(
+            pgettext("mail", "%(plan)s is renewed on %(day)s: %(amount)s")
+            if bill
+            else pgettext("mail", "%(plan)s is renewed on %(day)s")
+        )
+        % named,
+        happened=pgettext(
+            "mail", "Your subscription to %(plan)s is renewed on %(day)s, if you do nothing."
+        )
+        % named,
+        next=" ".join(
+            filter(
+                None,
+                (
+                    _how_it_is_paid(occasion, bill),
+                    pgettext("mail", "To end it instead, cancel on %(before)s at the latest.")
+                    % named,
+                ),
+            )
+        ),
+        button=_manage(subscription, pgettext("mail", "See or cancel the subscription")),
+        details=(
+            *_what(occasion, subscription),
+            (pgettext("mail", "Renewed on"), named["day"]),
+            (pgettext("mail", "Cancel by"), named["before"]),
+            *_costs(occasion, bill),
+        ),
+    )
+
+
+def trial_ending(occasion: Occasion) -> Letter:
+    subscription = _subscription(occasion)
+    on = subscription.paid_from
+    if subscription.status != Subscription.Status.TRIALING or on <= occasion.today:
+        raise Unneeded("The trial is over.")
+    if subscription.ends_on is not None and subscription.ends_on <= on:
+        raise Unneeded("It ends with the trial.")
+    bill = _bill_on(occasion, subscription, on)
+    named = {
+        "plan": subscription.plan.name,
+        "day": occasion.day(on),
+        "before": occasion.day(on - ONE_DAY),
+    }
+    return Letter(
+        subject=pgettext("mail", "Your trial of %(plan)s ends on %(before)s") % named,
+        happened=pgettext(
+            "mail",
+            "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it, if "
+            "you do nothing.",
+        )
+        % named,
+        next=" ".join(
+            filter(
+                None,
+                (
+                    _how_it_is_paid(occasion, bill),
+                    pgettext("mail", "Cancel on %(before)s at the latest, and you pay nothing.")
+                    % named,
+                ),
+            )
+        ),
+        button=_manage(subscription, pgettext("mail", "See or cancel the subscription")),
+        details=(
+            *_what(occasion, subscription),
+            (pgettext("mail", "First paid day"), named["day"]),
+            (pgettext("mail", "Cancel by"), named["before"]),
+            *_costs(occasion, bill),
+        ),
+    )
+
+
+def _bill_on(occasion: Occasion, subscription: Subscription, on: date) -> SeenBill | None:
+    """The bill of a day that is to come, with whatever else is due by then."""
+    bill = _next_bill(occasion, subscription, occasion.today)
+    return bill if bill is None or bill.on == on else _next_bill(occasion, subscription, on)
+
+
+def _next_bill(occasion: Occasion, subscription: Subscription, as_of: date) -> SeenBill | None:
+    try:
+        return next_bill(subscription.customer, as_of=as_of, actor=ACTOR, subscription=subscription)
+    except BillingError:
+        # What cannot be billed as things stand is told of elsewhere; the mail has no figure then.
+        return None
+
+
+def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
+    if bill is None or bill.to_pay_minor <= 0:
+        return ""
+    named = {
+        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
+        "day": occasion.day(bill.on),
+    }
+    card = card_of(occasion.customer) if occasion.is_charged else None
+    if card is None:
+        return pgettext("mail", "You then get an invoice for %(amount)s.") % named
+    return pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
+        **named,
+        "card": card_name(card),
+    }
+
+
+# What the customer has decided
+
+
+def plan_changed(occasion: Occasion) -> Letter:
+    subscription = _subscription(occasion)
+    if subscription.status == Subscription.Status.ENDED:
+        raise Unneeded("The subscription has ended.")
+    new, old = _plan(occasion, "plan"), _plan(occasion, "from_plan")
+    on = occasion.day_told("effective_on") or occasion.today
+    bill = _next_bill(occasion, subscription, occasion.today)
+    named = {"plan": new.name, "old": old.name, "day": occasion.day(on)}
+    rows = (
+        (pgettext("mail", "Subscription"), new.name),
+        (pgettext("mail", "Before"), old.name if old.pk != new.pk else ""),
+        (pgettext("mail", "From"), named["day"]),
+        *_billed_for_it(occasion, subscription),
+        (pgettext("mail", "Renewed"), _interval(new)),
+        *_next_costs(occasion, bill),
+    )
+    subject, happened = _change_in_words(is_another=old.pk != new.pk, is_later=on > occasion.today)
+    return Letter(
+        subject=subject % named,
+        happened=happened % named,
+        next=_what_it_costs(occasion, bill),
+        button=_manage(subscription, pgettext("mail", "See the subscription")),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
+    if not is_another:
+        return (
+            pgettext("mail", "Your subscription to %(plan)s has been changed"),
+            pgettext("mail", "What you have of %(plan)s has been changed, from %(day)s."),
+        )
+    if is_later:
+        return (
+            pgettext("mail", "You change to %(plan)s on %(day)s"),
+            pgettext("mail", "Your subscription changes from %(old)s to %(plan)s on %(day)s."),
+        )
+    return (
+        pgettext("mail", "You now have %(plan)s"),
+        pgettext("mail", "Your subscription has changed from %(old)s to %(plan)s."),
+    )
+
+
+def _billed_for_it(occasion: Occasion, subscription: Subscription) -> Rows:
+    """What the change has cost at once, or given back: documents of the same day."""
+    issued = (
+        Invoice.objects.filter(
+            lines__subscription=subscription,
+            issued_on=occasion.told("occurred_on"),
+            recorded_at__gte=occasion.told("recorded_at"),
+        )
+        .distinct()
+        .order_by("pk")
+    )
+    rows = []
+    for document in issued:
+        is_note = document.kind == Invoice.Kind.CREDIT_NOTE
+        label = pgettext("mail", "Given back now") if is_note else pgettext("mail", "Billed now")
+        rows.append((label, occasion.money(document.total_minor, document.currency)))
+    return tuple(rows)
+
+
+def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
+    if bill is None:
+        return pgettext("mail", "You do not need to do anything.")
+    return pgettext("mail", "Your next invoice is for %(amount)s and comes on %(day)s.") % {
+        "amount": occasion.sum(max(bill.to_pay_minor, 0), bill.document.currency),
+        "day": occasion.day(bill.on),
+    }
+
+
+def paused(occasion: Occasion) -> Letter:
+    subscription, until = _subscription(occasion), occasion.day_told("until")
+    if subscription.status != Subscription.Status.PAUSED:
+        raise Unneeded("It is not paused any more.")
+    since = occasion.day_told("occurred_on") or occasion.today
+    named = {
+        "plan": subscription.plan.name,
+        "day": occasion.day(since),
+        "until": occasion.day(until) if until else "",
+    }
+    again = (
+        pgettext("mail", "It goes on by itself on %(until)s.")
+        if until
+        else pgettext("mail", "It stays so until you resume it.")
+    )
+    rows = (
+        (pgettext("mail", "Subscription"), named["plan"]),
+        (pgettext("mail", "Paused from"), named["day"]),
+        (pgettext("mail", "Goes on"), named["until"]),
+        (pgettext("mail", "Days paid ahead"), _paid_ahead(occasion)),
+    )
+    return Letter(
+        subject=pgettext("mail", "Your subscription to %(plan)s is paused") % named,
+        happened=pgettext("mail", "Your subscription to %(plan)s is paused from %(day)s.") % named,
+        next=again % named,
+        button=_manage(subscription, pgettext("mail", "See or resume the subscription")),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _paid_ahead(occasion: Occasion) -> str:
+    said = {
+        Pause.Unused.CREDIT: pgettext("mail", "come back to you"),
+        Pause.Unused.KEEP: pgettext("mail", "stay paid"),
+        Pause.Unused.SHIFT: pgettext("mail", "are moved to after the pause"),
+    }
+    return said[Pause.Unused(occasion.told("unused"))]
+
+
+def resumed(occasion: Occasion) -> Letter:
+    subscription = _subscription(occasion)
+    if subscription.status not in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}:
+        raise Unneeded("It does not go on any more.")
+    bill = _next_bill(occasion, subscription, occasion.today)
+    named = {
+        "plan": subscription.plan.name,
+        "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
+    }
+    return Letter(
+        subject=pgettext("mail", "Your subscription to %(plan)s goes on again") % named,
+        happened=pgettext("mail", "Your subscription to %(plan)s goes on again from %(day)s.")
+        % named,
+        next=_what_it_costs(occasion, bill),
+        button=_manage(subscription, pgettext("mail", "See the subscription")),
+        details=(
+            *_what(occasion, subscription),
+            (pgettext("mail", "From"), named["day"]),
+            *_next_costs(occasion, bill),
+        ),
+    )
+
+
+def canceled(occasion: Occasion) -> Letter:
+    subscription, end = _subscription(occasion), occasion.day_told("ends_on")
+    if subscription.cancels_on != end or end is None:
+        raise Unneeded("The canceling was undone or changed.")
+    is_over = end <= occasion.today
+    named = {
+        "plan": subscription.plan.name,
+        "last": occasion.day(end - ONE_DAY),
+        "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
+    }
+    rows = (
+        (pgettext("mail", "Subscription"), named["plan"]),
+        (pgettext("mail", "Canceled on"), named["day"]),
+        (pgettext("mail", "Last day"), named["last"]),
+        (pgettext("mail", "Days paid ahead"), _given_back(subscription, end)),
+    )
+    invoice = _unpaid_cause(subscription, end)
+    return Letter(
+        subject=(
+            pgettext("mail", "Your subscription to %(plan)s has ended")
+            if is_over
+            else pgettext("mail", "Your subscription to %(plan)s ends on %(last)s")
+        )
+        % named,
+        happened=(
+            pgettext(
+                "mail",
+                "Your subscription to %(plan)s has ended, because invoice %(number)s is not paid.",
+            )
+            % {**named, "number": invoice.number}
+            if invoice
+            else pgettext("mail", "Your subscription to %(plan)s has been canceled.") % named
+        ),
+        next=_until_when(subscription, is_over=is_over, is_unpaid=bool(invoice)) % named,
+        button=None if is_over else _manage(subscription, pgettext("mail", "Undo the canceling")),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
+    """The invoice for which a policy has ended the subscription, if that was the reason."""
+    action = (
+        DunningAction.objects.filter(
+            kind=StepKind.CANCEL, done_on=end, case__invoice__lines__subscription=subscription
+        )
+        .select_related("case__invoice")
+        .first()
+    )
+    return action.case.invoice if action else None
+
+
+def _until_when(subscription: Subscription, *, is_over: bool, is_unpaid: bool) -> str:
+    """Until when the service goes on, what it still costs, and whether it can be taken back."""
+    if is_unpaid:
+        return pgettext("mail", "What is owed until %(last)s is still to be paid.")
+    if is_over and subscription.is_final_usage_billed:
+        return pgettext(
+            "mail",
+            "It is not renewed. If you have used something that is billed afterwards, one last "
+            "invoice comes.",
+        )
+    if is_over:
+        return pgettext("mail", "Nothing more is billed.")
+    return pgettext(
+        "mail",
+        "You have it until %(last)s, and it is not renewed after that. Until then you can undo the "
+        "canceling.",
+    )
+
+
+def _given_back(subscription: Subscription, end: date) -> str:
+    if subscription.is_unused_refunded_at_end:
+        return pgettext("mail", "are paid back the way they were paid")
+    if subscription.is_unused_credited_at_end:
+        return pgettext("mail", "are credited to your balance")
+    return ""
+
+
+def cancel_undone(occasion: Occasion) -> Letter:
+    subscription = _subscription(occasion)
+    if subscription.cancels_on is not None:
+        raise Unneeded("It was canceled again.")
+    bill = _next_bill(occasion, subscription, occasion.today)
+    named = {"plan": subscription.plan.name}
+    return Letter(
+        subject=pgettext("mail", "Your subscription to %(plan)s goes on") % named,
+        happened=pgettext(
+            "mail", "You have undone the canceling, and your subscription to %(plan)s goes on."
+        )
+        % named,
+        next=_what_it_costs(occasion, bill),
+        button=_manage(subscription, pgettext("mail", "See the subscription")),
+        details=(*_what(occasion, subscription), *_next_costs(occasion, bill)),
+    )
+
+
+# Rows that several share
+
+
+def _subscription(occasion: Occasion) -> Subscription:
+    found = Subscription.objects.select_related("plan", "customer__seller", "seller")
+    return found.get(public_id=occasion.told("subject"))
+
+
+def _plan(occasion: Occasion, name: str) -> Plan:
+    return Plan.objects.get(seller=occasion.seller, code=occasion.told(name))
+
+
+def _manage(subscription: Subscription, label: str) -> Button:
+    return Button(label, Purpose.SUBSCRIPTION, subscription.public_id)
+
+
+def _what(occasion: Occasion, subscription: Subscription) -> Rows:
+    return (
+        (pgettext("mail", "Subscription"), subscription.plan.name),
+        (pgettext("mail", "Renewed"), _interval(subscription.plan)),
+    )
+
+
+def _costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
+    if bill is None:
+        return ()
+    amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
+    return ((pgettext("mail", "To pay then"), amount),)
+
+
+def _next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
+    if bill is None:
+        return ()
+    amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
+    return (
+        (pgettext("mail", "Next invoice"), occasion.day(bill.on)),
+        (pgettext("mail", "To pay then"), amount),
+    )
+
+
+def _interval(plan: Plan) -> str:
+    if plan.interval_count == 1:
+        return {
+            IntervalUnit.DAY: pgettext("mail", "every day"),
+            IntervalUnit.WEEK: pgettext("mail", "every week"),
+            IntervalUnit.MONTH: pgettext("mail", "every month"),
+            IntervalUnit.YEAR: pgettext("mail", "every year"),
+        }[IntervalUnit(plan.interval_unit)]
+    return {
+        IntervalUnit.DAY: pgettext("mail", "every %(count)s days"),
+        IntervalUnit.WEEK: pgettext("mail", "every %(count)s weeks"),
+        IntervalUnit.MONTH: pgettext("mail", "every %(count)s months"),
+        IntervalUnit.YEAR: pgettext("mail", "every %(count)s years"),
+    }[IntervalUnit(plan.interval_unit)] % {"count": plan.interval_count}

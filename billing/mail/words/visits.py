@@ -1,0 +1,28 @@
+"""The link that signs a customer in."""
+
+from datetime import timedelta
+
+from django.utils.translation import pgettext
+
+from billing.mail.letters import Button, Letter, Occasion, Unneeded
+from customers.links import LIVES, Purpose
+
+# Who asked an hour ago has asked again since, or given up.
+LATE_AFTER = timedelta(hours=1)
+
+
+def sign_in(occasion: Occasion) -> Letter:
+    if occasion.now - occasion.message.recorded_at > LATE_AFTER:
+        raise Unneeded("It was asked for too long ago.")
+    minutes = int(LIVES[Purpose.SIGN_IN].total_seconds() // 60)
+    named = {"seller": occasion.seller.name, "minutes": minutes}
+    return Letter(
+        subject=pgettext("mail", "Sign in to %(seller)s") % named,
+        happened=pgettext("mail", "You have asked for a link to sign in to %(seller)s.") % named,
+        next=pgettext("mail", "It works once, within %(minutes)s minutes.") % named,
+        button=Button(pgettext("mail", "Sign in"), Purpose.SIGN_IN),
+        closing=pgettext(
+            "mail",
+            "If it was not you, you do not need to do anything: without the link nobody gets in.",
+        ),
+    )
