@@ -37,7 +37,13 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 from unfold.enums import ActionVariant
-from unfold.widgets import INPUT_CLASSES, SELECT_CLASSES, SWITCH_CLASSES, TEXTAREA_CLASSES
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    INPUT_CLASSES,
+    SELECT_CLASSES,
+    SWITCH_CLASSES,
+    TEXTAREA_CLASSES,
+)
 
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
@@ -209,6 +215,8 @@ class ActionForm(forms.Form):
 def _classes(widget: forms.Widget) -> Sequence[str]:
     if isinstance(widget, forms.CheckboxInput):
         return SWITCH_CLASSES
+    if isinstance(widget, forms.CheckboxSelectMultiple):
+        return CHECKBOX_CLASSES
     if isinstance(widget, forms.Select):
         return SELECT_CLASSES
     return TEXTAREA_CLASSES if isinstance(widget, forms.Textarea) else INPUT_CLASSES

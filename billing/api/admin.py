@@ -7,6 +7,7 @@ from django import forms
 from django.contrib import admin
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.enums import ActionVariant
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from billing.api.keys import make_key, revoke_key, rotate_key
 from billing.api.models import ApiKey
@@ -29,7 +30,7 @@ class KeyForm(ActionForm):
     scopes = forms.MultipleChoiceField(
         choices=Scope.choices,
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=UnfoldAdminCheckboxSelectMultipleWidget,
         help_text="Choose what it needs and no more; nothing chosen is all that its kind may do.",
     )
     days = forms.IntegerField(min_value=1, max_value=3650, required=False, label="Expires in days")

@@ -4,6 +4,9 @@ The shape is drf-standardized-errors': ``{"type", "errors": [{"code", "detail", 
 code of a refusal is the :class:`BillingError`'s own; its status stands in one table here.
 """
 
+import math
+from decimal import Decimal
+
 from rest_framework.exceptions import APIException, ValidationError
 
 from billing.engine.errors import (
@@ -75,13 +78,19 @@ class ApiError(APIException):
     """A refusal with a status, a code and a sentence, and which field it is about."""
 
     def __init__(
-        self, status: int, code: str, detail: str, *, attr: str | None = None, wait_s: float = 0
+        self,
+        status: int,
+        code: str,
+        detail: str,
+        *,
+        attr: str | None = None,
+        wait_s: Decimal | int = 0,
     ) -> None:
         super().__init__(detail, code)
         self.status_code = status
         self.attr = attr
         if wait_s:
-            self.wait = max(1, int(wait_s + 0.999))
+            self.wait = max(1, math.ceil(wait_s))
 
 
 def invalid(attr: str, code: str, detail: str) -> ValidationError:

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.db import connection, transaction
@@ -139,7 +140,7 @@ class Caller:
     kind: str
     scopes: frozenset[str]
     seller: Seller
-    wait_s: float
+    wait_s: Decimal
 
     is_authenticated = True
 
@@ -160,7 +161,7 @@ _OPEN = f"""
         last_used_at = CASE WHEN k.last_used_at > %(now)s - interval '1 minute'
                             THEN k.last_used_at ELSE %(now)s END
     FROM (
-        SELECT a.id, LEAST(a.burst, a.tokens + a.per_s * GREATEST(
+        SELECT a.id, LEAST(a.burst::numeric, a.tokens + a.per_s * GREATEST(
                    0, extract(epoch FROM %(now)s - a.filled_at))) AS tokens
         FROM api_apikey a
         WHERE a.secret_hash = %(hash)s AND a.revoked_at IS NULL
@@ -194,7 +195,7 @@ def open_with(text: str, now: datetime) -> Caller | None:
     seller = Seller.from_db(connection.alias, SELLER, row[9:])
     clock = TestClock.from_db(connection.alias, CLOCK, row[7:9]) if row[7] else None
     Seller.test_clock.related.set_cached_value(seller, clock)  # So that nobody asks for it.
-    return Caller(row[0], row[1], row[2], row[3], frozenset(row[4]), seller, float(row[6]))
+    return Caller(row[0], row[1], row[2], row[3], frozenset(row[4]), seller, Decimal(row[6]))
 
 
 _GUESS = """
@@ -206,7 +207,7 @@ _GUESS = """
         filled_at = GREATEST(g.filled_at, %(now)s)
     RETURNING tokens
 """
-GUESSES, GUESSES_PER_S = 20, 0.2
+GUESSES, GUESSES_PER_S = 20, Decimal("0.2")
 
 
 def count_guess(address: str, now: datetime) -> bool:

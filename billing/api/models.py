@@ -1,5 +1,7 @@
 """Keys, what was answered to each request that must not count twice, and who guesses keys."""
 
+from typing import Any
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -12,6 +14,15 @@ from customers.models import Seller
 
 # Requests that a key may make at once, and then each second.
 BURST, PER_S = 200, 50
+
+
+class TokensField(models.DecimalField):
+    """What a bucket holds, to a millionth of a request."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("max_digits", 16)
+        options.setdefault("decimal_places", 6)
+        super().__init__(**options)
 
 
 class ApiKey(models.Model):
@@ -51,7 +62,7 @@ class ApiKey(models.Model):
     per_s = models.PositiveIntegerField(
         default=PER_S, db_default=PER_S, help_text="Requests a second, in the long run."
     )
-    tokens = models.FloatField(db_default=BURST, default=BURST, editable=False)
+    tokens = TokensField(db_default=BURST, default=BURST, editable=False)
     filled_at = models.DateTimeField(db_default=Now(), editable=False)
     created_by = models.CharField(max_length=80, blank=True, default="")
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -112,7 +123,7 @@ class Guesser(models.Model):
     """An address from which keys came that do not open: a token bucket of attempts."""
 
     address = models.GenericIPAddressField(primary_key=True)
-    tokens = models.FloatField()
+    tokens = TokensField()
     filled_at = models.DateTimeField(db_index=True)
 
     def __str__(self) -> str:

@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -169,7 +170,7 @@ def test_of_many_requests_at_once_each_takes_its_own_token() -> None:
     now = clock.now()
     ApiKey.objects.filter(pk=shop.key.pk).update(filled_at=now)
     start = threading.Barrier(12)
-    waits: list[float] = []
+    waits: list[Decimal] = []
 
     def call() -> None:
         from billing.api.keys import open_with

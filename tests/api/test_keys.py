@@ -1,6 +1,7 @@
 """Keys: shown once, kept as a hash, never of two modes; who has none gets in nowhere."""
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 import pytest
 from django.test import Client
@@ -18,6 +19,7 @@ from tests.factories import CustomerFactory, SellerFactory
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+HALF = Decimal("0.5")
 
 
 def call(text: str | None) -> tuple[int, str]:
@@ -124,15 +126,15 @@ def test_a_key_makes_its_burst_of_requests_and_then_so_many_a_second(seller: Sel
     key, text = make_key(seller, name="Shop", actor="user:anna")
     ApiKey.objects.filter(pk=key.pk).update(burst=3, per_s=2, tokens=3, filled_at=NOW)
 
-    def wait_s(now: datetime) -> float:
+    def wait_s(now: datetime) -> Decimal:
         caller = open_with(text, now)
         assert caller is not None
         return caller.wait_s
 
-    assert [wait_s(NOW) for _ in range(5)] == [0, 0, 0, 0.5, 0.5]
+    assert [wait_s(NOW) for _ in range(5)] == [0, 0, 0, HALF, HALF]
     later = NOW + timedelta(seconds=0.5)
-    assert [wait_s(later), wait_s(later)] == [0, 0.5]
-    assert [wait_s(NOW + timedelta(hours=1)) for _ in range(4)] == [0, 0, 0, 0.5]
+    assert [wait_s(later), wait_s(later)] == [0, HALF]
+    assert [wait_s(NOW + timedelta(hours=1)) for _ in range(4)] == [0, 0, 0, HALF]
 
 
 def test_too_many_requests_are_told_when_to_go_on(shop: Shop) -> None:
