@@ -40,6 +40,13 @@ def reply(data: Any, status: int = 200) -> HttpResponse:
     return HttpResponse(_encode(data), status=status, content_type="application/json")
 
 
+def nothing() -> HttpResponse:
+    """The answer that says no more than that it was done: 204."""
+    answer = HttpResponse(status=204)
+    del answer["Content-Type"]
+    return answer
+
+
 class Endpoint(APIView):
     """One address: its methods, and what they need."""
 

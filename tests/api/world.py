@@ -1,12 +1,18 @@
 """One of everything that the API shows, and a good request for every operation."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
 
 from drf_spectacular.generators import SchemaGenerator
 
+from billing.api.reading import instant
+from billing.events import actions as endpoints
+from billing.events.models import Event
+from billing.events.recorder import fan_out
 from billing.invoicing.actions import add_one_off, credit
 from billing.invoicing.changes import bill_after
 from billing.payments.actions import record_payment
@@ -14,8 +20,8 @@ from billing.payments.orders import create_order
 from billing.subscriptions.actions import cancel, pause, start
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan, Price
-from customers.calendar import today_of
-from customers.models import Customer, Seller
+from customers.calendar import now_of, today_of
+from customers.models import Customer, Seller, TestClock
 from tests.factories import (
     CouponFactory,
     CustomerFactory,
@@ -25,6 +31,7 @@ from tests.factories import (
 )
 
 ACTOR = "user:anna"
+HOOKS = "https://hooks.rosteriet.example/kvitt"
 
 
 @dataclass
@@ -70,6 +77,12 @@ class World:
             **self._now(),
         )
         order, _ = create_order(seller, self.plan, **self._now())
+        while fan_out():
+            pass
+        endpoint, _ = endpoints.create(
+            seller=seller.public_id, is_live=False, url=HOOKS, types=["*"], **self._now()
+        )
+        event = Event.objects.get(type="invoice.finalized", subject=invoice.public_id)
         self.named = {
             "customer": self.customer.public_id,
             "plan": self.plan.public_id,
@@ -82,6 +95,10 @@ class World:
             "payment": payment.public_id,
             "item": item.public_id,
             "session": order.public_id,
+            "event": event.public_id,
+            "endpoint": endpoint.public_id,
+            "webhook_endpoint": endpoint.public_id,
+            "test_clock": "clk_" + "1" * 24,
         }
 
     def _now(self) -> dict[str, Any]:
@@ -89,6 +106,12 @@ class World:
 
     def _customer(self, **values: Any) -> Customer:
         return CustomerFactory(seller=self.seller, **values)
+
+    def stop_time(self) -> None:
+        """Give the seller its clock, of which there can be one."""
+        TestClock.objects.create(
+            seller=self.seller, at=now_of(self.seller), public_id=self.named["test_clock"]
+        )
 
     def subscribed(self, customer: Customer | None = None) -> tuple[Any, Any]:
         """A customer's new subscription and its first invoice."""
@@ -105,6 +128,8 @@ class Asked:
     path: str
     body: dict[str, Any] | None = None
     status: int = 200
+    # What must be there for this one and may not be for the others.
+    before: Callable[[], object] = lambda: None
 
 
 def requests(world: World) -> dict[str, Asked]:
@@ -217,6 +242,38 @@ def requests(world: World) -> dict[str, Asked]:
             "portal_sessions",
             {"customer": customer, "return_url": "https://rosteriet.example/account"},
             201,
+        ),
+        "list_events": Asked("GET", "events"),
+        "get_event": Asked("GET", f"events/{name['event']}"),
+        "send_event": Asked(
+            "POST", f"events/{name['event']}/send", {"webhook_endpoint": name["endpoint"]}, 202
+        ),
+        "list_webhook_endpoints": Asked("GET", "webhook_endpoints"),
+        "create_webhook_endpoint": Asked(
+            "POST", "webhook_endpoints", {"url": HOOKS, "types": ["invoice.*"]}, 201
+        ),
+        "get_webhook_endpoint": Asked("GET", f"webhook_endpoints/{name['endpoint']}"),
+        "update_webhook_endpoint": Asked(
+            "PATCH", f"webhook_endpoints/{name['endpoint']}", {"types": ["*"]}
+        ),
+        "delete_webhook_endpoint": Asked(
+            "DELETE", f"webhook_endpoints/{name['endpoint']}", None, 204
+        ),
+        "rotate_webhook_secret": Asked(
+            "POST", f"webhook_endpoints/{name['endpoint']}/rotate_secret", {}
+        ),
+        "test_webhook_endpoint": Asked(
+            "POST", f"webhook_endpoints/{name['endpoint']}/test", {}, 202
+        ),
+        "list_test_clocks": Asked("GET", "test_clocks", before=world.stop_time),
+        "create_test_clock": Asked("POST", "test_clocks", {}, 201),
+        "get_test_clock": Asked("GET", f"test_clocks/{name['test_clock']}", before=world.stop_time),
+        "advance_test_clock": Asked(
+            "POST",
+            f"test_clocks/{name['test_clock']}/advance",
+            {"to": instant(now_of(world.seller) + timedelta(days=1))},
+            202,
+            before=world.stop_time,
         ),
         "get_access": Asked("GET", f"access?customer={customer}&feature=filter"),
     }

@@ -8,6 +8,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.fields import Instant, Writing
+from billing.api.filtering import Filters
 from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
@@ -17,13 +18,15 @@ from billing.engine.errors import Refused
 from customers import test_clocks
 from customers.models import Seller, TestClock
 
+STATUSES = ("ready", "advancing")
+
 
 class ClockReading(Reading):
     """What time it is for a test seller."""
 
     id = serializers.CharField(source="public_id")
     at = serializers.DateTimeField(help_text="What time it is for the seller.")
-    status = serializers.ChoiceField(["ready", "advancing"])
+    status = serializers.ChoiceField(STATUSES)
     advancing_to = serializers.DateTimeField(
         allow_null=True, help_text="While days are being played: where it will stop."
     )
@@ -50,9 +53,18 @@ def refuse_live(seller: Seller) -> None:
         )
 
 
+class ClockFilters(Filters):
+    """None: there is one at most."""
+
+    class Meta:
+        model = TestClock
+        fields: tuple[str, ...] = ()
+
+
 class TestClocks(Listing):
     scopes = {"GET": Scope.CLOCKS_READ, "POST": Scope.CLOCKS_WRITE}
     reading = ClockReading
+    filterset_class = ClockFilters
     needs_key = True
 
     def rows(self) -> QuerySet[TestClock]:

@@ -9,10 +9,11 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.fields import Boolean, Text, Writing
+from billing.api.filtering import Filters, YesNoFilter
 from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
-from billing.api.views import Endpoint, Listing, reply
+from billing.api.views import Endpoint, Listing, nothing, reply
 from billing.events import actions
 from billing.events.models import WebhookEndpoint
 
@@ -77,9 +78,18 @@ def with_secret(endpoint: WebhookEndpoint, secret: str) -> dict[str, Any]:
     return {**EndpointReading.show(endpoint), "secret": secret}
 
 
+class EndpointFilters(Filters):
+    is_enabled = YesNoFilter()
+
+    class Meta:
+        model = WebhookEndpoint
+        fields: tuple[str, ...] = ()
+
+
 class WebhookEndpoints(Listing):
     scopes = {"GET": Scope.WEBHOOKS_READ, "POST": Scope.WEBHOOKS_WRITE}
     reading = EndpointReading
+    filterset_class = EndpointFilters
     needs_key = True
     is_secret = True
 
@@ -165,7 +175,7 @@ class OneWebhookEndpoint(Endpoint):
     )
     def delete(self, request: Request, endpoint: str) -> HttpResponse:
         actions.delete(self.found(endpoint), as_of=self.today, actor=self.actor)
-        return HttpResponse(status=204)
+        return nothing()
 
 
 class RotateSecret(OneWebhookEndpoint):
