@@ -19,6 +19,7 @@ from django.utils.translation import pgettext
 from billing.mail import looks
 from billing.mail.letters import Button, Letter, Occasion
 from billing.mail.models import Message
+from customers.calendar import now_of
 from customers.links import address_of, make_link
 from customers.models import Seller
 
@@ -139,7 +140,7 @@ def _live_address(occasion: Occasion, button: Button | None) -> str:
     token = make_link(
         occasion.customer,
         button.purpose,
-        now=occasion.now,
+        now=now_of(occasion.seller),
         subject=button.subject,
         return_url=occasion.told("return_url") or "",
     )

@@ -116,7 +116,7 @@ def _claim(now: datetime, limit: int) -> list[Message]:
     with transaction.atomic():
         batch = list(
             due.select_for_update(skip_locked=True, of=["self"]).select_related(
-                "seller", "customer__seller"
+                "seller__test_clock", "customer__seller__test_clock"
             )[:limit]
         )
         Message.objects.filter(pk__in=[message.pk for message in batch]).update(
