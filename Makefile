@@ -22,7 +22,7 @@ browser:
 	@sh scripts/setup.sh browser
 
 test: browser
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check
