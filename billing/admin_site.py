@@ -1,32 +1,25 @@
 """The operator's front page and navigation: by what people come to do, not by app."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
-from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
-from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import CreditNote, Invoice
-from billing.jobs.queries import failing, last_beat, tick_is_late
-from billing.mail.models import Message
+from billing.jobs.queries import last_beat, tick_is_late
 from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
-from customers.admin import on_sellers_day
+from billing.waiting import kinds_of_work
 from customers.models import Customer
-from dunning.admin import WORK as LATE_DEBTS
-from dunning.models import DunningCase
 
-COUNT_MAX = 10_000
 FOUND_MAX = 8
 SEARCHED = {
     Customer: "group",
@@ -164,169 +157,6 @@ def _is_here(request: HttpRequest, url: str, query: str) -> bool:
     return work == wanted if work in {"parked", "open", "overdue"} else not wanted
 
 
-@dataclass(frozen=True)
-class Work:
-    """A kind of work: how much of it, and the list that it is in."""
-
-    title: str
-    note: str
-    icon: str
-    permission: str
-    waiting: QuerySet
-    list_of: str
-    query: str
-
-    def context(self) -> dict[str, Any]:
-        count = self.waiting.order_by()[: COUNT_MAX + 1].count()
-        return {
-            "title": self.title,
-            "note": self.note,
-            "icon": self.icon,
-            "count": count,
-            "shown": f"more than {COUNT_MAX}" if count > COUNT_MAX else count,
-            "url": f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}",
-        }
-
-
-def _work() -> list[Work]:
-    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
-    to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
-    invoices = ("invoicing.view_invoice", "invoicing_invoice")
-    subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
-
-    def of_invoices(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
-        return Work(title, note, icon, invoices[0], found, invoices[1], query)
-
-    def of_subscriptions(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
-        return Work(title, note, icon, subscriptions[0], found, subscriptions[1], query)
-
-    def of_debts(title: str, note: str, icon: str, work: str) -> Work:
-        found = DunningCase.objects.filter(LATE_DEBTS[work]())
-        permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
-        return Work(title, note, icon, permission, found, list_of, f"work={work}")
-
-    def of_mails(title: str, note: str, state: str) -> Work:
-        found = Message.objects.filter(state=state)
-        query = f"state__exact={state}"
-        return Work(title, note, "mail", "mail.view_message", found, "mail_message", query)
-
-    return [
-        of_subscriptions(
-            "Parked subscriptions",
-            "Cannot be billed until somebody sets them right.",
-            "front_hand",
-            Subscription.objects.exclude(parked_reason=""),
-            "work=parked",
-        ),
-        of_subscriptions(
-            "Due to be billed",
-            "Until today; the next run takes them.",
-            "receipt_long",
-            to_bill.filter(on_sellers_day("next_bill_on__lte")),
-            "work=due",
-        ),
-        of_invoices(
-            "Overdue invoices",
-            "Open, and due before today.",
-            "alarm",
-            open_invoices.filter(on_sellers_day("due_on__lt")),
-            "work=overdue",
-        ),
-        of_invoices(
-            "Due today",
-            "Open, and due today.",
-            "event",
-            open_invoices.filter(on_sellers_day("due_on")),
-            "work=due",
-        ),
-        of_invoices(
-            "Open invoices",
-            "Issued and not yet paid.",
-            "hourglass_top",
-            open_invoices,
-            "work=open",
-        ),
-        of_debts(
-            "Debts with a step today",
-            "The tick takes it within a minute, or once a payment is clear.",
-            "notifications",
-            "today",
-        ),
-        of_debts(
-            "Suspended debts",
-            "No access until it is paid; canceled before long.",
-            "block",
-            "suspended",
-        ),
-        of_debts(
-            "Stopped debts",
-            "Nobody is reminded until somebody decides.",
-            "pan_tool",
-            "stopped",
-        ),
-        Work(
-            "Undelivered events",
-            "Given up after the last attempt.",
-            "bolt",
-            "events.view_delivery",
-            Delivery.objects.filter(state=Delivery.State.DEAD),
-            "events_delivery",
-            "state__exact=dead",
-        ),
-        of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
-        of_mails("Mail in doubt", "Handed over, and nobody knows whether it was taken.", "unclear"),
-        of_mails("Letters to print", "For who has no address or wants paper.", "print"),
-        Work(
-            "Undelivered webhooks",
-            "Given up after three days, or because their endpoint was turned off.",
-            "webhook",
-            "events.view_webhookdelivery",
-            # Those of endpoints that a person turned off are nobody's work.
-            WebhookDelivery.objects.filter(state="dead").exclude(
-                endpoint__is_enabled=False, endpoint__disabled_reason=""
-            ),
-            "events_webhookdelivery",
-            "state__exact=dead",
-        ),
-        Work(
-            "Endpoints turned off",
-            "They took nothing for three days, or said that they are gone.",
-            "link_off",
-            "events.view_webhookendpoint",
-            WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason=""),
-            "events_webhookendpoint",
-            "is_enabled__exact=0",
-        ),
-        Work(
-            "Payments to look at",
-            "The gateway and our books do not agree, or it gives no answer.",
-            "report",
-            "payments.view_payment",
-            Payment.objects.exclude(attention=""),
-            "payments_payment",
-            "work=attention",
-        ),
-        Work(
-            "Parked gateway events",
-            "About nothing of ours, or given up.",
-            "move_to_inbox",
-            "payments.view_gatewayevent",
-            GatewayEvent.objects.exclude(parked_reason=""),
-            "payments_gatewayevent",
-            "work=parked",
-        ),
-        Work(
-            "Failed jobs",
-            "Their newest run failed, or was stopped. Run again is on its page.",
-            "error",
-            "jobs.view_jobrun",
-            failing(),
-            "jobs_jobrun",
-            "state__exact=failed",
-        ),
-    ]
-
-
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """How the company does, and what needs a hand, each with the list behind the number."""
     if request.user.has_perm("invoicing.view_invoice"):
@@ -342,7 +172,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "is_late": tick_is_late(),
             "url": reverse("admin:jobs_jobrun_changelist"),
         }
-    work = [work.context() for work in _work() if request.user.has_perm(work.permission)]
+    work = [work.context() for work in kinds_of_work() if request.user.has_perm(work.permission)]
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
     context["title"] = "Today"

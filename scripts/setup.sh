@@ -1,6 +1,6 @@
 #!/bin/sh
 # Make .venv with everything that requirements.lock names. A second run finds nothing to do.
-# With the word "browser": also see that there is a Chromium, which the tests look at pages with.
+# With the word "browser": also see to what the tests look at pages with: Chromium, and curl.
 set -eu
 cd "$(dirname "$0")/.."
 
@@ -82,14 +82,18 @@ see_to_system_libraries() {
 }
 
 see_to_browser() {
-    if [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null; then
+    missing=""
+    [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || missing="chromium fonts-dejavu-core"
+    command -v curl >/dev/null || missing="$missing curl"
+    if [ -z "$missing" ]; then
         return
     elif is_root_on_debian; then
-        echo "Installing Chromium for the tests: a minute the first time." >&2
-        apt_install chromium fonts-dejavu-core
+        echo "Installing for the tests: $missing. A minute the first time." >&2
+        # shellcheck disable=SC2086
+        apt_install $missing
     else
-        echo "The tests look at pages with Chromium. Run: sudo apt install chromium" >&2
-        echo "Or name another with CHROMIUM=/path/to/it." >&2
+        echo "The tests need a browser and curl. Run: sudo apt install $missing" >&2
+        echo "Or name another Chromium with CHROMIUM=/path/to/it." >&2
         exit 1
     fi
 }

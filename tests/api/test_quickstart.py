@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -144,7 +143,6 @@ def worker(env: dict[str, str]) -> Iterator[None]:
     end(ticking)
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="the page is written for curl")
 def test_every_snippet_of_the_quickstart_does_what_the_page_says(
     tmp_path: Path, env: dict[str, str], port: int, worker: None
 ) -> None:

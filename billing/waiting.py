@@ -1,0 +1,202 @@
+"""What waits for somebody: the kinds of work on the operator's front page, as counts and lists."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+from django.urls import reverse
+
+from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
+from billing.invoicing.models import Invoice
+from billing.jobs.queries import failing
+from billing.mail.models import Message
+from billing.payments.models import GatewayEvent, Payment
+from billing.subscriptions.models import Subscription
+from customers.admin import on_sellers_day
+from dunning.admin import WORK as LATE_DEBTS
+from dunning.models import DunningCase
+
+COUNT_MAX = 10_000
+
+
+@dataclass(frozen=True)
+class Work:
+    """A kind of work: how much of it, and the list that it is in."""
+
+    title: str
+    note: str
+    icon: str
+    permission: str
+    waiting: QuerySet
+    list_of: str
+    query: str
+
+    def context(self) -> dict[str, Any]:
+        count = self.waiting.order_by()[: COUNT_MAX + 1].count()
+        return {
+            "title": self.title,
+            "note": self.note,
+            "icon": self.icon,
+            "count": count,
+            "shown": f"more than {COUNT_MAX}" if count > COUNT_MAX else count,
+            "url": f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}",
+        }
+
+
+def kinds_of_work() -> list[Work]:
+    """All kinds in the order of the page; whether one may see a kind is its ``permission``."""
+    return [*_to_bill(), *_late_debts(), *_undelivered(), *_money_and_jobs()]
+
+
+def _to_bill() -> list[Work]:
+    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
+    invoices = ("invoicing.view_invoice", "invoicing_invoice")
+    subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
+
+    def of_invoices(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
+        return Work(title, note, icon, invoices[0], found, invoices[1], query)
+
+    def of_subscriptions(title: str, note: str, icon: str, found: QuerySet, query: str) -> Work:
+        return Work(title, note, icon, subscriptions[0], found, subscriptions[1], query)
+
+    return [
+        of_subscriptions(
+            "Parked subscriptions",
+            "Cannot be billed until somebody sets them right.",
+            "front_hand",
+            Subscription.objects.exclude(parked_reason=""),
+            "work=parked",
+        ),
+        of_subscriptions(
+            "Due to be billed",
+            "Until today; the next run takes them.",
+            "receipt_long",
+            to_bill.filter(on_sellers_day("next_bill_on__lte")),
+            "work=due",
+        ),
+        of_invoices(
+            "Overdue invoices",
+            "Open, and due before today.",
+            "alarm",
+            open_invoices.filter(on_sellers_day("due_on__lt")),
+            "work=overdue",
+        ),
+        of_invoices(
+            "Due today",
+            "Open, and due today.",
+            "event",
+            open_invoices.filter(on_sellers_day("due_on")),
+            "work=due",
+        ),
+        of_invoices(
+            "Open invoices",
+            "Issued and not yet paid.",
+            "hourglass_top",
+            open_invoices,
+            "work=open",
+        ),
+    ]
+
+
+def _late_debts() -> list[Work]:
+    def of_debts(title: str, note: str, icon: str, work: str) -> Work:
+        found = DunningCase.objects.filter(LATE_DEBTS[work]())
+        permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
+        return Work(title, note, icon, permission, found, list_of, f"work={work}")
+
+    return [
+        of_debts(
+            "Debts with a step today",
+            "The tick takes it within a minute, or once a payment is clear.",
+            "notifications",
+            "today",
+        ),
+        of_debts(
+            "Suspended debts",
+            "No access until it is paid; canceled before long.",
+            "block",
+            "suspended",
+        ),
+        of_debts(
+            "Stopped debts",
+            "Nobody is reminded until somebody decides.",
+            "pan_tool",
+            "stopped",
+        ),
+    ]
+
+
+def _undelivered() -> list[Work]:
+    def of_mails(title: str, note: str, state: str) -> Work:
+        found = Message.objects.filter(state=state)
+        query = f"state__exact={state}"
+        return Work(title, note, "mail", "mail.view_message", found, "mail_message", query)
+
+    return [
+        Work(
+            "Undelivered events",
+            "Given up after the last attempt.",
+            "bolt",
+            "events.view_delivery",
+            Delivery.objects.filter(state=Delivery.State.DEAD),
+            "events_delivery",
+            "state__exact=dead",
+        ),
+        of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
+        of_mails("Mail in doubt", "Handed over, and nobody knows whether it was taken.", "unclear"),
+        of_mails("Letters to print", "For who has no address or wants paper.", "print"),
+        Work(
+            "Undelivered webhooks",
+            "Given up after three days, or because their endpoint was turned off.",
+            "webhook",
+            "events.view_webhookdelivery",
+            # Those of endpoints that a person turned off are nobody's work.
+            WebhookDelivery.objects.filter(state="dead").exclude(
+                endpoint__is_enabled=False, endpoint__disabled_reason=""
+            ),
+            "events_webhookdelivery",
+            "state__exact=dead",
+        ),
+        Work(
+            "Endpoints turned off",
+            "They took nothing for three days, or said that they are gone.",
+            "link_off",
+            "events.view_webhookendpoint",
+            WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason=""),
+            "events_webhookendpoint",
+            "is_enabled__exact=0",
+        ),
+    ]
+
+
+def _money_and_jobs() -> list[Work]:
+    return [
+        Work(
+            "Payments to look at",
+            "The gateway and our books do not agree, or it gives no answer.",
+            "report",
+            "payments.view_payment",
+            Payment.objects.exclude(attention=""),
+            "payments_payment",
+            "work=attention",
+        ),
+        Work(
+            "Parked gateway events",
+            "About nothing of ours, or given up.",
+            "move_to_inbox",
+            "payments.view_gatewayevent",
+            GatewayEvent.objects.exclude(parked_reason=""),
+            "payments_gatewayevent",
+            "work=parked",
+        ),
+        Work(
+            "Failed jobs",
+            "Their newest run failed, or was stopped. Run again is on its page.",
+            "error",
+            "jobs.view_jobrun",
+            failing(),
+            "jobs_jobrun",
+            "state__exact=failed",
+        ),
+    ]
