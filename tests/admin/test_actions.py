@@ -18,8 +18,10 @@ from billing.admin import ForSuperusers
 from billing.api.keys import make_key
 from billing.api.models import ApiKey
 from billing.desk import Desk
+from billing.events import actions as endpoints
 from billing.events import clock
-from billing.events.models import Event
+from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.recorder import fan_out
 from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
@@ -112,7 +114,20 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
     key, _ = make_key(subscription.seller, name="Shop", actor="user:anna")
     made |= {Payment: payment, DunningCase: case, Plan: subscription.plan}
-    return made | {Seller: subscription.seller, ApiKey: key}
+    endpoint, _ = endpoints.create(
+        seller=subscription.seller.public_id,
+        is_live=False,
+        url="https://hooks.rosteriet.example/kvitt",
+        types=["*"],
+        as_of=invoice.issued_on,
+        actor="test",
+    )
+    fan_out()
+    sent = endpoints.send_event(
+        Event.objects.get(type="invoice.finalized", subject=invoice.public_id), endpoint
+    )
+    made |= {Seller: subscription.seller, ApiKey: key}
+    return made | {WebhookEndpoint: endpoint, WebhookDelivery: sent}
 
 
 def note_late(invoice: Invoice) -> DunningCase:
@@ -158,8 +173,9 @@ def test_who_may_not_look_may_not_act_either(
     )
     client.force_login(user)
     may_look = codename.startswith("change_")  # To Django, whoever may change may look.
-    expected = 200 if may_look else 403
-    assert client.post(act_url(objects[model], action.name), {"key": "k"}).status_code == expected
+    # What asks for nothing is done at once, and leads back.
+    expected = {200, 302} if may_look else {403}
+    assert client.post(act_url(objects[model], action.name), {"key": "k"}).status_code in expected
 
 
 @every_action
