@@ -16,7 +16,7 @@ from django.db import connection
 from django.http import HttpResponse
 
 from billing.api.errors import ApiError
-from billing.api.models import IdempotentRequest
+from billing.api.models import Guesser, IdempotentRequest
 from billing.events.sealing import seal, unseal
 
 HEADER = "Idempotency-Key"
@@ -141,10 +141,12 @@ def claim(
 
 
 def forget(now: datetime, limit: int = 10_000) -> int:
-    """Forget what was answered more than :data:`KEPT` ago; returns how many rows went.
+    """Forget what was answered more than :data:`KEPT` ago, and who guessed keys before yesterday.
 
-    For the tick. Guessers and requests alike are found by their index, a bounded number a time.
+    For the tick, until it returns 0: how many rows went, a bounded number at a time.
     """
     old = IdempotentRequest.objects.filter(claimed_at__lt=now - KEPT).values("pk")[:limit]
     count, _ = IdempotentRequest.objects.filter(pk__in=old).delete()
-    return count
+    quiet = Guesser.objects.filter(filled_at__lt=now - timedelta(days=1)).values("pk")[:limit]
+    quieter, _ = Guesser.objects.filter(pk__in=quiet).delete()
+    return count + quieter
