@@ -14,6 +14,7 @@ from functools import partial
 
 from django_q.models import Schedule
 
+from billing.api.idempotency import forget as forget_old_requests
 from billing.daily import (
     BILL,
     COLLECT,
@@ -81,6 +82,7 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         ("verify books", verify),
         ("forget old runs", once(forget_old)),
         ("forget old webhooks", until_none(forget_old_webhooks)),
+        ("forget old requests", until_none(partial(forget_old_requests, now))),
     )
     for name, work in nightly:
         if now >= tonight and not has_run_since(name, tonight):

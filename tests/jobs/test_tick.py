@@ -89,6 +89,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "verify books",
         "forget old runs",
         "forget old webhooks",
+        "forget old requests",
     ]
     assert set(outcomes.values()) == {"done"}
     assert Invoice.objects.count() == 4
