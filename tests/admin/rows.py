@@ -151,6 +151,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         occurred_on=day,
         actor="user:anna",
         data={"note": name},
+        is_fanned_out=True,
     )
     delivery = Delivery.objects.create(
         event=event, subscriber="mail", state="dead", last_error=name
