@@ -270,7 +270,13 @@ def every_field() -> dict[str, Any]:
     """A value for each field of each model of ours, by all of its names."""
     values: dict[str, Any] = {}
     for model in apps.get_models():
-        if model.__module__.split(".")[0] not in ("billing", "customers", "catalog", "dunning"):
+        if model.__module__.split(".")[0] not in (
+            "billing",
+            "customers",
+            "catalog",
+            "dunning",
+            "portal",
+        ):
             continue
         for field in model._meta.concrete_fields:
             values[field.name] = values[field.attname] = "1"
@@ -284,8 +290,8 @@ def test_the_api_refuses_every_field_that_it_does_not_know(house: World, actors:
         world = ShopWorld(shop.seller)
         tried = 0
         for name, asked in requests(world).items():
-            if asked.method == "GET":
-                continue
+            if asked.method in ("GET", "DELETE"):
+                continue  # They have no body to write from.
             tried += 1
             body = asked.body or {}
             too_much = {key: value for key, value in every_field().items() if key not in body}
