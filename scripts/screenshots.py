@@ -86,10 +86,14 @@ def picture_of_a_checkout(page: Page, address: str) -> None:
 
 
 def pictures_of_mails(page: Page, address: str) -> None:
-    """As a mail client shows them: an invoice, and a renewal that is told ahead."""
-    for words, name in (("Invoice", "mail-invoice"), ("is renewed", "mail-renewal")):
+    """As a mail client shows them: a reminder, and a renewal that is told ahead."""
+    for words, name in (("Reminder", "mail-reminder"), ("is renewed", "mail-renewal")):
+        letter = page.locator(f"main a:has-text('{words}')").first
         page.goto(f"{address}/demo/mail/?language=en")
-        page.locator(f"main a:has-text('{words}')").first.click()
+        while not letter.count():  # The worker sends them in its first minutes.
+            page.wait_for_timeout(2000)
+            page.reload()
+        letter.click()
         page.wait_for_timeout(500)  # The letter is in a frame.
         picture(page, name)
 
