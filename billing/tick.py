@@ -27,8 +27,8 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.ledger.models import Account, Transfer
+from billing.mail import outbox
 from billing.mail.notices import notify
-from billing.mail.outbox import send_due
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
 from customers.models import Seller
@@ -69,7 +69,7 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         name = f"notify {seller.public_id}"
         if not has_run_since(name, _midnight(today, seller.time_zone)):
             yield name, once(partial(notify, seller, today))
-    yield "send mail", until_none(send_due)
+    yield outbox.JOB, until_none(outbox.send_due)
     tonight = datetime.combine(now, NIGHTLY_AT)
     for name, work in (("verify books", verify), ("forget old runs", once(forget_old))):
         if now >= tonight and not has_run_since(name, tonight):
