@@ -140,7 +140,7 @@ def told(kind: str, language: str) -> Written:
     (sent,) = [
         each for each in mail.outbox if message.public_id in each.extra_headers["Message-ID"]
     ]
-    return Written(message.subject, message.text, message.html, sent.body)
+    return Written(message.subject, message.text, message.html, str(sent.body))
 
 
 def written(kind: str, language: str = "en", **world: Any) -> Message:
