@@ -39,7 +39,7 @@ from billing.jobs.heart import ClockWentBack, beat
 from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
-from billing.mail.outbox import send_due
+from billing.mail import outbox
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
 from customers.models import Seller
@@ -75,7 +75,7 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield "fan out events", until_none(fan_out)
     yield "deliver events", until_none(deliver_due)
     yield from of_all(NOTIFY)
-    yield "send mail", until_none(send_due)
+    yield outbox.JOB, until_none(outbox.send_due)
     yield "deliver webhooks", once(deliver_webhooks)
     tonight = datetime.combine(now, NIGHTLY_AT)
     nightly: tuple[tuple[str, Work], ...] = (

@@ -23,7 +23,7 @@ from billing.demo.story import SEED, Step, Story, pays_after
 from billing.engine.errors import BillingError
 from billing.events import clock
 from billing.events.models import Event
-from billing.events.recorder import pass_over, record
+from billing.events.recorder import fan_out, record, unheard
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
@@ -122,12 +122,19 @@ def play(
     day = last_day_of(seller) or first_day
     while day <= today:
         year.play_day(day)
+        # Customers are mailed of the last days: a year's mail would be ten thousand.
+        if day < today - timedelta(days=DAYS_TOLD):
+            _tell_nobody(seller)
         if on_day:
             on_day(day)
         day += timedelta(days=1)
-    # Customers are mailed of the last days: a year's mail would be ten thousand.
-    pass_over(seller.public_id, before=today - timedelta(days=DAYS_TOLD))
     return year.played
+
+
+def _tell_nobody(seller: Seller) -> None:
+    with unheard(seller.public_id):
+        while fan_out():
+            pass
 
 
 class _Year:

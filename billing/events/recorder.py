@@ -1,7 +1,9 @@
 """Writing events, and turning them into deliveries for whoever subscribes."""
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ Handler = Callable[[Event], None]
 
 ATTEMPTS_MAX = 10
 _subscribers: dict[str, tuple[frozenset[str], Handler]] = {}
+_unheard: ContextVar[frozenset[str]] = ContextVar("unheard", default=frozenset())
 
 
 def record(
@@ -65,7 +68,7 @@ def fan_out(limit: int = 1000) -> int:
         Delivery(event=event, subscriber=name, next_attempt_at=now)
         for event in events
         for name, (types, _) in _subscribers.items()
-        if event.type in types
+        if event.type in types and event.seller not in _unheard.get()
     )
     WebhookDelivery.objects.bulk_create(_webhook_deliveries(events, now))
     return len(events)
@@ -134,13 +137,17 @@ def webhook_delivery(event: Event, endpoint: WebhookEndpoint, now: datetime) -> 
     )
 
 
-def pass_over(seller: str, before: date) -> int:
-    """Tell nobody of a seller's events before a day, as of a past that was only played; how many.
+@contextmanager
+def unheard(seller: str) -> Iterator[None]:
+    """Have subscribers not hear of a seller's events that are fanned out in the block.
 
-    They stay where they are: only what subscribes does not hear of them.
+    For a past that is only played: nobody is to be mailed of it. ``seller`` is a public id.
     """
-    played = Event.objects.filter(seller=seller, occurred_on__lt=before, is_fanned_out=False)
-    return played.update(is_fanned_out=True)
+    before = _unheard.set(_unheard.get() | {seller})
+    try:
+        yield
+    finally:
+        _unheard.reset(before)
 
 
 def deliver_due(limit: int = 100) -> int:

@@ -11,11 +11,14 @@ import time_machine
 from django.db import connection
 from django.test import override_settings
 from django.test.utils import CaptureQueriesContext
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.batch import bill_due
 from billing.invoicing.printing import RenderingFailed
+from billing.jobs.models import JobRun
 from billing.mail import actions, composing, news, outbox
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
@@ -212,6 +215,21 @@ def test_sign_in_links_go_first(post_office: Provider) -> None:
         actions.post_sign_in(invoice.customer)
         send_due(limit=1)
     assert [message["Subject"] for message in post_office.mails] == ["Sign in to Rosteriet"]
+
+
+@pytest.mark.django_db
+def test_a_sign_in_link_leaves_with_a_hint_and_not_with_the_next_tick(
+    post_office: Provider, django_capture_on_commit_callbacks: Any
+) -> None:
+    with django_capture_on_commit_callbacks(execute=True):
+        message = a_message()
+    assert read(message).state == "waiting"
+    (hint,) = OrmQ.objects.all()
+    assert hint.task["func"] == "billing.mail.outbox.send_soon"
+    assert message.public_id not in str(hint.task)
+    import_string(hint.task["func"])()
+    assert read(message).state == "sent"
+    assert JobRun.objects.get(name="send mail").done == 1
 
 
 @pytest.mark.django_db
