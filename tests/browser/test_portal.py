@@ -326,14 +326,16 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
         found += _looked_at(visitor.page, path, width)
     visitor.open("")
     visitor.page.get_by_role("textbox").fill("nobody@example.com")
-    visitor.page.get_by_role("main").get_by_role("button").click()
+    with visitor.page.expect_navigation():
+        visitor.page.get_by_role("main").get_by_role("button").click()
     found += _looked_at(visitor.page, "sent", width)
     visitor.complaints.clear()  # A link that is cut short is not found, and the console says so.
     visitor.sign_in(crowded)
     for path in addresses_of(crowded):
         visitor.open(path)
         found += _looked_at(visitor.page, path, width)
-    visitor.page.get_by_role("button", name=re.compile("Sign out|Logga ut")).click()
+    with visitor.page.expect_navigation():
+        visitor.page.get_by_role("button", name=re.compile("Sign out|Logga ut")).click()
     found += _looked_at(visitor.page, "sign-out/", width)
     assert found == []
     assert visitor.complaints == []
