@@ -35,7 +35,10 @@ class Deed:
 
 def seen_of(deed: Deed, visit: Visit) -> Preview:
     """What it would come to. Raises what the change raises; nothing is kept."""
-    return preview(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
+    try:
+        return preview(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
+    finally:
+        deed.subscription.refresh_from_db()  # The change has set what the database has taken back.
 
 
 def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:

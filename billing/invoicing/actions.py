@@ -17,6 +17,7 @@ from billing.events.recorder import record, record_all
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.issuing import (
+    Numbering,
     credit_invoices,
     current_letterhead,
     move_balances,
@@ -56,9 +57,11 @@ def bill_customer(
     actor: str,
     subscription: Subscription | None = None,
     one_offs: Sequence[OneOffItem] | None = None,
+    numbering: Numbering = take_numbers,
 ) -> list[Invoice]:
     """Bill at once what is due for a customer, one subscription or some one-off items.
 
+    ``numbering`` is another one only where the transaction is rolled back afterwards.
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """
@@ -68,7 +71,7 @@ def bill_customer(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    billed = bill_locked(customer.seller, [customer.pk], as_of, actor, scope)
+    billed = bill_locked(customer.seller, [customer.pk], as_of, actor, scope, numbering)
     for reason in (*billed.parked.values(), *billed.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
     documents = Invoice.objects.in_bulk([document.id for document in billed.issued])

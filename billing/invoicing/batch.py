@@ -11,7 +11,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 
 from billing.events.recorder import record
 from billing.invoicing.drafting import Scope, draft_documents, load_buyers
-from billing.invoicing.issuing import Issued, issue
+from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
 
@@ -182,10 +182,11 @@ def bill_locked(
     as_of: date,
     actor: str,
     scope: Scope | None = None,
+    numbering: Numbering = take_numbers,
 ) -> Billed:
     """Bill customers that the caller has locked."""
     drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
-    issued = issue(seller, drafts, as_of, actor)
+    issued = issue(seller, drafts, as_of, actor, numbering)
     park(seller, drafts.parked, as_of, actor)
     return Billed(issued, drafts.parked, drafts.refused)
 

@@ -3,6 +3,7 @@
 A change is a call of one of :mod:`billing.subscriptions.actions` that is still to be made. The
 doors – portal, API, checkout – make it through :func:`bill_after`, or ask :func:`preview` what it
 would come to: that is the same code, rolled back, so a preview cannot differ from what follows it.
+Only numbers are not taken for it, so that whoever looks holds up nobody who bills.
 """
 
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from django.db import transaction
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
+from billing.invoicing.issuing import Numbering, numbers_of_nobody, take_numbers
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
@@ -73,21 +75,17 @@ def bill_after(change: Change, *, as_of: date, actor: str) -> Changed:
 
     Raises what the change raises, and :class:`Refused` ("parked") where it cannot be billed.
     """
-    subscription = change()
-    documents = bill_customer(
-        subscription.customer, as_of=as_of, actor=actor, subscription=subscription
-    )
-    subscription.refresh_from_db()
-    return Changed(subscription, documents)
+    return _bill_after(change, as_of, actor, take_numbers)
 
 
 def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) -> Preview:
     """What :func:`bill_after` would do, and the bills that follow it. Nothing is kept.
 
-    Raises what :func:`bill_after` raises. The customer and the number series are locked meanwhile.
+    Raises what :func:`bill_after` raises. The customer is locked meanwhile; the number series are
+    not.
     """
     with transaction.atomic():
-        changed = bill_after(change, as_of=as_of, actor=actor)
+        changed = _bill_after(change, as_of, actor, numbers_of_nobody)
         today = [_seen(document) for document in changed.documents]
         subscription = changed.subscription
         ahead = _bills_to_come(subscription.customer, subscription, as_of, actor)
@@ -109,10 +107,26 @@ def next_bill(
     return found
 
 
+def _bill_after(change: Change, as_of: date, actor: str, numbering: Numbering) -> Changed:
+    subscription = change()
+    documents = bill_customer(
+        subscription.customer,
+        as_of=as_of,
+        actor=actor,
+        subscription=subscription,
+        numbering=numbering,
+    )
+    subscription.refresh_from_db()
+    return Changed(subscription, documents)
+
+
 def _bills_to_come(
     customer: Customer, subscription: Subscription | None, as_of: date, actor: str
 ) -> Iterator[SeenBill]:
-    """The documents after ``as_of`` in their order, as long as each day of billing is reached."""
+    """The documents after ``as_of`` in their order, as long as each day of billing is reached.
+
+    For a transaction that is rolled back.
+    """
     on = as_of
     for _ in range(EMPTY_MAX):
         next_on = _next_bill_on(customer, subscription)
@@ -120,7 +134,13 @@ def _bills_to_come(
             return
         on = max(next_on, on)
         try:
-            documents = bill_customer(customer, as_of=on, actor=actor, subscription=subscription)
+            documents = bill_customer(
+                customer,
+                as_of=on,
+                actor=actor,
+                subscription=subscription,
+                numbering=numbers_of_nobody,
+            )
         except Refused:
             return
         for document in documents:

@@ -54,6 +54,10 @@ class Issued:
     number: str = ""
 
 
+# Where documents get their numbers: called with the seller, their kind and how many there are, it
+# answers with the place in the series and the number as it is written, of each.
+type Numbering = Callable[[Seller, str, int], list[tuple[int, str]]]
+
 # Who pays money back, as far as the corrected invoices were paid: called with the customer's id,
 # the currency, the amount and the invoices' ids, it answers how much it has paid back.
 refunders: list[Callable[[Seller, date, str, int, str, int, Sequence[int]], int]] = []
@@ -67,7 +71,9 @@ companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
 settled_listeners: list[Callable[[Sequence[int], date, str], None]] = []
 
 
-def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issued]:
+def issue(
+    seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
+) -> list[Issued]:
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
     batch = _Batch(seller, drafts, as_of, actor) if drafts.documents else None
     issued = batch.write() if batch else []
@@ -75,7 +81,7 @@ def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issue
         companion(seller, as_of, actor, issued)
     events = _advance(seller, drafts, as_of, actor)
     if batch:
-        events = batch.number(issued) + events
+        events = batch.number(issued, numbering) + events
     copy_rows("events_event", _EVENT_COLUMNS, events)
     return issued
 
@@ -93,6 +99,15 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
     assert block is not None
     first, prefix = block
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
+
+
+def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+    """Numbers for documents that are rolled back: no series is locked for them, so nobody waits.
+
+    They are ids, which no two transactions share, so the index that keeps numbers unique makes
+    nobody wait either.
+    """
+    return [(number, f"preview {number}") for number in take_ids("invoicing_invoice", count)]
 
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
@@ -164,11 +179,11 @@ class _Batch:
         credit_invoices(self.seller, self.credited, self.as_of)
         return issued
 
-    def number(self, issued: Sequence[Issued]) -> list[tuple[Any, ...]]:
-        """Lock the series, write the documents with their numbers, and return their events."""
+    def number(self, issued: Sequence[Issued], numbering: Numbering) -> list[tuple[Any, ...]]:
+        """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
         numbers: dict[str, Iterator[tuple[int, str]]] = {
-            kind: iter(take_numbers(self.seller, kind, kinds.count(kind)))
+            kind: iter(numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
         rows, balances = [], []

@@ -25,6 +25,7 @@ from billing.engine.errors import Refused
 from billing.events.recorder import record
 from billing.invoicing.actions import bill_customer, credit, lock_invoice, void
 from billing.invoicing.changes import Preview, preview
+from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
 from billing.payments import gateways
 from billing.payments.actions import release_planned
@@ -229,7 +230,13 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
         seen = preview(begin, as_of=as_of, actor=actor)
         if not seen.upcoming:
             begun = begin()
-            bill_customer(customer, as_of=begun.paid_from, actor=actor, subscription=begun)
+            bill_customer(
+                customer,
+                as_of=begun.paid_from,
+                actor=actor,
+                subscription=begun,
+                numbering=numbers_of_nobody,
+            )
         transaction.set_rollback(True)
     return seen
 

@@ -712,7 +712,8 @@ def _change_quantities(
                 )
             )
     SubscriptionItem.objects.bulk_create(added)
-    Price.objects.filter(pk__in=[item.price_id for item in added]).update(is_used=True)
+    new = [item.price_id for item in added]
+    Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
 
 
 def _drop_scheduled(subscription: Subscription, as_of: date) -> None:
