@@ -19,6 +19,7 @@ from django_q.tasks import async_task
 
 from billing.engine.money import major_string
 from billing.events import clock
+from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize
 from billing.jobs.runs import NotNow, Run, job_run
@@ -182,8 +183,11 @@ def play(test_clock: TestClock, run: Run) -> None:
             with clock.standing_at(at):
                 reach(test_clock, at)
                 play_day(seller, today_of(seller), run)
-            # Letters leave in the world's time, or they would lie there for a year.
+            # Letters leave in the world's time, or they would lie there for a year; what they
+            # tell of is taken up while the seller's day still is the one on which it happened.
             NOTIFY.work(seller, today_of(seller), run)
+            for work in (fan_out, deliver_due):
+                until_none(work)(run)
             run.end_if_asked()
         if arrive(test_clock, as_of=today_of(seller), actor=ACTOR):
             return

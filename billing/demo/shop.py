@@ -234,13 +234,14 @@ def open_shop() -> Seller:
         for name, category, account in PRODUCTS
     }
     for offer in OFFERS:
-        _make(seller, products[offer.product], offer)
+        sell(seller, products[offer.product], offer)
     for coupon in COUPONS:
         Coupon.objects.create(seller=seller, **coupon)
     return seller
 
 
-def _make(seller: Seller, product: Product, offer: Offer) -> None:
+def sell(seller: Seller, product: Product, offer: Offer) -> Plan:
+    """Make the plan of an offer, with its prices."""
     plan = Plan.objects.create(
         seller=seller,
         product=product,
@@ -265,6 +266,7 @@ def _make(seller: Seller, product: Product, offer: Offer) -> None:
         )
         price.terms().check()
         price.save()
+    return plan
 
 
 @transaction.atomic

@@ -4,7 +4,6 @@ from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils import translation
@@ -13,15 +12,17 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
-from billing.demo.shop import STAFF, find_shop, password_of
+from billing.demo.kiosk_views import kiosk_of
+from billing.demo.shop import STAFF, password_of
 from billing.demo.sights import sights_of
+from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
 from billing.events import clock
 from billing.payments.orders import PATH, create_order
 from catalog.models import Plan
+from customers.calendar import today_of
 from customers.models import Seller
 
-LANGUAGES = {"en": "English", "sv": "Svenska"}
 # By the code of their plans: paid at once, by the quantity, and after a trial.
 FOR_SALE = ("brygg-250", "kontor", "tidskrift")
 
@@ -29,7 +30,7 @@ FOR_SALE = ("brygg-250", "kontor", "tidskrift")
 @require_safe
 def demo(request: HttpRequest) -> HttpResponse:
     """What there is to see, and with what to sign in; ``?language=sv`` or ``en``."""
-    seller = _shop()
+    seller = shop_or_404()
     language = language_of(request)
     today = clock.today(seller.time_zone)
     with translation.override(language):
@@ -44,45 +45,40 @@ def demo(request: HttpRequest) -> HttpResponse:
             "staff": _staff(),
             "for_sale": _for_sale(seller),
             "guests": guests_of(seller, today),
+            "kiosk": kiosk_of(language),
         }
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language
     return answer
 
 
-def language_of(request: HttpRequest) -> str:
-    """The language that was asked for, or else the browser's."""
-    asked = request.GET.get("language", "")
-    language = asked if asked in LANGUAGES else translation.get_language() or "en"
-    return language if language in LANGUAGES else "en"
-
-
 @require_POST
 def buy(request: HttpRequest) -> HttpResponse:
     """A checkout of one of the shop's plans, as its web shop would make one; 404 for another."""
-    seller = _shop()
-    plan = next((one for one in _for_sale(seller) if one.code == request.POST.get("plan")), None)
+    return _checkout(request, _for_sale(shop_or_404()))
+
+
+@require_POST
+def buy_at_kiosk(request: HttpRequest) -> HttpResponse:
+    """The same for the shop whose time visitors hold."""
+    return _checkout(request, list(Plan.objects.filter(seller=kiosk_or_404(), is_active=True)))
+
+
+def _checkout(request: HttpRequest, for_sale: list[Plan]) -> HttpResponse:
+    plan = next((one for one in for_sale if one.code == request.POST.get("plan")), None)
     if plan is None:
         raise Http404
     back = request.build_absolute_uri("/demo/")
     _, token = create_order(
-        seller,
+        plan.seller,
         plan,
-        as_of=clock.today(seller.time_zone),
+        as_of=today_of(plan.seller),
         actor="demo",
         language=translation.get_language() or "",
         success_url=back,
         cancel_url=back,
     )
     return HttpResponseRedirect(PATH.format(token=token))
-
-
-def _shop() -> Seller:
-    """The demo's shop, or 404 where there is none to be shown."""
-    seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
-    if seller is None:
-        raise Http404
-    return seller
 
 
 def _for_sale(seller: Seller) -> list[Plan]:
