@@ -12,6 +12,7 @@ from billing.demo.kiosk import open_kiosk
 from billing.demo.shop import open_shop
 from billing.events.models import Event
 from billing.invoicing.changes import bill_after
+from billing.invoicing.models import Invoice
 from billing.mail.models import Message
 from billing.payments.actions import record_payment
 from billing.subscriptions import actions
@@ -93,6 +94,27 @@ def test_each_mail_is_written_on_the_day_of_what_it_tells(
     record_payment(invoice, as_of=today_of(kiosk), actor="test")
     invoice.refresh_from_db()
     assert invoice.status == "paid"
+
+
+def test_a_month_at_once_sends_what_each_of_its_days_has_to_say(
+    kiosk: Seller, client: Client
+) -> None:
+    today = today_of(kiosk)
+    customer = CustomerFactory(seller=kiosk, email="tore@example.com", language="en")
+    plan = Plan.objects.get(seller=kiosk, code="te-prova")
+    actions.start(customer, plan, as_of=today, actor="test")
+    kiosk = pass_days(client, kiosk, 30)
+    mails = Message.objects.filter(customer=customer).order_by("sent_at")
+    # The notice would not have been sent after the trial's end.
+    assert [(mail.kind, mail.state) for mail in mails] == [
+        ("trial_ending", "sent"),
+        ("invoice", "sent"),
+    ]
+    assert invoice_of(customer).issued_on == today + timedelta(days=14)
+
+
+def invoice_of(customer: Customer) -> Invoice:
+    return Invoice.objects.get(customer=customer)
 
 
 def test_its_customers_are_entered_in_its_own_time(
