@@ -164,7 +164,7 @@ def test_debts_are_late_and_reminded_of_on_the_days_of_the_policy() -> None:
     ]
 
 
-def test_what_is_told_ahead_is_written_on_its_day_and_sent_in_the_worlds_time() -> None:
+def test_what_is_told_ahead_is_written_and_sent_on_its_day_at_the_worlds_hour() -> None:
     seller = seller_with()
     ends_on = date(2026, 4, 20)
     SubscriptionFactory(
@@ -177,7 +177,8 @@ def test_what_is_told_ahead_is_written_on_its_day_and_sent_in_the_worlds_time() 
     assert not Message.objects.exists()
     advance(made, datetime(2026, 4, 18, 8, tzinfo=UTC), actor="test")
     message = Message.objects.get()
-    assert (message.kind, message.next_attempt_at) == ("trial_ending", NOON)
+    assert (message.kind, message.state) == ("trial_ending", "sent")
+    assert message.sent_at == NOON
 
 
 def test_only_that_seller_is_played_and_the_tick_passes_it_over() -> None:
