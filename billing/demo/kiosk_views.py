@@ -4,7 +4,6 @@ from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
-from babel.dates import format_date
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import pgettext
@@ -14,6 +13,7 @@ from django_q.tasks import async_task
 from billing.daily import advance
 from billing.demo.kiosk import ACTOR, find_kiosk
 from billing.demo.visits import kiosk_or_404, language_of
+from billing.invoicing.writing import Writer
 from billing.jobs.runs import NotNow
 from billing.mail.actions import SEND_SOON
 from catalog.models import Plan
@@ -38,7 +38,7 @@ def kiosk_of(language: str) -> dict[str, Any] | None:
     }
     return {
         "seller": seller,
-        "today": format_date(today_of(seller), "long", locale=language),
+        "today": Writer(language, seller.currency).day(today_of(seller)),
         "is_advancing": seller.test_clock.is_advancing,
         "plans": Plan.objects.filter(seller=seller, is_active=True).order_by("pk"),
         "leaps": [(days, names[days]) for days in LEAPS],

@@ -18,6 +18,7 @@ from billing.demo.sights import sights_of
 from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
 from billing.events import clock
+from billing.invoicing.writing import Writer
 from billing.payments.orders import PATH, create_order
 from catalog.models import Plan
 from customers.calendar import today_of
@@ -89,7 +90,7 @@ def _lead(figures: Figures, language: str) -> dict[str, str]:
     return {
         "customers": format_decimal(figures.customers, locale=language),
         "since": format_date(figures.mrr_first_on, "MMMM y", locale=language),
-        "today": format_date(figures.on, "long", locale=language),
+        "today": Writer(language, "SEK").day(figures.on),
     }
 
 

@@ -13,10 +13,13 @@ from billing.demo.shop import open_shop
 from billing.events.models import Event
 from billing.invoicing.changes import bill_after
 from billing.invoicing.models import Invoice
+from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.mail.outbox import send_due
 from billing.payments.actions import record_payment
 from billing.subscriptions import actions
 from catalog.models import Plan
+from customers import test_clocks
 from customers.calendar import now_of, today_of
 from customers.models import Customer, Seller
 from tests.factories import CustomerFactory
@@ -69,7 +72,7 @@ def test_a_day_that_passes_is_the_shops_alone(kiosk: Seller, client: Client) -> 
     assert now_of(kiosk) == before + timedelta(days=7)
     assert not kiosk.test_clock.is_advancing
     page = client.get("/demo/", {"language": "en"}).content.decode()
-    assert f"In this shop it is {today_of(kiosk):%B} {today_of(kiosk).day}" in page
+    assert f"In this shop it is {today_of(kiosk).day}\N{NO-BREAK SPACE}{today_of(kiosk):%B}" in page
 
 
 @pytest.mark.parametrize("days", ["0", "8", "-1", "x", ""])
@@ -115,6 +118,17 @@ def test_a_month_at_once_sends_what_each_of_its_days_has_to_say(
 
 def invoice_of(customer: Customer) -> Invoice:
     return Invoice.objects.get(customer=customer)
+
+
+def test_nobody_else_writes_its_mail_while_its_days_are_played(
+    kiosk: Seller, visitor: Customer
+) -> None:
+    post("sign_in", object="sgn_1", customer=visitor, facts={"return_url": ""})
+    test_clocks.ask(
+        kiosk.test_clock, now_of(kiosk) + timedelta(days=7), as_of=today_of(kiosk), actor="test"
+    )
+    assert send_due() == 0
+    assert send_due(seller=kiosk) == 1
 
 
 def test_its_customers_are_entered_in_its_own_time(
