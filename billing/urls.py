@@ -9,7 +9,7 @@ from django.views.generic import RedirectView
 from billing.api import docs
 from billing.demo.customers import enter_as
 from billing.demo.kiosk_views import let_time_pass
-from billing.demo.views import buy, buy_at_kiosk, demo
+from billing.demo.views import api_key, buy, buy_at_kiosk, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -44,6 +44,7 @@ urlpatterns = [
     path("demo/mail/", include("billing.demo.mail_urls")),
     path("demo/buy/", buy, name="demo_buy"),
     path("demo/kiosk/buy/", buy_at_kiosk, name="demo_kiosk_buy"),
+    path("demo/kiosk/key/", api_key, name="demo_kiosk_key"),
     path("demo/kiosk/time/", let_time_pass, name="demo_kiosk_time"),
     path("demo/customers/<slug:public_id>/", enter_as, name="demo_enter_as"),
     path("portal/", include("portal.urls")),

@@ -6,10 +6,12 @@ from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
+from billing.api.keys import make_key
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.kiosk_views import kiosk_of
@@ -31,6 +33,19 @@ FOR_SALE = ("brygg-250", "kontor", "tidskrift")
 @require_safe
 def demo(request: HttpRequest) -> HttpResponse:
     """What there is to see, and with what to sign in; ``?language=sv`` or ``en``."""
+    return _tour(request)
+
+
+@require_POST
+def api_key(request: HttpRequest) -> HttpResponse:
+    """The same page with a key to the API of the shop whose time visitors hold, shown this once."""
+    _, text = make_key(kiosk_or_404(), name="Demo", actor="demo")
+    answer = _tour(request, api_key=text, api=request.build_absolute_uri("/api/v1"))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _tour(request: HttpRequest, **shown: str) -> HttpResponse:
     seller = shop_or_404()
     language = language_of(request)
     today = clock.today(seller.time_zone)
@@ -38,6 +53,7 @@ def demo(request: HttpRequest) -> HttpResponse:
         figures = figures_of(seller, today)
         context = {
             "seller": seller,
+            "here": reverse("demo"),
             "language": language,
             "languages": LANGUAGES,
             "lead": _lead(figures, language),
@@ -47,6 +63,7 @@ def demo(request: HttpRequest) -> HttpResponse:
             "for_sale": _for_sale(seller),
             "guests": guests_of(seller, today),
             "kiosk": kiosk_of(language),
+            **shown,
         }
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language

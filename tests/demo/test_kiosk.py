@@ -142,9 +142,22 @@ def test_its_customers_are_entered_in_its_own_time(
     assert visitor.name in answer.content.decode()
 
 
+def test_a_key_to_its_api_opens_what_is_its_own(
+    kiosk: Seller, visitor: Customer, client: Client
+) -> None:
+    made = client.post("/demo/kiosk/key/")
+    assert made.headers["Cache-Control"] == "no-store"
+    key = made.context["api_key"]
+    assert key in made.content.decode()
+    listed = Client().get("/api/v1/customers", headers={"Authorization": f"Bearer {key}"})
+    assert [one["id"] for one in listed.json()["results"]] == [visitor.public_id]
+    assert key not in client.get("/demo/").content.decode()
+
+
 def test_it_is_not_there_outside_the_demo(kiosk: Seller, client: Client, settings: Any) -> None:
     settings.IN_DEMO = False
     before = now_of(kiosk)
     assert client.post("/demo/kiosk/time/", {"days": "7"}).status_code == 404
     assert client.post("/demo/kiosk/buy/", {"plan": "te-litet"}).status_code == 404
+    assert client.post("/demo/kiosk/key/").status_code == 404
     assert now_of(Seller.objects.get(pk=kiosk.pk)) == before
