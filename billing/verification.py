@@ -101,6 +101,15 @@ def balances_are_what_was_entered() -> Iterator[str]:
         )
 
 
+def balances_pay_what_they_are_said_to() -> Iterator[str]:
+    """What an invoice says the balance has paid is what was entered, and still counts."""
+    for number, currency, said, entered in _rows(_FROM_BALANCE):
+        yield (
+            f"Invoice {number}: {_money(said, currency)} is marked as paid from the balance, "
+            f"{_money(entered, currency)} was taken off it."
+        )
+
+
 def documents_are_in_the_books() -> Iterator[str]:
     """Each document's transfers are its net, tax and rounding; a void one's cancel out."""
     for number, status, net, tax, rounding in _rows(_BOOKED):
@@ -219,6 +228,7 @@ INVARIANTS: dict[str, Invariant] = {
         tax_groups_add_up,
         receivable_is_what_customers_owe,
         balances_are_what_was_entered,
+        balances_pay_what_they_are_said_to,
         documents_are_in_the_books,
         invoices_are_paid_by_payments,
         payments_are_allocated_within_their_amount,
@@ -363,6 +373,23 @@ _BALANCES = f"""
        OR COALESCE(k.kept, 0) <> COALESCE(e.entered, 0)
     ORDER BY customer_id, currency
 """  # noqa: S608 -- put together from constants of this module only.
+# A void invoice has given back what the balance paid when it was billed; it took nothing later.
+_FROM_BALANCE = """
+    SELECT d.number, d.currency, d.said, d.entered
+    FROM (
+        SELECT i.id, i.number, i.currency,
+               CASE WHEN i.status = 'void' THEN 0 ELSE i.credit_applied_minor END
+                   + i.from_balance_minor AS said,
+               -COALESCE(e.entered, 0) AS entered
+        FROM invoicing_invoice i LEFT JOIN (
+            SELECT invoice_id, sum(amount_minor) AS entered
+            FROM invoicing_balanceentry GROUP BY 1
+        ) e ON e.invoice_id = i.id
+        WHERE i.kind = 'invoice'
+    ) d
+    WHERE d.said <> d.entered
+    ORDER BY d.id
+"""
 _BOOKED = """
     WITH sides AS (
         SELECT document_id, credit_account_id AS account_id, amount_minor

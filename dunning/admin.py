@@ -68,6 +68,8 @@ class Resume(PageAction):
 
     def run(self, obj: DunningCase, *, as_of: date, actor: str, **asked: Any) -> str:
         case = resume(obj, as_of=as_of, actor=actor)
+        if case.status == DunningCase.Status.RECOVERED:
+            return f"What the customer has with us has paid {obj.invoice}."
         return f"The next step is on {case.next_step_on}."
 
 

@@ -15,7 +15,7 @@ from billing.payments.actions import release_planned
 from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, Order, PaymentAllocation
-from billing.payments.order_offer import lock_order, tell_of
+from billing.payments.order_offer import lock_order, tell
 from billing.payments.order_paying import open_pages
 from billing.subscriptions.actions import abandon
 from customers.calendar import now_of
@@ -79,7 +79,7 @@ def _expire(order: Order, as_of: date, actor: str) -> bool:
     if order.subscription is not None and order.subscription.status == "incomplete":
         abandon(order.subscription, as_of=as_of, actor=actor)
     order.move("expired", closed_at=now_of(order.seller))
-    tell_of("checkout.expired", order, as_of, actor)
+    tell("checkout.expired", order, as_of, actor)
     return True
 
 

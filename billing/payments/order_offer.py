@@ -75,7 +75,7 @@ def create_order(
         token_hash=hash_of(token),
         expires_at=now_of(seller) + lives,
     )
-    tell_of("checkout.created", order, as_of, actor, plan=plan.code)
+    tell("checkout.created", order, as_of, actor, plan=plan.code)
     return order, token
 
 
@@ -166,7 +166,7 @@ def refuse_over(order: Order, now: datetime) -> None:
         raise Refused("This order has run out. Start again.", code="order_expired")
 
 
-def tell_of(type: str, order: Order, as_of: date, actor: str, **data: Any) -> None:
+def tell(type: str, order: Order, as_of: date, actor: str, **data: Any) -> None:
     record(
         type,
         seller=order.seller.public_id,

@@ -11,7 +11,7 @@ from billing.payments import gateways
 from billing.payments.checkout import catch_up, start_payment, start_setup
 from billing.payments.gateways.base import GatewayUnavailable
 from billing.payments.models import CheckoutSession, Order
-from billing.payments.order_offer import refuse_over, tell_of
+from billing.payments.order_offer import refuse_over, tell
 from billing.subscriptions.actions import complete
 from customers.actions import change_details
 from customers.calendar import now_of
@@ -97,7 +97,7 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
     change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
     complete(order.subscription, as_of=as_of, actor=actor)
     order.move("complete", closed_at=now_of(order.seller))
-    tell_of(
+    tell(
         "checkout.completed",
         order,
         as_of,

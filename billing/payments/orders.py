@@ -35,7 +35,7 @@ from billing.payments.order_offer import (
     is_over,
     lock_order,
     refuse_over,
-    tell_of,
+    tell,
 )
 from billing.payments.order_paying import (
     complete_order,
@@ -230,7 +230,7 @@ def place(
         placed_at=now,
         expires_at=now + LIVES,
     )
-    tell_of(
+    tell(
         "checkout.placed",
         order,
         as_of,

@@ -11,6 +11,7 @@ from django.db import IntegrityError, connection
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
+from billing.invoicing import issuing
 from billing.invoicing.actions import add_one_off, credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
@@ -216,6 +217,94 @@ def test_a_balance_that_came_before_the_bill_is_not_asked_for(seller: Seller) ->
     assert Invoice.objects.get().status == "paid"
     live_through(seller, DUE, after(9))
     assert not DunningCase.objects.exists()
+
+
+def give(customer: Customer, amount_minor: int, on: date) -> None:
+    give_credit(
+        customer,
+        currency="SEK",
+        amount_minor=amount_minor,
+        description="",
+        as_of=on,
+        actor="test",
+    )
+
+
+def give_as_before_the_upgrade(customer: Customer, amount_minor: int) -> None:
+    """A balance that has paid nothing of what was open when it came."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(issuing, "balance_listeners", [])
+        give(customer, amount_minor, DAY)
+
+
+def test_money_that_comes_to_the_balance_pays_what_is_late_and_access_returns(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "suspend"), (4, "remind"))
+    invoice = owing()
+    live_through(seller, DUE, after(2))
+    assert subscription_of(invoice).access == "none"
+    give(invoice.customer, invoice.outstanding_minor, after(2))
+    assert DunningCase.objects.get().status == "recovered"
+    assert subscription_of(invoice).access == "full"
+    live_through(seller, after(3), after(9))
+    assert done(invoice) == [(1, "suspend")]
+    assert broken_invariants() == {}
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["before its case", "before a step"])
+def test_nobody_is_reminded_while_we_hold_the_money(
+    seller: Seller, owing: Owing, is_open: bool
+) -> None:
+    policy_of(seller, (1, "remind"))
+    invoice = owing()
+    if is_open:
+        open_cases(seller, after(1), "test")
+    give_as_before_the_upgrade(invoice.customer, invoice.outstanding_minor)
+    live_through(seller, after(1), after(3))
+    assert not DunningAction.objects.exists()
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert DunningCase.objects.filter(status="recovered").count() == int(is_open)
+    assert broken_invariants() == {}
+
+
+def test_a_balance_pays_for_the_oldest_of_several_late_debts_and_the_rest_is_asked_for(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"))
+    older = owing()
+    bill_due(seller, DAY + timedelta(days=31))
+    newer = Invoice.objects.exclude(pk=older.pk).get()
+    give_as_before_the_upgrade(older.customer, older.outstanding_minor + 100)
+    live_through(seller, newer.due_on, newer.due_on + timedelta(days=2))
+    assert [action.case.invoice for action in DunningAction.objects.all()] == [newer]
+    newer.refresh_from_db()
+    assert newer.from_balance_minor == 100
+
+
+def test_a_disputed_debt_takes_no_money_until_somebody_goes_on(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "suspend"), (4, "remind"))
+    invoice = owing()
+    live_through(seller, DUE, after(1))
+    case = stop(DunningCase.objects.get(), as_of=after(1), actor="test", reason="disputed")
+    give(invoice.customer, invoice.outstanding_minor, after(1))
+    invoice.refresh_from_db()
+    assert invoice.status == "open"
+    case = resume(case, as_of=after(2), actor="test")
+    invoice.refresh_from_db()
+    assert (invoice.status, case.status) == ("paid", "recovered")
+    assert broken_invariants() == {}
+
+
+def test_what_is_only_ordered_takes_no_money(seller: Seller, owing: Owing) -> None:
+    invoice = owing()
+    Subscription.objects.update(status="incomplete")
+    give(invoice.customer, invoice.outstanding_minor, DAY)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.from_balance_minor) == ("open", 0)
 
 
 # Cards

@@ -316,6 +316,7 @@ CASES = [
         beside=("document_is_not_settled_twice",),
     ),
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
+    Case("balance_pays_part_of_what_is_credited", changed("invoice", from_balance_minor="1")),
     Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("issued_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
     Case("document_is_never_deleted", removed("bare_invoice")),

@@ -93,10 +93,19 @@ BREAKS = [
         "receivable_is_what_customers_owe",
         "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1 WHERE status = 'open'",
     ),
-    ("balances_are_what_was_entered", "DELETE FROM invoicing_balanceentry"),
+    (
+        "balances_are_what_was_entered",
+        "DELETE FROM invoicing_balanceentry WHERE amount_minor > 0",
+    ),
     (
         "balances_are_what_was_entered",
         "UPDATE invoicing_customerbalance SET balance_minor = balance_minor + 1",
+    ),
+    ("balances_pay_what_they_are_said_to", "DELETE FROM invoicing_balanceentry"),
+    (
+        "balances_pay_what_they_are_said_to",
+        "UPDATE invoicing_invoice SET from_balance_minor = from_balance_minor - 1"
+        " WHERE from_balance_minor > 0",
     ),
     (
         "documents_are_in_the_books",
