@@ -88,7 +88,7 @@ def _put_before(
     previous_on: date | None,
 ) -> None:
     """Put a case before the first step after those that it has taken, as the policy now stands."""
-    found = policies.steps(case.policy_id, case.since)
+    found = policies.steps_of(case)
     at = found.after({step_id for step_id, _, _ in taken})
     case.next_step = found.steps[at] if at < len(found.steps) else None
     case.next_step_on = (
@@ -121,8 +121,9 @@ def _under_way(
 def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     """Open the case of an invoice whose payment has failed, where it has none that is open.
 
-    Returns the day on which it is charged again, as things stand; the caller holds the customer's
-    lock. A case that is stopped stays so, and a card that will never be accepted waits for another.
+    One that began at the due date, before there was a card, has the charges of its policy from now
+    on. Returns the day of the next one, as things stand; the caller holds the customer's lock. A
+    case that is stopped stays so, and a card that will never be accepted waits for another.
     """
     case = DunningCase.objects.filter(invoice=invoice).first()
     policies = Policies(invoice.seller)
@@ -133,14 +134,21 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
         case.save()
         record_all([event("dunning.opened", case, as_of, actor)])
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
-    return next_retry_on(case, policies) if case and usable.exists() else None
+    if case is None or not usable.exists():
+        return None
+    if case.since == LateSince.DUE and case.charged_from is None and case.status == "open":
+        case.charged_from = max(as_of, case.late_from)
+        taken = taken_by([case.pk]).get(case.pk, [])
+        _put_before(case, policies, taken, taken[-1][2] if taken else None)
+        case.save(update_fields=["charged_from", "next_step", "next_step_on"])
+    return next_retry_on(case, policies)
 
 
 def next_retry_on(case: DunningCase, policies: Policies | None = None) -> date | None:
     """The day on which an open case's invoice is charged again; None where it will not be."""
     if case.status != DunningCase.Status.OPEN or case.next_step_on is None:
         return None
-    found = (policies or Policies(case.seller)).steps(case.policy_id, case.since)
+    found = (policies or Policies(case.seller)).steps_of(case)
     position = found.position(case.next_step_id)
     for at in range(position, len(found.steps)):
         if found.steps[at].kind == StepKind.RETRY:

@@ -175,6 +175,11 @@ class DunningCase(Stateful):
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     since = models.CharField(max_length=7, choices=LateSince)
     late_from = models.DateField()
+    charged_from = models.DateField(
+        null=True,
+        blank=True,
+        help_text="When a card failed that came after the due date: it is charged again from then.",
+    )
     # A step may be taken out of a policy whose cases stand before it: they are put before another.
     next_step = models.ForeignKey(
         DunningStep,
@@ -209,6 +214,11 @@ class DunningCase(Stateful):
                 condition=Q(next_step__isnull=True, next_step_on__isnull=True)
                 | Q(next_step__isnull=False, next_step_on__isnull=False),
                 name="next_dunning_step_has_its_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_from__isnull=True)
+                | Q(since="due", charged_from__gte=models.F("late_from")),
+                name="late_card_comes_after_the_due_date",
             ),
         ]
         indexes = [

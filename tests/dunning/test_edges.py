@@ -22,6 +22,7 @@ from billing.payments.actions import (
     release_planned,
 )
 from billing.payments.charging import failure_listeners
+from billing.payments.checkout import tell_of_method
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.subscriptions.models import Subscription
 from billing.verification import broken_invariants
@@ -438,6 +439,59 @@ def test_no_policy_charges_more_often_than_the_networks_allow(seller: Seller, ow
             payment.move("failed", settled_at=datetime.combine(on, time(8), UTC))
     outcomes = list(DunningAction.objects.values_list("outcome", flat=True))
     assert outcomes == [""] * 15 + [TOO_OFTEN] * 5
+
+
+# A card that comes after the due date
+
+
+def late_policy(seller: Seller) -> DunningPolicy:
+    policy = policy_of(seller, (2, "remind"), (6, "restrict"), (20, "suspend"))
+    for days, kind in ((3, "retry"), (7, "retry"), (8, "remind")):
+        DunningStep.objects.create(policy=policy, since="failure", days=days, kind=kind)
+    return policy
+
+
+@pytest.mark.usefixtures("sandbox_is_known")
+def test_a_card_that_is_left_late_is_charged_and_tried_again_while_the_rest_keeps_its_days(
+    seller: Seller, owing: Owing
+) -> None:
+    late_policy(seller)
+    invoice = owing(collection="automatic")
+    live_through(seller, DUE, after(3))
+    card_of(invoice.customer)
+    tell_of_method(invoice.customer, after(3), "test")
+    planned = Payment.objects.get(state="planned")
+    assert planned.planned_on == DAY
+    assert fail_charge(invoice, after(3)) == after(6)
+    for day in range(4, 21):
+        sweep(seller, after(day))
+        for payment in Payment.objects.filter(state="planned"):
+            fail_charge(invoice, after(day))
+            assert Payment.objects.get(pk=payment.pk).state == "canceled"
+    # Charged again three and seven days after the card had failed; no reminder of the other row.
+    assert done(invoice) == [
+        (2, "remind"),
+        (6, "restrict"),
+        (6, "retry"),
+        (10, "retry"),
+        (20, "suspend"),
+    ]
+    case = DunningCase.objects.get()
+    assert (case.since, case.charged_from, case.status) == ("due", after(3), "exhausted")
+    assert broken_invariants() == {}
+
+
+@pytest.mark.usefixtures("sandbox_is_known")
+def test_a_late_card_that_its_bank_refuses_for_ever_is_not_tried_again(
+    seller: Seller, owing: Owing
+) -> None:
+    late_policy(seller)
+    invoice = owing(collection="automatic")
+    live_through(seller, DUE, after(3))
+    card_of(invoice.customer, refused_code="lost_card")
+    assert fail_charge(invoice, after(3), "lost_card") is None
+    live_through(seller, after(4), after(9))
+    assert done(invoice) == [(2, "remind"), (6, "restrict")]
 
 
 # Disputes

@@ -155,6 +155,7 @@ CASES = [
     Case("dunning_step_is_taken_once_in_a_case", copied("action")),
     Case("dunning_case_has_an_end_when_it_is_closed", changed("case", closed_on="'2026-03-02'")),
     Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
+    Case("late_card_comes_after_the_due_date", changed("case", charged_from="late_from - 1")),
     Case(
         "dunning_case_follows_its_lifecycle",
         changed("lone_case", status="'stopped'"),
