@@ -25,7 +25,7 @@ from customers.models import Customer, Seller
 from dunning.access import follow
 from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince, StepKind
 from dunning.policies import Policies, plans_of
-from dunning.steps import Batch, event, take, taken_by
+from dunning.steps import Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
 
@@ -238,6 +238,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         _put_before(case, policies, before, before[-1][2] if before else None)
         is_ready = case.next_step_on is not None and case.next_step_on <= as_of
         (ready if is_ready else later).append(case)
+    ready = _once_a_day(ready, later, as_of)
     take(ready, batch)
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
@@ -245,6 +246,22 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     record_all(batch.events)
     follow(batch.moved, as_of, actor)
     return len(cases) + settled
+
+
+def _once_a_day(
+    ready: Sequence[DunningCase], later: list[DunningCase], as_of: date
+) -> list[DunningCase]:
+    """Those that are stepped today: who was reminded already is so again tomorrow at the soonest.
+
+    The debts of a customer are reminded of together, but one that came too late for that, as after
+    a payment that was waited for, makes no second mail of the day.
+    """
+    is_reminder = {case for case in ready if case.next_step and case.next_step.kind == "remind"}
+    reminded = reminded_on(as_of, {case.customer_id for case in is_reminder}) if is_reminder else ()
+    for case in (waiting := [case for case in is_reminder if case.customer_id in reminded]):
+        case.next_step_on = as_of + timedelta(days=1)
+    later += waiting
+    return [case for case in ready if case not in waiting]
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:

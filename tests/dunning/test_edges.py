@@ -15,6 +15,7 @@ from billing.invoicing import issuing
 from billing.invoicing.actions import add_one_off, credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.payments import charging
 from billing.payments.actions import (
     record_failure,
     record_payment,
@@ -308,6 +309,52 @@ def test_what_is_only_ordered_takes_no_money(seller: Seller, owing: Owing) -> No
     assert (invoice.status, invoice.from_balance_minor) == ("open", 0)
 
 
+def two_late_debts(owing: Owing) -> tuple[Invoice, Invoice]:
+    """Of one customer, both due on the same day."""
+    older = owing()
+    add_one_off(
+        older.customer,
+        currency="SEK",
+        amount_minor=5_000,
+        description="Beans",
+        as_of=DAY,
+        actor="test",
+    )
+    bill_due(older.seller, DAY)
+    return older, Invoice.objects.exclude(pk=older.pk).get()
+
+
+def test_a_customer_with_several_late_debts_is_told_of_all_of_them_in_one_reminder(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"), (3, "remind"))
+    older, newer = two_late_debts(owing)
+    live_through(seller, DUE, after(3))
+    told = Event.objects.filter(type="dunning.reminded").order_by("id")
+    assert [(one.data["invoice"], one.data["also"], one.data["level"]) for one in told] == [
+        (older.public_id, [newer.public_id], 1),
+        (older.public_id, [newer.public_id], 2),
+    ]
+    assert done(older) == done(newer) == [(1, "remind"), (3, "remind")]
+
+
+def test_a_debt_that_comes_too_late_for_the_days_reminder_waits_for_the_next_day(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"), (9, "suspend"))
+    older, newer = two_late_debts(owing)
+    held = PaymentAllocation.objects.create(
+        payment=charging.plan(newer, DAY), invoice=newer, amount_minor=5_000, state="in_flight"
+    )
+    assert sweep(seller, after(1)) == 1
+    PaymentAllocation.objects.filter(pk=held.pk).update(state="released")
+    sweep(seller, after(1))
+    assert sweep(seller, after(1)) == 0
+    assert (done(older), done(newer)) == ([(1, "remind")], [])
+    live_through(seller, after(2), after(10))
+    assert done(newer) == [(2, "remind"), (10, "suspend")]
+
+
 # Cards
 
 
@@ -498,8 +545,6 @@ def test_a_late_card_that_its_bank_refuses_for_ever_is_not_tried_again(
 
 
 def test_a_stopped_debt_is_not_charged_by_what_was_under_way(seller: Seller, owing: Owing) -> None:
-    from billing.payments import charging
-
     invoice = owing(collection="automatic")
     card_of(invoice.customer)
     fail_charge(invoice, DAY)
