@@ -21,6 +21,11 @@ CASE_LIFECYCLE = {
 }
 
 
+def every_edit() -> tuple[pghistory.RowEvent, ...]:
+    """What is kept of a policy's parts: what is taken out is an edit of the policy as well."""
+    return pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent()
+
+
 class LateSince(models.TextChoices):
     """What a debt's days are counted from: two rows of steps in a policy."""
 
@@ -82,7 +87,7 @@ class DunningPolicy(models.Model):
         return self.name
 
 
-@pghistory.track()
+@pghistory.track(*every_edit())
 class DunningStep(models.Model):
     """One step of a policy: what is done, and how many days after the debt became late."""
 
@@ -104,7 +109,7 @@ class DunningStep(models.Model):
         return f"{self.get_kind_display()} after {self.days} days"
 
 
-@pghistory.track()
+@pghistory.track(*every_edit())
 class DunningChoice(models.Model):
     """The policy that a seller has chosen for a plan, or for all plans without one of their own."""
 
