@@ -14,6 +14,7 @@ from billing.engine.errors import Refused
 from billing.events.recorder import record
 from billing.payments.models import Order
 from billing.subscriptions.actions import checked_quantities, prices_of
+from billing.subscriptions.coupons import check_coupon, coupon_of
 from billing.subscriptions.offers import counted
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of
@@ -95,26 +96,9 @@ def find_coupon(order: Order, code: str) -> Coupon:
 
     Raises :class:`Refused` with "coupon_unknown" and as :func:`check_coupon` does.
     """
-    coupon = Coupon.objects.filter(seller=order.seller_id, code__iexact=code.strip()).first()
-    if coupon is None:
-        raise Refused("There is no such code.", code="coupon_unknown")
+    coupon = coupon_of(order.seller_id, code)
     check_coupon(coupon, order.plan, order.currency)
     return coupon
-
-
-def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
-    """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
-
-    "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
-    """
-    if plan is not None and coupon.seller_id != plan.seller_id:
-        raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
-    if not coupon.is_active:
-        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if plan is not None and coupon.plans and plan.code not in coupon.plans:
-        raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
-    if coupon.amount_off_minor and coupon.currency != currency:
-        raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
 
 
 def countable_prices(order: Order) -> list[Price]:

@@ -27,7 +27,6 @@ from billing.payments.order_offer import (
     PATH,
     address_of,
     check_active,
-    check_coupon,
     countable_prices,
     create_order,
     find_coupon,
@@ -46,6 +45,7 @@ from billing.payments.order_paying import (
     open_page,
 )
 from billing.subscriptions.actions import start
+from billing.subscriptions.coupons import check_coupon
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
