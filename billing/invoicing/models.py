@@ -229,6 +229,11 @@ class Invoice(Stateful):
         return self.amount_due_minor - self.paid_minor - self.credited_minor
 
     @property
+    def is_only_credited(self) -> bool:
+        """Whether credit notes alone have taken something off it, and no money of the customer."""
+        return bool(self.credited_minor) and not (self.paid_minor or self.from_balance_minor)
+
+    @property
     def payable_minor(self) -> int:
         """What money that comes may pay, in minor units: of what was written off as well."""
         if self.status not in (self.Status.OPEN, self.Status.UNCOLLECTIBLE):

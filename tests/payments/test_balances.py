@@ -205,6 +205,14 @@ def test_only_money_that_came_is_paid_back_and_the_rest_is_owed_as_before(
     assert broken_invariants() == {}
 
 
+def test_what_the_balance_pays_is_paid_and_not_credited(customer: Customer, owe: Owe) -> None:
+    paid, credited = owe(), owe()
+    credit(credited, as_of=DAY, actor="test")
+    give(customer, 10_000)
+    assert left(paid, credited) == [0, 0]
+    assert (paid.is_only_credited, credited.is_only_credited) == (False, True)
+
+
 def test_crediting_what_the_balance_has_paid_gives_it_back(customer: Customer, owe: Owe) -> None:
     invoice = owe()
     give(customer, 4_000)
