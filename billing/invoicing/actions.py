@@ -121,14 +121,14 @@ def give_credit(
     as_of: date,
     actor: str,
 ) -> None:
-    """Add to the customer's balance, which pays what it can of later invoices."""
+    """Add to the customer's balance, which pays what it can of open invoices and of later ones."""
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
     Customer.objects.select_for_update().get(pk=customer.pk)
     seller = customer.seller
     books = Books(seller)
     move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
-    entry = BalanceEntry.objects.filter(customer=customer).latest("id")
+    entry = BalanceEntry.objects.filter(customer=customer, amount_minor__gt=0).latest("id")
     posting = Posting(
         books.revenue("3041"), books.account(Account.Role.CUSTOMER_BALANCE), amount_minor
     )

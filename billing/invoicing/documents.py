@@ -265,9 +265,12 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
     if invoice.rounding_minor:
         rows.append((pgettext("document", "Rounding"), write.amount(invoice.rounding_minor)))
     less = [
-        (pgettext("document", "Paid from your balance"), invoice.credit_applied_minor),
+        (
+            pgettext("document", "Paid from your balance"),
+            invoice.credit_applied_minor + invoice.from_balance_minor,
+        ),
         (pgettext("document", "Paid"), invoice.paid_minor),
-        (pgettext("document", "Credited"), invoice.credited_minor),
+        (pgettext("document", "Credited"), invoice.credited_minor - invoice.from_balance_minor),
     ]
     if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))
@@ -349,8 +352,8 @@ def _where_credit_goes(invoice: Invoice) -> str:
     if invoice.credit_to == Invoice.CreditTo.BALANCE:
         return pgettext(
             "document",
-            "The amount first lowers what is unpaid on the corrected invoice. The rest is kept on "
-            "your balance and pays your next invoice.",
+            "The amount first lowers what is unpaid on the corrected invoice. The rest pays your "
+            "other open invoices, or is kept on your balance for the next one.",
         )
     if invoice.credit_to == Invoice.CreditTo.REFUND:
         return pgettext(

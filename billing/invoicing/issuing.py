@@ -4,7 +4,7 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -65,6 +65,8 @@ companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
 # Who wants to know of invoices on which nothing is owed any more without money having come: they
 # were credited or voided. Called with their ids, their customers locked.
 settled_listeners: list[Callable[[Sequence[int], date, str], None]] = []
+# Who wants to know of customers, by their ids and locked, that have more with us than before.
+balance_listeners: list[Callable[[Collection[int], date, str], object]] = []
 
 
 def issue(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[Issued]:
@@ -520,7 +522,9 @@ def refund_credit(
     return amount_minor - left
 
 
-def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> None:
+def credit_invoices(
+    seller: Seller, credited: dict[int, int], as_of: date, *, is_from_balance: bool = False
+) -> None:
     """Reduce what is left of invoices, in minor units by id; an open one with nothing left is paid.
 
     What was written off before and is credited now was no loss: it is taken back.
@@ -530,6 +534,7 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE invoicing_invoice i SET credited_minor = i.credited_minor + v.minor,"
+            " from_balance_minor = i.from_balance_minor + CASE WHEN %s THEN v.minor ELSE 0 END,"
             " status = CASE WHEN i.status = 'open' AND"
             "   i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN 'paid' ELSE i.status END,"
@@ -538,7 +543,7 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
             " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
             "   i.paid_minor + i.credited_minor = i.amount_due_minor",
-            [as_of, list(credited), list(credited.values())],
+            [is_from_balance, as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
     tell_settled([row[0] for row in rows if row[-1]], as_of)
@@ -565,7 +570,10 @@ def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
 
 
 def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
-    """Add entries (customer, currency, amount, document, description) and keep the sums."""
+    """Add entries (customer, currency, amount, document, description) and keep the sums.
+
+    Customers are locked. What has come to a balance pays what they owe before this returns.
+    """
     if not entries:
         return
     copy_rows(
@@ -590,6 +598,9 @@ def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_o
             " WHERE b.customer_id = v.c AND b.currency = v.u",
             [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
         )
+    if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
+        for listen in balance_listeners:
+            listen(richer, as_of, "system")
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:

@@ -152,7 +152,7 @@ def _failure(document: Invoice, page: CheckoutSession | None) -> str:
 def _state(document: Invoice, as_of: date) -> str:
     """One of paid, credited, void, lost, late, partly and due."""
     if document.status == Invoice.Status.PAID:
-        return "paid" if document.paid_minor or not document.credited_minor else "credited"
+        return "credited" if document.is_only_credited else "paid"
     if document.status == Invoice.Status.VOID:
         return "void"
     if document.status == Invoice.Status.UNCOLLECTIBLE:

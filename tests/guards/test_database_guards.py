@@ -155,6 +155,7 @@ CASES = [
     Case("dunning_step_is_taken_once_in_a_case", copied("action")),
     Case("dunning_case_has_an_end_when_it_is_closed", changed("case", closed_on="'2026-03-02'")),
     Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
+    Case("late_card_comes_after_the_due_date", changed("case", charged_from="late_from - 1")),
     Case(
         "dunning_case_follows_its_lifecycle",
         changed("lone_case", status="'stopped'"),
@@ -316,6 +317,7 @@ CASES = [
         beside=("document_is_not_settled_twice",),
     ),
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
+    Case("balance_pays_part_of_what_is_credited", changed("invoice", from_balance_minor="1")),
     Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("issued_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
     Case("document_is_never_deleted", removed("bare_invoice")),
@@ -431,7 +433,7 @@ CASES = [
 ]
 
 # These triggers write the history of what people edit; they refuse nothing.
-HISTORY = {"insert_insert", "update_update"}
+HISTORY = {"insert_insert", "update_update", "delete_delete"}
 
 
 def our_guards() -> dict[str, tuple[Any, Any]]:

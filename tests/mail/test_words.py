@@ -259,6 +259,24 @@ def test_reminders_are_counted_and_each_is_a_mail() -> None:
     ]
 
 
+@pytest.mark.parametrize("is_first_paid", [False, True])
+def test_several_late_debts_are_one_mail_that_leaves_out_what_is_paid(is_first_paid: bool) -> None:
+    with at(DUE + timedelta(days=5)):
+        world = World()
+        first, second = world.invoice(), world.invoice()
+        live_through(world.seller, DUE, DUE + timedelta(days=5))
+        tell()
+        if is_first_paid:
+            record_payment(first, as_of=DUE, actor="test")
+        while send_due():
+            pass
+        message = world.message(Kind.REMINDER)
+    asked = [str(second.number)] if is_first_paid else [str(first.number), str(second.number)]
+    assert spaced(message.subject).endswith(f"for invoice {asked[0]}")
+    rows = re.findall(r"^Invoice: *(\S+)$", message.text, re.M)
+    assert rows == asked
+
+
 @pytest.mark.parametrize(
     "word", ["collection", "inkasso", "fee", "avgift", "interest", "ränta", "Kronofogde"]
 )
