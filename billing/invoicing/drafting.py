@@ -5,8 +5,9 @@ Everything is read in a constant number of queries; what is drafted is the engin
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django.db import connection
@@ -28,7 +29,9 @@ from billing.engine.bill import (
 from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
+from billing.engine.supply import Kind, Supply
 from billing.events.lookups import array_of
+from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
@@ -262,6 +265,9 @@ class _Assembly:
         self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
         self.rates: RateTable | None = None
         self.sellers: tax.Treatment | None = None
+        # What the rule says of the document in hand, and what it said of those that this corrects.
+        self.supplies: list[Supply] = []
+        self.supplied: list[Snapshot] = []
         self.corrected = self._taxes_of_corrected_lines()
         ids = array_of(lines)
         self.balances: dict[tuple[int, str], int] = {}
@@ -281,6 +287,7 @@ class _Assembly:
             self.redemptions[redemption.customer_id].append(redemption)
 
     def assemble(self, buyers: Sequence[Buyer]) -> None:
+        self.abroad = Abroad(self.seller, self.as_of, [buyer.bill_to for buyer in buyers])
         for buyer in buyers:
             before = len(self.drafts.documents)
             try:
@@ -310,7 +317,11 @@ class _Assembly:
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
     ) -> None:
+        self.supplies, self.supplied = [], []
         treatments = [self._treatment(buyer, line) for line in lines]
+        if self.supplies or self.supplied:
+            bill_to = self.abroad.noted(buyer.bill_to, self.supplies, self.supplied)
+            buyer = replace(buyer, bill_to=bill_to)
         live = self._live_coupons(buyer, currency, lines) if self.redemptions else []
         document = total_bill(
             lines,
@@ -389,32 +400,42 @@ class _Assembly:
         self.drafts.redemptions.append(redemption)
 
     def _treatment(self, buyer: Buyer, line: Line) -> tax.Treatment:
-        """The rates of the line itself, else of price, customer, seller, and last the table's."""
+        """The rates of the line itself, else of price and customer, else what falls on a buyer in
+        that country (:class:`Abroad`), who at home has the seller's rates, and last the table's.
+        """
         if line.corrects is not None:
-            return self.corrected[line.corrects.ref]
+            rates, supply = self.corrected[line.corrects.ref]
+            self.supplied += [supply] if supply else []
+            return rates
         source, said = line.context, None
-        category, is_inclusive = "standard", False
+        category, kind, is_inclusive = "standard", Kind.DIGITAL.value, False
         if isinstance(source, Contract):
             assert line.item
             terms = source.terms[line.item.price.ref]
-            said, category = terms.price.tax, terms.tax_category
+            said, category, kind = terms.price.tax, terms.tax_category, terms.supply
             is_inclusive = terms.price.is_tax_inclusive
         else:
             said = source.tax
         for own in (said, buyer.tax):
             if own is not None:
                 return treatment_of(own)
-        if self.seller.tax is not None:
+        if found := self.abroad.supply(buyer.bill_to, kind):
+            self.supplies.append(found)
+            rate_for = partial(self._rate_for, category)
+            return self.abroad.treatment(found, buyer.bill_to, rate_for, is_inclusive=is_inclusive)
+        return self._rate_for(category, self.abroad.home, is_inclusive)
+
+    def _rate_for(self, category: str, country: str, is_inclusive: bool) -> tax.Treatment:
+        """A country's rate; at home what the seller has stated, if it has."""
+        if self.seller.tax is not None and country == self.abroad.home:
             if self.sellers is None:
                 self.sellers = treatment_of(self.seller.tax)
             return self.sellers
         if self.rates is None:
             self.rates = RateTable.load()
-        return self.rates.rate_for(
-            str(self.seller.country), category, self.as_of, is_inclusive=is_inclusive
-        )
+        return self.rates.rate_for(country, category, self.as_of, is_inclusive=is_inclusive)
 
-    def _taxes_of_corrected_lines(self) -> dict[int, tax.Treatment]:
+    def _taxes_of_corrected_lines(self) -> dict[int, tuple[tax.Treatment, Snapshot | None]]:
         """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""
         refs = [
             line.corrects.ref
@@ -424,8 +445,10 @@ class _Assembly:
         ]
         if not refs:
             return {}
-        found = InvoiceLine.objects.filter(pk__in=refs).values_list("pk", "tax")
-        return {pk: treatment_of(rates) for pk, rates in found}
+        found = InvoiceLine.objects.filter(pk__in=refs).values_list(
+            "pk", "tax", "invoice__bill_to__supply"
+        )
+        return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
 
 
 def reason_of(error: Exception) -> str:

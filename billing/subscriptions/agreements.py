@@ -27,6 +27,7 @@ class Terms:
     plan_code: str
     description: str
     tax_category: str
+    supply: str
     revenue_account: str
 
 
@@ -184,6 +185,7 @@ def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
             plan_code=price.plan.code,
             description=f"{price.plan.name} – {price.name}" if price.name else price.plan.name,
             tax_category=price.plan.product.tax_category,
+            supply=price.plan.product.supply,
             revenue_account=price.plan.product.revenue_account,
         )
         for price in prices
