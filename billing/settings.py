@@ -261,6 +261,11 @@ SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
 SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
 SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
 
+# VIES, where the EU's VAT numbers are looked up; empty for an installation that asks nobody.
+VIES_URL = env(
+    "KVITT_VIES_URL", default="https://ec.europa.eu/taxation_customs/vies/rest-api"
+).rstrip("/")
+
 # Mail, and where it is sent from; off for what was restored from a backup and must reach nobody.
 EMAIL_URL = env("KVITT_EMAIL_URL", default="")
 MAILERS = {"default": mailer_of(EMAIL_URL, VAR_DIR, in_production=IN_PRODUCTION)}

@@ -23,6 +23,7 @@ from billing.payments.orders import (
     find_coupon,
 )
 from catalog.models import Coupon, Price
+from customers.details import tidy_vat_number
 from portal.terms import each_in_words
 
 MISSING = pgettext_lazy("pay", "Fill this in.")
@@ -149,6 +150,17 @@ class OrderForm(forms.Form):
         known = self.cleaned_data if self.is_bound else self.initial
         typed = {name: known.get(name) or "" for name in ("email", "country", *_FIELDS)}
         return Details(**typed | {"country": typed["country"] or self.initial["country"]})
+
+    @property
+    def vat_number(self) -> str:
+        """The number that was typed for a business abroad, tidied; empty where there is none."""
+        details = self.details
+        if not details.vat_number.strip() or details.country == str(self.order.seller.country):
+            return ""
+        try:
+            return tidy_vat_number(details.vat_number, details.country)
+        except Refused:
+            return ""
 
     def details_in(self, language: str) -> Details:
         """The details of a customer who reads this language."""

@@ -11,7 +11,7 @@ from billing.engine.supply import Reason, Supply
 from billing.engine.tax import Rate, Treatment
 from billing.events import clock
 from billing.invoicing.snapshots import Snapshot
-from billing.tax.supplies import Situation
+from billing.tax.supplies import Situation, plain
 from customers.models import Seller
 
 # Without a valid number of the buyer's neither may be on a document.
@@ -103,7 +103,7 @@ class Abroad:
             reasons |= set(supply["reasons"])
         for country in {supply.country for supply in supplies} - {None, self.home}:
             kept["country"] = country
-        proof = self.situation.confirmed.get(number := bill_to.get("vat", ""))
+        proof = self.situation.confirmed.get(number := plain(bill_to.get("vat", "")))
         if proof and any(supply.category in _BY_NUMBER for supply in supplies):
             day = clock.local_day(proof.asked_at, self.seller.time_zone)
             kept |= {"vat": number, "checked_on": day.isoformat()}

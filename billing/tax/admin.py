@@ -1,13 +1,26 @@
+from datetime import date
 from typing import Any
 
 from django.contrib import admin
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 
-from billing.desk import Desk, Panel, ReadOnly, label_column, link, link_column, plain_column
+from billing.desk import (
+    Desk,
+    PageAction,
+    Panel,
+    ReadOnly,
+    label_column,
+    link,
+    link_column,
+    plain_column,
+)
+from billing.tax.checks import ask_by_hand
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.tax.rates import treatment_of
+from billing.tax.supplies import counts_for, plain
 from catalog.admin import PriceAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
+from customers.models import Customer
 
 
 def check_stated_tax(row: Any) -> None:
@@ -64,7 +77,27 @@ CHECKS = Panel(
     list_by="seller__id__exact",
 )
 SellerAdmin.extend(panels=[REGISTRATIONS])
-CustomerAdmin.extend(panels=[CHECKS])
+
+
+class CheckVatNumber(PageAction):
+    name = "check-vat-number"
+    label = "Check VAT number"
+    explanation = (
+        "Asks the EU's register (VIES) within a minute, whatever it has said before. The answer "
+        "counts for bills from then on; those that were issued stay as they are."
+    )
+    permission = "customers.change_customer"
+    icon = "verified"
+
+    def is_offered(self, obj: Customer) -> bool:
+        return counts_for(obj.seller, plain(obj.vat_number))
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        ask_by_hand(obj)
+        return f"The register is asked about {obj.vat_number} within a minute."
+
+
+CustomerAdmin.extend(panels=[CHECKS], page_actions=[CheckVatNumber()])
 
 
 @admin.register(TaxRegistration)

@@ -24,17 +24,20 @@ class Confirmed:
     consultation_number: str
 
 
-def country_of(number: str) -> str:
-    """The member state that has given out a VAT number; empty for any other number."""
-    prefix = number[:2]
-    if prefix not in _PREFIXES:
-        return ""
-    return "GR" if prefix == "EL" else prefix
+def plain(number: str) -> str:
+    """A VAT number as it is asked for: without what people put between its letters and digits."""
+    return "".join(letter for letter in number if letter.isascii() and letter.isalnum()).upper()
+
+
+def country_prefixes(seller: Seller) -> frozenset[str]:
+    """What numbers begin with that make a difference to a seller: all but its own country's."""
+    home = str(seller.country)
+    return _PREFIXES - {"EL" if home == "GR" else home}
 
 
 def counts_for(seller: Seller, number: str) -> bool:
-    """Whether it matters to a seller if a number is valid: it is another member state's."""
-    return country_of(number) not in {"", str(seller.country)}
+    """Whether it matters to a seller if a plain number is valid: it is another member state's."""
+    return number[:2] in country_prefixes(seller)
 
 
 def registrations_of(seller: Seller, on: date) -> Registrations:
@@ -80,7 +83,9 @@ class Situation:
 
     def __init__(self, seller: Seller, on: date, numbers: Iterable[str]) -> None:
         self.seller, self.on = seller, on
-        self._numbers = {number for number in numbers if counts_for(seller, number)}
+        self._numbers = {
+            number for number in map(plain, numbers) if number and counts_for(seller, number)
+        }
 
     @cached_property
     def registrations(self) -> Registrations:
@@ -92,6 +97,6 @@ class Situation:
 
     def supply(self, kind: str, country: str, number: str, *, is_business: bool) -> Supply:
         """How a supply to a buyer is taxed, by :func:`billing.engine.supply.supply_of`."""
-        buyer = Party(country, is_business, has_valid_number=number in self.confirmed)
+        buyer = Party(country, is_business, has_valid_number=plain(number) in self.confirmed)
         home = str(self.seller.country)
         return supply_of(Kind(kind), home, self.registrations, buyer, self.on)
