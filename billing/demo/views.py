@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
-from billing.demo.shop import STAFF, find_shop, password_of
+from billing.demo.shop import STAFF, VISITORS_NUMBERS, find_shop, password_of
 from billing.demo.sights import sights_of
 from billing.engine.money import to_major
 from billing.events import clock
@@ -22,8 +22,8 @@ from catalog.models import Plan
 from customers.models import Seller
 
 LANGUAGES = {"en": "English", "sv": "Svenska"}
-# By the code of their plans: paid at once, by the quantity, and after a trial.
-FOR_SALE = ("brygg-250", "kontor", "tidskrift")
+# By the code of their plans: paid at once, by the quantity, after a trial, and in any country.
+FOR_SALE = ("brygg-250", "kontor", "tidskrift", "barista")
 
 
 @require_safe
@@ -43,6 +43,7 @@ def demo(request: HttpRequest) -> HttpResponse:
             "sights": sights_of(seller, today),
             "staff": _staff(),
             "for_sale": _for_sale(seller),
+            "vat_numbers": VISITORS_NUMBERS,
             "guests": guests_of(seller, today),
         }
         answer = render(request, "demo/demo.html", context)
