@@ -140,8 +140,13 @@ def let_orders_expire(seller: Seller, today: date, run: Run) -> None:
 
 
 def check_numbers(seller: Seller, today: date, run: Run) -> None:
-    """Ask about the VAT numbers that are due; a handful, for a register may be slow to answer."""
-    run.advance(ask_due(seller))
+    """Ask about the VAT numbers that are due, a handful at a time."""
+
+    def on_answer() -> None:
+        run.advance(1)
+        run.end_if_asked()
+
+    ask_due(seller, on_answer)
 
 
 def tell_ahead(seller: Seller, today: date, run: Run) -> None:

@@ -92,10 +92,11 @@ def ask_by_hand(customer: Customer) -> None:
     )
 
 
-def ask_due(seller: Seller, *, limit: int = DUE_MAX) -> int:
-    """Ask about the numbers whose time has come; how many. The rest waits for another call.
+def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> int:
+    """Ask about the numbers whose time has come, a handful; how many. The rest waits.
 
-    Stops where VIES itself cannot be reached. Raises RuntimeError inside a transaction.
+    ``on_answer`` is called after each, and may end it by an exception. Stops where VIES itself
+    cannot be reached. Raises RuntimeError inside a transaction.
     """
     if not settings.OUTBOUND or not settings.VIES_URL:
         return 0
@@ -103,14 +104,16 @@ def ask_due(seller: Seller, *, limit: int = DUE_MAX) -> int:
     if not is_in_eu(str(seller.country), on) or not registrations_of(seller, on).home:
         return 0
     count = 0
-    for number in _due(seller, now_of(seller), limit):
+    for number in _due(seller, now_of(seller)):
         count += 1
-        if ask(seller, number).problem == vies.UNREACHABLE:
+        check = ask(seller, number)
+        on_answer()
+        if check.problem == vies.UNREACHABLE:
             break
     return count
 
 
-def _due(seller: Seller, now: datetime, limit: int) -> list[str]:
+def _due(seller: Seller, now: datetime) -> list[str]:
     """Customers' numbers that nobody has asked about, or not for long enough, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -121,7 +124,7 @@ def _due(seller: Seller, now: datetime, limit: int) -> list[str]:
                 "by_hand": ASKED_BY_HAND,
                 "again": now - AGAIN_AFTER,
                 "old": now - GOOD_FOR,
-                "limit": limit,
+                "limit": DUE_MAX,
             },
         )
         return [number for (number,) in cursor]

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django_countries.fields import CountryField
 
+from billing.engine.supply import MEMBER_STATES
 from customers.models import Seller
 
 
@@ -129,6 +130,8 @@ class TaxRegistration(models.Model):
                     "another country”."
                 }
             )
+        if self.scheme == self.Scheme.OSS and str(self.country) not in MEMBER_STATES:
+            raise ValidationError({"scheme": "The union scheme is for sellers in the EU."})
         if self.scheme == self.Scheme.HOME and self.number != self.seller.vat_number:
             said = self.seller.vat_number or "none"
             raise ValidationError(

@@ -10,6 +10,8 @@ from django.db import transaction
 
 from billing.tax import checks, vies
 from billing.tax.models import TaxRegistration, VatNumberCheck
+from billing.tick import tick
+from customers.actions import change_details
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory
 from tests.tax.register import running_register
@@ -172,6 +174,26 @@ def test_all_wait_while_vies_cannot_be_reached(seller: Seller, settings: Any, cl
     settings.VIES_URL = there
     clock.shift(timedelta(hours=1))
     assert checks.ask_due(seller) == 3
+
+
+def test_a_tick_asks_about_a_number_that_has_just_been_given(seller: Seller) -> None:
+    customer = CustomerFactory(seller=seller)
+    change_details(customer, as_of=NOON.date(), actor="test", vat_number=KNOWN)
+    outcomes = {outcome.name.split(" sel_")[0]: outcome for outcome in tick(NOON)}
+    assert outcomes["check VAT numbers"].done == 1
+    assert checks.standing(seller, KNOWN) == "valid"
+
+
+def test_whoever_is_told_to_stop_stops_after_the_answer(seller: Seller) -> None:
+    for number in (KNOWN, STRANGE):
+        CustomerFactory(seller=seller, vat_number=number)
+
+    def stop() -> None:
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        checks.ask_due(seller, stop)
+    assert asked(seller) == [KNOWN]
 
 
 def test_what_was_restored_from_a_backup_asks_nobody(seller: Seller, settings: Any) -> None:
