@@ -29,10 +29,11 @@ from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.events.lookups import array_of
+from billing.events.reading import read_values
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
@@ -70,7 +71,8 @@ class Buyer:
 
 def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
     """Customers by id, in ascending order; those who are gone are left out."""
-    rows = Customer.objects.filter(pk__any_of=array_of(customer_ids)).order_by("pk")
+    condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id"
+    rows = read_values(Customer, _BUYER_COLUMNS, condition, [array_of(customer_ids)])
     return [
         Buyer(
             id=row["id"],
@@ -82,18 +84,11 @@ def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
             tax=row["tax"],
             bill_to=bill_to_of(row),
         )
-        for row in rows.values(*_BUYER_COLUMNS)
+        for row in rows
     ]
 
 
-_BUYER_COLUMNS = {
-    "id",
-    "language",
-    "net_terms_days",
-    "is_consolidated",
-    "tax",
-    *BILL_TO_COLUMNS,
-}
+_BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", *BILL_TO_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -127,21 +122,34 @@ class Drafts:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What there may be beside subscriptions, asked at once: most customers have none of it."""
+    """The subscriptions that are due, by id, and what there may be beside them, asked at once.
 
+    Most customers have none of the latter.
+    """
+
+    subscriptions: list[int]
     one_offs: bool
     balances: bool
     coupons: bool
 
     @classmethod
-    def of(cls, customer_ids: str) -> "_Waiting":
+    def of(cls, customer_ids: str, as_of: date, scope: Scope) -> "_Waiting":
+        asked = {
+            "ids": customer_ids,
+            "as_of": as_of if scope.one_off_ids is None else None,
+            "only": scope.subscription_id,
+        }
         with connection.cursor() as cursor:
-            cursor.execute(_WAITING, {"ids": customer_ids})
+            cursor.execute(_WAITING, asked)
             return cls(*cursor.fetchone())
 
 
+# One that is asked for by name is billed though it be parked, and so unparked.
 _WAITING = """
-    SELECT EXISTS (SELECT FROM invoicing_oneoffitem
+    SELECT ARRAY (SELECT id FROM subscriptions_subscription
+                  WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
+                    AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
+           EXISTS (SELECT FROM invoicing_oneoffitem
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
            EXISTS (SELECT FROM invoicing_customerbalance
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND balance_minor > 0),
@@ -158,9 +166,9 @@ def draft_documents(
     scope = scope or Scope()
     drafts = Drafts()
     ids = array_of([buyer.id for buyer in buyers])
-    waiting = _Waiting.of(ids)
-    if scope.one_off_ids is None:
-        drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
+    waiting = _Waiting.of(ids, as_of, scope)
+    if waiting.subscriptions:
+        drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
     billed = _load_billed(list(contracts))
     has_usage = any(
@@ -193,13 +201,6 @@ def draft_documents(
     if lines:
         _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
     return drafts
-
-
-def _due_subscriptions(customer_ids: str, as_of: date, scope: Scope) -> list[int]:
-    due = Subscription.objects.filter(customer_id__any_of=customer_ids, next_bill_on__lte=as_of)
-    if scope.subscription_id is not None:
-        return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
-    return list(due.filter(parked_reason="").values_list("pk", flat=True))
 
 
 def _due_one_offs(customer_ids: str, as_of: date, scope: Scope) -> list[OneOffItem]:

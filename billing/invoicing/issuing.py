@@ -17,6 +17,7 @@ from billing.engine.tax import Treatment
 from billing.events.bulk import NULL, as_json, copy_rows, take_ids
 from billing.events.lookups import array_of
 from billing.events.public_ids import new_public_id, new_public_ids
+from billing.events.reading import read
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
@@ -111,6 +112,10 @@ def current_letterhead(seller: Seller) -> Letterhead:
     """The seller as it stands now, kept once for all documents that show it so."""
     content = letterhead_of(seller)
     digest = digest_of(content)
+    condition = "WHERE seller_id = %s AND digest = %s"
+    known = read(Letterhead, condition, [seller.pk, digest])
+    if known:
+        return known[0]
     letterhead, _ = Letterhead.objects.get_or_create(
         seller=seller, digest=digest, defaults={"content": content}
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
@@ -48,8 +48,10 @@ class Books:
             self._read()
 
     def _read(self) -> None:
-        for pk, role, number in self.seller.accounts.values_list("pk", "role", "number"):
-            self.ids[role, number] = self.by_role[role] = pk
+        with connection.cursor() as cursor:
+            cursor.execute(_ACCOUNTS, [self.seller.pk])
+            for pk, role, number in cursor.fetchall():
+                self.ids[role, number] = self.by_role[role] = pk
 
     def account(self, role: str) -> int:
         return self.by_role[role]
@@ -65,6 +67,10 @@ class Books:
         )
         self.ids[role, number] = self.by_role[role] = account.pk
         return account.pk
+
+
+# Where a role has several accounts, the one with the highest number counts for the role.
+_ACCOUNTS = "SELECT id, role, number FROM ledger_account WHERE seller_id = %s ORDER BY number"
 
 
 def _charted(role: Account.Role) -> dict[str, str]:

@@ -14,6 +14,7 @@ from billing.engine.bill import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
 from billing.events.lookups import array_of
+from billing.events.reading import read_beside
 from catalog.models import Price
 
 
@@ -25,6 +26,7 @@ class Terms:
     price_id: int
     plan_id: int
     plan_code: str
+    plan_name: str
     description: str
     tax_category: str
     revenue_account: str
@@ -175,16 +177,25 @@ def _engine_price(terms: Terms, agreed_amount: Decimal | None) -> pricing.Price:
 
 
 def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
-    prices = Price.objects.filter(id__in=price_ids).select_related("plan__product")
+    prices = read_beside(Price, _OF_PLAN_AND_PRODUCT, _PRICES, [array_of(price_ids)])
     return {
         price.pk: Terms(
             price=price,
             price_id=price.pk,
             plan_id=price.plan_id,
-            plan_code=price.plan.code,
-            description=f"{price.plan.name} – {price.name}" if price.name else price.plan.name,
-            tax_category=price.plan.product.tax_category,
-            revenue_account=price.plan.product.revenue_account,
+            plan_code=plan_code,
+            plan_name=plan_name,
+            description=f"{plan_name} – {price.name}" if price.name else plan_name,
+            tax_category=tax_category,
+            revenue_account=revenue_account,
         )
-        for price in prices
+        for price, (plan_code, plan_name, tax_category, revenue_account) in prices
     }
+
+
+_OF_PLAN_AND_PRODUCT = "plan.code, plan.name, product.tax_category, product.revenue_account"
+_PRICES = """
+    JOIN catalog_plan plan ON plan.id = catalog_price.plan_id
+    JOIN catalog_product product ON product.id = plan.product_id
+    WHERE catalog_price.id = ANY(%s::bigint[])
+"""
