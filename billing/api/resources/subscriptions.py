@@ -42,6 +42,12 @@ from customers.models import Customer, Seller
 QUANTITIES_MAX = 100
 
 
+_SHOWN_OF_ITEMS = (
+    *("subscription", "quantity", "agreed_amount", "starts_on", "ends_on"),
+    *("price__public_id", "price__code", "price__amount"),
+)
+
+
 class ItemReading(Reading):
     """One dated version of one agreed price; versions that are over are shown too."""
 
@@ -86,7 +92,10 @@ class SubscriptionReading(Reading):
     recorded_at = serializers.DateTimeField()
 
     prefetches = (
-        ItemReading.prefetch("items", SubscriptionItem.objects.order_by("starts_on", "position")),
+        ItemReading.prefetch(
+            "items",
+            SubscriptionItem.objects.only(*_SHOWN_OF_ITEMS).order_by("starts_on", "position"),
+        ),
     )
 
 
