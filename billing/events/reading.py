@@ -11,40 +11,56 @@ from typing import Any
 from django.db import connection
 from django.db.models import Model
 
+from billing.events.prepared import prepared
+
 type Converter = Callable[[Any], Any]
 
 
-def read[Row: Model](model: type[Row], condition: str, values: Sequence[Any]) -> list[Row]:
-    """Rows of a model; ``condition`` is all of the statement that follows the table's name."""
-    return [row for row, _ in read_beside(model, "", condition, values)]
+def read[Row: Model](
+    model: type[Row], condition: str, values: Sequence[Any], count: int = 1
+) -> list[Row]:
+    """Rows of a model; ``condition`` is all of the statement that follows the table's name.
+
+    ``count`` says of how many rows it asks, see :func:`prepared`.
+    """
+    return [row for row, _ in read_beside(model, "", condition, values, count)]
 
 
 def read_beside[Row: Model](
-    model: type[Row], also: str, condition: str, values: Sequence[Any]
+    model: type[Row], also: str, condition: str, values: Sequence[Any], count: int = 1
 ) -> list[tuple[Row, tuple[Any, ...]]]:
     """Rows of a model, each with what ``also`` names: further columns, of tables joined to it."""
     names = _names_of(model)
-    count = len(names)
-    rows = _rows_of(model, names, also, condition, values)
-    return [(model.from_db(connection.alias, names, row[:count]), row[count:]) for row in rows]
+    own = len(names)
+    rows = _rows_of(model, names, also, condition, values, count)
+    return [(model.from_db(connection.alias, names, row[:own]), row[own:]) for row in rows]
 
 
 def read_values(
-    model: type[Model], names: Sequence[str], condition: str, values: Sequence[Any]
+    model: type[Model],
+    names: Sequence[str],
+    condition: str,
+    values: Sequence[Any],
+    count: int = 1,
 ) -> list[dict[str, Any]]:
     """As ``QuerySet.values(*names)``, of a model's own columns."""
-    rows = _rows_of(model, tuple(names), "", condition, values)
+    rows = _rows_of(model, tuple(names), "", condition, values, count)
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def _rows_of(
-    model: type[Model], names: tuple[str, ...], also: str, condition: str, values: Sequence[Any]
+    model: type[Model],
+    names: tuple[str, ...],
+    also: str,
+    condition: str,
+    values: Sequence[Any],
+    count: int,
 ) -> list[tuple[Any, ...]]:
     columns, converters = _columns_of(model, names)
     listed = f"{columns}, {also}" if also else columns
     # The names are the models' own and the condition is its caller's text, never a visitor's.
     statement = f'SELECT {listed} FROM "{model._meta.db_table}" {condition}'  # noqa: S608
-    with connection.cursor() as cursor:
+    with prepared(count) as cursor:
         cursor.execute(statement, values)
         rows: list[tuple[Any, ...]] = cursor.fetchall()
     return [_converted(row, converters) for row in rows] if converters else rows

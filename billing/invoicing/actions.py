@@ -78,7 +78,7 @@ def bill_customer(
     if not ids:
         return []
     condition = "WHERE id = ANY(%s::bigint[])"
-    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)])}
+    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
     return [documents[each] for each in ids]
 
 

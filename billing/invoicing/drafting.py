@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from billing.engine import tax
@@ -29,6 +28,7 @@ from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
 from billing.events.reading import read_values
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
@@ -72,7 +72,8 @@ class Buyer:
 def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
     """Customers by id, in ascending order; those who are gone are left out."""
     condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id"
-    rows = read_values(Customer, _BUYER_COLUMNS, condition, [array_of(customer_ids)])
+    ids = array_of(customer_ids)
+    rows = read_values(Customer, _BUYER_COLUMNS, condition, [ids], len(customer_ids))
     return [
         Buyer(
             id=row["id"],
@@ -133,13 +134,13 @@ class _Waiting:
     coupons: bool
 
     @classmethod
-    def of(cls, customer_ids: str, as_of: date, scope: Scope) -> "_Waiting":
+    def of(cls, buyers: Sequence[Buyer], as_of: date, scope: Scope) -> "_Waiting":
         asked = {
-            "ids": customer_ids,
+            "ids": array_of([buyer.id for buyer in buyers]),
             "as_of": as_of if scope.one_off_ids is None else None,
             "only": scope.subscription_id,
         }
-        with connection.cursor() as cursor:
+        with prepared(len(buyers)) as cursor:
             cursor.execute(_WAITING, asked)
             return cls(*cursor.fetchone())
 
@@ -165,8 +166,7 @@ def draft_documents(
     """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
     scope = scope or Scope()
     drafts = Drafts()
-    ids = array_of([buyer.id for buyer in buyers])
-    waiting = _Waiting.of(ids, as_of, scope)
+    waiting = _Waiting.of(buyers, as_of, scope)
     if waiting.subscriptions:
         drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
@@ -188,7 +188,7 @@ def draft_documents(
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
-    for item in _due_one_offs(ids, as_of, scope) if waiting.one_offs else ():
+    for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
         lines[item.customer_id].append(
             Line(
                 kind="one_off",
@@ -203,8 +203,9 @@ def draft_documents(
     return drafts
 
 
-def _due_one_offs(customer_ids: str, as_of: date, scope: Scope) -> list[OneOffItem]:
-    due = OneOffItem.objects.filter(customer_id__any_of=customer_ids, line=None)
+def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
+    ids = array_of([buyer.id for buyer in buyers])
+    due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     due = due.filter(due_on__lte=as_of)
@@ -218,7 +219,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     found: dict[int, list[Billed]] = defaultdict(list)
     if not subscription_ids:
         return found
-    with connection.cursor() as cursor:
+    with prepared(len(subscription_ids)) as cursor:
         cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
             subscription_id, line, item, kind, start, end, days, amount, net, back, *usage = row

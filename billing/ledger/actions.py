@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
-from django.db import connection, transaction
+from django.db import transaction
 
+from billing.events.prepared import prepared
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
@@ -48,7 +49,7 @@ class Books:
             self._read()
 
     def _read(self) -> None:
-        with connection.cursor() as cursor:
+        with prepared() as cursor:
             cursor.execute(_ACCOUNTS, [self.seller.pk])
             for pk, role, number in cursor.fetchall():
                 self.ids[role, number] = self.by_role[role] = pk

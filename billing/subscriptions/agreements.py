@@ -1,19 +1,18 @@
 """Reading what subscriptions have agreed to, many at a time and in a constant number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
-
 from billing.engine import pricing
 from billing.engine.bill import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
 from billing.events.reading import read_beside
 from catalog.models import Price
 
@@ -82,8 +81,8 @@ class Contract:
 
 def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
     """The contracts by id, with the versions of items that the open window may still touch."""
-    ids = array_of(subscription_ids)
-    contracts = {contract.id: contract for contract in _rows(_SUBSCRIPTIONS, ids, _contract)}
+    ids = subscription_ids
+    contracts: dict[int, Any] = {row[0]: _contract(row) for row in _rows(_SUBSCRIPTIONS, ids)}
     rows = _rows(_ITEMS, ids)
     terms = _load_terms({row[2] for row in rows})
     for row in rows:
@@ -131,11 +130,11 @@ _PAUSES = """
 """
 
 
-def _rows(query: str, ids: str, make: Any = None) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, [ids])
-        rows = cursor.fetchall()
-    return [make(row) for row in rows] if make else rows
+def _rows(query: str, ids: Sequence[int]) -> list[Any]:
+    with prepared(len(ids)) as cursor:
+        cursor.execute(query, [array_of(ids)])
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _contract(row: Sequence[Any]) -> Contract:
@@ -176,8 +175,9 @@ def _engine_price(terms: Terms, agreed_amount: Decimal | None) -> pricing.Price:
     return price
 
 
-def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
-    prices = read_beside(Price, _OF_PLAN_AND_PRODUCT, _PRICES, [array_of(price_ids)])
+def _load_terms(price_ids: Collection[int]) -> dict[int, Terms]:
+    ids = array_of(price_ids)
+    prices = read_beside(Price, _OF_PLAN_AND_PRODUCT, _PRICES, [ids], len(price_ids))
     return {
         price.pk: Terms(
             price=price,
