@@ -94,6 +94,8 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # For what `billing.events.prepared` sends; Django's own cursors prepare nothing.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
 

@@ -11,8 +11,10 @@ from django.db import transaction
 from billing.engine import tax
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, major_string, round_ratio
+from billing.events.lookups import array_of
 from billing.events.models import Event
 from billing.events.public_ids import new_public_id
+from billing.events.reading import read
 from billing.events.recorder import record, record_all
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
@@ -38,6 +40,7 @@ from billing.ledger.actions import Books, Posting, between, post, transfers
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
 
 CREDITABLE = (
@@ -62,17 +65,21 @@ def bill_customer(
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """
-    locked = Customer.objects.select_for_update(of=["self"]).select_related("seller")
-    customer = locked.get(pk=customer.pk)
+    lock_customer(customer.pk)
+    [seller] = read(Seller, "WHERE id = %s", [customer.seller_id])
     scope = Scope(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    billed = bill_locked(customer.seller, [customer.pk], as_of, actor, scope)
+    billed = bill_locked(seller, [customer.pk], as_of, actor, scope)
     for reason in (*billed.parked.values(), *billed.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
-    documents = Invoice.objects.in_bulk([document.id for document in billed.issued])
-    return [documents[document.id] for document in billed.issued]
+    ids = [document.id for document in billed.issued]
+    if not ids:
+        return []
+    condition = "WHERE id = ANY(%s::bigint[])"
+    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
+    return [documents[each] for each in ids]
 
 
 @transaction.atomic

@@ -10,7 +10,6 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from billing.engine import tax
@@ -31,11 +30,13 @@ from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
+from billing.events.reading import read_values
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
@@ -73,7 +74,9 @@ class Buyer:
 
 def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
     """Customers by id, in ascending order; those who are gone are left out."""
-    rows = Customer.objects.filter(pk__any_of=array_of(customer_ids)).order_by("pk")
+    condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id"
+    ids = array_of(customer_ids)
+    rows = read_values(Customer, _BUYER_COLUMNS, condition, [ids], len(customer_ids))
     return [
         Buyer(
             id=row["id"],
@@ -85,18 +88,11 @@ def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
             tax=row["tax"],
             bill_to=bill_to_of(row),
         )
-        for row in rows.values(*_BUYER_COLUMNS)
+        for row in rows
     ]
 
 
-_BUYER_COLUMNS = {
-    "id",
-    "language",
-    "net_terms_days",
-    "is_consolidated",
-    "tax",
-    *BILL_TO_COLUMNS,
-}
+_BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", *BILL_TO_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -130,21 +126,34 @@ class Drafts:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What there may be beside subscriptions, asked at once: most customers have none of it."""
+    """The subscriptions that are due, by id, and what there may be beside them, asked at once.
 
+    Most customers have none of the latter.
+    """
+
+    subscriptions: list[int]
     one_offs: bool
     balances: bool
     coupons: bool
 
     @classmethod
-    def of(cls, customer_ids: str) -> "_Waiting":
-        with connection.cursor() as cursor:
-            cursor.execute(_WAITING, {"ids": customer_ids})
+    def of(cls, buyers: Sequence[Buyer], as_of: date, scope: Scope) -> "_Waiting":
+        asked = {
+            "ids": array_of([buyer.id for buyer in buyers]),
+            "as_of": as_of if scope.one_off_ids is None else None,
+            "only": scope.subscription_id,
+        }
+        with prepared(len(buyers)) as cursor:
+            cursor.execute(_WAITING, asked)
             return cls(*cursor.fetchone())
 
 
+# One that is asked for by name is billed though it be parked, and so unparked.
 _WAITING = """
-    SELECT EXISTS (SELECT FROM invoicing_oneoffitem
+    SELECT ARRAY (SELECT id FROM subscriptions_subscription
+                  WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
+                    AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
+           EXISTS (SELECT FROM invoicing_oneoffitem
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
            EXISTS (SELECT FROM invoicing_customerbalance
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND balance_minor > 0),
@@ -160,10 +169,9 @@ def draft_documents(
     """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
     scope = scope or Scope()
     drafts = Drafts()
-    ids = array_of([buyer.id for buyer in buyers])
-    waiting = _Waiting.of(ids)
-    if scope.one_off_ids is None:
-        drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
+    waiting = _Waiting.of(buyers, as_of, scope)
+    if waiting.subscriptions:
+        drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
     billed = _load_billed(list(contracts))
     has_usage = any(
@@ -183,7 +191,7 @@ def draft_documents(
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
-    for item in _due_one_offs(ids, as_of, scope) if waiting.one_offs else ():
+    for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
         lines[item.customer_id].append(
             Line(
                 kind="one_off",
@@ -198,15 +206,9 @@ def draft_documents(
     return drafts
 
 
-def _due_subscriptions(customer_ids: str, as_of: date, scope: Scope) -> list[int]:
-    due = Subscription.objects.filter(customer_id__any_of=customer_ids, next_bill_on__lte=as_of)
-    if scope.subscription_id is not None:
-        return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
-    return list(due.filter(parked_reason="").values_list("pk", flat=True))
-
-
-def _due_one_offs(customer_ids: str, as_of: date, scope: Scope) -> list[OneOffItem]:
-    due = OneOffItem.objects.filter(customer_id__any_of=customer_ids, line=None)
+def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
+    ids = array_of([buyer.id for buyer in buyers])
+    due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     due = due.filter(due_on__lte=as_of)
@@ -220,7 +222,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     found: dict[int, list[Billed]] = defaultdict(list)
     if not subscription_ids:
         return found
-    with connection.cursor() as cursor:
+    with prepared(len(subscription_ids)) as cursor:
         cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
             subscription_id, line, item, kind, start, end, days, amount, net, back, *usage = row
