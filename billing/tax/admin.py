@@ -64,7 +64,7 @@ REGISTRATIONS = Panel(
 CHECKS = Panel(
     "VAT number checks",
     rows=lambda customer: VatNumberCheck.objects.filter(
-        seller=customer.seller_id, number=customer.vat_number
+        seller=customer.seller_id, number=plain(customer.vat_number)
     ),
     columns={
         "Asked": lambda check: check.asked_at,

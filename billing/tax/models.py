@@ -87,7 +87,8 @@ class TaxRegistration(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="tax_registrations")
     scheme = models.CharField(max_length=5, choices=Scheme, default=Scheme.HOME)
     country = CountryField(
-        help_text="Where it is registered; for the one-stop shop the seller's own country."
+        default="SE",
+        help_text="Where it is registered; for the one-stop shop the seller's own country.",
     )
     number = models.CharField(max_length=20, help_text="As registered, such as SE556677889901.")
     valid_from = models.DateField()
@@ -97,6 +98,7 @@ class TaxRegistration(models.Model):
 
     class Meta:
         ordering = ["seller", "scheme", "country", "valid_from"]
+        verbose_name = "VAT registration"
         constraints = [
             models.CheckConstraint(condition=~Q(number=""), name="tax_registration_has_a_number"),
             models.CheckConstraint(
