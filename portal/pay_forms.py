@@ -64,7 +64,7 @@ class OrderForm(forms.Form):
     )
     country = forms.ChoiceField(
         label=pgettext_lazy("pay", "Country"),
-        widget=forms.Select(attrs={"autocomplete": "country"}),
+        widget=forms.Select(attrs={"autocomplete": "country", **_describes("country")}),
     )
     coupon = forms.CharField(
         label=pgettext_lazy("pay", "Discount code"),
@@ -125,7 +125,13 @@ class OrderForm(forms.Form):
     @property
     def reckoned_fields(self) -> list[forms.BoundField]:
         """Those whose faults are told while others are typed: the sum depends on them."""
-        return [*self.quantity_fields, self["coupon"], self["vat_number"]]
+        return [*self.quantity_fields, self["coupon"], self["country"], self["vat_number"]]
+
+    def refuse_country(self) -> None:
+        """Say that nothing of this can be billed where the customer is."""
+        self.add_error(
+            "country", pgettext("pay", "We do not sell this to that country yet. Choose another.")
+        )
 
     def clean_coupon(self) -> str:
         code: str = self.cleaned_data["coupon"].strip()

@@ -4,7 +4,9 @@ One address shows whichever of these the order is at, so the back button and a s
 is there, and nothing is done twice.
 """
 
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -15,7 +17,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError, Refused
-from billing.invoicing.changes import next_bill
+from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
 from billing.payments import orders
 from billing.payments.gateways.base import GatewayError
@@ -96,15 +98,13 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         form = OrderForm(
             order, request.POST if request.method == "POST" else None, is_ordering=is_ordering
         )
-        is_valid = form.is_valid()
-        details = form.details
+        form.is_valid()
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
-            seen = orders.quote(
-                order, details, form.choice, as_of=today_of(order.seller), actor=_actor(order)
-            )
+            seen = _quote(order, form)
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)
+        is_valid = form.is_valid()
         terms = terms_of(
             order, seen, as_of=today_of(order.seller), number=form.vat_number, standing=standing
         )
@@ -124,6 +124,28 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
     return _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+
+
+def _quote(order: Order, form: OrderForm) -> Preview:
+    """What the order would come to. Where it cannot be billed in the country that was chosen, that
+    is said of the country, and the sum is the one at home: whoever chose wrongly chooses again.
+    """
+    quote = partial(
+        orders.quote,
+        order,
+        choice=form.choice,
+        as_of=today_of(order.seller),
+        actor=_actor(order),
+    )
+    try:
+        return quote(form.details)
+    except BillingError:
+        home = str(order.seller.country)
+        if not form.is_bound or form.details.country == home:
+            raise
+        seen = quote(replace(form.details, country=home, vat_number=""))
+        form.refuse_country()
+        return seen
 
 
 def _standing(order: Order, number: str, *, is_asking: bool) -> str:

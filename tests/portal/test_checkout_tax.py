@@ -14,7 +14,7 @@ from billing.payments.orders import create_order
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.tax.models import TaxRegistration, VatNumberCheck
 from billing.verification import broken_invariants
-from catalog.models import Plan
+from catalog.models import Plan, Product
 from customers.models import Customer, Seller
 from portal.views.checkout import NUMBERS_MAX
 from tests.factories import DAY, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
@@ -166,6 +166,20 @@ def test_a_sum_that_has_changed_with_the_answer_is_looked_at_again(
     answer = send(visitor, address, {**wished, "seen": seen, "consent": "on", "act": "order"})
     assert "The total has changed since you saw it" in text(answer)
     assert not Invoice.objects.exists()
+
+
+def test_a_country_that_cannot_be_billed_is_told_of_and_another_may_be_chosen(
+    visitor: Client, address: str, plan: Plan
+) -> None:
+    Product.objects.filter(pk=plan.product_id).update(tax_category="food")
+    page = shown(visitor, address, country="FR")
+    assert "We do not sell this to that country yet" in page
+    assert order(visitor, address, country="FR").status_code == 422
+    assert not Invoice.objects.exists()
+    assert "do not sell" not in shown(visitor, address, country="SE")
+    order(visitor, address, country="SE")
+    # Food, until the end of March 2026.
+    assert Invoice.objects.get().tax_minor == 13_39
 
 
 def test_nobody_is_asked_for_a_number_that_makes_no_difference(
