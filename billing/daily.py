@@ -19,10 +19,12 @@ from django_q.tasks import async_task
 
 from billing.engine.money import major_string
 from billing.events import clock
+from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize
 from billing.jobs.runs import NotNow, Run, job_run
 from billing.ledger.models import Account, Transfer
+from billing.mail import outbox
 from billing.mail.notices import notify
 from billing.payments.collection import collect_due, resolve_due
 from billing.payments.orders import expire_orders
@@ -194,13 +196,22 @@ def play(test_clock: TestClock, run: Run) -> None:
             with clock.standing_at(at):
                 reach(test_clock, at)
                 play_day(seller, today_of(seller), run)
-            # Letters leave in the world's time, or they would lie there for a year.
-            NOTIFY.work(seller, today_of(seller), run)
+            _tell(seller, run)
             run.end_if_asked()
         if arrive(test_clock, as_of=today_of(seller), actor=ACTOR):
             return
         if not TestClock.objects.filter(pk=test_clock.pk, advancing_to__isnull=False).exists():
             return
+
+
+def _tell(seller: Seller, run: Run) -> None:
+    """Have a seller's customers mailed of a day while it still is that day for them.
+
+    Letters leave in the world's time, or they would lie there for a year.
+    """
+    NOTIFY.work(seller, today_of(seller), run)
+    for work in (fan_out, deliver_due, partial(outbox.send_due, seller=seller)):
+        until_none(work)(run)
 
 
 def _instants(test_clock: TestClock) -> Iterator[datetime]:

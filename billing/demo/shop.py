@@ -260,7 +260,7 @@ def open_shop() -> Seller:
         for name, category, supply, account in PRODUCTS
     }
     for offer in OFFERS:
-        _make(seller, products[offer.product], offer)
+        sell(seller, products[offer.product], offer)
     for coupon in COUPONS:
         Coupon.objects.create(seller=seller, **coupon)
     _register(seller)
@@ -287,7 +287,8 @@ def _register(seller: Seller) -> None:
             )
 
 
-def _make(seller: Seller, product: Product, offer: Offer) -> None:
+def sell(seller: Seller, product: Product, offer: Offer) -> Plan:
+    """Make the plan of an offer, with its prices."""
     plan = Plan.objects.create(
         seller=seller,
         product=product,
@@ -312,6 +313,7 @@ def _make(seller: Seller, product: Product, offer: Offer) -> None:
         )
         price.terms().check()
         price.save()
+    return plan
 
 
 @transaction.atomic

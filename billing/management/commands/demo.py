@@ -16,6 +16,7 @@ from django.db import connections
 
 from billing import postgres
 from billing.demo.figures import Figures, figures_of
+from billing.demo.kiosk import open_kiosk
 from billing.demo.processes import (
     HOST,
     WEB_PORT,
@@ -91,6 +92,7 @@ class Command(BaseCommand):
         call_command("migrate", verbosity=0, interactive=False)
         call_command("load_vat_rates", stdout=_Quiet())
         seller = open_shop()
+        open_kiosk()
         hire_staff()
         today = clock.today(seller.time_zone)
         story = tell(customers, days)
