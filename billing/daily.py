@@ -28,6 +28,7 @@ from billing.mail import outbox
 from billing.mail.notices import notify
 from billing.payments.collection import collect_due, resolve_due
 from billing.payments.orders import expire_orders
+from billing.tax.checks import ask_due
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
 from customers.test_clocks import arrive, ask, reach
@@ -140,6 +141,16 @@ def let_orders_expire(seller: Seller, today: date, run: Run) -> None:
     until_none(partial(expire_orders, seller, as_of=today, actor=ACTOR))(run)
 
 
+def check_numbers(seller: Seller, today: date, run: Run) -> None:
+    """Ask about the VAT numbers that are due, a handful at a time."""
+
+    def on_answer() -> None:
+        run.advance(1)
+        run.end_if_asked()
+
+    ask_due(seller, on_answer)
+
+
 def tell_ahead(seller: Seller, today: date, run: Run) -> None:
     """Write the mails that have to be sent some days before something happens."""
     run.advance(notify(seller, today))
@@ -150,6 +161,7 @@ RECOGNIZE = Step("recognize", recognize_months, is_daily=True)
 EXPIRE_ORDERS = Step("expire orders", let_orders_expire)
 DUN = Step("dun", dun)
 COLLECT = Step("collect", collect)
+CHECK_NUMBERS = Step("check VAT numbers", check_numbers)
 NOTIFY = Step("notify", tell_ahead, is_daily=True)
 
 
@@ -158,7 +170,7 @@ def play_day(seller: Seller, today: date, run: Run) -> None:
     for step in (BILL, RECOGNIZE):
         step.work(seller, today, run)
     run.advance(resolve_due(seller=seller))
-    for step in (EXPIRE_ORDERS, DUN, COLLECT):
+    for step in (EXPIRE_ORDERS, DUN, COLLECT, CHECK_NUMBERS):
         step.work(seller, today, run)
 
 

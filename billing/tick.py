@@ -17,6 +17,7 @@ from django_q.models import Schedule
 from billing.api.idempotency import forget as forget_old_requests
 from billing.daily import (
     BILL,
+    CHECK_NUMBERS,
     COLLECT,
     DUN,
     EXPIRE_ORDERS,
@@ -77,6 +78,8 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield from of_all(NOTIFY)
     yield outbox.JOB, until_none(outbox.send_due)
     yield "deliver webhooks", once(deliver_webhooks)
+    # Last, for a register that is slow to answer must keep nobody waiting.
+    yield from of_all(CHECK_NUMBERS)
     tonight = datetime.combine(now, NIGHTLY_AT)
     nightly: tuple[tuple[str, Work], ...] = (
         ("verify books", verify),

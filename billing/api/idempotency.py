@@ -12,11 +12,12 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.http import HttpResponse
 
 from billing.api.errors import ApiError
 from billing.api.models import Guesser, IdempotentRequest
+from billing.api.telling import untold
+from billing.events.prepared import prepared
 from billing.events.sealing import seal, unseal
 
 HEADER = "Idempotency-Key"
@@ -53,7 +54,7 @@ class Claim:
     def keep(self, status: int, answer: str) -> bool:
         """Store the answer for whoever asks again; False where another has taken over."""
         kept = seal(answer) if self.is_secret else answer
-        with connection.cursor() as cursor:
+        with prepared() as cursor:
             cursor.execute(
                 "UPDATE api_idempotentrequest SET status = %s, answer = %s"
                 " WHERE id = %s AND claim = %s AND status IS NULL",
@@ -102,7 +103,7 @@ def claim(
     "idempotency_key_reused" where the key came with another request.
     """
     name = secrets.token_hex(16)
-    with connection.cursor() as cursor:
+    with untold(), prepared() as cursor:
         cursor.execute(
             _CLAIM,
             {

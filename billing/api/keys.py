@@ -18,7 +18,9 @@ from django.db import connection, transaction
 
 from billing.api.models import ApiKey
 from billing.api.scopes import ALL, PUBLISHABLE
+from billing.api.telling import untold
 from billing.engine.errors import Refused
+from billing.events.prepared import prepared
 from billing.events.recorder import record
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
@@ -187,7 +189,7 @@ def open_with(text: str, now: datetime) -> Caller | None:
     nobody can steer; the whole of it is compared once more in constant time.
     """
     hashed = hash_of(text)
-    with connection.cursor() as cursor:
+    with untold(), prepared() as cursor:
         cursor.execute(_OPEN, {"hash": hashed, "now": now})
         row = cursor.fetchone()
     if row is None or not hmac.compare_digest(row[5], hashed):

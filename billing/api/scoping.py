@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
 from billing.events.models import Event, WebhookEndpoint
+from billing.events.reading import read
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
@@ -55,13 +56,23 @@ def find[Row: Model](rows: QuerySet[Row], public_id: str) -> Row:
 
 def find_customer(seller: Seller, key: str) -> Customer:
     """A customer by our id, or as ``external:`` and the shop's own."""
-    rows = for_seller(Customer, seller)
     if key.startswith(EXTERNAL):
-        customer = rows.filter(external_id=key.removeprefix(EXTERNAL)).first()
+        condition, key = "WHERE seller_id = %s AND external_id = %s", key.removeprefix(EXTERNAL)
     else:
-        customer = rows.filter(public_id=key).first()
-    if customer is None:
-        raise not_found("customer")
-    # Everything below asks for its seller, which is known.
-    customer.seller = seller
-    return customer
+        condition = "WHERE seller_id = %s AND public_id = %s"
+    for customer in read(Customer, condition, [seller.pk, key]):
+        # Everything below asks for its seller, which is known.
+        customer.seller = seller
+        return customer
+    raise not_found("customer")
+
+
+def find_plan(seller: Seller, key: str) -> Plan:
+    """A plan by its id or its code."""
+    condition = "WHERE seller_id = %s AND (public_id = %s OR code = %s)"
+    found = read(Plan, condition, [seller.pk, key, key])
+    plan = min(found, key=lambda plan: plan.public_id != key, default=None)
+    if plan is None:
+        raise not_found("plan")
+    plan.seller = seller
+    return plan

@@ -69,7 +69,7 @@ def open_kiosk() -> Seller:
         name=NAME, organisation_number=ORGANISATION_NUMBER, is_live=False, **LETTERHEAD
     )
     product = Product.objects.create(
-        seller=seller, name=PRODUCT, tax_category="food", revenue_account="3051"
+        seller=seller, name=PRODUCT, tax_category="food", supply="goods", revenue_account="3051"
     )
     for offer in OFFERS:
         sell(seller, product, offer)

@@ -15,7 +15,7 @@ from billing.api.keys import make_key
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.kiosk_views import kiosk_of
-from billing.demo.shop import STAFF, password_of
+from billing.demo.shop import STAFF, VISITORS_NUMBERS, password_of
 from billing.demo.sights import sights_of
 from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
@@ -26,8 +26,8 @@ from catalog.models import Plan
 from customers.calendar import today_of
 from customers.models import Seller
 
-# By the code of their plans: paid at once, by the quantity, and after a trial.
-FOR_SALE = ("brygg-250", "kontor", "tidskrift")
+# By the code of their plans: paid at once, by the quantity, after a trial, and in any country.
+FOR_SALE = ("brygg-250", "kontor", "tidskrift", "barista")
 
 
 @require_safe
@@ -61,6 +61,7 @@ def _tour(request: HttpRequest, **shown: str) -> HttpResponse:
             "sights": sights_of(seller, today),
             "staff": _staff(),
             "for_sale": _for_sale(seller),
+            "vat_numbers": VISITORS_NUMBERS,
             "guests": guests_of(seller, today),
             "kiosk": kiosk_of(language),
             **shown,

@@ -13,6 +13,7 @@ from itertools import islice
 from django.db import transaction
 
 from billing.engine.errors import Refused
+from billing.events.reading import read
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.subscriptions.models import Subscription
@@ -77,8 +78,8 @@ def bill_after(change: Change, *, as_of: date, actor: str) -> Changed:
     documents = bill_customer(
         subscription.customer, as_of=as_of, actor=actor, subscription=subscription
     )
-    subscription.refresh_from_db()
-    return Changed(subscription, documents)
+    [billed] = read(Subscription, "WHERE id = %s", [subscription.pk])
+    return Changed(billed, documents)
 
 
 def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) -> Preview:

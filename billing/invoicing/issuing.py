@@ -16,7 +16,9 @@ from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.events.bulk import NULL, as_json, copy_rows, take_ids
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
 from billing.events.public_ids import new_public_id, new_public_ids
+from billing.events.reading import read
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
@@ -99,7 +101,7 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
     """The first number of a block and the series' prefix; None where there is no series yet."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             "UPDATE invoicing_numberseries SET next_number = next_number + %s"
             " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
@@ -113,6 +115,10 @@ def current_letterhead(seller: Seller) -> Letterhead:
     """The seller as it stands now, kept once for all documents that show it so."""
     content = letterhead_of(seller)
     digest = digest_of(content)
+    condition = "WHERE seller_id = %s AND digest = %s"
+    known = read(Letterhead, condition, [seller.pk, digest])
+    if known:
+        return known[0]
     letterhead, _ = Letterhead.objects.get_or_create(
         seller=seller, digest=digest, defaults={"content": content}
     )
@@ -639,7 +645,7 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tu
                     as_json({"from": contract.status}),
                 )
             )
-    with connection.cursor() as cursor:
+    with prepared(len(rows)) as cursor:
         cursor.execute(
             "UPDATE subscriptions_subscription s SET next_bill_on = v.next_bill_on,"
             " window_on = v.window_on, billed_through = %s, status = v.status,"

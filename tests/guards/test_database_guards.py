@@ -52,7 +52,7 @@ from billing.payments.models import (
     Refund,
 )
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
-from billing.tax.models import TaxRate
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from customers.models import TestClock
 from dunning.models import (
@@ -256,6 +256,14 @@ CASES = [
         copied("rate", category=NEW_CODE, valid_from="'2026-01-01'", valid_until="'2026-01-01'"),
     ),
     Case("one_default_tax_rate_at_a_time", copied("rate")),
+    Case("tax_registration_has_a_number", changed("registration", number="''")),
+    Case(
+        "tax_registration_holds_for_some_days",
+        changed("registration", valid_until="valid_from"),
+    ),
+    Case("one_tax_registration_at_a_time", copied("registration")),
+    Case("vat_number_check_is_append_only", changed("number_check", answer="'valid'")),
+    Case("vat_number_check_is_append_only", removed("number_check")),
     # Subscriptions
     Case("subscription_external_id_is_unique", copied("subscription")),
     Case("subscription_ends_after_it_starts", changed("subscription", ends_on="starts_on - 1")),
@@ -502,6 +510,15 @@ def _agreement(seller: Any, customer: Any) -> World:
             value=Decimal(1),
         ),
         "rate": TaxRate.objects.create(country="XX", category="standard", percent=25),
+        "registration": TaxRegistration.objects.create(
+            seller=customer.seller, country="SE", number="SE556677889901", valid_from=DAY
+        ),
+        "number_check": VatNumberCheck.objects.create(
+            seller=customer.seller,
+            number="DE136695976",
+            asked_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+            answer="unknown",
+        ),
         "lone_item": _billed(customer).items.get(),
         "bare_subscription": _without_items(_billed(customer)),
     }

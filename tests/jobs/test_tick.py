@@ -86,6 +86,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "notify",
         "send mail",
         "deliver webhooks",
+        "check VAT numbers",
         "verify books",
         "forget old runs",
         "forget old webhooks",

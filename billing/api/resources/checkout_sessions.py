@@ -10,10 +10,10 @@ from billing.api.errors import ApiError
 from billing.api.fields import Choice, Currency, CustomerKey, Metadata, Text, Url, Writing
 from billing.api.models import ApiKey
 from billing.api.reading import Reading, Reference
-from billing.api.resources.subscriptions import Quantities, find_coupon, find_plan
+from billing.api.resources.subscriptions import Quantities, find_coupon
 from billing.api.return_urls import check_return_url
 from billing.api.scopes import Scope
-from billing.api.scoping import find, find_customer, for_seller
+from billing.api.scoping import find, find_customer, find_plan, for_seller
 from billing.api.views import Endpoint, reply
 from billing.payments.models import Order
 from billing.payments.orders import address_of, create_order, expire
