@@ -64,7 +64,7 @@ class EventFilters(Filters):
     )
     subject = django_filters.CharFilter(label="The id of an object.")
     after = django_filters.CharFilter(
-        method="since", label="The id of an event: only what was recorded after it."
+        method="since", label="The id of an event: only what came after it, and all that did."
     )
 
     class Meta:
@@ -78,15 +78,21 @@ class EventFilters(Filters):
 
     def since(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
         seen = for_seller(Event, self.request.user.seller).filter(public_id=value)
-        pk = seen.values_list("pk", flat=True).first()
-        if pk is None:
+        position = seen.values_list("position", flat=True).first()
+        if position is None:
             raise invalid("after", "unknown_event", "There is no such event.")
-        return rows.filter(pk__gt=pk)
+        return rows.filter(position__gt=position)
 
 
 def told(endpoint: Endpoint) -> QuerySet[Event]:
     """What shops are told of; the rest is our own business."""
-    return for_seller(Event, endpoint.seller).filter(sequence__isnull=False)
+    return for_seller(Event, endpoint.seller).filter(position__isnull=False)
+
+
+class Pages(Cursor):
+    """By the numbers that the fan-out gives: what was recorded earlier may be committed later."""
+
+    ordering = "-position"
 
 
 class Events(Listing):
@@ -109,7 +115,7 @@ class Events(Listing):
     )
     def get(self, request: Request) -> HttpResponse:
         rows = EventFilters.applied(request._request.GET, self.rows(), request)
-        pages = Cursor()
+        pages = Pages()
         found = pages.paginate_queryset(rows, request)
         return reply(
             {
