@@ -82,7 +82,15 @@ def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, st
 
 
 def check_length(headers: Mapping[str, Any]) -> None:
-    """Refuse a body over a megabyte before any of it is read."""
+    """Refuse a body over a megabyte before any of it is read, and one that would not be read.
+
+    Django reads as many bytes as the length says, and none of what comes in chunks: a request
+    would be met as if it had said nothing.
+    """
+    if "HTTP_TRANSFER_ENCODING" in headers:
+        raise ApiError(
+            411, "length_required", "Send the body whole, with a Content-Length, not in chunks."
+        )
     try:
         length = int(headers.get("CONTENT_LENGTH") or 0)
     except ValueError:

@@ -45,23 +45,26 @@ def for_seller[Row: Model](model: type[Row], seller: Seller) -> QuerySet[Row]:
     return rows
 
 
-def find[Row: Model](rows: QuerySet[Row], public_id: str) -> Row:
-    """The one of some rows with a public id. Raises 404, as for another seller's."""
+def find[Row: Model](rows: QuerySet[Row], public_id: str, attr: str | None = None) -> Row:
+    """The one of some rows with a public id. Raises 404, as for another seller's.
+
+    ``attr`` is the field that it was named in, None for the address.
+    """
     row = rows.filter(public_id=public_id).first()
     if row is None:
-        raise not_found(str(rows.model._meta.verbose_name))
+        raise not_found(str(rows.model._meta.verbose_name), attr)
     return row
 
 
-def find_customer(seller: Seller, key: str) -> Customer:
-    """A customer by our id, or as ``external:`` and the shop's own."""
+def find_customer(seller: Seller, key: str, attr: str | None = "customer") -> Customer:
+    """A customer by our id, or as ``external:`` and the shop's own; 404 as :func:`find` says."""
     rows = for_seller(Customer, seller)
     if key.startswith(EXTERNAL):
         customer = rows.filter(external_id=key.removeprefix(EXTERNAL)).first()
     else:
         customer = rows.filter(public_id=key).first()
     if customer is None:
-        raise not_found("customer")
+        raise not_found("customer", attr)
     # Everything below asks for its seller, which is known.
     customer.seller = seller
     return customer

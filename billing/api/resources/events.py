@@ -17,9 +17,11 @@ from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
+from billing.engine.errors import Refused
 from billing.events import actions
 from billing.events.bodies import payloads_of
 from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.types import check_patterns
 
 
 class DataReading(serializers.Serializer[Any]):
@@ -72,6 +74,12 @@ class EventFilters(Filters):
         fields: tuple[str, ...] = ()
 
     def of_type(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+        try:
+            check_patterns([value])
+        except Refused as refusal:
+            raise invalid("type", refusal.code, refusal.message) from refusal
+        if value == "*":
+            return rows
         if value.endswith(".*"):
             return rows.filter(type__startswith=value.removesuffix("*"))
         return rows.filter(type=value)
@@ -155,6 +163,6 @@ class SendEvent(Endpoint):
     def post(self, request: Request, event: str) -> HttpResponse:
         asked = self.sent(SendWriting)
         endpoints = for_seller(WebhookEndpoint, self.seller)
-        endpoint = find(endpoints, asked["webhook_endpoint"])
+        endpoint = find(endpoints, asked["webhook_endpoint"], "webhook_endpoint")
         delivery = actions.send_event(find(told(self), event), endpoint)
         return reply(DeliveryReading.show(delivery), 202)

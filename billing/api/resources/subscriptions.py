@@ -146,7 +146,10 @@ class When(serializers.Field):
     """``now``, ``period_end`` or a day."""
 
     def to_internal_value(self, data: Any) -> Any:
-        return data if data in ("now", "period_end") else Day().run_validation(data)
+        if data in ("now", "period_end"):
+            return data
+        said = "Say now, period_end or a day such as 2026-03-01."
+        return Day(error_messages={"invalid": said}).run_validation(data)
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -215,19 +218,19 @@ class SubscriptionFilters(Filters):
 
 
 def find_plan(seller: Seller, key: str) -> Plan:
-    """A plan by its id or its code."""
+    """A plan that a body names, by its id or its code."""
     found = for_seller(Plan, seller).filter(Q(public_id=key) | Q(code=key))
     plan = min(found, key=lambda plan: plan.public_id != key, default=None)
     if plan is None:
-        raise not_found("plan")
+        raise not_found("plan", "plan")
     plan.seller = seller
     return plan
 
 
-def find_coupon(seller: Seller, code: str) -> Coupon:
+def find_coupon(seller: Seller, code: str, attr: str = "coupons") -> Coupon:
     coupon = for_seller(Coupon, seller).filter(code__iexact=code.strip()).first()
     if coupon is None:
-        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr="coupons")
+        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr=attr)
     return coupon
 
 
@@ -375,7 +378,8 @@ class ChangeSubscription(_Change):
         operation_id="change_subscription",
         summary="Change plan or quantities",
         description="Now, at the end of the period or on a day; what it makes due today is billed "
-        "at once. A new change replaces one that was scheduled.",
+        "at once. A new change replaces one that was scheduled; one that says nothing takes it "
+        "back.",
         tags=["subscriptions"],
         request=ChangeWriting,
         responses=ChangedReading,
