@@ -33,7 +33,9 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         try:
             text = stream.read().decode()
-            parsed = json.loads(text, parse_float=_decimal, parse_constant=_refuse)
+            parsed = json.loads(
+                text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object
+            )
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is not JSON: {_reason(error)}.", "malformed") from error
         for path, found in _texts(parsed):
@@ -50,6 +52,14 @@ def _decimal(text: str) -> Decimal:
     if "e" in text or "E" in text:
         raise ValueError("write numbers without an exponent")
     return Decimal(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Each field once: of two with one name, one would be ignored."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field is there twice")
+    return found
 
 
 def _refuse(constant: str) -> None:

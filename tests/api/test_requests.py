@@ -27,6 +27,8 @@ def refused(answer: Any) -> tuple[int, str, str | None]:
         (b"\xff", (400, "malformed", None)),
         (b'{"name": NaN}', (400, "malformed", None)),
         (b'{"name": 1e999999999}', (400, "malformed", None)),
+        (b'{"name": "A", "name": "B"}', (400, "malformed", None)),
+        (b'{"name": "A", "metadata": {"a": "1", "a": "2"}}', (400, "malformed", None)),
         (b"[" * 100_000, (400, "malformed", None)),
         (b'{"metadata": ' + b'{"a":' * 30 + b"1" + b"}" * 31, (400, "malformed", None)),
         (b"1" * 5000, (400, "malformed", None)),
