@@ -8,6 +8,7 @@ rolled back. What answers "not now" (429 and 5xx) is not kept.
 """
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -90,7 +91,12 @@ def key_of(given: str | None, *, is_required: bool) -> str | None:
 
 
 def fingerprint_of(method: str, path: str, body: bytes) -> str:
-    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+    """Of what a request says: neither the order of its fields nor how they are spelt counts."""
+    try:
+        said = json.dumps(json.loads(body, parse_float=str), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        said = body  # It will be refused, each time.
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), said))).hexdigest()
 
 
 def claim(

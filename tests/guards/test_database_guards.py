@@ -191,6 +191,11 @@ CASES = [
         changed("lone_event", sequence="1", subject="'{event.subject}'"),
         beside=("event_is_never_edited",),
     ),
+    Case(
+        "event_position_is_unique_for_a_seller",
+        changed("lone_event", position="1", seller="'{event.seller}'"),
+        beside=("event_is_never_edited",),
+    ),
     Case("event_sequence_is_given_once", changed("event", sequence="2")),
     Case("event_body_is_never_edited", changed("body", text="'other words'")),
     Case("webhook_endpoint_is_told_something", changed("endpoint", types="'{{}}'")),
@@ -589,7 +594,9 @@ def _money(seller: Any, customer: Any, made: World) -> World:
     debit = Account.objects.create(seller=seller, role="receivable", number="1", name="Debit")
     credit = Account.objects.create(seller=seller, role="revenue", number="2", name="Credit")
     event = {"seller": "sel_1", "type": "invoice.finalized", "occurred_on": DAY, "actor": "test"}
-    told = Event.objects.create(**event, subject="inv_1", data={"number": "1"})
+    told = Event.objects.create(
+        **event, subject="inv_1", data={"number": "1"}, sequence=1, position=1
+    )
     at = datetime(2026, 3, 2, tzinfo=UTC)
     return {
         "payment": payment,

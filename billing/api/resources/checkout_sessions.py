@@ -89,7 +89,9 @@ class CheckoutSessions(Endpoint):
             if name in asked:
                 check_return_url(asked[name], self.caller, name)
         customer = find_customer(self.seller, asked["customer"]) if "customer" in asked else None
-        coupon = find_coupon(self.seller, asked["coupon"]) if "coupon" in asked else None
+        coupon = None
+        if "coupon" in asked:
+            coupon = find_coupon(self.seller, asked["coupon"], attr="coupon")
         order, token = create_order(
             self.seller,
             find_plan(self.seller, asked["plan"]),
@@ -126,6 +128,7 @@ class ExpireCheckoutSession(Endpoint):
     """Closes the page at the gateway first, so no transaction may be open."""
 
     scopes = {"POST": Scope.CHECKOUT_WRITE}
+    needs_secret_key = True
     is_atomic = False
 
     @extend_schema(
@@ -138,10 +141,6 @@ class ExpireCheckoutSession(Endpoint):
     )
     def post(self, request: Request, session: str) -> HttpResponse:
         self.sent(Writing)
-        if self.caller.kind == ApiKey.Kind.PUBLISHABLE:
-            raise ApiError(
-                403, "secret_key_needed", "A publishable key can make checkout sessions only."
-            )
         order = find(orders(self), session)
         if not expire(order, as_of=self.today, actor=self.actor):
             raise ApiError(409, "checkout_not_open", "It is over, or is just being paid.")

@@ -155,7 +155,10 @@ class When(serializers.Field):
     """``now``, ``period_end`` or a day."""
 
     def to_internal_value(self, data: Any) -> Any:
-        return data if data in ("now", "period_end") else Day().run_validation(data)
+        if data in ("now", "period_end"):
+            return data
+        said = "Say now, period_end or a day such as 2026-03-01."
+        return Day(error_messages={"invalid": said}).run_validation(data)
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -223,10 +226,10 @@ class SubscriptionFilters(Filters):
         fields: tuple[str, ...] = ()
 
 
-def find_coupon(seller: Seller, code: str) -> Coupon:
+def find_coupon(seller: Seller, code: str, attr: str = "coupons") -> Coupon:
     coupon = for_seller(Coupon, seller).filter(code__iexact=code.strip()).first()
     if coupon is None:
-        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr="coupons")
+        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr=attr)
     return coupon
 
 
@@ -374,7 +377,8 @@ class ChangeSubscription(_Change):
         operation_id="change_subscription",
         summary="Change plan or quantities",
         description="Now, at the end of the period or on a day; what it makes due today is billed "
-        "at once. A new change replaces one that was scheduled.",
+        "at once. A new change replaces one that was scheduled; one that says nothing takes it "
+        "back.",
         tags=["subscriptions"],
         request=ChangeWriting,
         responses=ChangedReading,
