@@ -27,6 +27,12 @@ both_languages = pytest.mark.parametrize("language", ["en", "sv"])
 # What the first sentences say of each kind: the fact with its figure, and what comes next and when.
 SAID: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
+        Kind.ORDER: (
+            "Thank you for your order of Månadskaffe.",
+            "You have paid SEK 1,234.50. The next payment, SEK 1,234.50, is taken from your card "
+            "Visa ·· 4242 on 1 April 2026.",
+            "Månadskaffe renews by itself every month.",
+        ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
         Kind.CREDIT_NOTE: ("We have credited you SEK 123.45.", "kept on your balance"),
         Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
@@ -65,6 +71,12 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.SIGN_IN: ("a link to sign in to Rosteriet", "once, within 15 minutes"),
     },
     "sv": {
+        Kind.ORDER: (
+            "Tack för din beställning av Månadskaffe.",
+            "Du har betalat 1 234,50 kr. Nästa betalning, 1 234,50 kr, dras från ditt kort "
+            "Visa ·· 4242 den 1 april 2026.",
+            "Säljare: Rosteriet AB",
+        ),
         Kind.INVOICE: ("Här är faktura 1 på 1 234,50 kr.", "senast den 15 mars 2026"),
         Kind.CREDIT_NOTE: ("Vi har krediterat dig 123,45 kr.", "tillgodohavande"),
         Kind.RECEIPT: ("tagit emot din betalning på 1 234,50 kr.", "Faktura 1 är betald"),

@@ -8,10 +8,11 @@ from collections.abc import Callable
 
 from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
-from billing.mail.words import access, bills, debts, payments, subscriptions, visits
+from billing.mail.words import access, bills, debts, orders, payments, subscriptions, visits
 
 Kind = Message.Kind
 WRITERS: dict[str, Callable[[Occasion], Letter]] = {
+    Kind.ORDER: orders.order,
     Kind.INVOICE: bills.invoice,
     Kind.CREDIT_NOTE: bills.credit_note,
     Kind.RECEIPT: payments.receipt,

@@ -14,7 +14,7 @@ from billing.mail.words.common import (
     how_to_pay,
     pay_button,
 )
-from billing.payments.models import Order, Payment
+from billing.payments.models import Payment
 from customers.links import Purpose
 
 
@@ -22,8 +22,6 @@ def invoice(occasion: Occasion) -> Letter:
     document = document_of(occasion.told("subject"))
     if document.status == Invoice.Status.VOID:
         raise Unneeded("The invoice was voided before it was mailed.")
-    if Order.objects.filter(invoice=document, status="placed").exists():
-        raise Unneeded("It is being paid at the checkout, and mailed when it is.")
     amount = occasion.sum(document.amount_due_minor, document.currency)
     named = {"number": document.number, "amount": amount, "seller": occasion.seller.name}
     following, button = _what_to_do(occasion, document)
