@@ -65,6 +65,9 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
 
 def _by_invoice(occasion: Occasion, document: Invoice) -> str:
     day = {"day": occasion.day(document.due_on)}
+    if document.due_on < occasion.today:
+        said = pgettext("mail", "It was due on %(day)s. Please pay it as soon as you can.")
+        return said % day
     if not has_account(document):
         return pgettext("mail", "Pay it by %(day)s.") % day
     if occasion.is_on_paper:

@@ -74,7 +74,7 @@ def trial_ending(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     on = subscription.paid_from
     if subscription.status != Subscription.Status.TRIALING or on <= occasion.today:
-        raise Unneeded("The trial is over.")
+        raise Unneeded("The trial was over before this could be sent.")
     if subscription.ends_on is not None and subscription.ends_on <= on:
         raise Unneeded("It ends with the trial.")
     bill = _bill_on(occasion, subscription, on)
