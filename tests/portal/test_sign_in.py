@@ -11,6 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
+from billing.events.clock import now
 from billing.events.models import Event
 from billing.events.recorder import deliver_due, fan_out
 from billing.jobs.models import JobRun
@@ -21,7 +22,7 @@ from portal.models import Attempt
 from portal.news import SIGN_IN_REQUESTED as REQUESTED
 from portal.news import mail_at_once
 from portal.sign_in import ADDRESS_TIMES, NETWORK_TIMES
-from portal.visits import COOKIE, LASTS
+from portal.visits import COOKIE, LASTS, forget_over
 from tests.factories import CustomerFactory, SellerFactory
 from tests.portal.doors import Purpose, plan_of, sign_in, started, text_of, token_for
 
@@ -234,6 +235,17 @@ def test_a_session_lasts_for_twelve_hours(visitor: Client, clock: Any) -> None:
     assert visitor.get("/portal/home/").status_code == 200
     clock.shift(timedelta(seconds=1))
     assert visitor.get("/portal/home/").headers["Location"] == "/portal/"
+
+
+def test_sessions_that_are_over_are_forgotten(
+    visitor: Client, customer: Customer, clock: Any
+) -> None:
+    clock.shift(timedelta(hours=1))
+    later = Client()
+    sign_in(later, customer)
+    clock.shift(LASTS - timedelta(minutes=1))
+    assert [forget_over(now()) for _ in range(2)] == [1, 0]
+    assert later.get("/portal/home/").status_code == 200
 
 
 def test_signing_out_ends_the_session_wherever_its_cookie_is(visitor: Client) -> None:
