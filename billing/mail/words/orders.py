@@ -44,10 +44,13 @@ def order(occasion: Occasion) -> Letter:
             *_what_was_ordered(occasion, found),
             *_what_was_paid(occasion, found, payments),
             *next_costs(occasion, bill),
-            *_who_sells(occasion),
         ),
         attachments=_papers(found, payments),
-        sections=(_terms(occasion, found), *_form_to_withdraw(occasion, found)),
+        sections=(
+            _who_sells(occasion),
+            _terms(occasion, found),
+            *_form_to_withdraw(occasion, found),
+        ),
     )
 
 
@@ -143,18 +146,17 @@ def _what_was_paid(occasion: Occasion, order: Order, payments: list[Payment]) ->
     return tuple(rows)
 
 
-def _who_sells(occasion: Occasion) -> Rows:
+def _who_sells(occasion: Occasion) -> Section:
     seller = occasion.seller
     place = " ".join(filter(None, (seller.postal_code, seller.city)))
-    address = ", ".join(filter(None, (seller.address_line1, seller.address_line2, place)))
-    rows = (
-        (pgettext("mail", "Seller"), seller.legal_name or seller.name),
-        (pgettext("mail", "Organisation number"), seller.organisation_number),
-        (pgettext("mail", "Address"), address),
-        (pgettext("mail", "Email"), seller.email),
-        (pgettext("mail", "Phone"), seller.phone),
+    number = seller.organisation_number
+    lines = (
+        seller.legal_name or seller.name,
+        pgettext("mail", "Org. no. %(number)s") % {"number": number} if number else "",
+        ", ".join(filter(None, (seller.address_line1, seller.address_line2, place))),
+        " · ".join(filter(None, (seller.email, seller.phone))),
     )
-    return tuple((label, value) for label, value in rows if value)
+    return Section(pgettext("mail", "Seller"), tuple(filter(None, lines)))
 
 
 def _papers(order: Order, payments: list[Payment]) -> tuple[Attachment, ...]:

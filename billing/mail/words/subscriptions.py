@@ -82,9 +82,15 @@ def trial_ending(occasion: Occasion) -> Letter:
         "plan": subscription.plan.name,
         "day": occasion.day(on),
         "before": occasion.day(on - ONE_DAY),
+        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency) if bill else "",
     }
     return Letter(
-        subject=pgettext("mail", "Your trial of %(plan)s ends on %(before)s") % named,
+        subject=(
+            pgettext("mail", "Your trial of %(plan)s ends on %(before)s, then %(amount)s")
+            if bill
+            else pgettext("mail", "Your trial of %(plan)s ends on %(before)s")
+        )
+        % named,
         happened=pgettext(
             "mail",
             "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it.",
@@ -144,12 +150,13 @@ def plan_changed(occasion: Occasion) -> Letter:
     new, old = _plan(occasion, "plan"), _plan(occasion, "from_plan")
     on = occasion.day_told("effective_on") or occasion.today
     bill = next_bill_of(subscription, occasion.today)
+    issued = _issued_for_it(occasion, subscription)
     named = {"plan": new.name, "old": old.name, "day": occasion.day(on)}
     rows = (
         (pgettext("mail", "Subscription"), new.name),
         (pgettext("mail", "Before"), old.name if old.pk != new.pk else ""),
         (pgettext("mail", "From"), named["day"]),
-        *_billed_for_it(occasion, subscription),
+        *_billed_rows(occasion, issued),
         (pgettext("mail", "Renewed"), interval(new)),
         *next_costs(occasion, bill),
     )
@@ -157,7 +164,7 @@ def plan_changed(occasion: Occasion) -> Letter:
     return Letter(
         subject=subject % named,
         happened=happened % named,
-        next=_what_it_costs(occasion, bill),
+        next=" ".join([*_billed_sentences(occasion, issued), _what_it_costs(occasion, bill)]),
         button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -180,23 +187,36 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
     )
 
 
-def _billed_for_it(occasion: Occasion, subscription: Subscription) -> Rows:
+def _issued_for_it(occasion: Occasion, subscription: Subscription) -> list[Invoice]:
     """What the change has cost at once, or given back: documents of the same day."""
-    issued = (
-        Invoice.objects.filter(
-            lines__subscription=subscription,
-            issued_on=occasion.told("occurred_on"),
-            recorded_at__gte=occasion.told("recorded_at"),
-        )
-        .distinct()
-        .order_by("pk")
+    issued = Invoice.objects.filter(
+        lines__subscription=subscription,
+        issued_on=occasion.told("occurred_on"),
+        recorded_at__gte=occasion.told("recorded_at"),
     )
+    return list(issued.distinct().order_by("pk"))
+
+
+def _billed_rows(occasion: Occasion, issued: list[Invoice]) -> Rows:
     rows = []
     for document in issued:
         is_note = document.kind == Invoice.Kind.CREDIT_NOTE
         label = pgettext("mail", "Given back now") if is_note else pgettext("mail", "Billed now")
         rows.append((label, occasion.money(document.total_minor, document.currency)))
     return tuple(rows)
+
+
+def _billed_sentences(occasion: Occasion, issued: list[Invoice]) -> list[str]:
+    said = []
+    for document in issued:
+        is_note = document.kind == Invoice.Kind.CREDIT_NOTE
+        sentence = (
+            pgettext("mail", "For this we have now credited you %(amount)s.")
+            if is_note
+            else pgettext("mail", "For this we have now billed you %(amount)s.")
+        )
+        said.append(sentence % {"amount": occasion.sum(document.total_minor, document.currency)})
+    return said
 
 
 def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
