@@ -154,7 +154,8 @@ def _who_sells(occasion: Occasion) -> Section:
         seller.legal_name or seller.name,
         pgettext("mail", "Org. no. %(number)s") % {"number": number} if number else "",
         ", ".join(filter(None, (seller.address_line1, seller.address_line2, place))),
-        " · ".join(filter(None, (seller.email, seller.phone))),
+        seller.email,
+        seller.phone,
     )
     return Section(pgettext("mail", "Seller"), tuple(filter(None, lines)))
 
