@@ -43,7 +43,9 @@ from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old
 from billing.mail import outbox
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
+from customers.links import forget_old_links
 from customers.models import Seller
+from portal.visits import forget_over as forget_sessions
 
 SECONDS_MAX = 60
 NIGHTLY_AT = time(2, tzinfo=UTC)
@@ -86,6 +88,8 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         ("forget old runs", once(forget_old)),
         ("forget old webhooks", until_none(forget_old_webhooks)),
         ("forget old requests", until_none(partial(forget_old_requests, now))),
+        ("forget old links", until_none(partial(forget_old_links, now))),
+        ("forget old sessions", until_none(partial(forget_sessions, now))),
     )
     for name, work in nightly:
         if now >= tonight and not has_run_since(name, tonight):
