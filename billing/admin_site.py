@@ -89,6 +89,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
         (
             ("Sellers", "storefront", "customers.seller", ""),
             ("Tax rates", "percent", "tax.taxrate", ""),
+            ("VAT registrations", "app_registration", "tax.taxregistration", ""),
+            ("VAT number checks", "verified", "tax.vatnumbercheck", ""),
             ("Dunning policies", "rule", "dunning.dunningpolicy", ""),
             ("Meters", "straighten", "usage.meter", ""),
             ("Number series", "tag", "invoicing.numberseries", ""),

@@ -375,16 +375,17 @@ def count_statements() -> list[int]:
     counted = [0]
     raw: Any = connection.connection
 
-    class CountingCursor(raw.cursor_factory):
-        def execute(self, *args: Any, **kwargs: Any) -> Any:
-            counted[0] += 1
-            return super().execute(*args, **kwargs)
+    def count(execute: Any, *asked: Any) -> Any:
+        counted[0] += connection.connection is raw
+        return execute(*asked)
 
+    class CountingCursor(raw.cursor_factory):
         def copy(self, *args: Any, **kwargs: Any) -> Any:
             counted[0] += 1
             return super().copy(*args, **kwargs)
 
     raw.cursor_factory = CountingCursor
+    connection.execute_wrappers.append(count)
     return counted
 
 

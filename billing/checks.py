@@ -32,6 +32,7 @@ KNOWN_VARIABLES = {
     "KVITT_SECRET_KEY_FALLBACKS",
     "KVITT_STAFF_MFA",
     "KVITT_VAR",
+    "KVITT_VIES_URL",
     "KVITT_WEBHOOK_ALLOWED_HOSTS",
     "KVITT_WORKERS",
 }
@@ -134,6 +135,16 @@ def production_sends_no_webhooks_inside(**kwargs: Any) -> list[CheckMessage]:
             id="kvitt.E012",
         )
     ]
+
+
+@register
+def the_register_of_vat_numbers_is_an_address(**kwargs: Any) -> list[CheckMessage]:
+    """What is no address never answers, and VAT would be charged for ever."""
+    url = settings.VIES_URL
+    if not url or url.startswith(("http://", "https://")):
+        return []
+    hint = "Unset it for the EU's own, or leave it empty to ask nobody."
+    return [Error(f"KVITT_VIES_URL={url} is no address.", hint=hint, id="kvitt.E016")]
 
 
 @register

@@ -19,13 +19,16 @@ from django_q.tasks import async_task
 
 from billing.engine.money import major_string
 from billing.events import clock
+from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize
 from billing.jobs.runs import NotNow, Run, job_run
 from billing.ledger.models import Account, Transfer
+from billing.mail import outbox
 from billing.mail.notices import notify
 from billing.payments.collection import collect_due, resolve_due
 from billing.payments.orders import expire_orders
+from billing.tax.checks import ask_due
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
 from customers.test_clocks import arrive, ask, reach
@@ -138,6 +141,16 @@ def let_orders_expire(seller: Seller, today: date, run: Run) -> None:
     until_none(partial(expire_orders, seller, as_of=today, actor=ACTOR))(run)
 
 
+def check_numbers(seller: Seller, today: date, run: Run) -> None:
+    """Ask about the VAT numbers that are due, a handful at a time."""
+
+    def on_answer() -> None:
+        run.advance(1)
+        run.end_if_asked()
+
+    ask_due(seller, on_answer)
+
+
 def tell_ahead(seller: Seller, today: date, run: Run) -> None:
     """Write the mails that have to be sent some days before something happens."""
     run.advance(notify(seller, today))
@@ -148,6 +161,7 @@ RECOGNIZE = Step("recognize", recognize_months, is_daily=True)
 EXPIRE_ORDERS = Step("expire orders", let_orders_expire)
 DUN = Step("dun", dun)
 COLLECT = Step("collect", collect)
+CHECK_NUMBERS = Step("check VAT numbers", check_numbers)
 NOTIFY = Step("notify", tell_ahead, is_daily=True)
 
 
@@ -156,7 +170,7 @@ def play_day(seller: Seller, today: date, run: Run) -> None:
     for step in (BILL, RECOGNIZE):
         step.work(seller, today, run)
     run.advance(resolve_due(seller=seller))
-    for step in (EXPIRE_ORDERS, DUN, COLLECT):
+    for step in (EXPIRE_ORDERS, DUN, COLLECT, CHECK_NUMBERS):
         step.work(seller, today, run)
 
 
@@ -182,13 +196,22 @@ def play(test_clock: TestClock, run: Run) -> None:
             with clock.standing_at(at):
                 reach(test_clock, at)
                 play_day(seller, today_of(seller), run)
-            # Letters leave in the world's time, or they would lie there for a year.
-            NOTIFY.work(seller, today_of(seller), run)
+            _tell(seller, run)
             run.end_if_asked()
         if arrive(test_clock, as_of=today_of(seller), actor=ACTOR):
             return
         if not TestClock.objects.filter(pk=test_clock.pk, advancing_to__isnull=False).exists():
             return
+
+
+def _tell(seller: Seller, run: Run) -> None:
+    """Have a seller's customers mailed of a day while it still is that day for them.
+
+    Letters leave in the world's time, or they would lie there for a year.
+    """
+    NOTIFY.work(seller, today_of(seller), run)
+    for work in (fan_out, deliver_due, partial(outbox.send_due, seller=seller)):
+        until_none(work)(run)
 
 
 def _instants(test_clock: TestClock) -> Iterator[datetime]:

@@ -147,7 +147,7 @@ class Panel:
     """A table on an object's page: the first rows, and a link to the list of all of them."""
 
     title: str
-    rows: Callable[[Any], QuerySet]
+    rows: Callable[[Any], QuerySet | Sequence[Any]]
     columns: Mapping[str, Callable[[Any], object]]
     list_of: type[models.Model] | None = None
     list_by: str = ""

@@ -94,6 +94,8 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # For what `billing.events.prepared` sends; Django's own cursors prepare nothing.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
 
@@ -260,6 +262,11 @@ Q_CLUSTER = {
 SANDBOX_URL = env("KVITT_SANDBOX_URL", default="")
 SANDBOX_KEY = env("KVITT_SANDBOX_KEY", default="")
 SANDBOX_HOOK_SECRET = env("KVITT_SANDBOX_HOOK_SECRET", default="")
+
+# VIES, where the EU's VAT numbers are looked up; empty for an installation that asks nobody.
+VIES_URL = env(
+    "KVITT_VIES_URL", default="https://ec.europa.eu/taxation_customs/vies/rest-api"
+).rstrip("/")
 
 # Mail, and where it is sent from; off for what was restored from a backup and must reach nobody.
 EMAIL_URL = env("KVITT_EMAIL_URL", default="")

@@ -17,6 +17,7 @@ from django_q.models import Schedule
 from billing.api.idempotency import forget as forget_old_requests
 from billing.daily import (
     BILL,
+    CHECK_NUMBERS,
     COLLECT,
     DUN,
     EXPIRE_ORDERS,
@@ -42,7 +43,9 @@ from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old
 from billing.mail import outbox
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
 from billing.verification import INVARIANTS, broken_invariants, inventory
+from customers.links import forget_old_links
 from customers.models import Seller
+from portal.visits import forget_over as forget_sessions
 
 SECONDS_MAX = 60
 NIGHTLY_AT = time(2, tzinfo=UTC)
@@ -77,12 +80,16 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield from of_all(NOTIFY)
     yield outbox.JOB, until_none(outbox.send_due)
     yield "deliver webhooks", once(deliver_webhooks)
+    # Last, for a register that is slow to answer must keep nobody waiting.
+    yield from of_all(CHECK_NUMBERS)
     tonight = datetime.combine(now, NIGHTLY_AT)
     nightly: tuple[tuple[str, Work], ...] = (
         ("verify books", verify),
         ("forget old runs", once(forget_old)),
         ("forget old webhooks", until_none(forget_old_webhooks)),
         ("forget old requests", until_none(partial(forget_old_requests, now))),
+        ("forget old links", until_none(partial(forget_old_links, now))),
+        ("forget old sessions", until_none(partial(forget_sessions, now))),
     )
     for name, work in nightly:
         if now >= tonight and not has_run_since(name, tonight):

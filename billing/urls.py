@@ -8,7 +8,8 @@ from django.views.generic import RedirectView
 
 from billing.api import docs
 from billing.demo.customers import enter_as
-from billing.demo.views import buy, demo
+from billing.demo.kiosk_views import let_time_pass
+from billing.demo.views import api_key, buy, buy_at_kiosk, demo
 from billing.jobs.views import healthz
 from billing.payments.views import hook
 
@@ -39,9 +40,12 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
-    path("demo/", demo),
+    path("demo/", demo, name="demo"),
     path("demo/mail/", include("billing.demo.mail_urls")),
     path("demo/buy/", buy, name="demo_buy"),
+    path("demo/kiosk/buy/", buy_at_kiosk, name="demo_kiosk_buy"),
+    path("demo/kiosk/key/", api_key, name="demo_kiosk_key"),
+    path("demo/kiosk/time/", let_time_pass, name="demo_kiosk_time"),
     path("demo/customers/<slug:public_id>/", enter_as, name="demo_enter_as"),
     path("portal/", include("portal.urls")),
     path("pay/", include("portal.pay_urls")),

@@ -101,6 +101,15 @@ def balances_are_what_was_entered() -> Iterator[str]:
         )
 
 
+def balances_pay_what_they_are_said_to() -> Iterator[str]:
+    """What an invoice says the balance has paid is what was entered, and still counts."""
+    for number, currency, said, entered in _rows(_FROM_BALANCE):
+        yield (
+            f"Invoice {number}: {_money(said, currency)} is marked as paid from the balance, "
+            f"{_money(entered, currency)} was taken off it."
+        )
+
+
 def documents_are_in_the_books() -> Iterator[str]:
     """Each document's transfers are its net, tax and rounding; a void one's cancel out."""
     for number, status, net, tax, rounding in _rows(_BOOKED):
@@ -142,6 +151,18 @@ def payments_are_in_the_books() -> Iterator[str]:
             f"Customer {customer}: the clearing account says {_money(booked, currency)}, "
             f"the payments less refunds {_money(received, currency)}."
         )
+
+
+def late_debts_follow_their_invoices() -> Iterator[str]:
+    """A case that goes on is of an invoice that is owed, and has taken each step once."""
+    for case, number, what in _rows(_CASES):
+        yield f"Case {case} of invoice {number} {what}."
+
+
+def access_is_what_late_debts_leave() -> Iterator[str]:
+    """A subscription's access is the least that any late debt for it leaves, and full without."""
+    for subscription, access, left in _rows(_ACCESS):
+        yield f"Subscription {subscription} has access {access}, its late debts leave {left}."
 
 
 def coverage_is_within_its_line() -> Iterator[str]:
@@ -219,10 +240,13 @@ INVARIANTS: dict[str, Invariant] = {
         tax_groups_add_up,
         receivable_is_what_customers_owe,
         balances_are_what_was_entered,
+        balances_pay_what_they_are_said_to,
         documents_are_in_the_books,
         invoices_are_paid_by_payments,
         payments_are_allocated_within_their_amount,
         payments_are_in_the_books,
+        late_debts_follow_their_invoices,
+        access_is_what_late_debts_leave,
         coverage_is_within_its_line,
         no_day_is_billed_twice,
         charges_have_coverage,
@@ -363,6 +387,23 @@ _BALANCES = f"""
        OR COALESCE(k.kept, 0) <> COALESCE(e.entered, 0)
     ORDER BY customer_id, currency
 """  # noqa: S608 -- put together from constants of this module only.
+# A void invoice has given back what the balance paid when it was billed; it took nothing later.
+_FROM_BALANCE = """
+    SELECT d.number, d.currency, d.said, d.entered
+    FROM (
+        SELECT i.id, i.number, i.currency,
+               CASE WHEN i.status = 'void' THEN 0 ELSE i.credit_applied_minor END
+                   + i.from_balance_minor AS said,
+               -COALESCE(e.entered, 0) AS entered
+        FROM invoicing_invoice i LEFT JOIN (
+            SELECT invoice_id, sum(amount_minor) AS entered
+            FROM invoicing_balanceentry GROUP BY 1
+        ) e ON e.invoice_id = i.id
+        WHERE i.kind = 'invoice'
+    ) d
+    WHERE d.said <> d.entered
+    ORDER BY d.id
+"""
 _BOOKED = """
     WITH sides AS (
         SELECT document_id, credit_account_id AS account_id, amount_minor
@@ -436,6 +477,48 @@ _CLEARING = f"""
     WHERE COALESCE(b.booked, 0) <> COALESCE(r.received, 0)
     ORDER BY customer_id, currency
 """  # noqa: S608 -- put together from constants of this module only.
+# What was written off by hand is noticed by the next sweep; all else closes its case at once.
+_CASES = """
+    WITH taken AS (
+        SELECT case_id, count(*) AS steps, count(DISTINCT step_id) AS kinds,
+               bool_or(kind = 'cancel' OR kind IN ('restrict', 'suspend') AND outcome = '')
+                   AS is_limited
+        FROM dunning_dunningaction GROUP BY 1
+    ), checked AS (
+        SELECT k.id, k.public_id, d.number, concat_ws(' and ',
+            CASE WHEN t.steps > t.kinds THEN 'has taken a step twice' END,
+            CASE WHEN k.access <> 'full' AND NOT COALESCE(t.is_limited, false)
+                 THEN 'limits access without such a step' END,
+            CASE WHEN k.access <> 'full' AND k.status IN ('recovered', 'stopped')
+                 THEN 'is ' || k.status || ' and limits access' END,
+            CASE WHEN k.status = 'open' AND (d.status IN ('paid', 'void') OR d.kind <> 'invoice')
+                 THEN 'is open though nothing is owed' END,
+            CASE WHEN k.seller_id <> d.seller_id OR k.customer_id <> d.customer_id
+                 THEN 'is another customer''s' END) AS what
+        FROM dunning_dunningcase k
+        JOIN invoicing_invoice d ON d.id = k.invoice_id
+        LEFT JOIN taken t ON t.case_id = k.id
+    )
+    SELECT public_id, number, what FROM checked WHERE what <> '' ORDER BY id
+"""
+# What has ended or not begun has no access that a debt could take.
+_ACCESS = """
+    WITH demands AS (
+        SELECT DISTINCT l.subscription_id, k.access
+        FROM dunning_dunningcase k
+        JOIN invoicing_invoiceline l ON l.invoice_id = k.invoice_id
+        WHERE k.status IN ('open', 'exhausted') AND k.access <> 'full'
+          AND l.subscription_id IS NOT NULL
+    ), wanted AS (
+        SELECT subscription_id,
+               CASE WHEN bool_or(access = 'none') THEN 'none' ELSE 'restricted' END AS access
+        FROM demands GROUP BY 1
+    )
+    SELECT s.public_id, s.access, COALESCE(w.access, 'full')
+    FROM subscriptions_subscription s LEFT JOIN wanted w ON w.subscription_id = s.id
+    WHERE s.status NOT IN ('ended', 'incomplete') AND s.access <> COALESCE(w.access, 'full')
+    ORDER BY s.id
+"""
 # What is bought once (kind 3) covers all days that there are, so that it cannot be billed again.
 _COVERAGE = """
     WITH checked AS (

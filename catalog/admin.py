@@ -63,7 +63,7 @@ class ProductAdmin(Desk):
     readonly_fields = ("public_id",)
     fieldsets = (
         (None, {"fields": (("name", "public_id"), "seller", "description")}),
-        ("Tax and books", {"fields": (("tax_category", "revenue_account"),)}),
+        ("Tax and books", {"fields": (("tax_category", "supply"), "revenue_account")}),
     )
     panels = (PLANS,)
 

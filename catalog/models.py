@@ -33,12 +33,25 @@ class IntervalUnit(models.TextChoices):
 class Product(models.Model):
     """What is sold, as tax and books see it."""
 
+    class Supply(models.TextChoices):
+        # The kinds of the engine's supply.py.
+        DIGITAL = "digital", "digital service"
+        SERVICE = "service", "other service"
+        GOODS = "goods"
+
     public_id = PublicIdField(prefix="prod")
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="products")
     name = models.CharField(max_length=200)
     description = models.TextField(blank=True, default="")
     tax_category = models.CharField(
         max_length=20, default="standard", help_text="A category of the rate table."
+    )
+    supply = models.CharField(
+        max_length=7,
+        choices=Supply,
+        default=Supply.DIGITAL,
+        db_default=Supply.DIGITAL,
+        help_text="Decides in which country a buyer abroad is taxed.",
     )
     revenue_account = models.CharField(
         max_length=20, default="3041", help_text="The bookkeeping account of its revenue."

@@ -1,7 +1,6 @@
 """The one lock around a customer's money: the customer's row, always taken first."""
 
-from django.db import connection
-
+from billing.events.prepared import prepared
 from customers.models import Customer
 
 
@@ -11,7 +10,7 @@ def lock_customer(customer_id: int) -> None:
     Raises :class:`Customer.DoesNotExist`. For who needs no more of the row than its lock: reading
     all of it costs ten times as much.
     """
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute("SELECT FROM customers_customer WHERE id = %s FOR UPDATE", [customer_id])
         if not cursor.rowcount:
             raise Customer.DoesNotExist(f"There is no customer {customer_id}.")

@@ -1,10 +1,10 @@
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, DateField, ExpressionWrapper, F, Q, Value
+from django.db.models import Count, Q
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
@@ -29,6 +29,7 @@ from billing.invoicing.admin import InvoiceAdmin, document_link
 from customers.admin import CustomerAdmin, on_sellers_day
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
+from dunning.policies import Policies
 
 STATUS_COLORS = {"open": "warning", "recovered": "success", "exhausted": "danger", "stopped": ""}
 
@@ -68,6 +69,8 @@ class Resume(PageAction):
 
     def run(self, obj: DunningCase, *, as_of: date, actor: str, **asked: Any) -> str:
         case = resume(obj, as_of=as_of, actor=actor)
+        if case.status == DunningCase.Status.RECOVERED:
+            return f"What the customer has with us has paid {obj.invoice}."
         return f"The next step is on {case.next_step_on}."
 
 
@@ -111,11 +114,11 @@ ACTIONS = Panel(
 )
 STEPS_TO_COME = Panel(
     "To come, unless it is paid",
-    rows=lambda case: _to_come(case),
+    rows=lambda case: [(on, (on - case.late_from).days, step) for on, step in _to_come(case)],
     columns={
-        "On": lambda step: step.on,
-        "Days late": lambda step: (step.on - step.late_from).days,
-        "Step": lambda step: step.get_kind_display(),
+        "On": lambda row: row[0],
+        "Days late": lambda row: row[1],
+        "Step": lambda row: row[2].get_kind_display(),
     },
     when_empty="Nothing more.",
 )
@@ -123,22 +126,16 @@ InvoiceAdmin.extend(panels=[CASE_OF_INVOICE])
 CustomerAdmin.extend(panels=[CASES_OF_CUSTOMER])
 
 
-def _to_come(case: DunningCase) -> Any:
+def _to_come(case: DunningCase) -> list[tuple[date, DunningStep]]:
     """The steps from the next one on, with the days on which they fall as things stand."""
-    steps = DunningStep.objects.filter(policy=case.policy_id, since=case.since)
-    if case.next_step_id is None or case.next_step is None or case.next_step_on is None:
-        return steps.none()
-    day = Value(case.next_step_on, DateField())
-    since = F("days") - case.next_step.days
-    after = Q(days__gt=case.next_step.days) | Q(days=case.next_step.days, pk__gte=case.next_step_id)
-    return (
-        steps.filter(after)
-        .annotate(
-            on=ExpressionWrapper(day + since, DateField()),
-            late_from=Value(case.late_from, DateField()),
-        )
-        .order_by("days", "pk")
-    )
+    if case.next_step_id is None or case.next_step_on is None:
+        return []
+    found = Policies(case.seller).steps_of(case)
+    at = found.position(case.next_step_id)
+    return [
+        (case.next_step_on + timedelta(days=days - found.days[at]), step)
+        for days, step in zip(found.days[at:], found.steps[at:], strict=True)
+    ]
 
 
 class WorkFilter(DropdownFilter):
@@ -185,7 +182,7 @@ class DunningCaseAdmin(BigReadOnly):
     fields = (
         ("customer", "invoice"),
         ("status", "access"),
-        ("late_from", "since"),
+        ("late_from", "since", "charged_from"),
         ("next_step", "next_step_on"),
         ("policy", "closed_on"),
         ("reason", "public_id"),

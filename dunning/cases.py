@@ -15,8 +15,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.invoicing.models import Invoice, InvoiceLine
+from billing.invoicing.models import Invoice
 from billing.payments.actions import release_planned
+from billing.payments.balances import IS_ORDERED, settle_debts
 from billing.payments.charging import plan
 from billing.payments.gateways import gateways_for
 from billing.payments.models import PaymentAllocation, PaymentMethod
@@ -24,11 +25,9 @@ from customers.models import Customer, Seller
 from dunning.access import follow
 from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince, StepKind
 from dunning.policies import Policies, plans_of
-from dunning.steps import Batch, event, take, taken_by
+from dunning.steps import Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
-# Who has not paid for a beginning is not dunned: the order runs out by itself.
-_INCOMPLETE = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 @transaction.atomic
 def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
-    """Open a case for each invoice whose due date has passed; how many.
+    """Open a case for each invoice whose due date has passed; how many were dealt with.
 
     One that is being charged, or that is still to be charged with a card that may be, is not late
     yet. A case that was over opens again where its invoice is owed again, as after a refund, and
@@ -46,8 +45,9 @@ def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> i
     """
     late = (
         _owed(Invoice.objects.filter(seller=seller))
-        .exclude(Exists(_INCOMPLETE))
         .filter(
+            # Who has not paid for a beginning is not dunned: the order runs out by itself.
+            ~IS_ORDERED,
             Q(dunning_case=None) | Q(dunning_case__status=DunningCase.Status.RECOVERED),
             ~Exists(_under_way(seller, as_of, "pk", is_planned_ahead=True)),
             due_on__lt=as_of,
@@ -55,6 +55,8 @@ def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> i
         .order_by("due_on", "pk")
     )
     customers = _lock_customers(late.values_list("customer_id", flat=True)[:limit])
+    # What a customer has with us pays first: nobody is late with money that we hold.
+    settled = settle_debts(customers, as_of, actor)
     # They are read again under the lock: another worker may have been faster.
     mine = late.filter(customer__in=customers).select_related("seller", "dunning_case__seller")
     invoices = list(mine[:limit])
@@ -68,7 +70,7 @@ def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> i
     DunningCase.objects.bulk_create(made)
     _open_again(over, policies, as_of)
     record_all(event("dunning.opened", case, as_of, actor) for case in (*made, *over))
-    return len(invoices)
+    return len(invoices) + settled
 
 
 def _open_again(cases: Sequence[DunningCase], policies: Policies, as_of: date) -> None:
@@ -86,7 +88,7 @@ def _put_before(
     previous_on: date | None,
 ) -> None:
     """Put a case before the first step after those that it has taken, as the policy now stands."""
-    found = policies.steps(case.policy_id, case.since)
+    found = policies.steps_of(case)
     at = found.after({step_id for step_id, _, _ in taken})
     case.next_step = found.steps[at] if at < len(found.steps) else None
     case.next_step_on = (
@@ -119,26 +121,34 @@ def _under_way(
 def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     """Open the case of an invoice whose payment has failed, where it has none that is open.
 
-    Returns the day on which it is charged again, as things stand; the caller holds the customer's
-    lock. A case that is stopped stays so, and a card that will never be accepted waits for another.
+    One that began at the due date, before there was a card, has the charges of its policy from now
+    on. Returns the day of the next one, as things stand; the caller holds the customer's lock. A
+    case that is stopped stays so, and a card that will never be accepted waits for another.
     """
     case = DunningCase.objects.filter(invoice=invoice).first()
     policies = Policies(invoice.seller)
-    is_begun = not Invoice.objects.filter(Exists(_INCOMPLETE), pk=invoice.pk).exists()
+    is_begun = not Invoice.objects.filter(IS_ORDERED, pk=invoice.pk).exists()
     if case is None and invoice.outstanding_minor and is_begun:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
         record_all([event("dunning.opened", case, as_of, actor)])
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
-    return next_retry_on(case, policies) if case and usable.exists() else None
+    if case is None or not usable.exists():
+        return None
+    if case.since == LateSince.DUE and case.charged_from is None and case.status == "open":
+        case.charged_from = max(as_of, case.late_from)
+        taken = taken_by([case.pk]).get(case.pk, [])
+        _put_before(case, policies, taken, taken[-1][2] if taken else None)
+        case.save(update_fields=["charged_from", "next_step", "next_step_on"])
+    return next_retry_on(case, policies)
 
 
 def next_retry_on(case: DunningCase, policies: Policies | None = None) -> date | None:
     """The day on which an open case's invoice is charged again; None where it will not be."""
     if case.status != DunningCase.Status.OPEN or case.next_step_on is None:
         return None
-    found = (policies or Policies(case.seller)).steps(case.policy_id, case.since)
+    found = (policies or Policies(case.seller)).steps_of(case)
     position = found.position(case.next_step_id)
     for at in range(position, len(found.steps)):
         if found.steps[at].kind == StepKind.RETRY:
@@ -206,6 +216,8 @@ def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> int:
 def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     due = _due(seller, as_of).filter(pk__in=ids)
     customers = _lock_customers(due.values_list("customer_id", flat=True))
+    # A balance closes the cases that it pays, and they are not among those that are due then.
+    settled = settle_debts(customers, as_of, actor)
     cases = list(
         due.filter(customer__in=customers)
         .select_for_update(of=["self", "invoice"])
@@ -226,13 +238,30 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         _put_before(case, policies, before, before[-1][2] if before else None)
         is_ready = case.next_step_on is not None and case.next_step_on <= as_of
         (ready if is_ready else later).append(case)
+    ready = _once_a_day(ready, later, as_of)
     take(ready, batch)
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
     _save([*ready, *later])
     record_all(batch.events)
     follow(batch.moved, as_of, actor)
-    return len(cases)
+    return len(cases) + settled
+
+
+def _once_a_day(
+    ready: Sequence[DunningCase], later: list[DunningCase], as_of: date
+) -> list[DunningCase]:
+    """Those that are stepped today: who was reminded already is so again tomorrow at the soonest.
+
+    The debts of a customer are reminded of together, but one that came too late for that, as after
+    a payment that was waited for, makes no second mail of the day.
+    """
+    is_reminder = {case for case in ready if case.next_step and case.next_step.kind == "remind"}
+    reminded = reminded_on(as_of, {case.customer_id for case in is_reminder}) if is_reminder else ()
+    for case in (waiting := [case for case in is_reminder if case.customer_id in reminded]):
+        case.next_step_on = as_of + timedelta(days=1)
+    later += waiting
+    return [case for case in ready if case not in waiting]
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
@@ -301,9 +330,10 @@ def note_settled(invoice_ids: Sequence[int], as_of: date, actor: str) -> None:
     )
 
 
-def is_stopped(invoice: Invoice) -> bool:
-    """Whether nothing may be charged for an invoice, as nobody is reminded of it."""
-    return DunningCase.objects.filter(invoice=invoice, status="stopped").exists()
+def stopped_among(invoice_ids: Sequence[int]) -> set[int]:
+    """Those of some invoices for which nothing may be taken, as nobody is reminded of them."""
+    stopped = DunningCase.objects.filter(invoice__in=invoice_ids, status="stopped")
+    return set(stopped.values_list("invoice_id", flat=True))
 
 
 @transaction.atomic
@@ -362,26 +392,33 @@ def stop(case: DunningCase, *, as_of: date, actor: str, reason: str) -> DunningC
 
 @transaction.atomic
 def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
-    """Go on with a case that was stopped, with its next step and not before tomorrow."""
+    """Go on with a case that was stopped, with its next step and not before tomorrow.
+
+    What the customer has with us pays first, which may be all. Raises :class:`Refused`
+    ("invoice_not_open", and "invalid_transition" for a case that is not stopped).
+    """
     case = _lock(case)
     if not case.invoice.outstanding_minor:
         raise Refused(f"Nothing is owed on {case.invoice}.", code="invoice_not_open")
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move("open", closed_on=None, reason="", next_step_on=next_on)
     record_all([event("dunning.resumed", case, as_of, actor)])
+    if settle_debts([case.customer_id], as_of, actor):
+        case.refresh_from_db()
     return case
 
 
 def note_method(customer: Customer, as_of: date, actor: str) -> None:
     """Charge a new payment method for what is late: hard declines have waited for it.
 
+    What is under way is charged only if nothing comes of it.
     The caller holds the customer's lock.
     """
     if customer.collection != Customer.Collection.AUTOMATIC:
         return
     cases = DunningCase.objects.filter(customer=customer, status="open")
     late = _owed(Invoice.objects.filter(dunning_case__in=cases)).select_related("seller")
-    waiting = late.exclude(allocations__state__in=["planned", "in_flight"])
+    waiting = late.exclude(allocations__state="planned")
     for invoice in waiting.order_by("pk"):
         plan(invoice, as_of)
 

@@ -21,6 +21,11 @@ CASE_LIFECYCLE = {
 }
 
 
+def every_edit() -> tuple[pghistory.RowEvent, ...]:
+    """What is kept of a policy's parts: what is taken out is an edit of the policy as well."""
+    return pghistory.InsertEvent(), pghistory.UpdateEvent(), pghistory.DeleteEvent()
+
+
 class LateSince(models.TextChoices):
     """What a debt's days are counted from: two rows of steps in a policy."""
 
@@ -82,7 +87,7 @@ class DunningPolicy(models.Model):
         return self.name
 
 
-@pghistory.track()
+@pghistory.track(*every_edit())
 class DunningStep(models.Model):
     """One step of a policy: what is done, and how many days after the debt became late."""
 
@@ -104,7 +109,7 @@ class DunningStep(models.Model):
         return f"{self.get_kind_display()} after {self.days} days"
 
 
-@pghistory.track()
+@pghistory.track(*every_edit())
 class DunningChoice(models.Model):
     """The policy that a seller has chosen for a plan, or for all plans without one of their own."""
 
@@ -175,6 +180,11 @@ class DunningCase(Stateful):
     status = models.CharField(max_length=9, choices=Status, default=Status.OPEN)
     since = models.CharField(max_length=7, choices=LateSince)
     late_from = models.DateField()
+    charged_from = models.DateField(
+        null=True,
+        blank=True,
+        help_text="When a card failed that came after the due date: it is charged again from then.",
+    )
     # A step may be taken out of a policy whose cases stand before it: they are put before another.
     next_step = models.ForeignKey(
         DunningStep,
@@ -209,6 +219,11 @@ class DunningCase(Stateful):
                 condition=Q(next_step__isnull=True, next_step_on__isnull=True)
                 | Q(next_step__isnull=False, next_step_on__isnull=False),
                 name="next_dunning_step_has_its_day",
+            ),
+            models.CheckConstraint(
+                condition=Q(charged_from__isnull=True)
+                | Q(since="due", charged_from__gte=models.F("late_from")),
+                name="late_card_comes_after_the_due_date",
             ),
         ]
         indexes = [

@@ -8,7 +8,14 @@ from django.db import transaction
 
 from billing.invoicing.models import InvoiceLine
 from customers.models import Seller
-from dunning.models import DunningChoice, DunningPolicy, DunningStep, LateSince, StepKind
+from dunning.models import (
+    DunningCase,
+    DunningChoice,
+    DunningPolicy,
+    DunningStep,
+    LateSince,
+    StepKind,
+)
 
 GENERAL, SWEDISH = "general", "sweden"
 # Code: name, and days and kind of the steps from the due date and from the first failed payment.
@@ -83,14 +90,10 @@ def ensure_shipped(**signalled: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Steps:
-    """A policy with one of its two rows of steps, in the order in which they are taken."""
+    """The steps of a case in the order in which they are taken, and the days late of each."""
 
-    policy: DunningPolicy
     steps: tuple[DunningStep, ...]
-
-    @property
-    def days(self) -> tuple[int, ...]:
-        return tuple(step.days for step in self.steps)
+    days: tuple[int, ...]
 
     def after(self, taken: Collection[int]) -> int:
         """The position after the last step of those that were taken; past the end without more."""
@@ -114,11 +117,21 @@ class Policies:
         self._policies = {policy.pk: policy for policy in own}
         self._shipped = {policy.code: policy.pk for policy in own if policy.seller_id is None}
 
-    def steps(self, policy_id: int, since: str) -> Steps:
-        """A policy's steps since the due date or the first failure, by day."""
-        policy = self._policies[policy_id]
-        steps = (step for step in policy.steps.all() if step.since == since)
-        return Steps(policy, tuple(sorted(steps, key=lambda step: (step.days, step.pk))))
+    def steps_of(self, case: DunningCase) -> Steps:
+        """The row of a case's policy that counts from what made it late.
+
+        Where a card has failed that was left after the due date, the charges of the other row are
+        among them, from that failure on: reminders and the rest keep their days.
+        """
+        timed: list[tuple[int, int, DunningStep]] = []
+        for step in self._policies[case.policy_id].steps.all():
+            if step.since == case.since:
+                timed.append((step.days, step.pk, step))
+            elif case.charged_from is not None and step.kind == StepKind.RETRY:
+                gone = (case.charged_from - case.late_from).days
+                timed.append((gone + step.days, step.pk, step))
+        timed.sort(key=lambda each: each[:2])
+        return Steps(tuple(step for *_, step in timed), tuple(days for days, *_ in timed))
 
     def for_plan(self, plan_id: int | None) -> int:
         """The policy for what a plan billed: the plan's, the seller's, or that of its country."""

@@ -76,9 +76,25 @@ def take(cases: Iterable[DunningCase], batch: Batch) -> None:
 
 
 def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
-    for case in cases:
-        before = [kind for _, kind, _ in batch.taken.get(case.pk, ()) if kind == StepKind.REMIND]
-        _note(case, batch, level=len(before) + 1)
+    """Remind each customer once of all the debts whose turn it is: the oldest, and which others."""
+    by_customer: dict[int, list[DunningCase]] = defaultdict(list)
+    for case in sorted(cases, key=lambda case: (case.late_from, case.pk)):
+        by_customer[case.customer_id].append(case)
+    for oldest, *others in by_customer.values():
+        taken = batch.taken.get(oldest.pk, ())
+        level = 1 + sum(kind == StepKind.REMIND for _, kind, _ in taken)
+        also = [case.invoice.public_id for case in others]
+        _note(oldest, batch, level=level, also=also)
+        for case in others:
+            _act(case, batch)
+
+
+def reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
+    """Those of some customers who have been reminded of a debt on a day already."""
+    reminded = DunningAction.objects.filter(
+        case__customer__in=list(customer_ids), kind=StepKind.REMIND, done_on=day
+    )
+    return set(reminded.values_list("case__customer", flat=True))
 
 
 def _retry(cases: Sequence[DunningCase], batch: Batch) -> None:
@@ -177,12 +193,17 @@ _EVENTS = {
 }
 
 
-def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object) -> None:
+def _act(case: DunningCase, batch: Batch, outcome: str = "") -> None:
     step = _step_of(case)
     batch.actions.append(
         DunningAction(case=case, step=step, kind=step.kind, done_on=batch.as_of, outcome=outcome)
     )
-    type = _EVENTS[StepKind(step.kind)]
+
+
+def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object) -> None:
+    """The step as an action, and its event."""
+    _act(case, batch, outcome)
+    type = _EVENTS[StepKind(_step_of(case).kind)]
     batch.events.append(event(type, case, batch.as_of, batch.actor, outcome=outcome, **more))
 
 

@@ -153,7 +153,7 @@ def _is_counted(item: Item) -> bool:
 def _part(item: Item, contract: Contract, currency: str) -> str:
     """``5 × Coffee drinkers``."""
     terms = contract.terms[item.price.ref]
-    name = terms.price.name or terms.price.plan.name
+    name = terms.price.name or terms.plan_name
     return f"{writer(currency).number(item.quantity)} × {name}"
 
 

@@ -10,6 +10,7 @@ class Attempt(models.Model):
         ADDRESS = "address", "a sign-in link for one address"
         NETWORK = "network", "a sign-in link, from one network"
         COUPON = "coupon", "a coupon's code, by one customer"
+        NUMBER = "number", "a VAT number, in one order"
 
     kind = models.CharField(max_length=8, choices=Kind)
     key_hash = models.CharField(max_length=64)

@@ -1,15 +1,32 @@
-"""What the pages of a link have mailed: a new link for one that is too old, and what was bought."""
+"""What the pages have mailed at once: a link to sign in with, or a new one for one too old.
+
+Somebody sits and waits for these. Whoever asks is answered the same, and in the same time, whether
+there is anything to mail or not: the page leaves a hint for the workers, always, and a worker sees
+what was asked for. Without a worker the tick does.
+"""
+
+from collections.abc import Callable
+
+from django.db import transaction
+from django_q.tasks import async_task
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.mail import outbox
 from billing.mail.actions import post
 from billing.mail.models import Message
-from billing.payments.models import Order
 from customers.links import Purpose
 from customers.models import Customer
 
+SIGN_IN_REQUESTED = "portal.sign_in_requested"
 LINK_REQUESTED = "portal.pay_link_requested"
-ORDER_COMPLETED = "checkout.completed"
+AT_A_TIME = 100
+
+
+def mail_sign_in_link(event: Event) -> None:
+    """Have the mail made, once however often the event comes; its link is made as it is sent."""
+    customer = Customer.objects.select_related("seller").get(public_id=event.subject)
+    _post_sign_in(event, customer)
 
 
 def mail_new_link(event: Event) -> None:
@@ -21,26 +38,35 @@ def mail_new_link(event: Event) -> None:
     invoice = Invoice.objects.filter(customer=customer, public_id=event.data["subject"]).first()
     is_charged = customer.collection == Customer.Collection.AUTOMATIC
     if invoice is None or is_charged or event.data["purpose"] != Purpose.PAY:
-        post(Message.Kind.SIGN_IN, object=event.public_id, customer=customer, facts=_FROM_HERE)
+        _post_sign_in(event, customer)
         return
-    _post_invoice(event, invoice, customer)
-
-
-def mail_what_was_bought(event: Event) -> None:
-    """Mail the first invoice once it is paid: before that, its page alone had asked for it."""
-    orders = Order.objects.select_related("customer__seller", "invoice")
-    order = orders.get(public_id=event.subject)
-    if order.invoice is not None and order.customer is not None:
-        _post_invoice(event, order.invoice, order.customer)
-
-
-_FROM_HERE = {"return_url": ""}
-
-
-def _post_invoice(event: Event, invoice: Invoice, customer: Customer) -> None:
     facts = {
         "subject": invoice.public_id,
         "occurred_on": event.occurred_on.isoformat(),
         "recorded_at": event.recorded_at.isoformat(),
     }
     post(Message.Kind.INVOICE, object=event.public_id, customer=customer, facts=facts)
+
+
+HANDLERS: dict[str, Callable[[Event], None]] = {
+    SIGN_IN_REQUESTED: mail_sign_in_link,
+    LINK_REQUESTED: mail_new_link,
+}
+
+
+def hint() -> None:
+    """Have a worker mail what was asked for, once it is committed. It names nobody."""
+    transaction.on_commit(lambda: async_task("portal.news.mail_at_once"))
+
+
+def mail_at_once() -> None:
+    """What the hint calls: what was asked for overtakes the events and mails that wait."""
+    asked = Event.objects.filter(type__in=HANDLERS, is_fanned_out=False)
+    for event in asked.order_by("id")[:AT_A_TIME]:
+        HANDLERS[event.type](event)
+    outbox.send_soon()
+
+
+def _post_sign_in(event: Event, customer: Customer) -> None:
+    facts = {"return_url": ""}
+    post(Message.Kind.SIGN_IN, object=event.public_id, customer=customer, facts=facts)

@@ -23,6 +23,7 @@ from billing.payments.orders import (
     find_coupon,
 )
 from catalog.models import Coupon, Price
+from customers.details import tidy_vat_number
 from portal.terms import each_in_words
 
 MISSING = pgettext_lazy("pay", "Fill this in.")
@@ -63,7 +64,7 @@ class OrderForm(forms.Form):
     )
     country = forms.ChoiceField(
         label=pgettext_lazy("pay", "Country"),
-        widget=forms.Select(attrs={"autocomplete": "country"}),
+        widget=forms.Select(attrs={"autocomplete": "country", **_describes("country")}),
     )
     coupon = forms.CharField(
         label=pgettext_lazy("pay", "Discount code"),
@@ -124,7 +125,13 @@ class OrderForm(forms.Form):
     @property
     def reckoned_fields(self) -> list[forms.BoundField]:
         """Those whose faults are told while others are typed: the sum depends on them."""
-        return [*self.quantity_fields, self["coupon"], self["vat_number"]]
+        return [*self.quantity_fields, self["coupon"], self["country"], self["vat_number"]]
+
+    def refuse_country(self) -> None:
+        """Say that nothing of this can be billed where the customer is."""
+        self.add_error(
+            "country", pgettext("pay", "We do not sell this to that country yet. Choose another.")
+        )
 
     def clean_coupon(self) -> str:
         code: str = self.cleaned_data["coupon"].strip()
@@ -149,6 +156,17 @@ class OrderForm(forms.Form):
         known = self.cleaned_data if self.is_bound else self.initial
         typed = {name: known.get(name) or "" for name in ("email", "country", *_FIELDS)}
         return Details(**typed | {"country": typed["country"] or self.initial["country"]})
+
+    @property
+    def vat_number(self) -> str:
+        """The number that was typed for a business abroad, tidied; empty where there is none."""
+        details = self.details
+        if not details.vat_number.strip() or details.country == str(self.order.seller.country):
+            return ""
+        try:
+            return tidy_vat_number(details.vat_number, details.country)
+        except Refused:
+            return ""
 
     def details_in(self, language: str) -> Details:
         """The details of a customer who reads this language."""

@@ -24,7 +24,8 @@ def sentence_of(error: BillingError) -> str:
         "coupon_inactive": pgettext("portal", "This code is no longer valid."),
         "coupon_already_there": pgettext("portal", "You have this discount already."),
         "coupon_used": pgettext("portal", "This code works once, and you have used it."),
-        "coupon_not_for_plan": pgettext("portal", "This code is not for your plan."),
+        "coupon_currency": pgettext("portal", "That is not offered in your currency."),
+        "coupon_of_another_plan": pgettext("portal", "This code is not for your plan."),
         "too_many_attempts": pgettext("portal", "Too many attempts. Wait an hour, then try again."),
         "invoice_not_open": pgettext("portal", "There is nothing left to pay on this invoice."),
         "payment_in_flight": pgettext(

@@ -8,17 +8,14 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from billing.engine.errors import Refused
-from billing.events.models import Event
 from billing.events.recorder import record
-from billing.mail.actions import post
-from billing.mail.models import Message
 from customers.calendar import today_of
 from customers.links import LIVES
 from customers.models import AccessLink, Customer, Seller
 from portal.limits import may_try
 from portal.models import Attempt
+from portal.news import SIGN_IN_REQUESTED, hint
 
-REQUESTED = "portal.sign_in_requested"
 # As many in the time that a link lives: whoever is told to wait has one that works in the mail
 # already, so nobody can keep anybody out by asking in their name.
 ADDRESS_TIMES, ADDRESS_WITHIN = 4, LIVES[AccessLink.Purpose.SIGN_IN]
@@ -55,6 +52,7 @@ def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | 
 @transaction.atomic
 def _record(customers: list[Customer], day: date) -> None:
     """An event for each customer; for nobody the same work, and nothing left of it."""
+    hint()
     with transaction.atomic():
         for customer in customers:
             _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))
@@ -64,11 +62,4 @@ def _record(customers: list[Customer], day: date) -> None:
 
 
 def _record_one(seller: str, subject: str, day: date) -> None:
-    record(REQUESTED, seller=seller, subject=subject, occurred_on=day, actor="portal")
-
-
-def mail_link(event: Event) -> None:
-    """Have the mail made, once however often the event comes; its link is made as it is sent."""
-    customer = Customer.objects.select_related("seller").get(public_id=event.subject)
-    facts = {"return_url": ""}
-    post(Message.Kind.SIGN_IN, object=event.public_id, customer=customer, facts=facts)
+    record(SIGN_IN_REQUESTED, seller=seller, subject=subject, occurred_on=day, actor="portal")

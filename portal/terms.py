@@ -9,6 +9,7 @@ from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.engine.money import to_minor
+from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer
@@ -33,11 +34,15 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """An order in words. ``digest`` tells one wording, with its sums, from another."""
+    """An order in words. ``digest`` tells one wording, with its sums, from another.
+
+    ``tax`` says why there is no VAT, or why there still is; empty where nothing is to be said.
+    """
 
     figure: str
     figure_note: str
     rows: list[Row]
+    tax: str
     sentences: list[str]
     consent: str
     button: str
@@ -47,7 +52,8 @@ class Terms:
     def text(self) -> str:
         """All that is agreed to, as it is kept."""
         rows = [f"{row.when}: {row.amount} {row.on}".strip() for row in self.rows]
-        return "\n".join([*rows, *self.sentences, self.consent, f"[{self.button}]"])
+        tax = [self.tax] if self.tax else []
+        return "\n".join([*rows, *tax, *self.sentences, self.consent, f"[{self.button}]"])
 
     @property
     def digest(self) -> str:
@@ -58,8 +64,13 @@ def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
-    """An order's terms in the active language, from what it would really come to."""
+def terms_of(
+    order: Order, seen: Preview, *, as_of: date, number: str = "", standing: str = ""
+) -> Terms:
+    """An order's terms in the active language, from what it would really come to.
+
+    ``standing`` is what is known of the VAT number that was given, where that makes a difference.
+    """
     write = Writer(translation.get_language() or "en", order.currency)
     today_minor, ahead = seen.to_pay_today_minor, seen.upcoming
     rows = [
@@ -81,6 +92,7 @@ def terms_of(order: Order, seen: Preview, *, as_of: date) -> Terms:
         figure=write.money(today_minor),
         figure_note=_note(order.plan, seen, write),
         rows=rows,
+        tax=_tax(seen, number, standing),
         sentences=list(_sentences(order, seen, write, as_of)),
         consent=pgettext(
             "pay", "I have read what I order and what it costs, and agree to the terms above."
@@ -145,16 +157,49 @@ def _why(bill: SeenBill, write: Writer) -> Iterator[str]:
 
 
 def _taxes(bill: SeenBill, write: Writer) -> Iterator[str]:
-    """The tax of a bill, by rate."""
+    """The tax of a bill, by rate; another country's with its name."""
     for group in bill.taxes:
-        percent = write.percent(group.percent.normalize())
+        said = {
+            "percent": write.percent(group.percent.normalize()),
+            "amount": write.money(group.tax_minor),
+            "country": write.country(country_of(group.name)) if country_of(group.name) else "",
+        }
         if group.category == "AE":
             yield pgettext("pay", "Reverse charge: you account for the VAT")
+        elif group.tax_minor and said["country"]:
+            yield pgettext("pay", "of which VAT in %(country)s %(percent)s, %(amount)s") % said
         elif group.tax_minor:
-            yield pgettext("pay", "of which VAT %(percent)s, %(amount)s") % {
-                "percent": percent,
-                "amount": write.money(group.tax_minor),
-            }
+            yield pgettext("pay", "of which VAT %(percent)s, %(amount)s") % said
+
+
+def _tax(seen: Preview, number: str, standing: str) -> str:
+    """Why there is no VAT, or why there still is though a VAT number was given."""
+    # Of the bills on which it was for the buyer's country to decide, and not for what is stated.
+    bills = [bill for bill in (*seen.today, *seen.upcoming) if "supply" in bill.document.bill_to]
+    if not bills:
+        return ""
+    categories = {group.category for bill in bills for group in bill.taxes}
+    if categories & {"AE", "K"}:
+        return pgettext(
+            "pay",
+            "The VAT number %(number)s is valid, so you pay no VAT to us: your company accounts "
+            "for it where it is.",
+        ) % {"number": number}
+    if categories & {"G", "O"}:
+        return pgettext("pay", "We charge no VAT on what is sold to your country.")
+    if standing == "invalid":
+        return pgettext(
+            "pay",
+            "The EU's register has no valid VAT number %(number)s. Check how it is written: "
+            "without a valid one we charge VAT.",
+        ) % {"number": number}
+    if standing == "unknown":
+        return pgettext(
+            "pay",
+            "The EU's register did not answer about the VAT number %(number)s. We charge VAT until "
+            "it is confirmed. We go on asking, and your later invoices are then without VAT.",
+        ) % {"number": number}
+    return ""
 
 
 def _note(plan: Plan, seen: Preview, write: Writer) -> str:
@@ -183,11 +228,22 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         ) % {"day": write.day(subscription.paid_from)}
     if seen.upcoming:
         then = seen.upcoming[0]
-        yield pgettext(
-            "pay",
-            "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
-            "is taken from your card on %(day)s.",
-        ) % (said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)})
+        renews = (
+            pgettext(
+                "pay",
+                "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
+                "is taken from your card on %(day)s.",
+            )
+            if then.document.tax_minor
+            else pgettext(
+                "pay",
+                "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s without VAT, "
+                "is taken from your card on %(day)s.",
+            )
+        )
+        yield renews % (
+            said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
+        )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
         yield pgettext("pay", "What you use is counted, and billed when each period is over.")
     if subscription.ends_on:

@@ -152,8 +152,7 @@ def state_of_invoice(
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
         return State("failed", pgettext("portal", "Not paid"))
     if not left_minor(invoice):
-        is_credited = invoice.credited_minor and not invoice.paid_minor
-        if is_credited:
+        if invoice.is_only_credited:
             return State("quiet", pgettext("portal", "Credited"))
         return State("paid", pgettext("portal", "Paid"))
     if is_in_flight:

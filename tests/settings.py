@@ -25,3 +25,6 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Tests of pages put a user into the session, as no person can; tests of signing in turn it on.
 STAFF_MFA = False
+
+# No test asks the world; those of VIES start one of their own.
+VIES_URL = ""

@@ -1,6 +1,6 @@
 """Keys on the operator's desk: made on the seller's page, replaced and revoked on their own."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django import forms
@@ -22,6 +22,10 @@ OVERLAPS = (("0", "at once"), ("1", "in an hour"), ("24", "in a day"), ("168", "
 
 def shown_once(text: str) -> str:
     return f"Copy the key now, it is not shown again: {text}"
+
+
+def _expiry(days: int | None) -> datetime | None:
+    return clock.now() + timedelta(days=days) if days else None
 
 
 class KeyForm(ActionForm):
@@ -47,28 +51,30 @@ class NewKey(PageAction):
     form_class = KeyForm
 
     def run(self, obj: Seller, *, as_of: date, actor: str, **asked: Any) -> str:
-        days = asked["days"]
         key, text = make_key(
             obj,
             name=asked["name"],
             actor=actor,
             kind=asked["kind"],
             scopes=asked["scopes"] or None,
-            expires_at=clock.now() + timedelta(days=days) if days else None,
+            expires_at=_expiry(asked["days"]),
         )
         return Told(f"Made the API key {key}.", shown=shown_once(text))
 
 
 class RotateForm(ActionForm):
     hours = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old key stops")
+    days = forms.IntegerField(
+        min_value=1, max_value=3650, required=False, label="The new key expires in days"
+    )
 
 
 class Rotate(PageAction):
     name = "rotate"
     label = "Rotate"
     explanation = (
-        "Makes a new key with the same name and scopes, shown once. The old one opens for a while "
-        "beside it, so that the shop can change over without a stop."
+        "Makes a new key with the same name, scopes and limits, shown once. The old one opens for "
+        "a while beside it, so that the shop can change over without a stop."
     )
     permission = "api.rotate_apikey"
     icon = "autorenew"
@@ -80,7 +86,13 @@ class Rotate(PageAction):
 
     def run(self, obj: ApiKey, *, as_of: date, actor: str, **asked: Any) -> str:
         overlap = timedelta(hours=int(asked["hours"]))
-        key, text = rotate_key(obj, now=clock.now(), actor=actor, overlap=overlap)
+        key, text = rotate_key(
+            obj,
+            now=clock.now(),
+            actor=actor,
+            overlap=overlap,
+            expires_at=_expiry(asked["days"]),
+        )
         return Told(f"Made {key} in place of {obj}.", shown=shown_once(text))
 
 

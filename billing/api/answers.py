@@ -9,7 +9,7 @@ from drf_standardized_errors.handler import ExceptionHandler
 from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
-from billing.api.errors import ApiError, status_of
+from billing.api.errors import ATTR_OF_CODE, ApiError, status_of
 from billing.engine.errors import BillingError
 
 logger = logging.getLogger(__name__)
@@ -28,7 +28,8 @@ class Handler(ExceptionHandler):
         if isinstance(exc, BillingError):
             status = status_of(exc)
             wait_s = GATEWAY_AFTER_S if status == 503 else 0
-            return ApiError(status, exc.code, exc.message, wait_s=wait_s)
+            attr = ATTR_OF_CODE.get(exc.code)
+            return ApiError(status, exc.code, exc.message, attr=attr, wait_s=wait_s)
         if isinstance(exc, ProtectedError):
             return ApiError(409, "in_use", "Other records depend on this one.")
         if isinstance(exc, DatabaseError):

@@ -9,6 +9,7 @@ from rest_framework.request import Request
 
 from billing.api.errors import ApiError
 from billing.api.keys import GUESSES_PER_S, Caller, count_guess, open_with
+from billing.api.models import ApiKey
 from billing.events import clock
 from billing.staff import client_address
 
@@ -52,8 +53,12 @@ class HasScope(BasePermission):
     """A key does what its scopes say; the view says which one its method takes."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
-        scope = view.scopes.get(request.method)
+        scope = view.scopes.get("GET" if request.method == "HEAD" else request.method)
         caller: Any = request.user
-        if scope is None or scope in caller.scopes:
-            return True
-        raise ApiError(403, "scope_missing", f"This key has not the scope {scope}.")
+        if scope is None:
+            return True  # There is no such method, and that is what is answered.
+        if scope not in caller.scopes:
+            raise ApiError(403, "scope_missing", f"This key has not the scope {scope}.")
+        if view.needs_secret_key and caller.kind == ApiKey.Kind.PUBLISHABLE:
+            raise ApiError(403, "secret_key_needed", "A publishable key cannot do this.")
+        return True

@@ -57,6 +57,12 @@ STATUS_OF_CODE: dict[str, int] = {
     "credit_exceeds_invoice": 422,
     "credit_exceeds_line": 422,
 }
+# The field that a refusal from below is about, where there is but one that it can be.
+ATTR_OF_CODE: dict[str, str] = {
+    "unknown_price": "quantities",
+    "unknown_event_type": "types",
+    "webhook_url_refused": "url",
+}
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (
     (UsageRefused, 422),
     (CurrencyMismatch, 422),
@@ -98,6 +104,9 @@ def invalid(attr: str, code: str, detail: str) -> ValidationError:
     return ValidationError({attr: [detail]}, code)
 
 
-def not_found(what: str = "object") -> ApiError:
-    """The same answer for what is not there and for what is another seller's."""
-    return ApiError(404, "not_found", f"There is no such {what}.")
+def not_found(what: str, attr: str | None = None) -> ApiError:
+    """The same answer for what is not there and for what is another seller's.
+
+    ``attr`` is the field that named it, where it was not the address.
+    """
+    return ApiError(404, "not_found", f"There is no such {what}.", attr=attr)

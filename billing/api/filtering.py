@@ -50,6 +50,14 @@ class CustomerFilter(django_filters.CharFilter):
         return qs.filter(**{f"{self.path}__public_id": value})
 
 
+class DayFilter(django_filters.DateFilter):
+    """A day as 2026-03-01; the form would read 3/1/2026 as well, in the American order."""
+
+    def __init__(self, **options: Any) -> None:
+        said = {"invalid": "Write a day such as 2026-03-01."}
+        super().__init__(input_formats=["%Y-%m-%d"], error_messages=said, **options)
+
+
 @extend_schema_field({"type": "boolean"})
 class YesNoFilter(django_filters.TypedChoiceFilter):
     """``true`` or ``false``, and nothing that is taken for either."""

@@ -8,15 +8,17 @@ rolled back. What answers "not now" (429 and 5xx) is not kept.
 """
 
 import hashlib
+import json
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import connection
 from django.http import HttpResponse
 
 from billing.api.errors import ApiError
 from billing.api.models import Guesser, IdempotentRequest
+from billing.api.telling import untold
+from billing.events.prepared import prepared
 from billing.events.sealing import seal, unseal
 
 HEADER = "Idempotency-Key"
@@ -53,7 +55,7 @@ class Claim:
     def keep(self, status: int, answer: str) -> bool:
         """Store the answer for whoever asks again; False where another has taken over."""
         kept = seal(answer) if self.is_secret else answer
-        with connection.cursor() as cursor:
+        with prepared() as cursor:
             cursor.execute(
                 "UPDATE api_idempotentrequest SET status = %s, answer = %s"
                 " WHERE id = %s AND claim = %s AND status IS NULL",
@@ -89,7 +91,12 @@ def key_of(given: str | None, *, is_required: bool) -> str | None:
 
 
 def fingerprint_of(method: str, path: str, body: bytes) -> str:
-    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).hexdigest()
+    """Of what a request says: neither the order of its fields nor how they are spelt counts."""
+    try:
+        said = json.dumps(json.loads(body, parse_float=str), sort_keys=True).encode()
+    except (ValueError, RecursionError):
+        said = body  # It will be refused, each time.
+    return hashlib.sha256(b"\0".join((method.encode(), path.encode(), said))).hexdigest()
 
 
 def claim(
@@ -102,7 +109,7 @@ def claim(
     "idempotency_key_reused" where the key came with another request.
     """
     name = secrets.token_hex(16)
-    with connection.cursor() as cursor:
+    with untold(), prepared() as cursor:
         cursor.execute(
             _CLAIM,
             {

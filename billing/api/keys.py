@@ -16,9 +16,11 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from billing.api.models import ApiKey
+from billing.api.models import BURST, PER_S, ApiKey
 from billing.api.scopes import ALL, PUBLISHABLE
+from billing.api.telling import untold
 from billing.engine.errors import Refused
+from billing.events.prepared import prepared
 from billing.events.recorder import record
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
@@ -41,6 +43,8 @@ def make_key(
     scopes: Iterable[str] | None = None,
     expires_at: datetime | None = None,
     origin: ApiKey | None = None,
+    burst: int = BURST,
+    per_s: int = PER_S,
 ) -> tuple[ApiKey, str]:
     """Make a key; also its text, which is told once and kept nowhere.
 
@@ -69,6 +73,9 @@ def make_key(
         secret_hash=hash_of(text),
         expires_at=expires_at,
         origin=origin,
+        burst=burst,
+        per_s=per_s,
+        tokens=burst,
         created_by=actor[:80],
     )
     _record("api_key.made", key, actor, name=name, kind=kind)
@@ -76,10 +83,18 @@ def make_key(
 
 
 @transaction.atomic
-def rotate_key(key: ApiKey, *, now: datetime, actor: str, overlap: timedelta) -> tuple[ApiKey, str]:
-    """Make a successor with the same name and scopes; the old one opens for ``overlap`` more.
+def rotate_key(
+    key: ApiKey,
+    *,
+    now: datetime,
+    actor: str,
+    overlap: timedelta,
+    expires_at: datetime | None = None,
+) -> tuple[ApiKey, str]:
+    """Make a successor that may do the same, and as much of it, until ``expires_at``.
 
-    Requests that the old one has made count for the new one: a retry finds its answer.
+    The old one opens for ``overlap`` more, and no longer than it would have. Requests that it has
+    made count for the new one: a retry finds its answer.
     """
     key = _locked(key)
     if key.revoked_at or (key.expires_at and key.expires_at <= now):
@@ -90,7 +105,10 @@ def rotate_key(key: ApiKey, *, now: datetime, actor: str, overlap: timedelta) ->
         actor=actor,
         kind=key.kind,
         scopes=key.scopes,
+        expires_at=expires_at,
         origin=key.origin or key,
+        burst=key.burst,
+        per_s=key.per_s,
     )
     until = now + overlap
     key.expires_at = min(key.expires_at, until) if key.expires_at else until
@@ -187,7 +205,7 @@ def open_with(text: str, now: datetime) -> Caller | None:
     nobody can steer; the whole of it is compared once more in constant time.
     """
     hashed = hash_of(text)
-    with connection.cursor() as cursor:
+    with untold(), prepared() as cursor:
         cursor.execute(_OPEN, {"hash": hashed, "now": now})
         row = cursor.fetchone()
     if row is None or not hmac.compare_digest(row[5], hashed):

@@ -17,7 +17,7 @@ _POSITION = re.compile(r"([ab]):([a-z]+_[0-9a-f]{24})")
 
 
 class Cursor(CursorPagination):
-    """DRF's cursors, over an id that is unique, so that a position alone is enough.
+    """DRF's cursors, over a number that is unique, so that a position alone is enough.
 
     A cursor names the row that it stands at by its public id: integer keys stay inside.
     """
@@ -31,6 +31,11 @@ class Cursor(CursorPagination):
 
     page: list[Any]
 
+    @property
+    def counted(self) -> str:
+        """The field whose numbers put the list in order."""
+        return self.ordering.removeprefix("-")
+
     def paginate_queryset(self, queryset: Any, request: Request, view: Any = None) -> list[Any]:
         self.request = request
         query = request.query_params
@@ -38,9 +43,10 @@ class Cursor(CursorPagination):
         came_from = query.get("cursor")
         is_back = False
         if came_from is not None:
-            is_back, pk = self._position(came_from, queryset)
-            queryset = queryset.filter(id__gt=pk) if is_back else queryset.filter(id__lt=pk)
-        found = list(queryset.order_by("id" if is_back else "-id")[: limit + 1])
+            is_back, stands_at = self._position(came_from, queryset)
+            side = "gt" if is_back else "lt"
+            queryset = queryset.filter(**{f"{self.counted}__{side}": stands_at})
+        found = list(queryset.order_by(self.counted if is_back else self.ordering)[: limit + 1])
         has_more = len(found) > limit
         page = found[:limit]
         if is_back:
@@ -66,9 +72,9 @@ class Cursor(CursorPagination):
             # Without the list's filters: what it stands at may have left the list since.
             of_seller = self.request.user.seller  # type: ignore[union-attr]
             rows = for_seller(queryset.model, of_seller).filter(public_id=match[2])
-            pk = rows.values_list("pk", flat=True).first()
-            if pk is not None:
-                return match[1] == "b", pk
+            stands_at = rows.values_list(self.counted, flat=True).first()
+            if stands_at is not None:
+                return match[1] == "b", stands_at
         raise invalid("cursor", "invalid_cursor", "Take a cursor from “next” or “previous”.")
 
     def get_next_link(self) -> str | None:

@@ -33,7 +33,9 @@ class StrictJSONParser(BaseParser):
     ) -> Any:
         try:
             text = stream.read().decode()
-            parsed = json.loads(text, parse_float=_decimal, parse_constant=_refuse)
+            parsed = json.loads(
+                text, parse_float=_decimal, parse_constant=_refuse, object_pairs_hook=_object
+            )
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is not JSON: {_reason(error)}.", "malformed") from error
         for path, found in _texts(parsed):
@@ -50,6 +52,14 @@ def _decimal(text: str) -> Decimal:
     if "e" in text or "E" in text:
         raise ValueError("write numbers without an exponent")
     return Decimal(text)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Each field once: of two with one name, one would be ignored."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("a field is there twice")
+    return found
 
 
 def _refuse(constant: str) -> None:
@@ -82,7 +92,15 @@ def _texts(value: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, st
 
 
 def check_length(headers: Mapping[str, Any]) -> None:
-    """Refuse a body over a megabyte before any of it is read."""
+    """Refuse a body over a megabyte before any of it is read, and one that would not be read.
+
+    Django reads as many bytes as the length says, and none of what comes in chunks: a request
+    would be met as if it had said nothing.
+    """
+    if "HTTP_TRANSFER_ENCODING" in headers:
+        raise ApiError(
+            411, "length_required", "Send the body whole, with a Content-Length, not in chunks."
+        )
     try:
         length = int(headers.get("CONTENT_LENGTH") or 0)
     except ValueError:

@@ -7,6 +7,7 @@ attributes does. The fields also make the schema, so that the two cannot differ.
 from collections.abc import Callable, Iterable, Iterator
 from copy import copy
 from datetime import UTC, date, datetime
+from functools import cache
 from typing import Any, ClassVar
 
 from django.db.models import Prefetch, QuerySet
@@ -68,6 +69,7 @@ class Reading(serializers.Serializer[Any]):
         return lambda instance: cls.show(instance, wanted)
 
     @classmethod
+    @cache
     def references(cls) -> dict[str, Reference]:
         return {name: field for name, field in cls().fields.items() if isinstance(field, Reference)}
 

@@ -39,6 +39,7 @@ ERRORS = {
     "404": "There is no such object, or it is another seller's.",
     "405": "This address has no such method.",
     "409": "The present state does not allow this.",
+    "411": "The body came in chunks, without a `Content-Length`.",
     "413": "The body is over a megabyte.",
     "415": "The body is not `application/json`.",
     "422": "The request is understood, and asks for what cannot be.",
@@ -46,7 +47,7 @@ ERRORS = {
     "500": "A fault of ours.",
     "503": "The database is busy; try again.",
 }
-FOR_BODIES = {"409", "413", "415", "422"}
+FOR_BODIES = {"409", "411", "413", "415", "422"}
 
 
 class Schema(AutoSchema):

@@ -7,6 +7,7 @@ from django.db.models import Model, QuerySet
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
 from billing.events.models import Event, WebhookEndpoint
+from billing.events.reading import read
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
@@ -45,23 +46,36 @@ def for_seller[Row: Model](model: type[Row], seller: Seller) -> QuerySet[Row]:
     return rows
 
 
-def find[Row: Model](rows: QuerySet[Row], public_id: str) -> Row:
-    """The one of some rows with a public id. Raises 404, as for another seller's."""
+def find[Row: Model](rows: QuerySet[Row], public_id: str, attr: str | None = None) -> Row:
+    """The one of some rows with a public id. Raises 404, as for another seller's.
+
+    ``attr`` is the field that it was named in, None for the address.
+    """
     row = rows.filter(public_id=public_id).first()
     if row is None:
-        raise not_found(str(rows.model._meta.verbose_name))
+        raise not_found(str(rows.model._meta.verbose_name), attr)
     return row
 
 
-def find_customer(seller: Seller, key: str) -> Customer:
-    """A customer by our id, or as ``external:`` and the shop's own."""
-    rows = for_seller(Customer, seller)
+def find_customer(seller: Seller, key: str, attr: str | None = "customer") -> Customer:
+    """A customer by our id, or as ``external:`` and the shop's own; 404 as :func:`find` says."""
     if key.startswith(EXTERNAL):
-        customer = rows.filter(external_id=key.removeprefix(EXTERNAL)).first()
+        condition, key = "WHERE seller_id = %s AND external_id = %s", key.removeprefix(EXTERNAL)
     else:
-        customer = rows.filter(public_id=key).first()
-    if customer is None:
-        raise not_found("customer")
-    # Everything below asks for its seller, which is known.
-    customer.seller = seller
-    return customer
+        condition = "WHERE seller_id = %s AND public_id = %s"
+    for customer in read(Customer, condition, [seller.pk, key]):
+        # Everything below asks for its seller, which is known.
+        customer.seller = seller
+        return customer
+    raise not_found("customer", attr)
+
+
+def find_plan(seller: Seller, key: str) -> Plan:
+    """A plan that a body names, by its id or its code."""
+    condition = "WHERE seller_id = %s AND (public_id = %s OR code = %s)"
+    found = read(Plan, condition, [seller.pk, key, key])
+    plan = min(found, key=lambda plan: plan.public_id != key, default=None)
+    if plan is None:
+        raise not_found("plan", "plan")
+    plan.seller = seller
+    return plan

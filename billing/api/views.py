@@ -23,9 +23,11 @@ from billing.api.fields import Writing
 from billing.api.filtering import BACKEND, Filters
 from billing.api.idempotency import Claim
 from billing.api.keys import Caller
+from billing.api.origins import for_pages
 from billing.api.pagination import Cursor
 from billing.api.parsing import check_length, check_path, check_query
 from billing.api.reading import Reading, expansion
+from billing.api.scopes import PUBLISHABLE
 from billing.api.telling import one_transaction
 from billing.events import clock
 from customers.calendar import today_of
@@ -33,6 +35,7 @@ from customers.models import Seller
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
 LISTED = frozenset({"limit", "cursor"})
+READS = ("GET", "HEAD")
 
 
 def reply(data: Any, status: int = 200) -> HttpResponse:
@@ -58,6 +61,8 @@ class Endpoint(APIView):
     needs_key: ClassVar[bool] = False
     # A call to the outside cannot be in a transaction; its own rows keep it from counting twice.
     is_atomic: ClassVar[bool] = True
+    # Not even with the scope can a publishable key do it.
+    needs_secret_key: ClassVar[bool] = False
     # The answer has a link that lets somebody in: it is kept sealed.
     is_secret: ClassVar[bool] = False
     # The answer may be 402.
@@ -114,12 +119,19 @@ class Endpoint(APIView):
         if request.META.get("QUERY_STRING"):
             check_query(request._request.GET, self.known_parameters())
 
+    @classmethod
+    def is_for_pages(cls) -> bool:
+        """Whether a shop's own pages may ask it from the browser, with a publishable key."""
+        return not cls.needs_secret_key and not PUBLISHABLE.isdisjoint(cls.scopes.values())
+
     def known_parameters(self) -> frozenset[str]:
         return self.parameters | {"expand"} if self.reading else self.parameters
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs, self.headers = args, kwargs, {}
         self.request = asked = self.initialize_request(request, *args, **kwargs)
+        if request.method == "OPTIONS" and self.is_for_pages():
+            return for_pages(nothing(), self.scopes)
         try:
             self.initial(asked, *args, **kwargs)
             name = (request.method or "").lower()
@@ -129,11 +141,13 @@ class Endpoint(APIView):
         except Exception as error:
             response = self.handle_exception(error)
         final: Any = response
-        return self.finalize_response(asked, final, *args, **kwargs)
+        final = self.finalize_response(asked, final, *args, **kwargs)
+        final.headers["Cache-Control"] = "no-store"
+        return for_pages(final, self.scopes) if self.is_for_pages() else final
 
     def _meet(self, handler: Callable[..., Any]) -> HttpResponseBase:
         request = self.request
-        if request.method == "GET":
+        if request.method in READS:
             return handler(request, **self.kwargs)
         if request.method != "POST":
             with one_transaction():
@@ -198,7 +212,7 @@ class Listing(Endpoint):
 
     def known_parameters(self) -> frozenset[str]:
         known = super().known_parameters()
-        if self.request.method != "GET":
+        if self.request.method not in READS:
             return known
         return known | LISTED | frozenset(self.filters())
 

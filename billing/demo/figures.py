@@ -12,7 +12,9 @@ from billing.demo.year import first_day_of
 from billing.engine.money import to_minor
 from billing.engine.pricing import rate
 from billing.engine.tax import Treatment
+from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Invoice
+from billing.invoicing.snapshots import bill_to_of
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from billing.tax.rates import NoTaxRate, RateTable, treatment_of
 from catalog.models import Price
@@ -94,11 +96,13 @@ def mrr_of(seller: Seller, on: date) -> Counter[str]:
     year counts a twelfth.
     """
     table = RateTable.load()
+    items = list(_running(seller, on))
+    abroad = Abroad(seller, on, [bill_to_of(item.subscription.customer) for item in items])
     sums: dict[str, Decimal] = {}
-    for item in _running(seller, on):
+    for item in items:
         price, subscription = item.price, item.subscription
         amount = rate(price.terms(item.agreed_amount), item.quantity)
-        net = _net(seller, item, amount.fixed + amount.variable, table, on)
+        net = _net(abroad, item, amount.fixed + amount.variable, table)
         months = MONTHS_OF[price.plan.interval_unit] * price.plan.interval_count
         currency = subscription.currency
         sums[currency] = sums.get(currency, Decimal(0)) + net / months
@@ -125,23 +129,31 @@ def _running(seller: Seller, on: date) -> QuerySet[SubscriptionItem]:
     )
 
 
-def _net(
-    seller: Seller, item: SubscriptionItem, amount: Decimal, table: RateTable, on: date
-) -> Decimal:
+def _net(abroad: Abroad, item: SubscriptionItem, amount: Decimal, table: RateTable) -> Decimal:
     """The amount without the VAT in it, by the rates that its next bill will have."""
     percent = sum(
-        (one.percent for one in _treatment(seller, item, table, on) if one.is_inclusive), Decimal(0)
+        (one.percent + one.relief for one in _treatment(abroad, item, table) if one.is_inclusive),
+        Decimal(0),
     )
     return amount * 100 / (100 + percent)
 
 
-def _treatment(seller: Seller, item: SubscriptionItem, table: RateTable, on: date) -> Treatment:
-    price = item.price
-    for stated in (price.tax, item.subscription.customer.tax, seller.tax):
+def _treatment(abroad: Abroad, item: SubscriptionItem, table: RateTable) -> Treatment:
+    price, customer = item.price, item.subscription.customer
+    for stated in (price.tax, customer.tax):
         if stated is not None:
             return treatment_of(stated)
-    category, is_inclusive = price.plan.product.tax_category, price.is_tax_inclusive
+    product, bill_to = price.plan.product, bill_to_of(customer)
+
+    def rate_for(country: str, is_inclusive: bool) -> Treatment:
+        stated = abroad.seller.tax if country == abroad.home else None
+        if stated is not None:
+            return treatment_of(stated)
+        return table.rate_for(country, product.tax_category, abroad.on, is_inclusive=is_inclusive)
+
     try:
-        return table.rate_for(str(seller.country), category, on, is_inclusive=is_inclusive)
+        if supply := abroad.supply(bill_to, product.supply):
+            return abroad.treatment(supply, bill_to, rate_for, is_inclusive=price.is_tax_inclusive)
+        return rate_for(abroad.home, price.is_tax_inclusive)
     except NoTaxRate:  # It cannot be billed either.
         return ()

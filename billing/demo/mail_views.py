@@ -13,8 +13,7 @@ from django.utils import translation
 from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_safe
 
-from billing.demo.shop import find_shop
-from billing.demo.views import LANGUAGES, language_of
+from billing.demo.visits import LANGUAGES, language_of, shop_or_404
 from billing.mail import mailbox as box
 from billing.mail.preview import isolated
 from customers.models import Seller
@@ -25,7 +24,7 @@ SHOWN_MAX = 50
 @require_safe
 def mailbox(request: HttpRequest) -> HttpResponse:
     """The newest mails; ``?to=`` those to somebody."""
-    seller, language = _shop(), language_of(request)
+    seller, language = shop_or_404(), language_of(request)
     recipient = request.GET.get("to", "").strip()[:200]
     found = box.newest(_folder(), recipient=recipient, limit=SHOWN_MAX)
     mails = [_row(mail, seller, language) for mail in found]
@@ -36,7 +35,7 @@ def mailbox(request: HttpRequest) -> HttpResponse:
 @require_safe
 def letter(request: HttpRequest, name: str) -> HttpResponse:
     """One mail: as HTML, or with ``?as=text`` as text."""
-    seller, language, mail = _shop(), language_of(request), _mail(name)
+    seller, language, mail = shop_or_404(), language_of(request), _mail(name)
     files = [
         {"number": number, "name": part.get_filename() or f"{number}"}
         for number, part in enumerate(mail.attachments())
@@ -53,7 +52,7 @@ def letter(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def letter_html(request: HttpRequest, name: str) -> HttpResponse:
     """The HTML of a mail, alone: its links open windows of their own, and no more."""
-    _shop()
+    shop_or_404()
     mail = _mail(name)
     pictures = {cid: bytes(part.get_payload(decode=True)) for cid, part in mail.pictures()}
     return isolated(mail.body("html"), pictures, has_working_links=True)
@@ -62,7 +61,7 @@ def letter_html(request: HttpRequest, name: str) -> HttpResponse:
 @require_safe
 def attachment(request: HttpRequest, name: str, number: int) -> HttpResponse:
     """An attached file, to be kept and not shown."""
-    _shop()
+    shop_or_404()
     files = _mail(name).attachments()
     if number >= len(files):
         raise Http404
@@ -73,14 +72,6 @@ def attachment(request: HttpRequest, name: str, number: int) -> HttpResponse:
     disposition = content_disposition_header(as_attachment=True, filename=filename)
     answer.headers["Content-Disposition"] = str(disposition)
     return answer
-
-
-def _shop() -> Seller:
-    """The demo's shop. Its mail has working links, so there is a mailbox nowhere else."""
-    seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
-    if seller is None:
-        raise Http404
-    return seller
 
 
 def _folder() -> Path:

@@ -105,8 +105,6 @@ PLACES = {
     "NL": ("Zilvermeeuw", "Rietkraag", "Windvaan", "Waterlelie"),
     "BE": ("Klaproos", "Bellefontaine", "Zonnewende", "Goudveld"),
 }
-# What the shop charges consumers elsewhere: the rate of coffee and printed magazines there.
-EU_PERCENT = {"DE": "7", "DK": "25", "NL": "9", "BE": "6"}
 # The VAT number of a company, in which a part is tried until the check digits are right.
 VAT_PATTERNS = {
     "DE": "DE999{:06d}",
@@ -168,8 +166,6 @@ def _person(
         "collection": "automatic" if pays_by_card else "invoice",
         "net_terms_days": 30 if is_business else 14,
     }
-    if country != "SE" and not is_business:
-        fields["tax"] = [{"category": "S", "rate": EU_PERCENT[country], "inclusive": True}]
     if is_business:
         fields |= _numbers_of_a_company(country, number)
     return Person(f"K{number}", country, is_business, pays_by_card, fields)
@@ -216,8 +212,4 @@ def _numbers_of_a_company(country: str, number: int) -> dict[str, Any]:
         organisation_number = f"{digits[:6]}-{digits[6:]}"
         return {"organisation_number": organisation_number, "vat_number": f"SE{digits}01"}
     tried = (VAT_PATTERNS[country].format(number * 60 + add) for add in range(1000))
-    # Goods to a company in another member state: reported there, not taxed here.
-    return {
-        "vat_number": next(filter(vat.is_valid, tried)),
-        "tax": [{"category": "K", "rate": "0"}],
-    }
+    return {"vat_number": next(filter(vat.is_valid, tried))}

@@ -18,7 +18,7 @@ from billing.engine.errors import BillingError
 from billing.payments.gateways.sandbox import Sandbox
 
 HOST = "127.0.0.1"
-WEB_PORT, SANDBOX_PORT = 8000, 8099
+WEB_PORT, SANDBOX_PORT, REGISTER_PORT = 8000, 8099, 8098
 SECONDS_TO_START, SECONDS_TO_END = 30, 20
 SECONDS_BETWEEN_LOOKS = 0.2
 
@@ -129,15 +129,47 @@ class DemoSandbox:
         children.start("sandbox", *command, env=self.env)
         children.wait_for("sandbox", self.url)
 
-    @contextlib.contextmanager
-    def in_settings(self) -> Iterator[Sandbox]:
-        """Make it the sandbox of this process as well; yields a client of it."""
-        names = {name.removeprefix("KVITT_"): value for name, value in self.env.items()}
-        before = {name: getattr(settings, name) for name in names}
-        try:
-            for name, value in names.items():
-                setattr(settings, name, value)
-            yield Sandbox(self.url, self.key, self.hook_secret)
-        finally:
-            for name, value in before.items():
-                setattr(settings, name, value)
+    @property
+    def client(self) -> Sandbox:
+        return Sandbox(self.url, self.key, self.hook_secret)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRegister:
+    """The demo's own register of VAT numbers, in place of the EU's: no request leaves the machine.
+
+    ``numbers`` are those that it knows, with whose they are.
+    """
+
+    numbers: Mapping[str, str]
+    port: int = field(default_factory=lambda: free_port(None, REGISTER_PORT))
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def env(self) -> dict[str, str]:
+        """What everybody who asks it is told."""
+        return {"KVITT_VIES_URL": self.url}
+
+    def start(self, children: Processes) -> None:
+        command = ["-m", "billing.sandbox.vies", "--port", str(self.port)]
+        for number, name in self.numbers.items():
+            command += ["--number", f"{number}={name}"]
+        children.start("register", *command, env={})
+        children.wait_for("register", self.url)
+
+
+@contextlib.contextmanager
+def in_settings(env: Mapping[str, str]) -> Iterator[None]:
+    """Tell this process as well what the others are told by their environment."""
+    names = {name.removeprefix("KVITT_"): value for name, value in env.items()}
+    before = {name: getattr(settings, name) for name in names}
+    try:
+        for name, value in names.items():
+            setattr(settings, name, value)
+        yield
+    finally:
+        for name, value in before.items():
+            setattr(settings, name, value)

@@ -1,6 +1,7 @@
 """The shop that the demo shows: its letterhead, what it sells, and the people who work there."""
 
 from dataclasses import dataclass, field
+from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.files.base import ContentFile
 from django.db import transaction
 
+from billing.tax.models import TaxRate, TaxRegistration
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Seller
@@ -82,7 +84,7 @@ def _beans(code: str, name: str, amount: str, currency: str = "SEK", unit: str =
 def _magazine(
     code: str, name: str, amount: str, currency: str = "SEK", unit: str = "month", trial: int = 0
 ) -> Offer:
-    # Elsewhere the customer's own rate holds, and a price's would come before it.
+    # Elsewhere the rate of the customer's country holds, and a price's would come before it.
     tax = MAGAZINE_VAT if currency == "SEK" else None
     return Offer(
         code,
@@ -138,6 +140,16 @@ OFFERS = (
     _machine("maskin-stor", "Kaffemaskin Stora", "1150.00", "800"),
     _by_weight("losvikt", "Kaffe i lösvikt", "SEK", "Kilogram", "249.00", "219.00", "195.00"),
     _by_weight("by-weight", "Coffee by weight", "EUR", "Kilograms", "24.90", "21.90", "19.50"),
+    # Used where the customer is: its tax follows whoever buys it, in any country.
+    Offer(
+        "barista",
+        "Baristaskolan online",
+        "Baristaskolan",
+        "barista",
+        (Fee("course", "12.50"),),
+        currency="EUR",
+        is_tax_inclusive=True,
+    ),
     # Nobody has said which of two reduced rates is on it, so that bills for it are set aside.
     Offer(
         "bokklubb",
@@ -148,14 +160,24 @@ OFFERS = (
         is_tax_inclusive=True,
     ),
 )
-# Name, tax category of the rate table, and account of the BAS chart.
+# Name, tax category of the rate table, what it is, and account of the BAS chart.
 PRODUCTS = (
-    ("Kaffebönor", "food", "3051"),
-    ("Kontorskaffe", "food", "3052"),
-    ("Tidskriften Dagbräck", "reduced", "3053"),
-    ("Böcker", "reduced", "3054"),
-    ("Kaffemaskiner", "standard", "3041"),
+    ("Kaffebönor", "food", "goods", "3051"),
+    ("Kontorskaffe", "food", "goods", "3052"),
+    ("Tidskriften Dagbräck", "magazine", "goods", "3053"),
+    ("Böcker", "reduced", "goods", "3054"),
+    ("Kaffemaskiner", "standard", "service", "3041"),
+    ("Baristaskolan", "standard", "digital", "3041"),
 )
+# Which of a country's rates is on coffee and on printed magazines: national law, and so chosen.
+CHOSEN_PERCENT = {
+    "food": {"DE": "7", "DK": "25", "NL": "9", "BE": "6"},
+    "magazine": {"SE": "6", "DE": "7", "DK": "25", "NL": "9", "BE": "6"},
+}
+# Before the story of any demo begins.
+REGISTERED_FROM = date(2021, 7, 1)
+# What the register of the demo knows, beside the companies of its story: for visitors to try.
+VISITORS_NUMBERS = {"DE999990002": "Kranichfeld Architekten GmbH", "FI99999001": "Kurkiniitty Oy"}
 COUPONS: tuple[dict[str, Any], ...] = (
     {"code": "VALKOMMEN", "name": "Välkommen: 20 % på första fakturan", "percent_off": Decimal(20)},
     {
@@ -229,18 +251,44 @@ def open_shop() -> Seller:
     Meter.objects.bulk_create(Meter(seller=seller, code=code, name=name) for code, name in METERS)
     products = {
         name: Product.objects.create(
-            seller=seller, name=name, tax_category=category, revenue_account=account
+            seller=seller,
+            name=name,
+            tax_category=category,
+            supply=supply,
+            revenue_account=account,
         )
-        for name, category, account in PRODUCTS
+        for name, category, supply, account in PRODUCTS
     }
     for offer in OFFERS:
-        _make(seller, products[offer.product], offer)
+        sell(seller, products[offer.product], offer)
     for coupon in COUPONS:
         Coupon.objects.create(seller=seller, **coupon)
+    _register(seller)
     return seller
 
 
-def _make(seller: Seller, product: Product, offer: Offer) -> None:
+def _register(seller: Seller) -> None:
+    """For VAT at home and for the one-stop shop, with the rates that the shop has chosen abroad."""
+    for scheme in (TaxRegistration.Scheme.HOME, TaxRegistration.Scheme.OSS):
+        TaxRegistration.objects.create(
+            seller=seller,
+            scheme=scheme,
+            country=seller.country,
+            number=seller.vat_number,
+            valid_from=REGISTERED_FROM,
+        )
+    for category, percents in CHOSEN_PERCENT.items():
+        for country, percent in percents.items():
+            TaxRate.objects.get_or_create(
+                country=country,
+                category=category,
+                is_default=True,
+                defaults={"percent": Decimal(percent), "source": "Chosen by the demo's shop"},
+            )
+
+
+def sell(seller: Seller, product: Product, offer: Offer) -> Plan:
+    """Make the plan of an offer, with its prices."""
     plan = Plan.objects.create(
         seller=seller,
         product=product,
@@ -265,6 +313,7 @@ def _make(seller: Seller, product: Product, offer: Offer) -> None:
         )
         price.terms().check()
         price.save()
+    return plan
 
 
 @transaction.atomic

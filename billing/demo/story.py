@@ -116,6 +116,12 @@ def tell(customers: int = CUSTOMERS, days: int = DAYS_OF_A_YEAR, seed: str = SEE
     return Story({person.key: person for person in people}, dict(sorted(steps.items())), days)
 
 
+def numbers_of(story: Story) -> dict[str, str]:
+    """The VAT numbers of a story's companies, with whose they are."""
+    companies = (person.fields for person in story.people.values() if person.is_business)
+    return {fields["vat_number"]: fields["name"] for fields in companies}
+
+
 def pays_after(seed: str, person: Person, issued_on: date) -> tuple[int, int] | None:
     """How many days after an invoice is due its money comes, and percent of it; None for never."""
     temper = _chance(seed, person.key, "temper").random()

@@ -4,38 +4,56 @@ from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
+from django.urls import reverse
 from django.utils import translation
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
+from billing.api.keys import make_key
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
-from billing.demo.shop import STAFF, find_shop, password_of
+from billing.demo.kiosk_views import kiosk_of
+from billing.demo.shop import STAFF, VISITORS_NUMBERS, password_of
 from billing.demo.sights import sights_of
+from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
 from billing.events import clock
+from billing.invoicing.writing import Writer
 from billing.payments.orders import PATH, create_order
 from catalog.models import Plan
+from customers.calendar import today_of
 from customers.models import Seller
 
-LANGUAGES = {"en": "English", "sv": "Svenska"}
-# By the code of their plans: paid at once, by the quantity, and after a trial.
-FOR_SALE = ("brygg-250", "kontor", "tidskrift")
+# By the code of their plans: paid at once, by the quantity, after a trial, and in any country.
+FOR_SALE = ("brygg-250", "kontor", "tidskrift", "barista")
 
 
 @require_safe
 def demo(request: HttpRequest) -> HttpResponse:
     """What there is to see, and with what to sign in; ``?language=sv`` or ``en``."""
-    seller = _shop()
+    return _tour(request)
+
+
+@require_POST
+def api_key(request: HttpRequest) -> HttpResponse:
+    """The same page with a key to the API of the shop whose time visitors hold, shown this once."""
+    _, text = make_key(kiosk_or_404(), name="Demo", actor="demo")
+    answer = _tour(request, api_key=text, api=request.build_absolute_uri("/api/v1"))
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def _tour(request: HttpRequest, **shown: str) -> HttpResponse:
+    seller = shop_or_404()
     language = language_of(request)
     today = clock.today(seller.time_zone)
     with translation.override(language):
         figures = figures_of(seller, today)
         context = {
             "seller": seller,
+            "here": reverse("demo"),
             "language": language,
             "languages": LANGUAGES,
             "lead": _lead(figures, language),
@@ -43,46 +61,43 @@ def demo(request: HttpRequest) -> HttpResponse:
             "sights": sights_of(seller, today),
             "staff": _staff(),
             "for_sale": _for_sale(seller),
+            "vat_numbers": VISITORS_NUMBERS,
             "guests": guests_of(seller, today),
+            "kiosk": kiosk_of(language),
+            **shown,
         }
         answer = render(request, "demo/demo.html", context)
     answer.headers["Content-Language"] = language
     return answer
 
 
-def language_of(request: HttpRequest) -> str:
-    """The language that was asked for, or else the browser's."""
-    asked = request.GET.get("language", "")
-    language = asked if asked in LANGUAGES else translation.get_language() or "en"
-    return language if language in LANGUAGES else "en"
-
-
 @require_POST
 def buy(request: HttpRequest) -> HttpResponse:
     """A checkout of one of the shop's plans, as its web shop would make one; 404 for another."""
-    seller = _shop()
-    plan = next((one for one in _for_sale(seller) if one.code == request.POST.get("plan")), None)
+    return _checkout(request, _for_sale(shop_or_404()))
+
+
+@require_POST
+def buy_at_kiosk(request: HttpRequest) -> HttpResponse:
+    """The same for the shop whose time visitors hold."""
+    return _checkout(request, list(Plan.objects.filter(seller=kiosk_or_404(), is_active=True)))
+
+
+def _checkout(request: HttpRequest, for_sale: list[Plan]) -> HttpResponse:
+    plan = next((one for one in for_sale if one.code == request.POST.get("plan")), None)
     if plan is None:
         raise Http404
     back = request.build_absolute_uri("/demo/")
     _, token = create_order(
-        seller,
+        plan.seller,
         plan,
-        as_of=clock.today(seller.time_zone),
+        as_of=today_of(plan.seller),
         actor="demo",
         language=translation.get_language() or "",
         success_url=back,
         cancel_url=back,
     )
     return HttpResponseRedirect(PATH.format(token=token))
-
-
-def _shop() -> Seller:
-    """The demo's shop, or 404 where there is none to be shown."""
-    seller = find_shop() if settings.IN_DEMO and not settings.IN_PRODUCTION else None
-    if seller is None:
-        raise Http404
-    return seller
 
 
 def _for_sale(seller: Seller) -> list[Plan]:
@@ -93,7 +108,7 @@ def _lead(figures: Figures, language: str) -> dict[str, str]:
     return {
         "customers": format_decimal(figures.customers, locale=language),
         "since": format_date(figures.mrr_first_on, "MMMM y", locale=language),
-        "today": format_date(figures.on, "long", locale=language),
+        "today": Writer(language, "SEK").day(figures.on),
     }
 
 

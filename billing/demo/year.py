@@ -31,6 +31,7 @@ from billing.invoicing.recognition import recognize
 from billing.payments.actions import record_payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
+from billing.tax.checks import ask_due
 from billing.usage.actions import record_usage
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan
@@ -155,6 +156,8 @@ class _Year:
             for step in steps:
                 if step.do == "card":
                     self.till.leave_card(self._customer(step.who), step.values["number"], day)
+            # Whoever has joined this morning is billed today: with their number known or not.
+            ask_due(self.seller)
             if day.day == 1:
                 recognize(self.seller, as_of=day)
             bill_due(self.seller, day, actor=ACTOR)

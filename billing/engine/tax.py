@@ -6,7 +6,7 @@ of 0.10 at 25 % carry 0.08 tax (0.075), not three times 0.03.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import reduce
 
@@ -18,18 +18,29 @@ class Rate:
     """A tax rate on a line: EN 16931 category (S, Z, E, AE, K, G, O) and percent.
 
     `is_inclusive` says that the line's amount contains the tax. `name` keeps apart taxes that fall
-    on one line side by side, such as Canada's GST and QST. Raises ValueError for a percentage that
-    is negative or no number.
+    on one line side by side, such as Canada's GST and QST. `relief` is the percentage of a tax that
+    the amount contains and the buyer does not owe, such as the seller's own under reverse charge:
+    it is taken out of the amount and is no tax of the document. Raises ValueError for a percentage
+    that is negative or no number, and for relief from what the amount does not contain.
     """
 
     category: str
     percent: Decimal
     is_inclusive: bool = False
     name: str = ""
+    relief: Decimal = Decimal(0)
 
     def __post_init__(self) -> None:
-        if not self.percent.is_finite() or self.percent < 0:
-            raise ValueError("A tax rate is a percentage from zero up.")
+        for percent in (self.percent, self.relief):
+            if not percent.is_finite() or percent < 0:
+                raise ValueError("A tax rate is a percentage from zero up.")
+        if self.relief and (self.percent or not self.is_inclusive):
+            raise ValueError("Relief is from a tax that is in the amount, in place of any other.")
+
+    @property
+    def relieved(self) -> "Rate":
+        """The rate that is left once the relief has been taken out of the amount."""
+        return replace(self, relief=Decimal(0)) if self.relief else self
 
 
 # The rates on a line: none, usually one, several where taxes stand beside each other.
@@ -107,11 +118,13 @@ def tax_document(lines: Sequence[tuple[int, Treatment]]) -> TaxedDocument:
       together, net = gross / (1 + sum of the rates), and the tax is split over them by largest
       remainder. Inclusive and exclusive on one line: first the inclusive are taken out, then the
       exclusive apply to that net.
+    - Relief is taken out before all else, as the tax of that rate would be, and is then forgotten.
 
     A line without rates has no tax and joins no group.
     """
     if lines and _is_one_exclusive_rate(lines):
         return _taxed(lines[0][1], [amount for amount, _ in lines])
+    lines = _relieved(lines)
     nets = [amount for amount, _ in lines]
     taxes = {rate: 0 for _, treatment in lines for rate in treatment}
     _take_out_inclusive(lines, nets, taxes)
@@ -155,6 +168,23 @@ def _group(rate: Rate, net: int, tax: int) -> TaxGroup:
 def _percent_of(base: int, percent: Decimal) -> int:
     numerator, denominator = percent.as_integer_ratio()
     return round_ratio(base * numerator, 100 * denominator)
+
+
+def _relieved(lines: Sequence[tuple[int, Treatment]]) -> Sequence[tuple[int, Treatment]]:
+    """The lines without the taxes that their buyer does not owe, each rate's rounded as one."""
+    indexes_by_relief: dict[Decimal, list[int]] = {}
+    for index, (_, treatment) in enumerate(lines):
+        for rate in treatment:
+            if rate.relief:
+                indexes_by_relief.setdefault(rate.relief, []).append(index)
+    if not indexes_by_relief:
+        return lines
+    left = [(amount, tuple(rate.relieved for rate in rates)) for amount, rates in lines]
+    for relief, indexes in indexes_by_relief.items():
+        nets = _nets_within([left[index][0] for index in indexes], relief)
+        for index, net in zip(indexes, nets, strict=True):
+            left[index] = (net, left[index][1])
+    return left
 
 
 def _take_out_inclusive(

@@ -7,10 +7,10 @@ from typing import Any
 
 from django.db import connection
 
+from billing.events.prepared import FEW, prepared
+
 # Stands for NULL in what is copied. Made anew in each process, so that no text can be taken for it.
 NULL = secrets.token_hex(4)
-# So many rows are written faster by INSERT.
-FEW = 4
 
 as_json = json.JSONEncoder(ensure_ascii=False).encode
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -35,14 +35,16 @@ def copy_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None
 
 
 def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
-    """The same as one statement: ``COPY`` goes to and fro twice, which a few rows do not repay."""
+    """The same as one statement: ``COPY`` goes to and fro twice, which a few rows do not repay.
+
+    All values are sent as texts, as ``COPY`` does: else each size of number would be a type, and
+    a statement, of its own.
+    """
     marks = ", ".join(["(" + ", ".join(["%s"] * len(rows[0])) + ")"] * len(rows))
     values = [
-        None if value is NULL or value == NULL else str(value) if isinstance(value, str) else value
-        for row in rows
-        for value in row
+        None if value is None or value == NULL else str(value) for row in rows for value in row
     ]
-    with connection.cursor() as cursor:
+    with prepared(len(rows)) as cursor:
         cursor.execute(f"INSERT INTO {table} ({columns}) VALUES {marks}", values)  # noqa: S608
 
 
@@ -78,10 +80,10 @@ def take_ids(table: str, count: int) -> list[int]:
     """So many ids of a table's own sequence, ascending."""
     if not count:
         return []
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         # The offset keeps PostgreSQL from looking the sequence up for every id.
         cursor.execute(
-            "SELECT array_agg(nextval(own.sequence)) FROM generate_series(1, %s),"
+            "SELECT array_agg(nextval(own.sequence)) FROM generate_series(1, %s::int),"
             " (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence OFFSET 0) own",
             [count, table],
         )

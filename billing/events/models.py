@@ -33,6 +33,11 @@ class Event(models.Model):
         editable=False,
         help_text="Counts the public events of an object from 1; given when it is fanned out.",
     )
+    position = models.PositiveBigIntegerField(
+        null=True,
+        editable=False,
+        help_text="Counts those of a seller likewise: whoever has read up to one missed none.",
+    )
 
     class Meta:
         constraints = [
@@ -41,24 +46,26 @@ class Event(models.Model):
                 fields=["subject", "sequence"],
                 condition=Q(sequence__isnull=False),
                 name="event_sequence_is_unique_for_an_object",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["seller", "position"],
+                condition=Q(position__isnull=False),
+                name="event_position_is_unique_for_a_seller",
+            ),
         ]
         indexes = [
             models.Index(fields=["subject"], name="event_by_subject"),
-            models.Index(
-                fields=["seller", "-id"],
-                condition=Q(sequence__isnull=False),
-                name="public_event_of_a_seller",
-            ),
             models.Index(
                 fields=["id"], condition=Q(is_fanned_out=False), name="event_waits_for_fan_out"
             ),
         ]
         triggers = [
-            pgtrigger.ReadOnly(name="event_is_never_edited", exclude=["is_fanned_out", "sequence"]),
+            pgtrigger.ReadOnly(
+                name="event_is_never_edited", exclude=["is_fanned_out", "sequence", "position"]
+            ),
             FrozenOnce(
                 name="event_sequence_is_given_once",
-                fields=["sequence"],
+                fields=["sequence", "position"],
                 once=pgtrigger.Q(old__sequence__isnull=False),
             ),
             pgtrigger.Protect(name="event_is_never_deleted", operation=pgtrigger.Delete),

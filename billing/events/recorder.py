@@ -55,9 +55,10 @@ def subscribe(name: str, types: set[str], handler: Handler) -> None:
 def fan_out(limit: int = 1000) -> int:
     """Make a delivery for each subscriber and webhook endpoint; returns the events handled.
 
-    Public events get their number in the order of their object here and not when they are
-    recorded, where it would be one more query, and a lock, in every batch of bills. So that no
-    number comes before a smaller one, one worker fans out at a time; the others wait their turn.
+    Public events get their numbers here, of their object and of their seller, and not when they
+    are recorded, where it would be one more query, and a lock, in every batch of bills. One worker
+    fans out at a time and the others wait their turn, so that no number is seen before a smaller
+    one is: ids are given before the commit, and may be.
     """
     now = clock.now()
     with connection.cursor() as cursor:
@@ -75,7 +76,7 @@ def fan_out(limit: int = 1000) -> int:
 
 
 def _number(events: Sequence[Event]) -> None:
-    """Give public events the next numbers of their objects, and mark all as fanned out."""
+    """Give public events their next numbers, and mark all as fanned out."""
     if not events:
         return
     public = [event.pk for event in events if event.type in PUBLIC]
@@ -88,17 +89,27 @@ def _number(events: Sequence[Event]) -> None:
 
 _NUMBER = """
     WITH public AS (
-        SELECT id, subject, row_number() OVER (PARTITION BY subject ORDER BY id) AS place
+        SELECT id, subject, seller,
+            row_number() OVER (PARTITION BY subject ORDER BY id) AS of_subject,
+            row_number() OVER (PARTITION BY seller ORDER BY id) AS of_seller
         FROM events_event WHERE id = ANY (%(public)s)
+    ), last AS (
+        SELECT seller, coalesce((
+            SELECT max(position) FROM events_event
+            WHERE seller = sellers.seller AND position IS NOT NULL
+        ), 0) AS position
+        FROM (SELECT DISTINCT seller FROM public) sellers
     ), numbered AS (
-        SELECT public.id, public.place + coalesce(last.sequence, 0) AS sequence
-        FROM public LEFT JOIN LATERAL (
+        SELECT public.id, public.of_subject + coalesce(last_of_subject.sequence, 0) AS sequence,
+            public.of_seller + last.position AS position
+        FROM public JOIN last USING (seller) LEFT JOIN LATERAL (
             SELECT sequence FROM events_event
             WHERE subject = public.subject AND sequence IS NOT NULL
             ORDER BY sequence DESC LIMIT 1
-        ) last ON true
+        ) last_of_subject ON true
     )
-    UPDATE events_event event SET is_fanned_out = true, sequence = numbered.sequence
+    UPDATE events_event event
+    SET is_fanned_out = true, sequence = numbered.sequence, position = numbered.position
     FROM unnest(%(ids)s::bigint[]) AS waiting (id) LEFT JOIN numbered USING (id)
     WHERE event.id = waiting.id RETURNING event.id, event.sequence
 """

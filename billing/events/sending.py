@@ -8,12 +8,14 @@ import http.client
 import io
 import socket
 import ssl
+import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from billing.events.addresses import AddressRefused, Target, resolve, target_of
+from billing.events.addresses import AddressRefused, SocketAddress, Target, resolve, target_of
 
 ANSWER_BYTES_MAX = 64 * 1024
 EXCERPT_MAX = 500
@@ -63,7 +65,7 @@ def send(url: str, headers: Mapping[str, str], body: bytes, seconds_max: float =
 def _connected(target: Target, deadline: float) -> socket.socket:
     """A connection to an address that was checked, with the certificate checked for the name."""
     failed: OSError | None = None
-    for family, address in resolve(target):
+    for family, address in _resolved(target, deadline):
         plain = socket.socket(family, socket.SOCK_STREAM)
         try:
             plain.settimeout(_left(deadline))
@@ -80,6 +82,20 @@ def _connected(target: Target, deadline: float) -> socket.socket:
             if isinstance(error, TimeoutError | ssl.SSLError):
                 break
     raise failed or OSError("The host name has no address.")
+
+
+def _resolved(target: Target, deadline: float) -> Sequence[SocketAddress]:
+    """Where the target is, asked in a thread that can be left: the system knows no deadline."""
+    told: Future[Sequence[SocketAddress]] = Future()
+
+    def ask() -> None:
+        try:
+            told.set_result(resolve(target))
+        except Exception as error:
+            told.set_exception(error)
+
+    threading.Thread(target=ask, name="webhook name", daemon=True).start()
+    return told.result(_left(deadline))
 
 
 def _exchange(

@@ -11,8 +11,10 @@ from django.db import transaction
 from billing.engine import tax
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, major_string, round_ratio
+from billing.events.lookups import array_of
 from billing.events.models import Event
 from billing.events.public_ids import new_public_id
+from billing.events.reading import read
 from billing.events.recorder import record, record_all
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
@@ -34,11 +36,12 @@ from billing.invoicing.models import (
     InvoiceTax,
     OneOffItem,
 )
-from billing.invoicing.snapshots import bill_to_of
+from billing.invoicing.snapshots import Snapshot, bill_to_of
 from billing.ledger.actions import Books, Posting, between, post, transfers
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
 
 CREDITABLE = (
@@ -65,17 +68,21 @@ def bill_customer(
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """
-    locked = Customer.objects.select_for_update(of=["self"]).select_related("seller")
-    customer = locked.get(pk=customer.pk)
+    lock_customer(customer.pk)
+    [seller] = read(Seller, "WHERE id = %s", [customer.seller_id])
     scope = Scope(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    billed = bill_locked(customer.seller, [customer.pk], as_of, actor, scope, numbering)
+    billed = bill_locked(seller, [customer.pk], as_of, actor, scope, numbering)
     for reason in (*billed.parked.values(), *billed.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
-    documents = Invoice.objects.in_bulk([document.id for document in billed.issued])
-    return [documents[document.id] for document in billed.issued]
+    ids = [document.id for document in billed.issued]
+    if not ids:
+        return []
+    condition = "WHERE id = ANY(%s::bigint[])"
+    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
+    return [documents[each] for each in ids]
 
 
 @transaction.atomic
@@ -124,14 +131,14 @@ def give_credit(
     as_of: date,
     actor: str,
 ) -> None:
-    """Add to the customer's balance, which pays what it can of later invoices."""
+    """Add to the customer's balance, which pays what it can of open invoices and of later ones."""
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
     Customer.objects.select_for_update().get(pk=customer.pk)
     seller = customer.seller
     books = Books(seller)
     move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
-    entry = BalanceEntry.objects.filter(customer=customer).latest("id")
+    entry = BalanceEntry.objects.filter(customer=customer, amount_minor__gt=0).latest("id")
     posting = Posting(
         books.revenue("3041"), books.account(Account.Role.CUSTOMER_BALANCE), amount_minor
     )
@@ -321,7 +328,7 @@ class _Creditable:
         nets: dict[tax.Rate, int] = defaultdict(int)
         for line in corrections:
             sign = 1 if document.kind == Invoice.Kind.CREDIT_NOTE else -1
-            for rate in treatment_of(line.tax):
+            for rate in _rates(line):
                 nets[rate] += sign * line.net_minor
         for rate, net in nets.items():
             numerator, denominator = rate.percent.as_integer_ratio()
@@ -335,7 +342,7 @@ class _Creditable:
         groups = []
         for group in self.invoice.taxes.all():
             rate = _rate_of(group)
-            net = sum(self.net[line] for line in self.lines if rate in treatment_of(line.tax))
+            net = sum(self.net[line] for line in self.lines if rate in _rates(line))
             groups.append(_group(rate, net, self.taxes[rate]))
         shares = {line: self._amount(line, net) for line, net in self.net.items()}
         return _Note({line: (shares[line], self.net[line]) for line in self.lines}, groups)
@@ -360,7 +367,7 @@ class _Creditable:
         """Over the groups of equal rates by what is left of them, then over each one's lines."""
         by_rates: dict[tax.Treatment, list[InvoiceLine]] = defaultdict(list)
         for line in self.lines:
-            by_rates[_marked(treatment_of(line.tax), is_inclusive=True)].append(line)
+            by_rates[_marked(_rates(line), is_inclusive=True)].append(line)
         weights = [
             sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0))
             for lines in by_rates.values()
@@ -389,10 +396,7 @@ class _Creditable:
         if asked == {line: net for line, net in self.net.items() if net}:
             return self.everything()
         taxed = tax.tax_document(
-            [
-                (net, _marked(treatment_of(line.tax), is_inclusive=False))
-                for line, net in asked.items()
-            ]
+            [(net, _marked(_rates(line), is_inclusive=False)) for line, net in asked.items()]
         )
         return _Note(
             {line: (self._amount(line, net), net) for line, net in asked.items()},
@@ -407,8 +411,13 @@ class _Creditable:
         return round_ratio(gross_minor * net_minor, line.net_minor)
 
 
+def _rates(line: InvoiceLine) -> tax.Treatment:
+    """What is on a line's net: any relief has been taken out of its amount already."""
+    return tuple(rate.relieved for rate in treatment_of(line.tax))
+
+
 def _is_inclusive(line: InvoiceLine) -> bool:
-    return any(rate.is_inclusive for rate in treatment_of(line.tax))
+    return any(rate.is_inclusive for rate in _rates(line))
 
 
 def _rate_of(group: InvoiceTax) -> tax.Rate:
@@ -445,8 +454,14 @@ def _unmarked(groups: Sequence[tax.TaxGroup]) -> list[tax.TaxGroup]:
 
 def _gross_weight(line: InvoiceLine, net_minor: int) -> Decimal:
     """In proportion to what is left of the line with its tax."""
-    percent = sum((rate.percent for rate in treatment_of(line.tax)), Decimal(0))
+    percent = sum((rate.percent for rate in _rates(line)), Decimal(0))
     return net_minor * (100 + percent)
+
+
+def _supply_of(invoice: Invoice) -> Snapshot:
+    """Why an invoice was taxed as it was: a note on it keeps that, as it keeps the rates."""
+    supply = invoice.bill_to.get("supply")
+    return {"supply": supply} if supply else {}
 
 
 def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str) -> Invoice:
@@ -465,7 +480,7 @@ def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str)
         issued_on=as_of,
         due_on=as_of,
         letterhead=current_letterhead(invoice.seller),
-        bill_to=bill_to_of(invoice.customer),
+        bill_to=bill_to_of(invoice.customer) | _supply_of(invoice),
         subtotal_minor=sum(amount for amount, _ in note.parts.values()),
         net_minor=note.net_minor,
         tax_minor=note.tax_minor,

@@ -149,7 +149,10 @@ class CreditGiftForm(ActionForm):
 class GiveCredit(PageAction):
     name = "give-credit"
     label = "Give credit"
-    explanation = "Goes to the customer's balance, which pays the next invoices in its currency."
+    explanation = (
+        "Goes to the customer's balance, which pays the open invoices in its currency, the oldest "
+        "first, and then the next ones."
+    )
     permission = "invoicing.add_balanceentry"
     icon = "redeem"
     form_class = CreditGiftForm
@@ -506,6 +509,7 @@ class DocumentAdmin(PrintedAdmin):
         "amount_due",
         "paid",
         "credited",
+        "from_balance",
         "to_pay",
         "recorded_at",
     )
@@ -523,6 +527,7 @@ class DocumentAdmin(PrintedAdmin):
     amount_due = money_column("amount_due_minor")
     paid = money_column("paid_minor")
     credited = money_column("credited_minor")
+    from_balance = money_column("from_balance_minor", "of it from balance, later")
 
     @display(description="to pay", formatting="price")
     def to_pay(self, document: Invoice) -> str:

@@ -14,6 +14,7 @@ from itertools import islice
 from django.db import transaction
 
 from billing.engine.errors import Refused
+from billing.events.reading import read
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.issuing import Numbering, numbers_of_nobody, take_numbers
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
@@ -116,8 +117,8 @@ def _bill_after(change: Change, as_of: date, actor: str, numbering: Numbering) -
         subscription=subscription,
         numbering=numbering,
     )
-    subscription.refresh_from_db()
-    return Changed(subscription, documents)
+    [billed] = read(Subscription, "WHERE id = %s", [subscription.pk])
+    return Changed(billed, documents)
 
 
 def _bills_to_come(

@@ -4,7 +4,7 @@
 today, and returns strings and lists alone. Templates lay them out and decide nothing.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 from django.utils import translation
 from django.utils.translation import pgettext
 
-from billing.invoicing import qr
+from billing.engine.supply import Reason
+from billing.invoicing import abroad, qr
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import NO_BREAK, Writer, in_fours
@@ -47,14 +48,14 @@ def document_in_words(invoice: Invoice, language: str = "") -> dict[str, Any]:
         "carried": _carried(carried[-1], 0, write),
         "taxes": [
             {
-                "category": tax.name or _category(tax.category),
+                "category": _tax_in_words(tax, write),
                 "percent": write.percent(tax.percent),
                 "net": write.amount(tax.net_minor),
                 "tax": write.amount(tax.tax_minor),
             }
             for tax in taxes
         ],
-        "notes": _notes(taxes),
+        "notes": _notes(taxes, invoice.bill_to.get("supply", {})),
         "totals": _totals(invoice, lines, write),
         "payment": _payment(invoice, write),
         "currency": invoice.currency,
@@ -109,7 +110,8 @@ def _stamp(invoice: Invoice) -> str:
 
 def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> list[tuple[str, str]]:
     """Beneath the figure: label and value."""
-    buyer = invoice.bill_to
+    # A number that decided on the tax stands there, though the customer have another one by now.
+    buyer = invoice.bill_to | _number_in(invoice.bill_to.get("supply", {}))
     is_invoice = invoice.kind == Invoice.Kind.INVOICE
     facts = [
         (
@@ -139,6 +141,10 @@ def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> lis
     if not is_invoice and invoice.reason:
         facts.append((pgettext("document", "Reason"), invoice.reason))
     return facts
+
+
+def _number_in(supply: Mapping[str, Any]) -> dict[str, str]:
+    return {"vat": supply["vat"]} if "vat" in supply else {}
 
 
 def _carried(before_minor: int, after_minor: int, write: Writer) -> dict[str, str]:
@@ -224,15 +230,30 @@ def _corrected(lines: Iterable[InvoiceLine], write: Writer) -> str:
     return ", ".join(f"{one.number} ({write.day(one.issued_on)})" for one in invoices.values())
 
 
-def _notes(taxes: Iterable[InvoiceTax]) -> list[str]:
-    """Why there is no VAT, in the words that the directive asks for, each once."""
+def _notes(taxes: Iterable[InvoiceTax], supply: Mapping[str, Any]) -> list[str]:
+    """Why there is no VAT, in the words that the directive asks for, each once (BT-120)."""
+    outside = (
+        pgettext(
+            "document", "Outside the scope of EU VAT, Articles 58 and 59 Directive 2006/112/EC."
+        )
+        if Reason.CONSUMER_OUTSIDE_EU in supply.get("reasons", ())
+        else pgettext("document", "Outside the scope of EU VAT, Article 44 Directive 2006/112/EC.")
+    )
     said = {
         "AE": pgettext("document", "Reverse charge, Article 196 Directive 2006/112/EC."),
         "K": pgettext("document", "Intra-community supply, Article 138 Directive 2006/112/EC."),
         "G": pgettext("document", "Export, Article 146 Directive 2006/112/EC."),
-        "O": pgettext("document", "Outside the scope of EU VAT, Article 44 Directive 2006/112/EC."),
+        "O": outside,
     }
     return [said[code] for code in dict.fromkeys(tax.category for tax in taxes) if code in said]
+
+
+def _tax_in_words(tax: InvoiceTax, write: Writer) -> str:
+    """What a tax is called; one of another country by that country's name."""
+    country = abroad.country_of(tax.name)
+    if country:
+        return pgettext("document", "VAT, %(country)s") % {"country": write.country(country)}
+    return tax.name or _category(tax.category)
 
 
 def _category(code: str) -> str:
@@ -265,9 +286,12 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
     if invoice.rounding_minor:
         rows.append((pgettext("document", "Rounding"), write.amount(invoice.rounding_minor)))
     less = [
-        (pgettext("document", "Paid from your balance"), invoice.credit_applied_minor),
+        (
+            pgettext("document", "Paid from your balance"),
+            invoice.credit_applied_minor + invoice.from_balance_minor,
+        ),
         (pgettext("document", "Paid"), invoice.paid_minor),
-        (pgettext("document", "Credited"), invoice.credited_minor),
+        (pgettext("document", "Credited"), invoice.credited_minor - invoice.from_balance_minor),
     ]
     if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))
@@ -349,8 +373,8 @@ def _where_credit_goes(invoice: Invoice) -> str:
     if invoice.credit_to == Invoice.CreditTo.BALANCE:
         return pgettext(
             "document",
-            "The amount first lowers what is unpaid on the corrected invoice. The rest is kept on "
-            "your balance and pays your next invoice.",
+            "The amount first lowers what is unpaid on the corrected invoice. The rest pays your "
+            "other open invoices, or is kept on your balance for the next one.",
         )
     if invoice.credit_to == Invoice.CreditTo.REFUND:
         return pgettext(

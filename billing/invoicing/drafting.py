@@ -5,11 +5,11 @@ Everything is read in a constant number of queries; what is drafted is the engin
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
+from functools import partial
 from typing import Any
 
-from django.db import connection
 from django.db.models import Q
 
 from billing.engine import tax
@@ -28,11 +28,15 @@ from billing.engine.bill import (
 from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
+from billing.engine.supply import Kind, Supply
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
+from billing.events.reading import read_values
+from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
@@ -70,7 +74,9 @@ class Buyer:
 
 def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
     """Customers by id, in ascending order; those who are gone are left out."""
-    rows = Customer.objects.filter(pk__any_of=array_of(customer_ids)).order_by("pk")
+    condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id"
+    ids = array_of(customer_ids)
+    rows = read_values(Customer, _BUYER_COLUMNS, condition, [ids], len(customer_ids))
     return [
         Buyer(
             id=row["id"],
@@ -82,18 +88,11 @@ def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
             tax=row["tax"],
             bill_to=bill_to_of(row),
         )
-        for row in rows.values(*_BUYER_COLUMNS)
+        for row in rows
     ]
 
 
-_BUYER_COLUMNS = {
-    "id",
-    "language",
-    "net_terms_days",
-    "is_consolidated",
-    "tax",
-    *BILL_TO_COLUMNS,
-}
+_BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", *BILL_TO_COLUMNS)
 
 
 @dataclass(slots=True)
@@ -127,21 +126,34 @@ class Drafts:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """What there may be beside subscriptions, asked at once: most customers have none of it."""
+    """The subscriptions that are due, by id, and what there may be beside them, asked at once.
 
+    Most customers have none of the latter.
+    """
+
+    subscriptions: list[int]
     one_offs: bool
     balances: bool
     coupons: bool
 
     @classmethod
-    def of(cls, customer_ids: str) -> "_Waiting":
-        with connection.cursor() as cursor:
-            cursor.execute(_WAITING, {"ids": customer_ids})
+    def of(cls, buyers: Sequence[Buyer], as_of: date, scope: Scope) -> "_Waiting":
+        asked = {
+            "ids": array_of([buyer.id for buyer in buyers]),
+            "as_of": as_of if scope.one_off_ids is None else None,
+            "only": scope.subscription_id,
+        }
+        with prepared(len(buyers)) as cursor:
+            cursor.execute(_WAITING, asked)
             return cls(*cursor.fetchone())
 
 
+# One that is asked for by name is billed though it be parked, and so unparked.
 _WAITING = """
-    SELECT EXISTS (SELECT FROM invoicing_oneoffitem
+    SELECT ARRAY (SELECT id FROM subscriptions_subscription
+                  WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
+                    AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
+           EXISTS (SELECT FROM invoicing_oneoffitem
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
            EXISTS (SELECT FROM invoicing_customerbalance
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND balance_minor > 0),
@@ -157,10 +169,9 @@ def draft_documents(
     """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
     scope = scope or Scope()
     drafts = Drafts()
-    ids = array_of([buyer.id for buyer in buyers])
-    waiting = _Waiting.of(ids)
-    if scope.one_off_ids is None:
-        drafts.contracts = load_contracts(_due_subscriptions(ids, as_of, scope))
+    waiting = _Waiting.of(buyers, as_of, scope)
+    if waiting.subscriptions:
+        drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
     billed = _load_billed(list(contracts))
     has_usage = any(
@@ -180,7 +191,7 @@ def draft_documents(
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
-    for item in _due_one_offs(ids, as_of, scope) if waiting.one_offs else ():
+    for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
         lines[item.customer_id].append(
             Line(
                 kind="one_off",
@@ -195,15 +206,9 @@ def draft_documents(
     return drafts
 
 
-def _due_subscriptions(customer_ids: str, as_of: date, scope: Scope) -> list[int]:
-    due = Subscription.objects.filter(customer_id__any_of=customer_ids, next_bill_on__lte=as_of)
-    if scope.subscription_id is not None:
-        return list(due.filter(pk=scope.subscription_id).values_list("pk", flat=True))
-    return list(due.filter(parked_reason="").values_list("pk", flat=True))
-
-
-def _due_one_offs(customer_ids: str, as_of: date, scope: Scope) -> list[OneOffItem]:
-    due = OneOffItem.objects.filter(customer_id__any_of=customer_ids, line=None)
+def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
+    ids = array_of([buyer.id for buyer in buyers])
+    due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     due = due.filter(due_on__lte=as_of)
@@ -217,7 +222,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     found: dict[int, list[Billed]] = defaultdict(list)
     if not subscription_ids:
         return found
-    with connection.cursor() as cursor:
+    with prepared(len(subscription_ids)) as cursor:
         cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
             subscription_id, line, item, kind, start, end, days, amount, net, back, *usage = row
@@ -262,6 +267,9 @@ class _Assembly:
         self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
         self.rates: RateTable | None = None
         self.sellers: tax.Treatment | None = None
+        # What the rule says of the document in hand, and what it said of those that this corrects.
+        self.supplies: list[Supply] = []
+        self.supplied: list[Snapshot] = []
         self.corrected = self._taxes_of_corrected_lines()
         ids = array_of(lines)
         self.balances: dict[tuple[int, str], int] = {}
@@ -281,6 +289,7 @@ class _Assembly:
             self.redemptions[redemption.customer_id].append(redemption)
 
     def assemble(self, buyers: Sequence[Buyer]) -> None:
+        self.abroad = Abroad(self.seller, self.as_of, [buyer.bill_to for buyer in buyers])
         for buyer in buyers:
             before = len(self.drafts.documents)
             try:
@@ -310,7 +319,11 @@ class _Assembly:
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
     ) -> None:
+        self.supplies, self.supplied = [], []
         treatments = [self._treatment(buyer, line) for line in lines]
+        if self.supplies or self.supplied:
+            bill_to = self.abroad.noted(buyer.bill_to, self.supplies, self.supplied)
+            buyer = replace(buyer, bill_to=bill_to)
         live = self._live_coupons(buyer, currency, lines) if self.redemptions else []
         document = total_bill(
             lines,
@@ -389,32 +402,42 @@ class _Assembly:
         self.drafts.redemptions.append(redemption)
 
     def _treatment(self, buyer: Buyer, line: Line) -> tax.Treatment:
-        """The rates of the line itself, else of price, customer, seller, and last the table's."""
+        """The rates of the line itself, else of price and customer, else what falls on a buyer in
+        that country (:class:`Abroad`), who at home has the seller's rates, and last the table's.
+        """
         if line.corrects is not None:
-            return self.corrected[line.corrects.ref]
+            rates, supply = self.corrected[line.corrects.ref]
+            self.supplied += [supply] if supply else []
+            return rates
         source, said = line.context, None
-        category, is_inclusive = "standard", False
+        category, kind, is_inclusive = "standard", Kind.DIGITAL.value, False
         if isinstance(source, Contract):
             assert line.item
             terms = source.terms[line.item.price.ref]
-            said, category = terms.price.tax, terms.tax_category
+            said, category, kind = terms.price.tax, terms.tax_category, terms.supply
             is_inclusive = terms.price.is_tax_inclusive
         else:
             said = source.tax
         for own in (said, buyer.tax):
             if own is not None:
                 return treatment_of(own)
-        if self.seller.tax is not None:
+        if found := self.abroad.supply(buyer.bill_to, kind):
+            self.supplies.append(found)
+            rate_for = partial(self._rate_for, category)
+            return self.abroad.treatment(found, buyer.bill_to, rate_for, is_inclusive=is_inclusive)
+        return self._rate_for(category, self.abroad.home, is_inclusive)
+
+    def _rate_for(self, category: str, country: str, is_inclusive: bool) -> tax.Treatment:
+        """A country's rate; at home what the seller has stated, if it has."""
+        if self.seller.tax is not None and country == self.abroad.home:
             if self.sellers is None:
                 self.sellers = treatment_of(self.seller.tax)
             return self.sellers
         if self.rates is None:
             self.rates = RateTable.load()
-        return self.rates.rate_for(
-            str(self.seller.country), category, self.as_of, is_inclusive=is_inclusive
-        )
+        return self.rates.rate_for(country, category, self.as_of, is_inclusive=is_inclusive)
 
-    def _taxes_of_corrected_lines(self) -> dict[int, tax.Treatment]:
+    def _taxes_of_corrected_lines(self) -> dict[int, tuple[tax.Treatment, Snapshot | None]]:
         """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""
         refs = [
             line.corrects.ref
@@ -424,8 +447,10 @@ class _Assembly:
         ]
         if not refs:
             return {}
-        found = InvoiceLine.objects.filter(pk__in=refs).values_list("pk", "tax")
-        return {pk: treatment_of(rates) for pk, rates in found}
+        found = InvoiceLine.objects.filter(pk__in=refs).values_list(
+            "pk", "tax", "invoice__bill_to__supply"
+        )
+        return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
 
 
 def reason_of(error: Exception) -> str:

@@ -4,7 +4,7 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -16,7 +16,9 @@ from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.events.bulk import NULL, as_json, copy_rows, take_ids
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
 from billing.events.public_ids import new_public_id, new_public_ids
+from billing.events.reading import read
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
@@ -69,6 +71,8 @@ companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
 # Who wants to know of invoices on which nothing is owed any more without money having come: they
 # were credited or voided. Called with their ids, their customers locked.
 settled_listeners: list[Callable[[Sequence[int], date, str], None]] = []
+# Who wants to know of customers, by their ids and locked, that have more with us than before.
+balance_listeners: list[Callable[[Collection[int], date, str], object]] = []
 
 
 def issue(
@@ -112,7 +116,7 @@ def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, 
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
     """The first number of a block and the series' prefix; None where there is no series yet."""
-    with connection.cursor() as cursor:
+    with prepared() as cursor:
         cursor.execute(
             "UPDATE invoicing_numberseries SET next_number = next_number + %s"
             " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
@@ -126,6 +130,10 @@ def current_letterhead(seller: Seller) -> Letterhead:
     """The seller as it stands now, kept once for all documents that show it so."""
     content = letterhead_of(seller)
     digest = digest_of(content)
+    condition = "WHERE seller_id = %s AND digest = %s"
+    known = read(Letterhead, condition, [seller.pk, digest])
+    if known:
+        return known[0]
     letterhead, _ = Letterhead.objects.get_or_create(
         seller=seller, digest=digest, defaults={"content": content}
     )
@@ -535,7 +543,9 @@ def refund_credit(
     return amount_minor - left
 
 
-def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> None:
+def credit_invoices(
+    seller: Seller, credited: dict[int, int], as_of: date, *, is_from_balance: bool = False
+) -> None:
     """Reduce what is left of invoices, in minor units by id; an open one with nothing left is paid.
 
     What was written off before and is credited now was no loss: it is taken back.
@@ -545,6 +555,7 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE invoicing_invoice i SET credited_minor = i.credited_minor + v.minor,"
+            " from_balance_minor = i.from_balance_minor + CASE WHEN %s THEN v.minor ELSE 0 END,"
             " status = CASE WHEN i.status = 'open' AND"
             "   i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN 'paid' ELSE i.status END,"
@@ -553,7 +564,7 @@ def credit_invoices(seller: Seller, credited: dict[int, int], as_of: date) -> No
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
             " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
             "   i.paid_minor + i.credited_minor = i.amount_due_minor",
-            [as_of, list(credited), list(credited.values())],
+            [is_from_balance, as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
     tell_settled([row[0] for row in rows if row[-1]], as_of)
@@ -580,7 +591,10 @@ def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
 
 
 def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
-    """Add entries (customer, currency, amount, document, description) and keep the sums."""
+    """Add entries (customer, currency, amount, document, description) and keep the sums.
+
+    Customers are locked. What has come to a balance pays what they owe before this returns.
+    """
     if not entries:
         return
     copy_rows(
@@ -605,6 +619,9 @@ def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_o
             " WHERE b.customer_id = v.c AND b.currency = v.u",
             [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
         )
+    if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
+        for listen in balance_listeners:
+            listen(richer, as_of, "system")
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:
@@ -643,7 +660,7 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tu
                     as_json({"from": contract.status}),
                 )
             )
-    with connection.cursor() as cursor:
+    with prepared(len(rows)) as cursor:
         cursor.execute(
             "UPDATE subscriptions_subscription s SET next_bill_on = v.next_bill_on,"
             " window_on = v.window_on, billed_through = %s, status = v.status,"

@@ -76,7 +76,8 @@ class Invoice(Stateful):
     All amounts are in the currency's smallest unit and none is negative on the document: what a
     credit note's lines say is what the customer gets. ``total = net + tax + rounding``;
     ``amount_due = total − credit_applied`` is what was to pay on the day of issue; ``paid`` and
-    ``credited`` (by credit notes) grow afterwards, and what is left is :attr:`outstanding_minor`.
+    ``credited`` grow afterwards, and what is left is :attr:`outstanding_minor`. ``credited`` is
+    what credit notes took off and what the customer's balance paid later, ``from_balance``.
     """
 
     class Kind(models.TextChoices):
@@ -146,6 +147,11 @@ class Invoice(Stateful):
     amount_due_minor = models.BigIntegerField()
     paid_minor = models.BigIntegerField(default=0, db_default=0)
     credited_minor = models.BigIntegerField(default=0, db_default=0)
+    from_balance_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="What the customer's balance has paid since the day of issue.",
+    )
     credit_to = models.CharField(max_length=7, choices=CreditTo, blank=True, default="")
     closed_on = models.DateField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
@@ -178,6 +184,10 @@ class Invoice(Stateful):
                 & Q(amount_due_minor__gte=F("paid_minor") + F("credited_minor")),
                 name="document_is_not_settled_twice",
             ),
+            models.CheckConstraint(
+                condition=Q(from_balance_minor__gte=0, from_balance_minor__lte=F("credited_minor")),
+                name="balance_pays_part_of_what_is_credited",
+            ),
         ]
         indexes = [
             models.Index(
@@ -188,7 +198,14 @@ class Invoice(Stateful):
             ReferencesExist(name="document_refers_to_rows_that_exist"),
             FrozenOnce(
                 name="issued_document_is_never_edited",
-                exclude=["status", "paid_minor", "credited_minor", "closed_on", "reason"],
+                exclude=[
+                    "status",
+                    "paid_minor",
+                    "credited_minor",
+                    "from_balance_minor",
+                    "closed_on",
+                    "reason",
+                ],
                 once=~pgtrigger.Q(old__status="draft"),
             ),
             pgtrigger.Protect(name="document_is_never_deleted", operation=pgtrigger.Delete),
@@ -210,6 +227,11 @@ class Invoice(Stateful):
         if self.status != self.Status.OPEN:
             return 0
         return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+    @property
+    def is_only_credited(self) -> bool:
+        """Whether credit notes alone have taken something off it, and no money of the customer."""
+        return bool(self.credited_minor) and not (self.paid_minor or self.from_balance_minor)
 
     @property
     def payable_minor(self) -> int:

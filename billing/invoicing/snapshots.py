@@ -2,7 +2,8 @@
 
 A snapshot holds plain JSON under short, stable keys; what is empty is left out. Addresses stay in
 parts, as e-invoices want them (EN 16931 BG-5, BG-8). Documents outlive this code: keys may be
-added, never renamed.
+added, never renamed. ``supply`` in a customer's is what the rule of the tax said of a buyer abroad,
+as :meth:`billing.invoicing.abroad.Abroad.noted` writes it.
 """
 
 import base64

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
+from billing.events.prepared import prepared
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
@@ -48,8 +49,10 @@ class Books:
             self._read()
 
     def _read(self) -> None:
-        for pk, role, number in self.seller.accounts.values_list("pk", "role", "number"):
-            self.ids[role, number] = self.by_role[role] = pk
+        with prepared() as cursor:
+            cursor.execute(_ACCOUNTS, [self.seller.pk])
+            for pk, role, number in cursor.fetchall():
+                self.ids[role, number] = self.by_role[role] = pk
 
     def account(self, role: str) -> int:
         return self.by_role[role]
@@ -65,6 +68,10 @@ class Books:
         )
         self.ids[role, number] = self.by_role[role] = account.pk
         return account.pk
+
+
+# Where a role has several accounts, the one with the highest number counts for the role.
+_ACCOUNTS = "SELECT id, role, number FROM ledger_account WHERE seller_id = %s ORDER BY number"
 
 
 def _charted(role: Account.Role) -> dict[str, str]:

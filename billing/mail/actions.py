@@ -5,20 +5,17 @@ from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django_q.tasks import async_task
 
 from billing.engine.errors import Refused
 from billing.events import clock
-from billing.events.public_ids import new_public_id
 from billing.mail.models import Message
 from customers.models import Customer
 
 Kind, State = Message.Kind, Message.State
 # What must reach the customer, on paper where there is no other way.
-PRINTED = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
+PRINTED = frozenset({Kind.ORDER, Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
 # Whoever has chosen paper gets the documents on it, and the rest by mail.
 PAPERS = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE})
-SEND_SOON = "billing.mail.outbox.send_soon"
 
 
 def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
@@ -43,21 +40,6 @@ def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]
             "next_attempt_at": clock.now(),
         },
     )
-    return message
-
-
-def post_sign_in(customer: Customer, *, return_url: str = "") -> Message:
-    """Have a link mailed that signs the customer in; each call is another mail.
-
-    Somebody waits for it, so the workers get a hint; without one it leaves with the next tick.
-    """
-    message = post(
-        Kind.SIGN_IN,
-        object=new_public_id("sgn"),
-        customer=customer,
-        facts={"return_url": return_url},
-    )
-    transaction.on_commit(lambda: async_task(SEND_SOON))
     return message
 
 

@@ -11,3 +11,4 @@ class MailConfig(AppConfig):
         from billing.mail import news
 
         subscribe("mail", set(news.NEWS), news.on_event)
+        subscribe("mail orders", {news.ORDER_COMPLETED}, news.on_order)

@@ -77,6 +77,10 @@ def page_of(occasion: Occasion, letter: Letter, url: str) -> Page:
         "details": [(plain(label), plain(value)) for label, value in letter.details],
         "closing": plain(letter.closing),
         "ask": plain(_whom_to_ask(occasion)),
+        "sections": [
+            (plain(section.heading), [plain(line) for line in section.lines])
+            for section in letter.sections
+        ],
         "attached": _attached(letter),
         "seller": _sender(seller),
         "accent": looks.accent_of(seller),

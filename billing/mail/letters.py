@@ -34,10 +34,19 @@ class Attachment:
 
 
 @dataclass(frozen=True, slots=True)
+class Section:
+    """Words that are kept beside the letter, such as what was agreed to: each line as it is."""
+
+    heading: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Letter:
     """A mail in words: what happened, what comes next and when, and what can be done.
 
-    ``details`` are labels and values; ``closing`` is what stands before whom to ask.
+    ``details`` are labels and values; ``closing`` is what stands before whom to ask, and
+    ``sections`` what stands after it.
     """
 
     subject: str
@@ -47,6 +56,7 @@ class Letter:
     details: tuple[tuple[str, str], ...] = ()
     closing: str = ""
     attachments: tuple[Attachment, ...] = ()
+    sections: tuple[Section, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,10 @@ class Occasion:
 
     def told(self, name: str) -> Any:
         return self.message.fact(name)
+
+    def moment_told(self, name: str) -> datetime | None:
+        value = self.message.fact(name)
+        return datetime.fromisoformat(value) if value else None
 
     def day_told(self, name: str) -> date | None:
         value = self.message.fact(name)

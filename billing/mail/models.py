@@ -31,6 +31,7 @@ class Message(Stateful):
     """
 
     class Kind(models.TextChoices):
+        ORDER = "order", "order confirmation"
         INVOICE = "invoice", "invoice"
         CREDIT_NOTE = "credit_note", "credit note"
         RECEIPT = "receipt", "receipt"

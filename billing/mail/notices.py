@@ -56,6 +56,8 @@ NOTICES = (
         "no later day.",
     ),
 )
+# A trial that ended so long ago, while nothing ran, is kept in the log as not told of.
+MISSED_FOR = timedelta(days=30)
 # Who pays every month knows that the next one comes.
 LONGER_THAN_A_MONTH = (
     Q(plan__interval_unit=IntervalUnit.YEAR)
@@ -82,12 +84,19 @@ type _Told = tuple[Customer, str, str, dict[str, Any]]
 
 def _trials(seller: Seller, today: date) -> Iterator[_Told]:
     for days, customers in _leads(Kind.TRIAL_ENDING):
+        told_on = F("paid_from") - timedelta(days=days)
+        is_on = Q(status=Subscription.Status.TRIALING, paid_from__gt=today)
+        # It is posted all the same, for the log; whoever writes it leaves it out.
+        is_missed = Q(
+            status=Subscription.Status.ACTIVE,
+            paid_from__gt=today - MISSED_FOR,
+            recorded_at__date__lt=told_on,
+        )
         ending = _going_on(seller).filter(
+            is_on | is_missed,
             customers,
             # Of a trial shorter than that the start has told enough.
-            starts_on__lt=F("paid_from") - timedelta(days=days),
-            status=Subscription.Status.TRIALING,
-            paid_from__gt=today,
+            starts_on__lt=told_on,
             paid_from__lte=today + timedelta(days=days),
         )
         known = _known(Kind.TRIAL_ENDING, ending)

@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core import mail
 from django.db import transaction
-from django.db.models import Case, Value, When
+from django.db.models import Case, Q, Value, When
 from django.utils import translation
 
 from billing.engine.errors import Refused
@@ -29,6 +29,7 @@ from billing.mail.models import Message
 from billing.mail.transport import SMTP
 from billing.mail.words import write
 from customers.calendar import today_of
+from customers.models import Seller
 
 JOB = "send mail"
 LIMIT = 20
@@ -47,15 +48,19 @@ State = Message.State
 logger = logging.getLogger(__name__)
 
 
-def send_due(limit: int = LIMIT) -> int:
-    """Send what is due; how many messages came to an end. 0 where the provider is away."""
+def send_due(limit: int = LIMIT, seller: Seller | None = None) -> int:
+    """Send what is due; how many messages came to an end. 0 where the provider is away.
+
+    Of one seller, or of all but those whose test clock is on its way: their mail is written on the
+    days that it tells of, by whoever plays them.
+    """
     now = clock.now()
     if not settings.OUTBOUND:
-        return _waiting(now).update(state=State.SUPPRESSED, last_error=OUTBOUND_IS_OFF)
+        return _waiting(now, seller).update(state=State.SUPPRESSED, last_error=OUTBOUND_IS_OFF)
     Message.objects.filter(state=State.SENDING, next_attempt_at__lte=now).update(
         state=State.UNCLEAR, last_error=DIED
     )
-    batch = _claim(now, limit)
+    batch = _claim(now, limit, seller)
     if not batch:
         return 0
     post = _Post()
@@ -115,14 +120,15 @@ class _Post:
 # Claiming
 
 
-def _waiting(now: datetime) -> Any:
-    return Message.objects.filter(state=State.WAITING, next_attempt_at__lte=now)
+def _waiting(now: datetime, seller: Seller | None) -> Any:
+    of_seller = Q(seller=seller) if seller else Q(seller__test_clock__advancing_to=None)
+    return Message.objects.filter(of_seller, state=State.WAITING, next_attempt_at__lte=now)
 
 
-def _claim(now: datetime, limit: int) -> list[Message]:
+def _claim(now: datetime, limit: int, seller: Seller | None) -> list[Message]:
     """Take what is due, sign-in links first; somebody sits and waits for those."""
     first = Case(When(kind=Message.Kind.SIGN_IN, then=Value(0)), default=Value(1))
-    due = _waiting(now).order_by(first, "next_attempt_at", "pk")
+    due = _waiting(now, seller).order_by(first, "next_attempt_at", "pk")
     with transaction.atomic():
         batch = list(
             due.select_for_update(skip_locked=True, of=["self"]).select_related(

@@ -8,12 +8,14 @@ class PaymentsConfig(AppConfig):
     def ready(self) -> None:
         """Payments hang on to invoicing, which must not know them: planned and paid back there.
 
-        Orders want to know of money and cards that arrive, by whatever way.
+        Orders want to know of money and cards that arrive, by whatever way, and balances that grow
+        pay what is owed.
         """
         from billing.invoicing import issuing
-        from billing.payments import actions, checkout, orders
+        from billing.payments import actions, balances, checkout, orders
 
         issuing.companions.append(actions.plan_payments)
         issuing.refunders.append(actions.refund_credit)
+        issuing.balance_listeners.append(balances.settle_debts)
         actions.paid_listeners.append(orders.note_paid)
         checkout.method_listeners.append(orders.note_method)

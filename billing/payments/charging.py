@@ -17,6 +17,7 @@ from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.payments import gateways
 from billing.payments.actions import book, release_planned, tell
+from billing.payments.balances import forbidden, settle_debts
 from billing.payments.gateways.base import (
     Charge,
     ChargeRequest,
@@ -41,8 +42,6 @@ WAITING_CHECK = timedelta(hours=1)
 # Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
 # day on which it is charged again.
 failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
-# Who may forbid a charge when it is about to be made, as of a debt that is disputed.
-vetoes: list[Callable[[Invoice], bool]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -89,11 +88,16 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     method = PaymentMethod.objects.usable().filter(customer=customer).first()
     if payment.state != Payment.State.PLANNED or method is None:
         return None
+    # What the customer has with us already is not charged; it may leave nothing of the payment.
+    if settle_debts([customer.pk], as_of, actor):
+        payment = _lock(payment_id)
+        if payment.state != Payment.State.PLANNED:
+            return None
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
     is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
-    if not invoice.outstanding_minor or not is_ours_to_charge or any(no(invoice) for no in vetoes):
+    if not invoice.outstanding_minor or not is_ours_to_charge or forbidden([invoice.pk]):
         release_planned(invoice)
         return None
     if _is_halted(payment, invoice, now, as_of, actor):
@@ -254,6 +258,8 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         action_url="",
         attention="",
     )
+    for invoice, _ in settled:
+        release_planned(invoice)  # What waited while this was under way.
     book(payment, settled, as_of)
     tell("payment.succeeded", payment, invoices[0], as_of, actor)
 
@@ -295,6 +301,9 @@ def _fail(
         attention="",
     )
     payment.allocations.filter(state="in_flight").update(state="released")
+    # A balance that came meanwhile has waited for this.
+    if settle_debts([payment.customer_id], as_of, actor):
+        invoice.refresh_from_db()
     method = payment.payment_method
     if method and (is_hard or retries.is_hard(code)):
         PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])

@@ -16,8 +16,9 @@ from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.payments import gateways
-from billing.payments.actions import refuse_in_flight, release_planned, tell
-from billing.payments.charging import FIRST_CHECK, lock_invoices, lock_with_customer, plan, settle
+from billing.payments.actions import refuse_in_flight, tell
+from billing.payments.balances import settle_debts, settle_from_balance
+from billing.payments.charging import FIRST_CHECK, lock_invoices, lock_with_customer, settle
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
@@ -168,10 +169,12 @@ def start_payment(
 ) -> CheckoutSession:
     """Open a page where the customer pays all that is left of an invoice.
 
-    What was planned for it is not collected as well. The page that is open for this amount already
-    is given again; one for another amount is closed at the gateway first. Raises :class:`Refused`
-    ("invoice_not_open", "payment_in_flight") and what the gateway's client raises.
+    What is planned for it waits meanwhile, and what the customer has with us pays first. The page
+    that is open for this amount already is given again; one for another amount is closed at the
+    gateway first. Raises :class:`Refused` ("invoice_not_open", "payment_in_flight") and what the
+    gateway's client raises.
     """
+    settle_from_balance(invoice.customer, as_of=as_of, actor=actor)
     open_one = CheckoutSession.objects.filter(
         status=CheckoutSession.Status.OPEN,
         payment__allocations__invoice=invoice,
@@ -198,7 +201,6 @@ def prepare_payment(
     if not invoice.outstanding_minor:
         raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
     refuse_in_flight(invoice)
-    release_planned(invoice)
     payment = Payment.objects.create(
         seller=invoice.seller,
         customer=invoice.customer,
@@ -356,7 +358,10 @@ def _keep_used(
 def close(
     session_id: int, *, as_of: date, actor: str, is_complete: bool = False, failure: str = ""
 ) -> None:
-    """Close a session here; what nobody has paid in it is collected as it was before."""
+    """Close a session here; what nobody has paid in it is collected when it was to be before.
+
+    Who looked at the page to leave another card, and did not, is not charged for having looked.
+    """
     session = _lock(session_id)
     if session.status not in {CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN}:
         return
@@ -375,11 +380,7 @@ def close(
     payment.allocations.filter(state="in_flight").update(state="released")
     invoice = lock_invoices([invoice_id])[0]
     tell("payment.canceled", payment, invoice, as_of, actor)
-    is_charged = session.customer.collection == Customer.Collection.AUTOMATIC
-    # What is ordered is paid by whoever ordered it, or not at all.
-    is_awaited = Order.objects.filter(invoice=invoice).exclude(status="complete").exists()
-    if is_charged and invoice.outstanding_minor and not is_awaited:
-        plan(invoice, as_of)
+    settle_debts([session.customer_id], as_of, actor)
 
 
 def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:

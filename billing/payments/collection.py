@@ -13,6 +13,7 @@ from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.payments import gateways
+from billing.payments.balances import settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions, expire_session
 from billing.payments.gateways.base import GatewayUnavailable
@@ -71,10 +72,12 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
 def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     """Charge the customer's card for an open invoice at once; the payment as it came out.
 
+    What the customer has with us pays first, and is not charged.
     Calls the gateway, so no transaction may be open. Raises what :func:`collect_soon` raises,
     :class:`Refused` ("payment_in_flight") where another worker is at it, and
     :class:`GatewayUnavailable`; the payment is then planned, and made a little later by itself.
     """
+    settle_from_balance(invoice.customer, as_of=as_of, actor=actor)
     planned = collect_soon(invoice, as_of=as_of, actor=actor)
     if not charge(planned.pk, as_of=as_of, actor=actor):
         raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")

@@ -411,7 +411,7 @@ class CheckoutSession(Stateful):
     """A page of the gateway's where a customer leaves a card, or pays an invoice at once.
 
     While one to pay is open its payment is in flight: it is expired at the gateway before
-    anything else may collect the invoice.
+    anything else may collect the invoice, and what is planned for it waits.
     """
 
     class Kind(models.TextChoices):

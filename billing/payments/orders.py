@@ -2,54 +2,86 @@
 
 Placing an order starts a subscription that is incomplete and bills it; the first invoice's money,
 by whatever way it arrives, completes both. Where nothing is to be paid yet, a card completes them.
-An order that runs out has its page at the gateway closed first, so that no money comes after it;
-what comes all the same is the customer's balance (:func:`billing.payments.charging.settle`).
+The offer, the paying and the running out have files of their own; doors find all of it here.
 """
 
-import logging
-import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date
 from decimal import Decimal
 from functools import partial
 from typing import Any
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
 from stdnum import luhn
 
 from billing.engine.errors import Refused
-from billing.events.recorder import record
-from billing.invoicing.actions import bill_customer, credit, lock_invoice, void
+from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
-from billing.payments import gateways
 from billing.payments.actions import release_planned
-from billing.payments.checkout import catch_up, expire_session, start_payment, start_setup
-from billing.payments.gateways.base import GatewayError, GatewayUnavailable
-from billing.payments.models import CheckoutSession, Order, PaymentAllocation, PaymentMethod
-from billing.subscriptions.actions import abandon, checked_quantities, complete, prices_of, start
+from billing.payments.models import Order, PaymentMethod
+from billing.payments.order_expiry import NEVER_PAID, expire, expire_orders
+from billing.payments.order_offer import (
+    LIVES,
+    PATH,
+    address_of,
+    check_active,
+    countable_prices,
+    create_order,
+    find_coupon,
+    find_order,
+    is_over,
+    lock_order,
+    refuse_over,
+    tell,
+)
+from billing.payments.order_paying import (
+    complete_order,
+    last_page,
+    look,
+    note_method,
+    note_paid,
+    open_page,
+)
+from billing.subscriptions.actions import start
+from billing.subscriptions.coupons import check_coupon
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import counted
-from catalog.models import Coupon, Plan, Price
+from catalog.models import Coupon
 from customers.actions import add_customer, change_details
 from customers.calendar import now_of
 from customers.details import tidy_vat_number
-from customers.links import hash_of
-from customers.models import Customer, Seller
+from customers.models import Customer
 
-PATH = "/pay/c/{token}/"
-LIVES = timedelta(hours=24)
+__all__ = [
+    "LIVES",
+    "NEVER_PAID",
+    "PATH",
+    "Choice",
+    "Consent",
+    "Details",
+    "address_of",
+    "check_coupon",
+    "check_details",
+    "countable_prices",
+    "create_order",
+    "expire",
+    "expire_orders",
+    "find_coupon",
+    "find_order",
+    "is_over",
+    "last_page",
+    "look",
+    "note_method",
+    "note_paid",
+    "open_page",
+    "place",
+    "quote",
+]
+
 # What a customer can order of one thing by hand.
 QUANTITY_MAX = 9999
-URL_LENGTH_MAX = 2000
-NEVER_PAID = "The order was not paid."
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,132 +117,6 @@ class Consent:
     version: str
     ip_address: str = ""
     user_agent: str = ""
-
-
-# The offer
-
-
-@transaction.atomic
-def create_order(
-    seller: Seller,
-    plan: Plan,
-    *,
-    as_of: date,
-    actor: str,
-    currency: str | None = None,
-    quantities: Mapping[str, Decimal] | None = None,
-    coupon: Coupon | None = None,
-    customer: Customer | None = None,
-    success_url: str = "",
-    cancel_url: str = "",
-    metadata: Mapping[str, Any] | None = None,
-    language: str = "",
-    lives: timedelta = LIVES,
-) -> tuple[Order, str]:
-    """Offer a plan: the order and the token of its page (:func:`address_of`), told only here.
-
-    Raises :class:`Refused` ("plan_inactive", "plan_of_another_seller", "unknown_price",
-    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon`),
-    ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch`` where the plan has no
-    prices in the currency.
-    """
-    if plan.seller_id != seller.pk:
-        raise Refused("This plan is another seller's.", code="plan_of_another_seller")
-    if customer is not None and customer.seller_id != seller.pk:
-        raise Refused("This customer is another seller's.", code="customer_of_another_seller")
-    _check_active(plan)
-    for url in filter(None, (success_url, cancel_url)):
-        _check_url(seller, url)
-    prices = prices_of(plan, currency)
-    kept = checked_quantities(prices, quantities or {})
-    if coupon is not None:
-        check_coupon(coupon, plan, prices[0].currency)
-    token = secrets.token_urlsafe(32)
-    order = Order.objects.create(
-        seller=seller,
-        plan=plan,
-        currency=prices[0].currency,
-        quantities=kept,
-        coupon=coupon,
-        customer=customer,
-        language=language or (customer.language if customer else seller.language),
-        success_url=success_url,
-        cancel_url=cancel_url,
-        metadata=dict(metadata or {}),
-        token_hash=hash_of(token),
-        expires_at=now_of(seller) + lives,
-    )
-    _record("checkout.created", order, as_of, actor, plan=plan.code)
-    return order, token
-
-
-def address_of(token: str) -> str:
-    """The whole address of an order's page."""
-    return f"{settings.PUBLIC_URL}{PATH.format(token=token)}"
-
-
-def find_order(token: str) -> Order | None:
-    """The order whose page has this token."""
-    found = Order.objects.select_related("seller", "plan__product", "coupon", "customer__seller")
-    return found.filter(token_hash=hash_of(token)).first()
-
-
-def find_coupon(order: Order, code: str) -> Coupon:
-    """The coupon of a code that a customer has typed, in any case.
-
-    Raises :class:`Refused` with "coupon_unknown" and as :func:`check_coupon` does.
-    """
-    coupon = Coupon.objects.filter(seller=order.seller_id, code__iexact=code.strip()).first()
-    if coupon is None:
-        raise Refused("There is no such code.", code="coupon_unknown")
-    check_coupon(coupon, order.plan, order.currency)
-    return coupon
-
-
-def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
-    """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
-
-    "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
-    """
-    if plan is not None and coupon.seller_id != plan.seller_id:
-        raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
-    if not coupon.is_active:
-        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if plan is not None and coupon.plans and plan.code not in coupon.plans:
-        raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
-    if coupon.amount_off_minor and coupon.currency != currency:
-        raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
-
-
-def countable_prices(order: Order) -> list[Price]:
-    """The prices of which a customer may order more or less."""
-    return counted(prices_of(order.plan, order.currency))
-
-
-def is_over(order: Order, now: datetime) -> bool:
-    """Whether an order can no longer be placed or paid, though the tick may not have said so."""
-    is_closed = order.status in {Order.Status.COMPLETE, Order.Status.EXPIRED}
-    return is_closed or order.expires_at <= now
-
-
-def _check_url(seller: Seller, url: str) -> None:
-    """A page of the shop that its customers are shown the way to: never a script or a file."""
-    schemes = {"https"} if seller.is_live else {"http", "https"}
-    try:
-        parts = urlsplit(url)
-        is_page = parts.scheme in schemes and bool(parts.hostname) and parts.username is None
-    except ValueError:
-        is_page = False
-    if not is_page or not url.isprintable() or " " in url or len(url) > URL_LENGTH_MAX:
-        raise Refused(
-            f"“{url[:80]}” is no address that customers can be sent to. Write it with https://.",
-            code="invalid_url",
-        )
-
-
-def _check_active(plan: Plan) -> None:
-    if not plan.is_active:
-        raise Refused(f"{plan} is no longer offered.", code="plan_inactive")
 
 
 # What it comes to
@@ -302,12 +208,12 @@ def place(
     with "order_expired", "plan_inactive", "details_wrong" (``details`` has the fields),
     "quantity_out_of_range" and those of :func:`check_coupon`.
     """
-    order = _lock(order)
+    order = lock_order(order)
     if order.status in {Order.Status.PLACED, Order.Status.COMPLETE}:
         return order
     now = now_of(order.seller)
-    _refuse_over(order, now)
-    _check_active(order.plan)
+    refuse_over(order, now)
+    check_active(order.plan)
     _check_choice(order, choice)
     if wrong := check_details(details):
         raise Refused("Something is missing or wrong.", code="details_wrong", fields=wrong)
@@ -331,7 +237,7 @@ def place(
         placed_at=now,
         expires_at=now + LIVES,
     )
-    _record(
+    tell(
         "checkout.placed",
         order,
         as_of,
@@ -343,7 +249,7 @@ def place(
         currency=order.currency,
     )
     if invoice is None and PaymentMethod.objects.usable().filter(customer=customer).exists():
-        _complete(order, as_of, actor)
+        complete_order(order, as_of, actor)
     return order
 
 
@@ -418,196 +324,3 @@ def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoi
             return None
     release_planned(invoice)
     return invoice
-
-
-# Paying
-
-
-def open_page(
-    order: Order, *, as_of: date, actor: str, return_url: str = ""
-) -> CheckoutSession | None:
-    """The gateway's page on which a placed order is paid, or a card left; None once it is complete.
-
-    The one that is open is given again. Raises :class:`Refused` ("order_not_placed",
-    "order_expired", "payment_in_flight") and what the gateway's client raises; the order stays.
-    """
-    order.refresh_from_db()
-    if order.status == Order.Status.COMPLETE:
-        return None
-    if order.status == Order.Status.OPEN:
-        raise Refused("Nothing has been ordered yet.", code="order_not_placed")
-    _refuse_over(order, now_of(order.seller))
-    found = gateways.gateways_for(order.seller)
-    if not found:
-        raise GatewayUnavailable("No gateway is set up for this seller.")
-    name = found[0].name
-    if order.invoice is not None:
-        return start_payment(
-            order.invoice, gateway=name, as_of=as_of, actor=actor, return_url=return_url
-        )
-    assert order.customer is not None
-    return start_setup(
-        order.customer,
-        gateway=name,
-        as_of=as_of,
-        actor=actor,
-        return_url=return_url,
-        order=order,
-    )
-
-
-def look(order: Order, *, as_of: date, actor: str) -> Order:
-    """Ask the gateway what became of an order's pages, as when the customer comes back.
-
-    Raises what the gateway's client raises.
-    """
-    catch_up(_pages(order), as_of=as_of, actor=actor)
-    order.refresh_from_db()
-    return order
-
-
-def last_page(order: Order) -> CheckoutSession | None:
-    """The page at the gateway that was opened last; its ``failure`` says what was wrong."""
-    return _all_pages(order).order_by("-id").first()
-
-
-def _all_pages(order: Order) -> Any:
-    of_order = Q(order=order)
-    if order.invoice_id:
-        of_order |= Q(payment__allocations__invoice=order.invoice_id)
-    return CheckoutSession.objects.filter(of_order).select_related("customer__seller", "payment")
-
-
-def _pages(order: Order) -> list[CheckoutSession]:
-    return list(_all_pages(order).filter(status__in=["creating", "open"]))
-
-
-def note_paid(invoice: Invoice, as_of: date, actor: str) -> None:
-    """Complete the order of an invoice that has just been paid. Its customer is locked."""
-    order = Order.objects.filter(invoice=invoice, status="placed").first()
-    if order is not None:
-        _complete(order, as_of, actor)
-
-
-def note_method(customer: Customer, as_of: date, actor: str) -> None:
-    """Complete the orders that waited for a card alone. The customer is locked."""
-    for order in Order.objects.filter(customer=customer, status="placed", invoice=None):
-        _complete(order, as_of, actor)
-
-
-def _complete(order: Order, as_of: date, actor: str) -> None:
-    assert order.customer is not None and order.subscription is not None
-    # A customer who has paid by invoice until now is charged from here on, as was agreed.
-    charged = Customer.Collection.AUTOMATIC
-    change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
-    complete(order.subscription, as_of=as_of, actor=actor)
-    order.move("complete", closed_at=now_of(order.seller))
-    _record(
-        "checkout.completed",
-        order,
-        as_of,
-        actor,
-        customer=order.customer.public_id,
-        subscription=order.subscription.public_id,
-        invoice=order.invoice.public_id if order.invoice else None,
-    )
-
-
-# Running out
-
-
-def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> int:
-    """Let orders run out whose time has come; how many.
-
-    One that is being paid waits, and so do all while the gateway cannot be reached: nobody may pay
-    for what is no longer there.
-    """
-    in_doubt = PaymentAllocation.objects.filter(
-        invoice=OuterRef("invoice"), state="in_flight"
-    ).exclude(payment__session__status__in=["creating", "open"])
-    over = Order.objects.filter(
-        ~Exists(in_doubt),
-        seller=seller,
-        status__in=["open", "placed"],
-        expires_at__lte=now_of(seller),
-    ).select_related("seller")
-    count = 0
-    for order in over.order_by("expires_at", "pk")[:limit]:
-        try:
-            count += expire(order, as_of=as_of, actor=actor)
-        except GatewayUnavailable as error:
-            logger.warning("seller=%s orders=waiting reason=%r", seller, error.message)
-            break
-        except GatewayError as error:
-            logger.warning("order=%s expires=later reason=%r", order, error.message)
-    return count
-
-
-def expire(order: Order, *, as_of: date, actor: str) -> bool:
-    """Let an order run out: False where it has been paid meanwhile, or may yet be.
-
-    Raises what the gateway's client raises; the order then stays as it is.
-    """
-    for session in _pages(order):
-        if session.status == CheckoutSession.Status.OPEN:
-            expire_session(session, as_of=as_of, actor=actor)
-        else:
-            catch_up([session], as_of=as_of, actor=actor)
-    return _expire(order, as_of, actor)
-
-
-@transaction.atomic
-def _expire(order: Order, as_of: date, actor: str) -> bool:
-    order = _lock(order)
-    if order.status not in {Order.Status.OPEN, Order.Status.PLACED}:
-        return False
-    if order.invoice is not None:
-        invoice = lock_invoice(order.invoice)
-        if _pages(order) or invoice.allocations.filter(state="in_flight").exists():
-            return False
-        _take_back(invoice, as_of, actor)
-    if order.subscription is not None and order.subscription.status == "incomplete":
-        abandon(order.subscription, as_of=as_of, actor=actor)
-    order.move("expired", closed_at=now_of(order.seller))
-    _record("checkout.expired", order, as_of, actor)
-    return True
-
-
-def _take_back(invoice: Invoice, as_of: date, actor: str) -> None:
-    """Void what nobody has paid; what was paid in part goes to the customer's balance."""
-    if invoice.status != Invoice.Status.OPEN:
-        return
-    release_planned(invoice)
-    if invoice.paid_minor or invoice.credited_minor:
-        credit(invoice, as_of=as_of, actor=actor)
-    else:
-        void(invoice, as_of=as_of, actor=actor, reason=NEVER_PAID)
-
-
-# Rows and events
-
-
-def _lock(order: Order) -> Order:
-    """The order as it now stands, under the locks of its customer, where it has one, and itself."""
-    if order.customer_id is not None:
-        Customer.objects.select_for_update().get(pk=order.customer_id)
-    locked = Order.objects.select_for_update(of=["self"]).select_related(
-        "seller", "plan", "coupon", "customer", "subscription", "invoice"
-    )
-    return locked.get(pk=order.pk)
-
-
-def _refuse_over(order: Order, now: datetime) -> None:
-    if is_over(order, now):
-        raise Refused("This order has run out. Start again.", code="order_expired")
-
-
-def _record(type: str, order: Order, as_of: date, actor: str, **data: Any) -> None:
-    record(
-        type,
-        seller=order.seller.public_id,
-        subject=order.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data=data,
-    )

@@ -23,6 +23,7 @@ from billing.engine.periods import (
     anchored_on_day,
     period_of,
 )
+from billing.events.reading import read
 from billing.events.recorder import record
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import (
@@ -508,7 +509,7 @@ def prices_of(plan: Plan, currency: str | None) -> list[Price]:
 
     Raises :class:`CurrencyMismatch` where there are none.
     """
-    offered = list(plan.prices.filter(is_active=True).order_by("position", "id"))
+    offered = read(Price, "WHERE plan_id = %s AND is_active ORDER BY position, id", [plan.pk])
     currencies = {price.currency for price in offered}
     if currency is None:
         own = plan.seller.currency
@@ -517,6 +518,7 @@ def prices_of(plan: Plan, currency: str | None) -> list[Price]:
     if not prices:
         raise CurrencyMismatch(f"The plan {plan} has no prices in {currency}.")
     for price in prices:
+        price.plan = plan
         price.terms().check()
     return prices
 

@@ -1,19 +1,19 @@
 """Reading what subscriptions have agreed to, many at a time and in a constant number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
-from django.db import connection
-
 from billing.engine import pricing
 from billing.engine.bill import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
 from billing.events.lookups import array_of
+from billing.events.prepared import prepared
+from billing.events.reading import read_beside
 from catalog.models import Price
 
 
@@ -25,8 +25,10 @@ class Terms:
     price_id: int
     plan_id: int
     plan_code: str
+    plan_name: str
     description: str
     tax_category: str
+    supply: str
     revenue_account: str
 
 
@@ -80,8 +82,8 @@ class Contract:
 
 def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
     """The contracts by id, with the versions of items that the open window may still touch."""
-    ids = array_of(subscription_ids)
-    contracts = {contract.id: contract for contract in _rows(_SUBSCRIPTIONS, ids, _contract)}
+    ids = subscription_ids
+    contracts: dict[int, Any] = {row[0]: _contract(row) for row in _rows(_SUBSCRIPTIONS, ids)}
     rows = _rows(_ITEMS, ids)
     terms = _load_terms({row[2] for row in rows})
     for row in rows:
@@ -129,11 +131,11 @@ _PAUSES = """
 """
 
 
-def _rows(query: str, ids: str, make: Any = None) -> list[Any]:
-    with connection.cursor() as cursor:
-        cursor.execute(query, [ids])
-        rows = cursor.fetchall()
-    return [make(row) for row in rows] if make else rows
+def _rows(query: str, ids: Sequence[int]) -> list[Any]:
+    with prepared(len(ids)) as cursor:
+        cursor.execute(query, [array_of(ids)])
+        rows: list[Any] = cursor.fetchall()
+    return rows
 
 
 def _contract(row: Sequence[Any]) -> Contract:
@@ -174,17 +176,30 @@ def _engine_price(terms: Terms, agreed_amount: Decimal | None) -> pricing.Price:
     return price
 
 
-def _load_terms(price_ids: Iterable[int]) -> dict[int, Terms]:
-    prices = Price.objects.filter(id__in=price_ids).select_related("plan__product")
+def _load_terms(price_ids: Collection[int]) -> dict[int, Terms]:
+    ids = array_of(price_ids)
+    prices = read_beside(Price, _OF_PLAN_AND_PRODUCT, _PRICES, [ids], len(price_ids))
     return {
         price.pk: Terms(
             price=price,
             price_id=price.pk,
             plan_id=price.plan_id,
-            plan_code=price.plan.code,
-            description=f"{price.plan.name} – {price.name}" if price.name else price.plan.name,
-            tax_category=price.plan.product.tax_category,
-            revenue_account=price.plan.product.revenue_account,
+            plan_code=plan_code,
+            plan_name=plan_name,
+            description=f"{plan_name} – {price.name}" if price.name else plan_name,
+            tax_category=tax_category,
+            supply=supply,
+            revenue_account=revenue_account,
         )
-        for price in prices
+        for price, (plan_code, plan_name, tax_category, supply, revenue_account) in prices
     }
+
+
+_OF_PLAN_AND_PRODUCT = (
+    "plan.code, plan.name, product.tax_category, product.supply, product.revenue_account"
+)
+_PRICES = """
+    JOIN catalog_plan plan ON plan.id = catalog_price.plan_id
+    JOIN catalog_product product ON product.id = plan.product_id
+    WHERE catalog_price.id = ANY(%s::bigint[])
+"""

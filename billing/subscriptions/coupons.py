@@ -1,31 +1,46 @@
 """Finding the coupon that a customer has typed, and whether it does anything for them."""
 
-from billing.engine.errors import CurrencyMismatch, Refused
+from billing.engine.errors import Refused
 from billing.subscriptions.models import CouponRedemption, Subscription
-from catalog.models import Coupon
+from catalog.models import Coupon, Plan
+
+
+def coupon_of(seller_id: int, code: str) -> Coupon:
+    """A seller's coupon with a code, in any case; one that is written just so comes first.
+
+    Raises :class:`Refused` ("coupon_unknown").
+    """
+    code = code.strip()
+    coupons = Coupon.objects.filter(seller=seller_id)
+    found = coupons.filter(code=code).first() or coupons.filter(code__iexact=code).first()
+    if found is None:
+        raise Refused(f"There is no coupon “{code[:80]}”.", code="coupon_unknown")
+    return found
+
+
+def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
+    """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
+
+    "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
+    """
+    if plan is not None and coupon.seller_id != plan.seller_id:
+        raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
+    if not coupon.is_active:
+        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
+    if plan is not None and coupon.plans and plan.code not in coupon.plans:
+        raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
+    if coupon.amount_off_minor and coupon.currency != currency:
+        raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
 
 
 def coupon_for(subscription: Subscription, code: str) -> Coupon:
     """The coupon with a code, in any case, if this subscription may redeem it.
 
-    A customer has each coupon once, however long ago. Raises :class:`Refused` ("coupon_unknown",
-    "coupon_inactive", "coupon_not_for_plan", "coupon_already_there", "coupon_used") and
-    :class:`CurrencyMismatch`.
+    A customer has each coupon once, however long ago. Raises :class:`Refused`
+    ("coupon_already_there", "coupon_used") and as :func:`coupon_of` and :func:`check_coupon` do.
     """
-    code = code.strip()
-    coupons = Coupon.objects.filter(seller=subscription.seller_id)
-    coupon = coupons.filter(code=code).first() or coupons.filter(code__iexact=code).first()
-    if coupon is None:
-        raise Refused(f"There is no coupon “{code[:80]}”.", code="coupon_unknown")
-    if not coupon.is_active:
-        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if coupon.plans and subscription.plan.code not in coupon.plans:
-        raise Refused(
-            f"The coupon {coupon} is not for the plan {subscription.plan}.",
-            code="coupon_not_for_plan",
-        )
-    if coupon.amount_off_minor and coupon.currency != subscription.currency:
-        raise CurrencyMismatch(f"The coupon {coupon} is in {coupon.currency}.")
+    coupon = coupon_of(subscription.seller_id, code)
+    check_coupon(coupon, subscription.plan, subscription.currency)
     had = CouponRedemption.objects.filter(coupon=coupon, customer=subscription.customer_id)
     if had.filter(is_spent=False, removed_on__isnull=True).exists():
         raise Refused(f"The coupon {coupon} is there already.", code="coupon_already_there")

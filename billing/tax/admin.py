@@ -1,13 +1,26 @@
+from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from unfold.contrib.filters.admin import BooleanRadioFilter
+from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 
-from billing.desk import Desk, plain_column
-from billing.tax.models import TaxRate
+from billing.desk import (
+    Desk,
+    PageAction,
+    Panel,
+    ReadOnly,
+    label_column,
+    link,
+    link_column,
+    plain_column,
+)
+from billing.tax.checks import ask_by_hand
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.tax.rates import treatment_of
+from billing.tax.supplies import counts_for, plain
 from catalog.admin import PriceAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
+from customers.models import Customer
 
 
 def check_stated_tax(row: Any) -> None:
@@ -32,3 +45,87 @@ class TaxRateAdmin(Desk):
     )
 
     rate = plain_column("percent", "percent")
+
+
+ANSWERS = {"valid": "success", "invalid": "danger", "unknown": "warning"}
+REGISTRATIONS = Panel(
+    "VAT registrations",
+    rows=lambda seller: TaxRegistration.objects.filter(seller=seller),
+    columns={
+        "Registration": link,
+        "Country": lambda registration: registration.country.name,
+        "From": lambda registration: registration.valid_from,
+        "Until": lambda registration: registration.valid_until,
+    },
+    list_of=TaxRegistration,
+    list_by="seller__id__exact",
+    when_empty="None: every buyer is charged as at home, wherever they are.",
+)
+CHECKS = Panel(
+    "VAT number checks",
+    rows=lambda customer: VatNumberCheck.objects.filter(
+        seller=customer.seller_id, number=plain(customer.vat_number)
+    ),
+    columns={
+        "Asked": lambda check: check.asked_at,
+        "Answer": lambda check: check.answer,
+        "Consultation number": lambda check: check.consultation_number,
+        "Whose it is": lambda check: check.name,
+        "Problem": lambda check: check.problem,
+    },
+    list_of=VatNumberCheck,
+    list_by="seller__id__exact",
+)
+SellerAdmin.extend(panels=[REGISTRATIONS])
+
+
+class CheckVatNumber(PageAction):
+    name = "check-vat-number"
+    label = "Check VAT number"
+    explanation = (
+        "Asks the EU's register (VIES) within a minute, whatever it has said before. The answer "
+        "counts for bills from then on; those that were issued stay as they are."
+    )
+    permission = "customers.change_customer"
+    icon = "verified"
+
+    def is_offered(self, obj: Customer) -> bool:
+        return counts_for(obj.seller, plain(obj.vat_number))
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        ask_by_hand(obj)
+        return f"The register is asked about {obj.vat_number} within a minute."
+
+
+CustomerAdmin.extend(panels=[CHECKS], page_actions=[CheckVatNumber()])
+
+
+@admin.register(TaxRegistration)
+class TaxRegistrationAdmin(Desk):
+    fixed_fields = ("seller",)
+    list_display = ("number", "scheme", "country", "seller_link", "valid_from", "valid_until")
+    list_filter = (("seller", RelatedDropdownFilter), "scheme")
+    list_select_related = ("seller",)
+    search_fields = ("number__istartswith", "country__iexact")
+    autocomplete_fields = ("seller",)
+    fieldsets = (
+        (None, {"fields": ("seller", ("scheme", "country"), "number")}),
+        ("Holds", {"fields": (("valid_from", "valid_until"),)}),
+    )
+
+    seller_link = link_column("seller", ordering="seller__name")
+
+
+@admin.register(VatNumberCheck)
+class VatNumberCheckAdmin(ReadOnly):
+    list_display = ("number", "answer_label", "asked_at", "seller_link", "consultation_number")
+    list_filter = (("seller", RelatedDropdownFilter), "answer")
+    list_select_related = ("seller",)
+    search_fields = ("number__istartswith", "consultation_number__iexact")
+    fieldsets = (
+        (None, {"fields": (("number", "seller"), ("answer", "asked_at"))}),
+        ("As told", {"fields": ("consultation_number", "name", "problem")}),
+    )
+
+    answer_label = label_column("answer", ANSWERS)
+    seller_link = link_column("seller", ordering="seller__name")

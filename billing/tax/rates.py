@@ -2,7 +2,8 @@
 
 Stated rates are JSON on sellers, customers, prices and one-off items, such as
 ``[{"category": "S", "rate": "25", "inclusive": false, "name": ""}]``. Null there means that
-nothing is said, so that whoever is asked next decides; an empty list means no tax.
+nothing is said, so that whoever is asked next decides; an empty list means no tax. A line whose
+amount contains a tax that its buyer does not owe has that tax's rate as ``"relief"`` as well.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from billing.tax.models import TaxRate
 
 # EN 16931 (UNCL5305): standard, zero, exempt, reverse charge, intra-community, export, outside.
 CATEGORIES = ("S", "Z", "E", "AE", "K", "G", "O")
-_KEYS = frozenset({"category", "rate", "inclusive", "name"})
+_KEYS = frozenset({"category", "rate", "inclusive", "name", "relief"})
 
 
 class NoTaxRate(BillingError):
@@ -118,13 +119,14 @@ def treatment_of(stated: Sequence[Mapping[str, Any]]) -> Treatment:
 
 
 def json_of(treatment: Treatment) -> list[dict[str, Any]]:
-    """The reverse of `treatment_of`, with every key and the rate as a string."""
+    """The reverse of `treatment_of`, with the rate as a string and every key; relief if any."""
     return [
         {
             "category": rate.category,
             "rate": f"{rate.percent.normalize():f}",
             "inclusive": rate.is_inclusive,
             "name": rate.name,
+            **({"relief": f"{rate.relief.normalize():f}"} if rate.relief else {}),
         }
         for rate in treatment
     ]
@@ -139,6 +141,7 @@ def _stated_rate(entry: Mapping[str, Any]) -> Rate:
             entry.get("rate"),
             entry.get("inclusive", False),
             entry.get("name", ""),
+            entry.get("relief", "0"),
         )
     except TypeError:  # What cannot be a key of the cache is no text or number either.
         raise InvalidTax(f"A tax rate holds texts, not {entry!r}.") from None
@@ -146,7 +149,7 @@ def _stated_rate(entry: Mapping[str, Any]) -> Rate:
 
 # The cache must know 25 from 25.0 and True from 1: a float is no exact rate.
 @lru_cache(maxsize=1000, typed=True)
-def _parsed(category: Any, rate: Any, is_inclusive: Any, name: Any) -> Rate:
+def _parsed(category: Any, rate: Any, is_inclusive: Any, name: Any, relief: Any) -> Rate:
     if category not in CATEGORIES:
         raise InvalidTax(f"{category!r} is no tax category; use one of {', '.join(CATEGORIES)}.")
     if type(is_inclusive) is not bool:
@@ -156,7 +159,10 @@ def _parsed(category: Any, rate: Any, is_inclusive: Any, name: Any) -> Rate:
     percent = _percent(rate)
     if percent and category != "S":
         raise InvalidTax(f"Tax category {category} has the rate 0, not {rate}.")
-    return Rate(category, percent, is_inclusive, name)
+    relieved = _percent(relief)
+    if relieved and (percent or not is_inclusive):
+        raise InvalidTax("“relief” is from a tax that is in the price, in place of any other.")
+    return Rate(category, percent, is_inclusive, name, relieved)
 
 
 def _percent(rate: Any) -> Decimal:

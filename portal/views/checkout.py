@@ -4,6 +4,9 @@ One address shows whichever of these the order is at, so the back button and a s
 is there, and nothing is done twice.
 """
 
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from allauth.account.adapter import get_adapter
@@ -14,13 +17,16 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError, Refused
-from billing.invoicing.changes import next_bill
+from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
 from billing.payments import orders
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import Order
 from billing.payments.orders import Consent, is_over
+from billing.tax import checks
 from customers.calendar import now_of, today_of
+from portal.limits import may_try
+from portal.models import Attempt
 from portal.pages import in_language_of, show
 from portal.pay_forms import OrderForm
 from portal.terms import (
@@ -45,6 +51,8 @@ from portal.views.links import (
 )
 
 USER_AGENT_MAX = 300
+# So often an hour is the register of VAT numbers asked for one order.
+NUMBERS_MAX = 10
 
 
 @token_page
@@ -90,15 +98,16 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         form = OrderForm(
             order, request.POST if request.method == "POST" else None, is_ordering=is_ordering
         )
-        is_valid = form.is_valid()
-        details = form.details
+        form.is_valid()
+        standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
-            seen = orders.quote(
-                order, details, form.choice, as_of=today_of(order.seller), actor=_actor(order)
-            )
+            seen = _quote(order, form)
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)
-        terms = terms_of(order, seen, as_of=today_of(order.seller))
+        is_valid = form.is_valid()
+        terms = terms_of(
+            order, seen, as_of=today_of(order.seller), number=form.vat_number, standing=standing
+        )
         if is_ordering and is_valid and form.cleaned_data["seen"] == terms.digest:
             return _place(request, order, token, form, terms, language)
         is_other = is_ordering and form.cleaned_data.get("seen") != terms.digest
@@ -115,6 +124,48 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
     return _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+
+
+def _quote(order: Order, form: OrderForm) -> Preview:
+    """What the order would come to. Where it cannot be billed in the country that was chosen, that
+    is said of the country, and the sum is the one at home: whoever chose wrongly chooses again.
+    """
+    quote = partial(
+        orders.quote,
+        order,
+        choice=form.choice,
+        as_of=today_of(order.seller),
+        actor=_actor(order),
+    )
+    try:
+        return quote(form.details)
+    except BillingError:
+        home = str(order.seller.country)
+        if not form.is_bound or form.details.country == home:
+            raise
+        seen = quote(replace(form.details, country=home, vat_number=""))
+        form.refuse_country()
+        return seen
+
+
+def _standing(order: Order, number: str, *, is_asking: bool) -> str:
+    """What is known of a VAT number, where that makes a difference; asked for before the order is.
+
+    VAT is charged until the number is known to be valid, so a register that is away keeps nobody.
+    """
+    if not number or not checks.matters(order.seller, number):
+        return ""
+
+    def may_ask() -> bool:
+        return is_asking and may_try(
+            Attempt.Kind.NUMBER,
+            order.public_id,
+            times=NUMBERS_MAX,
+            within=timedelta(hours=1),
+            now=now_of(order.seller),
+        )
+
+    return checks.looked_up(order.seller, number, may_ask)
 
 
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:

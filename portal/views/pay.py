@@ -23,7 +23,7 @@ from billing.payments.models import CheckoutSession, Payment
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
-from portal.news import LINK_REQUESTED
+from portal.news import LINK_REQUESTED, hint
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
 from portal.views.links import (
@@ -152,7 +152,7 @@ def _failure(document: Invoice, page: CheckoutSession | None) -> str:
 def _state(document: Invoice, as_of: date) -> str:
     """One of paid, credited, void, lost, late, partly and due."""
     if document.status == Invoice.Status.PAID:
-        return "paid" if document.paid_minor or not document.credited_minor else "credited"
+        return "credited" if document.is_only_credited else "paid"
     if document.status == Invoice.Status.VOID:
         return "void"
     if document.status == Invoice.Status.UNCOLLECTIBLE:
@@ -280,6 +280,7 @@ def _request_link(stale: AccessLink) -> None:
         actor=f"customer:{customer.public_id}",
         data={"customer": customer.public_id, "purpose": stale.purpose, "subject": stale.subject},
     )
+    hint()
 
 
 def _address_of(purpose: str, token: str) -> str:

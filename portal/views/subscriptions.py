@@ -321,4 +321,4 @@ def _scheduled(contract: Contract, visit: Visit) -> str:
     first = min(later, key=lambda item: item.start)
     terms = contract.terms[first.price.ref]
     said = pgettext("portal", "From %(day)s: %(plan)s.")
-    return said % {"day": day_of(first.start), "plan": terms.price.plan.name}
+    return said % {"day": day_of(first.start), "plan": terms.plan_name}

@@ -29,7 +29,7 @@ from billing.ledger.models import Transfer
 from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Order, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
-from billing.tax.models import TaxRate
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from dunning.models import DunningCase, DunningPolicy, DunningStep
 from tests.factories import (
@@ -182,6 +182,18 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     rate = TaxRate.objects.create(
         country="SE", category=f"category {number}", percent=25, source=name, note=name
     )
+    registration = TaxRegistration.objects.create(
+        seller=seller, country="SE", number=f"SE{number}", valid_from=DAY
+    )
+    checked = VatNumberCheck.objects.create(
+        seller=seller,
+        number=customer.vat_number or f"DE{number}",
+        asked_at=datetime(2026, 3, 1, 11, tzinfo=UTC),
+        answer="valid",
+        consultation_number=name[:40],
+        name=name[:300],
+        problem=name[:60],
+    )
     user = User.objects.create_user(f"user-{number}", first_name=name[:150], is_staff=True)
     log = LogEntry.objects.create(
         user=user,
@@ -245,6 +257,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
         *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
         *(attempt, entry_log, heard, policy, case, order, endpoint, sent, message),
+        *(registration, checked),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
         make_key(seller, name=name[:100], actor=f"user:{name}")[0],

@@ -31,7 +31,7 @@ from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
-from billing.tax.models import TaxRate
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
@@ -77,8 +77,10 @@ MAY: dict[type[Model], str] = {
     Seller: "ac",
     Subscription: "",
     TaxRate: "acd",
+    TaxRegistration: "acd",
     Transfer: "",
     UsageRecord: "",
+    VatNumberCheck: "",
     WebhookDelivery: "",
     WebhookEndpoint: "",
     User: "acd",

@@ -126,7 +126,7 @@ def test_the_api_answers_with_the_reason(shop: Shop) -> None:
         ({"plan": "small"}, ("required", "customer")),
         ({"customer": "external:shop-1"}, ("required", "plan")),
         ({"customer": "external:shop-1", "plan": "a", "feature": "b"}, ("required", "plan")),
-        ({"customer": "external:nobody", "plan": "a"}, ("not_found", None)),
+        ({"customer": "external:nobody", "plan": "a"}, ("not_found", "customer")),
     ],
 )
 def test_what_is_not_asked_whole_is_refused(

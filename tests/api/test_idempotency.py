@@ -38,6 +38,16 @@ def test_a_key_with_another_body_is_refused(shop: Shop) -> None:
     assert Customer.objects.count() == 1
 
 
+def test_the_order_of_fields_and_the_blanks_between_make_no_other_body(shop: Shop) -> None:
+    """A shop that sends it again later may write the same fields in another order."""
+    first = shop.post("customers", b'{"name": "A", "metadata": {"a": "1", "b": "2"}}', "a")
+    again = shop.post("customers", b'{"metadata":{"b":"2","a":"1"},"name":"\\u0041"}', "a")
+    assert first.status_code == 201
+    assert again.content == first.content
+    other = shop.post("customers", b'{"name": "A", "metadata": {"a": "2", "b": "1"}}', "a")
+    assert errors_of(other) == [("idempotency_key_reused", "Idempotency-Key")]
+
+
 @pytest.mark.parametrize("key", ["", "ö", "a" * 256, "a\tb"])
 def test_a_key_is_visible_ascii(shop: Shop, key: str) -> None:
     headers = {"Idempotency-Key": key}

@@ -61,6 +61,13 @@ def test_a_key_is_rotated_and_revoked_on_its_page(anna: Client, seller: Seller) 
     assert open_with(new, clock.now()) is not None
 
 
+def test_a_successor_ends_when_the_form_says(anna: Client, seller: Seller) -> None:
+    key, _ = make_key(seller, name="Webshop", actor="user:anna")
+    new = shown(act(anna, key, "rotate", hours="24", days="30"))
+    assert open_with(new, clock.now() + timedelta(days=29)) is not None
+    assert open_with(new, clock.now() + timedelta(days=31)) is None
+
+
 def test_the_command_prints_the_key_alone(seller: Seller) -> None:
     said, told = StringIO(), StringIO()
     call_command("api_key", seller.public_id, scopes=["plans:read"], stdout=said, stderr=told)

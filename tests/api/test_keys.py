@@ -75,6 +75,15 @@ def test_a_key_opens_its_sellers_things_and_nobody_elses(shop: Shop) -> None:
     assert foreign.content == unknown.content
 
 
+def test_to_ask_for_the_head_alone_takes_the_same_scope(seller: Seller) -> None:
+    CustomerFactory(seller=seller)
+    for scopes, status in (([Scope.PLANS_READ], 403), ([Scope.CUSTOMERS_READ], 200)):
+        _, text = make_key(seller, name="Shop", actor="user:anna", scopes=scopes)
+        headers = {"Authorization": f"Bearer {text}"}
+        answer = Client().head("/api/v1/customers?limit=5", headers=headers)
+        assert (answer.status_code, answer.content) == (status, b"")
+
+
 def test_unknown_revoked_and_expired_keys_get_one_answer(seller: Seller) -> None:
     revoked, revoked_text = make_key(seller, name="Old", actor="user:anna")
     revoke_key(revoked, now=clock.now(), actor="user:anna")
@@ -108,6 +117,19 @@ def test_a_rotated_key_opens_for_its_overlap_beside_its_successor(seller: Seller
     assert open_with(new_text, NOW + timedelta(hours=24)) is not None
     third, _ = rotate_key(successor, now=NOW, actor="user:anna", overlap=timedelta())
     assert third.origin_id == key.pk
+
+
+def test_a_successor_may_make_as_many_requests_and_ends_when_it_is_told(seller: Seller) -> None:
+    key, _ = make_key(seller, name="Shop", actor="user:anna", expires_at=NOW + timedelta(days=30))
+    ApiKey.objects.filter(pk=key.pk).update(burst=1000, per_s=400)
+    until = NOW + timedelta(days=60)
+    successor, _ = rotate_key(
+        key, now=NOW, actor="user:anna", overlap=timedelta(hours=1), expires_at=until
+    )
+    kept = ApiKey.objects.get(pk=successor.pk)
+    assert (kept.burst, kept.per_s, kept.tokens) == (1000, 400, Decimal(1000))
+    assert kept.expires_at == until
+    assert ApiKey.objects.get(pk=key.pk).expires_at == NOW + timedelta(hours=1)
 
 
 def test_use_is_noted_once_a_minute(seller: Seller) -> None:

@@ -159,7 +159,7 @@ def test_every_snippet_of_the_quickstart_does_what_the_page_says(
     received = (folder / "received.txt").read_text()
     for type in ("webhook_endpoint.tested", "invoice.finalized", "test_clock.advanced"):
         assert type in received
-    assert "Refused: not_found There is no such plan. None" in said
+    assert "Refused: not_found There is no such plan. plan" in said
     assert "\n1 subscription.started\n2 subscription.changed\n" in said
     # What has come of it.
     seller = Seller.objects.get(name="My shop")

@@ -11,7 +11,7 @@ from billing.engine.errors import BillingError
 from customers import actions
 from customers.models import Customer
 from tests.api.calling import Shop, errors_of
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, PlanFactory, PriceFactory, ProductFactory
 
 
 def refused(answer: Any) -> tuple[int, str, str | None]:
@@ -27,6 +27,8 @@ def refused(answer: Any) -> tuple[int, str, str | None]:
         (b"\xff", (400, "malformed", None)),
         (b'{"name": NaN}', (400, "malformed", None)),
         (b'{"name": 1e999999999}', (400, "malformed", None)),
+        (b'{"name": "A", "name": "B"}', (400, "malformed", None)),
+        (b'{"name": "A", "metadata": {"a": "1", "a": "2"}}', (400, "malformed", None)),
         (b"[" * 100_000, (400, "malformed", None)),
         (b'{"metadata": ' + b'{"a":' * 30 + b"1" + b"}" * 31, (400, "malformed", None)),
         (b"1" * 5000, (400, "malformed", None)),
@@ -60,6 +62,13 @@ def test_a_bad_body_makes_nothing(
 def test_a_body_over_a_megabyte_is_refused_before_it_is_read(shop: Shop) -> None:
     body = b'{"name": "' + b"a" * BODY_MAX + b'"}'
     assert refused(shop.post("customers", body)) == (413, "body_too_large", None)
+
+
+def test_a_body_in_chunks_is_refused_rather_than_lost(shop: Shop) -> None:
+    """The web server hands it on without a length, and what has no length is not read."""
+    answer = shop.post("customers", {"name": "A"}, **{"Transfer-Encoding": "chunked"})
+    assert refused(answer) == (411, "length_required", None)
+    assert not Customer.objects.exists()
 
 
 @pytest.mark.parametrize("media_type", ["text/plain", "application/x-www-form-urlencoded", ""])
@@ -97,6 +106,72 @@ def test_a_bad_query_is_refused(
     assert refused(shop.get("customers", **query)) == expected
 
 
+@pytest.mark.parametrize(
+    ("path", "query", "expected"),
+    [
+        ("invoices", {"issued_from": "10/25/2026"}, (400, "invalid", "issued_from")),
+        ("invoices", {"due_before": "Oct 25 2026"}, (400, "invalid", "due_before")),
+        ("invoices", {"status": "paidd"}, (400, "invalid", "status")),
+        ("payments", {"received_from": "2026-02-30"}, (400, "invalid", "received_from")),
+        ("events", {"type": "invoice.payed"}, (400, "unknown_event_type", "type")),
+        ("events", {"type": "invoice*"}, (400, "unknown_event_type", "type")),
+    ],
+)
+def test_a_filter_that_can_mean_nothing_is_refused(
+    shop: Shop, path: str, query: dict[str, str], expected: tuple[int, str, str | None]
+) -> None:
+    assert refused(shop.get(path, **query)) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "expected"),
+    [
+        ("subscriptions", {"customer": "cus_0"}, (404, "not_found", "customer")),
+        ("subscriptions", {"plan": "none"}, (404, "not_found", "plan")),
+        ("subscriptions", {"coupons": ["none"]}, (404, "coupon_unknown", "coupons")),
+        ("subscriptions", {"quantities": {"none": "1"}}, (422, "unknown_price", "quantities")),
+        ("checkout_sessions", {"customer": "cus_0"}, (404, "not_found", "customer")),
+        ("checkout_sessions", {"coupon": "none"}, (404, "coupon_unknown", "coupon")),
+        ("portal_sessions", {"plan": None, "customer": "x"}, (404, "not_found", "customer")),
+        (
+            "credit_notes",
+            {"plan": None, "customer": None, "invoice": "inv_" + "0" * 24},
+            (404, "not_found", "invoice"),
+        ),
+        (
+            "one_off_items",
+            {
+                "plan": None,
+                "currency": "SEK",
+                "amount_minor": 5,
+                "description": "Kaffe",
+                "subscription": "sub_" + "0" * 24,
+            },
+            (404, "not_found", "subscription"),
+        ),
+        (
+            "webhook_endpoints",
+            {"plan": None, "customer": None, "url": "http://shop.example/", "types": ["*"]},
+            (422, "webhook_url_refused", "url"),
+        ),
+        (
+            "webhook_endpoints",
+            {"plan": None, "customer": None, "url": "https://shop.example/", "types": ["x.y"]},
+            (422, "unknown_event_type", "types"),
+        ),
+    ],
+)
+def test_what_a_body_names_and_is_not_there_is_told_by_its_field(
+    shop: Shop, path: str, body: dict[str, Any], expected: tuple[int, str, str | None]
+) -> None:
+    plan = PlanFactory(seller=shop.seller, product=ProductFactory(seller=shop.seller))
+    PriceFactory(plan=plan)
+    customer = CustomerFactory(seller=shop.seller)
+    whole = {"customer": customer.public_id, "plan": plan.public_id} | body
+    asked = {name: value for name, value in whole.items() if value is not None}
+    assert refused(shop.post(path, asked)) == expected
+
+
 def test_bad_paths_and_methods_are_refused(shop: Shop) -> None:
     assert refused(shop.get("customers/a%00b")) == (400, "control_character", "customer")
     assert refused(shop.get("nothing")) == (404, "not_found", None)
@@ -111,6 +186,7 @@ def test_no_cookie_is_set_and_no_page_may_read_an_answer(shop: Shop) -> None:
     assert not answer.cookies
     assert "Access-Control-Allow-Origin" not in answer.headers
     assert answer.headers["Content-Type"] == "application/json"
+    assert answer.headers["Cache-Control"] == "no-store"
 
 
 def test_pages_follow_each_other_and_back_while_rows_are_added(shop: Shop) -> None:

@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.subscriptions.models import Subscription
 from billing.verification import broken_invariants
+from catalog.models import Plan
 from customers.calendar import today_of
 from customers.models import Customer
 from tests.api.calling import Shop, errors_of
@@ -47,6 +49,22 @@ def start(shop: Shop, **asked: Any) -> Any:
 
 def path_of(started: Any) -> str:
     return f"subscriptions/{started.json()['subscription']['id']}"
+
+
+def test_a_start_takes_the_same_few_statements_however_much_there_is(
+    shop: Shop, customer: Customer
+) -> None:
+    plan = Plan.objects.get(code="small")
+    counted = {}
+    for items in (1, 4):
+        for number in range(1, items):
+            PriceFactory(plan=plan, code=f"more-{number}", amount=Decimal(10))
+        assert start(shop).status_code == 201  # What is made once: accounts, letterhead, plans.
+        with CaptureQueriesContext(connection) as captured:
+            answer = start(shop)
+        assert len(answer.json()["subscription"]["items"]) == items
+        counted[items] = len(captured)
+    assert counted[1] == counted[4] <= 45
 
 
 def test_a_start_bills_at_once_and_tells_who_did_it(shop: Shop, customer: Customer) -> None:

@@ -44,7 +44,7 @@ def _text(context: object) -> object:
         (
             "",
             "demo",
-            ("billing/demo/customers.py", "billing/demo/sights.py", "billing/demo/views.py"),
+            ("billing/demo/*.py",),
             ("demo/base.html", "demo/demo.html", "demo/letter.html", "demo/mailbox.html"),
         ),
         ("billing/mail/", "mail", WORDS_OF_MAIL, ()),

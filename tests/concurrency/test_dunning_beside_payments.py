@@ -23,12 +23,12 @@ from django.db import connection, transaction
 from billing.bench import FIRST_BILL, make_seller
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import credit, void
+from billing.invoicing.actions import balance_of, credit, give_credit, void
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments import charging
+from billing.payments import charging, checkout
 from billing.payments.actions import record_payment
-from billing.payments.checkout import keep_method
+from billing.payments.checkout import complete_session, keep_method, start_payment
 from billing.subscriptions.models import Subscription
 from billing.verification import broken_invariants
 from customers.models import Customer, Seller
@@ -58,7 +58,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 FORK = multiprocessing.get_context("fork")
 SEED = 20261125
 LATE = DAY + timedelta(days=15)
-PAYERS = ("recorded", "charged", "credited", "voided")
+PAYERS = ("recorded", "charged", "hosted", "balanced", "credited", "voided")
+AT_GATEWAY = ("charged", "hosted")
 WAIT_SECONDS = 30
 STEPS = (*StepKind.values,)
 
@@ -100,9 +101,18 @@ def late(sandbox: RunningSandbox, kind: str) -> dict[str, Invoice]:
     return made
 
 
-def pay(invoice: Invoice, payer: str) -> None:
+def pay(sandbox: RunningSandbox, invoice: Invoice, payer: str) -> None:
     """Settle an invoice."""
-    if payer == "recorded":
+    by_test: dict[str, Any] = {"as_of": LATE, "actor": "test"}
+    if payer == "hosted":
+        page = start_payment(invoice, gateway="sandbox", **by_test)
+        sandbox.fill_in(page.url)
+        complete_session(page, **by_test)
+    elif payer == "balanced":
+        give_credit(
+            invoice.customer, currency="SEK", amount_minor=12_500, description="", **by_test
+        )
+    elif payer == "recorded":
         record_payment(invoice, as_of=LATE, actor="test")
     elif payer == "credited":
         credit(invoice, as_of=LATE, actor="test")
@@ -197,14 +207,15 @@ def test_a_payment_that_is_being_committed_keeps_the_step_away(
         return settle(*args, **asked)
 
     def pay_slowly(invoice: Invoice, payer: str) -> None:
-        if payer == "charged":
-            pay(invoice, payer)
+        if payer in AT_GATEWAY:
+            pay(sandbox, invoice, payer)
             return
         with transaction.atomic():
-            pay(invoice, payer)
+            pay(sandbox, invoice, payer)
             pause()
 
-    monkeypatch.setattr(charging, "settle", settle_later)
+    for module in (charging, checkout):
+        monkeypatch.setattr(module, "settle", settle_later)
     payments = [Beside(partial(pay_slowly, one, payer)) for payer, one in invoices.items()]
     all_have_begun.wait(WAIT_SECONDS)
     assert step_due(invoices["recorded"].seller, LATE, "test") == 0
@@ -229,7 +240,7 @@ def test_a_payment_between_the_sweeps_look_and_its_lock_keeps_the_step_away(
         wanted = list(ids)
         assert len(wanted) == len(PAYERS)
         for payer, invoice in invoices.items():
-            assert Beside(partial(pay, invoice, payer)).join().refused is None
+            assert Beside(partial(pay, sandbox, invoice, payer)).join().refused is None
         return lock(wanted)
 
     monkeypatch.setattr(cases, "_lock_customers", lock_after_all_have_paid)
@@ -250,7 +261,7 @@ def test_a_payment_during_a_step_comes_after_it_and_access_returns_at_once(
     def take_while_all_pay(ready: Any, batch: Any) -> None:
         take(ready, batch)
         for payer, invoice in invoices.items():
-            payments[payer] = Beside(partial(pay, invoice, payer))
+            payments[payer] = Beside(partial(pay, sandbox, invoice, payer))
             until(partial(is_waiting_or_over, payments[payer]))
 
     with monkeypatch.context() as patch:
@@ -264,10 +275,14 @@ def test_a_payment_during_a_step_comes_after_it_and_access_returns_at_once(
         assert (subscription.status, subscription.access) == (
             ended if kind == "cancel" else ("active", "full")
         )
-        if kind == "write_off" and payer in ("voided", "charged"):
+        if kind == "write_off" and payer in ("voided", "balanced", *AT_GATEWAY):
             invoice.refresh_from_db()
             assert invoice.status == "uncollectible"
-            assert refused is not None
+            # What was given up is asked for no more: the balance is kept for what is to come.
+            kept_minor = balance_of(invoice.customer, "SEK")
+            assert (refused is None, kept_minor) == (
+                (True, 12_500) if payer == "balanced" else (False, 0)
+            )
         elif kind == "write_off" and payer == "credited":
             assert DunningCase.objects.get(invoice=invoice).status == "recovered"
         else:

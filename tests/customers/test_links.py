@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from billing.engine.errors import Refused
-from customers.links import LIVES, Purpose, make_link, read_link, use_link
+from customers.links import KEPT, LIVES, Purpose, forget_old_links, make_link, read_link, use_link
 from customers.models import AccessLink
 from tests.factories import CustomerFactory
 
@@ -50,3 +50,22 @@ def test_a_link_that_signs_in_opens_once() -> None:
 def test_a_link_that_does_one_thing_opens_as_often_as_needed() -> None:
     token = make_link(CustomerFactory(), Purpose.PAY, now=NOW)
     assert use_link(token, Purpose.PAY, now=NOW) == use_link(token, Purpose.PAY, now=NOW)
+
+
+def test_links_are_forgotten_long_after_they_ran_out_and_a_bounded_number_at_a_time() -> None:
+    customer = CustomerFactory()
+    long_ago = NOW - KEPT - timedelta(hours=1)
+    for made_at in (long_ago, long_ago, long_ago, NOW - KEPT):
+        make_link(customer, Purpose.SIGN_IN, now=made_at)
+    make_link(customer, Purpose.PAY, now=long_ago)
+    AccessLink.objects.update(recorded_at=long_ago)
+    assert [forget_old_links(NOW, limit=2) for _ in range(3)] == [2, 1, 0]
+    kept = AccessLink.objects.order_by("pk").values_list("purpose", flat=True)
+    assert list(kept) == [Purpose.SIGN_IN, Purpose.PAY]
+
+
+def test_a_link_of_a_clock_that_stands_long_ago_is_not_forgotten() -> None:
+    token = make_link(CustomerFactory(), Purpose.SIGN_IN, now=NOW - timedelta(days=400))
+    AccessLink.objects.update(recorded_at=NOW)
+    assert forget_old_links(NOW) == 0
+    assert read_link(token, Purpose.SIGN_IN, now=NOW - timedelta(days=400))

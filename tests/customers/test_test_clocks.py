@@ -164,7 +164,7 @@ def test_debts_are_late_and_reminded_of_on_the_days_of_the_policy() -> None:
     ]
 
 
-def test_what_is_told_ahead_is_written_on_its_day_and_sent_in_the_worlds_time() -> None:
+def test_what_is_told_ahead_is_written_and_sent_on_its_day_at_the_worlds_hour() -> None:
     seller = seller_with()
     ends_on = date(2026, 4, 20)
     SubscriptionFactory(
@@ -174,10 +174,12 @@ def test_what_is_told_ahead_is_written_on_its_day_and_sent_in_the_worlds_time() 
         paid_from=ends_on,
     )
     made = advance(clock_of(seller), datetime(2026, 4, 16, 8, tzinfo=UTC), actor="test")
-    assert not Message.objects.exists()
+    told = Message.objects.filter(kind="trial_ending")
+    assert not told.exists()
     advance(made, datetime(2026, 4, 18, 8, tzinfo=UTC), actor="test")
-    message = Message.objects.get()
-    assert (message.kind, message.next_attempt_at) == ("trial_ending", NOON)
+    message = told.get()
+    assert message.state == "sent"
+    assert message.sent_at == NOON
 
 
 def test_only_that_seller_is_played_and_the_tick_passes_it_over() -> None:

@@ -11,9 +11,11 @@ from django.db import IntegrityError, connection
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
+from billing.invoicing import issuing
 from billing.invoicing.actions import add_one_off, credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.payments import charging
 from billing.payments.actions import (
     record_failure,
     record_payment,
@@ -21,6 +23,7 @@ from billing.payments.actions import (
     release_planned,
 )
 from billing.payments.charging import failure_listeners
+from billing.payments.checkout import tell_of_method
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.subscriptions.models import Subscription
 from billing.verification import broken_invariants
@@ -218,6 +221,140 @@ def test_a_balance_that_came_before_the_bill_is_not_asked_for(seller: Seller) ->
     assert not DunningCase.objects.exists()
 
 
+def give(customer: Customer, amount_minor: int, on: date) -> None:
+    give_credit(
+        customer,
+        currency="SEK",
+        amount_minor=amount_minor,
+        description="",
+        as_of=on,
+        actor="test",
+    )
+
+
+def give_as_before_the_upgrade(customer: Customer, amount_minor: int) -> None:
+    """A balance that has paid nothing of what was open when it came."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(issuing, "balance_listeners", [])
+        give(customer, amount_minor, DAY)
+
+
+def test_money_that_comes_to_the_balance_pays_what_is_late_and_access_returns(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "suspend"), (4, "remind"))
+    invoice = owing()
+    live_through(seller, DUE, after(2))
+    assert subscription_of(invoice).access == "none"
+    give(invoice.customer, invoice.outstanding_minor, after(2))
+    assert DunningCase.objects.get().status == "recovered"
+    assert subscription_of(invoice).access == "full"
+    live_through(seller, after(3), after(9))
+    assert done(invoice) == [(1, "suspend")]
+    assert broken_invariants() == {}
+
+
+@pytest.mark.parametrize("is_open", [False, True], ids=["before its case", "before a step"])
+def test_nobody_is_reminded_while_we_hold_the_money(
+    seller: Seller, owing: Owing, is_open: bool
+) -> None:
+    policy_of(seller, (1, "remind"))
+    invoice = owing()
+    if is_open:
+        open_cases(seller, after(1), "test")
+    give_as_before_the_upgrade(invoice.customer, invoice.outstanding_minor)
+    live_through(seller, after(1), after(3))
+    assert not DunningAction.objects.exists()
+    invoice.refresh_from_db()
+    assert invoice.status == "paid"
+    assert DunningCase.objects.filter(status="recovered").count() == int(is_open)
+    assert broken_invariants() == {}
+
+
+def test_a_balance_pays_for_the_oldest_of_several_late_debts_and_the_rest_is_asked_for(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"))
+    older = owing()
+    bill_due(seller, DAY + timedelta(days=31))
+    newer = Invoice.objects.exclude(pk=older.pk).get()
+    give_as_before_the_upgrade(older.customer, older.outstanding_minor + 100)
+    live_through(seller, newer.due_on, newer.due_on + timedelta(days=2))
+    assert [action.case.invoice for action in DunningAction.objects.all()] == [newer]
+    newer.refresh_from_db()
+    assert newer.from_balance_minor == 100
+
+
+def test_a_disputed_debt_takes_no_money_until_somebody_goes_on(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "suspend"), (4, "remind"))
+    invoice = owing()
+    live_through(seller, DUE, after(1))
+    case = stop(DunningCase.objects.get(), as_of=after(1), actor="test", reason="disputed")
+    give(invoice.customer, invoice.outstanding_minor, after(1))
+    invoice.refresh_from_db()
+    assert invoice.status == "open"
+    case = resume(case, as_of=after(2), actor="test")
+    invoice.refresh_from_db()
+    assert (invoice.status, case.status) == ("paid", "recovered")
+    assert broken_invariants() == {}
+
+
+def test_what_is_only_ordered_takes_no_money(seller: Seller, owing: Owing) -> None:
+    invoice = owing()
+    Subscription.objects.update(status="incomplete")
+    give(invoice.customer, invoice.outstanding_minor, DAY)
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.from_balance_minor) == ("open", 0)
+
+
+def two_late_debts(owing: Owing) -> tuple[Invoice, Invoice]:
+    """Of one customer, both due on the same day."""
+    older = owing()
+    add_one_off(
+        older.customer,
+        currency="SEK",
+        amount_minor=5_000,
+        description="Beans",
+        as_of=DAY,
+        actor="test",
+    )
+    bill_due(older.seller, DAY)
+    return older, Invoice.objects.exclude(pk=older.pk).get()
+
+
+def test_a_customer_with_several_late_debts_is_told_of_all_of_them_in_one_reminder(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"), (3, "remind"))
+    older, newer = two_late_debts(owing)
+    live_through(seller, DUE, after(3))
+    told = Event.objects.filter(type="dunning.reminded").order_by("id")
+    assert [(one.data["invoice"], one.data["also"], one.data["level"]) for one in told] == [
+        (older.public_id, [newer.public_id], 1),
+        (older.public_id, [newer.public_id], 2),
+    ]
+    assert done(older) == done(newer) == [(1, "remind"), (3, "remind")]
+
+
+def test_a_debt_that_comes_too_late_for_the_days_reminder_waits_for_the_next_day(
+    seller: Seller, owing: Owing
+) -> None:
+    policy_of(seller, (1, "remind"), (9, "suspend"))
+    older, newer = two_late_debts(owing)
+    held = PaymentAllocation.objects.create(
+        payment=charging.plan(newer, DAY), invoice=newer, amount_minor=5_000, state="in_flight"
+    )
+    assert sweep(seller, after(1)) == 1
+    PaymentAllocation.objects.filter(pk=held.pk).update(state="released")
+    sweep(seller, after(1))
+    assert sweep(seller, after(1)) == 0
+    assert (done(older), done(newer)) == ([(1, "remind")], [])
+    live_through(seller, after(2), after(10))
+    assert done(newer) == [(2, "remind"), (10, "suspend")]
+
+
 # Cards
 
 
@@ -351,12 +488,63 @@ def test_no_policy_charges_more_often_than_the_networks_allow(seller: Seller, ow
     assert outcomes == [""] * 15 + [TOO_OFTEN] * 5
 
 
+# A card that comes after the due date
+
+
+def late_policy(seller: Seller) -> DunningPolicy:
+    policy = policy_of(seller, (2, "remind"), (6, "restrict"), (20, "suspend"))
+    for days, kind in ((3, "retry"), (7, "retry"), (8, "remind")):
+        DunningStep.objects.create(policy=policy, since="failure", days=days, kind=kind)
+    return policy
+
+
+@pytest.mark.usefixtures("sandbox_is_known")
+def test_a_card_that_is_left_late_is_charged_and_tried_again_while_the_rest_keeps_its_days(
+    seller: Seller, owing: Owing
+) -> None:
+    late_policy(seller)
+    invoice = owing(collection="automatic")
+    live_through(seller, DUE, after(3))
+    card_of(invoice.customer)
+    tell_of_method(invoice.customer, after(3), "test")
+    planned = Payment.objects.get(state="planned")
+    assert planned.planned_on == DAY
+    assert fail_charge(invoice, after(3)) == after(6)
+    for day in range(4, 21):
+        sweep(seller, after(day))
+        for payment in Payment.objects.filter(state="planned"):
+            fail_charge(invoice, after(day))
+            assert Payment.objects.get(pk=payment.pk).state == "canceled"
+    # Charged again three and seven days after the card had failed; no reminder of the other row.
+    assert done(invoice) == [
+        (2, "remind"),
+        (6, "restrict"),
+        (6, "retry"),
+        (10, "retry"),
+        (20, "suspend"),
+    ]
+    case = DunningCase.objects.get()
+    assert (case.since, case.charged_from, case.status) == ("due", after(3), "exhausted")
+    assert broken_invariants() == {}
+
+
+@pytest.mark.usefixtures("sandbox_is_known")
+def test_a_late_card_that_its_bank_refuses_for_ever_is_not_tried_again(
+    seller: Seller, owing: Owing
+) -> None:
+    late_policy(seller)
+    invoice = owing(collection="automatic")
+    live_through(seller, DUE, after(3))
+    card_of(invoice.customer, refused_code="lost_card")
+    assert fail_charge(invoice, after(3), "lost_card") is None
+    live_through(seller, after(4), after(9))
+    assert done(invoice) == [(2, "remind"), (6, "restrict")]
+
+
 # Disputes
 
 
 def test_a_stopped_debt_is_not_charged_by_what_was_under_way(seller: Seller, owing: Owing) -> None:
-    from billing.payments import charging
-
     invoice = owing(collection="automatic")
     card_of(invoice.customer)
     fail_charge(invoice, DAY)

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
@@ -48,6 +49,9 @@ def test_a_step_that_is_taken_out_on_the_page_moves_the_debts_that_stood_before_
     case = DunningCase.objects.get()
     assert case.next_step is not None
     assert (case.next_step.kind, case.next_step_on) == ("remind", DUE + timedelta(days=16))
+    # The newest of its history: what was changed, and what was taken out.
+    history = apps.get_model("dunning", "DunningStepEvent").objects.order_by("-pgh_id")[:2]
+    assert {(kept.pgh_label, kept.days) for kept in history} == {("update", 16), ("delete", 5)}
 
 
 def test_the_policies_that_come_along_are_not_deleted(anna: Client) -> None:

@@ -137,15 +137,46 @@ class TestRefusals:
             Rate("S", D(percent))
 
 
+class TestRelief:
+    FREE_OF_25 = Rate("AE", D(0), is_inclusive=True, relief=D(25))
+
+    def test_the_tax_that_is_not_owed_is_taken_out_of_the_price(self) -> None:
+        document = tax_document([(125_00, (self.FREE_OF_25,))])
+        assert document.groups == (TaxGroup("AE", D(0), True, "", 100_00, 0),)
+        assert (document.net_minor, document.gross_minor) == (100_00, 100_00)
+
+    def test_it_is_rounded_once_for_all_lines(self) -> None:
+        # 33 / 1.25 = 26.4, and each line alone would be 9.
+        document = tax_document([(11, (self.FREE_OF_25,))] * 3)
+        assert (document.net_minor, sorted(document.line_nets)) == (26, [8, 9, 9])
+
+    def test_prices_that_contained_different_taxes_join_one_group(self) -> None:
+        free_of_12 = Rate("AE", D(0), is_inclusive=True, relief=D(12))
+        document = tax_document([(125_00, (self.FREE_OF_25,)), (112_00, (free_of_12,))])
+        assert document.groups == (TaxGroup("AE", D(0), True, "", 200_00, 0),)
+        assert document.line_nets == (100_00, 100_00)
+
+    def test_a_line_that_is_taxed_keeps_its_tax_beside_one_that_is_not(self) -> None:
+        document = tax_document([(125_00, (self.FREE_OF_25,)), (125_00, (IN_25,))])
+        assert taxes(document) == [(100_00, 0), (100_00, 25_00)]
+
+    @pytest.mark.parametrize(
+        ("percent", "is_inclusive", "relief"), [("25", True, "25"), ("0", False, "25")]
+    )
+    def test_relief_is_in_place_of_a_tax_and_from_what_is_in_the_price(
+        self, percent: str, is_inclusive: bool, relief: str
+    ) -> None:
+        with pytest.raises(ValueError, match="Relief"):
+            Rate("S", D(percent), is_inclusive, relief=D(relief))
+
+
 line_amounts = st.integers(-(10**7), 10**7)
+percents = st.sampled_from([D(0), D(6), D("8.1"), D("9.975"), D(20), D(25)])
 rates = st.builds(
-    Rate,
-    st.sampled_from(["S", "AE"]),
-    st.sampled_from([D(0), D(6), D("8.1"), D("9.975"), D(20), D(25)]),
-    st.booleans(),
-    st.sampled_from(["", "GST"]),
+    Rate, st.sampled_from(["S", "AE"]), percents, st.booleans(), st.sampled_from(["", "GST"])
 )
-treatments = st.lists(rates, max_size=3, unique=True).map(tuple)
+relieved = percents.map(lambda percent: Rate("AE", D(0), is_inclusive=True, relief=percent))
+treatments = st.lists(rates | relieved, max_size=3, unique=True).map(tuple)
 documents = st.lists(st.tuples(line_amounts, treatments), max_size=8)
 
 

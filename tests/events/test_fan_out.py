@@ -16,8 +16,10 @@ from billing.events import actions, clock
 from billing.events.models import Event, WebhookDelivery
 from billing.events.recorder import fan_out, record
 from billing.events.webhooks import deliver_webhooks
+from tests.api.calling import Shop
 from tests.events.receiving import running_receiver
 from tests.events.test_webhooks import DAY, SELLER, happen
+from tests.factories import SellerFactory
 
 WRITERS, WORKERS, OBJECTS, EVENTS_EACH = 2, 3, 7, 140
 
@@ -54,7 +56,7 @@ print("fanned out")
 """
 
 
-def process(code: str, *arguments: object) -> "subprocess.Popen[str]":
+def process(code: str, *arguments: object, stdin: int | None = None) -> "subprocess.Popen[str]":
     """Python with Django set up, on the database of the test."""
     address, question, options = settings.DATABASE_URL.partition("?")
     name = connection.settings_dict["NAME"]
@@ -66,6 +68,7 @@ def process(code: str, *arguments: object) -> "subprocess.Popen[str]":
         [sys.executable, "-c", "import django; django.setup()\n" + code, *map(str, arguments)],
         cwd=settings.BASE_DIR,
         env=env,
+        stdin=stdin,
         stdout=subprocess.PIPE,
         text=True,
     )
@@ -100,6 +103,60 @@ def test_several_workers_number_the_events_of_each_object_in_order_without_a_gap
     assert not Event.objects.filter(type="payment.doubted", sequence__isnull=False).exists()
     sent = WebhookDelivery.objects.filter(endpoint=target).values_list("subject", "sequence")
     assert sorted(sent) == sorted((subject, n) for subject, of in found.items() for n in of)
+
+
+LATE = """
+import sys
+from datetime import date
+from django.db import transaction
+from billing.events.recorder import record
+with transaction.atomic():
+    event = record("invoice.paid", seller=sys.argv[1], subject="x_late",
+                   occurred_on=date(2026, 3, 1), actor="late")
+    print(event.public_id, flush=True)
+    sys.stdin.readline()
+"""
+
+
+@pytest.mark.django_db(transaction=True)
+def test_who_reads_on_from_the_last_event_misses_none_that_was_committed_late() -> None:
+    """The late one is recorded first, by a transaction that is still open while others are read."""
+    shop = Shop(SellerFactory())
+    seller = shop.seller.public_id
+
+    def read_on(after: str) -> list[str]:
+        found = shop.get("events", after=after, limit=1).json()
+        ids = []
+        while True:
+            ids += [each["id"] for each in found["results"]]
+            if found["next"] is None:
+                return ids
+            found = shop.client.get(found["next"], headers=shop.headers()).json()
+
+    begin = record("invoice.paid", seller=seller, subject="x_1", occurred_on=DAY, actor="test")
+    fan_out()
+    late = process(LATE, seller, stdin=subprocess.PIPE)
+    assert late.stdout
+    late_id = late.stdout.readline().strip()
+    early = record("invoice.paid", seller=seller, subject="x_1", occurred_on=DAY, actor="test")
+    fan_out()
+    assert read_on(begin.public_id) == [early.public_id]
+    late.communicate("\n", timeout=30)
+    fan_out()
+    assert Event.objects.get(public_id=late_id).pk < early.pk
+    assert read_on(early.public_id) == [late_id]
+    assert read_on(begin.public_id) == [late_id, early.public_id]
+
+
+@pytest.mark.django_db
+def test_positions_of_a_seller_have_no_gap_and_are_nobody_elses_business() -> None:
+    happen("x_1", "invoice.finalized", "payment.doubted", "invoice.paid")
+    happen("x_2", "invoice.finalized", seller="sel_2")
+    fan_out()
+    happen("x_3", "invoice.finalized")
+    fan_out()
+    found = Event.objects.order_by("id").values_list("seller", "position")
+    assert list(found) == [(SELLER, 1), (SELLER, None), (SELLER, 2), ("sel_2", 1), (SELLER, 3)]
 
 
 @pytest.mark.django_db

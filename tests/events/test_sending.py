@@ -61,6 +61,17 @@ def test_whoever_takes_too_long_is_left_however_alive_they_seem(
     assert time.monotonic() - began < 10
 
 
+def test_a_name_that_does_not_answer_is_left_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server of a name is its owner's as well, and the system waits for it half a minute."""
+    ended = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **options: [ended.wait(20)][:0])
+    began = time.monotonic()
+    answer = send("https://slow.example/", HEADERS, b"{}", seconds_max=1)
+    assert "within 1 seconds" in answer.error
+    assert time.monotonic() - began < 10
+    ended.set()
+
+
 def test_a_receiver_that_does_not_read_is_left_too(settings: Settings) -> None:
     settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1"]
     with socket.create_server(("127.0.0.1", 0)) as deaf:

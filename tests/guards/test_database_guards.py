@@ -52,7 +52,7 @@ from billing.payments.models import (
     Refund,
 )
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
-from billing.tax.models import TaxRate
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from customers.models import TestClock
 from dunning.models import (
@@ -155,6 +155,7 @@ CASES = [
     Case("dunning_step_is_taken_once_in_a_case", copied("action")),
     Case("dunning_case_has_an_end_when_it_is_closed", changed("case", closed_on="'2026-03-02'")),
     Case("next_dunning_step_has_its_day", changed("case", next_step_on="NULL")),
+    Case("late_card_comes_after_the_due_date", changed("case", charged_from="late_from - 1")),
     Case(
         "dunning_case_follows_its_lifecycle",
         changed("lone_case", status="'stopped'"),
@@ -188,6 +189,11 @@ CASES = [
     Case(
         "event_sequence_is_unique_for_an_object",
         changed("lone_event", sequence="1", subject="'{event.subject}'"),
+        beside=("event_is_never_edited",),
+    ),
+    Case(
+        "event_position_is_unique_for_a_seller",
+        changed("lone_event", position="1", seller="'{event.seller}'"),
         beside=("event_is_never_edited",),
     ),
     Case("event_sequence_is_given_once", changed("event", sequence="2")),
@@ -255,6 +261,14 @@ CASES = [
         copied("rate", category=NEW_CODE, valid_from="'2026-01-01'", valid_until="'2026-01-01'"),
     ),
     Case("one_default_tax_rate_at_a_time", copied("rate")),
+    Case("tax_registration_has_a_number", changed("registration", number="''")),
+    Case(
+        "tax_registration_holds_for_some_days",
+        changed("registration", valid_until="valid_from"),
+    ),
+    Case("one_tax_registration_at_a_time", copied("registration")),
+    Case("vat_number_check_is_append_only", changed("number_check", answer="'valid'")),
+    Case("vat_number_check_is_append_only", removed("number_check")),
     # Subscriptions
     Case("subscription_external_id_is_unique", copied("subscription")),
     Case("subscription_ends_after_it_starts", changed("subscription", ends_on="starts_on - 1")),
@@ -316,6 +330,7 @@ CASES = [
         beside=("document_is_not_settled_twice",),
     ),
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
+    Case("balance_pays_part_of_what_is_credited", changed("invoice", from_balance_minor="1")),
     Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("issued_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
     Case("document_is_never_deleted", removed("bare_invoice")),
@@ -431,7 +446,7 @@ CASES = [
 ]
 
 # These triggers write the history of what people edit; they refuse nothing.
-HISTORY = {"insert_insert", "update_update"}
+HISTORY = {"insert_insert", "update_update", "delete_delete"}
 
 
 def our_guards() -> dict[str, tuple[Any, Any]]:
@@ -500,6 +515,15 @@ def _agreement(seller: Any, customer: Any) -> World:
             value=Decimal(1),
         ),
         "rate": TaxRate.objects.create(country="XX", category="standard", percent=25),
+        "registration": TaxRegistration.objects.create(
+            seller=customer.seller, country="SE", number="SE556677889901", valid_from=DAY
+        ),
+        "number_check": VatNumberCheck.objects.create(
+            seller=customer.seller,
+            number="DE136695976",
+            asked_at=datetime(2026, 3, 1, 12, tzinfo=UTC),
+            answer="unknown",
+        ),
         "lone_item": _billed(customer).items.get(),
         "bare_subscription": _without_items(_billed(customer)),
     }
@@ -570,7 +594,9 @@ def _money(seller: Any, customer: Any, made: World) -> World:
     debit = Account.objects.create(seller=seller, role="receivable", number="1", name="Debit")
     credit = Account.objects.create(seller=seller, role="revenue", number="2", name="Credit")
     event = {"seller": "sel_1", "type": "invoice.finalized", "occurred_on": DAY, "actor": "test"}
-    told = Event.objects.create(**event, subject="inv_1", data={"number": "1"})
+    told = Event.objects.create(
+        **event, subject="inv_1", data={"number": "1"}, sequence=1, position=1
+    )
     at = datetime(2026, 3, 2, tzinfo=UTC)
     return {
         "payment": payment,

@@ -141,3 +141,12 @@ def test_production_says_where_its_mail_goes() -> None:
         EMAIL_URL="smtp://mail.example.com:25", DEFAULT_FROM_EMAIL="a@example.com", OUTBOUND=True
     ):
         assert checks.production_mails_its_customers() == []
+
+
+def test_what_is_no_address_of_the_register_of_vat_numbers_is_refused() -> None:
+    with override_settings(VIES_URL="ec.europa.eu"):
+        (message,) = checks.the_register_of_vat_numbers_is_an_address()
+    assert message.id == "kvitt.E016"
+    for url in ("", "https://ec.europa.eu/taxation_customs/vies/rest-api"):
+        with override_settings(VIES_URL=url):
+            assert checks.the_register_of_vat_numbers_is_an_address() == []

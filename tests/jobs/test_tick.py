@@ -86,10 +86,13 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "notify",
         "send mail",
         "deliver webhooks",
+        "check VAT numbers",
         "verify books",
         "forget old runs",
         "forget old webhooks",
         "forget old requests",
+        "forget old links",
+        "forget old sessions",
     ]
     assert set(outcomes.values()) == {"done"}
     assert Invoice.objects.count() == 4

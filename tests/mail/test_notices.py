@@ -9,11 +9,12 @@ from django.test.utils import CaptureQueriesContext
 from billing.invoicing.actions import bill_customer
 from billing.mail.models import Message
 from billing.mail.notices import NOTICES, notify
+from billing.mail.outbox import send_due
 from billing.subscriptions import actions as subscriptions
 from catalog.models import IntervalUnit
 from customers.models import Customer
 from tests.factories import DAY, CustomerFactory, SubscriptionFactory
-from tests.mail.world import Kind, World
+from tests.mail.world import Kind, World, at
 
 pytestmark = pytest.mark.django_db
 
@@ -86,6 +87,22 @@ def test_the_end_of_a_trial_is_told_of_three_days_before() -> None:
     world.start(trial_days=14)
     bill_customer(world.customer, as_of=DAY, actor="test")
     assert days_told(world, DAY, 30) == [DAY + timedelta(days=11)]
+
+
+def test_a_trial_that_ended_while_nothing_ran_is_in_the_log_and_not_told_of() -> None:
+    first_day = date(2027, 3, 1)
+    over_on = first_day + timedelta(days=14)
+    with at(over_on + timedelta(days=1)):
+        world = World()
+        subscriptions.start(
+            world.customer, world.plan(), as_of=first_day, actor="test", trial_days=14
+        )
+        bill_customer(world.customer, as_of=over_on, actor="test")
+        assert days_told(world, over_on + timedelta(days=1), 5) == [over_on + timedelta(days=1)]
+        send_due()
+    message = Message.objects.get(kind=Kind.TRIAL_ENDING)
+    assert message.state == "suppressed"
+    assert message.last_error == "The trial was over before this could be sent."
 
 
 def test_a_trial_of_three_days_is_told_of_at_its_start_alone() -> None:

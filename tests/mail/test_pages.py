@@ -16,7 +16,7 @@ from billing.mail.models import Message
 from customers.models import Customer
 from tests.browsing import chromium
 from tests.factories import DAY, CustomerFactory, InvoiceFactory, make_accounts
-from tests.mail.world import Kind, World, at, day_of, happen, tell
+from tests.mail.world import Kind, World, ask_to_sign_in, at, day_of, happen, tell
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,7 @@ def test_who_may_not_see_mail_sees_no_preview(client: Client) -> None:
     user = User.objects.create_user("cleo", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_customer"))
     client.force_login(user)
-    message = actions.post_sign_in(World().customer)
+    message = ask_to_sign_in(World().customer)
     url = reverse("admin:mail_message_preview", args=[message.pk])
     assert client.get(url).status_code == 403
     assert Client().get(url).status_code == 302
@@ -89,8 +89,8 @@ def shop(settings: Any, tmp_path: Path) -> Customer:
 
 
 def test_the_mailbox_shows_what_was_sent(shop: Customer, client: Client) -> None:
-    actions.post_sign_in(shop)
-    actions.post_sign_in(CustomerFactory(seller=shop.seller, name="Bo", email="bo@example.com"))
+    ask_to_sign_in(shop)
+    ask_to_sign_in(CustomerFactory(seller=shop.seller, name="Bo", email="bo@example.com"))
     send()
     page = client.get("/demo/mail/?language=sv").content.decode()
     assert "Kundernas mejl" in page
@@ -135,7 +135,7 @@ def test_there_is_no_mailbox_without_the_demo(
 
 
 def test_half_a_mail_is_never_seen(shop: Customer, tmp_path: Path) -> None:
-    actions.post_sign_in(shop)
+    ask_to_sign_in(shop)
     send()
     (tmp_path / "mail" / "20260301110000000000-00000000.123").write_bytes(b"Subject: half")
     assert len(mailbox.newest(tmp_path / "mail")) == 1

@@ -6,12 +6,11 @@ from typing import Any
 import pytest
 
 from billing.invoicing.sheets import luminance, readable
-from billing.mail import actions
 from billing.mail.looks import accent_of, readable_in_the_dark
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from tests.mail.server import Provider
-from tests.mail.world import Kind, World, at, day_of, happen
+from tests.mail.world import Kind, World, ask_to_sign_in, at, day_of, happen
 
 pytestmark = pytest.mark.django_db
 
@@ -72,7 +71,7 @@ def test_a_hostile_name_adds_no_element(name: str) -> None:
 @pytest.mark.parametrize("name", BREAKS)
 def test_a_name_with_a_line_break_makes_no_header(name: str, post_office: Provider) -> None:
     world = World(name=name, seller_name=name)
-    actions.post_sign_in(world.customer)
+    ask_to_sign_in(world.customer)
     send_due()
     (taken,) = post_office.mails
     assert taken["Bcc"] is None
@@ -93,7 +92,7 @@ def test_a_name_with_a_line_break_makes_no_paragraph() -> None:
 )
 def test_names_reach_the_recipient_as_they_are(name: str, post_office: Provider) -> None:
     world = World(name=name)
-    actions.post_sign_in(world.customer)
+    ask_to_sign_in(world.customer)
     send_due()
     (taken,) = post_office.mails
     (address,) = taken["To"].addresses
@@ -106,9 +105,9 @@ def test_an_address_that_is_none_fails_and_harms_no_other(
 ) -> None:
     world = World()
     world.customer.email = address
-    bad = actions.post_sign_in(world.customer)
+    bad = ask_to_sign_in(world.customer)
     world.customer.email = "good@example.com"
-    good = actions.post_sign_in(world.customer)
+    good = ask_to_sign_in(world.customer)
     send_due()
     bad.refresh_from_db()
     good.refresh_from_db()

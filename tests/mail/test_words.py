@@ -27,6 +27,12 @@ both_languages = pytest.mark.parametrize("language", ["en", "sv"])
 # What the first sentences say of each kind: the fact with its figure, and what comes next and when.
 SAID: dict[str, dict[str, tuple[str, ...]]] = {
     "en": {
+        Kind.ORDER: (
+            "Thank you for your order of Månadskaffe.",
+            "You have paid SEK 1,234.50. The next payment, SEK 1,234.50, is taken from your card "
+            "Visa ·· 4242 on 1 April 2026.",
+            "Månadskaffe renews by itself every month.",
+        ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
         Kind.CREDIT_NOTE: ("We have credited you SEK 123.45.", "kept on your balance"),
         Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
@@ -50,7 +56,8 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         Kind.PLAN_CHANGED: (
             "changed from Månadskaffe to Storkaffe",
-            "Your next invoice is for SEK 1,999 and comes on 1 April 2026.",
+            "For this we have now billed you SEK 542.55. Your next invoice is for SEK 1,999 and "
+            "comes on 1 April 2026.",
             # 22 of 31 days: 1,999.00 × 22/31 = 1,418.65, less 1,234.50 × 22/31 = 876.10.
             "Billed now: SEK 542.55",
         ),
@@ -65,6 +72,12 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.SIGN_IN: ("a link to sign in to Rosteriet", "once, within 15 minutes"),
     },
     "sv": {
+        Kind.ORDER: (
+            "Tack för din beställning av Månadskaffe.",
+            "Du har betalat 1 234,50 kr. Nästa betalning, 1 234,50 kr, dras från ditt kort "
+            "Visa ·· 4242 den 1 april 2026.",
+            "Säljare Rosteriet AB",
+        ),
         Kind.INVOICE: ("Här är faktura 1 på 1 234,50 kr.", "senast den 15 mars 2026"),
         Kind.CREDIT_NOTE: ("Vi har krediterat dig 123,45 kr.", "tillgodohavande"),
         Kind.RECEIPT: ("tagit emot din betalning på 1 234,50 kr.", "Faktura 1 är betald"),
@@ -108,6 +121,10 @@ SUBJECTS = {
     (Kind.PAYMENT_FAILED, "sv"): "Betalningen på 1 234,50 kr gick inte igenom",
     (Kind.PAYMENT_FAILED, "en"): "The payment of SEK 1,234.50 did not go through",
     (Kind.REMINDER, "sv"): "Påminnelse: 1 234,50 kr för faktura 1",
+    (Kind.ORDER, "sv"): "Din beställning från Rosteriet: Månadskaffe",
+    (Kind.TRIAL_ENDING, "sv"): (
+        "Din provperiod för Månadskaffe slutar den 14 mars 2026, sedan 1 234,50 kr"
+    ),
     (Kind.RENEWAL, "sv"): "Årskaffe förnyas den 1 mars 2027: 1 990 kr",
 }
 
@@ -244,19 +261,40 @@ def test_an_invoice_that_cannot_be_charged_asks_for_a_card() -> None:
 
 
 def test_reminders_are_counted_and_each_is_a_mail() -> None:
-    with at(DUE + timedelta(days=16)):
+    first, second = DUE + timedelta(days=6), DUE + timedelta(days=16)
+    with at(first):
         world = World()
         document = world.invoice()
-        live_through(world.seller, DUE, DUE + timedelta(days=16))
-        tell()
-        while send_due():
-            pass
-        reminders = Message.objects.filter(kind=Kind.REMINDER).order_by("pk")
-        subjects = [spaced(message.subject) for message in reminders]
+    for since, day in ((DUE, first), (first, second)):
+        with at(day):
+            live_through(world.seller, since, day)
+            tell()
+            while send_due():
+                pass
+    reminders = Message.objects.filter(kind=Kind.REMINDER).order_by("pk")
+    subjects = [spaced(message.subject) for message in reminders]
     assert subjects == [
         f"Reminder: SEK 1,234.50 for invoice {document.number}",
         f"Reminder 2: SEK 1,234.50 for invoice {document.number}",
     ]
+
+
+@pytest.mark.parametrize("is_first_paid", [False, True])
+def test_several_late_debts_are_one_mail_that_leaves_out_what_is_paid(is_first_paid: bool) -> None:
+    with at(DUE + timedelta(days=5)):
+        world = World()
+        first, second = world.invoice(), world.invoice()
+        live_through(world.seller, DUE, DUE + timedelta(days=5))
+        tell()
+        if is_first_paid:
+            record_payment(first, as_of=DUE, actor="test")
+        while send_due():
+            pass
+        message = world.message(Kind.REMINDER)
+    asked = [str(second.number)] if is_first_paid else [str(first.number), str(second.number)]
+    assert spaced(message.subject).endswith(f"for invoice {asked[0]}")
+    rows = re.findall(r"^Invoice: *(\S+)$", message.text, re.M)
+    assert rows == asked
 
 
 @pytest.mark.parametrize(

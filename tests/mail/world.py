@@ -14,17 +14,20 @@ from django.core.files.base import ContentFile
 
 from billing.events import clock
 from billing.events.models import Delivery
+from billing.events.public_ids import new_public_id
 from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.actions import bill_customer, credit
 from billing.invoicing.changes import bill_after
 from billing.invoicing.models import Invoice
-from billing.mail.actions import post_sign_in
+from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.notices import notify
 from billing.payments import charging
 from billing.payments.actions import record_payment
 from billing.payments.gateways.base import Charge
-from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
+from billing.payments.models import Order, Payment, PaymentAllocation, PaymentMethod
+from billing.payments.orders import Choice, Consent, Details, create_order
+from billing.payments.orders import place as place_order
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
@@ -42,6 +45,11 @@ from tests.factories import (
 LOGO = Path(__file__).resolve().parents[2] / "billing/demo/logo.png"
 DUE = DAY + timedelta(days=14)
 ACTION_URL = "https://bank.example/confirm?charge=ch_1&secret=s3cr3t"
+TERMS = """Today: SEK 1,234.50 1 March 2026
+Månadskaffe renews by itself every month.
+
+Cancel whenever you like.
+[Order with obligation to pay]"""
 Kind = Message.Kind
 
 
@@ -135,6 +143,36 @@ class World:
         )
 
 
+def ask_to_sign_in(customer: Customer) -> Message:
+    """The mail with a link that signs in, as the portal posts it."""
+    facts = {"return_url": ""}
+    return post(Kind.SIGN_IN, object=new_public_id("evt"), customer=customer, facts=facts)
+
+
+def _order(world: World) -> Order:
+    """An order at the checkout, paid there."""
+    order = place(world)
+    assert order.invoice is not None
+    record_payment(order.invoice, as_of=DAY, actor="test")
+    return order
+
+
+def place(world: World, plan: Plan | None = None, **choice: Any) -> Order:
+    """An order that is placed at the checkout, by the world's customer."""
+    plan = plan or world.plan()
+    order, _ = create_order(world.seller, plan, customer=world.customer, as_of=DAY, actor="test")
+    details = Details(
+        name=world.customer.name,
+        email=world.customer.email,
+        address_line1="Kungsportsavenyen 10",
+        postal_code="411 36",
+        city="Göteborg",
+        language=world.language,
+    )
+    consent = Consent(text=TERMS, language=world.language, version="2026-11")
+    return place_order(order, details, Choice(**choice), consent, as_of=DAY, actor="test")
+
+
 def _fail(world: World, code: str = "insufficient_funds") -> None:
     document = world.invoice()
     charging.fail(world.in_flight(document).pk, code, as_of=DAY, actor="test")
@@ -212,6 +250,7 @@ def _undo(world: World) -> None:
 
 # Kind: whether the customer is charged, what happens, and the day on which it is written.
 STORIES: dict[str, tuple[bool, Callable[[World], object], date]] = {
+    Kind.ORDER: (True, _order, DAY),
     Kind.INVOICE: (False, World.invoice, DAY),
     Kind.CREDIT_NOTE: (
         False,
@@ -236,7 +275,7 @@ STORIES: dict[str, tuple[bool, Callable[[World], object], date]] = {
     Kind.RESUMED: (False, _resume, DAY + timedelta(days=19)),
     Kind.CANCELED: (False, _cancel, DAY + timedelta(days=9)),
     Kind.CANCEL_UNDONE: (False, _undo, DAY + timedelta(days=9)),
-    Kind.SIGN_IN: (False, lambda world: post_sign_in(world.customer), DAY),
+    Kind.SIGN_IN: (False, lambda world: ask_to_sign_in(world.customer), DAY),
 }
 
 

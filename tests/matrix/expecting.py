@@ -72,12 +72,8 @@ def asked(address: Address) -> Iterator[tuple[str, str]]:
     """Who asks an address by which method."""
     door = EXPECTED["doors"][door_of(address)]
     for method in METHODS:
-        is_common = method in ("GET", "POST")
-        yield from (
-            (actor, method)
-            for actor in (door["asks"] if is_common else door.get("others_by", door["asks"]))
-        )
-        if is_common:
+        yield from ((actor, method) for actor in door["asks"])
+        if method in ("GET", "POST"):
             yield from ((actor, method) for actor in door["strangers"])
 
 
@@ -137,6 +133,8 @@ def _cells_of_api(address: Address, world: World) -> Iterator[Cell]:
         body = {"webhook_endpoint": own.named["endpoint"]} if name.endswith("/send") else None
         expected = _of_key(actor, row.get(method), is_of_one="<" in name) if name else "404"
         yield Cell(actor, method, path, expected, body)
+        if method == "GET":  # The head of an answer tells that there is one.
+            yield Cell(actor, "HEAD", path, expected)
 
 
 def _of_key(actor: str, needed: str | None, *, is_of_one: bool) -> str:

@@ -121,7 +121,7 @@ class Shop:
             occurred_on=DAY,
             actor=ACTOR,
         )
-        Event.objects.filter(pk=event.pk).update(is_fanned_out=True, sequence=1)
+        Event.objects.filter(pk=event.pk).update(is_fanned_out=True, sequence=1, position=1)
         endpoint, _ = endpoints.create(
             seller=public, is_live=seller.is_live, url="https://93.184.216.34/", types=["*"], **NOW
         )

@@ -15,16 +15,30 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import credit, write_off
+from billing.invoicing import issuing
+from billing.invoicing.actions import credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
 from billing.payments.actions import record_payment, refund
 from billing.payments.charging import collect_soon
-from billing.payments.checkout import complete_session, keep_method, start_payment, start_setup
-from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
+from billing.payments.checkout import (
+    complete_session,
+    expire_session,
+    keep_method,
+    start_payment,
+    start_setup,
+)
+from billing.payments.collection import (
+    collect_due,
+    collect_from,
+    poll_gateways,
+    process_hooks,
+    resolve_due,
+)
 from billing.payments.gateways import sandbox as client
 from billing.payments.models import (
+    IN_FLIGHT,
     CheckoutSession,
     GatewayEvent,
     Payment,
@@ -481,6 +495,87 @@ def test_a_page_that_cannot_be_opened_leaves_the_invoice_to_be_collected(
 
 
 # Money back
+
+
+def test_a_page_that_was_opened_and_closed_charges_nothing_out_of_turn(
+    sandbox: RunningSandbox, seller: Seller, clock: Any
+) -> None:
+    invoice = owing(sandbox, seller, DECLINED)
+    assert collect(seller) == 1
+    page = start_payment(invoice, gateway="sandbox", as_of=DAY, actor="test")
+    expire_session(page, as_of=DAY, actor="test")
+    assert not Payment.objects.filter(state__in=["planned", *IN_FLIGHT]).exists()
+    assert collect(seller) == 0
+    # The case goes on as before: the card is tried again after three days.
+    clock.shift(timedelta(days=3))
+    assert step_due(seller, DAY + timedelta(days=3), "test") == 1
+    assert collect(seller, 3) == 1
+    assert len(charges(sandbox, invoice)) == 2
+
+
+def test_what_was_planned_waits_while_a_page_is_open_and_keeps_its_day(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller)
+    later = DAY + timedelta(days=2)
+    Payment.objects.update(planned_on=later, attention="Look first.")
+    page = start_payment(invoice, gateway="sandbox", as_of=DAY, actor="test")
+    Payment.objects.filter(state="planned").update(attention="")
+    assert collect(seller, 2) == 0
+    expire_session(page, as_of=DAY, actor="test")
+    assert collect(seller, 1) == 0
+    planned = Payment.objects.get(state="planned")
+    assert (planned.planned_on, planned.amount_minor) == (later, 12_500)
+    assert collect(seller, 2) == 1
+    check_paid_once(sandbox, invoice)
+
+
+def test_another_card_that_is_left_while_a_page_is_open_is_charged_once_it_is_closed(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller, DECLINED)
+    assert collect(seller) == 1
+    start_payment(invoice, gateway="sandbox", as_of=DAY, actor="test")
+    give_card(sandbox, invoice.customer, WORKS)
+    assert collect(seller) == 0
+    assert collect_from(invoice.customer, as_of=DAY, actor="test") == 1
+    check_paid_once(sandbox, invoice)
+
+
+def test_what_waited_is_let_go_when_the_page_is_paid(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller)
+    page = start_payment(invoice, gateway="sandbox", as_of=DAY, actor="test")
+    sandbox.fill_in(page.url)
+    complete_session(page, as_of=DAY, actor="test")
+    states = Payment.objects.order_by("id").values_list("state", flat=True)
+    assert list(states) == ["canceled", "succeeded"]
+    check_paid_once(sandbox, invoice)
+
+
+def test_what_the_customer_has_with_us_is_not_charged(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    """As of a balance from before an upgrade, which nothing has been paid of yet."""
+    first, second = owing(sandbox, seller), owing(sandbox, seller)
+    for invoice, amount_minor in ((first, 2_500), (second, 20_000)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(issuing, "balance_listeners", [])
+            give_credit(
+                invoice.customer,
+                currency="SEK",
+                amount_minor=amount_minor,
+                description="Old",
+                as_of=DAY,
+                actor="test",
+            )
+    assert collect(seller) == 1
+    assert [each["amount_minor"] for each in charges(sandbox, first)] == [10_000]
+    assert charges(sandbox, second) == []
+    second.refresh_from_db()
+    assert second.status == "paid"
+    assert broken_invariants() == {}
 
 
 def test_a_refund_goes_back_through_the_gateway_once(

@@ -223,6 +223,12 @@ def test_a_coupon_is_found_by_its_code_and_taken_off(plan: Plan) -> None:
     assert refused.value.code == "coupon_unknown"
 
 
+def test_of_two_codes_that_are_alike_the_one_that_was_typed_is_meant(plan: Plan) -> None:
+    order = offered(plan)
+    made = [CouponFactory(seller=plan.seller, code=code) for code in ("Welcome", "WELCOME")]
+    assert [orders.find_coupon(order, coupon.code) for coupon in made] == made
+
+
 @pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "10000"])
 def test_a_quantity_that_nobody_means_is_refused(plan: Plan, quantity: str) -> None:
     order = offered(plan)

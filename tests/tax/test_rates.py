@@ -118,6 +118,14 @@ class TestStatedRates:
         ]
         assert json_of(treatment_of([{"rate": 100}]))[0]["rate"] == "100"
 
+    def test_relief_is_kept_where_there_is_some(self) -> None:
+        stated = [
+            {"category": "AE", "rate": "0", "inclusive": True, "name": "", "relief": "25"},
+        ]
+        treatment = treatment_of(stated)
+        assert treatment == (Rate("AE", Decimal(0), is_inclusive=True, relief=Decimal(25)),)
+        assert json_of(treatment) == stated
+
     def test_the_same_text_is_parsed_once(self) -> None:
         stated = [{"category": "S", "rate": "12"}]
         assert treatment_of(stated)[0] is treatment_of(list(stated))[0]
@@ -141,6 +149,8 @@ class TestStatedRates:
             [{"rate": "25", "category": "AE"}],
             [{"rate": "25", "inclusive": 1}],
             [{"rate": "25", "name": None}],
+            [{"rate": "25", "inclusive": True, "relief": "25"}],
+            [{"rate": "0", "category": "AE", "relief": "25"}],
             [{"rate": "25", "percent": "25"}],
         ],
     )

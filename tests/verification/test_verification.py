@@ -17,6 +17,8 @@ from billing.payments import actions as payments
 from billing.subscriptions import actions as subscriptions
 from billing.verification import INVARIANTS, broken_invariants
 from customers.models import Seller
+from dunning.cases import open_cases, step_due
+from dunning.models import DunningChoice, DunningPolicy, DunningStep
 from tests.factories import (
     CouponFactory,
     CustomerFactory,
@@ -25,7 +27,7 @@ from tests.factories import (
     SellerFactory,
 )
 
-MARCH, APRIL = date(2026, 3, 1), date(2026, 4, 1)
+MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 VAT_25 = [{"category": "S", "rate": "25"}]
 BY_TEST: dict[str, Any] = {"as_of": APRIL, "actor": "test"}
 
@@ -59,6 +61,12 @@ def company(db: None) -> Seller:
         subscribed[1].customer, currency="SEK", amount_minor=700, description="Mug", **BY_TEST
     )
     bill_due(seller, APRIL, actor="test")
+    policy = DunningPolicy.objects.create(seller=seller, code="own", name="Own")
+    for days, kind in ((1, "restrict"), (9, "remind")):
+        DunningStep.objects.create(policy=policy, since="due", days=days, kind=kind)
+    DunningChoice.objects.create(seller=seller, policy=policy)
+    assert open_cases(seller, MAY, "test")
+    assert step_due(seller, MAY, "test")
     return seller
 
 
@@ -93,10 +101,19 @@ BREAKS = [
         "receivable_is_what_customers_owe",
         "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1 WHERE status = 'open'",
     ),
-    ("balances_are_what_was_entered", "DELETE FROM invoicing_balanceentry"),
+    (
+        "balances_are_what_was_entered",
+        "DELETE FROM invoicing_balanceentry WHERE amount_minor > 0",
+    ),
     (
         "balances_are_what_was_entered",
         "UPDATE invoicing_customerbalance SET balance_minor = balance_minor + 1",
+    ),
+    ("balances_pay_what_they_are_said_to", "DELETE FROM invoicing_balanceentry"),
+    (
+        "balances_pay_what_they_are_said_to",
+        "UPDATE invoicing_invoice SET from_balance_minor = from_balance_minor - 1"
+        " WHERE from_balance_minor > 0",
     ),
     (
         "documents_are_in_the_books",
@@ -172,6 +189,29 @@ BREAKS = [
         "INSERT INTO events_delivery (event_id, subscriber, state, attempts, last_error)"
         " SELECT min(id), 'mail', 'pending', 0, '' FROM events_event",
     ),
+    (
+        "late_debts_follow_their_invoices",
+        "UPDATE dunning_dunningcase SET status = 'stopped', closed_on = late_from",
+    ),
+    ("late_debts_follow_their_invoices", "DELETE FROM dunning_dunningaction"),
+    (
+        "late_debts_follow_their_invoices",
+        "UPDATE dunning_dunningcase SET customer_id = customer_id + 1",
+    ),
+    (
+        "late_debts_follow_their_invoices",
+        "UPDATE invoicing_invoice SET status = 'void' WHERE status = 'open'",
+    ),
+    (
+        "late_debts_follow_their_invoices",
+        "ALTER TABLE dunning_dunningaction DROP CONSTRAINT dunning_step_is_taken_once_in_a_case;"
+        " INSERT INTO dunning_dunningaction"
+        " (case_id, step_id, kind, done_on, outcome)"
+        " SELECT case_id, step_id, kind, done_on, outcome FROM dunning_dunningaction",
+    ),
+    ("access_is_what_late_debts_leave", "UPDATE subscriptions_subscription SET access = 'full'"),
+    ("access_is_what_late_debts_leave", "UPDATE subscriptions_subscription SET access = 'none'"),
+    ("access_is_what_late_debts_leave", "UPDATE dunning_dunningcase SET access = 'none'"),
     ("transfers_have_documents", "DELETE FROM invoicing_invoice WHERE kind = 'credit_note'"),
     (
         "transfers_have_documents",

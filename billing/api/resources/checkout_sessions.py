@@ -10,10 +10,10 @@ from billing.api.errors import ApiError
 from billing.api.fields import Choice, Currency, CustomerKey, Metadata, Text, Url, Writing
 from billing.api.models import ApiKey
 from billing.api.reading import Reading, Reference
-from billing.api.resources.subscriptions import Quantities, find_coupon, find_plan
+from billing.api.resources.subscriptions import Quantities, find_coupon
 from billing.api.return_urls import check_return_url
 from billing.api.scopes import Scope
-from billing.api.scoping import find, find_customer, for_seller
+from billing.api.scoping import find, find_customer, find_plan, for_seller
 from billing.api.views import Endpoint, reply
 from billing.payments.models import Order
 from billing.payments.orders import address_of, create_order, expire
@@ -89,7 +89,9 @@ class CheckoutSessions(Endpoint):
             if name in asked:
                 check_return_url(asked[name], self.caller, name)
         customer = find_customer(self.seller, asked["customer"]) if "customer" in asked else None
-        coupon = find_coupon(self.seller, asked["coupon"]) if "coupon" in asked else None
+        coupon = None
+        if "coupon" in asked:
+            coupon = find_coupon(self.seller, asked["coupon"], attr="coupon")
         order, token = create_order(
             self.seller,
             find_plan(self.seller, asked["plan"]),
@@ -126,6 +128,7 @@ class ExpireCheckoutSession(Endpoint):
     """Closes the page at the gateway first, so no transaction may be open."""
 
     scopes = {"POST": Scope.CHECKOUT_WRITE}
+    needs_secret_key = True
     is_atomic = False
 
     @extend_schema(
@@ -138,10 +141,6 @@ class ExpireCheckoutSession(Endpoint):
     )
     def post(self, request: Request, session: str) -> HttpResponse:
         self.sent(Writing)
-        if self.caller.kind == ApiKey.Kind.PUBLISHABLE:
-            raise ApiError(
-                403, "secret_key_needed", "A publishable key can make checkout sessions only."
-            )
         order = find(orders(self), session)
         if not expire(order, as_of=self.today, actor=self.actor):
             raise ApiError(409, "checkout_not_open", "It is over, or is just being paid.")

@@ -9,9 +9,8 @@ from rest_framework.request import Request
 
 from billing.api.fields import Currency, Exact, Text, Writing
 from billing.api.reading import Reading
-from billing.api.resources.subscriptions import find_plan
 from billing.api.scopes import Scope
-from billing.api.scoping import for_seller
+from billing.api.scoping import find_plan, for_seller
 from billing.api.views import Endpoint, reply
 from billing.engine.errors import Refused
 from billing.payments.orders import check_coupon

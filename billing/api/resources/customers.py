@@ -124,7 +124,7 @@ class OneCustomer(Endpoint):
         responses=CustomerReading,
     )
     def get(self, request: Request, customer: str) -> HttpResponse:
-        return reply(self.show(find_customer(self.seller, customer)))
+        return reply(self.show(find_customer(self.seller, customer, attr=None)))
 
     @extend_schema(
         operation_id="update_customer",
@@ -136,6 +136,6 @@ class OneCustomer(Endpoint):
     )
     def patch(self, request: Request, customer: str) -> HttpResponse:
         details: dict[str, Any] = self.sent(CustomerWriting, is_partial=True)
-        found = find_customer(self.seller, customer)
+        found = find_customer(self.seller, customer, attr=None)
         changed = actions.change_details(found, as_of=self.today, actor=self.actor, **details)
         return reply(self.show(changed))

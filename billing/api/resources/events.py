@@ -17,9 +17,11 @@ from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
+from billing.engine.errors import Refused
 from billing.events import actions
 from billing.events.bodies import payloads_of
 from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.types import check_patterns
 
 
 class DataReading(serializers.Serializer[Any]):
@@ -64,7 +66,7 @@ class EventFilters(Filters):
     )
     subject = django_filters.CharFilter(label="The id of an object.")
     after = django_filters.CharFilter(
-        method="since", label="The id of an event: only what was recorded after it."
+        method="since", label="The id of an event: only what came after it, and all that did."
     )
 
     class Meta:
@@ -72,21 +74,33 @@ class EventFilters(Filters):
         fields: tuple[str, ...] = ()
 
     def of_type(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
+        try:
+            check_patterns([value])
+        except Refused as refusal:
+            raise invalid("type", refusal.code, refusal.message) from refusal
+        if value == "*":
+            return rows
         if value.endswith(".*"):
             return rows.filter(type__startswith=value.removesuffix("*"))
         return rows.filter(type=value)
 
     def since(self, rows: QuerySet[Event], name: str, value: str) -> QuerySet[Event]:
         seen = for_seller(Event, self.request.user.seller).filter(public_id=value)
-        pk = seen.values_list("pk", flat=True).first()
-        if pk is None:
+        position = seen.values_list("position", flat=True).first()
+        if position is None:
             raise invalid("after", "unknown_event", "There is no such event.")
-        return rows.filter(pk__gt=pk)
+        return rows.filter(position__gt=position)
 
 
 def told(endpoint: Endpoint) -> QuerySet[Event]:
     """What shops are told of; the rest is our own business."""
-    return for_seller(Event, endpoint.seller).filter(sequence__isnull=False)
+    return for_seller(Event, endpoint.seller).filter(position__isnull=False)
+
+
+class Pages(Cursor):
+    """By the numbers that the fan-out gives: what was recorded earlier may be committed later."""
+
+    ordering = "-position"
 
 
 class Events(Listing):
@@ -109,7 +123,7 @@ class Events(Listing):
     )
     def get(self, request: Request) -> HttpResponse:
         rows = EventFilters.applied(request._request.GET, self.rows(), request)
-        pages = Cursor()
+        pages = Pages()
         found = pages.paginate_queryset(rows, request)
         return reply(
             {
@@ -149,6 +163,6 @@ class SendEvent(Endpoint):
     def post(self, request: Request, event: str) -> HttpResponse:
         asked = self.sent(SendWriting)
         endpoints = for_seller(WebhookEndpoint, self.seller)
-        endpoint = find(endpoints, asked["webhook_endpoint"])
+        endpoint = find(endpoints, asked["webhook_endpoint"], "webhook_endpoint")
         delivery = actions.send_event(find(told(self), event), endpoint)
         return reply(DeliveryReading.show(delivery), 202)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from billing.api.errors import ApiError, invalid
 from billing.api.fields import Choice, Integer, Minor, PublicId, Writing
-from billing.api.filtering import CustomerFilter, Filters
+from billing.api.filtering import CustomerFilter, DayFilter, Filters
 from billing.api.resources.documents import DocumentDetail, DocumentReading
 from billing.api.resources.payments import PaymentReading
 from billing.api.scopes import Scope
@@ -32,9 +32,9 @@ class InvoiceFilters(Filters):
     subscription = django_filters.CharFilter(field_name="subscription__public_id")
     status = django_filters.ChoiceFilter(choices=Invoice.Status.choices)
     number = django_filters.CharFilter()
-    issued_from = django_filters.DateFilter(field_name="issued_on", lookup_expr="gte")
-    issued_before = django_filters.DateFilter(field_name="issued_on", lookup_expr="lt")
-    due_before = django_filters.DateFilter(field_name="due_on", lookup_expr="lt")
+    issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
+    issued_before = DayFilter(field_name="issued_on", lookup_expr="lt")
+    due_before = DayFilter(field_name="due_on", lookup_expr="lt")
 
     class Meta:
         model = Invoice
@@ -45,8 +45,8 @@ class CreditNoteFilters(Filters):
     customer = CustomerFilter()
     subscription = django_filters.CharFilter(field_name="subscription__public_id")
     number = django_filters.CharFilter()
-    issued_from = django_filters.DateFilter(field_name="issued_on", lookup_expr="gte")
-    issued_before = django_filters.DateFilter(field_name="issued_on", lookup_expr="lt")
+    issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
+    issued_before = DayFilter(field_name="issued_on", lookup_expr="lt")
 
     class Meta:
         model = CreditNote
@@ -200,7 +200,7 @@ class CreditNotes(OfCreditNotes, Listing):
     def post(self, request: Request) -> HttpResponse:
         asked = self.sent(CreditNoteWriting)
         rows = for_seller(Invoice, self.seller).filter(kind=Invoice.Kind.INVOICE)
-        invoice = find(rows, asked["invoice"])
+        invoice = find(rows, asked["invoice"], "invoice")
         lines = _lines(invoice, asked["lines"]) if "lines" in asked else None
         note = credit(
             invoice,

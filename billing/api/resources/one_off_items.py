@@ -83,7 +83,7 @@ class OneOffItems(Listing):
         subscription = None
         if "subscription" in asked:
             rows = for_seller(Subscription, self.seller)
-            subscription = find(rows, asked.pop("subscription"))
+            subscription = find(rows, asked.pop("subscription"), "subscription")
             if subscription.customer_id != customer.pk:
                 raise ApiError(
                     422,

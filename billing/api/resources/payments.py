@@ -7,7 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.api.filtering import CustomerFilter, Filters
+from billing.api.filtering import CustomerFilter, DayFilter, Filters
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
@@ -73,8 +73,8 @@ class PaymentFilters(Filters):
     customer = CustomerFilter()
     invoice = django_filters.CharFilter(field_name="allocations__invoice__public_id")
     status = django_filters.ChoiceFilter(field_name="state", choices=Payment.State.choices)
-    received_from = django_filters.DateFilter(field_name="received_on", lookup_expr="gte")
-    received_before = django_filters.DateFilter(field_name="received_on", lookup_expr="lt")
+    received_from = DayFilter(field_name="received_on", lookup_expr="gte")
+    received_before = DayFilter(field_name="received_on", lookup_expr="lt")
 
     class Meta:
         model = Payment

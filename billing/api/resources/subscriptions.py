@@ -7,13 +7,13 @@ from functools import partial
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet, prefetch_related_objects
+from django.db.models import QuerySet, prefetch_related_objects
 from django.http import HttpResponse
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.api.errors import ApiError, not_found
+from billing.api.errors import ApiError
 from billing.api.fields import (
     Boolean,
     Choice,
@@ -31,7 +31,7 @@ from billing.api.filtering import CustomerFilter, Filters
 from billing.api.reading import Reading, Reference
 from billing.api.resources.documents import DocumentReading, SeenReading
 from billing.api.scopes import Scope
-from billing.api.scoping import find, find_customer, for_seller
+from billing.api.scoping import find, find_customer, find_plan, for_seller
 from billing.api.views import Endpoint, Listing, reply
 from billing.invoicing.changes import bill_after, preview
 from billing.subscriptions import actions
@@ -40,6 +40,12 @@ from catalog.models import Coupon, Plan
 from customers.models import Customer, Seller
 
 QUANTITIES_MAX = 100
+
+
+_SHOWN_OF_ITEMS = (
+    *("subscription", "quantity", "agreed_amount", "starts_on", "ends_on"),
+    *("price__public_id", "price__code", "price__amount"),
+)
 
 
 class ItemReading(Reading):
@@ -86,7 +92,10 @@ class SubscriptionReading(Reading):
     recorded_at = serializers.DateTimeField()
 
     prefetches = (
-        ItemReading.prefetch("items", SubscriptionItem.objects.order_by("starts_on", "position")),
+        ItemReading.prefetch(
+            "items",
+            SubscriptionItem.objects.only(*_SHOWN_OF_ITEMS).order_by("starts_on", "position"),
+        ),
     )
 
 
@@ -146,7 +155,10 @@ class When(serializers.Field):
     """``now``, ``period_end`` or a day."""
 
     def to_internal_value(self, data: Any) -> Any:
-        return data if data in ("now", "period_end") else Day().run_validation(data)
+        if data in ("now", "period_end"):
+            return data
+        said = "Say now, period_end or a day such as 2026-03-01."
+        return Day(error_messages={"invalid": said}).run_validation(data)
 
     def to_representation(self, value: Any) -> Any:
         return value
@@ -214,20 +226,10 @@ class SubscriptionFilters(Filters):
         fields: tuple[str, ...] = ()
 
 
-def find_plan(seller: Seller, key: str) -> Plan:
-    """A plan by its id or its code."""
-    found = for_seller(Plan, seller).filter(Q(public_id=key) | Q(code=key))
-    plan = min(found, key=lambda plan: plan.public_id != key, default=None)
-    if plan is None:
-        raise not_found("plan")
-    plan.seller = seller
-    return plan
-
-
-def find_coupon(seller: Seller, code: str) -> Coupon:
+def find_coupon(seller: Seller, code: str, attr: str = "coupons") -> Coupon:
     coupon = for_seller(Coupon, seller).filter(code__iexact=code.strip()).first()
     if coupon is None:
-        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr="coupons")
+        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr=attr)
     return coupon
 
 
@@ -375,7 +377,8 @@ class ChangeSubscription(_Change):
         operation_id="change_subscription",
         summary="Change plan or quantities",
         description="Now, at the end of the period or on a day; what it makes due today is billed "
-        "at once. A new change replaces one that was scheduled.",
+        "at once. A new change replaces one that was scheduled; one that says nothing takes it "
+        "back.",
         tags=["subscriptions"],
         request=ChangeWriting,
         responses=ChangedReading,

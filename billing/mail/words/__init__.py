@@ -4,14 +4,16 @@ It returns a :class:`~billing.mail.letters.Letter`, or raises ``Unneeded`` with 
 nobody should get the mail any more.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime
 
-from billing.mail.letters import Letter, Occasion
+from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.models import Message
-from billing.mail.words import access, bills, debts, payments, subscriptions, visits
+from billing.mail.words import access, bills, debts, orders, payments, subscriptions, visits
 
 Kind = Message.Kind
 WRITERS: dict[str, Callable[[Occasion], Letter]] = {
+    Kind.ORDER: orders.order,
     Kind.INVOICE: bills.invoice,
     Kind.CREDIT_NOTE: bills.credit_note,
     Kind.RECEIPT: payments.receipt,
@@ -32,6 +34,34 @@ WRITERS: dict[str, Callable[[Occasion], Letter]] = {
 }
 
 
+# Kinds that tell how the same thing stands, which an event's data name under this name. Of those
+# that wait at once, as when the provider was away, only the latest is sent.
+SERIES: tuple[tuple[Collection[str], str], ...] = (
+    ({Kind.PAYMENT_FAILED, Kind.REMINDER, Kind.RESTRICTED, Kind.SUSPENDED}, "invoice"),
+    ({Kind.PLAN_CHANGED}, "subject"),
+    ({Kind.PAUSED, Kind.RESUMED}, "subject"),
+    ({Kind.CANCELED, Kind.CANCEL_UNDONE}, "subject"),
+)
+_STANDS = ("waiting", "sending", "sent")
+
+
 def write(occasion: Occasion) -> Letter:
     """The letter of a message, in the language that is active. Raises ``Unneeded``."""
+    _refuse_overtaken(occasion)
     return WRITERS[occasion.message.kind](occasion)
+
+
+def _refuse_overtaken(occasion: Occasion) -> None:
+    message, mine = occasion.message, occasion.moment_told("recorded_at")
+    for kinds, about in SERIES:
+        if message.kind not in kinds or mine is None:
+            continue
+        others = Message.objects.filter(
+            customer=message.customer_id,
+            kind__in=kinds,
+            state__in=_STANDS,
+            **{f"facts__{about}": occasion.told(about)},
+        )
+        told = others.values_list("facts__recorded_at", flat=True)
+        if any(datetime.fromisoformat(at) > mine for at in told):
+            raise Unneeded("A later mail says how things stand.")

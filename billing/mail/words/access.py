@@ -50,6 +50,8 @@ def _unpaid(occasion: Occasion) -> tuple[DunningCase, Invoice]:
     case, document = case_of(occasion), document_of(occasion.told("invoice"))
     if not document.outstanding_minor:
         raise Unneeded("The invoice is settled by now.")
+    if not _alive(document):
+        raise Unneeded("The subscriptions have ended.")
     return case, document
 
 
@@ -83,8 +85,7 @@ def _taken(
 
 def restored(occasion: Occasion) -> Letter:
     document = document_of(occasion.told("invoice"))
-    billed = subscriptions_of([document.pk])[document.pk]
-    alive = [each for each in billed if each.status != Subscription.Status.ENDED]
+    alive = _alive(document)
     if not alive:
         raise Unneeded("The subscriptions have ended.")
     if any(each.access != Subscription.Access.FULL for each in alive):
@@ -103,6 +104,12 @@ def restored(occasion: Occasion) -> Letter:
             (pgettext("mail", "Subscription"), plans),
         ),
     )
+
+
+def _alive(document: Invoice) -> list[Subscription]:
+    """What an invoice bills that has not ended."""
+    billed = subscriptions_of([document.pk])[document.pk]
+    return [each for each in billed if each.status != Subscription.Status.ENDED]
 
 
 def _plans(document: Invoice) -> str:

@@ -14,7 +14,7 @@ from billing.mail.words.common import (
     how_to_pay,
     pay_button,
 )
-from billing.payments.models import Order, Payment
+from billing.payments.models import Payment
 from customers.links import Purpose
 
 
@@ -22,8 +22,6 @@ def invoice(occasion: Occasion) -> Letter:
     document = document_of(occasion.told("subject"))
     if document.status == Invoice.Status.VOID:
         raise Unneeded("The invoice was voided before it was mailed.")
-    if Order.objects.filter(invoice=document, status="placed").exists():
-        raise Unneeded("It is being paid at the checkout, and mailed when it is.")
     amount = occasion.sum(document.amount_due_minor, document.currency)
     named = {"number": document.number, "amount": amount, "seller": occasion.seller.name}
     following, button = _what_to_do(occasion, document)
@@ -67,6 +65,9 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
 
 def _by_invoice(occasion: Occasion, document: Invoice) -> str:
     day = {"day": occasion.day(document.due_on)}
+    if document.due_on < occasion.today:
+        said = pgettext("mail", "It was due on %(day)s. Please pay it as soon as you can.")
+        return said % day
     if not has_account(document):
         return pgettext("mail", "Pay it by %(day)s.") % day
     if occasion.is_on_paper:

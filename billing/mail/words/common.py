@@ -1,15 +1,23 @@
 """What several kinds of mail say in the same words."""
 
+from datetime import date
+
 from django.utils.translation import pgettext
 
+from billing.engine.errors import BillingError
+from billing.invoicing.changes import SeenBill, next_bill
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
-from billing.payments.models import PaymentMethod
+from billing.payments.models import Payment, PaymentMethod
+from billing.payments.receipts import render_receipt
+from billing.subscriptions.models import Subscription
+from catalog.models import IntervalUnit, Plan
 from customers.links import Purpose
 from customers.models import Customer
 
+ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
 
 
@@ -66,3 +74,52 @@ def document_of(public_id: str) -> Invoice:
     return Invoice.objects.select_related("letterhead", "seller", "customer").get(
         public_id=public_id
     )
+
+
+def receipt_pdf(payment: Payment, number: str) -> Attachment:
+    """The receipt of a payment, named by the invoice that it has paid."""
+    word = pgettext("mail", "receipt")
+    return Attachment(f"{word}-{number}.pdf", lambda: render_receipt(payment))
+
+
+def manage_button(occasion: Occasion, subscription: Subscription, label: str) -> Button | None:
+    """Look after a subscription, with no signing in."""
+    if occasion.is_on_paper:
+        return None
+    return Button(label, Purpose.SUBSCRIPTION, subscription.public_id)
+
+
+def next_bill_of(subscription: Subscription, as_of: date) -> SeenBill | None:
+    """The next bill of a subscription from a day on, with nothing kept of it."""
+    try:
+        return next_bill(subscription.customer, as_of=as_of, actor=ACTOR, subscription=subscription)
+    except BillingError:
+        # What cannot be billed as things stand is told of elsewhere; the mail has no figure then.
+        return None
+
+
+def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
+    if bill is None:
+        return ()
+    amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
+    return (
+        (pgettext("mail", "Next invoice"), occasion.day(bill.on)),
+        (pgettext("mail", "To pay then"), amount),
+    )
+
+
+def interval(plan: Plan) -> str:
+    """``every month``, ``every 3 months``."""
+    if plan.interval_count == 1:
+        return {
+            IntervalUnit.DAY: pgettext("mail", "every day"),
+            IntervalUnit.WEEK: pgettext("mail", "every week"),
+            IntervalUnit.MONTH: pgettext("mail", "every month"),
+            IntervalUnit.YEAR: pgettext("mail", "every year"),
+        }[IntervalUnit(plan.interval_unit)]
+    return {
+        IntervalUnit.DAY: pgettext("mail", "every %(count)s days"),
+        IntervalUnit.WEEK: pgettext("mail", "every %(count)s weeks"),
+        IntervalUnit.MONTH: pgettext("mail", "every %(count)s months"),
+        IntervalUnit.YEAR: pgettext("mail", "every %(count)s years"),
+    }[IntervalUnit(plan.interval_unit)] % {"count": plan.interval_count}

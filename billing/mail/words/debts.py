@@ -3,8 +3,9 @@ no fee, no interest and no collection that nobody has decided on (lag 1981:739, 
 
 from django.utils.translation import pgettext
 
+from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
-from billing.mail.words.common import document_of, document_pdf, how_to_pay, pay_button
+from billing.mail.words.common import Rows, document_of, document_pdf, how_to_pay, pay_button
 from dunning.models import DunningCase, StepKind
 
 
@@ -17,9 +18,11 @@ def case_of(occasion: Occasion) -> DunningCase:
 
 
 def reminder(occasion: Occasion) -> Letter:
-    case, document = case_of(occasion), document_of(occasion.told("invoice"))
-    if not document.outstanding_minor:
-        raise Unneeded("The invoice is settled by now.")
+    """One mail for all debts whose turn it was that day; what is settled by now is left out."""
+    owed = _still_owed(occasion)
+    if not owed:
+        raise Unneeded("The debt is settled or disputed by now.")
+    (case, document), *others = owed
     level = int(occasion.told("level") or 1)
     named = {
         "number": str(document.number),
@@ -38,17 +41,41 @@ def reminder(occasion: Occasion) -> Letter:
             occasion.money(document.outstanding_minor, document.currency),
         ),
     )
+    also = tuple(row for _, other in others for row in _in_brief(occasion, other))
     return Letter(
         subject=_subject(level) % named,
         happened=_what_is_late(occasion, level) % named,
         next=what_comes(occasion, case),
         button=pay_button(occasion, document),
-        details=rows if occasion.is_charged else rows + how_to_pay(document),
+        details=(rows if occasion.is_charged else rows + how_to_pay(document)) + also,
         closing=pgettext(
             "mail",
             "If you have paid in the last few days, thank you: you do not need to do anything.",
         ),
-        attachments=(document_pdf(document),),
+        attachments=tuple(document_pdf(each) for _, each in owed),
+    )
+
+
+def _still_owed(occasion: Occasion) -> list[tuple[DunningCase, Invoice]]:
+    """The debts that the reminder was to be about, as far as they are still asked for."""
+    told = [occasion.told("invoice"), *(occasion.told("also") or ())]
+    over = (DunningCase.Status.RECOVERED, DunningCase.Status.STOPPED)
+    cases = DunningCase.objects.select_related("next_step").filter(invoice__public_id__in=told)
+    asked = {case.invoice_id: case for case in cases.exclude(status__in=over)}
+    documents = [document_of(public_id) for public_id in told]
+    return [
+        (asked[document.pk], document)
+        for document in documents
+        if document.pk in asked and document.outstanding_minor
+    ]
+
+
+def _in_brief(occasion: Occasion, document: Invoice) -> Rows:
+    """Another invoice that is late as well; its own PDF says how to pay it."""
+    left = occasion.money(document.outstanding_minor, document.currency)
+    return (
+        (pgettext("mail", "Invoice"), str(document.number)),
+        (pgettext("mail", "To pay"), left),
     )
 
 

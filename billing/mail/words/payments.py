@@ -7,11 +7,10 @@ from django.utils.translation import pgettext
 from billing.engine import retries
 from billing.events import clock
 from billing.invoicing.models import Invoice
-from billing.mail.letters import Attachment, Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import card_name, card_of, document_of, pay_button
+from billing.mail.letters import Button, Letter, Occasion, Unneeded
+from billing.mail.words.common import card_name, card_of, document_of, pay_button, receipt_pdf
 from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.models import Payment, PaymentAllocation
-from billing.payments.receipts import render_receipt
 from dunning.cases import next_retry_on
 from dunning.models import DunningCase
 
@@ -34,7 +33,7 @@ def receipt(occasion: Occasion) -> Letter:
         "amount": occasion.sum(payment.amount_minor, payment.currency),
         "seller": occasion.seller.name,
     }
-    means, word = payment.payment_method, pgettext("mail", "receipt")
+    means = payment.payment_method
     over_minor = payment.amount_minor - sum(each.amount_minor for each in paid)
     rows = [
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
@@ -54,9 +53,7 @@ def receipt(occasion: Occasion) -> Letter:
         % named,
         next=_what_is_left(occasion, [each.invoice for each in paid], over_minor),
         details=tuple(rows),
-        attachments=(
-            Attachment(f"{word}-{paid[0].invoice.number}.pdf", lambda: render_receipt(payment)),
-        ),
+        attachments=(receipt_pdf(payment, str(paid[0].invoice.number)),),
     )
 
 

@@ -4,17 +4,22 @@ from datetime import date, timedelta
 
 from django.utils.translation import pgettext
 
-from billing.engine.errors import BillingError
-from billing.invoicing.changes import SeenBill, next_bill
+from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice
-from billing.mail.letters import Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import Rows, card_name, card_of
+from billing.mail.letters import Letter, Occasion, Unneeded
+from billing.mail.words.common import (
+    Rows,
+    card_name,
+    card_of,
+    interval,
+    manage_button,
+    next_bill_of,
+    next_costs,
+)
 from billing.subscriptions.models import Pause, Subscription
-from catalog.models import IntervalUnit, Plan
-from customers.links import Purpose
+from catalog.models import Plan
 from dunning.models import DunningAction, StepKind
 
-ACTOR = "mail"
 ONE_DAY = timedelta(days=1)
 
 
@@ -53,7 +58,9 @@ def renewal(occasion: Occasion) -> Letter:
                 ),
             )
         ),
-        button=_manage(subscription, pgettext("mail", "See or cancel the subscription")),
+        button=manage_button(
+            occasion, subscription, pgettext("mail", "See or cancel the subscription")
+        ),
         details=(
             *_what(occasion, subscription),
             (pgettext("mail", "Renewed on"), named["day"]),
@@ -67,7 +74,7 @@ def trial_ending(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     on = subscription.paid_from
     if subscription.status != Subscription.Status.TRIALING or on <= occasion.today:
-        raise Unneeded("The trial is over.")
+        raise Unneeded("The trial was over before this could be sent.")
     if subscription.ends_on is not None and subscription.ends_on <= on:
         raise Unneeded("It ends with the trial.")
     bill = _bill_on(occasion, subscription, on)
@@ -75,9 +82,15 @@ def trial_ending(occasion: Occasion) -> Letter:
         "plan": subscription.plan.name,
         "day": occasion.day(on),
         "before": occasion.day(on - ONE_DAY),
+        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency) if bill else "",
     }
     return Letter(
-        subject=pgettext("mail", "Your trial of %(plan)s ends on %(before)s") % named,
+        subject=(
+            pgettext("mail", "Your trial of %(plan)s ends on %(before)s, then %(amount)s")
+            if bill
+            else pgettext("mail", "Your trial of %(plan)s ends on %(before)s")
+        )
+        % named,
         happened=pgettext(
             "mail",
             "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it.",
@@ -93,7 +106,9 @@ def trial_ending(occasion: Occasion) -> Letter:
                 ),
             )
         ),
-        button=_manage(subscription, pgettext("mail", "See or cancel the subscription")),
+        button=manage_button(
+            occasion, subscription, pgettext("mail", "See or cancel the subscription")
+        ),
         details=(
             *_what(occasion, subscription),
             (pgettext("mail", "First paid day"), named["day"]),
@@ -105,16 +120,8 @@ def trial_ending(occasion: Occasion) -> Letter:
 
 def _bill_on(occasion: Occasion, subscription: Subscription, on: date) -> SeenBill | None:
     """The bill of a day that is to come, with whatever else is due by then."""
-    bill = _next_bill(occasion, subscription, occasion.today)
-    return bill if bill is None or bill.on == on else _next_bill(occasion, subscription, on)
-
-
-def _next_bill(occasion: Occasion, subscription: Subscription, as_of: date) -> SeenBill | None:
-    try:
-        return next_bill(subscription.customer, as_of=as_of, actor=ACTOR, subscription=subscription)
-    except BillingError:
-        # What cannot be billed as things stand is told of elsewhere; the mail has no figure then.
-        return None
+    bill = next_bill_of(subscription, occasion.today)
+    return bill if bill is None or bill.on == on else next_bill_of(subscription, on)
 
 
 def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
@@ -142,22 +149,23 @@ def plan_changed(occasion: Occasion) -> Letter:
         raise Unneeded("The subscription has ended.")
     new, old = _plan(occasion, "plan"), _plan(occasion, "from_plan")
     on = occasion.day_told("effective_on") or occasion.today
-    bill = _next_bill(occasion, subscription, occasion.today)
+    bill = next_bill_of(subscription, occasion.today)
+    issued = _issued_for_it(occasion, subscription)
     named = {"plan": new.name, "old": old.name, "day": occasion.day(on)}
     rows = (
         (pgettext("mail", "Subscription"), new.name),
         (pgettext("mail", "Before"), old.name if old.pk != new.pk else ""),
         (pgettext("mail", "From"), named["day"]),
-        *_billed_for_it(occasion, subscription),
-        (pgettext("mail", "Renewed"), _interval(new)),
-        *_next_costs(occasion, bill),
+        *_billed_rows(occasion, issued),
+        (pgettext("mail", "Renewed"), interval(new)),
+        *next_costs(occasion, bill),
     )
     subject, happened = _change_in_words(is_another=old.pk != new.pk, is_later=on > occasion.today)
     return Letter(
         subject=subject % named,
         happened=happened % named,
-        next=_what_it_costs(occasion, bill),
-        button=_manage(subscription, pgettext("mail", "See the subscription")),
+        next=" ".join([*_billed_sentences(occasion, issued), _what_it_costs(occasion, bill)]),
+        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
         details=tuple((label, value) for label, value in rows if value),
     )
 
@@ -179,23 +187,36 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
     )
 
 
-def _billed_for_it(occasion: Occasion, subscription: Subscription) -> Rows:
+def _issued_for_it(occasion: Occasion, subscription: Subscription) -> list[Invoice]:
     """What the change has cost at once, or given back: documents of the same day."""
-    issued = (
-        Invoice.objects.filter(
-            lines__subscription=subscription,
-            issued_on=occasion.told("occurred_on"),
-            recorded_at__gte=occasion.told("recorded_at"),
-        )
-        .distinct()
-        .order_by("pk")
+    issued = Invoice.objects.filter(
+        lines__subscription=subscription,
+        issued_on=occasion.told("occurred_on"),
+        recorded_at__gte=occasion.told("recorded_at"),
     )
+    return list(issued.distinct().order_by("pk"))
+
+
+def _billed_rows(occasion: Occasion, issued: list[Invoice]) -> Rows:
     rows = []
     for document in issued:
         is_note = document.kind == Invoice.Kind.CREDIT_NOTE
         label = pgettext("mail", "Given back now") if is_note else pgettext("mail", "Billed now")
         rows.append((label, occasion.money(document.total_minor, document.currency)))
     return tuple(rows)
+
+
+def _billed_sentences(occasion: Occasion, issued: list[Invoice]) -> list[str]:
+    said = []
+    for document in issued:
+        is_note = document.kind == Invoice.Kind.CREDIT_NOTE
+        sentence = (
+            pgettext("mail", "For this we have now credited you %(amount)s.")
+            if is_note
+            else pgettext("mail", "For this we have now billed you %(amount)s.")
+        )
+        said.append(sentence % {"amount": occasion.sum(document.total_minor, document.currency)})
+    return said
 
 
 def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
@@ -235,7 +256,9 @@ def paused(occasion: Occasion) -> Letter:
         subject=pgettext("mail", "Your subscription to %(plan)s is paused") % named,
         happened=pgettext("mail", "Your subscription to %(plan)s is paused from %(day)s.") % named,
         next=again % named,
-        button=_manage(subscription, pgettext("mail", "See or resume the subscription")),
+        button=manage_button(
+            occasion, subscription, pgettext("mail", "See or resume the subscription")
+        ),
         details=tuple((label, value) for label, value in rows if value),
     )
 
@@ -253,7 +276,7 @@ def resumed(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     if subscription.status not in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}:
         raise Unneeded("It does not go on any more.")
-    bill = _next_bill(occasion, subscription, occasion.today)
+    bill = next_bill_of(subscription, occasion.today)
     named = {
         "plan": subscription.plan.name,
         "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
@@ -263,11 +286,11 @@ def resumed(occasion: Occasion) -> Letter:
         happened=pgettext("mail", "Your subscription to %(plan)s goes on again from %(day)s.")
         % named,
         next=_what_it_costs(occasion, bill),
-        button=_manage(subscription, pgettext("mail", "See the subscription")),
+        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
         details=(
             *_what(occasion, subscription),
             (pgettext("mail", "From"), named["day"]),
-            *_next_costs(occasion, bill),
+            *next_costs(occasion, bill),
         ),
     )
 
@@ -308,7 +331,7 @@ def canceled(occasion: Occasion) -> Letter:
         next=_until_when(subscription, is_over=is_over, is_unpaid=bool(invoice)) % named,
         button=None
         if is_over
-        else _manage(subscription, pgettext("mail", "Undo the cancellation")),
+        else manage_button(occasion, subscription, pgettext("mail", "Undo the cancellation")),
         details=tuple((label, value) for label, value in rows if value),
     )
 
@@ -356,7 +379,7 @@ def cancel_undone(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     if subscription.cancels_on is not None:
         raise Unneeded("It was canceled again.")
-    bill = _next_bill(occasion, subscription, occasion.today)
+    bill = next_bill_of(subscription, occasion.today)
     named = {"plan": subscription.plan.name}
     return Letter(
         subject=pgettext("mail", "Your subscription to %(plan)s goes on") % named,
@@ -365,8 +388,8 @@ def cancel_undone(occasion: Occasion) -> Letter:
         )
         % named,
         next=_what_it_costs(occasion, bill),
-        button=_manage(subscription, pgettext("mail", "See the subscription")),
-        details=(*_what(occasion, subscription), *_next_costs(occasion, bill)),
+        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
     )
 
 
@@ -382,14 +405,10 @@ def _plan(occasion: Occasion, name: str) -> Plan:
     return Plan.objects.get(seller=occasion.seller, code=occasion.told(name))
 
 
-def _manage(subscription: Subscription, label: str) -> Button:
-    return Button(label, Purpose.SUBSCRIPTION, subscription.public_id)
-
-
 def _what(occasion: Occasion, subscription: Subscription) -> Rows:
     return (
         (pgettext("mail", "Subscription"), subscription.plan.name),
-        (pgettext("mail", "Renewed"), _interval(subscription.plan)),
+        (pgettext("mail", "Renewed"), interval(subscription.plan)),
     )
 
 
@@ -398,29 +417,3 @@ def _costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
         return ()
     amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
     return ((pgettext("mail", "To pay then"), amount),)
-
-
-def _next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
-    if bill is None:
-        return ()
-    amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
-    return (
-        (pgettext("mail", "Next invoice"), occasion.day(bill.on)),
-        (pgettext("mail", "To pay then"), amount),
-    )
-
-
-def _interval(plan: Plan) -> str:
-    if plan.interval_count == 1:
-        return {
-            IntervalUnit.DAY: pgettext("mail", "every day"),
-            IntervalUnit.WEEK: pgettext("mail", "every week"),
-            IntervalUnit.MONTH: pgettext("mail", "every month"),
-            IntervalUnit.YEAR: pgettext("mail", "every year"),
-        }[IntervalUnit(plan.interval_unit)]
-    return {
-        IntervalUnit.DAY: pgettext("mail", "every %(count)s days"),
-        IntervalUnit.WEEK: pgettext("mail", "every %(count)s weeks"),
-        IntervalUnit.MONTH: pgettext("mail", "every %(count)s months"),
-        IntervalUnit.YEAR: pgettext("mail", "every %(count)s years"),
-    }[IntervalUnit(plan.interval_unit)] % {"count": plan.interval_count}

@@ -16,16 +16,19 @@ from django.db import connections
 
 from billing import postgres
 from billing.demo.figures import Figures, figures_of
+from billing.demo.kiosk import open_kiosk
 from billing.demo.processes import (
     HOST,
     WEB_PORT,
+    DemoRegister,
     DemoSandbox,
     Processes,
     free_port,
+    in_settings,
     processes,
 )
-from billing.demo.shop import OPERATOR, hire_staff, open_shop, password_of
-from billing.demo.story import CUSTOMERS, DAYS_OF_A_YEAR, tell
+from billing.demo.shop import OPERATOR, VISITORS_NUMBERS, hire_staff, open_shop, password_of
+from billing.demo.story import CUSTOMERS, DAYS_OF_A_YEAR, numbers_of, tell
 from billing.demo.till import SandboxTill
 from billing.demo.year import days_to_play, play
 from billing.engine.errors import BillingError
@@ -77,32 +80,41 @@ class Command(BaseCommand):
             raise CommandError("A shop needs a customer and two days at least.")
         with contextlib.suppress(KeyboardInterrupt), _stopping_what_was_started():
             try:
-                sandbox = self._prepare(options["customers"], options["days"])
+                sandbox, register = self._prepare(options["customers"], options["days"])
                 if not options["no_serve"]:
-                    self._serve(sandbox, free_port(options["port"], WEB_PORT))
+                    self._serve(sandbox, register, free_port(options["port"], WEB_PORT))
             except BillingError as error:
                 raise CommandError(error.message) from error
 
-    def _prepare(self, customers: int, days: int) -> DemoSandbox:
-        """Database, rates, shop and year, each only as far as it is missing; the shop's sandbox."""
+    def _prepare(self, customers: int, days: int) -> tuple[DemoSandbox, DemoRegister]:
+        """Database, rates, shop and year as far as they are missing; what the shop speaks to."""
         began = time.monotonic()
         call_command("migrate", verbosity=0, interactive=False)
         call_command("load_vat_rates", stdout=_Quiet())
         seller = open_shop()
+        open_kiosk()
         hire_staff()
         today = clock.today(seller.time_zone)
         story = tell(customers, days)
         # Its port is chosen when it is about to be taken, for another demo may be starting too.
         sandbox = DemoSandbox(settings.VAR_DIR / SANDBOX_DATABASE)
-        with processes() as children, sandbox.in_settings() as client:
+        register = DemoRegister(VISITORS_NUMBERS | numbers_of(story))
+        with processes() as children, in_settings(sandbox.env | register.env):
             sandbox.start(children)
+            register.start(children)
             missing = days_to_play(seller, story, today)
             if missing > 1:
                 self.stdout.write(f"{seller} lives through {missing} days …")
             with Progress("Playing by day", missing) as progress:
-                play(seller, story, today, SandboxTill(client), on_day=lambda _: progress.advance())
+                play(
+                    seller,
+                    story,
+                    today,
+                    SandboxTill(sandbox.client),
+                    on_day=lambda _: progress.advance(),
+                )
         self._summarize(seller, today, time.monotonic() - began)
-        return sandbox
+        return sandbox, register
 
     def _summarize(self, seller: Seller, today: date, seconds: float) -> None:
         broken = broken_invariants()
@@ -114,19 +126,20 @@ class Command(BaseCommand):
         if broken:
             raise CommandError(f"The books are wrong: {', '.join(broken)}.")
 
-    def _serve(self, sandbox: DemoSandbox, port: int) -> None:
-        """Run web server, worker and sandbox until one ends or all are interrupted."""
+    def _serve(self, sandbox: DemoSandbox, register: DemoRegister, port: int) -> None:
+        """Run web server, worker, sandbox and register until one ends or all are interrupted."""
         # Forked or not, nobody else may use the connection that this process has open.
         connections.close_all()
         address = f"http://{HOST}:{port}"
         # Visitors sign in with the password alone.
-        env = sandbox.env | {"KVITT_DEMO": "on", "KVITT_STAFF_MFA": "off"}
+        env = sandbox.env | register.env | {"KVITT_DEMO": "on", "KVITT_STAFF_MFA": "off"}
         # Whoever tries webhooks has their receiver on this machine.
         env["KVITT_WEBHOOK_ALLOWED_HOSTS"] = "127.0.0.1,localhost"
         env["KVITT_PUBLIC_URL"] = address
         env["KVITT_LOG_LEVEL"] = os.environ.get("KVITT_LOG_LEVEL", "WARNING")
         with processes() as children:
             sandbox.start(children, f"{address}/hooks/sandbox")
+            register.start(children)
             _start_web(children, port, env)
             children.wait_for("web server", f"{address}/demo/")
             children.start("worker", "manage.py", "work", env=env)

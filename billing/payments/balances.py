@@ -1,0 +1,142 @@
+"""Money that a customer has with us pays what they owe, before anybody asks for more.
+
+A new invoice takes what the balance has when it is billed. What comes to the balance later pays
+the open invoices at once, in the transaction in which it comes; where one of them cannot take it
+then, the next step of that invoice does: the end of its payment, a charge, a page, a reminder.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Sequence
+from datetime import date
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef
+
+from billing.events.models import Event
+from billing.events.recorder import record_all
+from billing.invoicing.issuing import credit_invoices, move_balances
+from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine
+from billing.ledger.actions import Books, between, transfers
+from billing.ledger.models import Account, Transfer
+from billing.payments.models import Payment, PaymentAllocation
+from customers.models import Customer, Seller
+
+# Who may forbid that money is taken for some invoices, as for debts that are disputed: called with
+# their ids, it answers with those that nothing is charged for, and that no balance pays.
+vetoes: list[Callable[[Sequence[int]], Collection[int]]] = []
+# What is ordered is paid by whoever ordered it, or not at all.
+IS_ORDERED = Exists(
+    InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
+)
+
+
+def forbidden(invoice_ids: Sequence[int]) -> set[int]:
+    """Those of some invoices for which no money may be taken."""
+    return {invoice_id for veto in vetoes for invoice_id in veto(invoice_ids)}
+
+
+@transaction.atomic
+def settle_from_balance(customer: Customer, *, as_of: date, actor: str) -> int:
+    """Pay a customer's open invoices with what they have with us; how many were paid of."""
+    Customer.objects.select_for_update(of=["self"]).get(pk=customer.pk)
+    return settle_debts([customer.pk], as_of, actor)
+
+
+def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
+    """Pay open invoices of locked customers from their balances, the oldest due first; how many.
+
+    An invoice that is being paid waits for the outcome; one that is disputed or only ordered takes
+    nothing. One query where no customer has a balance, and a constant number where many have.
+    """
+    held = CustomerBalance.objects.filter(customer__in=customer_ids, balance_minor__gt=0)
+    balances = {(row.customer_id, row.currency): row.balance_minor for row in held}
+    if not balances:
+        return 0
+    paid: dict[Invoice, int] = {}
+    for invoice in _payable({customer_id for customer_id, _ in balances}):
+        whose = (invoice.customer_id, invoice.currency)
+        part_minor = min(balances.get(whose, 0), invoice.outstanding_minor)
+        if part_minor:
+            balances[whose] -= part_minor
+            paid[invoice] = part_minor
+    by_seller: dict[Seller, dict[Invoice, int]] = defaultdict(dict)
+    for invoice, part_minor in paid.items():
+        by_seller[invoice.seller][invoice] = part_minor
+    for seller, parts in by_seller.items():
+        _book(seller, parts, as_of, actor)
+    return len(paid)
+
+
+def _payable(customer_ids: Collection[int]) -> list[Invoice]:
+    """The customers' invoices that a balance may pay, locked; the oldest due first."""
+    under_way = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), state="in_flight")
+    found = list(
+        Invoice.objects.select_for_update(of=["self"])
+        .select_related("seller")
+        .filter(
+            ~Exists(under_way),
+            ~IS_ORDERED,
+            customer__in=customer_ids,
+            kind=Invoice.Kind.INVOICE,
+            status=Invoice.Status.OPEN,
+            amount_due_minor__gt=F("paid_minor") + F("credited_minor"),
+        )
+        .order_by("pk")
+    )
+    disputed = forbidden([invoice.pk for invoice in found])
+    payable = [invoice for invoice in found if invoice.pk not in disputed]
+    return sorted(payable, key=lambda invoice: (invoice.due_on, invoice.pk))
+
+
+def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) -> None:
+    """Take the parts off balances and invoices, in the books as well, and tell of it."""
+    books = Books(seller)
+    balance = books.account(Account.Role.CUSTOMER_BALANCE)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    written: list[Transfer] = []
+    for invoice, part_minor in parts.items():
+        written += transfers(
+            seller,
+            between(balance, receivable, part_minor),
+            currency=invoice.currency,
+            effective_on=as_of,
+            document=Transfer.Document.INVOICE,
+            document_id=invoice.pk,
+            customer_id=invoice.customer_id,
+        )
+    Transfer.objects.bulk_create(written)
+    move_balances(
+        [
+            (invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))
+            for invoice, part_minor in parts.items()
+        ],
+        as_of,
+    )
+    over = [invoice.pk for invoice, minor in parts.items() if minor == invoice.outstanding_minor]
+    planned = PaymentAllocation.objects.filter(invoice__in=over, state="planned")
+    Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
+    planned.update(state="released")
+    record_all(_events(parts, over, as_of, actor))
+    parts_by_id = {invoice.pk: part_minor for invoice, part_minor in parts.items()}
+    credit_invoices(seller, parts_by_id, as_of, is_from_balance=True)
+
+
+def _events(
+    parts: dict[Invoice, int], over: Collection[int], as_of: date, actor: str
+) -> Iterable[Event]:
+    for invoice, part_minor in parts.items():
+        told = {"amount_minor": part_minor, "currency": invoice.currency}
+        yield _event("invoice.balance_applied", invoice, as_of, actor, told)
+        if invoice.pk in over:
+            yield _event("invoice.paid", invoice, as_of, actor, {"number": invoice.number})
+
+
+def _event(type: str, invoice: Invoice, as_of: date, actor: str, data: dict[str, object]) -> Event:
+    return Event(
+        type=type,
+        seller=invoice.seller.public_id,
+        subject=invoice.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data=data,
+    )

@@ -1,0 +1,94 @@
+"""Orders run out: the page at the gateway is closed first, so that no money comes after it.
+
+What comes all the same is the customer's balance (:func:`billing.payments.charging.settle`).
+"""
+
+import logging
+from datetime import date
+
+from django.db import transaction
+from django.db.models import Exists, OuterRef
+
+from billing.invoicing.actions import credit, lock_invoice, void
+from billing.invoicing.models import Invoice
+from billing.payments.actions import release_planned
+from billing.payments.checkout import catch_up, expire_session
+from billing.payments.gateways.base import GatewayError, GatewayUnavailable
+from billing.payments.models import CheckoutSession, Order, PaymentAllocation
+from billing.payments.order_offer import lock_order, tell
+from billing.payments.order_paying import open_pages
+from billing.subscriptions.actions import abandon
+from customers.calendar import now_of
+from customers.models import Seller
+
+NEVER_PAID = "The order was not paid."
+
+logger = logging.getLogger(__name__)
+
+
+def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> int:
+    """Let orders run out whose time has come; how many.
+
+    One that is being paid waits, and so do all while the gateway cannot be reached: nobody may pay
+    for what is no longer there.
+    """
+    in_doubt = PaymentAllocation.objects.filter(
+        invoice=OuterRef("invoice"), state="in_flight"
+    ).exclude(payment__session__status__in=["creating", "open"])
+    over = Order.objects.filter(
+        ~Exists(in_doubt),
+        seller=seller,
+        status__in=["open", "placed"],
+        expires_at__lte=now_of(seller),
+    ).select_related("seller")
+    count = 0
+    for order in over.order_by("expires_at", "pk")[:limit]:
+        try:
+            count += expire(order, as_of=as_of, actor=actor)
+        except GatewayUnavailable as error:
+            logger.warning("seller=%s orders=waiting reason=%r", seller, error.message)
+            break
+        except GatewayError as error:
+            logger.warning("order=%s expires=later reason=%r", order, error.message)
+    return count
+
+
+def expire(order: Order, *, as_of: date, actor: str) -> bool:
+    """Let an order run out: False where it has been paid meanwhile, or may yet be.
+
+    Raises what the gateway's client raises; the order then stays as it is.
+    """
+    for session in open_pages(order):
+        if session.status == CheckoutSession.Status.OPEN:
+            expire_session(session, as_of=as_of, actor=actor)
+        else:
+            catch_up([session], as_of=as_of, actor=actor)
+    return _expire(order, as_of, actor)
+
+
+@transaction.atomic
+def _expire(order: Order, as_of: date, actor: str) -> bool:
+    order = lock_order(order)
+    if order.status not in {Order.Status.OPEN, Order.Status.PLACED}:
+        return False
+    if order.invoice is not None:
+        invoice = lock_invoice(order.invoice)
+        if open_pages(order) or invoice.allocations.filter(state="in_flight").exists():
+            return False
+        _take_back(invoice, as_of, actor)
+    if order.subscription is not None and order.subscription.status == "incomplete":
+        abandon(order.subscription, as_of=as_of, actor=actor)
+    order.move("expired", closed_at=now_of(order.seller))
+    tell("checkout.expired", order, as_of, actor)
+    return True
+
+
+def _take_back(invoice: Invoice, as_of: date, actor: str) -> None:
+    """Void what nobody has paid; what was paid in part goes to the customer's balance."""
+    if invoice.status != Invoice.Status.OPEN:
+        return
+    release_planned(invoice)
+    if invoice.paid_minor or invoice.credited_minor:
+        credit(invoice, as_of=as_of, actor=actor)
+    else:
+        void(invoice, as_of=as_of, actor=actor, reason=NEVER_PAID)

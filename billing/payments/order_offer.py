@@ -1,0 +1,161 @@
+"""What a checkout link offers: the order and its page's token, and how both are found again."""
+
+import secrets
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.db import transaction
+
+from billing.engine.errors import Refused
+from billing.events.recorder import record
+from billing.payments.models import Order
+from billing.subscriptions.actions import checked_quantities, prices_of
+from billing.subscriptions.coupons import check_coupon, coupon_of
+from billing.subscriptions.offers import counted
+from catalog.models import Coupon, Plan, Price
+from customers.calendar import now_of
+from customers.links import hash_of
+from customers.models import Customer, Seller
+
+PATH = "/pay/c/{token}/"
+LIVES = timedelta(hours=24)
+URL_LENGTH_MAX = 2000
+
+
+@transaction.atomic
+def create_order(
+    seller: Seller,
+    plan: Plan,
+    *,
+    as_of: date,
+    actor: str,
+    currency: str | None = None,
+    quantities: Mapping[str, Decimal] | None = None,
+    coupon: Coupon | None = None,
+    customer: Customer | None = None,
+    success_url: str = "",
+    cancel_url: str = "",
+    metadata: Mapping[str, Any] | None = None,
+    language: str = "",
+    lives: timedelta = LIVES,
+) -> tuple[Order, str]:
+    """Offer a plan: the order and the token of its page (:func:`address_of`), told only here.
+
+    Raises :class:`Refused` ("plan_inactive", "plan_of_another_seller", "unknown_price",
+    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon`),
+    ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch`` where the plan has no
+    prices in the currency.
+    """
+    if plan.seller_id != seller.pk:
+        raise Refused("This plan is another seller's.", code="plan_of_another_seller")
+    if customer is not None and customer.seller_id != seller.pk:
+        raise Refused("This customer is another seller's.", code="customer_of_another_seller")
+    check_active(plan)
+    for url in filter(None, (success_url, cancel_url)):
+        _check_url(seller, url)
+    prices = prices_of(plan, currency)
+    kept = checked_quantities(prices, quantities or {})
+    if coupon is not None:
+        check_coupon(coupon, plan, prices[0].currency)
+    token = secrets.token_urlsafe(32)
+    order = Order.objects.create(
+        seller=seller,
+        plan=plan,
+        currency=prices[0].currency,
+        quantities=kept,
+        coupon=coupon,
+        customer=customer,
+        language=language or (customer.language if customer else seller.language),
+        success_url=success_url,
+        cancel_url=cancel_url,
+        metadata=dict(metadata or {}),
+        token_hash=hash_of(token),
+        expires_at=now_of(seller) + lives,
+    )
+    tell("checkout.created", order, as_of, actor, plan=plan.code)
+    return order, token
+
+
+def address_of(token: str) -> str:
+    """The whole address of an order's page."""
+    return f"{settings.PUBLIC_URL}{PATH.format(token=token)}"
+
+
+def find_order(token: str) -> Order | None:
+    """The order whose page has this token."""
+    found = Order.objects.select_related("seller", "plan__product", "coupon", "customer__seller")
+    return found.filter(token_hash=hash_of(token)).first()
+
+
+def find_coupon(order: Order, code: str) -> Coupon:
+    """The coupon of a code that a customer has typed, in any case.
+
+    Raises :class:`Refused` with "coupon_unknown" and as :func:`check_coupon` does.
+    """
+    coupon = coupon_of(order.seller_id, code)
+    check_coupon(coupon, order.plan, order.currency)
+    return coupon
+
+
+def countable_prices(order: Order) -> list[Price]:
+    """The prices of which a customer may order more or less."""
+    return counted(prices_of(order.plan, order.currency))
+
+
+def is_over(order: Order, now: datetime) -> bool:
+    """Whether an order can no longer be placed or paid, though the tick may not have said so."""
+    is_closed = order.status in {Order.Status.COMPLETE, Order.Status.EXPIRED}
+    return is_closed or order.expires_at <= now
+
+
+def _check_url(seller: Seller, url: str) -> None:
+    """A page of the shop that its customers are shown the way to: never a script or a file."""
+    schemes = {"https"} if seller.is_live else {"http", "https"}
+    try:
+        parts = urlsplit(url)
+        is_page = parts.scheme in schemes and bool(parts.hostname) and parts.username is None
+    except ValueError:
+        is_page = False
+    if not is_page or not url.isprintable() or " " in url or len(url) > URL_LENGTH_MAX:
+        raise Refused(
+            f"“{url[:80]}” is no address that customers can be sent to. Write it with https://.",
+            code="invalid_url",
+        )
+
+
+def check_active(plan: Plan) -> None:
+    if not plan.is_active:
+        raise Refused(f"{plan} is no longer offered.", code="plan_inactive")
+
+
+# Rows and events
+
+
+def lock_order(order: Order) -> Order:
+    """The order as it now stands, under the locks of its customer, where it has one, and itself."""
+    if order.customer_id is not None:
+        Customer.objects.select_for_update().get(pk=order.customer_id)
+    locked = Order.objects.select_for_update(of=["self"]).select_related(
+        "seller", "plan", "coupon", "customer", "subscription", "invoice"
+    )
+    return locked.get(pk=order.pk)
+
+
+def refuse_over(order: Order, now: datetime) -> None:
+    if is_over(order, now):
+        raise Refused("This order has run out. Start again.", code="order_expired")
+
+
+def tell(type: str, order: Order, as_of: date, actor: str, **data: Any) -> None:
+    record(
+        type,
+        seller=order.seller.public_id,
+        subject=order.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data=data,
+    )

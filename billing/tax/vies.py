@@ -1,0 +1,129 @@
+"""VIES, the European Commission's answer to whether a VAT number is valid, by its REST interface.
+
+``POST /check-vat-number`` answers for the register of one member state, which is often away. With
+the seller's own number in the question there is a consultation number in the answer: the proof
+that it was asked, and when.
+"""
+
+import json
+import time
+from dataclasses import dataclass
+from typing import Any, Final
+
+import requests
+from django.conf import settings
+from django.db import connection
+from requests.exceptions import RequestException
+
+PATH: Final = "/check-vat-number"
+CONNECT_SECONDS: Final = 3
+# Some registers take a quarter of a minute; who waits for a page waits for less.
+PATIENT_SECONDS: Final = 20
+ANSWER_BYTES_MAX: Final = 64 * 1024
+# What stands for an empty name and for a clear answer.
+_UNDISCLOSED: Final = "---"
+_CLEAR: Final = {"", "VALID", "INVALID"}
+UNREACHABLE: Final = "UNREACHABLE"
+MALFORMED: Final = "MALFORMED_ANSWER"
+# Our own number is not known there, as of a company that trades at home alone.
+_REQUESTER_UNKNOWN: Final = "INVALID_REQUESTER_INFO"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """``is_valid`` is None where there was no clear answer; ``problem`` then says why, by code."""
+
+    is_valid: bool | None
+    consultation_number: str = ""
+    name: str = ""
+    problem: str = ""
+
+
+def ask(number: str, requester: str = "", *, seconds: float = PATIENT_SECONDS) -> Answer:
+    """Ask about a VAT number, such as ``DE136695976``; waits for so many seconds at most.
+
+    Whatever goes wrong is an unknown answer. Raises RuntimeError inside a transaction.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("VIES is never asked while a transaction is open.")
+    until = time.monotonic() + seconds
+    answer = _ask(number, requester, until)
+    if answer.problem == _REQUESTER_UNKNOWN and requester:
+        return _ask(number, "", until)
+    return answer
+
+
+def _ask(number: str, requester: str, until: float) -> Answer:
+    if not settings.VIES_URL:
+        return Answer(None, problem=UNREACHABLE)
+    body = {"countryCode": number[:2], "vatNumber": number[2:]}
+    if requester:
+        body |= {"requesterMemberStateCode": requester[:2], "requesterNumber": requester[2:]}
+    left = max(until - time.monotonic(), 0.1)
+    try:
+        with requests.Session() as session:
+            session.trust_env = False
+            with session.post(
+                settings.VIES_URL + PATH,
+                json=body,
+                headers={"Accept": "application/json"},
+                timeout=(min(CONNECT_SECONDS, left), left),
+                stream=True,
+                allow_redirects=False,
+            ) as response:
+                return _understood(_read(response, until))
+    except (RequestException, TimeoutError):
+        return Answer(None, problem=UNREACHABLE)
+
+
+def _read(response: requests.Response, until: float) -> bytes:
+    """The whole answer, in bounded time and size; raises TimeoutError."""
+    content = b""
+    for chunk in response.iter_content(8192):
+        content += chunk
+        if time.monotonic() > until or len(content) > ANSWER_BYTES_MAX:
+            raise TimeoutError
+    return content
+
+
+def _understood(content: bytes) -> Answer:
+    """A yes or no only where it is one: a register that is away also says ``"valid": false``."""
+    try:
+        said = json.loads(content)
+    except (ValueError, RecursionError):
+        return Answer(None, problem=MALFORMED)
+    if not isinstance(said, dict):
+        return Answer(None, problem=MALFORMED)
+    problem = _problem(said)
+    if problem:
+        return Answer(None, problem=problem[:60])
+    is_valid = said.get("valid")
+    if not isinstance(is_valid, bool):
+        return Answer(None, problem=MALFORMED)
+    name = _text(said, "name")
+    return Answer(
+        is_valid,
+        _text(said, "requestIdentifier")[:40],
+        "" if name == _UNDISCLOSED else name[:300],
+    )
+
+
+def _problem(said: dict[str, Any]) -> str:
+    """The code of an error, in either of the shapes that VIES has for them."""
+    code = _text(said, "userError")
+    if code not in _CLEAR:
+        return code
+    wrappers = said.get("errorWrappers")
+    if isinstance(wrappers, list) and wrappers:
+        first = wrappers[0]
+        return (_text(first, "error") if isinstance(first, dict) else "") or MALFORMED
+    return ""
+
+
+def _text(said: dict[str, Any], key: str) -> str:
+    """A text of the answer on one line, without what a database or a page would choke on."""
+    value = said.get(key)
+    if not isinstance(value, str):
+        return ""
+    shown = "".join(letter if letter.isprintable() else " " for letter in value)
+    return " ".join(shown.split())
