@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import pgettext
@@ -23,6 +24,7 @@ from billing.payments.models import CheckoutSession, Payment
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
+from dunning.models import DunningCase
 from portal.news import LINK_REQUESTED, hint
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
@@ -325,11 +327,23 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
         "is_charged": customer.collection == Customer.Collection.AUTOMATIC,
         "settled": settled,
         "settled_amount": (
-            Writer(language, settled.currency).money(settled.paid_minor) if settled else ""
+            Writer(language, settled.currency).money(_settled_minor(settled)) if settled else ""
         ),
         "can_leave": bool(gateways_for(customer.seller)),
         "problem": _problem(request.GET.get("problem", "")),
     }
+
+
+def _settled_minor(invoice: Invoice) -> int:
+    """What has been paid of an invoice and of what else was late until the same day."""
+    closed = {each.closed_on for each in DunningCase.objects.filter(invoice=invoice)} - {None}
+    with_it = Invoice.objects.filter(
+        Q(pk=invoice.pk) | Q(dunning_case__closed_on__in=closed),
+        customer=invoice.customer_id,
+        currency=invoice.currency,
+        status=Invoice.Status.PAID,
+    )
+    return sum(with_it.values_list("paid_minor", flat=True))
 
 
 def _owed(opened: Opened) -> list[Invoice]:

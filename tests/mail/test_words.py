@@ -10,12 +10,14 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.mail.words import WRITERS
 from billing.payments import charging
 from billing.payments.actions import record_payment
 from billing.payments.models import Payment
+from billing.subscriptions.models import Subscription
 from customers.models import Customer
 from tests.dunning.conftest import live_through
 from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
@@ -334,6 +336,33 @@ def test_a_reminder_of_what_was_paid_meanwhile_is_not_sent() -> None:
     assert message.state == "suppressed"
     assert "settled" in message.last_error
     assert [sent.subject for sent in mail.outbox if "Reminder" in sent.subject] == []
+
+
+def test_that_access_is_back_is_told_once_where_two_debts_were_paid() -> None:
+    with at(day_of(Kind.RESTORED)):
+        first = happen(Kind.RESTORED)
+        second = post(
+            Kind.RESTORED, object="evt_second", customer=first.customer, facts=first.facts
+        )
+        while send_due():
+            pass
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, first.last_error) == ("suppressed", "Another mail says so.")
+    assert second.state == "sent"
+
+
+def test_nobody_whose_access_is_closed_is_told_that_it_is_limited() -> None:
+    with at(day_of(Kind.RESTRICTED)):
+        message = happen(Kind.RESTRICTED)
+        Subscription.objects.filter(customer=message.customer).update(access="none")
+        while send_due():
+            pass
+    message.refresh_from_db()
+    assert (message.state, message.last_error) == (
+        "suppressed",
+        "Another invoice has closed access altogether.",
+    )
 
 
 def test_a_failed_payment_that_was_made_good_is_not_told_of() -> None:

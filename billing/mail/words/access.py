@@ -1,9 +1,12 @@
 """Access that is limited, closed or given back because of a debt."""
 
+from collections.abc import Collection
+
 from django.utils.translation import pgettext
 
 from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
+from billing.mail.models import Message
 from billing.mail.words.common import document_of, how_to_pay, pay_button
 from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
@@ -16,6 +19,8 @@ def restricted(occasion: Occasion) -> Letter:
     case, document = _unpaid(occasion)
     if case.access != DunningCase.Access.RESTRICTED:
         raise Unneeded("Access is not limited any more, or closed by now.")
+    if all(each.access == Subscription.Access.NONE for each in _alive(document)):
+        raise Unneeded("Another invoice has closed access altogether.")
     return _taken(
         occasion,
         case,
@@ -90,6 +95,8 @@ def restored(occasion: Occasion) -> Letter:
         raise Unneeded("The subscriptions have ended.")
     if any(each.access != Subscription.Access.FULL for each in alive):
         raise Unneeded("Another invoice still limits access.")
+    if _is_told_by_another(occasion, alive):
+        raise Unneeded("Another mail says so.")
     plans = _plans(document)
     named = {"number": document.number, "plans": plans}
     return Letter(
@@ -104,6 +111,21 @@ def restored(occasion: Occasion) -> Letter:
             (pgettext("mail", "Subscription"), plans),
         ),
     )
+
+
+def _is_told_by_another(occasion: Occasion, alive: Collection[Subscription]) -> bool:
+    """Whether a later message tells of any of the same: two debts may be paid at once."""
+    later = Message.objects.filter(
+        customer=occasion.customer,
+        kind=Message.Kind.RESTORED,
+        state__in=("waiting", "sending", "sent"),
+        pk__gt=occasion.message.pk,
+    )
+    invoices = Invoice.objects.filter(
+        public_id__in=[fact for message in later if (fact := message.fact("invoice"))]
+    )
+    billed = subscriptions_of(invoices.values_list("pk", flat=True)).values()
+    return not {each.pk for each in alive}.isdisjoint(each.pk for one in billed for each in one)
 
 
 def _alive(document: Invoice) -> list[Subscription]:
