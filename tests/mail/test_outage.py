@@ -1,11 +1,12 @@
 """After days on which no mail left: what is sent then is true then, and not ten mails at once."""
 
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 
 import pytest
 
 from billing.invoicing.actions import bill_customer
+from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.payments import charging
@@ -84,7 +85,10 @@ def test_of_a_card_that_failed_again_and_again_the_last_failure_is_told() -> Non
     assert Message.objects.get(state="sent", kind=Kind.PAYMENT_FAILED).object == last.public_id
 
 
-def test_debts_of_two_invoices_are_told_of_apart() -> None:
+@pytest.mark.parametrize(("is_of_both", "count"), [(False, 2), (True, 1)])
+def test_a_reminder_of_two_debts_is_overtaken_by_one_of_both_alone(
+    is_of_both: bool, count: int
+) -> None:
     day = DUE + timedelta(days=6)
     with at(day):
         world = World()
@@ -92,7 +96,16 @@ def test_debts_of_two_invoices_are_told_of_apart() -> None:
         world.start(world.plan("Tidskrift", "99"))
         bill_customer(world.customer, as_of=DAY, actor="test")
         live_through(world.seller, DUE, day)
-    assert sent_on(day).count(Kind.REMINDER) == 2
+        tell()
+        reminder = Message.objects.get(kind=Kind.REMINDER)
+        moment = datetime.fromisoformat(reminder.facts["recorded_at"]) + timedelta(days=1)
+        later = {**reminder.facts, "recorded_at": moment.isoformat()}
+        if not is_of_both:
+            del later["also"]
+        post(Kind.REMINDER, object="evt_later", customer=world.customer, facts=later)
+    assert sent_on(day).count(Kind.REMINDER) == count
+    last = Message.objects.filter(kind=Kind.REMINDER, state="sent").earliest("pk")
+    assert all(f"Invoice: {number}" in last.text for number in (1, 2))
 
 
 def test_what_was_settled_in_the_meantime_is_not_reminded_of() -> None:

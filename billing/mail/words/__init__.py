@@ -52,16 +52,19 @@ def write(occasion: Occasion) -> Letter:
 
 
 def _refuse_overtaken(occasion: Occasion) -> None:
+    """Raise ``Unneeded`` where later mails tell of all that this one does: a reminder may be of
+    several debts.
+    """
     message, mine = occasion.message, occasion.moment_told("recorded_at")
     for kinds, about in SERIES:
         if message.kind not in kinds or mine is None:
             continue
         others = Message.objects.filter(
-            customer=message.customer_id,
-            kind__in=kinds,
-            state__in=_STANDS,
-            **{f"facts__{about}": occasion.told(about)},
+            customer=message.customer_id, kind__in=kinds, state__in=_STANDS
         )
-        told = others.values_list("facts__recorded_at", flat=True)
-        if any(datetime.fromisoformat(at) > mine for at in told):
+        told_later: set[str] = set()
+        for facts in others.values_list("facts", flat=True):
+            if datetime.fromisoformat(facts["recorded_at"]) > mine:
+                told_later.update((facts[about], *facts.get("also", ())))
+        if told_later.issuperset((occasion.told(about), *(occasion.told("also") or ()))):
             raise Unneeded("A later mail says how things stand.")
