@@ -50,4 +50,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_SUBSCRIPTION}resume/", subscriptions.resume, name="resume"),
     path(f"{_SUBSCRIPTION}cancel/", subscriptions.cancel, name="cancel"),
     path(f"{_SUBSCRIPTION}undo/", subscriptions.undo, name="undo"),
+    path(f"{_SUBSCRIPTION}withdraw/", subscriptions.withdraw, name="withdraw"),
 ]

@@ -1,11 +1,12 @@
 """What customers may do with a subscription by themselves. Operators may do more.
 
 A fixed term is kept: who has agreed to one does not cancel it here. What is suspended for a debt is
-not changed or paused to get around it, but it can be canceled.
+not changed or paused to get around it, but it can be canceled. Consumers may withdraw for two weeks
+whatever was agreed.
 """
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, timedelta
 
 from django.db.models import Prefetch, prefetch_related_objects
 
@@ -13,7 +14,10 @@ from billing.engine.errors import Refused
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan, Price
 
-DEEDS = ("change", "coupon", "pause", "resume", "cancel", "undo")
+DEEDS = ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw")
+# The reason that stands in the event of a subscription whose customer has withdrawn.
+WITHDRAWAL = "withdrawal"
+_WITHDRAWAL_DAYS = 14
 
 
 def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
@@ -23,9 +27,12 @@ def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
         return frozenset()
     if subscription.ends_on is not None and subscription.ends_on <= as_of:
         return frozenset()
+    until = withdraws_until(subscription)
+    deeds = {"withdraw"} if until is not None and as_of <= until else set()
     if subscription.cancels_on is not None:
-        return frozenset({"undo"})
-    deeds = set() if subscription.ends_on is not None else {"cancel"}
+        return frozenset(deeds | {"undo"})
+    if subscription.ends_on is None:
+        deeds.add("cancel")
     if subscription.status == Status.PAUSED:
         return frozenset(deeds | {"resume"})
     if subscription.access != Subscription.Access.NONE:
@@ -33,6 +40,18 @@ def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
         if _has_a_choice(subscription):
             deeds.add("change")
     return frozenset(deeds)
+
+
+def withdraws_until(subscription: Subscription) -> date | None:
+    """The last day on which its customer may withdraw without a reason; None for businesses.
+
+    Fourteen days from the day after the contract (Directive 2011/83/EU, article 9; Regulation
+    1182/71, article 3), by a function on the page that sold it (article 11a, in force since 19 June
+    2026; in Sweden lag 2005:59, chapter 2).
+    """
+    if subscription.customer.is_business:
+        return None
+    return subscription.starts_on + timedelta(days=_WITHDRAWAL_DAYS)
 
 
 def _has_a_choice(subscription: Subscription) -> bool:

@@ -18,7 +18,7 @@ from billing.subscriptions import actions
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.coupons import coupon_for
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import deeds_of, plans_for
+from billing.subscriptions.offers import WITHDRAWAL, deeds_of, plans_for, withdraws_until
 from catalog.models import Plan
 from portal.cards import cards_of, items_on, period_on
 from portal.deeds import Deed, do, seen_of
@@ -194,6 +194,35 @@ def undo(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     context = {"button": pgettext("portal", "Keep the subscription")}
     said = pgettext("portal", "The subscription goes on as before.")
     return _act(request, visit, found, deed, "portal/undo.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
+def withdraw(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """A consumer's withdrawal: it ends today, and what is paid for the days to come goes back."""
+    found = visit.subscription(public_id)
+    deed = Deed(
+        "withdraw",
+        found,
+        partial(
+            actions.cancel,
+            found,
+            as_of=visit.as_of,
+            actor=visit.actor,
+            when="now",
+            is_refunded=True,
+            reason=WITHDRAWAL,
+        ),
+    )
+    until = withdraws_until(found)
+    context = {
+        "customer": visit.customer,
+        "until": day_of(until) if until else "",
+        "button": pgettext("portal", "Confirm the withdrawal"),
+        "is_danger": True,
+    }
+    said = pgettext("portal", "You have withdrawn from the contract, and it has ended.")
+    return _act(request, visit, found, deed, "portal/withdraw.html", context, said)
 
 
 def _act(

@@ -299,6 +299,7 @@ def addresses_of(customer: Customer) -> list[str]:
         f"{subscription}cancel/",
         f"subscriptions/{paused.public_id}/resume/",
         f"subscriptions/{canceled.public_id}/undo/",
+        f"subscriptions/{canceled.public_id}/withdraw/",
     ]
 
 

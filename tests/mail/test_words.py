@@ -3,13 +3,14 @@
 import html
 import re
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
 
 import pytest
 from django.core import mail
 
+from billing.invoicing.actions import bill_customer
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
@@ -17,9 +18,12 @@ from billing.mail.words import WRITERS
 from billing.payments import charging
 from billing.payments.actions import record_payment
 from billing.payments.models import Payment
+from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import WITHDRAWAL
 from customers.models import Customer
 from tests.dunning.conftest import live_through
+from tests.factories import DAY
 from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
 
 pytestmark = pytest.mark.django_db
@@ -336,6 +340,38 @@ def test_a_reminder_of_what_was_paid_meanwhile_is_not_sent() -> None:
     assert message.state == "suppressed"
     assert "settled" in message.last_error
     assert [sent.subject for sent in mail.outbox if "Reminder" in sent.subject] == []
+
+
+@pytest.mark.parametrize(
+    ("language", "sentences"),
+    [
+        (
+            "en",
+            ("I, Åsa Öberg, hereby withdraw from my contract for Månadskaffe.", "at 13:00, and"),
+        ),
+        ("sv", ("Jag, Åsa Öberg, ångrar härmed mitt avtal om Månadskaffe.", "kl. 13:00, och")),
+    ],
+)
+def test_a_withdrawal_is_confirmed_in_its_own_words_with_its_hour(
+    language: str, sentences: tuple[str, ...]
+) -> None:
+    day = DAY + timedelta(days=9)
+    with at(day):
+        world = World(language=language)
+        subscription = world.start()
+        bill_customer(world.customer, as_of=DAY, actor="test")
+        actions.cancel(
+            subscription, as_of=day, actor="test", when="now", is_refunded=True, reason=WITHDRAWAL
+        )
+        tell()
+        message = Message.objects.get(kind=Kind.CANCELED)
+        noon = datetime.combine(day, time(12), tzinfo=UTC).isoformat()
+        Message.objects.filter(pk=message.pk).update(facts={**message.facts, "recorded_at": noon})
+        while send_due():
+            pass
+    message.refresh_from_db()
+    for sentence in sentences:
+        assert sentence in spaced(message.text)
 
 
 def test_that_access_is_back_is_told_once_where_two_debts_were_paid() -> None:

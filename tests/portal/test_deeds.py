@@ -9,12 +9,15 @@ from django.test import Client
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.payments.actions import record_payment
+from billing.payments.models import Refund
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.offers import deeds_of
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from portal.views.subscriptions import COUPON_TIMES
-from tests.factories import CouponFactory, PlanFactory, PriceFactory
+from tests.factories import DAY, CouponFactory, PlanFactory, PriceFactory
 from tests.portal.conftest import NOON
 from tests.portal.doors import hidden_of, plan_of, sign_in, started, text_of
 
@@ -342,6 +345,55 @@ def test_the_end_cannot_be_undone_after_it(
     sign_in(later, customer)
     later.post(page_of(subscription, "undo"), sent)
     assert "subscription.cancel_undone" not in types()
+
+
+def test_a_consumer_withdraws_within_two_weeks_and_pays_for_the_days_they_had(
+    later: Client, subscription: Subscription, clock: Any, customer: Customer
+) -> None:
+    invoice = Invoice.objects.get()
+    record_payment(invoice, as_of=DAY, actor="test")
+    assert page_of(subscription, "withdraw") in later.get(page_of(subscription)).content.decode()
+    seen = later.get(page_of(subscription, "withdraw"))
+    said = text_of(seen)
+    assert "hereby withdraw from my contract for Small." in said
+    assert "You may until 15 March 2026, without a reason." in said
+    assert "Today −SEK 262.50 It is paid back to you." in said  # 21 of 31 days of 387.50.
+    answer = later.post(page_of(subscription, "withdraw"), hidden_of(seen), follow=True)
+    assert "You have withdrawn from the contract" in text_of(answer)
+    subscription.refresh_from_db()
+    assert (subscription.status, subscription.ends_on) == ("ended", ELEVENTH)
+    assert Refund.objects.get().amount_minor == 26250
+    assert Event.objects.get(type="subscription.canceled").data["reason"] == "withdrawal"
+
+
+def test_nobody_withdraws_after_two_weeks_and_no_business_ever(
+    visitor: Client, subscription: Subscription, clock: Any, customer: Customer
+) -> None:
+    clock.move_to(NOON + timedelta(days=14))
+    sign_in(visitor, customer)
+    url = page_of(subscription, "withdraw")
+    sent = hidden_of(visitor.get(url))
+    clock.move_to(NOON + timedelta(days=15))
+    sign_in(visitor, customer)
+    assert url not in visitor.get(page_of(subscription)).content.decode()
+    visitor.post(url, sent)
+    assert types() == ["subscription.started"]
+    clock.move_to(NOON + timedelta(days=15))
+    Customer.objects.filter(pk=customer.pk).update(is_business=True)
+    assert "withdraw" not in deeds_of(Subscription.objects.get(), DAY)
+
+
+def test_who_has_canceled_or_agreed_to_a_term_may_withdraw_all_the_same(
+    later: Client, customer: Customer, plan: Plan
+) -> None:
+    bound = started(customer, plan, ends_on=date(2026, 9, 1))
+    canceled = started(customer, plan)
+    actions.cancel(canceled, as_of=ELEVENTH, actor="test")
+    for each in (bound, canceled):
+        url = page_of(each, "withdraw")
+        later.post(url, hidden_of(later.get(url)))
+        each.refresh_from_db()
+        assert (each.status, each.ends_on) == ("ended", ELEVENTH)
 
 
 def test_a_fixed_term_is_kept(later: Client, customer: Customer, plan: Plan) -> None:

@@ -73,7 +73,8 @@ def ids_of(customer: Customer) -> dict[str, str]:
         "receipt": payment.public_id,
         **dict.fromkeys(("default_method", "remove_method"), card_of(customer).public_id),
         **dict.fromkeys(
-            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo"), subscription
+            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"),
+            subscription,
         ),
     }
 
@@ -151,7 +152,8 @@ def ids_of_once(customer: Customer) -> dict[str, str]:
         **dict.fromkeys(("invoice", "invoice_pdf", "pay"), invoice),
         **dict.fromkeys(("receipt", "default_method", "remove_method"), "pm_1"),
         **dict.fromkeys(
-            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo"), subscription
+            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"),
+            subscription,
         ),
     }
 
@@ -294,5 +296,5 @@ def test_an_ended_subscription_is_listed_last_and_offers_nothing(
     said = text_of(visitor.get("/portal/home/"))
     assert "Ended Small It ended on 1 March 2026." in said
     page = visitor.get(f"/portal/subscriptions/{subscription.public_id}/").content.decode()
-    for deed in ("change", "coupon", "pause", "resume", "cancel", "undo"):
+    for deed in ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"):
         assert f"/{deed}/" not in page

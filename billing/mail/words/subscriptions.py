@@ -1,12 +1,13 @@
 """What happens to subscriptions, by the customer's wish or in the course of time."""
 
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 from django.utils.translation import pgettext
 
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice
-from billing.mail.letters import Letter, Occasion, Unneeded
+from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.common import (
     Rows,
     card_name,
@@ -17,6 +18,7 @@ from billing.mail.words.common import (
     next_costs,
 )
 from billing.subscriptions.models import Pause, Subscription
+from billing.subscriptions.offers import WITHDRAWAL
 from catalog.models import Plan
 from dunning.models import DunningAction, StepKind
 
@@ -311,6 +313,8 @@ def canceled(occasion: Occasion) -> Letter:
         (pgettext("mail", "Last day"), named["last"]),
         (pgettext("mail", "Days paid ahead"), _given_back(subscription, end)),
     )
+    if occasion.told("reason") == WITHDRAWAL:
+        return _withdrawn(occasion, named, rows)
     invoice = _unpaid_cause(subscription, end)
     return Letter(
         subject=(
@@ -333,6 +337,33 @@ def canceled(occasion: Occasion) -> Letter:
         if is_over
         else manage_button(occasion, subscription, pgettext("mail", "Undo the cancellation")),
         details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _withdrawn(occasion: Occasion, named: dict[str, str], rows: Rows) -> Letter:
+    """The receipt of a withdrawal, with its words, day and hour (Directive 2011/83/EU, 11a(4))."""
+    received_at = occasion.moment_told("recorded_at") or occasion.now
+    said = {
+        **named,
+        "name": occasion.customer.name,
+        "time": f"{received_at.astimezone(ZoneInfo(occasion.seller.time_zone)):%H:%M}",
+    }
+    words = pgettext("mail", "I, %(name)s, hereby withdraw from my contract for %(plan)s.")
+    return Letter(
+        subject=pgettext("mail", "Your withdrawal from %(plan)s") % said,
+        happened=pgettext(
+            "mail",
+            "We received your withdrawal from the contract for %(plan)s on %(day)s at %(time)s, "
+            "and it has ended.",
+        )
+        % said,
+        next=pgettext(
+            "mail",
+            "You pay for the days that you have had. What you have paid for the others is paid "
+            "back the way it was paid.",
+        ),
+        details=tuple((label, value) for label, value in rows if value),
+        sections=(Section(pgettext("mail", "What you sent us"), (words % said,)),),
     )
 
 
