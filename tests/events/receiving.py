@@ -74,8 +74,10 @@ class RunningReceiver:
 
     @property
     def got(self) -> list[Got]:
-        lines = self.log.read_text().splitlines() if self.log.exists() else []
-        return [Got(**json.loads(line)) for line in lines]
+        text = self.log.read_text() if self.log.exists() else ""
+        # The receiver may be writing the last line just now.
+        lines, _, _ = text.rpartition("\n")
+        return [Got(**json.loads(line)) for line in lines.splitlines()]
 
 
 @contextmanager
