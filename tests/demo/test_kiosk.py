@@ -82,6 +82,16 @@ def test_time_passes_by_what_there_are_buttons_for(
     assert client.post("/demo/kiosk/time/", {"days": days}).status_code == 404
 
 
+def test_a_button_pressed_while_time_is_on_its_way_changes_nothing(
+    kiosk: Seller, client: Client
+) -> None:
+    to = now_of(kiosk) + timedelta(days=30)
+    test_clocks.ask(kiosk.test_clock, to, as_of=today_of(kiosk), actor="test")
+    kiosk = pass_days(client, kiosk, 1)
+    assert (kiosk.test_clock.advancing_to, kiosk.test_clock.is_advancing) == (to, True)
+    assert "Time is passing." in client.get("/demo/", {"language": "en"}).content.decode()
+
+
 def test_each_mail_is_written_on_the_day_of_what_it_tells(
     kiosk: Seller, visitor: Customer, client: Client
 ) -> None:
