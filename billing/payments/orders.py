@@ -62,7 +62,6 @@ __all__ = [
     "Consent",
     "Details",
     "address_of",
-    "check_coupon",
     "check_details",
     "countable_prices",
     "create_order",

@@ -152,6 +152,18 @@ def test_a_coupon_takes_its_share_off(shop: Shop, customer: Customer) -> None:
     assert document["discount_minor"] == 2_000
 
 
+def test_of_two_codes_that_differ_in_case_the_one_that_is_written_counts(
+    shop: Shop, customer: Customer
+) -> None:
+    CouponFactory(seller=shop.seller, code="welcome", percent_off=Decimal(10))
+    CouponFactory(seller=shop.seller, code="WELCOME", percent_off=Decimal(50))
+    for code, percent in (("WELCOME", "50"), ("welcome", "10")):
+        answer = shop.post("coupons/validate", {"code": code}).json()
+        assert Decimal(answer["coupon"]["percent_off"]) == Decimal(percent)
+    (document,) = start(shop, coupons=["WELCOME"]).json()["documents"]
+    assert document["discount_minor"] == document["subtotal_minor"] // 2
+
+
 def test_an_external_id_starts_one_subscription(shop: Shop, customer: Customer) -> None:
     assert start(shop, external_id="order-7").status_code == 201
     again = start(shop, external_id="order-7")

@@ -10,10 +10,10 @@ from rest_framework.request import Request
 from billing.api.fields import Currency, Exact, Text, Writing
 from billing.api.reading import Reading
 from billing.api.scopes import Scope
-from billing.api.scoping import find_plan, for_seller
+from billing.api.scoping import find_plan
 from billing.api.views import Endpoint, reply
 from billing.engine.errors import Refused
-from billing.payments.orders import check_coupon
+from billing.subscriptions.coupons import check_coupon, coupon_of
 from catalog.models import Coupon
 
 
@@ -64,10 +64,8 @@ class ValidateCoupon(Endpoint):
     def post(self, request: Request) -> HttpResponse:
         asked = self.sent(CouponWriting)
         plan = find_plan(self.seller, asked["plan"]) if "plan" in asked else None
-        found = for_seller(Coupon, self.seller).filter(code__iexact=asked["code"].strip()).first()
-        if found is None:
-            return reply(_invalid("coupon_unknown", "There is no such code."))
         try:
+            found = coupon_of(self.seller.pk, asked["code"])
             check_coupon(found, plan, asked.get("currency") or self.seller.currency)
         except Refused as refusal:
             return reply(_invalid(refusal.code, refusal.message))

@@ -33,8 +33,10 @@ from billing.api.resources.documents import DocumentReading, SeenReading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, find_customer, find_plan, for_seller
 from billing.api.views import Endpoint, Listing, reply
+from billing.engine.errors import Refused
 from billing.invoicing.changes import bill_after, preview
 from billing.subscriptions import actions
+from billing.subscriptions.coupons import coupon_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan
 from customers.models import Customer, Seller
@@ -227,10 +229,11 @@ class SubscriptionFilters(Filters):
 
 
 def find_coupon(seller: Seller, code: str, attr: str = "coupons") -> Coupon:
-    coupon = for_seller(Coupon, seller).filter(code__iexact=code.strip()).first()
-    if coupon is None:
-        raise ApiError(404, "coupon_unknown", f"There is no coupon “{code}”.", attr=attr)
-    return coupon
+    """A coupon that a body names, in any case. Raises 404 with the field that named it."""
+    try:
+        return coupon_of(seller.pk, code)
+    except Refused as refusal:
+        raise ApiError(404, refusal.code, refusal.message, attr=attr) from refusal
 
 
 type Change = partial[Subscription]
