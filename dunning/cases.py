@@ -238,7 +238,9 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         _put_before(case, policies, before, before[-1][2] if before else None)
         is_ready = case.next_step_on is not None and case.next_step_on <= as_of
         (ready if is_ready else later).append(case)
-    ready = _once_a_day(ready, later, as_of)
+    if waiting := _reminded_already(ready, as_of):
+        later += waiting
+        ready = [case for case in ready if case not in waiting]
     take(ready, batch)
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
@@ -248,20 +250,20 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     return len(cases) + settled
 
 
-def _once_a_day(
-    ready: Sequence[DunningCase], later: list[DunningCase], as_of: date
-) -> list[DunningCase]:
-    """Those that are stepped today: who was reminded already is so again tomorrow at the soonest.
+def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[DunningCase]:
+    """Those that wait until tomorrow, because their customer has had a reminder today.
 
     The debts of a customer are reminded of together, but one that came too late for that, as after
     a payment that was waited for, makes no second mail of the day.
     """
-    is_reminder = {case for case in ready if case.next_step and case.next_step.kind == "remind"}
-    reminded = reminded_on(as_of, {case.customer_id for case in is_reminder}) if is_reminder else ()
-    for case in (waiting := [case for case in is_reminder if case.customer_id in reminded]):
+    reminders = [case for case in ready if case.next_step and case.next_step.kind == "remind"]
+    if not reminders:
+        return []
+    reminded = reminded_on(as_of, {case.customer_id for case in reminders})
+    waiting = [case for case in reminders if case.customer_id in reminded]
+    for case in waiting:
         case.next_step_on = as_of + timedelta(days=1)
-    later += waiting
-    return [case for case in ready if case not in waiting]
+    return waiting
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
@@ -435,7 +437,7 @@ def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
 
 
 def _lock_customers(ids: Iterable[int]) -> list[int]:
-    """Lock customers in order; those whom another worker has come another time."""
+    """Lock customers in order; those whom another worker holds wait for another run."""
     locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
     return list(locked.filter(pk__in=set(ids)).order_by("pk").values_list("pk", flat=True))
 

@@ -335,7 +335,7 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
 
 
 def _settled_minor(invoice: Invoice) -> int:
-    """What has been paid of an invoice and of what else was late until the same day."""
+    """What has been paid, in minor units, of an invoice and of what was late until the same day."""
     closed = {each.closed_on for each in DunningCase.objects.filter(invoice=invoice)} - {None}
     with_it = Invoice.objects.filter(
         Q(pk=invoice.pk) | Q(dunning_case__closed_on__in=closed),
@@ -343,7 +343,7 @@ def _settled_minor(invoice: Invoice) -> int:
         currency=invoice.currency,
         status=Invoice.Status.PAID,
     )
-    return sum(with_it.values_list("paid_minor", flat=True))
+    return sum(each.paid_minor + each.from_balance_minor for each in with_it)
 
 
 def _owed(opened: Opened) -> list[Invoice]:
