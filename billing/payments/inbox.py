@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.checkout import complete_session
@@ -82,6 +83,8 @@ def poll_gateways() -> int:
     Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
     cursor stays.
     """
+    if refusal(Kind.QUESTION):
+        return 0
     return sum(_poll(gateway) for gateway in gateways.configured())
 
 
@@ -123,6 +126,8 @@ def _advance(gateway: str, page: Sequence[Notice], now: datetime) -> None:
 
 def process_hooks(limit: int = 100) -> int:
     """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
+    if refusal(Kind.QUESTION):  # What an event is about is asked for.
+        return 0
     for count in range(limit):
         event = _claim()
         if event is None:
