@@ -151,6 +151,7 @@ def test_an_amount_is_paid_on_the_hosted_page(sandbox: RunningSandbox, client: S
         reference="paid",
         return_url="https://shop.example/back",
         locale="en",
+        seller="sel_1",
         amount_minor=5000,
         currency="EUR",
     )
@@ -172,6 +173,7 @@ def test_a_page_is_closed_for_good(sandbox: RunningSandbox, client: Sandbox) -> 
         reference="expires",
         return_url="https://shop.example/back",
         locale="en",
+        seller="sel_1",
     )
     for _ in range(2):
         assert client.expire_session(opened.gateway_id).status == "expired"
