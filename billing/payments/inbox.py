@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.checkout import complete_session
@@ -82,7 +83,11 @@ def poll_gateways() -> int:
     Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
     cursor stays.
     """
-    return sum(_poll(gateway) for gateway in gateways.configured())
+    watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
+    for gateway in gateways.configured():
+        with watch.over(gateway.name):
+            found += _poll(gateway)
+    return found
 
 
 def _poll(gateway: Gateway) -> int:
@@ -123,12 +128,16 @@ def _advance(gateway: str, page: Sequence[Notice], now: datetime) -> None:
 
 def process_hooks(limit: int = 100) -> int:
     """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
+    watch = Watch("process hooks", passing=(Unknown, Refused, GatewayError))
     for count in range(limit):
         event = _claim()
         if event is None:
             return count
         try:
-            _take_up(event)
+            with watch.over(event.event_id):
+                is_taken = False
+                _take_up(event)
+                is_taken = True
         except Unknown as unknown:
             _park(event, str(unknown))
         except Refused as refused:
@@ -137,7 +146,10 @@ def process_hooks(limit: int = 100) -> int:
             if event.attempts >= ATTEMPTS_MAX:
                 _park(event, error.message)
         else:
-            GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            if is_taken:
+                GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            elif event.attempts >= ATTEMPTS_MAX:
+                _park(event, "Kvitt could not take it up: its traceback is under Troubles.")
     return limit
 
 

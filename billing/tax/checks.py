@@ -12,6 +12,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.engine.supply import is_in_eu
+from billing.events.troubles import Watch
 from billing.tax import vies
 from billing.tax.models import VatNumberCheck
 from billing.tax.supplies import country_prefixes, counts_for, plain, registrations_of
@@ -103,17 +104,20 @@ def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> i
     on = today_of(seller)
     if not is_in_eu(str(seller.country), on) or not registrations_of(seller, on).home:
         return 0
+    watch = Watch("check VAT numbers", seller.public_id)
     count = 0
-    for number in _due(seller, now_of(seller)):
+    for number in _due(seller, now_of(seller), watch.waiting):
         count += 1
-        check = ask(seller, number)
+        check = None
+        with watch.over(number):
+            check = ask(seller, number)
         on_answer()
-        if check.problem == vies.UNREACHABLE:
+        if check and check.problem == vies.UNREACHABLE:
             break
     return count
 
 
-def _due(seller: Seller, now: datetime) -> list[str]:
+def _due(seller: Seller, now: datetime, left_out: list[str]) -> list[str]:
     """Customers' numbers that nobody has asked about, or not for long enough, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -124,6 +128,7 @@ def _due(seller: Seller, now: datetime) -> list[str]:
                 "by_hand": ASKED_BY_HAND,
                 "again": now - AGAIN_AFTER,
                 "old": now - GOOD_FOR,
+                "left_out": left_out,
                 "limit": DUE_MAX,
             },
         )
@@ -139,6 +144,7 @@ _DUE = """
         WHERE seller_id = %(seller)s AND number = n.number ORDER BY asked_at DESC, id DESC LIMIT 1
     ) c ON true
     WHERE left(n.number, 2) = ANY(%(prefixes)s) AND length(n.number) <= 20
+      AND n.number <> ALL(%(left_out)s)
       AND (c.answer IS NULL OR c.problem = %(by_hand)s OR c.asked_at <= %(old)s
            OR (c.answer = 'unknown' AND c.asked_at <= %(again)s))
     ORDER BY c.asked_at NULLS FIRST, n.number LIMIT %(limit)s

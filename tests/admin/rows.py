@@ -207,6 +207,16 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     run = JobRun.objects.create(
         name=name[:80], state="failed", started_at=at, beat_at=at, log=name, error=name
     )
+    trouble = Trouble.objects.create(
+        step=name[:80],
+        subject=name[:120],
+        kind="ValueError",
+        message=name,
+        traceback=name,
+        first_seen_at=at,
+        last_seen_at=at,
+        next_attempt_at=at,
+    )
     beat = Heartbeat.objects.create(name=name[:80], beat_at=at)
     asked = {
         "username": name[:255],

@@ -453,6 +453,7 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Letters to print": 0,
         "Payments to look at": 0,
         "Parked gateway events": 1,
+        "Troubles": 1,
         "Failed jobs": 1,
     }
     for work in shown:
