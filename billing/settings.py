@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "axes",
+    "billing.outbound",
     "billing.events",
     "billing.jobs",
     "customers",

@@ -43,7 +43,7 @@ from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.mail import outbox
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
-from billing.verification import INVARIANTS, broken_invariants, inventory
+from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
 from customers.models import Seller
 from portal.visits import forget_over as forget_sessions

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from tests.api.calling import Shop, errors_of
 from tests.api.world import World
 

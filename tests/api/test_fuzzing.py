@@ -22,7 +22,7 @@ from schemathesis.specs.openapi.checks import (
 )
 
 from billing.api.models import ApiKey
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from billing.wsgi import application
 from tests.api.calling import Shop
 from tests.api.conftest import open_seller

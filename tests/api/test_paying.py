@@ -10,7 +10,7 @@ from billing.invoicing.changes import bill_after
 from billing.payments.checkout import keep_method
 from billing.payments.models import Payment
 from billing.subscriptions.actions import start
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.calendar import today_of
 from customers.models import Seller
 from tests.api.calling import Shop, errors_of

@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.calendar import today_of
 from customers.models import Customer

@@ -20,7 +20,7 @@ from billing.payments.collection import collect_due
 from billing.payments.models import Order, Payment, PaymentMethod
 from billing.payments.orders import address_of, create_order
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers import links
 from customers.calendar import now_of

@@ -20,7 +20,7 @@ from billing.engine.errors import BillingError
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.payments.models import Payment
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory, SubscriptionFactory
 

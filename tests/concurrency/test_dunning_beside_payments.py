@@ -30,7 +30,7 @@ from billing.payments import charging, checkout
 from billing.payments.actions import record_payment
 from billing.payments.checkout import complete_session, keep_method, start_payment
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from dunning import cases
 from dunning.cases import close_where_settled, open_cases, step_due

@@ -25,7 +25,7 @@ from billing.jobs.queries import failing
 from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
 from billing.tick import tick
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Seller
 
 pytestmark = pytest.mark.django_db(transaction=True)

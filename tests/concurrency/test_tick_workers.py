@@ -24,7 +24,7 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import failing, last_beat, tick_is_late
 from billing.jobs.schedule import NAME
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Seller
 
 pytestmark = pytest.mark.django_db(transaction=True)

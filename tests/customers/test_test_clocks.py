@@ -20,7 +20,7 @@ from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
 from billing.mail.models import Message
 from billing.tick import tick
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers import test_clocks
 from customers.calendar import now_of, today_of
 from customers.models import Customer, Seller, TestClock

@@ -23,7 +23,7 @@ from billing.payments.gateways.sandbox import Sandbox
 from billing.payments.models import GatewayEvent, Payment, PaymentMethod
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from tests.sandbox.process import RunningSandbox, running_sandbox

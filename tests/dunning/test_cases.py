@@ -17,7 +17,7 @@ from billing.payments.actions import record_payment
 from billing.payments.models import Payment, PaymentAllocation
 from billing.subscriptions.actions import cancel
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Seller
 from dunning.cases import open_cases, resume, step_due, stop
 from dunning.models import (

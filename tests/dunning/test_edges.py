@@ -26,7 +26,7 @@ from billing.payments.charging import failure_listeners
 from billing.payments.checkout import tell_of_method
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from dunning.cases import note_failure, open_cases, replan, resume, step_due, stop
 from dunning.models import DunningAction, DunningCase, DunningChoice, DunningPolicy, DunningStep

@@ -17,7 +17,7 @@ from billing.invoicing.models import Invoice
 from billing.subscriptions import actions as subscriptions
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.tax.models import TaxRegistration, VatNumberCheck
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan, Price, Product
 from customers.models import Seller
 from tests.factories import DAY, CustomerFactory, SellerFactory, SubscriptionFactory

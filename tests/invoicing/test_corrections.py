@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from billing import verification
 from billing.engine.errors import Refused
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
 from billing.subscriptions import actions as subscriptions
+from billing.verification import books
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
 
@@ -50,7 +50,7 @@ def billed(customer: Customer, plan: Plan, **options: Any) -> Invoice:
 
 
 def breaches() -> dict[str, list[str]]:
-    broken = verification.broken_invariants()
+    broken = books.broken_invariants()
     return {name: lines for name, lines in broken.items() if lines}
 
 

@@ -20,7 +20,7 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import failing
 from billing.ledger.models import Transfer
 from billing.tick import tick
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Seller
 from tests.factories import (
     CustomerFactory,

@@ -14,7 +14,7 @@ from billing.payments.actions import record_payment, refund
 from billing.payments.balances import settle_debts
 from billing.payments.charging import fail, plan
 from billing.payments.models import Payment, PaymentAllocation
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from tests.factories import DAY, CustomerFactory, SellerFactory, make_accounts
 

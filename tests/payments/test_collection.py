@@ -45,7 +45,7 @@ from billing.payments.models import (
     PaymentMethod,
     Refund,
 )
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from dunning.cases import next_retry_on, open_cases, step_due
 from dunning.models import DunningCase

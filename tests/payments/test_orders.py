@@ -25,7 +25,7 @@ from billing.payments.models import CheckoutSession, Order, Payment, PaymentMeth
 from billing.payments.orders import Choice, Consent, Details, create_order, expire_orders, place
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from dunning.cases import open_cases

@@ -23,7 +23,7 @@ from billing.payments.collection import collect_due
 from billing.payments.models import CheckoutSession, Order, Payment
 from billing.payments.orders import create_order, expire_orders
 from billing.subscriptions.models import Subscription
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.links import Purpose, make_link
 from customers.models import Customer, Seller

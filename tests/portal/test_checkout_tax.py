@@ -13,7 +13,7 @@ from billing.payments.models import Order
 from billing.payments.orders import create_order
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.tax.models import TaxRegistration, VatNumberCheck
-from billing.verification import broken_invariants
+from billing.verification.books import broken_invariants
 from catalog.models import Plan, Product
 from customers.models import Customer, Seller
 from portal.views.checkout import NUMBERS_MAX

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from billing import verification
 from billing.simulation import reporting
 from billing.simulation.playing import Player, StepFailed
 from billing.simulation.reading import Node, Scenario, check_step
 from billing.simulation.reporting import simulate
+from billing.verification import books
 
 pytestmark = pytest.mark.django_db
 INTERVALS = [("month", 1), ("month", 1), ("week", 1), ("month", 3), ("year", 1), ("day", 10)]
@@ -185,7 +185,7 @@ def check(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     outcome = reporting._outcome
 
     def verified(player: Player) -> dict[str, Any]:
-        broken.append(verification.broken_invariants())
+        broken.append(books.broken_invariants())
         return outcome(player)
 
     monkeypatch.setattr(reporting, "_outcome", verified)

@@ -15,7 +15,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import actions as payments
 from billing.subscriptions import actions as subscriptions
-from billing.verification import INVARIANTS, broken_invariants
+from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
 from dunning.cases import open_cases, step_due
 from dunning.models import DunningChoice, DunningPolicy, DunningStep

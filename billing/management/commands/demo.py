@@ -35,7 +35,7 @@ from billing.engine.errors import BillingError
 from billing.engine.money import to_major
 from billing.events import clock
 from billing.management.progress import Progress
-from billing.verification import INVARIANTS, broken_invariants
+from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
 
 SANDBOX_DATABASE = "demo-sandbox.sqlite3"

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.verification import INVARIANTS, broken_invariants, inventory
+from billing.verification.books import INVARIANTS, broken_invariants, inventory
 
 SHOWN_MAX = 20
 

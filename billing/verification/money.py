@@ -1,0 +1,168 @@
+"""Money: what is owed, what was paid, and what lies on customers' balances."""
+
+from collections.abc import Iterator
+
+from billing.verification.rows import money, rows_of
+
+
+def receivable_is_what_customers_owe() -> Iterator[str]:
+    """A customer's receivable in a currency is what is left to pay of the open invoices."""
+    for customer, currency, booked, owed in rows_of(_RECEIVABLE):
+        yield (
+            f"Customer {customer}: the receivable account says {money(booked, currency)}, "
+            f"the open invoices {money(owed, currency)}."
+        )
+
+
+def balances_are_what_was_entered() -> Iterator[str]:
+    """A customer's balance, its entries and the books' account say the same."""
+    for customer, currency, booked, kept, entered in rows_of(_BALANCES):
+        yield (
+            f"Customer {customer}: the balance is {money(kept, currency)}, its entries sum to "
+            f"{money(entered, currency)}, the account says {money(booked, currency)}."
+        )
+
+
+def balances_pay_what_they_are_said_to() -> Iterator[str]:
+    """What an invoice says the balance has paid is what was entered, and still counts."""
+    for number, currency, said, entered in rows_of(_FROM_BALANCE):
+        yield (
+            f"Invoice {number}: {money(said, currency)} is marked as paid from the balance, "
+            f"{money(entered, currency)} was taken off it."
+        )
+
+
+def invoices_are_paid_by_payments() -> Iterator[str]:
+    """What an invoice says is paid are its settled allocations, and its status fits."""
+    for number, currency, paid, settled in rows_of(_PAID):
+        yield (
+            f"Invoice {number}: {money(paid, currency)} is marked as paid, "
+            f"{money(settled, currency)} is allocated to it."
+        )
+    for number, status, currency, left in rows_of(_STATUS):
+        yield f"Invoice {number} is {status} with {money(left, currency)} left to pay."
+
+
+def payments_are_allocated_within_their_amount() -> Iterator[str]:
+    """No payment settles more than it brought, and only a successful one settles anything."""
+    for payment, state, currency, amount, settled in rows_of(_ALLOCATED):
+        yield (
+            f"Payment {payment} ({state}) of {money(amount, currency)} settles "
+            f"{money(settled, currency)}."
+        )
+    for payment, kept, allocated, refunded in rows_of(_REFUNDED):
+        yield (
+            f"Payment {payment}: refunded says {kept}, its allocations {allocated}, "
+            f"its refunds {refunded} (minor units)."
+        )
+
+
+def payments_are_in_the_books() -> Iterator[str]:
+    """The clearing account holds what customers have paid and not got back."""
+    for customer, currency, booked, received in rows_of(_CLEARING):
+        yield (
+            f"Customer {customer}: the clearing account says {money(booked, currency)}, "
+            f"the payments less refunds {money(received, currency)}."
+        )
+
+
+_BOOKS = """
+    SELECT COALESCE(t.customer_id, 0) AS customer_id, t.currency,
+           sum(CASE WHEN d.role = '{role}' THEN t.amount_minor ELSE 0 END
+             - CASE WHEN c.role = '{role}' THEN t.amount_minor ELSE 0 END) AS booked
+    FROM ledger_transfer t
+    JOIN ledger_account d ON d.id = t.debit_account_id
+    JOIN ledger_account c ON c.id = t.credit_account_id
+    WHERE '{role}' IN (d.role, c.role) GROUP BY 1, 2
+"""
+_RECEIVABLE = f"""
+    WITH books AS ({_BOOKS.format(role="receivable")}), owed AS (
+        SELECT customer_id, currency,
+               sum(amount_due_minor - paid_minor - credited_minor) AS owed
+        FROM invoicing_invoice WHERE status = 'open' GROUP BY 1, 2
+    )
+    SELECT COALESCE(c.public_id, 'unknown'), currency, b.booked, o.owed
+    FROM books b FULL JOIN owed o USING (customer_id, currency)
+    LEFT JOIN customers_customer c ON c.id = customer_id
+    WHERE COALESCE(b.booked, 0) <> COALESCE(o.owed, 0)
+    ORDER BY customer_id, currency
+"""  # noqa: S608 -- put together from constants of this module only.
+_BALANCES = f"""
+    WITH books AS ({_BOOKS.format(role="customer_balance")}), entered AS (
+        SELECT customer_id, currency, sum(amount_minor) AS entered
+        FROM invoicing_balanceentry GROUP BY 1, 2
+    ), kept AS (
+        SELECT customer_id, currency, sum(balance_minor) AS kept
+        FROM invoicing_customerbalance GROUP BY 1, 2
+    )
+    SELECT COALESCE(c.public_id, 'unknown'), currency, -b.booked, k.kept, e.entered
+    FROM books b FULL JOIN kept k USING (customer_id, currency)
+    FULL JOIN entered e USING (customer_id, currency)
+    LEFT JOIN customers_customer c ON c.id = customer_id
+    WHERE COALESCE(-b.booked, 0) <> COALESCE(k.kept, 0)
+       OR COALESCE(k.kept, 0) <> COALESCE(e.entered, 0)
+    ORDER BY customer_id, currency
+"""  # noqa: S608 -- put together from constants of this module only.
+# A void invoice has given back what the balance paid when it was billed; it took nothing later.
+_FROM_BALANCE = """
+    SELECT d.number, d.currency, d.said, d.entered
+    FROM (
+        SELECT i.id, i.number, i.currency,
+               CASE WHEN i.status = 'void' THEN 0 ELSE i.credit_applied_minor END
+                   + i.from_balance_minor AS said,
+               -COALESCE(e.entered, 0) AS entered
+        FROM invoicing_invoice i LEFT JOIN (
+            SELECT invoice_id, sum(amount_minor) AS entered
+            FROM invoicing_balanceentry GROUP BY 1
+        ) e ON e.invoice_id = i.id
+        WHERE i.kind = 'invoice'
+    ) d
+    WHERE d.said <> d.entered
+    ORDER BY d.id
+"""
+_PAID = """
+    SELECT d.number, d.currency, d.paid_minor, s.settled
+    FROM invoicing_invoice d LEFT JOIN (
+        SELECT invoice_id, sum(amount_minor - refunded_minor) AS settled
+        FROM payments_paymentallocation WHERE state = 'settled' GROUP BY 1
+    ) s ON s.invoice_id = d.id
+    WHERE d.paid_minor <> COALESCE(s.settled, 0)
+    ORDER BY d.id
+"""
+_STATUS = """
+    SELECT number, status, currency, amount_due_minor - paid_minor - credited_minor
+    FROM invoicing_invoice
+    WHERE (status = 'paid' AND amount_due_minor <> paid_minor + credited_minor)
+       OR (status = 'open' AND amount_due_minor <= paid_minor + credited_minor)
+    ORDER BY id
+"""
+_ALLOCATED = """
+    SELECT p.public_id, p.state, p.currency, p.amount_minor, s.settled
+    FROM payments_payment p JOIN (
+        SELECT payment_id, sum(amount_minor) AS settled
+        FROM payments_paymentallocation WHERE state = 'settled' GROUP BY 1
+    ) s ON s.payment_id = p.id
+    WHERE s.settled > p.amount_minor OR p.state <> 'succeeded'
+    ORDER BY p.id
+"""
+_REFUNDED = """
+    SELECT p.public_id, p.refunded_minor, COALESCE(a.minor, 0), COALESCE(r.minor, 0)
+    FROM payments_payment p
+    LEFT JOIN (SELECT payment_id, sum(refunded_minor) AS minor
+               FROM payments_paymentallocation GROUP BY 1) a ON a.payment_id = p.id
+    LEFT JOIN (SELECT payment_id, sum(amount_minor) AS minor
+               FROM payments_refund WHERE state <> 'failed' GROUP BY 1) r ON r.payment_id = p.id
+    WHERE p.refunded_minor <> COALESCE(a.minor, 0) OR p.refunded_minor <> COALESCE(r.minor, 0)
+    ORDER BY p.id
+"""
+_CLEARING = f"""
+    WITH books AS ({_BOOKS.format(role="clearing")}), received AS (
+        SELECT customer_id, currency, sum(amount_minor - refunded_minor) AS received
+        FROM payments_payment WHERE state = 'succeeded' GROUP BY 1, 2
+    )
+    SELECT COALESCE(c.public_id, 'unknown'), currency, b.booked, r.received
+    FROM books b FULL JOIN received r USING (customer_id, currency)
+    LEFT JOIN customers_customer c ON c.id = customer_id
+    WHERE COALESCE(b.booked, 0) <> COALESCE(r.received, 0)
+    ORDER BY customer_id, currency
+"""  # noqa: S608 -- put together from constants of this module only.
