@@ -14,6 +14,7 @@ from billing.events.models import (
     Delivery,
     Event,
     EventBody,
+    Trouble,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -265,7 +266,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
-        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
+        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat, trouble),
         *(attempt, entry_log, heard, policy, case, order, endpoint, sent, message),
         *(registration, checked),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -83,6 +83,7 @@ MAY: dict[type[Model], str] = {
     VatNumberCheck: "",
     WebhookDelivery: "",
     WebhookEndpoint: "",
+    Trouble: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)

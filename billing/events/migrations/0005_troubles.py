@@ -4,31 +4,45 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('events', '0004_position_of_events'),
+        ("events", "0004_position_of_events"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Trouble',
+            name="Trouble",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('step', models.CharField(help_text='What was being done.', max_length=80)),
-                ('subject', models.CharField(help_text='What it was done for: a customer, or one thing of theirs.', max_length=120)),
-                ('seller', models.CharField(blank=True, default='', max_length=80)),
-                ('kind', models.CharField(help_text='The kind of error.', max_length=120)),
-                ('message', models.TextField(blank=True, default='')),
-                ('traceback', models.TextField(blank=True, default='')),
-                ('times', models.PositiveIntegerField(default=1)),
-                ('first_seen_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('next_attempt_at', models.DateTimeField()),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("step", models.CharField(help_text="What was being done.", max_length=80)),
+                (
+                    "subject",
+                    models.CharField(
+                        help_text="What it was done for: a customer, or one thing of theirs.",
+                        max_length=120,
+                    ),
+                ),
+                ("seller", models.CharField(blank=True, default="", max_length=80)),
+                ("kind", models.CharField(help_text="The kind of error.", max_length=120)),
+                ("message", models.TextField(blank=True, default="")),
+                ("traceback", models.TextField(blank=True, default="")),
+                ("times", models.PositiveIntegerField(default=1)),
+                ("first_seen_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("next_attempt_at", models.DateTimeField()),
             ],
             options={
-                'verbose_name': 'trouble',
-                'verbose_name_plural': 'troubles',
-                'constraints': [models.UniqueConstraint(fields=('step', 'subject'), name='one_trouble_of_a_thing')],
+                "verbose_name": "trouble",
+                "verbose_name_plural": "troubles",
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("step", "subject"), name="one_trouble_of_a_thing"
+                    )
+                ],
             },
         ),
     ]
