@@ -174,7 +174,7 @@ def collect(world: World) -> Served:
 def orders(world: World) -> Served:
     plan = PlanFactory(seller=world.seller)
     PriceFactory(plan=plan)
-    made = [create_order(plan, as_of=DAY, actor="x")[0] for _ in range(3)]
+    made = [create_order(world.seller, plan, as_of=DAY, actor="x")[0] for _ in range(3)]
     Order.objects.update(expires_at=NOON)
     world.fails(order_expiry, "expire", lambda order, **_: order.pk == made[1].pk)
     return Order.objects.filter(status="expired").count
@@ -264,11 +264,11 @@ def _unneeded(occasion: Any) -> None:
 
 
 def send_webhooks(world: World) -> Served:
-    from billing.events.actions import add_endpoint
+    from billing.events.actions import create
     from billing.events.sending import Answer
 
     world.patch.setattr("billing.events.actions.check_url", lambda *_: None, raising=False)
-    endpoint, _ = add_endpoint(
+    endpoint, _ = create(
         seller=world.seller.public_id,
         is_live=False,
         url="https://example.com/",
