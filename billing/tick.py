@@ -42,6 +42,7 @@ from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
 from billing.mail import outbox
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
+from billing.seals.sealing import seal_all
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
 from customers.models import Seller
@@ -82,6 +83,7 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     yield "deliver webhooks", once(deliver_webhooks)
     # Last, for a register that is slow to answer must keep nobody waiting.
     yield from of_all(CHECK_NUMBERS)
+    yield "seal books", once(seal_all)
     tonight = datetime.combine(now, NIGHTLY_AT)
     nightly: tuple[tuple[str, Work], ...] = (
         ("verify books", verify),

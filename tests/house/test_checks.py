@@ -155,9 +155,12 @@ def test_what_is_no_address_of_the_register_of_vat_numbers_is_refused() -> None:
 
 def test_every_variable_that_is_documented_is_known_and_the_other_way_round() -> None:
     documented = set[str]()
-    for page in [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*"), ROOT / "compose.yaml"]:
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*"), ROOT / "compose.yaml"]
+    for page in filter(Path.is_file, pages):
         documented |= set(re.findall(r"\bKVITT_[A-Z_]+[A-Z]\b", page.read_text()))
-    assert {name.removesuffix("_FILE") for name in documented} == checks.KNOWN_VARIABLES
+    # The examples of the API keep their reader's key in a variable of its own.
+    found = {name.removesuffix("_FILE") for name in documented} - {"KVITT_KEY"}
+    assert found == checks.KNOWN_VARIABLES
 
 
 @pytest.mark.parametrize(
