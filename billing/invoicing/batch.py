@@ -12,6 +12,7 @@ from django.db import DataError, IntegrityError, connection, transaction
 from billing.events.recorder import record
 from billing.invoicing.drafting import Scope, draft_documents, load_buyers
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
+from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
 
@@ -68,6 +69,8 @@ def bill_due(
     billed is parked with its reason, and the rest go on.
     """
     run = BillingRun()
+    if held := refusal(Kind.NUMBER, seller.public_id):
+        raise held
     while claimed := _bill_batch(seller, as_of, actor, batch_size, run):
         run.customers += claimed
         if on_batch:

@@ -31,6 +31,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     RefundMade,
 )
+from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, Refund
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -46,10 +47,10 @@ def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
             return count
         try:
             made = gateways.gateway(refund.payment.gateway).refund(
-                f"{refund.public_id}-{refund.amount_minor}",
+                str(refund.gateway_key),
                 charge=str(refund.payment.gateway_id),
                 amount_minor=refund.amount_minor,
-                reference=refund.public_id,
+                reference=str(refund.gateway_key),
             )
         except GatewayUnavailable:
             _put_back(refund.pk)
@@ -78,6 +79,7 @@ def _claim_unsent(seller: Seller | None) -> Refund | None:
     if refund is not None:
         refund.move(
             "unknown",
+            gateway_key=key_of_refund(refund),
             attempts=refund.attempts + 1,
             submitted_at=now,
             next_check_at=now + FIRST_CHECK,
@@ -119,7 +121,7 @@ def resolve_refund(refund_id: int) -> None:
     """Ask the gateway what became of a refund, and write what is clear."""
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     try:
-        made = gateways.gateway(refund.payment.gateway).refunds_of(refund.public_id)
+        made = gateways.gateway(refund.payment.gateway).refunds_of(str(refund.gateway_key))
     except (GatewayRefused, GatewayUnclear):
         return
     if made:
@@ -141,7 +143,7 @@ def settle_refund(refund_id: int, made: RefundMade) -> None:
         (made.amount_minor, refund.amount_minor),
         (made.currency, payment.currency),
         (made.charge, payment.gateway_id),
-        (made.reference, refund.public_id),
+        (made.reference, refund.gateway_key),
     ):
         if theirs != ours:
             refund.attention = f"The gateway's refund says {theirs}, ours {ours}."[:300]

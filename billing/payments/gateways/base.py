@@ -1,13 +1,16 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import ClassVar, Protocol
 
 from django.db import connection
 
 from billing.engine.errors import BillingError
+
+# The code of GatewayUnclear where a key was used before, for a request in other words.
+KEY_USED_BEFORE = "key_used_before"
 
 
 class GatewayError(BillingError):
@@ -36,7 +39,7 @@ class GatewayUnclear(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """What to charge, in minor units; ``reference`` is the payment's public id."""
+    """What to charge, in minor units; ``reference`` is what both sides know it by."""
 
     key: str
     customer: str
@@ -44,6 +47,7 @@ class ChargeRequest:
     amount_minor: int
     currency: str
     reference: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,9 @@ class Charge:
     is_hard: bool = False
     action_url: str = ""
     refunded_minor: int = 0
+    customer: str = ""
+    payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +130,16 @@ class Gateway(Protocol):
     def get_charge(self, gateway_id: str) -> Charge: ...
 
     def charges_of(self, reference: str) -> Sequence[Charge]: ...
+
+    def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
+        """Those made since an instant, oldest first: a page, from the one after ``after``."""
+        ...
+
+    def refunds_since(self, at: datetime, after: str = "") -> Sequence["RefundMade"]: ...
+
+    def clock(self) -> datetime | None:
+        """What time it is for the gateway, to the second; None where it does not say."""
+        ...
 
     def cancel_charge(self, gateway_id: str) -> Charge: ...
 
