@@ -3,6 +3,7 @@
 
 import os
 import sys
+from contextlib import nullcontext
 
 from billing.postgres import PostgresUnavailableError
 
@@ -16,8 +17,11 @@ def main(argv: list[str]) -> None:
         os.environ.setdefault("KVITT_PG", "off")
     from django.core.management import execute_from_command_line
 
+    from billing.events.authorship import acting_as
+
     try:
-        execute_from_command_line(argv)
+        with acting_as(f"command:{argv[1]}") if argv[1:] else nullcontext():
+            execute_from_command_line(argv)
     except PostgresUnavailableError as error:
         sys.exit(f"kvitt: {error}")
 

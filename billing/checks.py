@@ -198,7 +198,7 @@ def production_mails_its_customers(**kwargs: Any) -> list[CheckMessage]:
     if not settings.OUTBOUND:
         found.append(
             Warning(
-                "KVITT_OUTBOUND=off: no mail leaves, and what is due meanwhile is never sent.",
+                "KVITT_OUTBOUND=off: nothing leaves, neither mail nor charges; what is due waits.",
                 hint="Unset it, unless this was restored from a backup beside the real one.",
                 id="kvitt.W004",
             )

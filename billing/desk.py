@@ -22,6 +22,7 @@ from django.contrib.admin import AdminSite, ShowFacets
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
@@ -48,6 +49,7 @@ from unfold.widgets import (
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
 from billing.events import clock
+from billing.searching import search
 
 NOTHING = "–"
 BULK_MAX = 200
@@ -323,6 +325,17 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: self.COUNT_MAX].count()
 
 
+class CappedSort(ChangeList):
+    """Sorts the newest rows of a big table by a column, as far as anybody pages."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
+        found = super().get_queryset(request, exclude_parameters)
+        if not issubclass(self.model_admin.paginator, CappedPaginator) or not self.params.get("o"):
+            return found
+        newest = found.order_by("-pk").values("pk")[: CappedPaginator.COUNT_MAX]
+        return found.filter(pk__in=newest)
+
+
 def _unpadded(contents: str) -> str:
     """A decimal as the page writes it, without the zeros that its column pads it with."""
     is_padded = "." in contents or "," in contents
@@ -531,6 +544,20 @@ class Desk(ModelAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, template, context)
+
+    # Finding rows in a list
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """By what is exactly that, else by words; see :mod:`billing.searching`."""
+        fields = self.get_search_fields(request)
+        if not fields or not search_term.strip():
+            return queryset, False
+        return search(queryset, search_term, fields), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return type("List", (CappedSort, super().get_changelist(request, **kwargs)), {})
 
     # Actions on many rows of a list
 

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "axes",
+    "billing.outbound",
     "billing.events",
     "billing.jobs",
     "customers",
@@ -316,6 +317,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "test clocks", "description": "The time of a test seller."},
     ],
     "OAS_VERSION": "3.1.0",
+    "PATH_CONVERTER_OVERRIDES": {"key": str},
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],
     "ENUM_NAME_OVERRIDES": {

@@ -2,6 +2,7 @@ import zoneinfo
 
 import pghistory
 import pgtrigger
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
@@ -200,6 +201,14 @@ class Customer(Address):
             models.Index(fields=["email"], name="customer_email"),
             # Whoever signs in writes their address as they please.
             models.Index(Upper("email"), name="customer_email_in_any_case"),
+            # For what people type into the search, in any case and from the middle.
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                OpClass(Upper("email"), name="gin_trgm_ops"),
+                OpClass(Upper("organisation_number"), name="gin_trgm_ops"),
+                name="customer_by_name_or_email",
+            ),
+            models.Index(fields=["external_id"], name="customer_by_external_id"),
         ]
 
     def __str__(self) -> str:

@@ -8,7 +8,8 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
-from billing.api.scoping import EXTERNAL
+from billing.api.errors import ApiError, invalid
+from billing.api.scoping import EXTERNAL, find_plan
 
 BACKEND = DjangoFilterBackend
 
@@ -48,6 +49,22 @@ class CustomerFilter(django_filters.CharFilter):
         if value.startswith(EXTERNAL):
             return qs.filter(**{f"{self.path}__external_id": value.removeprefix(EXTERNAL)})
         return qs.filter(**{f"{self.path}__public_id": value})
+
+
+class PlanFilter(django_filters.CharFilter):
+    """A plan by its id or its code; one that does not exist is refused, for it chooses nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(field_name="plan", label="A plan's id or code.", **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        try:
+            plan = find_plan(self.parent.request.user.seller, value)
+        except ApiError as missing:
+            raise invalid("plan", "unknown_plan", str(missing.detail)) from missing
+        return qs.filter(plan=plan.pk)
 
 
 class DayFilter(django_filters.DateFilter):

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from django.http import HttpResponse
 
 from billing.api.errors import ApiError
-from billing.api.models import Guesser, IdempotentRequest
+from billing.api.models import Bucket, IdempotentRequest
 from billing.api.telling import untold
 from billing.events.prepared import prepared
 from billing.events.sealing import seal, unseal
@@ -154,6 +154,6 @@ def forget(now: datetime, limit: int = 10_000) -> int:
     """
     old = IdempotentRequest.objects.filter(claimed_at__lt=now - KEPT).values("pk")[:limit]
     count, _ = IdempotentRequest.objects.filter(pk__in=old).delete()
-    quiet = Guesser.objects.filter(filled_at__lt=now - timedelta(days=1)).values("pk")[:limit]
-    quieter, _ = Guesser.objects.filter(pk__in=quiet).delete()
+    quiet = Bucket.objects.filter(filled_at__lt=now - timedelta(days=1)).values("pk")[:limit]
+    quieter, _ = Bucket.objects.filter(pk__in=quiet).delete()
     return count + quieter

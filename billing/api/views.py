@@ -98,8 +98,20 @@ class Endpoint(APIView):
 
     @cached_property
     def expand(self) -> frozenset[str]:
+        """The references to show whole. What a key may not see by itself, it may not see here."""
         asked = self.request.query_params.get("expand")
-        return expansion(self.reading, asked) if asked and self.reading else frozenset()
+        if not asked or self.reading is None:
+            return frozenset()
+        paths = expansion(self.reading, asked)
+        for path, scope in self.reading.scopes_of(paths).items():
+            if scope not in self.caller.scopes:
+                raise ApiError(
+                    403,
+                    "scope_missing",
+                    f"This key has not the scope {scope}, which “{path}” takes.",
+                    attr="expand",
+                )
+        return paths
 
     def show(self, instance: Any) -> dict[str, Any]:
         assert self.reading is not None

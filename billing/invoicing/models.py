@@ -193,6 +193,17 @@ class Invoice(Stateful):
             models.Index(
                 fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
             ),
+            models.Index(fields=["number"], name="document_by_number"),
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="invoice_by_reference"
+            ),
+            # Few are, and whoever looks for them must not walk over all that are not.
+            models.Index(fields=["id"], condition=Q(kind="credit_note"), name="credit_note_by_id"),
+            models.Index(
+                fields=["status", "id"],
+                condition=Q(status__in=["draft", "void", "uncollectible", "issued"]),
+                name="document_of_a_rare_status",
+            ),
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),

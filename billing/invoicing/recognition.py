@@ -65,7 +65,8 @@ def _posted(deferred: int, account: int, currency: str) -> int:
 # a line was posted to deferred revenue when its document was issued.
 _EARNED = """
     SELECT revenue_account, currency, sum(
-        sign * sign(net_minor) * div(2 * abs(net_minor) * days + of_days, 2 * of_days)
+        CASE WHEN days = of_days THEN sign * net_minor ELSE
+        sign * sign(net_minor) * div(2 * abs(net_minor) * days + of_days, 2 * of_days) END
     )::bigint
     FROM (
         SELECT l.revenue_account, i.currency, l.net_minor::numeric AS net_minor,
@@ -75,9 +76,10 @@ _EARNED = """
                l.ends_on - l.starts_on AS of_days
         FROM invoicing_invoiceline l
         JOIN invoicing_invoice i ON i.id = l.invoice_id
-        LEFT JOIN invoicing_invoiceline c ON c.id = l.corrects_id
         WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s
-          AND l.ends_on > i.issued_on AND coalesce(c.kind, l.kind) = 'recurring'
+          AND l.ends_on > i.issued_on AND CASE WHEN l.corrects_id IS NULL THEN l.kind ELSE
+              (SELECT c.kind FROM invoicing_invoiceline c WHERE c.id = l.corrects_id)
+              END = 'recurring'
     ) AS deferred
     GROUP BY revenue_account, currency ORDER BY revenue_account, currency
 """

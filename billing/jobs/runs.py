@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from billing.engine.errors import BillingError, Refused
 from billing.events import clock
+from billing.events.authorship import acting_as
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
 
 SECONDS_BETWEEN_BEATS = 1
@@ -134,7 +135,7 @@ def job_run(
     again. Raises :class:`NotNow` instead of beginning. What
     the inside raises is kept on the run and goes on to the caller.
     """
-    with _alone(name):
+    with _alone(name), acting_as(f"job:{name}"):
         run = Run(_begin(name, total, by_itself), seconds_max)
         try:
             yield run

@@ -98,6 +98,14 @@ class Transfer(models.Model):
                 name="transfer_is_between_two_accounts",
             ),
         ]
+        indexes = [
+            # A few a month, among all that bills and payments write.
+            models.Index(
+                fields=["debit_account", "credit_account"],
+                condition=Q(document="recognition"),
+                name="transfer_of_recognition",
+            ),
+        ]
         triggers = [
             ReferencesExist(name="transfer_refers_to_rows_that_exist"),
             pgtrigger.Protect(

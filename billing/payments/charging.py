@@ -15,6 +15,7 @@ from billing.engine import retries
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.actions import book, release_planned, tell
 from billing.payments.balances import forbidden, settle_debts
@@ -22,9 +23,11 @@ from billing.payments.gateways.base import (
     Charge,
     ChargeRequest,
     Gateway,
+    GatewayHeld,
     GatewayRefused,
     GatewayUnavailable,
     GatewayUnclear,
+    may_leave,
 )
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
 from customers.calendar import in_time_of, today_of
@@ -52,16 +55,17 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     """Charge a planned payment; False where there is nothing to charge, or another is at it.
 
     Raises :class:`GatewayUnavailable` where the gateway was not reached; the payment is then
-    planned as before, for a little later.
+    planned as before, for a little later. Where charging is held or stopped it is not touched.
     """
+    may_leave(Kind.CHARGE, Seller.objects.get(payments=payment_id).public_id)
     request = _begin(payment_id, as_of, actor)
     if request is None:
         return False
     payment_id, order = request
     try:
         made = gateways.gateway(_gateway_of(payment_id)).charge(order)
-    except GatewayUnavailable:
-        put_back(payment_id)
+    except GatewayUnavailable as error:
+        put_back(payment_id, was_asked=not isinstance(error, GatewayHeld))
         raise
     except GatewayRefused as refused:
         fail(payment_id, refused.code, as_of=as_of, actor=actor)
@@ -113,6 +117,7 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         reference=payment.public_id,
+        seller=payment.seller.public_id,
     )
 
 
@@ -363,16 +368,22 @@ def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
 
 
 @transaction.atomic
-def put_back(payment_id: int) -> None:
+def put_back(payment_id: int, *, was_asked: bool = True) -> None:
     """Plan a payment as before: the gateway has certainly made no charge for it.
+
+    Where it was not even asked, this was no attempt.
 
     It keeps its key, so that even a charge that nobody believes in any more would not be a second.
     """
     payment = lock_with_customer(payment_id)
     is_asked_for = payment.state in {Payment.State.CREATED, Payment.State.UNKNOWN}
     if is_asked_for and payment.payment_method:
-        wait = next_wait(payment.attempts) or CHECKS[-1]
-        payment.move("planned", next_check_at=clock.now() + wait, attention="")
+        if was_asked:
+            wait = next_wait(payment.attempts) or CHECKS[-1]
+            payment.move("planned", next_check_at=clock.now() + wait, attention="")
+        else:
+            attempts = payment.attempts - 1
+            payment.move("planned", attempts=attempts, next_check_at=None, attention="")
         payment.allocations.filter(state="in_flight").update(state="planned")
 
 
@@ -450,7 +461,7 @@ def resolve(payment_id: int, actor: str) -> None:
     try:
         gateway = gateways.gateway(payment.gateway)
         made = _ask(gateway, payment)
-        if made is not None and made.status == "requires_action" and _is_too_late(payment, now):
+        if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)
     except (GatewayRefused, GatewayUnclear) as unclear:
         doubt(payment.pk, unclear.message, as_of=as_of, actor=actor)
@@ -483,9 +494,11 @@ def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
     return charges[-1] if charges else None
 
 
-def _is_too_late(payment: Payment, now: datetime) -> bool:
+def _is_to_end(payment: Payment, now: datetime) -> bool:
+    """Whether its customer has had time enough, and we may take it back now."""
     since = payment.submitted_at or payment.recorded_at
-    return now - since >= timedelta(days=ACTION_DAYS_MAX)
+    is_late = now - since >= timedelta(days=ACTION_DAYS_MAX)
+    return is_late and refusal(Kind.WITHDRAWAL) is None
 
 
 # What an operator asks for

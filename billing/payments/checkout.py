@@ -15,6 +15,7 @@ from billing.events import clock
 from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind
 from billing.payments import gateways
 from billing.payments.actions import refuse_in_flight, tell
 from billing.payments.balances import settle_debts, settle_from_balance
@@ -26,6 +27,7 @@ from billing.payments.gateways.base import (
     GatewayUnavailable,
     Method,
     Session,
+    may_leave,
 )
 from billing.payments.models import (
     IN_FLIGHT,
@@ -127,6 +129,7 @@ def start_setup(
     One that is open and leads back to the same place is given again. Raises what the gateway's
     client raises; nothing is left open then.
     """
+    may_leave(Kind.CARD, customer.seller.public_id)
     known = CheckoutSession.objects.filter(
         customer=customer,
         kind=CheckoutSession.Kind.SETUP,
@@ -174,6 +177,7 @@ def start_payment(
     gateway first. Raises :class:`Refused` ("invoice_not_open", "payment_in_flight") and what the
     gateway's client raises.
     """
+    may_leave(Kind.CHARGE, invoice.seller.public_id)
     settle_from_balance(invoice.customer, as_of=as_of, actor=actor)
     open_one = CheckoutSession.objects.filter(
         status=CheckoutSession.Status.OPEN,
@@ -243,6 +247,7 @@ def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
         reference=payment.public_id if payment else session.public_id,
         return_url=session.return_url,
         locale=customer.language,
+        seller=customer.seller.public_id,
         amount_minor=payment.amount_minor if payment else None,
         currency=payment.currency if payment else "",
     )

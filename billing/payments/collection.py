@@ -12,6 +12,7 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.balances import settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
@@ -42,6 +43,8 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     Customers without a card wait, and those whom another worker holds are passed by. A gateway
     that cannot be reached ends the sweep: nothing is lost, and the next one tries again.
     """
+    if refusal(Kind.CHARGE, seller.public_id):
+        return 0
     count = 0
     for payment_id in _due(seller, as_of)[:limit]:
         try:
@@ -111,6 +114,8 @@ def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     For one seller, or for all but those with a test clock, whose time is another. Raises nothing
     for a gateway that cannot be reached: what it was to be asked is asked later.
     """
+    if refusal(Kind.QUESTION):
+        return 0
     count = 0
     try:
         while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):

@@ -16,12 +16,14 @@ from django.db.models import Q
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.checkout import complete_session
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
+    GatewayRefused,
     GatewayUnclear,
     Notice,
 )
@@ -82,6 +84,8 @@ def poll_gateways() -> int:
     Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
     cursor stays.
     """
+    if refusal(Kind.QUESTION):
+        return 0
     return sum(_poll(gateway) for gateway in gateways.configured())
 
 
@@ -90,7 +94,15 @@ def _poll(gateway: Gateway) -> int:
     cursor, _ = GatewayCursor.objects.get_or_create(gateway=gateway.name)
     at = cursor.event_id
     for _ in range(PAGES_MAX):
-        page = gateway.events_after(at, PAGE)
+        try:
+            page = gateway.events_after(at, PAGE)
+        except GatewayRefused as refused:
+            if not at:
+                raise
+            # It knows this event no longer: all that it has is read, and what is known is kept.
+            logger.error("gateway=%s events=read_anew reason=%r", gateway.name, refused.message)
+            at = ""
+            continue
         if not page:
             break
         found += keep(gateway.name, page, now, is_polled=True)
@@ -123,6 +135,8 @@ def _advance(gateway: str, page: Sequence[Notice], now: datetime) -> None:
 
 def process_hooks(limit: int = 100) -> int:
     """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
+    if refusal(Kind.QUESTION):  # What an event is about is asked for.
+        return 0
     for count in range(limit):
         event = _claim()
         if event is None:
@@ -136,6 +150,9 @@ def process_hooks(limit: int = 100) -> int:
         except GatewayError as error:
             if event.attempts >= ATTEMPTS_MAX:
                 _park(event, error.message)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            logger.exception("event=%s makes no sense", event.event_id)
+            _park(event, f"It makes no sense: {type(error).__name__}.")
         else:
             GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
     return limit
@@ -175,6 +192,8 @@ def _take_up(event: GatewayEvent) -> None:
     gateway_id, reference = about.get("id"), about.get("reference")
     if not isinstance(gateway_id, str) or not isinstance(reference, str):
         raise Unknown("It does not say what it is about.")
+    if "\x00" in gateway_id + reference:
+        raise Unknown("It names an id with a character that no id has.")
     _TAKERS[kind](event, gateway_id, reference, about.get("status"))
 
 

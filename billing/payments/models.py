@@ -255,6 +255,16 @@ class Payment(Stateful):
                 condition=Q(state="planned"),
                 name="payment_planned",
             ),
+            models.Index(
+                fields=["gateway_key"],
+                condition=Q(gateway_key__isnull=False),
+                name="payment_by_gateway_key",
+            ),
+            models.Index(
+                fields=["gateway_id"],
+                condition=Q(gateway_id__isnull=False),
+                name="payment_by_gateway_id",
+            ),
         ]
         triggers = [
             ReferencesExist(name="payment_refers_to_rows_that_exist"),

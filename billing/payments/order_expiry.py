@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef
 
 from billing.invoicing.actions import credit, lock_invoice, void
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
@@ -29,9 +30,11 @@ logger = logging.getLogger(__name__)
 def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> int:
     """Let orders run out whose time has come; how many.
 
-    One that is being paid waits, and so do all while the gateway cannot be reached: nobody may pay
-    for what is no longer there.
+    One that is being paid waits, and so do all while the gateway cannot be reached, or may not be
+    told: nobody may pay for what is no longer there.
     """
+    if refusal(Kind.WITHDRAWAL):
+        return 0
     in_doubt = PaymentAllocation.objects.filter(
         invoice=OuterRef("invoice"), state="in_flight"
     ).exclude(payment__session__status__in=["creating", "open"])

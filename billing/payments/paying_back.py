@@ -14,6 +14,7 @@ from billing.invoicing.issuing import move_balances
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
+from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.actions import count_paid, tell
 from billing.payments.charging import (
@@ -39,7 +40,12 @@ ACTOR = "system"
 
 
 def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
-    """Send refunds that wait for it; how many. Stops where the gateway cannot be reached."""
+    """Send refunds that wait for it; how many. Stops where the gateway cannot be reached.
+
+    Touches none while refunds are held.
+    """
+    if refusal(Kind.REFUND):
+        return 0
     for count in range(limit):
         refund = _claim_unsent(seller)
         if refund is None:

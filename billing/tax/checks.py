@@ -5,6 +5,7 @@ checkout: it only lets the buyer pay VAT for longer. What is answered counts for
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.engine.supply import is_in_eu
+from billing.outbound.gate import Held, Kind, refusal
 from billing.tax import vies
 from billing.tax.models import VatNumberCheck
 from billing.tax.supplies import country_prefixes, counts_for, plain, registrations_of
@@ -44,7 +46,10 @@ def matters(seller: Seller, number: str) -> bool:
 
 
 def ask(seller: Seller, number: str, *, seconds: float = vies.PATIENT_SECONDS) -> VatNumberCheck:
-    """Ask VIES about a number and keep what it says. Raises RuntimeError inside a transaction."""
+    """Ask VIES about a number and keep what it says.
+
+    Raises :class:`Held` where nobody may be asked now, and RuntimeError inside a transaction.
+    """
     number = plain(number)
     answer = vies.ask(number, plain(seller.vat_number), seconds=seconds)
     known = {True: Answer.VALID, False: Answer.INVALID, None: Answer.UNKNOWN}
@@ -76,7 +81,8 @@ def looked_up(seller: Seller, number: str, may_ask: Callable[[], bool]) -> Answe
     last = VatNumberCheck.objects.filter(seller=seller, number=plain(number)).first()
     is_old = last is None or last.asked_at <= now_of(seller) - _ENOUGH_FOR_A_PAGE[known]
     if is_old and may_ask():
-        ask(seller, number, seconds=PAGE_SECONDS)
+        with suppress(Held):  # It is asked about when the gate opens.
+            ask(seller, number, seconds=PAGE_SECONDS)
         known = standing(seller, number)
     return known
 
@@ -98,7 +104,7 @@ def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> i
     ``on_answer`` is called after each, and may end it by an exception. Stops where VIES itself
     cannot be reached. Raises RuntimeError inside a transaction.
     """
-    if not settings.OUTBOUND or not settings.VIES_URL:
+    if refusal(Kind.VIES) or not settings.VIES_URL:
         return 0
     on = today_of(seller)
     if not is_in_eu(str(seller.country), on) or not registrations_of(seller, on).home:
@@ -106,7 +112,10 @@ def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> i
     count = 0
     for number in _due(seller, now_of(seller)):
         count += 1
-        check = ask(seller, number)
+        try:
+            check = ask(seller, number)
+        except Held:
+            break
         on_answer()
         if check.problem == vies.UNREACHABLE:
             break

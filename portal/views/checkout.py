@@ -23,6 +23,7 @@ from billing.payments import orders
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import Order
 from billing.payments.orders import Consent, is_over
+from billing.staff import client_address
 from billing.tax import checks
 from customers.calendar import now_of, today_of
 from portal.limits import may_try
@@ -96,7 +97,10 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     with in_language_of(request, order.customer, order.language) as language:
         is_ordering = request.POST.get("act") == "order"
         form = OrderForm(
-            order, request.POST if request.method == "POST" else None, is_ordering=is_ordering
+            order,
+            request.POST if request.method == "POST" else None,
+            is_ordering=is_ordering,
+            network=client_address(request) or "",
         )
         form.is_valid()
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)

@@ -10,7 +10,7 @@ from django.db import OperationalError, connection, transaction
 
 from billing.api import idempotency
 from billing.api.keys import rotate_key
-from billing.api.models import ApiKey, Guesser, IdempotentRequest
+from billing.api.models import ApiKey, Bucket, IdempotentRequest
 from billing.events import clock
 from customers import actions
 from customers.models import Customer
@@ -142,10 +142,10 @@ def test_answers_are_forgotten_after_thirty_days(shop: Shop) -> None:
     IdempotentRequest.objects.filter(key="old").update(claimed_at=old)
     assert shop.post("customers", {"name": "Bo"}, "old").status_code == 201
     IdempotentRequest.objects.filter(key="old").update(claimed_at=old)
-    Guesser.objects.create(address="192.0.2.1", tokens=1, filled_at=old)
-    Guesser.objects.create(address="192.0.2.2", tokens=1, filled_at=clock.now())
+    Bucket.objects.create(what="key", address="192.0.2.1", tokens=1, filled_at=old)
+    Bucket.objects.create(what="key", address="192.0.2.2", tokens=1, filled_at=clock.now())
     assert idempotency.forget(clock.now()) == 2
-    assert Guesser.objects.get().address == "192.0.2.2"
+    assert Bucket.objects.get().address == "192.0.2.2"
     assert idempotency.forget(clock.now()) == 0
     assert IdempotentRequest.objects.get().key == "new"
 

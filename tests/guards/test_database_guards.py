@@ -17,7 +17,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Model
 
 from billing.api.keys import make_key, revoke_key
-from billing.api.models import IdempotentRequest
+from billing.api.models import Bucket, IdempotentRequest
 from billing.events.models import (
     Delivery,
     Event,
@@ -41,6 +41,7 @@ from billing.invoicing.models import (
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
+from billing.outbound import actions as outbound
 from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
@@ -172,6 +173,7 @@ CASES = [
     Case("api_key_stays_what_it_is", changed("api_key", kind="'publishable'", scopes="'{{}}'")),
     Case("revoked_api_key_stays_so", changed("revoked_key", revoked_at="NULL")),
     Case("request_is_claimed_once", copied("request")),
+    Case("address_has_one_bucket", copied("bucket")),
     Case("failures_of_ours_are_not_kept", changed("request", status="500")),
     # Mail
     Case("message_is_made_once", copied("message")),
@@ -443,6 +445,20 @@ CASES = [
     Case("gateway_event_is_kept_once", copied("heard")),
     Case("gateway_event_is_never_edited", changed("heard", type="'x'")),
     Case("gateway_event_is_never_deleted", removed("heard")),
+    Case("hold_is_released_by_somebody", changed("hold", released_at="now()")),
+    Case("hold_stands_once_for_a_reason", copied("hold")),
+    Case("hold_keeps_its_reason", changed("hold", code="'x'")),
+    Case("released_hold_is_never_edited", changed("released_hold", released_by="'x'")),
+    Case("hold_is_never_deleted", removed("hold")),
+    Case(
+        "kill_switch_has_a_reason",
+        copied("kill_switch_off", reason="''"),
+    ),
+    Case("kill_switch_is_turned_off_by_somebody", changed("kill_switch", off_at="now()")),
+    Case("kill_switch_is_on_once", copied("kill_switch")),
+    Case("kill_switch_keeps_its_reason", changed("kill_switch", reason="'x'")),
+    Case("kill_switch_that_is_off_stays_off", changed("kill_switch_off", off_by="'x'")),
+    Case("kill_switch_is_never_deleted", removed("kill_switch")),
 ]
 
 # These triggers write the history of what people edit; they refuse nothing.
@@ -474,6 +490,12 @@ def world() -> World:
     """One row of everything, consistent, with every deferred check passed."""
     seller = SellerFactory()
     made: World = {"seller": seller, "other_seller": SellerFactory()}
+    made["released_hold"] = outbound.release(outbound.hold("test", "A test."), actor="test")
+    made["hold"] = outbound.hold("test", "A test.")
+    made["kill_switch_off"] = outbound.resume_charging(
+        outbound.stop_charging(reason="A test.", actor="test"), actor="test"
+    )
+    made["kill_switch"] = outbound.stop_charging(reason="A test.", actor="test")
     customer = made["customer"] = CustomerFactory(seller=seller, external_id="c-1")
     made["sent_form"] = SentForm.objects.create(
         customer=customer, key="0" * 24, at=datetime(2026, 3, 1, tzinfo=UTC)
@@ -728,6 +750,7 @@ def _keys(seller: Any, at: datetime) -> World:
     revoked, _ = make_key(seller, name="Old", actor="user:anna")
     return {
         "api_key": key,
+        "bucket": Bucket.objects.create(what="key", address="192.0.2.1", tokens=1, filled_at=at),
         "page_key": make_key(seller, name="Page", actor="user:anna", kind="publishable")[0],
         "revoked_key": revoke_key(revoked, now=at, actor="user:anna"),
         "request": IdempotentRequest.objects.create(

@@ -31,6 +31,8 @@ from customers.models import LANGUAGES, Customer
 class CustomerReading(Reading):
     """Who is billed."""
 
+    scope = Scope.CUSTOMERS_READ
+
     id = serializers.CharField(source="public_id")
     external_id = serializers.CharField(allow_null=True, help_text="The shop's own id.")
     name = serializers.CharField()

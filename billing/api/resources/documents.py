@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from billing.api.fields import Exact
 from billing.api.reading import Reading, Reference
+from billing.api.scopes import Scope
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice, InvoiceLine
 from customers.models import LANGUAGES
@@ -82,6 +83,8 @@ class AmountsReading(Reading):
 
 class DocumentReading(AmountsReading):
     """An invoice or a credit note, without its lines."""
+
+    scope = Scope.INVOICES_READ
 
     id = serializers.CharField(source="public_id")
     number = serializers.CharField(allow_null=True)

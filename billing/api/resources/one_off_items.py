@@ -23,6 +23,8 @@ from billing.subscriptions.models import Subscription
 class OneOffItemReading(Reading):
     """Something to bill once; ``invoice`` is the document that it is on, once it is billed."""
 
+    scope = Scope.ONE_OFF_ITEMS_READ
+
     id = serializers.CharField(source="public_id")
     customer = Reference("CustomerReading")
     subscription = Reference("SubscriptionReading", allow_null=True)

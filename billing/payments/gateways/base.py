@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from django.db import connection
 
 from billing.engine.errors import BillingError
+from billing.outbound.gate import Held, Kind, Pass, pass_out
 
 
 class GatewayError(BillingError):
@@ -20,6 +21,12 @@ class GatewayUnavailable(GatewayError):
     """Raised when it is certain that the gateway has done nothing: it was not reached."""
 
     code = "gateway_unavailable"
+
+
+class GatewayHeld(GatewayUnavailable):
+    """Raised when our own gate lets nothing of the kind out now; it is tried again by itself."""
+
+    code = "gateway_held"
 
 
 class GatewayRefused(GatewayError):
@@ -36,7 +43,10 @@ class GatewayUnclear(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """What to charge, in minor units; ``reference`` is the payment's public id."""
+    """What to charge, in minor units; ``reference`` is the payment's public id.
+
+    ``seller`` is the public id of whose charge it is, for the gate.
+    """
 
     key: str
     customer: str
@@ -44,6 +54,7 @@ class ChargeRequest:
     amount_minor: int
     currency: str
     reference: str
+    seller: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +151,7 @@ class Gateway(Protocol):
         reference: str,
         return_url: str,
         locale: str,
+        seller: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session: ...
@@ -157,6 +169,17 @@ class Headers(Protocol):
     """The headers of a request, by name in any case."""
 
     def get(self, name: str, default: str, /) -> str | None: ...
+
+
+def may_leave(kind: Kind, seller: str | None = None) -> Pass:
+    """The gate's pass, asked for before any row is touched and again before the call.
+
+    Raises :class:`GatewayHeld`: nothing was done, and nothing counts as an attempt.
+    """
+    try:
+        return pass_out(kind, seller)
+    except Held as held:
+        raise GatewayHeld(held.message, code=held.code) from held
 
 
 def refuse_in_transaction() -> None:

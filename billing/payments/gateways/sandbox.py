@@ -16,6 +16,7 @@ import requests
 from requests.exceptions import ConnectTimeout, RequestException
 from urllib3.exceptions import NewConnectionError
 
+from billing.outbound.gate import Kind, Pass
 from billing.payments.gateways.base import (
     Charge,
     ChargeRequest,
@@ -27,6 +28,7 @@ from billing.payments.gateways.base import (
     Notice,
     RefundMade,
     Session,
+    may_leave,
     refuse_in_transaction,
 )
 
@@ -55,7 +57,7 @@ class Sandbox:
 
     def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str:
         body = {"reference": reference, "name": name, "email": email}
-        answer = self._post("/customers", body, key)
+        answer = self._post(Kind.CARD, "/customers", body, key)
         return _understood(lambda: _id(answer["id"]))
 
     def get_method(self, gateway_id: str) -> Method:
@@ -67,7 +69,8 @@ class Sandbox:
 
         No other gateway is told a number by us, so this is no part of what Kvitt asks of one.
         """
-        answer = self._post("/payment_methods", {"customer": customer, "card_number": number}, key)
+        card = {"customer": customer, "card_number": number}
+        answer = self._post(Kind.CARD, "/payment_methods", card, key)
         return _understood(lambda: _id(answer["id"]))
 
     # Charges and refunds
@@ -81,7 +84,7 @@ class Sandbox:
             "reference": request.reference,
         }
         try:
-            answer = self._post("/charges", body, request.key)
+            answer = self._post(Kind.CHARGE, "/charges", body, request.key, request.seller)
         except GatewayRefused as refused:
             if refused.details["status"] != CONFLICT:
                 raise
@@ -98,12 +101,14 @@ class Sandbox:
         return _understood(lambda: [_charge(each) for each in answer["data"]])
 
     def cancel_charge(self, gateway_id: str) -> Charge:
-        answer = self._post(f"/charges/{_id(gateway_id)}/cancel", {}, f"cancel-{gateway_id}")
+        answer = self._post(
+            Kind.WITHDRAWAL, f"/charges/{_id(gateway_id)}/cancel", {}, f"cancel-{gateway_id}"
+        )
         return _understood(lambda: _charge(answer))
 
     def refund(self, key: str, *, charge: str, amount_minor: int, reference: str) -> RefundMade:
         body = {"charge": charge, "amount_minor": amount_minor, "reference": reference}
-        answer = self._post("/refunds", body, key)
+        answer = self._post(Kind.REFUND, "/refunds", body, key)
         return _understood(lambda: _refund(answer))
 
     def refunds_of(self, reference: str) -> Sequence[RefundMade]:
@@ -120,6 +125,7 @@ class Sandbox:
         reference: str,
         return_url: str,
         locale: str,
+        seller: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session:
@@ -130,9 +136,11 @@ class Sandbox:
             "return_url": return_url,
             "locale": locale,
         }
+        kind = Kind.CARD
         if amount_minor is not None:
+            kind = Kind.CHARGE
             body |= {"kind": "payment", "amount_minor": amount_minor, "currency": currency}
-        answer = self._post("/sessions", body, key)
+        answer = self._post(kind, "/sessions", body, key, seller)
         return _understood(lambda: _session(answer))
 
     def get_session(self, gateway_id: str) -> Session:
@@ -140,7 +148,9 @@ class Sandbox:
         return _understood(lambda: _session(answer))
 
     def expire_session(self, gateway_id: str) -> Session:
-        answer = self._post(f"/sessions/{_id(gateway_id)}/expire", {}, f"expire-{gateway_id}")
+        answer = self._post(
+            Kind.WITHDRAWAL, f"/sessions/{_id(gateway_id)}/expire", {}, f"expire-{gateway_id}"
+        )
         return _understood(lambda: _session(answer))
 
     # What it tells
@@ -177,12 +187,15 @@ class Sandbox:
     # HTTP
 
     def _get(self, path: str, **asked: str) -> dict[str, Any]:
-        return self._call("GET", path, params=asked)
+        return self._call(may_leave(Kind.QUESTION), "GET", path, params=asked)
 
-    def _post(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
-        return self._call("POST", path, json=body, headers={"Idempotency-Key": key})
+    def _post(
+        self, kind: Kind, path: str, body: dict[str, Any], key: str, seller: str | None = None
+    ) -> dict[str, Any]:
+        allowed = may_leave(kind, seller)
+        return self._call(allowed, "POST", path, json=body, headers={"Idempotency-Key": key})
 
-    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _call(self, allowed: Pass, method: str, path: str, **options: Any) -> dict[str, Any]:
         refuse_in_transaction()
         try:
             with self._session.request(
