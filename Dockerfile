@@ -23,6 +23,8 @@ RUN python -m venv .venv \
     && .venv/bin/pip uninstall --yes uv
 
 COPY . .
+RUN KVITT_PG=off python manage.py collectstatic --noinput --verbosity 0
+ENV KVITT_BIND=0.0.0.0:8000
 USER kvitt
 VOLUME /var/lib/kvitt
 EXPOSE 8000

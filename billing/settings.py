@@ -226,7 +226,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 # Collected for production only; elsewhere WhiteNoise serves files from where they lie.
-STATIC_ROOT = VAR_DIR / "static" if IN_PRODUCTION else None
+STATIC_ROOT = BASE_DIR / ".static" if IN_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not IN_PRODUCTION
 MEDIA_ROOT = VAR_DIR / "files"

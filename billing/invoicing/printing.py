@@ -138,7 +138,10 @@ class Renderer:
         if process is not None:
             for pipe in (process.stdin, process.stdout):
                 if pipe:
-                    os.close(pipe.fileno())
+                    # The file object owns the descriptor: closed beneath it, it would close again
+                    # what another has got under that number since.
+                    with contextlib.suppress(OSError):
+                        pipe.close()
             process.returncode = 0
 
     def _start(self) -> subprocess.Popen[bytes]:

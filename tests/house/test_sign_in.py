@@ -212,6 +212,7 @@ def test_production_refuses_to_go_without(tmp_path: Any) -> None:
         "KVITT_ENV": "production",
         "KVITT_SECRET_KEY": "x" * 50,
         "KVITT_ALLOWED_HOSTS": "billing.example.com",
+        "KVITT_PUBLIC_URL": "https://billing.example.com",
         "KVITT_PG": "off",
         "KVITT_VAR": str(tmp_path),
         "KVITT_STAFF_MFA": "off",
