@@ -8,9 +8,19 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csp import csp_override
 from pghistory.middleware import HistoryMiddleware
 
+from billing.jobs.views import healthz
 from billing.redaction import redacted
 
 type Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def health(get_response: Handler) -> Handler:
+    """Answer ``/healthz`` before anything asks for the host: load balancers come by address."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        return healthz(request) if request.path == "/healthz" else get_response(request)
+
+    return respond
 
 
 def admin_csp(get_response: Handler) -> Handler:

@@ -69,6 +69,7 @@ INSTALLED_APPS = [
     "billing",
 ]
 MIDDLEWARE = [
+    "billing.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -99,6 +100,23 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+
+# How long a lock, a statement and an idle transaction may last, in seconds and 0 for ever; see
+# `billing.patience`. A worker's statements are those of whole batches.
+PATIENCE_S = {
+    role: {
+        "lock_timeout": env.int(f"KVITT_{role.upper()}_LOCK_SECONDS", default=lock),
+        "statement_timeout": env.int(f"KVITT_{role.upper()}_STATEMENT_SECONDS", default=statement),
+        "idle_in_transaction_session_timeout": env.int(
+            f"KVITT_{role.upper()}_IDLE_SECONDS", default=idle
+        ),
+    }
+    for role, lock, statement, idle in (
+        ("web", 4, 20, 30),
+        ("worker", 10, 600, 120),
+        ("migrate", 10, 0, 0),
+    )
+}
 
 # Limits of attempts and codes that were used count for all processes, so they are in the database.
 CACHES = {

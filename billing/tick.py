@@ -34,6 +34,7 @@ from billing.daily import (
 )
 from billing.events import clock
 from billing.events.recorder import deliver_due, fan_out
+from billing.events.troubles import forget_over as forget_troubles
 from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
 from billing.jobs import schedule
 from billing.jobs.heart import ClockWentBack, beat
@@ -86,6 +87,7 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
     nightly: tuple[tuple[str, Work], ...] = (
         ("verify books", verify),
         ("forget old runs", once(forget_old)),
+        ("forget old troubles", once(partial(forget_troubles, now))),
         ("forget old webhooks", until_none(forget_old_webhooks)),
         ("forget old requests", until_none(partial(forget_old_requests, now))),
         ("forget old links", until_none(partial(forget_old_links, now))),

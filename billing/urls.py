@@ -30,6 +30,8 @@ sign_in = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
+handler500 = "billing.failures.failed"
+
 urlpatterns = [
     path("accounts/", include(sign_in)),
     # The admin's own pages for these ask for no second factor and count no attempts.

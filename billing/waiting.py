@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
@@ -189,6 +189,15 @@ def _money_and_jobs() -> list[Work]:
             GatewayEvent.objects.exclude(parked_reason=""),
             "payments_gatewayevent",
             "work=parked",
+        ),
+        Work(
+            "Troubles",
+            "Nobody foresaw them. They are tried again by themselves, while the others are served.",
+            "healing",
+            "events.view_trouble",
+            Trouble.objects.all(),
+            "events_trouble",
+            "",
         ),
         Work(
             "Failed jobs",

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -48,6 +49,10 @@ def nothing() -> HttpResponse:
     answer = HttpResponse(status=204)
     del answer["Content-Type"]
     return answer
+
+
+# What tells of a payment that was made and declined.
+TRIED = "payment_failed"
 
 
 class Endpoint(APIView):
@@ -197,12 +202,19 @@ class Endpoint(APIView):
             refused = self.handle_exception(error)
             response = self.finalize_response(self.request, refused)
             response.render()
-            status = response.status_code
-            if status >= 500 or status == 429:
-                claim.release()
+            if self._is_final(response.status_code, error):
+                claim.keep(response.status_code, response.content.decode())
             else:
-                claim.keep(status, response.content.decode())
+                claim.release()
             return response
+
+    def _is_final(self, status: int, error: Exception) -> bool:
+        """Whether a refusal says what was done: a payment that was tried and failed.
+
+        Whatever else is refused was rolled back, or nothing was begun.
+        """
+        is_tried = isinstance(error, APIException) and error.get_codes() == TRIED
+        return is_tried and not self.is_atomic and status == 402
 
 
 class Listing(Endpoint):

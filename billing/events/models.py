@@ -321,3 +321,36 @@ class Stateful(models.Model):
             )
         for key, value in values.items():
             setattr(self, key, value)
+
+
+class Trouble(models.Model):
+    """What went wrong with one customer or thing in a step of the work, while others were served.
+
+    It is tried again at a growing distance, and the row is gone once it goes well.
+    """
+
+    # Steps are of all sellers' days; instants here are shown in UTC.
+    time_zone = "UTC"
+
+    step = models.CharField(max_length=80, help_text="What was being done.")
+    subject = models.CharField(
+        max_length=120, help_text="What it was done for: a customer, or one thing of theirs."
+    )
+    seller = models.CharField(max_length=80, blank=True, default="")
+    kind = models.CharField(max_length=120, help_text="The kind of error.")
+    message = models.TextField(blank=True, default="")
+    traceback = models.TextField(blank=True, default="")
+    times = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "trouble"
+        verbose_name_plural = "troubles"
+        constraints = [
+            models.UniqueConstraint(fields=["step", "subject"], name="one_trouble_of_a_thing")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.subject}"

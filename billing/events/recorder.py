@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
@@ -12,6 +13,7 @@ from django.db.models import F
 
 from billing.events import clock
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.troubles import Watch
 from billing.events.types import PUBLIC, TESTED, matches
 
 Handler = Callable[[Event], None]
@@ -63,7 +65,14 @@ def fan_out(limit: int = 1000) -> int:
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kvitt fan out'))")
-    events = list(Event.objects.filter(is_fanned_out=False).order_by("id")[:limit])
+    watch = Watch("fan out events")
+    waiting = Event.objects.filter(is_fanned_out=False).exclude(public_id__in=watch.waiting)
+    events = list(waiting.order_by("id")[:limit])
+    return watch.serve(events, partial(_fan_out, now=now), lambda event: event.public_id)
+
+
+@transaction.atomic
+def _fan_out(events: Sequence[Event], now: datetime) -> int:
     _number(events)
     Delivery.objects.bulk_create(
         Delivery(event=event, subscriber=name, next_attempt_at=now)
@@ -180,9 +189,10 @@ def deliver_due(limit: int = 100) -> int:
             wait = timedelta(minutes=min(2**delivery.attempts, 24 * 60))
             delivery.next_attempt_at = now + wait
         Delivery.objects.bulk_update(due, ["next_attempt_at"])
+    watch = Watch("deliver events")
     for delivery in due:
         if _is_begun(delivery):
-            _deliver(delivery)
+            _deliver(delivery, watch)
     return len(due)
 
 
@@ -199,15 +209,19 @@ def _is_begun(delivery: Delivery) -> bool:
     return bool(mine.update(attempts=F("attempts") + 1))
 
 
-def _deliver(delivery: Delivery) -> None:
+def _deliver(delivery: Delivery, watch: Watch) -> None:
+    about = f"{delivery.subscriber} {delivery.event.public_id}"
     try:
         _, handler = _subscribers[delivery.subscriber]
         handler(delivery.event)
     except Exception as error:  # One subscriber's fault must not stop the others.
+        watch.let_through(error)
+        watch.keep(about, error)
         is_last = delivery.attempts + 1 >= ATTEMPTS_MAX
         Delivery.objects.filter(pk=delivery.pk).update(
             last_error=f"{type(error).__name__}: {error}",
             state=Delivery.State.DEAD if is_last else Delivery.State.PENDING,
         )
     else:
+        watch.clear(about)
         Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.DONE)

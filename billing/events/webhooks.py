@@ -30,6 +30,7 @@ from billing.events.models import (
     WebhookEndpoint,
 )
 from billing.events.sending import Answer, send
+from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 
 ACTOR = "system"
@@ -248,7 +249,9 @@ def _flights(
         if len(attempted) > 1:
             return [each for one in attempted for each in _flights(allowed, endpoint, [one], now)]
         ((attempt, delivery),) = attempted
-        logger.exception("webhook=%s not rendered", delivery.event.public_id)
+        watch = Watch("write webhooks")
+        watch.let_through(error)
+        watch.keep(delivery.event.public_id, error)
         reason = error.message if isinstance(error, BillingError) else type(error).__name__
         _write(attempt, delivery, Answer(error=f"It could not be written: {reason}"), now)
         return []

@@ -10,6 +10,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
+from django.db import DatabaseError
 from django.db.models import Q
 
 from billing.engine import tax
@@ -48,6 +49,9 @@ KIND_OF_COVERAGE = {
     Coverage.Kind.MINIMUM: MINIMUM,
     Coverage.Kind.ONCE: ONCE,
 }
+
+# How the reason begins for which something is parked that nobody foresaw; it is tried again.
+UNFORESEEN = "unforeseen: "
 
 
 @dataclass(slots=True)
@@ -113,7 +117,8 @@ class DraftDocument:
 class Drafts:
     """What a batch has come to: documents, contracts to advance, subscriptions to park.
 
-    ``refused`` are customers, with the reason, for whom no document could be made.
+    ``refused`` are customers, with the reason, for whom no document could be made, ``unforeseen``
+    those whose bill met an error that nobody foresaw.
     """
 
     documents: list[DraftDocument] = field(default_factory=list)
@@ -122,6 +127,12 @@ class Drafts:
     parked: dict[int, str] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     redemptions: list[CouponRedemption] = field(default_factory=list)
+    unforeseen: dict[int, Exception] = field(default_factory=dict)
+
+    def set_aside(self, customer_id: int, error: Exception) -> None:
+        """Keep what nobody foresaw for its traceback; a refusal says by itself what is wrong."""
+        if not isinstance(error, BillingError):
+            self.unforeseen[customer_id] = error
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +195,8 @@ def draft_documents(
             bill = draft_bill(
                 contract.agreement, usage.get(contract.id, {}), billed.get(contract.id, ()), as_of
             )
-        except (BillingError, ArithmeticError, LookupError) as error:
+        except Exception as error:  # Arithmetic alone: whatever it is, it is this contract's.
+            drafts.set_aside(contract.customer_id, error)
             drafts.parked[contract.id] = reason_of(error)
             continue
         drafts.bills[contract.id] = bill
@@ -294,8 +306,11 @@ class _Assembly:
             before = len(self.drafts.documents)
             try:
                 self._add_all(buyer)
-            except (BillingError, ArithmeticError, LookupError) as error:
+            except DatabaseError:
+                raise  # The transaction is lost, and with it the others' documents.
+            except Exception as error:
                 del self.drafts.documents[before:]
+                self.drafts.set_aside(buyer.id, error)
                 self._refuse(buyer, reason_of(error))
 
     def _refuse(self, buyer: Buyer, reason: str) -> None:
@@ -457,7 +472,8 @@ def reason_of(error: Exception) -> str:
     """Why something cannot be billed, with a stable code in front."""
     if isinstance(error, BillingError):
         return f"{error.code}: {error.message}"
-    return f"invalid_data: {type(error).__name__}: {error}"
+    what = (str(error).splitlines() or [""])[0]
+    return f"{UNFORESEEN}{type(error).__name__}: {what}"
 
 
 def _discount(coupon: Coupon) -> Discount:

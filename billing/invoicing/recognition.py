@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from django.db import connection, transaction
 
+from billing.events.troubles import Watch
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
@@ -24,19 +25,21 @@ def recognize(seller: Seller, *, as_of: date) -> int:
     end = as_of.replace(day=1)
     last_day = end - timedelta(days=1)
     written = 0
+    watch = Watch("recognize", seller.public_id)
     for number, currency, earned_minor in _earned(seller, end):
-        account = books.revenue(number)
-        missing_minor = earned_minor - _posted(deferred, account, currency)
-        postings = list(between(deferred, account, missing_minor))
-        post(
-            seller,
-            postings,
-            currency=currency,
-            effective_on=last_day,
-            document=Transfer.Document.RECOGNITION,
-            document_id=last_day.year * 100 + last_day.month,
-        )
-        written += len(postings)
+        with watch.over(f"{seller.public_id} {number} {currency}"), transaction.atomic():
+            account = books.revenue(number)
+            missing_minor = earned_minor - _posted(deferred, account, currency)
+            postings = list(between(deferred, account, missing_minor))
+            post(
+                seller,
+                postings,
+                currency=currency,
+                effective_on=last_day,
+                document=Transfer.Document.RECOGNITION,
+                document_id=last_day.year * 100 + last_day.month,
+            )
+            written += len(postings)
     return written
 
 

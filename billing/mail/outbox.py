@@ -25,6 +25,7 @@ from django.utils import translation
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
 from billing.mail.composing import Page, compose, kept_page
 from billing.mail.letters import Occasion, Unneeded
@@ -70,7 +71,7 @@ def send_due(limit: int = LIMIT, seller: Seller | None = None) -> int:
 
 
 def _send(batch: list[Message], allowed: Pass, now: datetime) -> int:
-    post = _Post(allowed)
+    post, watch = _Post(allowed), Watch("write mail")
     try:
         post.open()
     except Held:
@@ -83,7 +84,7 @@ def _send(batch: list[Message], allowed: Pass, now: datetime) -> int:
     done, ends_at = 0, monotonic() + BATCH_SECONDS_MAX
     try:
         for at, message in enumerate(batch, start=1):
-            done += _handle(message, post, now)
+            done += _handle(message, post, now, watch)
             if post.is_away or monotonic() > ends_at:
                 _release(batch[at:], now)
                 return 0 if post.is_away else done
@@ -230,7 +231,7 @@ def _release(messages: list[Message], now: datetime) -> None:
 # One message
 
 
-def _handle(message: Message, post: _Post, now: datetime) -> bool:
+def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
     """Write a message and send it; whether it came to an end."""
     if not _begin(message, now):
         return False
@@ -244,9 +245,11 @@ def _handle(message: Message, post: _Post, now: datetime) -> bool:
         said = str(reason)
         return bool(_mine(message).update(state=State.SUPPRESSED, last_error=said, lease=None))
     except Exception as error:  # One that cannot be written must not hold up the others.
-        logger.exception("mail=%s cannot be written", message.public_id)
+        watch.let_through(error)
+        watch.keep(message.public_id, error)
         _put_off(message, State.WAITING, now, error)
         return False
+    watch.clear(message.public_id)
     if made is None:
         kept = _kept(page)
         return bool(_mine(message).update(state=State.PRINT, last_error="", lease=None, **kept))

@@ -13,6 +13,7 @@ from django.db import transaction
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.events.recorder import record
+from billing.events.troubles import Watch
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
@@ -394,13 +395,15 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     Of one seller, or of all who have no clock of their own. Raises :class:`GatewayUnavailable`
     where the gateway cannot be asked.
     """
+    watch = Watch("check pages", passing=(GatewayError,))
     for count in range(limit):
         session = _claim(seller)
         if session is None:
             return count
         as_of = today_of(session.customer.seller)
         try:
-            complete_session(session, as_of=as_of, actor=actor)
+            with watch.over(session.public_id):
+                complete_session(session, as_of=as_of, actor=actor)
         except GatewayUnavailable:
             raise
         except GatewayError:

@@ -6,11 +6,13 @@ calls a gateway; so a second sweep, or one that dies, charges nobody twice.
 
 import logging
 from datetime import date
+from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
@@ -45,10 +47,13 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     """
     if refusal(Kind.CHARGE, seller.public_id):
         return 0
+    watch = Watch("collect", seller.public_id, passing=(GatewayUnavailable,))
+    due = _due(seller, as_of).exclude(public_id__in=watch.waiting)
     count = 0
-    for payment_id in _due(seller, as_of)[:limit]:
+    for payment_id, public_id in due.values_list("pk", "public_id")[:limit]:
         try:
-            count += charge(payment_id, as_of=as_of, actor=actor)
+            with watch.over(public_id):
+                count += charge(payment_id, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
             logger.warning("seller=%s collection=stopped reason=%r", seller, error.message)
             break
@@ -69,7 +74,7 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
     for page in pages.select_related("customer__seller", "payment"):
         expire_session(page, as_of=as_of, actor=actor)
     due = _due(customer.seller, as_of).filter(customer=customer)
-    return sum(charge(payment_id, as_of=as_of, actor=actor) for payment_id in list(due))
+    return sum(charge(payment.pk, as_of=as_of, actor=actor) for payment in list(due))
 
 
 def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
@@ -90,7 +95,7 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     return made.select_related("customer", "payment_method").latest("id")
 
 
-def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
+def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
     names = [one.name for one in gateways.gateways_for(seller)]
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
     under_way = PaymentAllocation.objects.filter(
@@ -105,7 +110,11 @@ def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
         planned_on__lte=as_of,
         attention="",
     )
-    return planned.order_by("planned_on", "id").values_list("pk", flat=True)
+    return planned.order_by("planned_on", "id")
+
+
+def _public_id(payment_id: int) -> str:
+    return Payment.objects.values_list("public_id", flat=True).get(pk=payment_id)
 
 
 def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
@@ -116,11 +125,14 @@ def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     """
     if refusal(Kind.QUESTION):
         return 0
+    # A turn that comes to nothing is followed by another: each claim puts the next one off.
+    watch = Watch("resolve payments", passing=(GatewayUnavailable,))
     count = 0
     try:
         while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
             count += 1
-            resolve(payment_id, ACTOR)
+            with watch.over(partial(_public_id, payment_id)):
+                resolve(payment_id, ACTOR)
         count += check_sessions(ACTOR, limit, seller)
         count += check_refunds(limit, seller)
         count += send_refunds(limit, seller)

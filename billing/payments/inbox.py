@@ -16,6 +16,7 @@ from django.db.models import Q
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
 from billing.payments import gateways
 from billing.payments.charging import settle
@@ -43,6 +44,8 @@ PAGE = 100
 PAGES_MAX = 50
 # An event may appear in the list after one that is younger; so far back it is read again.
 OVERLAP = timedelta(minutes=10)
+# What taking up an event raises that says nothing which anybody can understand.
+SENSELESS = (ValueError, TypeError, LookupError, AttributeError)
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +89,11 @@ def poll_gateways() -> int:
     """
     if refusal(Kind.QUESTION):
         return 0
-    return sum(_poll(gateway) for gateway in gateways.configured())
+    watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
+    for gateway in gateways.configured():
+        with watch.over(gateway.name):
+            found += _poll(gateway)
+    return found
 
 
 def _poll(gateway: Gateway) -> int:
@@ -137,12 +144,16 @@ def process_hooks(limit: int = 100) -> int:
     """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
     if refusal(Kind.QUESTION):  # What an event is about is asked for.
         return 0
+    watch = Watch("process hooks", passing=(Unknown, Refused, GatewayError, *SENSELESS))
     for count in range(limit):
         event = _claim()
         if event is None:
             return count
         try:
-            _take_up(event)
+            with watch.over(event.event_id):
+                is_taken = False
+                _take_up(event)
+                is_taken = True
         except Unknown as unknown:
             _park(event, str(unknown))
         except Refused as refused:
@@ -150,11 +161,14 @@ def process_hooks(limit: int = 100) -> int:
         except GatewayError as error:
             if event.attempts >= ATTEMPTS_MAX:
                 _park(event, error.message)
-        except (ValueError, TypeError, LookupError, AttributeError) as error:
-            logger.exception("event=%s makes no sense", event.event_id)
+        except SENSELESS as error:
+            watch.keep(event.event_id, error)
             _park(event, f"It makes no sense: {type(error).__name__}.")
         else:
-            GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            if is_taken:
+                GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            elif event.attempts >= ATTEMPTS_MAX:
+                _park(event, "Kvitt could not take it up: its traceback is under Troubles.")
     return limit
 
 

@@ -9,6 +9,7 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from billing.events.troubles import Watch
 from billing.invoicing.actions import credit, lock_invoice, void
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -44,10 +45,13 @@ def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> 
         status__in=["open", "placed"],
         expires_at__lte=now_of(seller),
     ).select_related("seller")
+    watch = Watch("expire orders", seller.public_id, passing=(GatewayError,))
+    over = over.exclude(public_id__in=watch.waiting)
     count = 0
     for order in over.order_by("expires_at", "pk")[:limit]:
         try:
-            count += expire(order, as_of=as_of, actor=actor)
+            with watch.over(order.public_id):
+                count += expire(order, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
             logger.warning("seller=%s orders=waiting reason=%r", seller, error.message)
             break

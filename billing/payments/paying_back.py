@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.invoicing.issuing import move_balances
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
@@ -46,27 +47,35 @@ def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     """
     if refusal(Kind.REFUND):
         return 0
+    watch = Watch("send refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
         refund = _claim_unsent(seller)
         if refund is None:
             return count
         try:
-            made = gateways.gateway(refund.payment.gateway).refund(
-                f"{refund.public_id}-{refund.amount_minor}",
-                charge=str(refund.payment.gateway_id),
-                amount_minor=refund.amount_minor,
-                reference=refund.public_id,
-            )
+            with watch.over(refund.public_id):
+                _send(refund)
         except GatewayUnavailable:
             _put_back(refund.pk)
             return count
-        except GatewayRefused as refused:
-            _fail(refund.pk, refused.code)
-        except GatewayUnclear:
-            continue
-        else:
-            settle_refund(refund.pk, made)
     return limit
+
+
+def _send(refund: Refund) -> None:
+    """Send one refund and write what is clear; raises :class:`GatewayUnavailable`."""
+    try:
+        made = gateways.gateway(refund.payment.gateway).refund(
+            f"{refund.public_id}-{refund.amount_minor}",
+            charge=str(refund.payment.gateway_id),
+            amount_minor=refund.amount_minor,
+            reference=refund.public_id,
+        )
+    except GatewayRefused as refused:
+        _fail(refund.pk, refused.code)
+    except GatewayUnclear:
+        return
+    else:
+        settle_refund(refund.pk, made)
 
 
 @transaction.atomic
@@ -96,11 +105,13 @@ def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
 
     Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
     """
+    watch = Watch("check refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
         refund = _claim_unknown(clock.now(), seller)
         if refund is None:
             return count
-        resolve_refund(refund.pk)
+        with watch.over(refund.public_id):
+            resolve_refund(refund.pk)
     return limit
 
 

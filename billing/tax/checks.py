@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import connection
 
 from billing.engine.supply import is_in_eu
+from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, refusal
 from billing.tax import vies
 from billing.tax.models import VatNumberCheck
@@ -109,20 +110,23 @@ def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> i
     on = today_of(seller)
     if not is_in_eu(str(seller.country), on) or not registrations_of(seller, on).home:
         return 0
+    watch = Watch("check VAT numbers", seller.public_id, passing=(Held,))
     count = 0
-    for number in _due(seller, now_of(seller)):
+    for number in _due(seller, now_of(seller), watch.waiting):
         count += 1
+        check = None
         try:
-            check = ask(seller, number)
+            with watch.over(number):
+                check = ask(seller, number)
         except Held:
             break
         on_answer()
-        if check.problem == vies.UNREACHABLE:
+        if check and check.problem == vies.UNREACHABLE:
             break
     return count
 
 
-def _due(seller: Seller, now: datetime) -> list[str]:
+def _due(seller: Seller, now: datetime, left_out: list[str]) -> list[str]:
     """Customers' numbers that nobody has asked about, or not for long enough, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -133,6 +137,7 @@ def _due(seller: Seller, now: datetime) -> list[str]:
                 "by_hand": ASKED_BY_HAND,
                 "again": now - AGAIN_AFTER,
                 "old": now - GOOD_FOR,
+                "left_out": left_out,
                 "limit": DUE_MAX,
             },
         )
@@ -148,6 +153,7 @@ _DUE = """
         WHERE seller_id = %(seller)s AND number = n.number ORDER BY asked_at DESC, id DESC LIMIT 1
     ) c ON true
     WHERE left(n.number, 2) = ANY(%(prefixes)s) AND length(n.number) <= 20
+      AND n.number <> ALL(%(left_out)s)
       AND (c.answer IS NULL OR c.problem = %(by_hand)s OR c.asked_at <= %(old)s
            OR (c.answer = 'unknown' AND c.asked_at <= %(again)s))
     ORDER BY c.asked_at NULLS FIRST, n.number LIMIT %(limit)s

@@ -14,6 +14,7 @@ from billing.events.models import (
     Delivery,
     Event,
     EventBody,
+    Trouble,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -207,6 +208,16 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     run = JobRun.objects.create(
         name=name[:80], state="failed", started_at=at, beat_at=at, log=name, error=name
     )
+    trouble = Trouble.objects.create(
+        step=name[:80],
+        subject=name[:120],
+        kind="ValueError",
+        message=name,
+        traceback=name,
+        first_seen_at=at,
+        last_seen_at=at,
+        next_attempt_at=at,
+    )
     beat = Heartbeat.objects.create(name=name[:80], beat_at=at)
     asked = {
         "username": name[:255],
@@ -255,7 +266,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
-        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
+        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat, trouble),
         *(attempt, entry_log, heard, policy, case, order, endpoint, sent, message),
         *(registration, checked),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),

@@ -20,7 +20,7 @@ from billing.api.models import ApiKey
 from billing.desk import Desk
 from billing.events import clock
 from billing.events.actions import new_secret
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.events.sealing import seal
 from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
@@ -117,7 +117,10 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     message = post(Message.Kind.INVOICE, object=invoice.public_id, customer=customer, facts={})
     key, _ = make_key(subscription.seller, name="Shop", actor="user:anna")
     made |= {Payment: payment, DunningCase: case, Plan: subscription.plan, Message: message}
-    made |= {Seller: subscription.seller, ApiKey: key}
+    trouble = Trouble.objects.create(
+        step="bill", subject="one", first_seen_at=at, last_seen_at=at, next_attempt_at=at
+    )
+    made |= {Seller: subscription.seller, ApiKey: key, Trouble: trouble}
     return made | webhooks_of(subscription.seller)
 
 

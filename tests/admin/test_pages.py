@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -83,6 +83,7 @@ MAY: dict[type[Model], str] = {
     VatNumberCheck: "",
     WebhookDelivery: "",
     WebhookEndpoint: "",
+    Trouble: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)
@@ -453,6 +454,7 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Letters to print": 0,
         "Payments to look at": 0,
         "Parked gateway events": 1,
+        "Troubles": 1,
         "Failed jobs": 1,
     }
     for work in shown:

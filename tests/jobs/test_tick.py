@@ -89,6 +89,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "check VAT numbers",
         "verify books",
         "forget old runs",
+        "forget old troubles",
         "forget old webhooks",
         "forget old requests",
         "forget old links",
