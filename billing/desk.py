@@ -26,6 +26,7 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
@@ -46,6 +47,7 @@ from unfold.widgets import (
     TEXTAREA_CLASSES,
 )
 
+from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
 from billing.events import clock
@@ -227,7 +229,8 @@ def _classes(widget: forms.Widget) -> Sequence[str]:
 def date_field(**options: Any) -> forms.DateField:
     """A day, picked with the browser's own calendar."""
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    return forms.DateField(widget=widget, **options)
+    bounds = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
+    return forms.DateField(widget=widget, validators=bounds, **options)
 
 
 def currency_choices() -> list[tuple[str, str]]:
