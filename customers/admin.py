@@ -151,6 +151,7 @@ class CustomerAdmin(Desk):
                 "fields": (
                     ("is_business", "country"),
                     ("organisation_number", "vat_number"),
+                    "business_evidence",
                     "tax",
                 )
             },

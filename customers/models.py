@@ -9,9 +9,10 @@ from django.db import models
 from django.db.models.functions import Now, Upper
 from django_countries.fields import CountryField
 
-from billing.engine.errors import UnknownCurrency
+from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
 from billing.events.public_ids import PublicIdField
+from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
 
@@ -38,6 +39,25 @@ class CurrencyField(models.CharField):
         super().__init__(**options)
 
 
+class _Numbered(models.Model):
+    """Whoever has numbers: a form that is saved writes them down in their one form."""
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        super().clean()
+        wrong = {}
+        for name in TIDIERS:
+            try:
+                for field, number in tidy_numbers(self, [name]).items():
+                    setattr(self, field, number)
+            except Refused as refused:
+                wrong[name] = ValidationError(refused.message, code=refused.code)
+        if wrong:
+            raise ValidationError(wrong)
+
+
 class Address(models.Model):
     address_line1 = models.CharField(max_length=200, blank=True, default="")
     address_line2 = models.CharField(max_length=200, blank=True, default="")
@@ -49,7 +69,7 @@ class Address(models.Model):
 
 
 @pghistory.track()
-class Seller(Address):
+class Seller(_Numbered, Address):
     """A legal entity and its brand. Live and test never mix: all else hangs on one seller."""
 
     class Rounding(models.TextChoices):
@@ -156,7 +176,7 @@ class TestClock(models.Model):
 
 
 @pghistory.track()
-class Customer(Address):
+class Customer(_Numbered, Address):
     """Who is billed, by one seller. The row is also the one lock around a customer's money."""
 
     class Collection(models.TextChoices):
@@ -179,6 +199,14 @@ class Customer(Address):
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     vat_number = models.CharField(max_length=20, blank=True, default="")
     organisation_number = models.CharField(max_length=30, blank=True, default="")
+    business_evidence = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Outside the EU, where no number shows that this is a business: what does, such "
+        "as a certificate of its tax authority, and when it was seen.",
+    )
     net_terms_days = models.PositiveSmallIntegerField(
         default=14, help_text="Days from the invoice's date to its due date."
     )

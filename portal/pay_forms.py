@@ -25,7 +25,7 @@ from billing.payments.orders import (
     find_coupon,
 )
 from catalog.models import Coupon, Price
-from customers.details import tidy_vat_number
+from customers.numbers import tidy_vat_number
 from portal.limits import has_tried, may_try
 from portal.models import Attempt
 from portal.terms import each_in_words

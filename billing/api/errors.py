@@ -54,6 +54,8 @@ STATUS_OF_CODE: dict[str, int] = {
     "page_too_large": 503,
     "renderer_lost": 503,
     "rendering_failed": 503,
+    "invalid_vat_number": 422,
+    "invalid_organisation_number": 422,
     "credit_exceeds_invoice": 422,
     "credit_exceeds_line": 422,
 }
@@ -61,6 +63,8 @@ STATUS_OF_CODE: dict[str, int] = {
 ATTR_OF_CODE: dict[str, str] = {
     "unknown_price": "quantities",
     "unknown_event_type": "types",
+    "invalid_vat_number": "vat_number",
+    "invalid_organisation_number": "organisation_number",
     "webhook_url_refused": "url",
 }
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (

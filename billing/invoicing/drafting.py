@@ -30,6 +30,7 @@ from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
+from billing.engine.tax_point import tax_point
 from billing.events.lookups import array_of
 from billing.events.prepared import prepared
 from billing.events.reading import read_values
@@ -301,7 +302,7 @@ class _Assembly:
             self.redemptions[redemption.customer_id].append(redemption)
 
     def assemble(self, buyers: Sequence[Buyer]) -> None:
-        self.abroad = Abroad(self.seller, self.as_of, [buyer.bill_to for buyer in buyers])
+        self.abroad = Abroad(self.seller, [buyer.bill_to for buyer in buyers])
         for buyer in buyers:
             before = len(self.drafts.documents)
             try:
@@ -436,21 +437,22 @@ class _Assembly:
         for own in (said, buyer.tax):
             if own is not None:
                 return treatment_of(own)
-        if found := self.abroad.supply(buyer.bill_to, kind):
+        on = tax_point(line, self.as_of)
+        if found := self.abroad.supply(buyer.bill_to, kind, on):
             self.supplies.append(found)
-            rate_for = partial(self._rate_for, category)
+            rate_for = partial(self._rate_for, category, on)
             return self.abroad.treatment(found, buyer.bill_to, rate_for, is_inclusive=is_inclusive)
-        return self._rate_for(category, self.abroad.home, is_inclusive)
+        return self._rate_for(category, on, self.abroad.home, is_inclusive)
 
-    def _rate_for(self, category: str, country: str, is_inclusive: bool) -> tax.Treatment:
-        """A country's rate; at home what the seller has stated, if it has."""
+    def _rate_for(self, category: str, on: date, country: str, is_inclusive: bool) -> tax.Treatment:
+        """A country's rate on a day; at home what the seller has stated, if it has."""
         if self.seller.tax is not None and country == self.abroad.home:
             if self.sellers is None:
                 self.sellers = treatment_of(self.seller.tax)
             return self.sellers
         if self.rates is None:
             self.rates = RateTable.load()
-        return self.rates.rate_for(country, category, self.as_of, is_inclusive=is_inclusive)
+        return self.rates.rate_for(country, category, on, is_inclusive=is_inclusive)
 
     def _taxes_of_corrected_lines(self) -> dict[int, tuple[tax.Treatment, Snapshot | None]]:
         """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""

@@ -51,8 +51,8 @@ from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
 from customers.calendar import now_of
-from customers.details import tidy_vat_number
 from customers.models import Customer
+from customers.numbers import tidy_vat_number
 
 __all__ = [
     "LIVES",

@@ -24,7 +24,7 @@ from django.db.models import Model
 from django_countries import countries
 
 from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
-from billing.engine.errors import BillingError
+from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
 from billing.engine.periods import UNITS, Grid, anchored_on
 from billing.events.recorder import record
@@ -32,6 +32,7 @@ from billing.subscriptions import mapping as mapping_file
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from catalog.models import Plan, Price, Product
 from customers.models import LANGUAGES, Customer, Seller
+from customers.numbers import TIDIERS
 
 CHUNK_SIZE = 500
 TENURE_MONTHS_MAX = 1200
@@ -189,6 +190,11 @@ class _Reader:
             value = cell(f"customer.{name}", check)
             if value is not None:
                 said[name] = value
+        for name in said.keys() & TIDIERS.keys():
+            try:
+                said[name] = TIDIERS[name](said[name], said["country"])
+            except Refused as refused:
+                cell.wrong(f"customer.{name}", refused.message)
         return said
 
     def _customer_checks(self) -> dict[str, Callable[[str], Any]]:

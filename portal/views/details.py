@@ -11,8 +11,9 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from billing.engine.errors import BillingError
-from customers.details import change_own_details, tidy_vat_number
+from customers.details import change_own_details
 from customers.models import LANGUAGES, Customer
+from customers.numbers import tidy_vat_number
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
 from portal.words import writer
