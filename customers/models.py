@@ -6,7 +6,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Lower, Now, Upper
 from django_countries.fields import CountryField
 
 from billing.engine.errors import Refused, UnknownCurrency
@@ -56,6 +56,18 @@ class _Numbered(models.Model):
                 wrong[name] = ValidationError(refused.message, code=refused.code)
         if wrong:
             raise ValidationError(wrong)
+
+
+# A mail address in lower case and without its plus part; see :mod:`customers.persons`.
+PERSON = Lower(
+    models.Func(
+        models.F("email"),
+        models.Value(r"\+[^@]*@"),
+        models.Value("@"),
+        function="regexp_replace",
+        output_field=models.CharField(),
+    )
+)
 
 
 class Address(models.Model):
@@ -229,6 +241,7 @@ class Customer(_Numbered, Address):
             models.Index(fields=["email"], name="customer_email"),
             # Whoever signs in writes their address as they please.
             models.Index(Upper("email"), name="customer_email_in_any_case"),
+            models.Index("seller", PERSON, name="customer_of_a_person"),
             # For what people type into the search, in any case and from the middle.
             GinIndex(
                 OpClass(Upper("name"), name="gin_trgm_ops"),

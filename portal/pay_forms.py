@@ -24,6 +24,7 @@ from billing.payments.orders import (
     countable_prices,
     find_coupon,
 )
+from billing.subscriptions.coupons import check_person
 from catalog.models import Coupon, Price
 from customers.numbers import tidy_vat_number
 from portal.limits import has_tried, may_try
@@ -155,6 +156,12 @@ class OrderForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if self.found is not None:
+            try:
+                check_person(self.found, self.order.seller_id, cleaned.get("email") or "")
+            except Refused as refused:
+                self.found = None
+                self.add_error("coupon", _coupon_refusal(refused.code))
         for name, wrong in check_details(self.details).items():
             is_said = name in self.errors or (wrong == "missing" and not self.is_ordering)
             if not is_said:
@@ -251,6 +258,7 @@ def _coupon_refusal(code: str) -> str:
         "coupon_inactive": pgettext("pay", "This code is no longer valid."),
         "coupon_of_another_plan": pgettext("pay", "This code is for something else."),
         "coupon_currency": pgettext("pay", "This code is for another currency."),
+        "coupon_used": pgettext("pay", "You have used this code before."),
     }.get(code, pgettext("pay", "We know no such code. Check how it is spelled."))
 
 

@@ -1,16 +1,18 @@
 """What a person or a shop can have done with bills: every function locks the customer first."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import translation
+from django.utils.translation import pgettext
 
 from billing.engine import tax
 from billing.engine.errors import InvalidAmount, Refused
-from billing.engine.money import allocate, major_string, round_ratio
+from billing.engine.money import allocate, exponent, major_string, round_ratio
 from billing.events.lookups import array_of
 from billing.events.models import Event
 from billing.events.public_ids import new_public_id
@@ -192,7 +194,8 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
     """Declare an unpaid invoice never to have counted; its number stays, with the reason.
 
     What it billed is unbilled again, so the next bill charges what is still owed; the balance and
-    the coupons that it used go back. To forgive a debt, credit it instead.
+    the coupons that it used go back. What later invoices gave back of it was never owed, so the
+    next bill takes that back. To forgive a debt, credit it instead.
     """
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE:
@@ -202,11 +205,19 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
             f"Invoice {invoice} is paid or credited in part. Credit what is wrong instead.",
             code="invoice_paid",
         )
-    if invoice.lines.filter(corrects__isnull=False).exists():
+    if invoice.lines.filter(corrects__isnull=False, amount_minor__lt=0).exists():
         raise Refused(
             f"Invoice {invoice} gives back what others billed. Credit what is wrong instead.",
             code="corrects_other_invoices",
         )
+    corrections = corrections_of(invoice.lines.all())
+    for correction in corrections:
+        if correction.invoice.kind == Invoice.Kind.CREDIT_NOTE:
+            raise Refused(
+                f"Credit note {correction.invoice} has corrected invoice {invoice}. "
+                "Credit what is left of it instead.",
+                code="invoice_corrected",
+            )
     invoice.move("void", closed_on=as_of, reason=reason)
     _reverse_postings(invoice, as_of)
     if invoice.credit_applied_minor:
@@ -219,6 +230,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
         )
         move_balances([back], as_of)
     _uncover(invoice, as_of)
+    _take_back(invoice, corrections, as_of)
     _record("invoice.voided", invoice, as_of, actor, reason=reason)
     tell_settled([invoice.pk], as_of)
     return invoice
@@ -305,36 +317,57 @@ def credit(
 class _Note:
     """The lines of a credit note by corrected line: amount and net, and the VAT groups."""
 
-    def __init__(self, parts: Mapping[InvoiceLine, tuple[int, int]], groups: list[tax.TaxGroup]):
+    def __init__(
+        self,
+        parts: Mapping[InvoiceLine, tuple[int, int]],
+        groups: list[tax.TaxGroup],
+        rounding_minor: int = 0,
+    ):
         self.parts = {line: part for line, part in parts.items() if any(part)}
-        self.groups = groups
+        self.groups = [group for group in groups if group.net_minor or group.tax_minor]
+        self.rounding_minor = rounding_minor
         self.net_minor = sum(net for _, net in self.parts.values())
         self.tax_minor = sum(group.tax_minor for group in groups)
-        self.total_minor = self.net_minor + self.tax_minor
+        self.total_minor = self.net_minor + self.tax_minor + rounding_minor
 
 
 class _Creditable:
-    """What earlier corrections have left of an invoice, by line and by VAT group."""
+    """What earlier corrections have left of an invoice: by line, by VAT group, and of the rounding.
+
+    Lines below zero, which take something off the invoice, take it off what can be credited as
+    well: they are turned round with the rest of it, and cannot be asked for by themselves.
+    """
 
     def __init__(self, invoice: Invoice):
         self.invoice = invoice
+        kinds = (*CREDITABLE, InvoiceLine.Kind.CREDIT)
         self.lines = list(
-            invoice.lines.filter(kind__in=CREDITABLE, net_minor__gt=0).order_by("position")
+            invoice.lines.filter(kind__in=kinds)
+            .exclude(net_minor=0)
+            .select_related("corrects")
+            .order_by("position")
         )
         self.net = {line: line.net_minor for line in self.lines}
-        by_id = {line.pk: line for line in self.lines}
         self.taxes = {_rate_of(group): group.tax_minor for group in invoice.taxes.all()}
+        self.rounding_minor = invoice.rounding_minor
+        by_id = {line.pk: line for line in self.lines}
         notes: dict[int, list[InvoiceLine]] = defaultdict(list)
-        for correction in InvoiceLine.objects.filter(corrects__in=self.lines).select_related(
-            "invoice"
-        ):
-            is_note = correction.invoice.kind == Invoice.Kind.CREDIT_NOTE
-            net = correction.net_minor if is_note else -correction.net_minor
+        for correction in corrections_of(self.lines):
             assert correction.corrects_id is not None
-            self.net[by_id[correction.corrects_id]] -= net
+            line = by_id[correction.corrects_id]
+            # What an invoice takes back of a credit is a charge of its own, credited there.
+            if line.net_minor < 0 and correction.invoice.kind == Invoice.Kind.INVOICE:
+                continue
+            self.net[line] -= given_back_minor(correction)
             notes[correction.invoice_id].append(correction)
         for corrections in notes.values():
             self._count_taxes(corrections)
+        # A charge counts again, with its tax, where a note has turned round a credit of it.
+        for reversal in reversals_of(self.lines):
+            assert reversal.corrects
+            assert reversal.corrects.corrects_id is not None
+            self.net[by_id[reversal.corrects.corrects_id]] -= reversal.net_minor
+            self._count_rates([reversal])
 
     def _count_taxes(self, corrections: Sequence[InvoiceLine]) -> None:
         document = corrections[0].invoice
@@ -344,42 +377,55 @@ class _Creditable:
         if document.kind == Invoice.Kind.CREDIT_NOTE and not others.exists():
             for group in document.taxes.all():
                 self.taxes[_rate_of(group)] -= group.tax_minor
+            self.rounding_minor -= document.rounding_minor
             return
+        self._count_rates(corrections)
+
+    def _count_rates(self, corrections: Sequence[InvoiceLine]) -> None:
         nets: dict[tax.Rate, int] = defaultdict(int)
         for line in corrections:
-            sign = 1 if document.kind == Invoice.Kind.CREDIT_NOTE else -1
             for rate in _rates(line):
-                nets[rate] += sign * line.net_minor
+                nets[rate] += given_back_minor(line)
         for rate, net in nets.items():
-            numerator, denominator = rate.percent.as_integer_ratio()
-            self.taxes[rate] -= round_ratio(net * numerator, 100 * denominator)
+            self.taxes[rate] -= _tax_on(rate, net)
+
+    @property
+    def unrounded_minor(self) -> int:
+        """What the lines have left with their tax, before the rounding of the whole."""
+        return sum(self.net.values()) + sum(self.taxes.values())
 
     @property
     def total_minor(self) -> int:
-        return sum(self.net.values()) + sum(self.taxes.values())
+        return self.unrounded_minor + self.rounding_minor
 
     def everything(self) -> _Note:
+        """All that is left, to the last unit of tax and of rounding: nothing stays open."""
+        if self.total_minor <= 0:
+            raise Refused("Nothing is left to credit.", code="credit_exceeds_invoice")
         groups = []
         for group in self.invoice.taxes.all():
             rate = _rate_of(group)
             net = sum(self.net[line] for line in self.lines if rate in _rates(line))
             groups.append(_group(rate, net, self.taxes[rate]))
-        shares = {line: self._amount(line, net) for line, net in self.net.items()}
-        return _Note({line: (shares[line], self.net[line]) for line in self.lines}, groups)
+        parts = {line: (self._amount(line, net), net) for line, net in self.net.items()}
+        return _Note(parts, groups, self.rounding_minor)
 
     def by_amount(self, amount_minor: int | None) -> _Note:
-        """A gross amount, spread over the lines in proportion to what is left of each."""
+        """A gross amount, spread over the lines in proportion to what is left of each.
+
+        What covers all lines is all that is left: the rounding goes with them.
+        """
         if amount_minor is not None and amount_minor <= 0:
             raise InvalidAmount("A credit must be above zero.")
-        if amount_minor is not None and amount_minor > self.total_minor:
-            left = major_string(self.total_minor, self.invoice.currency)
+        if amount_minor is None:
+            return self.everything()
+        if amount_minor > self.total_minor:
+            left = major_string(max(self.total_minor, 0), self.invoice.currency)
             raise Refused(
                 f"Only {left} {self.invoice.currency} of {self.invoice} is left to credit.",
                 code="credit_exceeds_invoice",
             )
-        if amount_minor is None or amount_minor == self.total_minor:
-            if not self.total_minor:
-                raise Refused("Nothing is left to credit.", code="credit_exceeds_invoice")
+        if amount_minor in (self.total_minor, self.unrounded_minor):
             return self.everything()
         return self._spread(amount_minor)
 
@@ -389,14 +435,16 @@ class _Creditable:
         for line in self.lines:
             by_rates[_marked(_rates(line), is_inclusive=True)].append(line)
         weights = [
-            sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0))
+            max(
+                sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0)), Decimal(0)
+            )
             for lines in by_rates.values()
         ]
         shares = allocate(amount_minor, weights)
         taxed = tax.tax_document(list(zip(shares, by_rates, strict=True)))
         parts: dict[InvoiceLine, tuple[int, int]] = {}
         for lines, gross, net in zip(by_rates.values(), shares, taxed.line_nets, strict=True):
-            left = [self.net[line] for line in lines]
+            left = [max(self.net[line], 0) for line in lines]
             if not sum(left):
                 continue
             nets, grosses = allocate(net, left), allocate(gross, left)
@@ -405,10 +453,11 @@ class _Creditable:
         return _Note(parts, _unmarked(taxed.groups))
 
     def by_line(self, lines: Sequence[tuple[InvoiceLine, int]]) -> _Note:
-        """Net amounts of single lines."""
+        """Net amounts of single lines, rounded to the whole unit where the invoice is."""
         asked: dict[InvoiceLine, int] = defaultdict(int)
         for line, net_minor in lines:
-            if line not in self.net or net_minor <= 0 or asked[line] + net_minor > self.net[line]:
+            left_minor = self.net.get(line, 0)
+            if net_minor <= 0 or asked[line] + net_minor > left_minor:
                 raise Refused(
                     f"“{line}” has less than that left to credit.", code="credit_exceeds_line"
                 )
@@ -418,10 +467,19 @@ class _Creditable:
         taxed = tax.tax_document(
             [(net, _marked(_rates(line), is_inclusive=False)) for line, net in asked.items()]
         )
-        return _Note(
-            {line: (self._amount(line, net), net) for line, net in asked.items()},
-            _unmarked(taxed.groups),
-        )
+        parts = {line: (self._amount(line, net), net) for line, net in asked.items()}
+        return _Note(parts, _unmarked(taxed.groups), self._rounding_of(taxed.gross_minor))
+
+    def _rounding_of(self, gross_minor: int) -> int:
+        """What rounds a part to the whole unit, as the invoice was, within what is left of it."""
+        unit = 10 ** exponent(self.invoice.currency)
+        is_whole = self.invoice.seller.rounding == Seller.Rounding.WHOLE
+        if not is_whole or self.invoice.total_minor % unit:
+            return 0
+        rounded_minor = round_ratio(gross_minor, unit) * unit
+        if not 0 < rounded_minor <= self.total_minor:
+            return 0
+        return rounded_minor - gross_minor
 
     def _amount(self, line: InvoiceLine, net_minor: int) -> int:
         """A line's amount for a net: with the tax in it where the price includes it."""
@@ -429,6 +487,33 @@ class _Creditable:
             return net_minor
         gross_minor = line.amount_minor - line.discount_minor
         return round_ratio(gross_minor * net_minor, line.net_minor)
+
+
+def corrections_of(lines: Iterable[InvoiceLine]) -> list[InvoiceLine]:
+    """The lines of standing documents that give back what some lines have billed, in order."""
+    found = InvoiceLine.objects.filter(corrects__in=lines).exclude(
+        invoice__status=Invoice.Status.VOID
+    )
+    return list(found.select_related("invoice").order_by("pk"))
+
+
+def reversals_of(lines: Iterable[InvoiceLine]) -> list[InvoiceLine]:
+    """The lines of credit notes that turn round what gave some lines back, in order."""
+    found = InvoiceLine.objects.filter(
+        corrects__corrects__in=lines, invoice__kind=Invoice.Kind.CREDIT_NOTE
+    )
+    return list(found.select_related("invoice", "corrects").order_by("pk"))
+
+
+def given_back_minor(correction: InvoiceLine) -> int:
+    """The net that a line gives back: on a credit note it says what the customer gets."""
+    is_note = correction.invoice.kind == Invoice.Kind.CREDIT_NOTE
+    return correction.net_minor if is_note else -correction.net_minor
+
+
+def _tax_on(rate: tax.Rate, net_minor: int) -> int:
+    numerator, denominator = rate.percent.as_integer_ratio()
+    return round_ratio(net_minor * numerator, 100 * denominator)
 
 
 def _rates(line: InvoiceLine) -> tax.Treatment:
@@ -504,6 +589,7 @@ def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str)
         subtotal_minor=sum(amount for amount, _ in note.parts.values()),
         net_minor=note.net_minor,
         tax_minor=note.tax_minor,
+        rounding_minor=note.rounding_minor,
         total_minor=note.total_minor,
         amount_due_minor=note.total_minor,
         credit_to=to,
@@ -527,6 +613,14 @@ def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str)
         )
         for position, (line, (amount_minor, net_minor)) in enumerate(note.parts.items(), 1)
     )
+    if note.rounding_minor:
+        InvoiceLine.objects.create(
+            invoice=document,
+            position=len(note.parts) + 1,
+            kind=InvoiceLine.Kind.ROUNDING,
+            amount_minor=note.rounding_minor,
+            net_minor=0,
+        )
     InvoiceTax.objects.bulk_create(
         InvoiceTax(
             invoice=document,
@@ -561,7 +655,7 @@ def _count_on_coverage(note: _Note) -> None:
         coverage = covered.get(line.pk)
         if coverage is not None:
             left = coverage.billed_minor - coverage.credited_minor
-            coverage.credited_minor += min(amount_minor, left)
+            coverage.credited_minor += max(0, min(amount_minor, left))
     Coverage.objects.bulk_update(covered.values(), ["credited_minor"])
 
 
@@ -593,7 +687,8 @@ def _settle_note(
     postings: list[Posting] = []
     for line, (_, net_minor) in note.parts.items():
         is_ahead = line.ends_on is not None and line.ends_on > as_of
-        is_deferred = is_ahead and line.kind == InvoiceLine.Kind.RECURRING
+        charge = line.corrects.kind if line.corrects else line.kind
+        is_deferred = is_ahead and charge == InvoiceLine.Kind.RECURRING
         income = (
             books.account(Account.Role.DEFERRED_REVENUE)
             if is_deferred
@@ -601,6 +696,7 @@ def _settle_note(
         )
         postings += between(income, receivable, net_minor)
     postings += between(books.account(Account.Role.VAT), receivable, note.tax_minor)
+    postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
     postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
     _post(document, postings, as_of)
 
@@ -655,6 +751,43 @@ def _uncover(invoice: Invoice, as_of: date) -> None:
     OneOffItem.objects.filter(line__invoice=invoice).update(line=None)
     CouponRedemption.objects.filter(fixed_by=invoice.pk, removed_on=None).update(
         is_spent=False, expires_on=None, fixed_by=None
+    )
+
+
+def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date) -> None:
+    """Let the next bill charge what other invoices gave back of a voided one.
+
+    Those are issued and stay as they are, so a new document corrects them (2006/112/EC art. 219).
+    """
+    with translation.override(invoice.language):
+        OneOffItem.objects.bulk_create(
+            OneOffItem(
+                seller=invoice.seller,
+                customer=invoice.customer,
+                subscription_id=correction.subscription_id,
+                currency=invoice.currency,
+                amount_minor=correction.discount_minor - correction.amount_minor,
+                description=_said_of(correction, invoice),
+                tax=correction.tax,
+                due_on=as_of,
+                reverses=correction,
+            )
+            for correction in corrections
+        )
+
+
+def _said_of(correction: InvoiceLine, voided: Invoice) -> str:
+    said = {
+        "what": correction.description[:300],
+        "number": correction.invoice.number,
+        "voided": voided.number,
+    }
+    return (
+        pgettext(
+            "document",
+            "%(what)s: what invoice %(number)s gave back of invoice %(voided)s, which is void",
+        )
+        % said
     )
 
 

@@ -205,23 +205,40 @@ def draft_documents(
             line.context = contract
         lines[contract.customer_id] += bill.lines
     for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
-        lines[item.customer_id].append(
-            Line(
-                kind="one_off",
-                item=None,
-                amount_minor=item.amount_minor,
-                due_on=item.due_on,
-                context=item,
-            )
-        )
+        lines[item.customer_id].append(_one_off_line(item))
     if lines:
         _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
     return drafts
 
 
+def _one_off_line(item: OneOffItem) -> Line:
+    line = Line(
+        kind="one_off",
+        item=None,
+        amount_minor=item.amount_minor,
+        due_on=item.due_on,
+        context=item,
+    )
+    if credit := item.reverses:
+        assert credit.corrects
+        line.kind, line.start, line.end = "credit", credit.starts_on, credit.ends_on
+        line.corrects = Billed(
+            ref=credit.pk,
+            item=None,
+            kind=credit.corrects.kind,
+            start=credit.starts_on or item.due_on,
+            end=credit.ends_on or item.due_on,
+            days=[],
+            amount_minor=0,
+            billed_minor=0,
+        )
+    return line
+
+
 def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
     ids = array_of([buyer.id for buyer in buyers])
     due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
+    due = due.select_related("reverses__corrects")
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     due = due.filter(due_on__lte=as_of)
@@ -330,7 +347,8 @@ class _Assembly:
             owner = None if buyer.is_consolidated else line.context.subscription_id
             groups[line.context.currency, owner].append(line)
         for (currency, subscription_id), lines in groups.items():
-            self._add(buyer, currency, subscription_id, lines)
+            if lines := _with_something_to_reduce(lines):
+                self._add(buyer, currency, subscription_id, lines)
 
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
@@ -374,7 +392,9 @@ class _Assembly:
                 discounted=discounted,
                 treatments=treatments,
                 refunds=any(
-                    [line.context.refunds_at_end for line in lines if line.kind == "credit"]
+                    isinstance(line.context, Contract) and line.context.refunds_at_end
+                    for line in lines
+                    if line.kind == "credit"
                 ),
             )
         )
@@ -468,6 +488,17 @@ class _Assembly:
             "pk", "tax", "invoice__bill_to__supply"
         )
         return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
+
+
+def _with_something_to_reduce(lines: list[Line]) -> list[Line]:
+    """The lines without one-off items below zero where nothing is there for them to reduce.
+
+    Those wait for a larger document: by themselves they would be a credit note that corrects no
+    invoice, and each must refer to one (2006/112/EC art. 219).
+    """
+    if sum(line.amount_minor for line in lines) >= 0:
+        return lines
+    return [line for line in lines if line.amount_minor > 0 or line.item or line.corrects]
 
 
 def reason_of(error: Exception) -> str:

@@ -237,7 +237,7 @@ class _Batch:
                     line.discount_minor,
                     line.net_minor,
                     _tax_json(treatment),
-                    terms.revenue_account if terms else "3041",
+                    terms.revenue_account if terms else line.context.revenue_account,
                     NULL if line.days is None else line.days,
                     NULL if line.of_days is None else line.of_days,
                     _tiers(line) if line.tiers else NULL,
@@ -246,7 +246,7 @@ class _Batch:
             )
             if contract and line.covers:
                 self._cover(line_id, contract.id, line)
-            if line.corrects is not None:
+            if line.item and line.corrects is not None:
                 sign = 1 if document.is_credit_note else -1
                 self.corrections.append((line, sign * line.amount_minor))
             if index in draft.one_offs:
@@ -461,7 +461,7 @@ class _Batch:
             return self.books.account(Account.Role.DEFERRED_REVENUE)
         if isinstance(line.context, Contract) and line.item:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
-        return self.books.revenue("3041")
+        return self.books.revenue(line.context.revenue_account)
 
     def _event(self, public_id: str, issued: Issued) -> tuple[Any, ...]:
         is_note = issued.kind == Invoice.Kind.CREDIT_NOTE

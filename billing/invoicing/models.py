@@ -445,7 +445,10 @@ class Coverage(models.Model):
 
 
 class OneOffItem(models.Model):
-    """Something to bill once, or to take off, on the next document from ``due_on``."""
+    """Something to bill once, or to take off, on the next document from ``due_on``.
+
+    With ``reverses`` it takes back what that line gave back of an invoice that is void.
+    """
 
     public_id = PublicIdField(prefix="item")
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="one_off_items")
@@ -460,6 +463,14 @@ class OneOffItem(models.Model):
     due_on = models.DateField()
     line = models.OneToOneField(
         InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_item"
+    )
+    reverses = models.OneToOneField(
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="taken_back_by",
     )
 
     class Meta:
@@ -492,6 +503,10 @@ class OneOffItem(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def revenue_account(self) -> str:
+        return self.reverses.revenue_account if self.reverses else "3041"
 
 
 class CustomerBalance(models.Model):

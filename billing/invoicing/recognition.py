@@ -81,7 +81,9 @@ _EARNED = """
         JOIN invoicing_invoice i ON i.id = l.invoice_id
         WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s
           AND l.ends_on > i.issued_on AND CASE WHEN l.corrects_id IS NULL THEN l.kind ELSE
-              (SELECT c.kind FROM invoicing_invoiceline c WHERE c.id = l.corrects_id)
+              (SELECT coalesce(o.kind, c.kind) FROM invoicing_invoiceline c
+               LEFT JOIN invoicing_invoiceline o ON o.id = c.corrects_id
+               WHERE c.id = l.corrects_id)
               END = 'recurring'
     ) AS deferred
     GROUP BY revenue_account, currency ORDER BY revenue_account, currency

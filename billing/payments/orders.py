@@ -46,7 +46,7 @@ from billing.payments.order_paying import (
     open_page,
 )
 from billing.subscriptions.actions import start
-from billing.subscriptions.coupons import check_coupon
+from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
@@ -205,7 +205,7 @@ def place(
     A second time changes nothing and gives what is there. ``agreed_minor`` is what the customer
     was told to pay today; another sum is refused ("price_changed"). Raises :class:`Refused` also
     with "order_expired", "plan_inactive", "details_wrong" (``details`` has the fields),
-    "quantity_out_of_range" and those of :func:`check_coupon`.
+    "quantity_out_of_range" and those of :func:`check_coupon` and :func:`check_person`.
     """
     order = lock_order(order)
     if order.status in {Order.Status.PLACED, Order.Status.COMPLETE}:
@@ -287,6 +287,8 @@ def _start(
     is_incomplete: bool = False,
 ) -> Subscription:
     asked = {code: Decimal(quantity) for code, quantity in order.quantities.items()}
+    if choice.coupon is not None:
+        check_person(choice.coupon, order.seller_id, customer.email)
     return start(
         customer,
         order.plan,
@@ -297,6 +299,7 @@ def _start(
         coupons=[choice.coupon] if choice.coupon else [],
         metadata=order.metadata,
         is_incomplete=is_incomplete,
+        trial_days=0 if has_tried(order.plan, customer.email) else None,
     )
 
 

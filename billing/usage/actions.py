@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
@@ -15,9 +15,12 @@ from billing.engine import metering
 from billing.engine.errors import BillingError, UsageRefused
 from billing.events import clock
 from billing.events.lookups import array_of
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller
+
+# Of one record: far above any real one, and far below what would overflow an amount.
+QUANTITY_MAX = 10**12
 
 
 @transaction.atomic
@@ -33,8 +36,8 @@ def record_usage(
 ) -> UsageRecord:
     """Record one event; a ``key`` that was used before answers with the first record.
 
-    The event belongs to the local day of ``at`` and must lie in the subscription's life, no
-    further back than the last billed period. Raises :class:`UsageRefused`.
+    The event belongs to the local day of ``at``. What a bill could not charge is refused: see
+    :func:`_day_of`. Raises :class:`UsageRefused`.
     """
     Customer.objects.select_for_update().get(pk=subscription.customer_id)
     subscription.refresh_from_db()
@@ -42,8 +45,7 @@ def record_usage(
         known = UsageRecord.objects.filter(subscription=subscription, meter=meter, key=key).first()
         if known is not None:
             return known
-    on = clock.local_day(at, subscription.time_zone)
-    _check_day(subscription, on)
+    on = _day_of(subscription, meter, at, as_of, _Lives.of([subscription.pk]))
     properties = dict(properties or {})
     value, distinct = _measured(meter, quantity, properties)
     usage = UsageRecord.objects.create(
@@ -105,6 +107,7 @@ def record_many(
             subscription__in=subscriptions.values(), key__in={event.key for event in events}
         ).values_list("subscription__public_id", "meter__code", "key")
     )
+    lives = _Lives.of([each.pk for each in subscriptions.values()])
     outcomes: list[Outcome] = []
     rows: list[UsageRecord] = []
     for event in events:
@@ -113,7 +116,7 @@ def record_many(
             outcomes.append(Outcome("duplicate"))
             continue
         try:
-            rows.append(_row(event, subscriptions, meters))
+            rows.append(_row(event, subscriptions, meters, lives, as_of))
         except BillingError as refusal:
             outcomes.append(Outcome("refused", refusal))
             continue
@@ -127,15 +130,18 @@ def record_many(
 
 
 def _row(
-    event: Measured, subscriptions: Mapping[str, Subscription], meters: Mapping[str, Meter]
+    event: Measured,
+    subscriptions: Mapping[str, Subscription],
+    meters: Mapping[str, Meter],
+    lives: "_Lives",
+    as_of: date,
 ) -> UsageRecord:
     subscription, meter = subscriptions.get(event.subscription), meters.get(event.meter)
     if subscription is None:
         raise UsageRefused("There is no such subscription.", code="unknown_subscription")
     if meter is None:
         raise UsageRefused(f"There is no meter “{event.meter}”.", code="unknown_meter")
-    on = clock.local_day(event.at, subscription.time_zone)
-    _check_day(subscription, on)
+    on = _day_of(subscription, meter, event.at, as_of, lives)
     value, distinct = _measured(meter, event.quantity, event.properties)
     return UsageRecord(
         subscription=subscription,
@@ -163,6 +169,65 @@ def _bill_late(rows: Sequence[UsageRecord], as_of: date) -> None:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Lives:
+    """The days on which subscriptions, by id, charge for each meter's code, and their pauses."""
+
+    metered: Mapping[tuple[int, str], Sequence[tuple[date, date | None]]]
+    pauses: Mapping[int, Sequence[tuple[date, date | None]]]
+
+    @classmethod
+    def of(cls, subscription_ids: Sequence[int]) -> "_Lives":
+        """Two queries for any number of them."""
+        metered: dict[tuple[int, str], list[tuple[date, date | None]]] = defaultdict(list)
+        pauses: dict[int, list[tuple[date, date | None]]] = defaultdict(list)
+        items = SubscriptionItem.objects.filter(subscription__in=subscription_ids, quantity__gt=0)
+        for owner, code, begun, over in items.exclude(price__meter="").values_list(
+            "subscription_id", "price__meter", "starts_on", "ends_on"
+        ):
+            metered[owner, code].append((begun, over))
+        rests = Pause.objects.filter(subscription__in=subscription_ids)
+        for owner, begun, over in rests.values_list("subscription_id", "starts_on", "ends_on"):
+            pauses[owner].append((begun, over))
+        return cls(metered, pauses)
+
+
+def _lies_in(on: date, spans: Sequence[tuple[date, date | None]]) -> bool:
+    return any(start <= on and (end is None or on < end) for start, end in spans)
+
+
+def _day_of(
+    subscription: Subscription, meter: Meter, at: datetime, as_of: date, lives: _Lives
+) -> date:
+    """The local day to which an event belongs.
+
+    Refuses what no bill could charge: before the start, after the end, in a pause, where nothing
+    charges for the meter, in a period that is closed, or still to come. A clock that is fast
+    around midnight is forgiven: what it says of tomorrow is today's.
+    """
+    on = clock.local_day(at, subscription.time_zone)
+    if on > as_of + timedelta(days=1):
+        raise UsageRefused(
+            f"Usage on {on} is still to come. Record it once it has happened.",
+            code="usage_in_the_future",
+        )
+    _check_day(subscription, on)
+    on = max(subscription.starts_on, min(on, as_of))
+    if not meter.is_carried and _lies_in(on, lives.pauses.get(subscription.pk, ())):
+        raise UsageRefused(
+            f"The subscription is paused on {on}, and usage then is not billed. Resume it first, "
+            "or leave this usage out.",
+            code="usage_during_pause",
+        )
+    if not _lies_in(on, lives.metered.get((subscription.pk, meter.code), ())):
+        raise UsageRefused(
+            f"Nothing in the subscription charges for the meter “{meter.code}” on {on}. Change it "
+            "to a plan with a price for that meter first.",
+            code="usage_not_metered",
+        )
+    return on
+
+
 def _check_day(subscription: Subscription, on: date) -> None:
     if on < subscription.starts_on:
         raise UsageRefused(
@@ -172,6 +237,12 @@ def _check_day(subscription: Subscription, on: date) -> None:
     if subscription.ends_on is not None and on >= subscription.ends_on:
         raise UsageRefused(
             f"Usage on {on} is after the end, {subscription.ends_on}.", code="usage_after_end"
+        )
+    if subscription.billed_until is not None and on < subscription.billed_until:
+        raise UsageRefused(
+            f"Usage on {on} is too late: days before {subscription.billed_until} were billed "
+            "before the subscription came here.",
+            code="usage_too_late",
         )
     if subscription.window_on is not None and on < subscription.window_on:
         raise UsageRefused(
@@ -185,6 +256,7 @@ def _measured(
     meter: Meter, quantity: Decimal, properties: Mapping[str, Any]
 ) -> tuple[Decimal | None, str]:
     """What the meter aggregates of a record: nothing where its filter leaves the record out."""
+    _check_quantity(meter, quantity)
     for name, wanted in meter.filter.items():
         allowed = wanted if isinstance(wanted, list) else [wanted]
         if str(properties.get(name)) not in {str(value) for value in allowed}:
@@ -197,12 +269,29 @@ def _measured(
     if not meter.property:
         return quantity, ""
     try:
-        return Decimal(str(properties[meter.property])), ""
+        measured = Decimal(str(properties[meter.property]))
+        _check_quantity(meter, measured)
+        return measured, ""
     except (KeyError, InvalidOperation) as error:
         raise UsageRefused(
             f"The meter {meter} needs a number in the property “{meter.property}”.",
             code="usage_property_missing",
         ) from error
+
+
+def _check_quantity(meter: Meter, quantity: Decimal) -> None:
+    quantity = Decimal(quantity)
+    if not quantity.is_finite() or abs(quantity) > QUANTITY_MAX:
+        raise UsageRefused(
+            f"A quantity of usage is between -{QUANTITY_MAX} and {QUANTITY_MAX}. Measure in a "
+            "larger unit.",
+            code="usage_quantity_out_of_bounds",
+        )
+    if meter.aggregation == Meter.Aggregation.COUNT and quantity % 1:
+        raise UsageRefused(
+            f"The meter {meter} counts events, which are whole; {quantity} is not.",
+            code="usage_not_whole",
+        )
 
 
 def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.Usage]]:

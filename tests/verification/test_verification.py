@@ -61,6 +61,9 @@ def company(db: None) -> Seller:
         subscribed[1].customer, currency="SEK", amount_minor=700, description="Mug", **BY_TEST
     )
     bill_due(seller, APRIL, actor="test")
+    invoicing.credit(
+        Invoice.objects.filter(issued_on=APRIL, kind="invoice").earliest("id"), **BY_TEST
+    )
     policy = DunningPolicy.objects.create(seller=seller, code="own", name="Own")
     for days, kind in ((1, "restrict"), (9, "remind")):
         DunningStep.objects.create(policy=policy, since="due", days=days, kind=kind)
@@ -170,6 +173,22 @@ BREAKS = [
     (
         "lines_give_back_no_more_than_they_billed",
         "UPDATE invoicing_invoiceline SET amount_minor = 99999 WHERE corrects_id IS NOT NULL",
+    ),
+    (
+        "credits_of_void_invoices_are_taken_back",
+        "UPDATE invoicing_invoiceline SET amount_minor = -700, corrects_id ="
+        " (SELECT l.id FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
+        "  WHERE i.status = 'void' AND l.net_minor > 0) WHERE description = 'Mug'",
+    ),
+    (
+        "credited_invoices_have_their_rounding_back",
+        "UPDATE invoicing_invoice SET rounding_minor = 0, total_minor = net_minor + tax_minor,"
+        " amount_due_minor = net_minor + tax_minor WHERE kind = 'credit_note'",
+    ),
+    (
+        "tax_groups_add_up",
+        "UPDATE invoicing_invoicetax SET tax_minor = tax_minor - 450 WHERE invoice_id IN"
+        " (SELECT id FROM invoicing_invoice WHERE kind = 'credit_note')",
     ),
     (
         "parties_agree",
