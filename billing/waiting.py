@@ -10,7 +10,7 @@ from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEnd
 from billing.invoicing.models import Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from dunning.admin import WORK as LATE_DEBTS
@@ -172,6 +172,15 @@ def _undelivered() -> list[Work]:
 
 def _money_and_jobs() -> list[Work]:
     return [
+        Work(
+            "Money to pay back",
+            "By bank, by one of you. Its page takes your word when it is paid.",
+            "account_balance",
+            "payments.view_refund",
+            Refund.objects.filter(state=Refund.State.OWED),
+            "payments_refund",
+            "state__exact=owed",
+        ),
         Work(
             "Payments to look at",
             "The gateway and our books do not agree, or it gives no answer.",

@@ -31,6 +31,11 @@ def sentence_of(error: BillingError) -> str:
         "payment_in_flight": pgettext(
             "portal", "A payment of this invoice is under way. Wait some minutes and look again."
         ),
+        "no_way_to_pay": pgettext(
+            "portal",
+            "This cannot be paid for here yet, so nothing was ordered. Write to us, and you get an "
+            "invoice.",
+        ),
         "payment_method_needed": pgettext(
             "portal",
             "This is the only card, and your subscription is charged to it. Add another one first.",

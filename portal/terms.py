@@ -8,11 +8,12 @@ from datetime import date
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.engine.declines import Decline
 from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.writing import Writer
+from billing.invoicing.writing import Writer, decline_in_words
 from billing.payments.models import Order
 from catalog.models import Plan, Price
 from customers.models import Customer
@@ -291,15 +292,15 @@ def _how_to_cancel(order: Order) -> str:
 
 
 def failure_in_words(code: str) -> str:
-    """Why a card was refused, and what to do; by the gateway's code."""
-    return {
-        "card_declined": pgettext("pay", "The bank said no to this card. Try another one."),
-        "insufficient_funds": pgettext("pay", "There was not enough money on the card."),
-        "lost_card": pgettext("pay", "The bank has blocked this card. Use another one."),
-        "authentication_failed": pgettext(
-            "pay", "The payment was not confirmed with the bank. Try once more."
-        ),
-    }.get(code, pgettext("pay", "The card was refused. Try another one."))
+    """Why a card was refused, and what to do."""
+    decline = Decline.of(code)
+    if decline.is_hard:
+        advice = pgettext("pay", "Use another one.")
+    elif decline is Decline.AUTHENTICATION_FAILED:
+        advice = pgettext("pay", "Try once more.")
+    else:
+        advice = pgettext("pay", "Try again, or use another card.")
+    return f"{decline_in_words(code)} {advice}"
 
 
 def card_of(customer: Customer) -> str:

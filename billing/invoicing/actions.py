@@ -299,6 +299,7 @@ def credit(
     amount_minor: int | None = None,
     lines: Sequence[tuple[InvoiceLine, int]] | None = None,
     to: str = Invoice.CreditTo.BALANCE,
+    reason: str = "",
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
@@ -311,7 +312,7 @@ def credit(
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
-    return _issue_note(invoice, note, as_of, actor, to)
+    return _issue_note(invoice, note, as_of, actor, to, reason)
 
 
 class _Note:
@@ -569,7 +570,9 @@ def _supply_of(invoice: Invoice) -> Snapshot:
     return {"supply": supply} if supply else {}
 
 
-def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str) -> Invoice:
+def _issue_note(
+    invoice: Invoice, note: _Note, as_of: date, actor: str, to: str, reason: str
+) -> Invoice:
     sequence, number = take_numbers(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
     document = Invoice.objects.create(
         public_id=new_public_id("cn"),
@@ -593,6 +596,7 @@ def _issue_note(invoice: Invoice, note: _Note, as_of: date, actor: str, to: str)
         total_minor=note.total_minor,
         amount_due_minor=note.total_minor,
         credit_to=to,
+        reason=reason.strip(),
     )
     InvoiceLine.objects.bulk_create(
         InvoiceLine(

@@ -253,6 +253,9 @@ class CreditForm(ActionForm):
         label="What was paid goes",
         help_text="What is not yet paid is taken off the invoice first.",
     )
+    reason = forms.CharField(
+        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
+    )
 
 
 class Credit(InvoiceAction):
@@ -609,6 +612,7 @@ class CreditNoteAdmin(DocumentAdmin):
                 "fields": (
                     ("customer", "status"),
                     ("issued_on", "credit_to"),
+                    "reason",
                     ("public_id", "recorded_at"),
                 )
             },

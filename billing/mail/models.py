@@ -35,6 +35,7 @@ class Message(Stateful):
         INVOICE = "invoice", "invoice"
         CREDIT_NOTE = "credit_note", "credit note"
         RECEIPT = "receipt", "receipt"
+        REFUND = "refund", "money paid back"
         PAYMENT_FAILED = "payment_failed", "payment failed"
         ACTION_NEEDED = "action_needed", "action needed"
         REMINDER = "reminder", "reminder"

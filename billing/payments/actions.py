@@ -8,7 +8,6 @@ from django.db import transaction
 from django.db.models import F
 
 from billing.engine.errors import InvalidAmount, Refused
-from billing.engine.money import major_string
 from billing.events.bulk import copy_rows, take_ids
 from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
@@ -164,41 +163,6 @@ def record_failure(
     return payment
 
 
-@transaction.atomic
-def refund(
-    invoice: Invoice,
-    *,
-    as_of: date,
-    actor: str,
-    amount_minor: int | None = None,
-    reason: str = "",
-) -> Refund:
-    """Pay money of an invoice back; the invoice is owed again by so much.
-
-    To give money back for good, issue a credit note to refund instead. A payment that came through
-    a gateway goes back through it: the refund waits to be sent. Raises :class:`Refused`
-    ("refund_exceeds_paid") beyond what was paid and kept.
-    """
-    invoice = lock_invoice(invoice)
-    amount_minor = invoice.paid_minor if amount_minor is None else amount_minor
-    if amount_minor <= 0 or amount_minor > invoice.paid_minor:
-        paid = major_string(invoice.paid_minor, invoice.currency)
-        raise Refused(
-            f"Only {paid} {invoice.currency} of {invoice} was paid and can be refunded.",
-            code="refund_exceeds_paid",
-        )
-    refunds = _pay_back(invoice, amount_minor, as_of, reason)
-    invoice.paid_minor -= amount_minor
-    if invoice.status == Invoice.Status.PAID:
-        invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
-    else:
-        invoice.save(update_fields=["paid_minor"])
-    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        _move_loss(invoice, amount_minor, as_of)
-    tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
-    return refunds[0]
-
-
 def refund_credit(
     seller: Seller,
     as_of: date,
@@ -227,42 +191,89 @@ def refund_credit(
 
 
 def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
-    """Refund the invoice's payments, the newest first, and book it.
+    """Refund the invoice's payments, the newest first.
 
-    What came through a gateway is sent back by it, once this has been committed.
+    What came through a gateway is booked now and sent back by it, once this has been committed.
+    All else is owed: it is booked when a person has paid it and says so.
     """
-    refunds, left = [], amount_minor
-    books = Books(invoice.seller)
+    return [
+        _send_back(invoice, payment, part_minor, as_of, reason)
+        if payment.gateway in gateways.NAMES
+        else _owe(invoice, payment, part_minor, as_of, reason)
+        for payment, part_minor in take_back(invoice, amount_minor)
+    ]
+
+
+def take_back(
+    invoice: Invoice, amount_minor: int, *, is_by_hand: bool = False
+) -> list[tuple[Payment, int]]:
+    """Take so much off what a locked invoice's payments have settled, the newest first.
+
+    Only off payments that a person recorded, where asked for. Answers which payment gives what.
+    """
+    taken, left = [], amount_minor
     allocations = (
         invoice.allocations.select_for_update(of=["self"])
         .filter(state="settled", amount_minor__gt=F("refunded_minor"))
         .select_related("payment")
         .order_by("-id")
     )
+    if is_by_hand:
+        allocations = allocations.exclude(payment__gateway__in=gateways.NAMES)
     for allocation in allocations:
-        part = min(left, allocation.amount_minor - allocation.refunded_minor)
-        if not part:
+        part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
+        if not part_minor:
             break
-        left -= part
-        allocation.refunded_minor += part
+        left -= part_minor
+        allocation.refunded_minor += part_minor
         allocation.save(update_fields=["refunded_minor"])
         payment = allocation.payment
-        Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + part)
-        is_sent = payment.gateway in gateways.NAMES
-        made = Refund.objects.create(
-            payment=payment,
-            invoice=invoice,
-            amount_minor=part,
-            refunded_on=as_of,
-            reason=reason,
-            state=Refund.State.CREATED if is_sent else Refund.State.SUCCEEDED,
+        Payment.objects.filter(pk=payment.pk).update(
+            refunded_minor=F("refunded_minor") + part_minor
         )
-        posting = Posting(
-            books.account(Account.Role.RECEIVABLE), books.account(Account.Role.CLEARING), part
-        )
-        _post(payment, Transfer.Document.REFUND, made.pk, [posting], as_of)
-        refunds.append(made)
-    return refunds
+        taken.append((payment, part_minor))
+    return taken
+
+
+def _send_back(
+    invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str
+) -> Refund:
+    made = Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.CREATED,
+    )
+    book_refund(made, as_of)
+    return made
+
+
+def _owe(invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str) -> Refund:
+    """A refund that somebody has to pay, to the account that was last known of the customer."""
+    known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
+    account = known.order_by("-id").values_list("to_account", flat=True).first()
+    return Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.OWED,
+        to_account=account or "",
+    )
+
+
+def book_refund(refund: Refund, as_of: date) -> None:
+    """Book that the money of a refund has left us, or is on its way."""
+    books = Books(refund.payment.seller)
+    posting = Posting(
+        books.account(Account.Role.RECEIVABLE),
+        books.account(Account.Role.CLEARING),
+        refund.amount_minor,
+    )
+    _post(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
@@ -296,7 +307,7 @@ def release_planned(invoice: Invoice) -> None:
 def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
     """Count money as paid on a locked invoice; with nothing left to pay it is closed."""
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        _move_loss(invoice, -amount_minor, as_of)
+        move_loss(invoice, -amount_minor, as_of)
     paid_minor = invoice.paid_minor + amount_minor
     if paid_minor + invoice.credited_minor == invoice.amount_due_minor:
         invoice.move("paid", paid_minor=paid_minor, closed_on=as_of)
@@ -315,7 +326,7 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
     invoice.save(update_fields=["paid_minor"])
 
 
-def _move_loss(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+def move_loss(invoice: Invoice, amount_minor: int, as_of: date) -> None:
     """Book so much of a written-off invoice as lost, or with a minus as no loss after all."""
     books = Books(invoice.seller)
     loss = books.account(Account.Role.BAD_DEBT)

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from billing.engine import retries
+from billing.engine.declines import Decline
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
@@ -310,7 +310,7 @@ def _fail(
     if settle_debts([payment.customer_id], as_of, actor):
         invoice.refresh_from_db()
     method = payment.payment_method
-    if method and (is_hard or retries.is_hard(code)):
+    if method and (is_hard or Decline.of(code).is_hard):
         PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
     again = [listen(invoice, as_of, actor) for listen in failure_listeners]
     tell(

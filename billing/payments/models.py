@@ -29,8 +29,10 @@ PAYMENT_LIFECYCLE = {
     "canceled": frozenset(),
 }
 # Unknown is a refund from the moment that it is sent: then only the gateway knows. It is sent
-# again, with its key, when the gateway says that it never came.
+# again, with its key, when the gateway says that it never came. Owed is one that no gateway can
+# send, until a person says that they have paid it.
 REFUND_LIFECYCLE = {
+    "owed": frozenset({"succeeded"}),
     "created": frozenset({"unknown"}),
     "unknown": frozenset({"created", "succeeded", "failed"}),
     "succeeded": frozenset(),
@@ -352,12 +354,15 @@ class PaymentAllocation(models.Model):
 
 
 class Refund(Stateful):
-    """Money paid back, of one payment: booked from the start, and taken back where it fails.
+    """Money to pay back, of one payment.
 
-    What did not come through a gateway was paid back by a person, and has succeeded.
+    What came through a gateway goes back through it: it is booked from the start, and taken back
+    where it fails. What did not is owed until a person has paid it and says so, and booked then. A
+    *return* is money that went back by itself, as when a bank takes a payment back.
     """
 
     class State(models.TextChoices):
+        OWED = "owed", "to be paid by hand"
         CREATED = "created", "waits to be sent"
         UNKNOWN = "unknown", "sent, no answer yet"
         SUCCEEDED = "succeeded"
@@ -374,8 +379,29 @@ class Refund(Stateful):
     amount_minor = models.BigIntegerField()
     refunded_on = models.DateField()
     reason = models.CharField(max_length=200, blank=True, default="")
-    state = models.CharField(
-        max_length=9, choices=State, default=State.SUCCEEDED, db_default="succeeded"
+    state = models.CharField(max_length=9, choices=State, default=State.OWED, db_default="owed")
+    is_return = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The money went back by itself: nobody sent or pays anything.",
+    )
+    to_account = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The customer's account, where it is to be paid by hand and known.",
+    )
+    paid_on = models.DateField(null=True, blank=True, help_text="When a person has paid it.")
+    paid_by = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Who said so."
+    )
+    reference = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The bank's, of the payment.",
     )
     gateway_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
     failure_code = models.CharField(max_length=60, blank=True, default="", db_default="")
@@ -387,14 +413,21 @@ class Refund(Stateful):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_is_positive")
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_is_positive"),
+            models.CheckConstraint(
+                condition=~Q(state="succeeded")
+                | Q(gateway_id__isnull=False)
+                | (Q(paid_on__isnull=False) & ~Q(paid_by="")),
+                name="refund_by_hand_was_paid_by_somebody",
+            ),
         ]
         indexes = [
+            models.Index(fields=["id"], condition=Q(state="owed"), name="refund_is_owed"),
             models.Index(
                 fields=["next_check_at"],
                 condition=Q(state__in=["created", "unknown"]),
                 name="refund_in_flight",
-            )
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(
@@ -406,6 +439,7 @@ class Refund(Stateful):
                     "amount_minor",
                     "refunded_on",
                     "reason",
+                    "is_return",
                     "recorded_at",
                 ],
             ),
@@ -415,6 +449,14 @@ class Refund(Stateful):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def customer(self) -> Customer:
+        return self.payment.customer
+
+    @property
+    def seller(self) -> Seller:
+        return self.payment.seller
 
 
 class CheckoutSession(Stateful):

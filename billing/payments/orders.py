@@ -21,6 +21,7 @@ from billing.invoicing.changes import Preview, preview
 from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
 from billing.payments.actions import release_planned
+from billing.payments.gateways import gateways_for
 from billing.payments.models import Order, PaymentMethod
 from billing.payments.order_expiry import NEVER_PAID, expire, expire_orders
 from billing.payments.order_offer import (
@@ -51,7 +52,7 @@ from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
 from customers.calendar import now_of
-from customers.models import Customer
+from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
 
 __all__ = [
@@ -189,6 +190,16 @@ def _check_choice(order: Order, choice: Choice) -> None:
 # Placing
 
 
+def refuse_unpayable(seller: Seller) -> None:
+    """Raise :class:`Refused` ("no_way_to_pay") before anything is sold that cannot be paid for."""
+    if seller.is_live and not gateways_for(seller):
+        raise Refused(
+            f"No gateway serves {seller}, so an order could not be paid. Start the subscription "
+            "by hand, and it is paid by invoice.",
+            code="no_way_to_pay",
+        )
+
+
 @transaction.atomic
 def place(
     order: Order,
@@ -213,6 +224,7 @@ def place(
     now = now_of(order.seller)
     refuse_over(order, now)
     check_active(order.plan)
+    refuse_unpayable(order.seller)
     _check_choice(order, choice)
     if wrong := check_details(details):
         raise Refused("Something is missing or wrong.", code="details_wrong", fields=wrong)

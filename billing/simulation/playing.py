@@ -18,6 +18,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.recognition import recognize
 from billing.payments import actions as payments
+from billing.payments.giving_back import reopen
 from billing.simulation.reading import (
     Node,
     Scenario,
@@ -561,7 +562,7 @@ class Player:
     def _refund(self, step: Node, on: date) -> None:
         invoice = self._invoice_of(step)
         amount_minor = self._amount_or_none(step, invoice)
-        payments.refund(invoice, as_of=on, actor=ACTOR, amount_minor=amount_minor)
+        reopen(invoice, as_of=on, actor=ACTOR, amount_minor=amount_minor)
 
     def _preview(self, number: int, step: Node, on: date) -> None:
         """Play another step, keep what it made for the report, and take it all back."""

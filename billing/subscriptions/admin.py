@@ -29,6 +29,7 @@ from billing.desk import (
     today_of,
     trimmed,
 )
+from billing.engine.bounds import TRIAL_DAYS_MAX
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin, on_sellers_day
@@ -251,7 +252,7 @@ class StartForm(ActionForm):
         required=False,
         min_value=0,
         max_value=TRIAL_DAYS_MAX,
-        help_text="Empty: as many as the plan gives."
+        help_text="Empty: as many as the plan gives.",
     )
     ends_on = date_field(
         required=False, label="Ends on", help_text="The first day without service; empty: open."

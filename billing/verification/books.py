@@ -64,6 +64,7 @@ INVARIANTS: dict[str, Invariant] = {
         money.invoices_are_paid_by_payments,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,
+        money.money_owed_back_is_work_or_somebodys_word,
         debts.late_debts_follow_their_invoices,
         debts.access_is_what_late_debts_leave,
         coverage.coverage_is_within_its_line,

@@ -7,7 +7,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
 from billing.payments.models import PaymentMethod
-from customers.models import Customer
+from billing.payments.outlook import Prospect, what_becomes_of
 from portal.cards import cards_of
 from portal.next_payment import next_payment_of
 from portal.queries import Debt, balances_of, debts_of, subscriptions_of, usable_method
@@ -39,12 +39,16 @@ def _debt(debt: Debt, visit: Visit, method: PaymentMethod | None) -> dict[str, A
     write = writer(debt.currency)
     first = debt.invoices[0]
     is_late = first.due_on < visit.as_of
-    is_ours = visit.customer.collection == Customer.Collection.AUTOMATIC
-    if is_late:
+    outlook = what_becomes_of(first, visit.as_of)
+    if outlook.prospect is Prospect.CONFIRM:
+        sentence = pgettext("portal", "Your bank waits for you to confirm the payment.")
+    elif outlook.prospect is Prospect.UNDER_WAY:
+        sentence = pgettext("portal", "A payment of it is under way.")
+    elif is_late:
         sentence = pgettext("portal", "Was to be paid by %(day)s.")
-    elif is_ours and method is not None and has_failed(first):
+    elif outlook.has_failed and method is not None:
         sentence = pgettext("portal", "It could not be taken from %(method)s.")
-    elif is_ours and method is not None:
+    elif outlook.is_charged:
         sentence = pgettext("portal", "Is taken from %(method)s. You need not do anything.")
     else:
         sentence = pgettext("portal", "To be paid by %(day)s.")

@@ -120,8 +120,17 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     trouble = Trouble.objects.create(
         step="bill", subject="one", first_seen_at=at, last_seen_at=at, next_attempt_at=at
     )
-    made |= {Seller: subscription.seller, ApiKey: key, Trouble: trouble}
+    made |= {Seller: subscription.seller, ApiKey: key}
+    made |= {Trouble: trouble, Refund: owed_by_hand(invoice)}
     return made | webhooks_of(subscription.seller)
+
+
+def owed_by_hand(invoice: Invoice) -> Refund:
+    """A refund of money that came by bank, which somebody has to pay."""
+    payment = PaymentFactory(customer=invoice.customer, amount_minor=100)
+    return Refund.objects.create(
+        payment=payment, invoice=invoice, amount_minor=100, refunded_on=invoice.issued_on
+    )
 
 
 def webhooks_of(seller: Seller) -> dict[type[Model], Model]:
@@ -479,12 +488,37 @@ def test_a_payment_is_offered_with_what_is_left(anna: Client, invoice: Invoice) 
     assert 'name="amount" value="99.50"' in page
 
 
-def test_a_refund_goes_no_further_than_the_payment(anna: Client, invoice: Invoice) -> None:
-    act(anna, invoice, "record-payment", amount="100")
-    assert act(anna, invoice, "refund", amount="40") == "Paid back 40.00 SEK."
-    assert Refund.objects.get().amount_minor == 4000
-    told = act(anna, invoice, "refund", amount="61")
-    assert told.startswith("REFUSED Only 60.00 SEK")
+def test_money_by_bank_is_given_back_when_somebody_says_so(anna: Client, invoice: Invoice) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    told = act(anna, invoice, "give-back", amount="40", reason="Late")
+    note = CreditNote.objects.get()
+    assert told.startswith(f"Issued credit note {note} of 40.00 SEK. Somebody must pay it")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.outstanding_minor, note.reason) == ("paid", 0, "Late")
+    refund = Refund.objects.get()
+    assert (refund.state, refund.paid_on) == ("owed", None)
+    front = anna.get(reverse("admin:index")).content.decode()
+    assert "Money to pay back" in front
+    assert act(anna, refund, "note-account", to_account="5000-123").endswith("5000-123.")
+    assert act(anna, refund, "mark-paid", paid_on="2999-01-01").startswith("REFUSED")
+    told = act(anna, refund, "mark-paid", paid_on=str(clock.today("UTC")), reference="BG 9")
+    assert told == "Paid back 40.00 SEK."
+    refund.refresh_from_db()
+    assert (refund.state, refund.paid_by, refund.reference) == ("succeeded", "user:anna", "BG 9")
+    assert act(anna, refund, "mark-paid", paid_on=str(clock.today("UTC"))).startswith("REFUSED")
+    assert act(anna, invoice, "give-back", amount="86").startswith("REFUSED Only 85.00 SEK")
+
+
+def test_a_payment_that_bounced_is_owed_again_and_nobody_pays_it(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    assert act(anna, invoice, "reopen", amount="125").endswith("is owed again.")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.outstanding_minor) == ("open", 12_500)
+    assert not Refund.objects.filter(state="owed").exists()
+    assert not Event.objects.filter(type="refund.succeeded").exists()
+    assert act(anna, invoice, "reopen", amount="1").startswith("REFUSED Only 0.00 SEK")
 
 
 def test_a_credit_note_corrects_the_invoice(anna: Client, invoice: Invoice) -> None:

@@ -402,6 +402,7 @@ CASES = [
     Case("refund_is_never_edited", changed("refund", amount_minor="amount_minor + 1")),
     Case("refund_is_never_deleted", removed("refund")),
     Case("refund_state_follows_its_lifecycle", changed("refund", state="'unknown'")),
+    Case("refund_by_hand_was_paid_by_somebody", changed("refund", state="'succeeded'")),
     # Gateways
     Case("charge_is_of_one_payment", copied("charged")),
     Case("customer_is_at_a_gateway_once", copied("at_gateway")),

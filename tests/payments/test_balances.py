@@ -10,9 +10,10 @@ from billing.invoicing.actions import add_one_off, balance_of, credit, give_cred
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import BalanceEntry, Invoice
 from billing.ledger.models import Account, Transfer
-from billing.payments.actions import record_payment, refund
+from billing.payments.actions import record_payment
 from billing.payments.balances import settle_debts
 from billing.payments.charging import fail, plan
+from billing.payments.giving_back import reopen
 from billing.payments.models import Payment, PaymentAllocation
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
@@ -200,7 +201,7 @@ def test_only_money_that_came_is_paid_back_and_the_rest_is_owed_as_before(
     give(customer, 4_000)
     record_payment(invoice, as_of=DAY, actor="test")
     assert left(invoice) == [0]
-    refund(invoice, as_of=DAY, actor="test")
+    reopen(invoice, as_of=DAY, actor="test")
     assert left(invoice) == [6_000]
     assert broken_invariants() == {}
 

@@ -20,7 +20,7 @@ from billing.invoicing.actions import credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
-from billing.payments.actions import record_payment, refund
+from billing.payments.actions import record_payment
 from billing.payments.charging import collect_soon
 from billing.payments.checkout import (
     complete_session,
@@ -37,6 +37,7 @@ from billing.payments.collection import (
     resolve_due,
 )
 from billing.payments.gateways import sandbox as client
+from billing.payments.giving_back import give_back
 from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
@@ -583,7 +584,7 @@ def test_a_refund_goes_back_through_the_gateway_once(
 ) -> None:
     invoice = owing(sandbox, seller)
     collect(seller)
-    refund(invoice, amount_minor=5_000, as_of=DAY, actor="test", reason="Broken cup")
+    give_back(invoice, amount_minor=5_000, as_of=DAY, actor="test", reason="Broken cup")
     assert Refund.objects.get().state == "created"
     sandbox.fault("lost")
     resolve_due()

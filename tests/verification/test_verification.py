@@ -14,6 +14,8 @@ from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import actions as payments
+from billing.payments.giving_back import mark_paid_back, reopen
+from billing.payments.models import Refund
 from billing.subscriptions import actions as subscriptions
 from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
@@ -52,8 +54,11 @@ def company(db: None) -> Seller:
     payments.record_payment(first[0], **BY_TEST)
     payments.record_payment(first[1], amount_minor=first[1].total_minor + 2000, **BY_TEST)
     payments.record_payment(first[2], **BY_TEST)
-    invoicing.credit(first[0], amount_minor=1000, to=Invoice.CreditTo.REFUND, **BY_TEST)
-    payments.refund(first[2], amount_minor=500, **BY_TEST)
+    for _ in range(2):
+        invoicing.credit(first[0], amount_minor=500, to=Invoice.CreditTo.REFUND, **BY_TEST)
+    paid_back = Refund.objects.latest("id")
+    mark_paid_back(paid_back, paid_on=APRIL, **BY_TEST)
+    reopen(first[2], amount_minor=500, **BY_TEST)
     invoicing.credit(first[3], amount_minor=2500, **BY_TEST)
     invoicing.write_off(first[4], **BY_TEST)
     invoicing.void(first[5], **BY_TEST)
@@ -145,6 +150,24 @@ BREAKS = [
     (
         "payments_are_in_the_books",
         "DELETE FROM ledger_transfer WHERE document IN ('payment', 'refund')",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "ALTER TABLE payments_refund DROP CONSTRAINT refund_by_hand_was_paid_by_somebody;"
+        "UPDATE payments_refund SET paid_by = '' WHERE state = 'succeeded'",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "UPDATE payments_refund SET state = 'succeeded', paid_on = refunded_on, paid_by = 'x'"
+        " WHERE state = 'owed'",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "UPDATE payments_refund SET state = 'created' WHERE state = 'owed'",
+    ),
+    (
+        "receivable_is_what_customers_owe",
+        "UPDATE payments_refund SET state = 'failed' WHERE state = 'owed'",
     ),
     (
         "coverage_is_within_its_line",
