@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing import actions as invoicing
 from billing.invoicing.models import Invoice, OneOffItem
-from billing.payments.actions import record_payment, refund
+from billing.payments.actions import record_payment
+from billing.payments.giving_back import reopen
 from billing.subscriptions import actions as subscriptions
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
@@ -135,7 +136,7 @@ def test_an_invoice_that_a_credit_note_corrects_is_not_voided(
     invoicing.credit(first, amount_minor=10_00, **by(START))
     # Paid and paid back, nothing is paid of it any more; the credit note still refers to it.
 
-    refund(first, **by(START))
+    reopen(first, **by(START))
     with pytest.raises(Refused) as refused:
         invoicing.void(first, **by(START))
     assert refused.value.code in ("invoice_corrected", "invoice_paid")

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0005_found_by_what_people_type"),
+        ("customers", "0006_business_evidence"),
     ]
 
     operations = [
