@@ -18,7 +18,8 @@ def health(get_response: Handler) -> Handler:
     """Answer ``/healthz`` before anything asks for the host: load balancers come by address."""
 
     def respond(request: HttpRequest) -> HttpResponse:
-        return healthz(request) if request.path == "/healthz" else get_response(request)
+        is_asked = request.path == "/healthz" and request.method in ("GET", "HEAD")
+        return healthz(request) if is_asked else get_response(request)
 
     return respond
 
