@@ -76,35 +76,24 @@ def bill_customer(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    was_parked = {
-        each.pk: each.public_id
-        for each in customer.subscriptions.exclude(parked_reason="").only("public_id")
-    }
     billed = bill_locked(seller, [customer.pk], as_of, actor, scope, numbering)
     for reason in (*billed.parked.values(), *billed.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
-    _tell_unparked(seller, was_parked, as_of, actor)
+    if subscription and billed.was_parked:
+        record(
+            "subscription.unparked",
+            seller=seller.public_id,
+            subject=subscription.public_id,
+            occurred_on=as_of,
+            actor=actor,
+            data={},
+        )
     ids = [document.id for document in billed.issued]
     if not ids:
         return []
     condition = "WHERE id = ANY(%s::bigint[])"
     documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
     return [documents[each] for each in ids]
-
-
-def _tell_unparked(seller: Seller, was_parked: dict[int, str], as_of: date, actor: str) -> None:
-    if not was_parked:
-        return
-    going_on = Subscription.objects.filter(pk__in=was_parked, parked_reason="")
-    for public_id in going_on.values_list("public_id", flat=True):
-        record(
-            "subscription.unparked",
-            seller=seller.public_id,
-            subject=public_id,
-            occurred_on=as_of,
-            actor=actor,
-            data={},
-        )
 
 
 @transaction.atomic

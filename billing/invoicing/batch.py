@@ -30,13 +30,15 @@ STEP = "bill"
 class Billed:
     """What became of customers: documents, parked subscriptions and refused customers by reason.
 
-    ``unforeseen`` are the errors that nobody foresaw, by customer.
+    ``unforeseen`` are the errors that nobody foresaw, by customer. ``was_parked`` says that the one
+    subscription which was asked for by name had been parked.
     """
 
     issued: list[Issued]
     parked: dict[int, str]
     refused: dict[int, str]
     unforeseen: dict[int, Exception]
+    was_parked: bool
 
 
 @dataclass(slots=True)
@@ -238,7 +240,7 @@ def bill_locked(
     drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
     issued = issue(seller, drafts, as_of, actor, numbering)
     park(seller, drafts.parked, as_of, actor)
-    return Billed(issued, drafts.parked, drafts.refused, drafts.unforeseen)
+    return Billed(issued, drafts.parked, drafts.refused, drafts.unforeseen, drafts.was_parked)
 
 
 def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:

@@ -129,6 +129,7 @@ class Drafts:
     refused: dict[int, str] = field(default_factory=dict)
     redemptions: list[CouponRedemption] = field(default_factory=list)
     unforeseen: dict[int, Exception] = field(default_factory=dict)
+    was_parked: bool = False
 
     def set_aside(self, customer_id: int, error: Exception) -> None:
         """Keep what nobody foresaw for its traceback; a refusal says by itself what is wrong."""
@@ -140,10 +141,13 @@ class Drafts:
 class _Waiting:
     """The subscriptions that are due, by id, and what there may be beside them, asked at once.
 
+    ``was_parked`` says it of the one subscription that is asked for by name.
+
     Most customers have none of the latter.
     """
 
     subscriptions: list[int]
+    was_parked: bool
     one_offs: bool
     balances: bool
     coupons: bool
@@ -165,6 +169,9 @@ _WAITING = """
     SELECT ARRAY (SELECT id FROM subscriptions_subscription
                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
                     AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
+           EXISTS (SELECT FROM subscriptions_subscription
+                   WHERE id = %(only)s::bigint AND next_bill_on <= %(as_of)s::date
+                     AND parked_reason <> ''),
            EXISTS (SELECT FROM invoicing_oneoffitem
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
            EXISTS (SELECT FROM invoicing_customerbalance
@@ -182,6 +189,7 @@ def draft_documents(
     scope = scope or Scope()
     drafts = Drafts()
     waiting = _Waiting.of(buyers, as_of, scope)
+    drafts.was_parked = waiting.was_parked
     if waiting.subscriptions:
         drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
