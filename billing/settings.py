@@ -5,6 +5,7 @@ With nothing set, Kvitt runs on this machine alone: for development, the demo an
 and hold the path of a file with the value, as container secrets do.
 """
 
+import socket
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,10 @@ env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 IN_PRODUCTION = env("KVITT_ENV", default="development") == "production"
 VAR_DIR = BASE_DIR / env("KVITT_VAR", default="var")
+# How this machine knows its database again; see `billing.outbound.mark`.
+KEEPS_MARK, MARK_FILE, MARK_MACHINE = True, VAR_DIR / "mark.json", socket.gethostname()
+# Whether the tick holds its clock against others'; a played clock agrees with nobody's.
+COMPARES_CLOCKS = True
 DEBUG = env.bool("KVITT_DEBUG", default=False)
 ROOT_URLCONF = "billing.urls"
 WSGI_APPLICATION = "billing.wsgi.application"

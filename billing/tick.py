@@ -40,8 +40,10 @@ from billing.jobs import schedule
 from billing.jobs.heart import ClockWentBack, beat
 from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
-from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run
+from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run, stand
 from billing.mail import outbox
+from billing.outbound.gate import standing_holds
+from billing.outbound.mark import look
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
@@ -49,6 +51,7 @@ from customers.models import Seller
 from portal.visits import forget_over as forget_sessions
 
 SECONDS_MAX = 60
+HELD = "held"
 NIGHTLY_AT = time(2, tzinfo=UTC)
 SENTENCES_MAX = 20
 
@@ -113,8 +116,13 @@ def tick(now: datetime) -> list[Outcome]:
     Raises :class:`~billing.jobs.heart.ClockWentBack`, and does nothing, where ``now`` is more than
     a minute before the last tick. However long ago that was, everything is caught up.
     """
+    look()
     beat(now)
     close_dead()
+    if held := standing_holds().first():
+        stand(HELD, held.reason, now)
+        return [Outcome(HELD, held.reason)]
+    stand(HELD, "", now)
     return [_perform(name, work) for name, work in due(now)]
 
 
@@ -130,6 +138,8 @@ def run() -> None:
 
 def _perform(name: str, work: Work) -> Outcome:
     close_if_lost()
+    if held := look():
+        return Outcome(name, held.reason)
     try:
         with job_run(name, seconds_max=SECONDS_MAX, by_itself=True) as run:
             work(run)

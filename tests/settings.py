@@ -26,5 +26,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 # Tests of pages put a user into the session, as no person can; tests of signing in turn it on.
 STAFF_MFA = False
 
+# Tests make and drop databases and move the clock; those of marks and clocks turn these on.
+KEEPS_MARK = False
+COMPARES_CLOCKS = False
+
 # No test asks the world; those of VIES start one of their own.
 VIES_URL = ""

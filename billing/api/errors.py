@@ -46,6 +46,7 @@ STATUS_OF_CODE: dict[str, int] = {
     "payment_failed": 402,
     "no_payment_method": 402,
     "link_unknown": 404,
+    "outbound_held": 503,
     "gateway_unavailable": 503,
     "gateway_unclear": 503,
     "gateway_error": 503,

@@ -19,6 +19,7 @@ from billing.invoicing.drafting import (
     reason_of,
 )
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
+from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
 
@@ -81,6 +82,8 @@ def bill_due(
     Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
     billed is parked with its reason, and the rest go on.
     """
+    if held := refusal(Kind.NUMBER, seller.public_id):
+        raise held
     sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
     sweep.bill_again()
     while claimed := sweep.bill_batch(batch_size):

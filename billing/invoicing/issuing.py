@@ -10,7 +10,8 @@ from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
@@ -24,6 +25,8 @@ from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
+from billing.outbound.gate import OUTBOUND_HELD, Held
+from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
@@ -35,6 +38,10 @@ COVERAGE_KIND = {
     MINIMUM: Coverage.Kind.MINIMUM.value,
     ONCE: Coverage.Kind.ONCE.value,
 }
+NUMBERS_WAIT = (
+    "No document gets a number now, because everything is held. Nothing was changed; try again "
+    "when an operator has let it go on."
+)
 PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
 
@@ -102,6 +109,7 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
         block = _take_block(seller, kind, count)
     assert block is not None
     first, prefix = block
+    reserve(seller.pk, kind, first + count - 1)
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
 
 
@@ -115,14 +123,22 @@ def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, 
 
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
-    """The first number of a block and the series' prefix; None where there is no series yet."""
-    with prepared() as cursor:
-        cursor.execute(
-            "UPDATE invoicing_numberseries SET next_number = next_number + %s"
-            " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
-            [count, seller.pk, kind, count],
-        )
-        found: tuple[int, str] | None = cursor.fetchone()
+    """The first number of a block and the series' prefix; None where there is no series yet.
+
+    Raises :class:`~billing.outbound.gate.Held` while a hold stands: then no number is given.
+    """
+    try:
+        with prepared() as cursor:
+            cursor.execute(
+                "UPDATE invoicing_numberseries SET next_number = next_number + %s"
+                " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
+                [count, seller.pk, kind, count],
+            )
+            found: tuple[int, str] | None = cursor.fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, ObjectNotInPrerequisiteState):
+            raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
+        raise
     return found
 
 

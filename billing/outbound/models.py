@@ -100,3 +100,28 @@ class KillSwitch(models.Model):
 
     def __str__(self) -> str:
         return f"Charging of {self.seller or 'everybody'}"
+
+
+class DatabaseMark(models.Model):
+    """The one row that says which installation this is, how far it has come, and where it lay.
+
+    See :mod:`billing.outbound.mark`.
+    """
+
+    installation = models.CharField(max_length=32)
+    generation = models.PositiveIntegerField(
+        default=1, help_text="How often a person has said go on."
+    )
+    position = models.PositiveBigIntegerField(default=1)
+    place = models.CharField(max_length=120)
+    seen_at = models.DateTimeField()
+    seen_by = models.CharField(max_length=255)
+    doubted_until = models.DateTimeField(
+        null=True, blank=True, help_text="What the tick tells until then may have been told before."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(pk=1), name="database_has_one_mark")]
+
+    def __str__(self) -> str:
+        return f"{self.installation[:8]} at {self.position}"

@@ -20,6 +20,7 @@ from billing.payments import gateways
 from billing.payments.actions import book, release_planned, tell
 from billing.payments.balances import forbidden, settle_debts
 from billing.payments.gateways.base import (
+    KEY_USED_BEFORE,
     Charge,
     ChargeRequest,
     Gateway,
@@ -29,6 +30,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     may_leave,
 )
+from billing.payments.keys import key_of_charge
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -71,6 +73,9 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
         fail(payment_id, refused.code, as_of=as_of, actor=actor)
     except GatewayUnclear as unclear:
         doubt(payment_id, unclear.message, as_of=as_of, actor=actor)
+        if unclear.code == KEY_USED_BEFORE:
+            # What was charged under the key is what is asked for, in other words: it counts.
+            resolve(payment_id, actor)
     else:
         settle(payment_id, made, as_of=as_of, actor=actor)
     return True
@@ -109,16 +114,27 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     if payment.amount_minor != invoice.outstanding_minor:
         release_planned(invoice)
         payment = plan(invoice, as_of)
-    _submit(payment, method, now)
+    _submit(payment, invoice, method, now)
     return payment.pk, ChargeRequest(
         key=str(payment.gateway_key),
         customer=method.gateway_customer,
         payment_method=method.gateway_id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        reference=payment.public_id,
+        reference=payment.reference,
         seller=payment.seller.public_id,
+        metadata=metadata_of(payment, invoice),
     )
+
+
+def metadata_of(payment: Payment, invoice: Invoice) -> dict[str, str]:
+    """What is written on a charge, so that it can be told by itself whose it is and what for."""
+    return {
+        "seller": payment.seller.public_id,
+        "customer": payment.customer.public_id,
+        "number": str(invoice.number),
+        "sequence": str(invoice.sequence),
+    }
 
 
 def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, actor: str) -> bool:
@@ -142,12 +158,11 @@ def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, a
     return False
 
 
-def _submit(payment: Payment, method: PaymentMethod, now: datetime) -> None:
+def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: datetime) -> None:
     payment.move(
         "created",
         gateway=method.gateway,
-        # The same payment and amount is the same key, in whatever state a backup brings it back.
-        gateway_key=f"{payment.public_id}-{payment.amount_minor}",
+        gateway_key=key_of_charge(payment, invoice),
         payment_method=method,
         attempts=payment.attempts + 1,
         submitted_at=now,
@@ -192,7 +207,7 @@ def contradiction(payment: Payment, made: Charge) -> str:
     for what, theirs, ours in (
         ("amount", made.amount_minor, payment.amount_minor),
         ("currency", made.currency, payment.currency),
-        ("reference", made.reference, payment.public_id),
+        ("reference", made.reference, payment.reference),
         ("id", made.gateway_id, payment.gateway_id or made.gateway_id),
     ):
         if theirs != ours:
@@ -476,7 +491,7 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return the_one_that_counts(gateway.charges_of(payment.public_id))
+    return the_one_that_counts(gateway.charges_of(payment.reference))
 
 
 def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:

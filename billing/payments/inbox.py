@@ -36,6 +36,7 @@ from billing.payments.models import (
     Refund,
 )
 from billing.payments.paying_back import resolve_refund
+from billing.payments.taking_in import owner_of, take_in
 from customers.calendar import today_of
 
 ACTOR = "gateway"
@@ -215,8 +216,12 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
     """A charge of ours is asked for, unless we know already what the event tells."""
     ours = Payment.objects.filter(gateway=event.gateway).select_related("seller", "session")
     payment = ours.filter(gateway_id=gateway_id).first() or (
-        Payment.objects.select_related("seller", "session").filter(public_id=reference).first()
+        Payment.objects.select_related("seller", "session")
+        .filter(Q(public_id=reference) | Q(gateway=event.gateway, gateway_key=reference))
+        .first()
     )
+    if payment is None and status == "succeeded" and take_unknown(event.gateway, gateway_id):
+        return
     if payment is None:
         raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
     if payment.gateway_id == gateway_id and payment.state == status:
@@ -227,13 +232,25 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         _take_up_session(event, session.gateway_id or "", session.public_id, None)
         return
     made = gateways.gateway(event.gateway).get_charge(gateway_id)
-    if made.reference != payment.public_id:
+    if made.reference != payment.reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
 
 
+def take_unknown(gateway: str, gateway_id: str) -> bool:
+    """Take in money that nothing here was asked for, where its customer is known; whether it was.
+
+    After a restore it is the money of a payment that was lost.
+    """
+    made = gateways.gateway(gateway).get_charge(gateway_id)
+    owner = owner_of(gateway, made)
+    if owner is None:
+        return False
+    return take_in(gateway, made, as_of=today_of(owner.seller), actor=ACTOR) is not None
+
+
 def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
-    refund = Refund.objects.filter(public_id=reference, payment__gateway=event.gateway).first()
+    refund = Refund.objects.filter(gateway_key=reference, payment__gateway=event.gateway).first()
     if refund is None:
         raise Unknown(f"We have no refund {reference}.")
     if refund.state in {Refund.State.CREATED, Refund.State.UNKNOWN}:

@@ -281,6 +281,11 @@ class Payment(Stateful):
     def __str__(self) -> str:
         return self.public_id
 
+    @property
+    def reference(self) -> str:
+        """What the gateway knows it by: the key of a charge, and its own id on a hosted page."""
+        return self.gateway_key or self.public_id
+
 
 _SETTLES_NO_MORE_THAN_IT_HAS = """
     IF (SELECT sum(amount_minor) FROM payments_paymentallocation
@@ -404,6 +409,13 @@ class Refund(Stateful):
         help_text="The bank's, of the payment.",
     )
     gateway_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
+    gateway_key = models.CharField(
+        max_length=80,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="Idempotency key, by which the gateway knows it.",
+    )
     failure_code = models.CharField(max_length=60, blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     submitted_at = models.DateTimeField(null=True, blank=True)

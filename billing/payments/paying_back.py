@@ -33,6 +33,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     RefundMade,
 )
+from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, Refund
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -65,10 +66,10 @@ def _send(refund: Refund) -> None:
     """Send one refund and write what is clear; raises :class:`GatewayUnavailable`."""
     try:
         made = gateways.gateway(refund.payment.gateway).refund(
-            f"{refund.public_id}-{refund.amount_minor}",
+            str(refund.gateway_key),
             charge=str(refund.payment.gateway_id),
             amount_minor=refund.amount_minor,
-            reference=refund.public_id,
+            reference=str(refund.gateway_key),
         )
     except GatewayRefused as refused:
         _fail(refund.pk, refused.code)
@@ -93,6 +94,7 @@ def _claim_unsent(seller: Seller | None) -> Refund | None:
     if refund is not None:
         refund.move(
             "unknown",
+            gateway_key=key_of_refund(refund),
             attempts=refund.attempts + 1,
             submitted_at=now,
             next_check_at=now + FIRST_CHECK,
@@ -136,7 +138,7 @@ def resolve_refund(refund_id: int) -> None:
     """Ask the gateway what became of a refund, and write what is clear."""
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     try:
-        made = gateways.gateway(refund.payment.gateway).refunds_of(refund.public_id)
+        made = gateways.gateway(refund.payment.gateway).refunds_of(str(refund.gateway_key))
     except (GatewayRefused, GatewayUnclear):
         return
     if made:
@@ -158,7 +160,7 @@ def settle_refund(refund_id: int, made: RefundMade) -> None:
         (made.amount_minor, refund.amount_minor),
         (made.currency, payment.currency),
         (made.charge, payment.gateway_id),
-        (made.reference, refund.public_id),
+        (made.reference, refund.gateway_key),
     ):
         if theirs != ours:
             refund.attention = f"The gateway's refund says {theirs}, ours {ours}."[:300]

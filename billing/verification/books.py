@@ -54,6 +54,7 @@ INVARIANTS: dict[str, Invariant] = {
     invariant.__name__: invariant
     for invariant in (
         documents.numbers_are_without_gap,
+        documents.nothing_live_is_dated_ahead,
         documents.documents_add_up,
         documents.tax_groups_add_up,
         money.receivable_is_what_customers_owe,
@@ -61,6 +62,7 @@ INVARIANTS: dict[str, Invariant] = {
         money.balances_pay_what_they_are_said_to,
         documents.credited_invoices_have_their_rounding_back,
         documents.documents_are_in_the_books,
+        money.no_charge_is_made_twice,
         money.invoices_are_paid_by_payments,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,

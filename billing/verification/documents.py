@@ -16,6 +16,12 @@ def numbers_are_without_gap() -> Iterator[str]:
         yield f"{seller}: the last {kind} is number {last}, but the next would be {next_number}."
 
 
+def nothing_live_is_dated_ahead() -> Iterator[str]:
+    """No live document is of a day that is still to come for the database."""
+    for number, seller, issued_on in rows_of(_DATED_AHEAD):
+        yield f"{seller}: document {number} is dated {issued_on}, a day that is still to come."
+
+
 def documents_add_up() -> Iterator[str]:
     """Subtotal, discount, net, tax, rounding and total are the sums of lines and VAT groups."""
     for number, *_, what in rows_of(_SUMS):
@@ -69,6 +75,10 @@ _GAPS = """
           FROM invoicing_invoice WHERE sequence IS NOT NULL) d
     JOIN customers_seller s ON s.id = d.seller_id
     WHERE d.sequence <> d.previous + 1
+      AND NOT (d.sequence > d.previous AND d.sequence - d.previous - 1 = (
+          SELECT coalesce(sum(g.last - g.first + 1), 0) FROM invoicing_numbergap g
+          WHERE g.seller_id = d.seller_id AND g.kind = d.kind
+            AND g.first > d.previous AND g.last < d.sequence))
     ORDER BY s.id, d.kind, d.sequence
 """
 _NEXT_NUMBERS = """
@@ -77,8 +87,16 @@ _NEXT_NUMBERS = """
           FROM invoicing_invoice WHERE sequence IS NOT NULL GROUP BY 1, 2) d
     JOIN customers_seller s ON s.id = d.seller_id
     LEFT JOIN invoicing_numberseries n ON n.seller_id = d.seller_id AND n.kind = d.kind
-    WHERE n.next_number IS DISTINCT FROM d.last + 1
+    WHERE n.next_number IS DISTINCT FROM 1 + greatest(d.last, (
+        SELECT max(g.last) FROM invoicing_numbergap g
+        WHERE g.seller_id = d.seller_id AND g.kind = d.kind))
     ORDER BY s.id, d.kind
+"""
+_DATED_AHEAD = """
+    SELECT d.number, s.name, d.issued_on
+    FROM invoicing_invoice d JOIN customers_seller s ON s.id = d.seller_id
+    WHERE s.is_live AND d.issued_on > (clock_timestamp() AT TIME ZONE s.time_zone)::date
+    ORDER BY d.id
 """
 _SUMS = """
     WITH lines AS (

@@ -36,6 +36,12 @@ def balances_pay_what_they_are_said_to() -> Iterator[str]:
         )
 
 
+def no_charge_is_made_twice() -> Iterator[str]:
+    """A gateway's charge, and a key under which it was asked for one, are of one payment each."""
+    for gateway, what, count in rows_of(_CHARGED_TWICE):
+        yield f"{gateway}: {what} is of {count} payments, and counts as money for each of them."
+
+
 def invoices_are_paid_by_payments() -> Iterator[str]:
     """What an invoice says is paid are its settled allocations, and its status fits."""
     for number, currency, paid, settled in rows_of(_PAID):
@@ -98,6 +104,13 @@ _OWED_BACK = f"""
     )
     SELECT public_id, state, what FROM checked WHERE what <> '' ORDER BY id
 """  # noqa: S608 -- put together from constants of this module only.
+_CHARGED_TWICE = """
+    SELECT gateway, gateway_id, count(*) FROM payments_payment
+    WHERE gateway_id IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1
+    UNION ALL
+    SELECT gateway, gateway_key, count(*) FROM payments_payment
+    WHERE starts_with(gateway_key, 'chg_') GROUP BY 1, 2 HAVING count(*) > 1
+"""
 _BOOKS = """
     SELECT COALESCE(t.customer_id, 0) AS customer_id, t.currency,
            sum(CASE WHEN d.role = '{role}' THEN t.amount_minor ELSE 0 END

@@ -59,6 +59,8 @@ def test_a_charge_is_read_as_it_is(sandbox: RunningSandbox, client: Sandbox) -> 
         amount_minor=19900,
         currency="SEK",
         reference="read",
+        customer=asked.customer,
+        payment_method=asked.payment_method,
     )
     assert client.get_charge(made.gateway_id) == made
     assert client.charges_of("read") == [made]

@@ -97,6 +97,20 @@ BREAKS = [
     ("numbers_are_without_gap", "UPDATE invoicing_invoice SET sequence = 900 WHERE sequence = 2"),
     ("numbers_are_without_gap", "UPDATE invoicing_numberseries SET next_number = 2"),
     (
+        "nothing_live_is_dated_ahead",
+        "WITH live AS (UPDATE customers_seller SET is_live = true)"
+        " UPDATE invoicing_invoice SET issued_on = '2999-01-01' WHERE sequence = 1",
+    ),
+    (
+        "no_charge_is_made_twice",
+        "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
+    ),
+    (
+        "no_charge_is_made_twice",
+        "DROP INDEX payment_is_sent_to_a_gateway_once;"
+        " UPDATE payments_payment SET gateway_key = 'chg_1_1'",
+    ),
+    (
         "documents_add_up",
         "UPDATE invoicing_invoiceline SET amount_minor = amount_minor + 1"
         " WHERE kind = 'recurring' AND position = 1",

@@ -1,14 +1,17 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import ClassVar, Protocol
 
 from django.db import connection
 
 from billing.engine.errors import BillingError
 from billing.outbound.gate import Held, Kind, Pass, pass_out
+
+# The code of GatewayUnclear where a key was used before, for a request in other words.
+KEY_USED_BEFORE = "key_used_before"
 
 
 class GatewayError(BillingError):
@@ -43,7 +46,7 @@ class GatewayUnclear(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """What to charge, in minor units; ``reference`` is the payment's public id.
+    """What to charge, in minor units; ``reference`` is what both sides know it by.
 
     ``seller`` is the public id of whose charge it is, for the gate.
     """
@@ -55,6 +58,7 @@ class ChargeRequest:
     currency: str
     reference: str
     seller: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,9 @@ class Charge:
     is_hard: bool = False
     action_url: str = ""
     refunded_minor: int = 0
+    customer: str = ""
+    payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,16 @@ class Gateway(Protocol):
     def get_charge(self, gateway_id: str) -> Charge: ...
 
     def charges_of(self, reference: str) -> Sequence[Charge]: ...
+
+    def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
+        """Those made since an instant, oldest first: a page, from the one after ``after``."""
+        ...
+
+    def refunds_since(self, at: datetime, after: str = "") -> Sequence["RefundMade"]: ...
+
+    def clock(self) -> datetime | None:
+        """What time it is for the gateway, to the second; None where it does not say."""
+        ...
 
     def cancel_charge(self, gateway_id: str) -> Charge: ...
 

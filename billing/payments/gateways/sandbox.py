@@ -9,7 +9,8 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import requests
@@ -18,6 +19,7 @@ from urllib3.exceptions import NewConnectionError
 
 from billing.outbound.gate import Kind, Pass
 from billing.payments.gateways.base import (
+    KEY_USED_BEFORE,
     Charge,
     ChargeRequest,
     GatewayRefused,
@@ -49,6 +51,7 @@ class Sandbox:
 
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
         self._url, self._hook_secret = url.rstrip("/"), hook_secret
+        self._told_at: datetime | None = None
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {key}"
@@ -82,6 +85,7 @@ class Sandbox:
             "amount_minor": request.amount_minor,
             "currency": request.currency,
             "reference": request.reference,
+            "metadata": dict(request.metadata),
         }
         try:
             answer = self._post(Kind.CHARGE, "/charges", body, request.key, request.seller)
@@ -99,6 +103,18 @@ class Sandbox:
     def charges_of(self, reference: str) -> Sequence[Charge]:
         answer = self._get("/charges", reference=reference)
         return _understood(lambda: [_charge(each) for each in answer["data"]])
+
+    def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
+        answer = self._get("/charges", since=at.isoformat(), after=after)
+        return _understood(lambda: [_charge(each) for each in answer["data"]])
+
+    def refunds_since(self, at: datetime, after: str = "") -> Sequence[RefundMade]:
+        answer = self._get("/refunds", since=at.isoformat(), after=after)
+        return _understood(lambda: [_refund(each) for each in answer["data"]])
+
+    def clock(self) -> datetime | None:
+        self._get("/events", limit="1")
+        return self._told_at
 
     def cancel_charge(self, gateway_id: str) -> Charge:
         answer = self._post(
@@ -206,6 +222,7 @@ class Sandbox:
                 allow_redirects=False,
                 **options,
             ) as response:
+                self._told_at = _date_of(response)
                 status, content = response.status_code, _read(response)
         except ConnectTimeout as error:
             raise GatewayUnavailable("The sandbox cannot be reached.") from error
@@ -219,6 +236,13 @@ class Sandbox:
 def _was_never_connected(error: RequestException) -> bool:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, NewConnectionError)
+
+
+def _date_of(response: requests.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"])
+    except (LookupError, ValueError):
+        return None
 
 
 def _read(response: requests.Response) -> bytes:
@@ -246,7 +270,7 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
         raise GatewayUnavailable(said)
     # A key that is in use, or was used for something else, tells of a charge that may be there.
     if not code or status >= 500 or "idempotency" in code or not 400 <= status:
-        raise GatewayUnclear(said)
+        raise GatewayUnclear(said, code=KEY_USED_BEFORE if "mismatch" in code else None)
     raise GatewayRefused(said, code=code[:60], status=status)
 
 
@@ -296,7 +320,14 @@ def _charge(answer: dict[str, Any]) -> Charge:
         is_hard=bool(answer.get("is_hard")),
         action_url=str(answer.get("action_url") or ""),
         refunded_minor=_whole(answer.get("refunded_minor", 0)),
+        customer=str(answer.get("customer") or ""),
+        payment_method=str(answer.get("payment_method") or ""),
+        metadata=_texts(answer.get("metadata") or {}),
     )
+
+
+def _texts(given: dict[Any, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def _refund(answer: dict[str, Any]) -> RefundMade:
