@@ -13,6 +13,8 @@ from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
+from customers.going_live import missing_to_go_live
+from customers.models import Seller
 from dunning.admin import WORK as LATE_DEBTS
 from dunning.models import DunningCase
 
@@ -170,8 +172,22 @@ def _undelivered() -> list[Work]:
     ]
 
 
+def _unready() -> QuerySet[Seller]:
+    live = Seller.objects.filter(is_live=True)
+    return live.filter(pk__in=[seller.pk for seller in live if missing_to_go_live(seller)])
+
+
 def _money_and_jobs() -> list[Work]:
     return [
+        Work(
+            "Live sellers that may not issue",
+            "Something is missing that has to stand on invoices. Their pages list it.",
+            "storefront",
+            "customers.view_seller",
+            _unready(),
+            "customers_seller",
+            "is_live__exact=1",
+        ),
         Work(
             "Money to pay back",
             "By bank, by one of you. Its page takes your word when it is paid.",

@@ -12,6 +12,7 @@ from django_countries.fields import CountryField
 from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
 from billing.events.public_ids import PublicIdField
+from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
@@ -131,6 +132,14 @@ class Seller(_Numbered, Address):
 
     def __str__(self) -> str:
         return self.name if self.is_live else f"{self.name} (test)"
+
+    def clean(self) -> None:
+        """A live seller is written down whole, or not at all: each field says what it misses."""
+        super().clean()
+        if self.is_live:
+            missing = {each.field: each.what for each in missing_to_go_live(self)}
+            if missing:
+                raise ValidationError(missing)
 
 
 _OF_A_TEST_SELLER = """

@@ -21,6 +21,7 @@ from billing.invoicing.drafting import (
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 
 BATCH_SIZE = 2000
@@ -80,10 +81,12 @@ def bill_due(
     """Bill all that is due for a seller's customers by ``as_of``, batch by batch.
 
     Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
-    billed is parked with its reason, and the rest go on.
+    billed is parked with its reason, and the rest go on. Raises :class:`Refused`
+    ("seller_not_ready") where the documents of a live seller would lack what the law wants.
     """
     if held := refusal(Kind.NUMBER, seller.public_id):
         raise held
+    refuse_unready(seller)
     sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
     sweep.bill_again()
     while claimed := sweep.bill_batch(batch_size):

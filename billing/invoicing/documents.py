@@ -354,6 +354,9 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         ("amount", pgettext("document", "To pay"), write.money(left_minor(invoice))),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
+    ask = ""
+    if not any(value for _, _, value in to):
+        ask = pgettext("document", "Pay with the link in our mail, or write to us and we tell you how.")
     rows = (
         [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
         for row in (what, to)
@@ -369,6 +372,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     late = pgettext("document", "Interest on late payment follows the Interest Act (1975:635).")
     return {
         "title": pgettext("document", "How to pay"),
+        "sentence": ask,
         "rows": [row for row in rows if row],
         "qr": qr.drawn(qr.text_of(demand)),
         # Without these words interest could only be asked for after a reminder (räntelagen 4 §).

@@ -30,6 +30,7 @@ from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
+from customers.going_live import refuse_unready
 from customers.models import Seller
 
 COVERAGE_KIND = {
@@ -98,9 +99,14 @@ def issue(
 
 
 def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """A block of numbers; the series stays locked until the transaction ends."""
+    """A block of numbers; the series stays locked until the transaction ends.
+
+    Raises :class:`Refused` ("seller_not_ready") where a live seller misses what has to stand on
+    its documents: what has no number is no document.
+    """
     if not count:
         return []
+    refuse_unready(seller)
     block = _take_block(seller, kind, count)
     if block is None:
         NumberSeries.objects.get_or_create(

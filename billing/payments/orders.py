@@ -52,6 +52,8 @@ from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
 from customers.calendar import now_of
+from customers.addresses import demanded_fields
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
 
@@ -151,7 +153,7 @@ def check_details(details: Details) -> dict[str, str]:
     """What is wrong with details, by field: missing, invalid_vat_number or card_number."""
     wrong = {
         name: "missing"
-        for name in ("name", "email", "address_line1", "postal_code", "city", "country")
+        for name in ("name", "email", "country", *demanded_fields(details.country))
         if not getattr(details, name).strip()
     }
     try:
@@ -191,7 +193,11 @@ def _check_choice(order: Order, choice: Choice) -> None:
 
 
 def refuse_unpayable(seller: Seller) -> None:
-    """Raise :class:`Refused` ("no_way_to_pay") before anything is sold that cannot be paid for."""
+    """Raise :class:`Refused` before anything is sold that cannot be paid for or billed.
+
+    The codes are "no_way_to_pay" and "seller_not_ready".
+    """
+    refuse_unready(seller)
     if seller.is_live and not gateways_for(seller):
         raise Refused(
             f"No gateway serves {seller}, so an order could not be paid. Start the subscription "

@@ -128,6 +128,7 @@ def _invoice_in_words(
         payment__allocations__invoice=document, status="open"
     ).first()
     is_in_flight = document.allocations.filter(state="in_flight").exists()
+    outlook = what_becomes_of(document, opened.as_of)
     return {
         "invoice": document,
         "words": words,
@@ -136,7 +137,10 @@ def _invoice_in_words(
         "due_on": write.day(document.due_on),
         "closed_on": write.day(document.closed_on) if document.closed_on else "",
         "state": _state(document, opened.as_of),
-        "can_pay_by_card": bool(left_minor and gateways_for(document.seller)),
+        "can_pay_by_card": bool(left_minor) and outlook.has_card_page,
+        "comes": what_comes_of(document, outlook, opened.as_of)
+        if outlook.prospect in {Prospect.HELD, Prospect.ASK}
+        else "",
         "is_under_way": is_in_flight and page is None,
         "failure": _failure(document, page),
         "problem": _problem(problem),
