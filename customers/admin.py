@@ -3,6 +3,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.db.models import Q
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
@@ -65,7 +66,7 @@ MISSING = Panel(
         "Field": lambda missing: format_html(
             '<a href="#id_{}" class="text-link">{}</a>',
             missing.field,
-            Seller._meta.get_field(missing.field).verbose_name.capitalize(),
+            str(label_for_field(missing.field, Seller)).capitalize(),
         ),
         "What to do": lambda missing: missing.what,
     },

@@ -1,8 +1,9 @@
 """What a live seller must have before it issues a document that the law knows.
 
-The list follows what an invoice has to say (directive 2006/112/EC, article 226; mervärdesskattelagen
-(2023:200) 17 kap. 24 §), what a Swedish company has to say on it (aktiebolagslagen 28 kap. 5 §), and
-that it can be paid. Test sellers need nothing: no document of theirs counts.
+The list follows what an invoice has to say (directive 2006/112/EC, article 226; 17 kap. 24 §
+mervärdesskattelagen 2023:200), what a Swedish company has to say on it (28 kap. 5 §
+aktiebolagslagen 2005:551), and that it can be paid. F-tax is stated where a seller has it, and is
+no condition: who has none may trade. Test sellers need nothing, for no document of theirs counts.
 """
 
 from collections.abc import Callable, Iterator

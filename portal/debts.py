@@ -33,6 +33,10 @@ def _sentence(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
         return pgettext(
             "portal", "To be paid by %(day)s. Write to us, and we tell you how to pay it."
         )
+    if outlook.prospect is Prospect.NEEDS_CARD:
+        return pgettext(
+            "portal", "There is no card to take it from. Add one, or pay it by %(day)s."
+        )
     if outlook.is_charged and not outlook.has_failed and invoice.due_on >= as_of:
         return pgettext("portal", "Is taken from %(method)s. You need not do anything.")
     if invoice.due_on < as_of and not outlook.is_charged:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.engine import tax
+from billing.engine.ceilings import check_amount, usual_minor
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, exponent, major_string, round_ratio
 from billing.events.lookups import array_of
@@ -107,10 +109,24 @@ def add_one_off(
     actor: str,
     subscription: Subscription | None = None,
     tax: Sequence[Mapping[str, Any]] | None = None,
+    waits: bool = False,
+    is_confirmed: bool = False,
 ) -> OneOffItem:
-    """Put an amount, in minor units and of either sign, on the next document from ``as_of``."""
+    """Put an amount, in minor units and of either sign, on a document from ``as_of``.
+
+    It is billed by itself at once, or with ``waits`` on the customer's next regular bill, as long
+    as there is one to come. What is below zero always waits for something to reduce. Raises
+    :class:`Refused` ("unusual_amount", "currency_not_used", "no_bill_to_come").
+    """
     if not amount_minor:
         raise InvalidAmount("A one-off item of nothing cannot be billed.")
+    _check_sum(customer, amount_minor, currency, is_confirmed)
+    if waits and not has_bill_to_come(customer):
+        raise Refused(
+            f"No subscription of {customer} is billed again, so no bill comes for this to wait "
+            "for. Bill it now.",
+            code="no_bill_to_come",
+        )
     item = OneOffItem.objects.create(
         seller=customer.seller,
         customer=customer,
@@ -120,16 +136,79 @@ def add_one_off(
         description=description,
         tax=tax,
         due_on=as_of,
+        waits=waits,
     )
+    _record_of_item("one_off_item.added", item, as_of, actor)
+    return item
+
+
+@transaction.atomic
+def remove_one_off(item: OneOffItem, *, as_of: date, actor: str) -> None:
+    """Take away what waits to be billed.
+
+    Raises :class:`Refused` for what is on a document ("one_off_billed"), which only a credit note
+    takes back, and for what a voided invoice has left ("one_off_of_a_void").
+    """
+    Customer.objects.select_for_update().get(pk=item.customer_id)
+    found = OneOffItem.objects.select_related("seller", "customer", "line__invoice").filter(
+        pk=item.pk
+    )
+    item = found.get()
+    if item.line is not None:
+        raise Refused(
+            f"“{item}” is on {item.line.invoice}. Credit it there.", code="one_off_billed"
+        )
+    if item.reverses_id is not None:
+        raise Refused(
+            f"“{item}” takes back what was given back of an invoice that is void. Bill it, and "
+            "credit it if it is not to be paid.",
+            code="one_off_of_a_void",
+        )
+    _record_of_item("one_off_item.removed", item, as_of, actor)
+    found.delete()
+
+
+def has_bill_to_come(customer: Customer) -> bool:
+    """Whether a subscription of the customer will be billed again."""
+    return customer.subscriptions.filter(next_bill_on__isnull=False).exists()
+
+
+def _record_of_item(type: str, item: OneOffItem, as_of: date, actor: str) -> None:
     record(
-        "one_off_item.added",
-        seller=customer.seller.public_id,
+        type,
+        seller=item.seller.public_id,
         subject=item.public_id,
         occurred_on=as_of,
         actor=actor,
-        data={"customer": customer.public_id, "amount_minor": amount_minor, "currency": currency},
+        data={
+            "customer": item.customer.public_id,
+            "amount_minor": item.amount_minor,
+            "currency": item.currency,
+        },
     )
-    return item
+
+
+def currencies_of(customer: Customer) -> list[str]:
+    """The currencies that a customer has to do with: the seller's, and those it is billed in."""
+    used = {str(customer.seller.currency)}
+    used |= set(customer.subscriptions.values_list("currency", flat=True).distinct())
+    used |= set(customer.balances.values_list("currency", flat=True))
+    documents = Invoice.objects.filter(customer=customer).order_by()
+    return sorted(used | set(documents.values_list("currency", flat=True).distinct()))
+
+
+def _check_sum(customer: Customer, amount_minor: int, currency: str, is_confirmed: bool) -> None:
+    """Refuse a sum that is out of bounds, unusual for the customer, or in a strange currency."""
+    if currency != customer.seller.currency and currency not in currencies_of(customer):
+        raise Refused(
+            f"{customer} has nothing in {currency}. Use {' or '.join(currencies_of(customer))}.",
+            code="currency_not_used",
+        )
+    billed = Invoice.objects.filter(customer=customer, currency=currency, kind="invoice")
+    usual = 0
+    if not is_confirmed and abs(amount_minor) > usual_minor(currency):
+        usual = billed.aggregate(most=Max("total_minor"))["most"] or 0
+    check_amount(amount_minor, currency, is_confirmed=is_confirmed, usual=usual)
 
 
 @transaction.atomic
@@ -141,34 +220,77 @@ def give_credit(
     description: str,
     as_of: date,
     actor: str,
-) -> None:
-    """Add to the customer's balance, which pays what it can of open invoices and of later ones."""
+    is_confirmed: bool = False,
+) -> BalanceEntry:
+    """Add to the customer's balance, which pays what it can of open invoices and of later ones.
+
+    Raises :class:`Refused` ("unusual_amount", "currency_not_used").
+    """
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
+    _check_sum(customer, amount_minor, currency, is_confirmed)
     Customer.objects.select_for_update().get(pk=customer.pk)
-    seller = customer.seller
-    books = Books(seller)
     move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
-    entry = BalanceEntry.objects.filter(customer=customer, amount_minor__gt=0).latest("id")
-    posting = Posting(
-        books.revenue("3041"), books.account(Account.Role.CUSTOMER_BALANCE), amount_minor
-    )
+    entry = BalanceEntry.objects.filter(
+        customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
+    ).latest("id")
+    books = Books(customer.seller)
+    _post_gift(entry, books.gift(), books.account(Account.Role.CUSTOMER_BALANCE), as_of)
+    _record_of_gift("balance.credited", entry, as_of, actor)
+    return entry
+
+
+@transaction.atomic
+def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> BalanceEntry:
+    """Take back a credit that was given, as long as the balance still has it.
+
+    Raises :class:`Refused` ("not_a_given_credit", "credit_taken_back", "credit_spent").
+    """
+    Customer.objects.select_for_update().get(pk=entry.customer_id)
+    entry = BalanceEntry.objects.select_related("customer__seller").get(pk=entry.pk)
+    if not entry.is_gift:
+        raise Refused(
+            "This came with a document or a payment, and goes with it.", code="not_a_given_credit"
+        )
+    if BalanceEntry.objects.filter(takes_back=entry).exists():
+        raise Refused("This credit was taken back before.", code="credit_taken_back")
+    left_minor = balance_of(entry.customer, entry.currency)
+    if left_minor < entry.amount_minor:
+        raise Refused(
+            f"Only {major_string(left_minor, entry.currency)} {entry.currency} is left on the "
+            "balance: the rest has paid invoices.",
+            code="credit_spent",
+        )
+    said = f"Taken back: {entry.description}"[:200]
+    gift = (entry.customer_id, entry.currency, -entry.amount_minor, None, said)
+    move_balances([gift], as_of, takes_back=entry.pk)
+    taken = BalanceEntry.objects.select_related("customer__seller").get(takes_back=entry)
+    books = Books(entry.customer.seller)
+    _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gift(), as_of)
+    _record_of_gift("balance.credit_taken_back", taken, as_of, actor)
+    return taken
+
+
+def _post_gift(entry: BalanceEntry, debit: int, credit: int, as_of: date) -> None:
     post(
-        seller,
-        [posting],
-        currency=currency,
+        entry.customer.seller,
+        [Posting(debit, credit, abs(entry.amount_minor))],
+        currency=entry.currency,
         effective_on=as_of,
         document=Transfer.Document.BALANCE,
         document_id=entry.pk,
-        customer_id=customer.pk,
+        customer_id=entry.customer_id,
     )
+
+
+def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> None:
     record(
-        "balance.credited",
-        seller=seller.public_id,
-        subject=customer.public_id,
+        type,
+        seller=entry.customer.seller.public_id,
+        subject=entry.customer.public_id,
         occurred_on=as_of,
         actor=actor,
-        data={"amount_minor": amount_minor, "currency": currency},
+        data={"amount_minor": abs(entry.amount_minor), "currency": entry.currency},
     )
 
 
@@ -289,18 +411,31 @@ def credit(
     lines: Sequence[tuple[InvoiceLine, int]] | None = None,
     to: str = Invoice.CreditTo.BALANCE,
     reason: str = "",
+    is_confirmed: bool = True,
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
     It first reduces what is unpaid; the rest goes to the balance, or back as far as it was paid.
-    The last note on an invoice takes exactly the tax that is left. Raises :class:`Refused` where
-    it would credit more than is left ("credit_exceeds_invoice", "credit_exceeds_line").
+    The last note on an invoice takes exactly the tax that is left. Where a person asks for it,
+    ``is_confirmed`` says whether they were asked again: a sum that is unusual, or all of the
+    invoice for want of an amount, is refused unless they were ("unusual_amount",
+    "credits_everything"). Raises :class:`Refused` where it would credit more than is left
+    ("credit_exceeds_invoice", "credit_exceeds_line").
     """
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
+    if not is_confirmed:
+        if amount_minor is None and lines is None:
+            raise Refused(
+                f"This credits all that is left of {invoice}, "
+                f"{major_string(note.total_minor, invoice.currency)} {invoice.currency}. Confirm "
+                "it, or say an amount.",
+                code="credits_everything",
+            )
+        check_amount(note.total_minor, invoice.currency, is_confirmed=False)
     return _issue_note(invoice, note, as_of, actor, to, reason)
 
 

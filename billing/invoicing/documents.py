@@ -356,7 +356,9 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     ]
     ask = ""
     if not any(value for _, _, value in to):
-        ask = pgettext("document", "Pay with the link in our mail, or write to us and we tell you how.")
+        ask = pgettext(
+            "document", "Pay with the link in our mail, or write to us and we tell you how."
+        )
     rows = (
         [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
         for row in (what, to)

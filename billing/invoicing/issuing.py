@@ -612,17 +612,22 @@ def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
             listen(invoice_ids, as_of, "system")
 
 
-def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
+def move_balances(
+    entries: Sequence[tuple[int, str, int, int | None, str]],
+    as_of: date,
+    takes_back: int | None = None,
+) -> None:
     """Add entries (customer, currency, amount, document, description) and keep the sums.
 
-    Customers are locked. What has come to a balance pays what they owe before this returns.
+    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
+    come to a balance pays what they owe before this returns.
     """
     if not entries:
         return
     copy_rows(
         "invoicing_balanceentry",
-        "customer_id, currency, amount_minor, invoice_id, description, effective_on",
-        [(*entry, as_of) for entry in entries],
+        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
+        [(*entry, as_of, takes_back) for entry in entries],
     )
     sums: dict[tuple[int, str], int] = {}
     for customer_id, currency, amount_minor, *_ in entries:

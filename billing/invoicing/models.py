@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
 from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
@@ -511,6 +512,12 @@ class OneOffItem(models.Model):
     description = models.CharField(max_length=500)
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
     due_on = models.DateField()
+    waits = models.BooleanField(
+        "with the next bill",
+        default=False,
+        db_default=False,
+        help_text="Waits for a regular bill, as long as one is to come.",
+    )
     line = models.OneToOneField(
         InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_item"
     )
@@ -555,6 +562,11 @@ class OneOffItem(models.Model):
         return self.description
 
     @property
+    def is_held_back(self) -> bool:
+        """Whether it waits for a regular bill that is to come, as the drafting has asked."""
+        return self.waits and getattr(self, "has_bill_to_come", False)
+
+    @property
     def revenue_account(self) -> str:
         return self.reverses.revenue_account if self.reverses else "3041"
 
@@ -591,6 +603,9 @@ class BalanceEntry(models.Model):
         Invoice, on_delete=models.PROTECT, null=True, related_name="balance_entries"
     )
     effective_on = models.DateField()
+    takes_back = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_back_by"
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -604,3 +619,9 @@ class BalanceEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_minor} {self.currency}"
+
+    @property
+    def is_gift(self) -> bool:
+        """Whether a person has given it, rather than a document or a payment brought it."""
+        booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)
+        return self.takes_back_id is None and booked.exists()

@@ -62,6 +62,10 @@ class Books:
         known = self.ids.get((Account.Role.REVENUE, number))
         return known or self._open(Account.Role.REVENUE, number, "Försäljning")
 
+    def gift(self) -> int:
+        """What goodwill is taken from: revenue, as a discount that comes later would be."""
+        return self.revenue("3041")
+
     def _open(self, role: str, number: str, name: str) -> int:
         account, _ = Account.objects.get_or_create(
             seller=self.seller, role=role, number=number, defaults={"name": name}

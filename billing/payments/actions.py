@@ -7,6 +7,7 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.events.bulk import copy_rows, take_ids
 from billing.events.public_ids import new_public_ids
@@ -77,8 +78,12 @@ def record_payment(
     amount_minor: int | None = None,
     reference: str = "",
     gateway: str = "manual",
+    is_confirmed: bool = False,
 ) -> Payment:
     """Record money that has arrived for an invoice, by default all that is due.
+
+    More than twice what is due, or than is usual, is refused unless ``is_confirmed``
+    ("unusual_amount"): most often it was typed wrong.
 
     What was written off takes late money as well: so much was no loss after all. What is over goes
     to the customer's balance. A ``reference`` of the same gateway counts once:
@@ -87,6 +92,8 @@ def record_payment(
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
+    usual = 2 * invoice.payable_minor
+    check_amount(amount_minor, invoice.currency, is_confirmed=is_confirmed, usual=usual)
     known = Payment.objects.filter(seller=invoice.seller_id, gateway=gateway)
     if reference and known.filter(gateway_key=reference).exists():
         raise Refused(

@@ -21,6 +21,7 @@ from billing.desk import (
     NOTHING,
     ActionForm,
     BigReadOnly,
+    ConfirmedForm,
     PageAction,
     Panel,
     Told,
@@ -66,7 +67,7 @@ REFUND_COLORS = {
 # What an operator does about money
 
 
-class PaymentForm(ActionForm):
+class PaymentForm(ConfirmedForm):
     amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
     reference = forms.CharField(
         required=False, max_length=80, help_text="The bank's reference, where there is one."

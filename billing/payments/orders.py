@@ -51,8 +51,8 @@ from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
-from customers.calendar import now_of
 from customers.addresses import demanded_fields
+from customers.calendar import now_of
 from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number

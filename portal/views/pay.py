@@ -21,10 +21,12 @@ from billing.payments.checkout import start_payment, start_setup
 from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import CheckoutSession, Payment
+from billing.payments.outlook import Prospect, what_becomes_of
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
 from dunning.models import DunningCase
+from portal.debts import what_comes_of
 from portal.news import LINK_REQUESTED, hint
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words

@@ -22,7 +22,7 @@ from billing.events import clock
 from billing.events.actions import new_secret
 from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.events.sealing import seal
-from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
+from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
 from billing.mail.actions import post
@@ -593,3 +593,41 @@ def test_a_plan_that_is_withdrawn_gets_no_checkout_link(
     Plan.objects.filter(pk=subscription.plan_id).update(is_active=False)
     assert "no longer offered" in act(anna, subscription.plan, "checkout-link", currency="SEK")
     assert not Order.objects.exists()
+
+
+def _asks_again(client: Client, obj: Model, name: str, **asked: Any) -> bool:
+    """Whether the form comes back with a box to tick, unticked, and nothing was done."""
+    page = client.post(act_url(obj, name), {"key": f"k{next(KEYS)}", **asked}).content.decode()
+    return 'type="checkbox" name="is_confirmed"' in page and "checked" not in page
+
+
+def test_what_is_unusual_is_asked_again_and_done_once_it_is_confirmed(
+    anna: Client, invoice: Invoice
+) -> None:
+    customer, much = invoice.customer, {"currency": "SEK", "amount": "20000", "description": "Oops"}
+    for name in ("give-credit", "add-one-off"):
+        assert _asks_again(anna, customer, name, **much)
+        assert "REFUSED" not in act(anna, customer, name, is_confirmed="on", **much)
+    assert OneOffItem.objects.get().amount_minor == 2_000_000
+
+
+def test_an_empty_amount_on_credit_asks_whether_all_is_meant(
+    anna: Client, invoice: Invoice
+) -> None:
+    assert _asks_again(anna, invoice, "credit", to="balance")
+    assert not CreditNote.objects.exists()
+    assert "Issued credit note" in act(anna, invoice, "credit", to="balance", is_confirmed="on")
+
+
+def test_goodwill_is_taken_back_and_what_waits_removed_on_their_pages(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice.customer, "add-one-off", currency="SEK", amount="10", description="Mug")
+    item = OneOffItem.objects.get()
+    assert "is not billed" in act(anna, item, "remove")[:200] or not OneOffItem.objects.exists()
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="500", description="Sorry")
+    entry = BalanceEntry.objects.filter(amount_minor=50_000).get()
+    # 125.00 of it has paid the open invoice.
+    assert "REFUSED" in act(anna, entry, "take-back")
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="5", description="Sorry")
+    assert "Took back" in act(anna, BalanceEntry.objects.latest("id"), "take-back")
