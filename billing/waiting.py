@@ -10,7 +10,7 @@ from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEnd
 from billing.invoicing.models import Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from customers.going_live import missing_to_go_live
@@ -51,7 +51,11 @@ def kinds_of_work() -> list[Work]:
 
 
 def _to_bill() -> list[Work]:
-    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    # What is only ordered is no debt: whoever orders pays it, or it comes to nothing.
+    ordered = Order.objects.filter(status="placed", invoice__isnull=False).values("invoice")
+    open_invoices = Invoice.objects.filter(
+        kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
+    ).exclude(pk__in=ordered)
     to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
     invoices = ("invoicing.view_invoice", "invoicing_invoice")
     subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")

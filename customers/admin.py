@@ -117,7 +117,10 @@ class SellerAdmin(Desk):
         ("Registration", {"fields": (("organisation_number", "vat_number"), "has_f_tax", "tax")}),
         ("Address", {"fields": (*ADDRESS, ("email", "phone"), "website")}),
         ("Paid to", {"fields": (("bankgiro", "plusgiro"), ("iban", "bic"))}),
-        ("On documents", {"fields": (("language", "rounding"), "accent_color")}),
+        (
+            "On documents",
+            {"fields": (("language", "accent_color"), ("rounding", "rounding_tolerance_minor"))},
+        ),
     )
     panels = (MISSING, ENDPOINTS, CLOCK)
     page_actions = (AddEndpoint(),)

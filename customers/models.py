@@ -4,7 +4,7 @@ import pghistory
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 from django_countries.fields import CountryField
@@ -119,6 +119,13 @@ class Seller(_Numbered, Address):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write a colour such as #1d5fbf.")],
     )
     rounding = models.CharField(max_length=10, choices=Rounding, default=Rounding.NONE)
+    rounding_tolerance_minor = models.PositiveIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MaxValueValidator(10_000)],
+        help_text="In öre, cents or the like: an invoice that is paid but for so little counts as "
+        "paid, and the difference as rounding. 0: every difference stays owed.",
+    )
     tax = models.JSONField(
         null=True,
         blank=True,

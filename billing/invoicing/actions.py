@@ -20,6 +20,7 @@ from billing.events.models import Event
 from billing.events.public_ids import new_public_id
 from billing.events.reading import read
 from billing.events.recorder import record, record_all
+from billing.invoicing.abroad import country_of
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.issuing import (
@@ -31,6 +32,7 @@ from billing.invoicing.issuing import (
     take_numbers,
     tell_settled,
 )
+from billing.invoicing.losses import Losses
 from billing.invoicing.models import (
     BalanceEntry,
     Coverage,
@@ -41,7 +43,7 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.snapshots import Snapshot, bill_to_of
-from billing.ledger.actions import Books, Posting, between, post, transfers
+from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
@@ -109,6 +111,7 @@ def add_one_off(
     actor: str,
     subscription: Subscription | None = None,
     tax: Sequence[Mapping[str, Any]] | None = None,
+    revenue_account: str = "3041",
     waits: bool = False,
     is_confirmed: bool = False,
 ) -> OneOffItem:
@@ -135,6 +138,7 @@ def add_one_off(
         amount_minor=amount_minor,
         description=description,
         tax=tax,
+        revenue_account=revenue_account,
         due_on=as_of,
         waits=waits,
     )
@@ -235,7 +239,7 @@ def give_credit(
         customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
     ).latest("id")
     books = Books(customer.seller)
-    _post_gift(entry, books.gift(), books.account(Account.Role.CUSTOMER_BALANCE), as_of)
+    _post_gift(entry, books.gifts(), books.account(Account.Role.CUSTOMER_BALANCE), as_of)
     _record_of_gift("balance.credited", entry, as_of, actor)
     return entry
 
@@ -266,7 +270,7 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
     move_balances([gift], as_of, takes_back=entry.pk)
     taken = BalanceEntry.objects.select_related("customer__seller").get(takes_back=entry)
     books = Books(entry.customer.seller)
-    _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gift(), as_of)
+    _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gifts(), as_of)
     _record_of_gift("balance.credit_taken_back", taken, as_of, actor)
     return taken
 
@@ -349,7 +353,10 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
 
 @transaction.atomic
 def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
-    """Give up collecting what is left of an open invoice: a confirmed loss."""
+    """Give up collecting what is left of an open invoice: a confirmed loss.
+
+    What is within the seller's tolerance of being paid is no loss, and closes as rounding.
+    """
     invoice = lock_invoice(invoice)
     if invoice.status == Invoice.Status.PAID:
         raise Refused(f"Invoice {invoice} is paid.", code="invoice_paid")
@@ -366,22 +373,15 @@ def write_off_locked(
     seller: Seller, invoices: Sequence[Invoice], *, as_of: date, actor: str, reason: str
 ) -> None:
     """Write off open invoices that the caller has locked with their customers, in bulk."""
-    books = Books(seller)
-    loss = books.account(Account.Role.BAD_DEBT)
-    receivable = books.account(Account.Role.RECEIVABLE)
-    written: list[Transfer] = []
+    small = [invoice for invoice in invoices if _is_small(invoice, seller)]
+    for invoice in small:
+        close_as_rounding(invoice, as_of)
+    lost = [invoice for invoice in invoices if invoice not in small]
+    losses = Losses(seller, lost)
     events: list[Event] = []
-    for invoice in invoices:
+    for invoice in lost:
         left_minor = invoice.outstanding_minor
-        written += transfers(
-            seller,
-            between(loss, receivable, left_minor),
-            currency=invoice.currency,
-            effective_on=as_of,
-            document=Transfer.Document.INVOICE,
-            document_id=invoice.pk,
-            customer_id=invoice.customer_id,
-        )
+        losses.add(invoice, 0, left_minor, as_of)
         events.append(
             Event(
                 type="invoice.written_off",
@@ -394,11 +394,54 @@ def write_off_locked(
         )
         invoice.status, invoice.closed_on = Invoice.Status.UNCOLLECTIBLE, as_of
         invoice.reason = reason
-    Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices]).update(
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in lost]).update(
         status=Invoice.Status.UNCOLLECTIBLE, closed_on=as_of, reason=reason
     )
-    Transfer.objects.bulk_create(written)
+    losses.book()
     record_all(events)
+
+
+def _is_small(invoice: Invoice, seller: Seller) -> bool:
+    """Whether an invoice is paid, but for a difference that the seller does not ask for."""
+    has_paid = invoice.paid_minor or invoice.from_balance_minor or invoice.credit_applied_minor
+    return bool(has_paid) and 0 < invoice.payable_minor <= seller.rounding_tolerance_minor
+
+
+def round_off(invoice: Invoice, as_of: date) -> None:
+    """Count what is left of a locked invoice as rounding, in the books and on it, unsaved."""
+    left_minor = invoice.payable_minor
+    move_rounding(invoice, left_minor, as_of)
+    invoice.credited_minor += left_minor
+    invoice.rounded_off_minor += left_minor
+
+
+def move_rounding(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+    """Book so much of an invoice as rounding, or with a minus as owed after all."""
+    books = Books(invoice.seller)
+    rounding = books.account(Account.Role.ROUNDING)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    post(
+        invoice.seller,
+        list(between(rounding, receivable, amount_minor)),
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.ROUNDING,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )
+
+
+def close_as_rounding(invoice: Invoice, as_of: date) -> None:
+    """Close a locked invoice that is paid but for a small difference."""
+    round_off(invoice, as_of)
+    invoice.move(
+        "paid",
+        credited_minor=invoice.credited_minor,
+        rounded_off_minor=invoice.rounded_off_minor,
+        closed_on=as_of,
+    )
+    _record("invoice.paid", invoice, as_of, "system", number=invoice.number)
+    tell_settled([invoice.pk], as_of)
 
 
 @transaction.atomic
@@ -797,6 +840,12 @@ def _settle_note(
     if reduced_minor:
         credit_invoices(invoice.seller, {invoice.pk: reduced_minor}, as_of)
     left_minor = note.total_minor - reduced_minor
+    # What was let go as rounding was never paid: the note takes it up, and nothing goes back.
+    if rounded_minor := min(invoice.rounded_off_minor, left_minor):
+        invoice.rounded_off_minor -= rounded_minor
+        invoice.save(update_fields=["rounded_off_minor"])
+        move_rounding(invoice, -rounded_minor, as_of)
+        left_minor -= rounded_minor
     if to == Invoice.CreditTo.REFUND and left_minor:
         left_minor -= refund_credit(
             invoice.seller,
@@ -823,7 +872,9 @@ def _settle_note(
             else books.revenue(line.revenue_account or "3041")
         )
         postings += between(income, receivable, net_minor)
-    postings += between(books.account(Account.Role.VAT), receivable, note.tax_minor)
+    for group in note.groups:
+        account = books.vat(country_of(group.name), group.percent)
+        postings += between(account, receivable, group.tax_minor)
     postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
     postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
     _post(document, postings, as_of)
@@ -897,6 +948,7 @@ def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date
                 amount_minor=correction.discount_minor - correction.amount_minor,
                 description=_said_of(correction, invoice),
                 tax=correction.tax,
+                revenue_account=correction.revenue_account or "3041",
                 due_on=as_of,
                 reverses=correction,
             )

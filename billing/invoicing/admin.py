@@ -223,7 +223,7 @@ class RemoveOneOff(PageAction):
     name = "remove"
     label = "Remove"
     explanation = "It is not billed. Nothing was issued for it, so nothing has to be taken back."
-    permission = "invoicing.delete_oneoffitem"
+    permission = "invoicing.add_oneoffitem"
     icon = "delete"
     variant = ActionVariant.DANGER
 
@@ -576,10 +576,17 @@ class DocumentAdmin(PrintedAdmin):
         "paid",
         "credited",
         "from_balance",
+        "rounded_off",
         "to_pay",
         "recorded_at",
     )
-    panels = (LINES, TAXES, CORRECTIONS, BALANCE_OF_DOCUMENT, transfers_of("invoice"))
+    panels = (
+        LINES,
+        TAXES,
+        CORRECTIONS,
+        BALANCE_OF_DOCUMENT,
+        transfers_of("invoice", "loss", "rounding"),
+    )
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")
@@ -592,8 +599,9 @@ class DocumentAdmin(PrintedAdmin):
     credit_applied = money_column("credit_applied_minor", "paid from balance")
     amount_due = money_column("amount_due_minor")
     paid = money_column("paid_minor")
-    credited = money_column("credited_minor")
-    from_balance = money_column("from_balance_minor", "of it from balance, later")
+    credited = money_column("by_notes_minor", "credited")
+    from_balance = money_column("from_balance_minor", "paid from balance, later")
+    rounded_off = money_column("rounded_off_minor", "rounded off")
 
     @display(description="to pay", formatting="price")
     def to_pay(self, document: Invoice) -> str:
@@ -640,7 +648,8 @@ class InvoiceAdmin(DocumentAdmin):
                     ("net", "tax"),
                     ("rounding", "total"),
                     ("credit_applied", "amount_due"),
-                    ("paid", "credited"),
+                    ("paid", "from_balance"),
+                    ("credited", "rounded_off"),
                     "to_pay",
                 )
             },

@@ -220,10 +220,13 @@ _DUE_SUBSCRIPTIONS = """
       AND c.id <> ALL(%s)
     ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
+# Only what makes a bill by itself: whoever were claimed for what goes on waiting would be claimed
+# for ever. What is below zero waits for something to reduce, and so may what is above.
 _DUE_ONE_OFFS = """
     SELECT c.id FROM invoicing_oneoffitem o
     JOIN customers_customer c ON c.id = o.customer_id
     WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL AND c.id <> ALL(%s)
+      AND o.amount_minor > 0
       AND NOT (o.waits AND EXISTS (SELECT FROM subscriptions_subscription s
                                    WHERE s.customer_id = c.id AND s.next_bill_on IS NOT NULL))
     ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED

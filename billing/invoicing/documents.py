@@ -298,7 +298,8 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
             invoice.credit_applied_minor + invoice.from_balance_minor,
         ),
         (pgettext("document", "Paid"), invoice.paid_minor),
-        (pgettext("document", "Credited"), invoice.credited_minor - invoice.from_balance_minor),
+        (pgettext("document", "Credited"), invoice.by_notes_minor),
+        (pgettext("document", "Rounded off"), invoice.rounded_off_minor),
     ]
     if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))

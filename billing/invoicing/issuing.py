@@ -20,11 +20,13 @@ from billing.events.lookups import array_of
 from billing.events.prepared import prepared
 from billing.events.public_ids import new_public_id, new_public_ids
 from billing.events.reading import read
+from billing.invoicing.abroad import country_of
 from billing.invoicing.drafting import DraftDocument, Drafts
+from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
-from billing.ledger.actions import Books, Posting, post
-from billing.ledger.models import Account, Transfer
+from billing.ledger.actions import Books
+from billing.ledger.models import Account
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
@@ -446,7 +448,10 @@ class _Batch:
         receivable = by_role[Account.Role.RECEIVABLE]
         balance = by_role[Account.Role.CUSTOMER_BALANCE]
         credits = [(self._income_account(line), sign * line.net_minor) for line in document.lines]
-        credits.append((by_role[Account.Role.VAT], sign * document.tax_minor))
+        credits += [
+            (self.books.vat(country_of(group.name), group.percent), sign * group.tax_minor)
+            for group in document.taxes
+        ]
         credits.append((by_role[Account.Role.ROUNDING], sign * document.rounding_minor))
         # What the balance pays comes off the receivable, what goes to it is owed again.
         credits.append((balance, to_balance_minor - document.credit_applied_minor))
@@ -584,25 +589,16 @@ def credit_invoices(
             " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN %s::date ELSE i.closed_on END"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
-            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
+            " RETURNING i.id, i.status, v.minor,"
             "   i.paid_minor + i.credited_minor = i.amount_due_minor",
             [is_from_balance, as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
     tell_settled([row[0] for row in rows if row[-1]], as_of)
-    for invoice_id, status, customer_id, currency, minor, _ in rows:
-        if status == Invoice.Status.UNCOLLECTIBLE:
-            books = Books(seller)
-            receivable = books.account(Account.Role.RECEIVABLE)
-            post(
-                seller,
-                [Posting(receivable, books.account(Account.Role.BAD_DEBT), minor)],
-                currency=currency,
-                effective_on=as_of,
-                document=Transfer.Document.INVOICE,
-                document_id=invoice_id,
-                customer_id=customer_id,
-            )
+    lost = {row[0]: row[2] for row in rows if row[1] == Invoice.Status.UNCOLLECTIBLE}
+    for invoice in Invoice.objects.filter(pk__in=lost).select_related("seller"):
+        after_minor = invoice.payable_minor
+        move_loss(invoice, after_minor + lost[invoice.pk], after_minor, as_of)
 
 
 def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:

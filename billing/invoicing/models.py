@@ -203,6 +203,11 @@ class Invoice(Stateful):
         db_default=0,
         help_text="What the customer's balance has paid since the day of issue.",
     )
+    rounded_off_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="A difference so small that it was closed as rounding when the money came.",
+    )
     credit_to = models.CharField(max_length=7, choices=CreditTo, blank=True, default="")
     closed_on = models.DateField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
@@ -236,7 +241,8 @@ class Invoice(Stateful):
                 name="document_is_not_settled_twice",
             ),
             models.CheckConstraint(
-                condition=Q(from_balance_minor__gte=0, from_balance_minor__lte=F("credited_minor")),
+                condition=Q(from_balance_minor__gte=0, rounded_off_minor__gte=0)
+                & Q(credited_minor__gte=F("from_balance_minor") + F("rounded_off_minor")),
                 name="balance_pays_part_of_what_is_credited",
             ),
         ]
@@ -265,6 +271,7 @@ class Invoice(Stateful):
                     "paid_minor",
                     "credited_minor",
                     "from_balance_minor",
+                    "rounded_off_minor",
                     "closed_on",
                     "reason",
                 ],
@@ -289,6 +296,11 @@ class Invoice(Stateful):
         if self.status != self.Status.OPEN:
             return 0
         return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+    @property
+    def by_notes_minor(self) -> int:
+        """What credit notes have taken off, in minor units, without balance and rounding."""
+        return self.credited_minor - self.from_balance_minor - self.rounded_off_minor
 
     @property
     def is_only_credited(self) -> bool:
@@ -511,6 +523,7 @@ class OneOffItem(models.Model):
     amount_minor = models.BigIntegerField(help_text="May be negative.")
     description = models.CharField(max_length=500)
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
+    revenue_account = models.CharField(max_length=20, default="3041", db_default="3041")
     due_on = models.DateField()
     waits = models.BooleanField(
         "with the next bill",
@@ -565,10 +578,6 @@ class OneOffItem(models.Model):
     def is_held_back(self) -> bool:
         """Whether it waits for a regular bill that is to come, as the drafting has asked."""
         return self.waits and getattr(self, "has_bill_to_come", False)
-
-    @property
-    def revenue_account(self) -> str:
-        return self.reverses.revenue_account if self.reverses else "3041"
 
 
 class CustomerBalance(models.Model):

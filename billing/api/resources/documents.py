@@ -95,8 +95,17 @@ class DocumentReading(AmountsReading):
     subscription = Reference("SubscriptionReading", allow_null=True)
     language = serializers.ChoiceField(LANGUAGES)
     reference = serializers.CharField(allow_blank=True, help_text="What a payer quotes (OCR).")
-    paid_minor = serializers.IntegerField()
-    credited_minor = serializers.IntegerField()
+    paid_minor = serializers.IntegerField(help_text="By money that came for it.")
+    paid_from_balance_minor = serializers.IntegerField(
+        source="from_balance_minor",
+        help_text="By the balance since it was issued; before, it is `credit_applied_minor`.",
+    )
+    credited_minor = serializers.IntegerField(
+        source="by_notes_minor", help_text="Taken off by credit notes."
+    )
+    rounded_off_minor = serializers.IntegerField(
+        help_text="A difference so small that it is not asked for."
+    )
     outstanding_minor = serializers.IntegerField(help_text="What is left to pay.")
     credit_to = serializers.CharField(
         allow_null=True, help_text="Where a credit note's money goes: balance or refund."
