@@ -190,8 +190,8 @@ _PAID = """
     WHERE d.paid_minor <> COALESCE(s.settled, 0)
     ORDER BY d.id
 """
-# Each such posting goes against the receivable: what is let go on its credit, what comes back on its
-# debit.
+# Each such posting goes against the receivable: what is let go on its credit, what comes back on
+# its debit.
 _LET_GO = """
     WITH booked AS (
         SELECT t.document_id, t.document AS what,
