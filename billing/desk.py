@@ -277,6 +277,8 @@ class PageAction:
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
     form_class: ClassVar[type[ActionForm]] = ActionForm
     is_for_many: ClassVar[bool] = False
+    # Whether the object is gone afterwards, so that its list comes back rather than its page.
+    removes: ClassVar[bool] = False
 
     @property
     def button(self) -> str:
@@ -532,8 +534,8 @@ class Desk(ModelAdmin):
                     form.ask_again()
             else:
                 messages.success(request, done.shown if isinstance(done, Told) else done)
-                url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
-                return HttpResponseRedirect(url)
+                page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
+                return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
         return self._page(request, action, "admin/desk/act.html", context)
 

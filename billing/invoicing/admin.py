@@ -215,13 +215,15 @@ class AddOneOff(PageAction):
 
         actions.add_one_off(obj, as_of=as_of, actor=actor, **asked)
         amount = Money(asked["amount_minor"], asked["currency"])
-        when = "with the next bill" if asked["waits"] else "within a minute"
+        is_early = not asked["waits"] and asked["amount_minor"] > 0
+        when = "within a minute" if is_early else "with the next bill"
         return f"“{asked['description']}”, {amount}, is billed {when}."
 
 
 class RemoveOneOff(PageAction):
     name = "remove"
     label = "Remove"
+    removes = True
     explanation = "It is not billed. Nothing was issued for it, so nothing has to be taken back."
     permission = "invoicing.add_oneoffitem"
     icon = "delete"

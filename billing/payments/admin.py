@@ -73,7 +73,9 @@ REFUND_COLORS = {
 
 class PaymentForm(ConfirmedForm):
     amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
-    received_on = date_field(label="Received on", help_text="As the bank says.")
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
     reference = forms.CharField(
         required=False, max_length=80, help_text="The bank's reference, where there is one."
     )
@@ -115,7 +117,9 @@ class PaymentOfManyForm(ConfirmedForm):
         required=False,
         help_text="As it arrived. Empty: the sum of the parts. What is over goes to the balance.",
     )
-    received_on = date_field(label="Received on", help_text="As the bank says.")
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
     reference = forms.CharField(
         required=False, max_length=80, help_text="The bank's reference, where there is one."
     )

@@ -336,6 +336,9 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
             Writer(language, settled.currency).money(_settled_minor(settled)) if settled else ""
         ),
         "can_leave": bool(gateways_for(customer.seller)),
+        "is_stopped": any(
+            not what_becomes_of(document, opened.as_of).has_card_page for document in now_owed
+        ),
         "problem": _problem(request.GET.get("problem", "")),
     }
 

@@ -16,15 +16,9 @@ from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
 from customers.links import Purpose
-from customers.models import Customer
 
 ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
-
-
-def card_of(customer: Customer) -> PaymentMethod | None:
-    """What may be charged, if anything."""
-    return PaymentMethod.objects.usable().filter(customer=customer).first()
 
 
 def card_name(method: PaymentMethod) -> str:
