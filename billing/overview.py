@@ -76,6 +76,7 @@ def _revenue(is_live: bool, first: date) -> dict[str, dict[date, int]]:
     issued = Invoice.objects.filter(
         seller__is_live=is_live, issued_on__gte=_months_before(first, MONTHS - 1)
     ).exclude(status__in=["draft", "void"])
+    issued = issued.exclude(pk__in=_ordered_only())
     rows = (
         issued.annotate(month=TruncMonth("issued_on"))
         .values_list("currency", "month", "kind")

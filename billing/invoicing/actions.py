@@ -366,13 +366,18 @@ def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") ->
             code="invalid_transition",
         )
     write_off_locked(invoice.seller, [invoice], as_of=as_of, actor=actor, reason=reason)
+    if invoice.status == Invoice.Status.PAID:
+        tell_settled([invoice.pk], as_of)
     return invoice
 
 
 def write_off_locked(
     seller: Seller, invoices: Sequence[Invoice], *, as_of: date, actor: str, reason: str
 ) -> None:
-    """Write off open invoices that the caller has locked with their customers, in bulk."""
+    """Write off open invoices that the caller has locked with their customers, in bulk.
+
+    Those that are paid but for a small difference close as rounding; the caller tells of it.
+    """
     small = [invoice for invoice in invoices if _is_small(invoice, seller)]
     for invoice in small:
         close_as_rounding(invoice, as_of)
@@ -441,7 +446,6 @@ def close_as_rounding(invoice: Invoice, as_of: date) -> None:
         closed_on=as_of,
     )
     _record("invoice.paid", invoice, as_of, "system", number=invoice.number)
-    tell_settled([invoice.pk], as_of)
 
 
 @transaction.atomic

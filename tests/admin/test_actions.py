@@ -645,3 +645,28 @@ def test_goodwill_is_taken_back_and_what_waits_removed_on_their_pages(
     assert "REFUSED" in act(anna, entry, "take-back")
     act(anna, invoice.customer, "give-credit", currency="SEK", amount="5", description="Sorry")
     assert "Took back" in act(anna, BalanceEntry.objects.latest("id"), "take-back")
+
+
+def test_the_page_of_a_live_seller_lists_what_it_misses(anna: Client) -> None:
+    seller = SellerFactory(is_live=True, city="", bankgiro="", iban="", bic="")
+    page = anna.get(page_url(seller)).content.decode()
+    assert 'href="#id_city"' in page
+    assert 'href="#id_bankgiro"' in page
+    assert "Missing before it may issue" in page
+    front = anna.get(reverse("admin:index")).content.decode()
+    assert "Live sellers that may not issue" in front
+
+
+def test_one_payment_is_recorded_for_several_invoices_on_its_day(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    customer = invoice.customer
+    act(anna, customer, "add-one-off", currency="SEK", amount="40", description="Mug")
+    assert "Issued invoice" in act(anna, customer, "bill")
+    other = Invoice.objects.latest("id")
+    asked = {"currency": "SEK", "amount": "", "received_on": "", invoice.public_id: "125"}
+    told = act(anna, customer, "record-payment", **asked, **{other.public_id: "20"})
+    assert told == "Recorded a payment of 145.00 SEK for 2 invoices."
+    other.refresh_from_db()
+    assert (other.status, other.paid_minor) == ("open", 2000)
+    assert act(anna, customer, "record-payment", currency="SEK").startswith("REFUSED Say how much")
