@@ -20,6 +20,7 @@ from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.gateways import gateways_for
 from billing.payments.models import Order, PaymentMethod
@@ -195,9 +196,11 @@ def _check_choice(order: Order, choice: Choice) -> None:
 def refuse_unpayable(seller: Seller) -> None:
     """Raise :class:`Refused` before anything is sold that cannot be paid for or billed.
 
-    The codes are "no_way_to_pay" and "seller_not_ready".
+    The codes are "no_way_to_pay", "seller_not_ready" and those of a gate that lets no charge out.
     """
     refuse_unready(seller)
+    if held := refusal(Kind.CHARGE, seller.public_id):
+        raise held
     if seller.is_live and not gateways_for(seller):
         raise Refused(
             f"No gateway serves {seller}, so an order could not be paid. Start the subscription "

@@ -4,7 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.test import Client
 from django.utils import translation
+from django.utils.translation import pgettext
 
 from billing.api.resources.documents import DocumentDetail
 from billing.invoicing import documents
@@ -13,7 +15,9 @@ from billing.invoicing.models import Invoice
 from billing.outbound.actions import hold, stop_charging
 from billing.payments.actions import record_failure, record_payment, release_planned
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
+from billing.payments.orders import PATH, create_order
 from billing.payments.outlook import Outlook, Prospect, can_be_charged, what_becomes_of
+from catalog.models import Plan
 from portal.debts import what_comes_of
 from tests.factories import (
     DAY,
@@ -195,3 +199,22 @@ def test_the_api_tells_the_next_step() -> None:
     stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
     shown = DocumentDetail.show(DocumentDetail.loaded(Invoice.objects.all()).get(pk=invoice.pk))
     assert shown["next_step"]["kind"] == "held"
+
+
+@STOPS
+@pytest.mark.parametrize("language", ["en", "sv"])
+def test_nothing_is_sold_that_cannot_be_paid_for_now(
+    what: str, language: str, client: Client, settings: Any
+) -> None:
+    invoice = owed()
+    plan = Plan.objects.get(seller=invoice.seller)
+    _, token = create_order(invoice.seller, plan, as_of=DAY, actor="test", language=language)
+    address = PATH.format(token=token)
+    assert client.get(address).status_code == 200
+    _stop(what, invoice, settings)
+    page = client.get(address)
+    assert page.status_code == 409
+    with translation.override(language):
+        said = pgettext("pay", "This cannot be ordered just now")
+    assert said in page.content.decode()
+    assert (said == "This cannot be ordered just now") == (language == "en")
