@@ -21,6 +21,7 @@ from billing.invoicing.drafting import (
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 
 BATCH_SIZE = 2000
@@ -82,10 +83,12 @@ def bill_due(
     """Bill all that is due for a seller's customers by ``as_of``, batch by batch.
 
     Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
-    billed is parked with its reason, and the rest go on.
+    billed is parked with its reason, and the rest go on. Raises :class:`Refused`
+    ("seller_not_ready") where the documents of a live seller would lack what the law wants.
     """
     if held := refusal(Kind.NUMBER, seller.public_id):
         raise held
+    refuse_unready(seller)
     sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
     sweep.bill_again()
     while claimed := sweep.bill_batch(batch_size):
@@ -225,10 +228,15 @@ _DUE_SUBSCRIPTIONS = """
       AND c.id <> ALL(%s)
     ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
+# Only what makes a bill by itself: whoever were claimed for what goes on waiting would be claimed
+# for ever. What is below zero waits for something to reduce, and so may what is above.
 _DUE_ONE_OFFS = """
     SELECT c.id FROM invoicing_oneoffitem o
     JOIN customers_customer c ON c.id = o.customer_id
     WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL AND c.id <> ALL(%s)
+      AND o.amount_minor > 0
+      AND NOT (o.waits AND EXISTS (SELECT FROM subscriptions_subscription s
+                                   WHERE s.customer_id = c.id AND s.next_bill_on IS NOT NULL))
     ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
 
