@@ -7,6 +7,7 @@ any number of times: what was taken in is known from then on.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
@@ -173,16 +174,13 @@ def _pages[Row: (Charge, RefundMade)](
 
 def _witnessed(holds: Sequence[Hold]) -> dict[tuple[str, str], int]:
     """The highest numbers that the machines' marks know, by seller and kind."""
-    public_ids = {str(pk): name for pk, name in Seller.objects.values_list("pk", "public_id")}
     numbers: dict[tuple[str, str], int] = {}
     for hold in holds:
-        witnesses: dict[str, dict[str, Any]] = hold.details.get("witnesses", {})
-        for witness in witnesses.values():
-            for name, number in witness.get("numbers", {}).items():
+        witnesses: dict[str, list[dict[str, Any]]] = hold.details.get("witnesses", {})
+        for kept in chain.from_iterable(witnesses.values()):
+            for name, number in kept.get("numbers", {}).items():
                 seller, _, kind = name.partition(" ")
-                if seller in public_ids:
-                    known = (public_ids[seller], kind)
-                    numbers[known] = max(numbers.get(known, 0), int(number))
+                numbers[seller, kind] = max(numbers.get((seller, kind), 0), int(number))
     return numbers
 
 

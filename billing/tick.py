@@ -42,9 +42,9 @@ from billing.jobs.models import JobRun
 from billing.jobs.queries import has_run_since
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run, stand
 from billing.mail import outbox
-from billing.outbound.gate import standing_holds
+from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import look
-from billing.payments.collection import poll_gateways, process_hooks, resolve_due
+from billing.payments.collection import clocks, poll_gateways, process_hooks, resolve_due
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
 from customers.models import Seller
@@ -117,11 +117,11 @@ def tick(now: datetime) -> list[Outcome]:
     a minute before the last tick. However long ago that was, everything is caught up.
     """
     look()
-    beat(now)
+    beat(now, clocks)
     close_dead()
-    if held := standing_holds().first():
-        stand(HELD, held.reason, now)
-        return [Outcome(HELD, held.reason)]
+    if held := refusal(Kind.NUMBER):
+        stand(HELD, held.message, now)
+        return [Outcome(HELD, held.message)]
     stand(HELD, "", now)
     return [_perform(name, work) for name, work in due(now)]
 
@@ -138,8 +138,9 @@ def run() -> None:
 
 def _perform(name: str, work: Work) -> Outcome:
     close_if_lost()
-    if held := look():
-        return Outcome(name, held.reason)
+    look()
+    if held := refusal(Kind.NUMBER):
+        return Outcome(name, held.message)
     try:
         with job_run(name, seconds_max=SECONDS_MAX, by_itself=True) as run:
             work(run)
