@@ -17,7 +17,7 @@ from billing.engine.money import major_string
 from billing.events import clock
 from billing.invoicing.models import NumberGap, NumberSeries
 from billing.outbound import mark
-from billing.outbound.actions import release
+from billing.outbound.actions import note_compared, release
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark, Hold
 from billing.payments import gateways
@@ -36,17 +36,19 @@ GAP = "Given since the backup that was restored on {day}, perhaps, and lost with
 
 @dataclass(slots=True)
 class Found:
-    """What both sides differ in: sentences for a person."""
+    """What both sides differ in: sentences for a person, and the ids of charges of nobody here."""
 
     compared: int = 0
     taken_in: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+    of_nobody: list[str] = field(default_factory=list)
 
 
-def reconcile(*, actor: str, since: datetime | None = None) -> Found:
+def reconcile(*, actor: str, since: datetime | None = None, nothing_lost: bool = False) -> Found:
     """Compare, and take in what is missing here.
 
     ``since`` is before the backup; by default two days before this database was last at work.
+    With ``nothing_lost`` the numbers that only a mark knows of, ahead of documents, stay free.
     Raises what a gateway's client raises: without its record nothing can be said.
     """
     found = Found()
@@ -56,7 +58,10 @@ def reconcile(*, actor: str, since: datetime | None = None) -> Found:
         numbers = _compare_charges(gateway, begins, actor, found)
         _compare_refunds(gateway, begins, found)
         _skip_numbers(numbers, actor, found)
-    _skip_numbers(_witnessed(holds), actor, found)
+    if not nothing_lost:
+        _skip_numbers(_witnessed(holds), actor, found)
+    for hold in holds:
+        note_compared(hold, found.of_nobody)
     return found
 
 
@@ -122,6 +127,7 @@ def _compare_charge(gateway: Gateway, made: Charge, actor: str, found: Found) ->
         return
     owner = owner_of(gateway.name, made)
     if made.status == "succeeded" and owner is None:
+        found.of_nobody.append(made.gateway_id)
         found.undecided.append(
             f"{said} has succeeded and is of a customer whom nobody here knows "
             f"({made.metadata.get('customer') or made.customer}): pay it back at the gateway, "
