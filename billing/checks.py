@@ -28,6 +28,7 @@ KNOWN_VARIABLES = {
     "KVITT_EMAIL_URL",
     "KVITT_ENV",
     "KVITT_LOG_LEVEL",
+    "KVITT_MARK",
     "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
@@ -48,6 +49,7 @@ KNOWN_VARIABLES = {
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_MARK": {"on", "off"},
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},

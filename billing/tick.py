@@ -9,7 +9,7 @@ fails does not keep the others from their turn.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from functools import partial
 
 from django_q.models import Schedule
@@ -39,18 +39,19 @@ from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
 from billing.jobs import schedule
 from billing.jobs.heart import ClockWentBack, beat
 from billing.jobs.models import JobRun
-from billing.jobs.queries import has_run_since
+from billing.jobs.queries import has_run_since, last_beat
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run, stand
 from billing.mail import outbox
-from billing.outbound.gate import standing_holds
+from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import look
-from billing.payments.collection import poll_gateways, process_hooks, resolve_due
+from billing.payments.collection import clocks, poll_gateways, process_hooks, resolve_due
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
 from customers.models import Seller
 from portal.visits import forget_over as forget_sessions
 
 SECONDS_MAX = 60
+PAUSE = timedelta(minutes=10)
 HELD = "held"
 NIGHTLY_AT = time(2, tzinfo=UTC)
 SENTENCES_MAX = 20
@@ -58,8 +59,15 @@ SENTENCES_MAX = 20
 logger = logging.getLogger(__name__)
 
 
-def due(now: datetime) -> Iterator[tuple[str, Work]]:
-    """The jobs to be done at ``now``, in order. Ask for the next one when the last is done."""
+def due(now: datetime, *, is_after_pause: bool = False) -> Iterator[tuple[str, Work]]:
+    """The jobs to be done at ``now``, in order. Ask for the next one when the last is done.
+
+    After a pause gateways are asked first: a machine that was set back with its database, mark and
+    all, hears from them alone that it was, and then bills nobody anew.
+    """
+    if is_after_pause:
+        yield "poll gateways", once(poll_gateways)
+        yield "process hooks", until_none(process_hooks)
     # The time of a seller with a test clock stands still, unless it is being advanced.
     sellers = list(Seller.objects.filter(test_clock=None).order_by("pk"))
     days = {seller: clock.local_day(now, seller.time_zone) for seller in sellers}
@@ -117,13 +125,15 @@ def tick(now: datetime) -> list[Outcome]:
     a minute before the last tick. However long ago that was, everything is caught up.
     """
     look()
-    beat(now)
+    last = last_beat()
+    beat(now, clocks)
     close_dead()
-    if held := standing_holds().first():
-        stand(HELD, held.reason, now)
-        return [Outcome(HELD, held.reason)]
+    if held := refusal(Kind.NUMBER):
+        stand(HELD, held.message, now)
+        return [Outcome(HELD, held.message)]
     stand(HELD, "", now)
-    return [_perform(name, work) for name, work in due(now)]
+    jobs = due(now, is_after_pause=last is not None and now - last >= PAUSE)
+    return [_perform(name, work) for name, work in jobs]
 
 
 def run() -> None:
@@ -138,8 +148,9 @@ def run() -> None:
 
 def _perform(name: str, work: Work) -> Outcome:
     close_if_lost()
-    if held := look():
-        return Outcome(name, held.reason)
+    look()
+    if held := refusal(Kind.NUMBER):
+        return Outcome(name, held.message)
     try:
         with job_run(name, seconds_max=SECONDS_MAX, by_itself=True) as run:
             work(run)
