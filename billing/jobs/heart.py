@@ -65,14 +65,27 @@ def beat(now: datetime) -> None:
         stand(CLOCK_AHEAD, "", now)
         stand(Heartbeat.TICK, "", now)
         return
-    error = ClockWentBack(
+    error = _went_back(now, heart)
+    stand(Heartbeat.TICK, error.message, now)
+    raise error
+
+
+def beat_lane(lane: str, now: datetime) -> None:
+    """Tell that a lane is at work, by the clock that the ticks go by; raises as :func:`beat`."""
+    refuse_to_run_ahead(now)
+    heart = Heartbeat.objects.filter(name=Heartbeat.TICK).first()
+    if heart and now < heart.beat_at - CLOCK_BACK_MAX:
+        raise _went_back(now, heart)
+    Heartbeat.objects.update_or_create(name=f"lane {lane}", defaults={"beat_at": now})
+
+
+def _went_back(now: datetime, heart: Heartbeat) -> ClockWentBack:
+    return ClockWentBack(
         f"The clock went back: it says {now:%Y-%m-%d %H:%M:%S} UTC, and the last tick was at "
         f"{heart.beat_at:%Y-%m-%d %H:%M:%S}. Nothing runs until that is past. Set the clock right; "
         "if it is right and was wrong before, press Run again.",
         code="clock_went_back",
     )
-    stand(Heartbeat.TICK, error.message, now)
-    raise error
 
 
 def accept_clock(now: datetime) -> None:

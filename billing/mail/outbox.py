@@ -20,7 +20,7 @@ from typing import Any
 from django.conf import settings
 from django.core import mail
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
 from billing.engine.errors import Refused
@@ -130,6 +130,12 @@ class _Post:
 
 
 # Claiming
+
+
+def due_now() -> QuerySet[Message]:
+    """The messages that a sweep would take up now."""
+    found: QuerySet[Message] = _waiting(clock.now(), None)
+    return found
 
 
 def _waiting(now: datetime, seller: Seller | None) -> Any:

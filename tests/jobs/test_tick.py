@@ -90,6 +90,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "verify books",
         "forget old runs",
         "forget old troubles",
+        "forget kept rows",
         "forget old webhooks",
         "forget old requests",
         "forget old links",
