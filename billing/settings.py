@@ -53,6 +53,7 @@ INSTALLED_APPS = [
     "axes",
     "billing.outbound",
     "billing.events",
+    "billing.seals",
     "billing.jobs",
     "customers",
     "catalog",
@@ -188,6 +189,9 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "csrfmiddlewaret
 # The proxy appends the address that it saw; without one, what a client says of itself is nothing.
 BEHIND_PROXY = env.bool("KVITT_BEHIND_PROXY", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
+
+# What history has kept is never edited either.
+PGHISTORY_APPEND_ONLY = True
 
 # What the browser may do
 ALLOWED_HOSTS = env.list(

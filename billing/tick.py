@@ -53,6 +53,7 @@ from billing.outbound.gate import standing_holds
 from billing.outbound.mark import look
 from billing.outbound.turns import one_turn
 from billing.payments.collection import poll_gateways, process_hooks, resolve_due
+from billing.seals.sealing import seal_all
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
 from customers.models import Seller
@@ -113,6 +114,7 @@ def due(now: datetime) -> Iterator[Job]:
     yield Lane.WEBHOOKS, "deliver webhooks", once(deliver_webhooks)
     # Last, for a register that is slow to answer must keep nobody waiting.
     yield from of_all(Lane.NUMBERS, CHECK_NUMBERS)
+    yield Lane.BOOKS, "seal books", once(seal_all)
     tonight = datetime.combine(now, NIGHTLY_AT)
     for name, work in nightly(now):
         if now >= tonight and not has_run_since(name, tonight):
