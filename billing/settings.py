@@ -75,6 +75,7 @@ INSTALLED_APPS = [
     "billing",
 ]
 MIDDLEWARE = [
+    "billing.monitoring.requests.follow",
     "billing.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -403,17 +404,35 @@ UNFOLD = {
 }
 
 # What it says while it runs
+LOG_FORMAT = env("KVITT_LOG_FORMAT", default="lines")
+# What collects logs wants a line for each request; a person has the proxy's.
+LOGS_REQUESTS = LOG_FORMAT == "json"
+# Who may read `/metrics`; without one, only this machine, and not through a proxy.
+METRICS_TOKEN = env("KVITT_METRICS_TOKEN", default="")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
-            "()": "billing.redaction.Redacting",
+        "lines": {
+            "()": "billing.monitoring.logs.Lines",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "billing.monitoring.logs.Json"},
+    },
+    "filters": {"calm": {"()": "billing.monitoring.logs.Calm"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "lines",
+            "filters": ["calm"],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
-    # It tells of every hint; the jobs tell of what was done.
-    "loggers": {"django-q": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        # It tells of every hint; the jobs tell of what was done.
+        "django-q": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        # Django's own handlers would write it a second time.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+    },
 }

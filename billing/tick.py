@@ -38,7 +38,7 @@ from billing.daily import (
     play,
     until_none,
 )
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.kept import forget_kept_rows
 from billing.events.recorder import deliver_due, fan_out
 from billing.events.troubles import forget_over as forget_troubles
@@ -84,8 +84,14 @@ class Lane(StrEnum):
 type Job = tuple[Lane, str, Work]
 
 
-def due(now: datetime) -> Iterator[Job]:
+def due(now: datetime) -> Iterator[tuple[str, Work]]:
     """The jobs to be done at ``now``, in order. Ask for the next one when the last is done."""
+    for _, name, work in jobs_in_lanes(now):
+        yield name, work
+
+
+def jobs_in_lanes(now: datetime) -> Iterator[Job]:
+    """As :func:`due`, with the lane of each."""
     # The time of a seller with a test clock stands still, unless it is being advanced.
     sellers = list(Seller.objects.filter(test_clock=None).order_by("pk"))
     days = {seller: clock.local_day(now, seller.time_zone) for seller in sellers}
@@ -153,6 +159,7 @@ def tick(now: datetime, lanes: Collection[Lane] = tuple(Lane)) -> list[Outcome]:
     if Lane.BOOKS in lanes:
         beat(now)
         close_dead()
+        tallies.add("ticks", {"begun": 1})
     else:
         for lane in lanes:
             beat_lane(lane, now)
@@ -164,7 +171,7 @@ def tick(now: datetime, lanes: Collection[Lane] = tuple(Lane)) -> list[Outcome]:
     with one_turn():
         return [
             _perform(name, work, timing.monotonic() - began)
-            for lane, name, work in due(now)
+            for lane, name, work in jobs_in_lanes(now)
             if lane in lanes
         ]
 

@@ -245,6 +245,23 @@ class KeptRow(models.Model):
         return f"{self.relation} {self.row_id} as of event {self.event_id}"
 
 
+class Tally(models.Model):
+    """How often something has come about since the installation was made; for ``/metrics``."""
+
+    kind = models.CharField(max_length=40, help_text="What is counted, such as events.")
+    outcome = models.CharField(max_length=80, help_text="Which of them, such as invoice.paid.")
+    count = models.FloatField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "outcome"], name="tally_is_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.outcome}: {self.count:g}"
+
+
 class WebhookDelivery(models.Model):
     """One event on its way to one endpoint: taken there at least once, or listed as dead."""
 

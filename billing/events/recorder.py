@@ -1,6 +1,6 @@
 """Writing events, and turning them into deliveries for whoever subscribes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.bodies import write_bodies
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.events.troubles import Watch
@@ -106,6 +106,7 @@ def _number(events: Sequence[Event]) -> None:
         numbers = dict(cursor.fetchall())
     for event in events:
         event.is_fanned_out, event.sequence = True, numbers[event.pk]
+    tallies.add("events", Counter(event.type for event in events))
 
 
 _NUMBER = """

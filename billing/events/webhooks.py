@@ -9,7 +9,7 @@ while this thread alone asks the database. No transaction is open while somethin
 import logging
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
 from billing.engine.errors import BillingError
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.actions import give_up, secrets_of
 from billing.events.bodies import bodies_of
 from billing.events.models import (
@@ -114,6 +114,11 @@ class _Run:
     fared: defaultdict[int, _Fared] = field(default_factory=lambda: defaultdict(_Fared))
     begun: int = 0
     looks_again_at: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def take_outcomes(self) -> Counter[str]:
+        taken, self.outcomes = self.outcomes, Counter()
+        return taken
 
     def room_for(self, endpoint: WebhookEndpoint) -> int:
         """How many more may go there now; fewer to where attempts fail.
@@ -147,6 +152,7 @@ def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
             done, _ = wait(run.flights, SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             for future in done:
                 _land(run, run.flights.pop(future), future.result())
+            tallies.add("webhooks", run.take_outcomes())
             time_is_up()  # Which tells of progress; what is under way is waited for.
             _look_again(run)
     finally:
@@ -321,8 +327,15 @@ def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
     answer = Answer(answer.status, shown, answer.error, answer.milliseconds)
     _write(flight.attempt, flight.delivery, answer, clock.now(), was_failing=flight.was_failing)
     run.fared[endpoint_id].note(flight.delivery.event.type, answer)
+    run.outcomes[_outcome_of(answer)] += 1
     if endpoint_id not in run.turns:
         run.turns.append(endpoint_id)
+
+
+def _outcome_of(answer: Answer) -> str:
+    if answer.is_taken:
+        return "taken"
+    return "unanswered" if answer.status is None else "refused"
 
 
 @transaction.atomic

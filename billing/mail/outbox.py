@@ -11,6 +11,7 @@ takes a mail and hangs up without a word.
 import logging
 import random
 import smtplib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -24,7 +25,7 @@ from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
 from billing.engine.errors import Refused
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
 from billing.mail.composing import Page, compose, kept_page
@@ -90,7 +91,15 @@ def _send(batch: list[Message], allowed: Pass, now: datetime) -> int:
                 return 0 if post.is_away else done
     finally:
         post.close()
+        _tally(batch)
     return done
+
+
+def _tally(batch: list[Message]) -> None:
+    """Count for whoever watches what has come to an end, and how."""
+    ended = Message.objects.filter(pk__in=[message.pk for message in batch], lease=None)
+    states = ended.exclude(state=State.WAITING).values_list("state", flat=True)
+    tallies.add("mail", Counter(states))
 
 
 def send_soon() -> None:

@@ -27,6 +27,7 @@ from tests.factories import (
     PlanFactory,
     PriceFactory,
     SellerFactory,
+    make_accounts,
 )
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -36,7 +37,8 @@ NOW: dict[str, Any] = {"as_of": DAY, "actor": "test"}
 @pytest.fixture
 def seller() -> Seller:
     """A seller whose shop is told of everything."""
-    seller = SellerFactory()
+    seller = SellerFactory(tax=[{"category": "S", "rate": "25"}])
+    make_accounts(seller)
     endpoints.create(
         seller=seller.public_id,
         is_live=False,

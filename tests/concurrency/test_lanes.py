@@ -66,7 +66,10 @@ def hanging(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture
-def receiver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningReceiver]:
+def receiver(
+    tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[RunningReceiver]:
+    settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1"]
     monkeypatch.setenv("KVITT_WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
     with running_receiver(tmp_path) as running:
         yield running

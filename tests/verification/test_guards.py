@@ -81,10 +81,13 @@ CHANGES = {
     "a line's text": "UPDATE invoicing_invoiceline SET description = 'consulting'",
     "a line's price": "UPDATE invoicing_invoiceline SET unit_amount = 1, quantity = 1",
     "a line's period": (
-        "UPDATE invoicing_invoiceline SET period = daterange('2020-01-01', '2020-02-01')"
+        "UPDATE invoicing_invoiceline SET starts_on = '2020-01-01', ends_on = '2020-02-01'"
     ),
     "the letterhead": """UPDATE invoicing_letterhead SET content = content || '{"iban": "X"}'""",
-    "a transfer's account": "UPDATE ledger_transfer SET debit_account_id = credit_account_id",
+    "a transfer's account": (
+        "UPDATE ledger_transfer"
+        " SET debit_account_id = credit_account_id, credit_account_id = debit_account_id"
+    ),
     "a transfer's date": "UPDATE ledger_transfer SET effective_on = effective_on - 400",
     "a payment's gateway id": "UPDATE payments_payment SET gateway_id = 'ch_' || id",
     "a payment's day": "UPDATE payments_payment SET received_on = received_on - 300",
