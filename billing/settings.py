@@ -167,7 +167,17 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 # Passwords are counted by axes; "login_failed" is for codes, tried by who knows the password.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key,30/d/key"}
+# Codes of the second step are counted by browser: what counts by user would let a thief of the
+# password keep its owner out (`billing.staff.CodeForm`).
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip",
+    "second_step": "5/5m/key,30/d/key",
+}
+MFA_FORMS = {
+    "authenticate": "billing.staff.CodeForm",
+    "reauthenticate": "billing.staff.CodeAgainForm",
+}
 MFA_ADAPTER = "billing.staff.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
