@@ -442,6 +442,9 @@ LOGGING: dict[str, Any] = {
         # It tells of every hint; the jobs tell of what was done.
         "django-q": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        # They tell of each step of a page, and begin to when they are imported.
+        "weasyprint": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
         # Django's own handlers would write it a second time.
         "django": {"handlers": [], "level": "INFO", "propagate": True},
     },

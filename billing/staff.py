@@ -165,7 +165,7 @@ class CodeAgainForm(CodeForm, ReauthenticateForm):
 def _whose_guesses(request: HttpRequest, user: Any) -> str:
     """What guesses are counted by: the browser, where this user has shown a factor in it before."""
     try:
-        known = request.get_signed_cookie(DEVICE, salt=DEVICE, max_age=DEVICE_KNOWN_FOR)
+        known = request.get_signed_cookie(DEVICE, salt=DEVICE, max_age=DEVICE_KNOWN_FOR) or ""
     except (KeyError, BadSignature):
         known = ""
     owner, _, device = known.partition(":")

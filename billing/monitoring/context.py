@@ -47,7 +47,7 @@ def told() -> dict[str, str]:
         return {}
     found = {"request_id": asked.id}
     user: Any = getattr(asked.request, "user", None)
-    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:  # type: ignore[attr-defined]
+    if isinstance(user, SimpleLazyObject) and user._wrapped is empty:
         return found
     if hasattr(user, "key_id"):
         return found | {

@@ -17,14 +17,14 @@ from billing.verification.rows import rows_of
 def guards_stand() -> Iterator[str]:
     """Every declared trigger and constraint is there, switched on, valid and as declared."""
     found = {(table, name): (mode, body) for table, name, mode, body in rows_of(_TRIGGERS)}
-    for model, trigger in registry.registered():
-        table, name = model._meta.db_table, trigger.get_pgid(model)
+    for guarded, trigger in registry.registered():
+        table, name = guarded._meta.db_table, trigger.get_pgid(guarded)
         mode, body = found.get((table, name), ("", ""))
         if not mode:
             yield f"The trigger {trigger.name} of {table} is not there. Run: manage.py migrate"
         elif mode not in ("O", "A"):
             yield f"The trigger {trigger.name} of {table} is switched off."
-        elif _squeezed(body) not in _squeezed(str(trigger.compile(model).install_sql)):
+        elif _squeezed(body) not in _squeezed(str(trigger.compile(guarded).install_sql)):
             yield f"The trigger {trigger.name} of {table} does something else than was declared."
     constraints = {(table, name): valid for table, name, valid in rows_of(_CONSTRAINTS)}
     for model in _tables():
