@@ -39,6 +39,12 @@ pytestmark = pytest.mark.django_db(transaction=True)
 CUSTOMERS = 8
 
 
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers keep the mark of their database here, which another test's has nothing to do with."""
+    monkeypatch.setenv("KVITT_VAR", str(tmp_path))
+
+
 @dataclass(frozen=True)
 class Hanging:
     url: str

@@ -116,12 +116,13 @@ def seen_by(endpoint: Endpoint, payloads: Sequence[dict[str, Any]]) -> list[dict
     return [
         payload
         if may.get(payload["subject"].partition("_")[0])
-        else {
-            **payload,
-            "data": {"object": {"id": payload["subject"]}, "details": {}, "is_as_of_event": False},
-        }
+        else {**payload, "data": _only_id(payload["subject"])}
         for payload in payloads
     ]
+
+
+def _only_id(subject: str) -> dict[str, Any]:
+    return {"object": {"id": subject}, "details": {}, "is_as_of_event": False}
 
 
 class Events(Listing):
