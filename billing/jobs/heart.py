@@ -108,14 +108,32 @@ def beat(now: datetime, ask_others: Clocks = _nobody) -> None:
         _release_where_right_again()
         stand(Heartbeat.TICK, "", now)
         return
-    error = ClockWentBack(
+    error = _went_back(now, heart)
+    stand(Heartbeat.TICK, error.message, now)
+    raise error
+
+
+def beat_lane(lane: str, now: datetime) -> None:
+    """Tell that a lane is at work, by the clock that the ticks go by; raises as :func:`beat`.
+
+    After a pause it waits for the tick, which asks others what time it is.
+    """
+    heart = Heartbeat.objects.filter(name=Heartbeat.TICK).first()
+    if heart and now < heart.beat_at - CLOCK_BACK_MAX:
+        raise _went_back(now, heart)
+    is_ahead = ahead_of_database(now) > AHEAD_MAX or (heart and now - heart.beat_at >= STOOD_STILL)
+    if settings.COMPARES_CLOCKS and is_ahead:
+        raise ClockAhead("The tick has yet to find out what time it is.", code="clock_ahead")
+    Heartbeat.objects.update_or_create(name=f"lane {lane}", defaults={"beat_at": now})
+
+
+def _went_back(now: datetime, heart: Heartbeat) -> ClockWentBack:
+    return ClockWentBack(
         f"The clock went back: it says {now:%Y-%m-%d %H:%M:%S} UTC, and the last tick was at "
         f"{heart.beat_at:%Y-%m-%d %H:%M:%S}. Nothing runs until that is past. Set the clock right; "
         "if it is right and was wrong before, press Run again.",
         code="clock_went_back",
     )
-    stand(Heartbeat.TICK, error.message, now)
-    raise error
 
 
 def accept_clock(now: datetime) -> None:
