@@ -23,6 +23,7 @@ from billing.events.models import (
     Event,
     EventBody,
     Promise,
+    Trouble,
     WebhookDelivery,
     WebhookEndpoint,
 )
@@ -78,6 +79,7 @@ from tests.factories import (
 pytestmark = [pytest.mark.guard, pytest.mark.django_db]
 
 World = dict[str, Any]
+EARLIER = datetime(2026, 3, 1, tzinfo=UTC)
 Statement = Callable[[World], str]
 
 
@@ -446,6 +448,7 @@ CASES = [
     Case("gateway_event_is_kept_once", copied("heard")),
     Case("gateway_event_is_never_edited", changed("heard", type="'x'")),
     Case("gateway_event_is_never_deleted", removed("heard")),
+    Case("one_trouble_of_a_thing", copied("trouble")),
     Case("hold_is_released_by_somebody", changed("hold", released_at="now()")),
     Case("hold_stands_once_for_a_reason", copied("hold")),
     Case("hold_keeps_its_reason", changed("hold", code="'x'")),
@@ -491,6 +494,13 @@ def world() -> World:
     """One row of everything, consistent, with every deferred check passed."""
     seller = SellerFactory()
     made: World = {"seller": seller, "other_seller": SellerFactory()}
+    made["trouble"] = Trouble.objects.create(
+        step="bill",
+        subject="one",
+        first_seen_at=EARLIER,
+        last_seen_at=EARLIER,
+        next_attempt_at=EARLIER,
+    )
     made["released_hold"] = outbound.release(outbound.hold("test", "A test."), actor="test")
     made["hold"] = outbound.hold("test", "A test.")
     made["kill_switch_off"] = outbound.resume_charging(
