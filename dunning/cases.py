@@ -14,7 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.events.troubles import Watch, took_too_long
+from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
@@ -29,6 +29,7 @@ from dunning.policies import Policies, plans_of
 from dunning.steps import Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
+STEP = "dun"
 
 
 # Opening
@@ -206,7 +207,7 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
     invoice that is being charged waits for the outcome. A case that cannot be stepped at all is
     stopped with the reason, for a person to look at, and the others go on.
     """
-    watch = Watch("dun", seller.public_id)
+    watch = Watch(STEP, seller.public_id)
     due = _due(seller, as_of).exclude(public_id__in=watch.waiting)
 
     def step_part(ids: Sequence[int]) -> int:
@@ -432,6 +433,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move("open", closed_on=None, reason="", next_step_on=next_on)
     record_all([event("dunning.resumed", case, as_of, actor)])
+    try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
         case.refresh_from_db()
     return case

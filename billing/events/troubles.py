@@ -185,6 +185,11 @@ def try_again(trouble: Trouble) -> None:
     Trouble.objects.filter(pk=trouble.pk).update(next_attempt_at=clock.now())
 
 
+def try_again_with(step: str, subject: str) -> None:
+    """Have the next tick try it at once, if it had trouble: a person has put something right."""
+    Trouble.objects.filter(step=step, subject=subject).update(next_attempt_at=clock.now())
+
+
 def forget_over(now: datetime) -> int:
     """Forget what has not come up again since it was to be tried; how many."""
     over = Trouble.objects.filter(next_attempt_at__lt=now - FORGOTTEN_AFTER)
