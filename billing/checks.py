@@ -27,7 +27,10 @@ KNOWN_VARIABLES = {
     "KVITT_EMAIL_FROM",
     "KVITT_EMAIL_URL",
     "KVITT_ENV",
+    "KVITT_LOG_FORMAT",
     "KVITT_LOG_LEVEL",
+    "KVITT_MARK",
+    "KVITT_METRICS_TOKEN",
     "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
@@ -48,9 +51,11 @@ KNOWN_VARIABLES = {
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_MARK": {"on", "off"},
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},
+    "KVITT_LOG_FORMAT": {"json", "lines"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
 }
 BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}
