@@ -30,7 +30,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
@@ -217,6 +217,31 @@ class ActionForm(WithoutCards, forms.Form):
         return amount
 
 
+class ConfirmedForm(ActionForm):
+    """A form that asks again what is unusual: whoever means it ticks a box and sends it once more.
+
+    The action is given ``is_confirmed``, and refuses with one of :data:`ASKED_AGAIN` without it.
+    """
+
+    ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
+
+    is_confirmed = forms.BooleanField(required=False, label="Yes, it is meant so")
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        super().__init__(obj, *args, **options)
+        if "is_confirmed" not in self.data:
+            self.fields["is_confirmed"].widget = forms.HiddenInput()
+
+    def ask_again(self) -> None:
+        """Show the box, unticked: a tick is for the sum that was shown."""
+        self.fields["is_confirmed"].widget = forms.CheckboxInput(
+            attrs={"class": " ".join(SWITCH_CLASSES)}
+        )
+        data = cast(QueryDict, self.data).copy()
+        data.pop("is_confirmed", None)
+        self.data = data
+
+
 def _classes(widget: forms.Widget) -> Sequence[str]:
     if isinstance(widget, forms.CheckboxInput):
         return SWITCH_CLASSES
@@ -253,6 +278,8 @@ class PageAction:
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
     form_class: ClassVar[type[ActionForm]] = ActionForm
     is_for_many: ClassVar[bool] = False
+    # Whether the object is gone afterwards, so that its list comes back rather than its page.
+    removes: ClassVar[bool] = False
 
     @property
     def button(self) -> str:
@@ -502,10 +529,13 @@ class Desk(ModelAdmin):
                 raise
             except (BillingError, DatabaseError) as error:
                 form.add_error(None, refusal(error))
+                code = getattr(error, "code", "")
+                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+                    form.ask_again()
             else:
                 messages.success(request, done.shown if isinstance(done, Told) else done)
-                url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
-                return HttpResponseRedirect(url)
+                page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
+                return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
         return self._page(request, action, "admin/desk/act.html", context)
 

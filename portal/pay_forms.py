@@ -34,7 +34,7 @@ from portal.terms import each_in_words
 
 CODES_MAX, CODES_WITHIN = 30, timedelta(hours=1)
 MISSING = pgettext_lazy("pay", "Fill this in.")
-# Where each field of the details is typed, as browsers know it.
+# Where each field of the details is typed, as browsers know it, and whether every country wants it.
 _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "name": (pgettext_lazy("pay", "Name"), 200, "name", True),
     "company": (pgettext_lazy("pay", "Company"), 200, "organization", False),
@@ -46,8 +46,8 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
         "address-line2",
         False,
     ),
-    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", True),
-    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", True),
+    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", False),
+    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", False),
 }
 
 

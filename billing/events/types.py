@@ -33,6 +33,8 @@ PUBLIC: dict[str, str] = {
     "coupon.redeemed": "A customer or a subscription has a coupon.",
     "coupon.removed": "A coupon no longer counts for it.",
     "one_off_item.added": "Something that is bought once will be on the next invoice.",
+    "one_off_item.removed": "Something that waited to be billed was taken away.",
+    "balance.credit_taken_back": "What was given on the balance was taken back, unspent.",
     "balance.credited": "A customer was given money on the balance, for open and later invoices.",
     "invoice.finalized": "An invoice was issued; nothing on it changes any more.",
     "invoice.balance_applied": "The customer's balance has paid an invoice, or some of it.",

@@ -64,6 +64,7 @@ INVARIANTS: dict[str, Invariant] = {
         documents.documents_are_in_the_books,
         money.no_charge_is_made_twice,
         money.invoices_are_paid_by_payments,
+        money.losses_and_roundings_are_booked,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,
         money.money_owed_back_is_work_or_somebodys_word,

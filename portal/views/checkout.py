@@ -105,6 +105,7 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         form.is_valid()
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
+            orders.refuse_unpayable(order.seller)
             seen = _quote(order, form)
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)

@@ -150,6 +150,15 @@ BREAKS = [
         "UPDATE invoicing_invoice SET status = 'paid' WHERE status = 'open'",
     ),
     (
+        "losses_and_roundings_are_booked",
+        "DELETE FROM ledger_transfer WHERE document = 'loss'",
+    ),
+    (
+        "losses_and_roundings_are_booked",
+        "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1, rounded_off_minor = 1"
+        " WHERE status = 'open'",
+    ),
+    (
         "payments_are_allocated_within_their_amount",
         "UPDATE payments_payment SET amount_minor = 1 WHERE refunded_minor = 0",
     ),

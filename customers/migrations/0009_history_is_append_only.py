@@ -7,7 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("customers", "0007_customers_who_are_one_person"),
+        ("customers", "0008_small_differences"),
     ]
 
     operations = [
