@@ -29,6 +29,7 @@ KNOWN_VARIABLES = {
     "KVITT_ENV",
     "KVITT_LOG_FORMAT",
     "KVITT_LOG_LEVEL",
+    "KVITT_MARK",
     "KVITT_METRICS_TOKEN",
     "KVITT_OUTBOUND",
     "KVITT_PG",
@@ -50,6 +51,7 @@ KNOWN_VARIABLES = {
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_MARK": {"on", "off"},
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},

@@ -25,7 +25,8 @@ BASE_DIR = Path(__file__).resolve().parent.parent
 IN_PRODUCTION = env("KVITT_ENV", default="development") == "production"
 VAR_DIR = BASE_DIR / env("KVITT_VAR", default="var")
 # How this machine knows its database again; see `billing.outbound.mark`.
-KEEPS_MARK, MARK_FILE, MARK_MACHINE = True, VAR_DIR / "mark.json", socket.gethostname()
+KEEPS_MARK = IN_PRODUCTION or env("KVITT_MARK", default="on") != "off"
+MARKS_DIR, MARK_MACHINE = VAR_DIR / "marks", socket.gethostname()
 # Whether the tick holds its clock against others'; a played clock agrees with nobody's.
 COMPARES_CLOCKS = True
 DEBUG = env.bool("KVITT_DEBUG", default=False)

@@ -14,7 +14,7 @@ import logging
 import time as timing
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import partial
 
@@ -46,13 +46,13 @@ from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
 from billing.jobs import schedule
 from billing.jobs.heart import ClockWentBack, beat, beat_lane
 from billing.jobs.models import JobRun
-from billing.jobs.queries import has_run_since
+from billing.jobs.queries import has_run_since, last_beat
 from billing.jobs.runs import NotNow, Run, close_dead, close_if_lost, forget_old, job_run, stand
 from billing.mail import outbox
-from billing.outbound.gate import standing_holds
+from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import look
 from billing.outbound.turns import one_turn
-from billing.payments.collection import poll_gateways, process_hooks, resolve_due
+from billing.payments.collection import clocks, poll_gateways, process_hooks, resolve_due
 from billing.seals.sealing import seal_all
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
 from customers.links import forget_old_links
@@ -62,6 +62,7 @@ from portal.visits import forget_over as forget_sessions
 SECONDS_MAX = 60
 # Of the ten minutes after which the broker takes a tick for one that hangs.
 TICK_SECONDS = 300
+PAUSE = timedelta(minutes=10)
 HELD = "held"
 NIGHTLY_AT = time(2, tzinfo=UTC)
 SENTENCES_MAX = 20
@@ -90,8 +91,15 @@ def due(now: datetime) -> Iterator[tuple[str, Work]]:
         yield name, work
 
 
-def jobs_in_lanes(now: datetime) -> Iterator[Job]:
-    """As :func:`due`, with the lane of each."""
+def jobs_in_lanes(now: datetime, *, is_after_pause: bool = False) -> Iterator[Job]:
+    """As :func:`due`, with the lane of each.
+
+    After a pause gateways are asked first: a machine that was set back with its database, mark and
+    all, hears from them alone that it was, and then bills nobody anew. Lanes wait for that.
+    """
+    if is_after_pause:
+        yield Lane.BOOKS, "ask gateways first", once(poll_gateways)
+        yield Lane.BOOKS, "take in what gateways say", until_none(process_hooks)
     # The time of a seller with a test clock stands still, unless it is being advanced.
     sellers = list(Seller.objects.filter(test_clock=None).order_by("pk"))
     days = {seller: clock.local_day(now, seller.time_zone) for seller in sellers}
@@ -156,22 +164,22 @@ def tick(now: datetime, lanes: Collection[Lane] = tuple(Lane)) -> list[Outcome]:
     a minute before the last tick. However long ago that was, everything is caught up.
     """
     look()
+    last = last_beat()
     if Lane.BOOKS in lanes:
-        beat(now)
+        beat(now, clocks)
         close_dead()
         tallies.add("ticks", {"begun": 1})
-    else:
-        for lane in lanes:
-            beat_lane(lane, now)
-    if held := standing_holds().first():
-        stand(HELD, held.reason, now)
-        return [Outcome(HELD, held.reason)]
+    elif not all([beat_lane(lane, now, PAUSE) for lane in lanes]):
+        return []
+    if held := refusal(Kind.NUMBER):
+        stand(HELD, held.message, now)
+        return [Outcome(HELD, held.message)]
     stand(HELD, "", now)
-    began = timing.monotonic()
+    began, is_after_pause = timing.monotonic(), last is not None and now - last >= PAUSE
     with one_turn():
         return [
             _perform(name, work, timing.monotonic() - began)
-            for lane, name, work in jobs_in_lanes(now)
+            for lane, name, work in jobs_in_lanes(now, is_after_pause=is_after_pause)
             if lane in lanes
         ]
 
@@ -194,8 +202,9 @@ def _perform(name: str, work: Work, seconds: float) -> Outcome:
     """
     seconds_max = SECONDS_MAX if seconds < TICK_SECONDS else 1
     close_if_lost()
-    if held := look():
-        return Outcome(name, held.reason)
+    look()
+    if held := refusal(Kind.NUMBER):
+        return Outcome(name, held.message)
     try:
         with job_run(name, seconds_max=seconds_max, by_itself=True) as run:
             work(run)

@@ -21,6 +21,7 @@ from billing.invoicing.drafting import (
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
+from customers.calendar import refuse_day_to_come
 from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 
@@ -89,6 +90,7 @@ def bill_due(
     if held := refusal(Kind.NUMBER, seller.public_id):
         raise held
     refuse_unready(seller)
+    refuse_day_to_come(seller, as_of)
     sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
     sweep.bill_again()
     while claimed := sweep.bill_batch(batch_size):

@@ -4,6 +4,7 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -34,6 +35,8 @@ from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
 from customers.going_live import refuse_unready
 from customers.models import Seller
+
+logger = logging.getLogger(__name__)
 
 COVERAGE_KIND = {
     RECURRING: Coverage.Kind.RECURRING.value,
@@ -117,7 +120,11 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
         block = _take_block(seller, kind, count)
     assert block is not None
     first, prefix = block
-    reserve(seller.pk, kind, first + count - 1)
+    try:
+        reserve(seller.public_id, kind, first + count - 1)
+    except OSError as error:
+        logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
+        raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
 
 

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
@@ -264,6 +264,15 @@ class Invoice(Stateful):
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
+            NotDatedAhead(
+                name="live_document_is_not_dated_ahead",
+                day="issued_on",
+                # What a preview shows of days to come is rolled back.
+                unless="r.number LIKE 'preview %'",
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="added"),
+            ),
             FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=[

@@ -5,7 +5,8 @@ calls a gateway; so a second sweep, or one that dies, charges nobody twice.
 """
 
 import logging
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
 from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
@@ -20,7 +21,7 @@ from billing.payments import gateways
 from billing.payments.balances import settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions, expire_session
-from billing.payments.gateways.base import GatewayUnavailable
+from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
 from billing.payments.paying_back import check_refunds, send_refunds
@@ -96,6 +97,15 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     asked = Payment.objects.filter(allocations__invoice=invoice)
     made = asked.exclude(state__in=["planned", "canceled"])
     return made.select_related("customer", "payment_method").latest("id")
+
+
+def clocks() -> list[datetime]:
+    """What time it is for the gateways that can be asked now."""
+    found = []
+    for one in gateways.configured():
+        with suppress(GatewayError):
+            found.append(one.clock())
+    return [at for at in found if at is not None]
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:

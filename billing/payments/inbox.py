@@ -18,6 +18,7 @@ from billing.engine.errors import Refused
 from billing.events import clock
 from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
+from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.charging import settle
@@ -40,6 +41,7 @@ from billing.payments.models import (
 from billing.payments.paying_back import resolve_refund
 from billing.payments.taking_in import owner_of, take_in
 from customers.calendar import today_of
+from customers.models import Seller
 
 ACTOR = "gateway"
 ATTEMPTS_MAX = 10
@@ -242,10 +244,10 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         .filter(Q(public_id=reference) | Q(gateway=event.gateway, gateway_key=reference))
         .first()
     )
-    if payment is None and status == "succeeded" and take_unknown(event.gateway, gateway_id):
-        return
     if payment is None:
-        raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
+        if status != "succeeded" or not _take_unknown(event.gateway, gateway_id):
+            raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
+        return
     if payment.gateway_id == gateway_id and payment.state == status:
         return
     session = getattr(payment, "session", None)
@@ -259,12 +261,14 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
 
 
-def take_unknown(gateway: str, gateway_id: str) -> bool:
+def _take_unknown(gateway: str, gateway_id: str) -> bool:
     """Take in money that nothing here was asked for, where its customer is known; whether it was.
 
-    After a restore it is the money of a payment that was lost.
+    After a restore it is the money of a payment that was lost, and more may have been.
     """
     made = gateways.gateway(gateway).get_charge(gateway_id)
+    if Seller.objects.filter(public_id=made.metadata.get("seller", "")).exists():
+        doubt_for(gateway_id)
     owner = owner_of(gateway, made)
     if owner is None:
         return False

@@ -19,7 +19,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
 from billing.payments.checkout import start_payment, start_setup
 from billing.payments.gateways import gateways_for
-from billing.payments.gateways.base import GatewayError
+from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.outlook import Prospect, what_becomes_of
 from customers.calendar import now_of, today_of
@@ -177,6 +177,10 @@ def _problem(said: str) -> str:
             "The card page cannot be reached just now. Nothing has been taken: try again in a "
             "moment.",
         ),
+        "held": pgettext(
+            "pay",
+            "Nothing can be paid by card just now. Nothing has been taken: come back later today.",
+        ),
         "waits": pgettext(
             "pay",
             "A payment is under way. We are following it: look again in a few minutes.",
@@ -202,6 +206,8 @@ def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> Ht
             actor=opened.actor,
             return_url=return_address(document.public_id),
         )
+    except GatewayHeld:
+        return go_to(request, f"{address}?problem=held")
     except GatewayError:
         return go_to(request, f"{address}?problem=gateway")
     except Refused as refused:
@@ -392,6 +398,8 @@ def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
             actor=opened.actor,
             return_url=return_address(opened.customer.public_id),
         )
+    except GatewayHeld:
+        return go_to(request, f"{address}?problem=held")
     except GatewayError:
         return go_to(request, f"{address}?problem=gateway")
     return _leave(request, opened, session, opened.customer.public_id, address)

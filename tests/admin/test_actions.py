@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -27,6 +28,7 @@ from billing.jobs.models import JobRun
 from billing.ledger.models import Account
 from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -134,7 +136,15 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
         customer=customer, currency="SEK", amount_minor=100, effective_on=invoice.issued_on
     )
     made |= {OneOffItem: waiting, BalanceEntry: entry}
+    made |= {Hold: let_go(Hold, at), KillSwitch: let_go(KillSwitch, at)}
     return made | webhooks_of(subscription.seller)
+
+
+def let_go(kind: type[Hold | KillSwitch], at: datetime) -> Model:
+    """What once stood still and goes on, so that nothing here waits for it."""
+    if kind is Hold:
+        return Hold.objects.create(code="clock_jumped", reason="x", released_at=at, released_by="x")
+    return KillSwitch.objects.create(reason="x", on_by="x", on_at=at, off_at=at, off_by="x")
 
 
 def owed_by_hand(invoice: Invoice) -> Refund:

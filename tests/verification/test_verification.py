@@ -102,6 +102,11 @@ BREAKS = [
         " UPDATE invoicing_invoice SET issued_on = '2999-01-01' WHERE sequence = 1",
     ),
     (
+        "nothing_live_is_dated_ahead",
+        "WITH live AS (UPDATE customers_seller SET is_live = true)"
+        " UPDATE payments_payment SET received_on = '2999-01-01'",
+    ),
+    (
         "no_charge_is_made_twice",
         "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
     ),

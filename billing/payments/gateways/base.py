@@ -9,6 +9,7 @@ from typing import ClassVar, Protocol
 from django.db import connection
 
 from billing.engine.errors import BillingError
+from billing.events import clock
 from billing.outbound import turns
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 
@@ -205,9 +206,15 @@ def may_leave(kind: Kind, seller: str | None = None) -> Pass:
     Raises :class:`GatewayHeld`: nothing was done, and nothing counts as an attempt.
     """
     try:
-        return pass_out(kind, seller)
+        allowed = pass_out(kind, seller)
     except Held as held:
         raise GatewayHeld(held.message, code=held.code) from held
+    if kind is Kind.CHARGE and clock.is_ahead():
+        raise GatewayHeld(
+            "This machine's clock is ahead of the database's: nothing is charged by it.",
+            code="clock_ahead",
+        )
+    return allowed
 
 
 @contextmanager
