@@ -85,9 +85,9 @@ class Lane(StrEnum):
 type Job = tuple[Lane, str, Work]
 
 
-def due(now: datetime) -> Iterator[tuple[str, Work]]:
+def due(now: datetime, *, is_after_pause: bool = False) -> Iterator[tuple[str, Work]]:
     """The jobs to be done at ``now``, in order. Ask for the next one when the last is done."""
-    for _, name, work in jobs_in_lanes(now):
+    for _, name, work in jobs_in_lanes(now, is_after_pause=is_after_pause):
         yield name, work
 
 

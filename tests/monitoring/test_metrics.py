@@ -40,7 +40,7 @@ def figures(client: Client) -> dict[Any, float]:
     }
 
 
-def alarms() -> list[dict[str, str]]:
+def alarms() -> list[dict[str, Any]]:
     read = yaml.safe_load((DEPLOY / "prometheus/alerts.yml").read_text())
     return [rule for group in read["groups"] for rule in group["rules"]]
 

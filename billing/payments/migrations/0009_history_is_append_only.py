@@ -7,7 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("payments", "0007_keys_follow_from_what_is_paid"),
+        ("payments", "0008_live_payments_are_not_dated_ahead"),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("invoicing", "0006_gaps_that_are_explained"),
+        ("invoicing", "0007_differences_one_offs_and_credits"),
     ]
 
     operations = [
