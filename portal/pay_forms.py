@@ -12,7 +12,6 @@ from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
-from billing.cards import WithoutCards
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.writing import Writer
@@ -56,12 +55,8 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(WithoutCards, forms.Form):
+class OrderForm(forms.Form):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
-
-    card_refused = pgettext_lazy(
-        "pay", "This looks like a card number. You give your card on the next page."
-    )
 
     email = forms.EmailField(
         label=pgettext_lazy("pay", "E-mail"),
