@@ -12,6 +12,7 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
+from billing.front_page.stops import PRESS, stops
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import last_beat, tick_is_late
 from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
@@ -72,6 +73,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Payments", "payments", "payments.payment", ""),
             ("Checkouts", "shopping_cart", "payments.order", ""),
             ("Refunds", "undo", "payments.refund", ""),
+            ("Kill switches", "emergency_home", "outbound.killswitch", ""),
+            ("Holds", "pause_circle", "outbound.hold", ""),
             ("Late debts", "notifications", "dunning.dunningcase", ""),
             ("Gateway events", "bolt", "payments.gatewayevent", ""),
             ("Balances", "account_balance_wallet", "invoicing.customerbalance", ""),
@@ -178,6 +181,9 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
     context["title"] = "Today"
+    context["stops"] = stops(request)
+    if request.user.has_perm(PRESS):
+        context["kill_switch_url"] = reverse("admin:outbound_killswitch_add")
     return context
 
 

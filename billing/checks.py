@@ -14,6 +14,7 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
+from billing.invoicing.fonts import missing_scripts
 from billing.mail.transport import sender_address
 from billing.postgres import VERSION_MIN
 
@@ -26,7 +27,10 @@ KNOWN_VARIABLES = {
     "KVITT_EMAIL_FROM",
     "KVITT_EMAIL_URL",
     "KVITT_ENV",
+    "KVITT_LOG_FORMAT",
     "KVITT_LOG_LEVEL",
+    "KVITT_MARK",
+    "KVITT_METRICS_TOKEN",
     "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
@@ -47,9 +51,11 @@ KNOWN_VARIABLES = {
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_MARK": {"on", "off"},
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},
+    "KVITT_LOG_FORMAT": {"json", "lines"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
 }
 BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}
@@ -110,6 +116,22 @@ def production_has_a_secret_key_and_host_names(**kwargs: Any) -> list[CheckMessa
             )
         )
     return found
+
+
+@register(deploy=True)
+def documents_can_be_printed_in_every_script(**kwargs: Any) -> list[CheckMessage]:
+    """A customer's name without a font is a row of squares on an invoice, which law wants whole."""
+    missing = missing_scripts()
+    if not missing:
+        return []
+    packages = " ".join(sorted(set(missing.values())))
+    return [
+        Warning(
+            f"No font here can write {', '.join(missing)}: such names are printed as squares.",
+            hint=f"Install fonts for those that your customers write: apt install {packages}",
+            id="kvitt.W019",
+        )
+    ]
 
 
 @register(Tags.security)

@@ -29,7 +29,7 @@ from django.core.paginator import Paginator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
@@ -46,6 +46,7 @@ from unfold.widgets import (
     TEXTAREA_CLASSES,
 )
 
+from billing.cards import WithoutCards
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
 from billing.events import clock
@@ -191,7 +192,7 @@ class Panel:
 # Buttons that ask before they act
 
 
-class ActionForm(Typed):
+class ActionForm(WithoutCards, Typed):
     """What a page action asks for, about one object.
 
     The key tells a form that is sent twice from one that is filled in twice.
@@ -223,6 +224,31 @@ class ActionForm(Typed):
         except BillingError as error:
             raise ValidationError(error.message, code=error.code) from error
         return amount
+
+
+class ConfirmedForm(ActionForm):
+    """A form that asks again what is unusual: whoever means it ticks a box and sends it once more.
+
+    The action is given ``is_confirmed``, and refuses with one of :data:`ASKED_AGAIN` without it.
+    """
+
+    ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
+
+    is_confirmed = forms.BooleanField(required=False, label="Yes, it is meant so")
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        super().__init__(obj, *args, **options)
+        if "is_confirmed" not in self.data:
+            self.fields["is_confirmed"].widget = forms.HiddenInput()
+
+    def ask_again(self) -> None:
+        """Show the box, unticked: a tick is for the sum that was shown."""
+        self.fields["is_confirmed"].widget = forms.CheckboxInput(
+            attrs={"class": " ".join(SWITCH_CLASSES)}
+        )
+        data = cast(QueryDict, self.data).copy()
+        data.pop("is_confirmed", None)
+        self.data = data
 
 
 def _classes(widget: forms.Widget) -> Sequence[str]:
@@ -260,6 +286,8 @@ class PageAction:
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
     form_class: ClassVar[type[ActionForm]] = ActionForm
     is_for_many: ClassVar[bool] = False
+    # Whether the object is gone afterwards, so that its list comes back rather than its page.
+    removes: ClassVar[bool] = False
 
     @property
     def button(self) -> str:
@@ -357,7 +385,7 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
-class CheckedForm(TypedModelForm):
+class CheckedForm(WithoutCards, TypedModelForm):
     """A form whose row is also checked by what the engine demands of it."""
 
     checks: Sequence[Callable[[Any], object]] = ()
@@ -521,10 +549,13 @@ class Desk(ModelAdmin):
                 raise
             except (BillingError, DatabaseError) as error:
                 form.add_error(None, refusal(error))
+                code = getattr(error, "code", "")
+                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+                    form.ask_again()
             else:
                 messages.success(request, done.shown if isinstance(done, Told) else done)
-                url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
-                return HttpResponseRedirect(url)
+                page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
+                return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
         return self._page(request, action, "admin/desk/act.html", context)
 

@@ -13,7 +13,7 @@ from django.db.models.functions import TruncMonth
 
 from billing.engine.money import to_major
 from billing.invoicing.models import Invoice
-from billing.payments.models import Payment
+from billing.payments.models import Order, Payment
 from customers.models import Seller
 
 MONTHS = 12
@@ -35,6 +35,11 @@ def shows_live() -> bool:
     return Seller.objects.filter(is_live=True).exists()
 
 
+def _ordered_only() -> Any:
+    """The invoices of orders that nobody has paid yet: most of them never will be."""
+    return Order.objects.filter(status="placed", invoice__isnull=False).values("invoice")
+
+
 def sums_of(today: date) -> list[Sums]:
     """Sums of this month, and revenue of the last twelve, by currency; the largest one first."""
     is_live, first = shows_live(), today.replace(day=1)
@@ -48,6 +53,7 @@ def sums_of(today: date) -> list[Sums]:
         Invoice.objects.filter(
             seller__is_live=is_live, kind=Invoice.Kind.INVOICE, status="open", due_on__lt=today
         )
+        .exclude(pk__in=_ordered_only())
         .values_list("currency")
         .annotate(minor=Sum(F("amount_due_minor") - F("paid_minor") - F("credited_minor")))
     )
@@ -70,6 +76,7 @@ def _revenue(is_live: bool, first: date) -> dict[str, dict[date, int]]:
     issued = Invoice.objects.filter(
         seller__is_live=is_live, issued_on__gte=_months_before(first, MONTHS - 1)
     ).exclude(status__in=["draft", "void"])
+    issued = issued.exclude(pk__in=_ordered_only())
     rows = (
         issued.annotate(month=TruncMonth("issued_on"))
         .values_list("currency", "month", "kind")

@@ -7,6 +7,7 @@ any number of times: what was taken in is known from then on.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
@@ -16,7 +17,7 @@ from billing.engine.money import major_string
 from billing.events import clock
 from billing.invoicing.models import NumberGap, NumberSeries
 from billing.outbound import mark
-from billing.outbound.actions import release
+from billing.outbound.actions import note_compared, release
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark, Hold
 from billing.payments import gateways
@@ -35,17 +36,19 @@ GAP = "Given since the backup that was restored on {day}, perhaps, and lost with
 
 @dataclass(slots=True)
 class Found:
-    """What both sides differ in: sentences for a person."""
+    """What both sides differ in: sentences for a person, and the ids of charges of nobody here."""
 
     compared: int = 0
     taken_in: list[str] = field(default_factory=list)
     undecided: list[str] = field(default_factory=list)
+    of_nobody: list[str] = field(default_factory=list)
 
 
-def reconcile(*, actor: str, since: datetime | None = None) -> Found:
+def reconcile(*, actor: str, since: datetime | None = None, nothing_lost: bool = False) -> Found:
     """Compare, and take in what is missing here.
 
     ``since`` is before the backup; by default two days before this database was last at work.
+    With ``nothing_lost`` the numbers that only a mark knows of, ahead of documents, stay free.
     Raises what a gateway's client raises: without its record nothing can be said.
     """
     found = Found()
@@ -55,7 +58,10 @@ def reconcile(*, actor: str, since: datetime | None = None) -> Found:
         numbers = _compare_charges(gateway, begins, actor, found)
         _compare_refunds(gateway, begins, found)
         _skip_numbers(numbers, actor, found)
-    _skip_numbers(_witnessed(holds), actor, found)
+    if not nothing_lost:
+        _skip_numbers(_witnessed(holds), actor, found)
+    for hold in holds:
+        note_compared(hold, found.of_nobody)
     return found
 
 
@@ -121,6 +127,7 @@ def _compare_charge(gateway: Gateway, made: Charge, actor: str, found: Found) ->
         return
     owner = owner_of(gateway.name, made)
     if made.status == "succeeded" and owner is None:
+        found.of_nobody.append(made.gateway_id)
         found.undecided.append(
             f"{said} has succeeded and is of a customer whom nobody here knows "
             f"({made.metadata.get('customer') or made.customer}): pay it back at the gateway, "
@@ -173,16 +180,13 @@ def _pages[Row: (Charge, RefundMade)](
 
 def _witnessed(holds: Sequence[Hold]) -> dict[tuple[str, str], int]:
     """The highest numbers that the machines' marks know, by seller and kind."""
-    public_ids = {str(pk): name for pk, name in Seller.objects.values_list("pk", "public_id")}
     numbers: dict[tuple[str, str], int] = {}
     for hold in holds:
-        witnesses: dict[str, dict[str, Any]] = hold.details.get("witnesses", {})
-        for witness in witnesses.values():
-            for name, number in witness.get("numbers", {}).items():
+        witnesses: dict[str, list[dict[str, Any]]] = hold.details.get("witnesses", {})
+        for kept in chain.from_iterable(witnesses.values()):
+            for name, number in kept.get("numbers", {}).items():
                 seller, _, kind = name.partition(" ")
-                if seller in public_ids:
-                    known = (public_ids[seller], kind)
-                    numbers[known] = max(numbers.get(known, 0), int(number))
+                numbers[seller, kind] = max(numbers.get((seller, kind), 0), int(number))
     return numbers
 
 

@@ -10,9 +10,11 @@ from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEnd
 from billing.invoicing.models import Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
+from customers.going_live import missing_to_go_live
+from customers.models import Seller
 from dunning.admin import WORK as LATE_DEBTS
 from dunning.models import DunningCase
 
@@ -49,7 +51,11 @@ def kinds_of_work() -> list[Work]:
 
 
 def _to_bill() -> list[Work]:
-    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    # What is only ordered is no debt: whoever orders pays it, or it comes to nothing.
+    ordered = Order.objects.filter(status="placed", invoice__isnull=False).values("invoice")
+    open_invoices = Invoice.objects.filter(
+        kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
+    ).exclude(pk__in=ordered)
     to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
     invoices = ("invoicing.view_invoice", "invoicing_invoice")
     subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
@@ -170,8 +176,22 @@ def _undelivered() -> list[Work]:
     ]
 
 
+def _unready() -> QuerySet[Seller]:
+    live = Seller.objects.filter(is_live=True)
+    return live.filter(pk__in=[seller.pk for seller in live if missing_to_go_live(seller)])
+
+
 def _money_and_jobs() -> list[Work]:
     return [
+        Work(
+            "Live sellers that may not issue",
+            "Something is missing that has to stand on invoices. Their pages list it.",
+            "storefront",
+            "customers.view_seller",
+            _unready(),
+            "customers_seller",
+            "is_live__exact=1",
+        ),
         Work(
             "Money to pay back",
             "By bank, by one of you. Its page takes your word when it is paid.",

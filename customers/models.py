@@ -4,7 +4,7 @@ import pghistory
 import pgtrigger
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 from django_countries.fields import CountryField
@@ -12,6 +12,7 @@ from django_countries.fields import CountryField
 from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
 from billing.events.public_ids import PublicIdField
+from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
@@ -118,6 +119,13 @@ class Seller(_Numbered, Address):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write a colour such as #1d5fbf.")],
     )
     rounding = models.CharField(max_length=10, choices=Rounding, default=Rounding.NONE)
+    rounding_tolerance_minor = models.PositiveIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MaxValueValidator(10_000)],
+        help_text="In öre, cents or the like: an invoice that is paid but for so little counts as "
+        "paid, and the difference as rounding. 0: every difference stays owed.",
+    )
     tax = models.JSONField(
         null=True,
         blank=True,
@@ -131,6 +139,14 @@ class Seller(_Numbered, Address):
 
     def __str__(self) -> str:
         return self.name if self.is_live else f"{self.name} (test)"
+
+    def clean(self) -> None:
+        """A live seller is written down whole, or not at all: each field says what it misses."""
+        super().clean()
+        if self.is_live:
+            missing = {each.field: each.what for each in missing_to_go_live(self)}
+            if missing:
+                raise ValidationError(missing)
 
 
 _OF_A_TEST_SELLER = """

@@ -14,8 +14,9 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.events.troubles import Watch, took_too_long
+from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.balances import IS_ORDERED, settle_debts
 from billing.payments.charging import plan
@@ -28,6 +29,7 @@ from dunning.policies import Policies, plans_of
 from dunning.steps import Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
+STEP = "dun"
 
 
 # Opening
@@ -56,7 +58,7 @@ def _late(seller: Seller, as_of: date) -> QuerySet[Invoice]:
     yet.
     """
     return (
-        _owed(Invoice.objects.filter(seller=seller))
+        _stepped_now(seller, _owed(Invoice.objects.filter(seller=seller)))
         .filter(
             # Who has not paid for a beginning is not dunned: the order runs out by itself.
             ~IS_ORDERED,
@@ -76,7 +78,9 @@ def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: s
     settled = settle_debts(customers, as_of, actor)
     # They are read again under the lock: another worker may have been faster.
     mine = _late(seller, as_of).filter(customer__in=customers)
-    invoices = list(mine.select_related("seller", "dunning_case__seller"))
+    invoices = list(
+        mine.select_related("seller", "customer", "dunning_case__seller", "dunning_case__customer")
+    )
     policies, plans = Policies(seller), plans_of(invoice.pk for invoice in invoices)
     over = [invoice.dunning_case for invoice in invoices if hasattr(invoice, "dunning_case")]
     made = [
@@ -108,9 +112,13 @@ def _put_before(
     found = policies.steps_of(case)
     at = found.after({step_id for step_id, _, _ in taken})
     case.next_step = found.steps[at] if at < len(found.steps) else None
-    case.next_step_on = (
-        step_on(found.days, at, case.late_from, previous_on) if case.next_step else None
-    )
+    if case.next_step is None:
+        case.next_step_on = None
+        return
+    late_from = case.late_from + policies.stood_still(case, case.late_from)
+    if previous_on is not None:
+        previous_on += policies.stood_still(case, previous_on)
+    case.next_step_on = step_on(found.days, at, late_from, previous_on)
 
 
 def _under_way(
@@ -142,7 +150,7 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     on. Returns the day of the next one, as things stand; the caller holds the customer's lock. A
     case that is stopped stays so, and a card that will never be accepted waits for another.
     """
-    case = DunningCase.objects.filter(invoice=invoice).first()
+    case = DunningCase.objects.filter(invoice=invoice).select_related("customer").first()
     policies = Policies(invoice.seller)
     is_begun = not Invoice.objects.filter(IS_ORDERED, pk=invoice.pk).exists()
     if case is None and invoice.outstanding_minor and is_begun:
@@ -179,7 +187,7 @@ def _new_case(
 ) -> DunningCase:
     case = DunningCase(
         seller=invoice.seller,
-        customer_id=invoice.customer_id,
+        customer=invoice.customer,
         invoice=invoice,
         policy_id=policies.for_plan(plan_id),
         since=since,
@@ -199,7 +207,7 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
     invoice that is being charged waits for the outcome. A case that cannot be stepped at all is
     stopped with the reason, for a person to look at, and the others go on.
     """
-    watch = Watch("dun", seller.public_id)
+    watch = Watch(STEP, seller.public_id)
     due = _due(seller, as_of).exclude(public_id__in=watch.waiting)
 
     def step_part(ids: Sequence[int]) -> int:
@@ -275,12 +283,20 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
-    return DunningCase.objects.filter(
-        ~Exists(_under_way(seller, as_of, "invoice")),
-        seller=seller,
-        status="open",
-        next_step_on__lte=as_of,
-    ).order_by("next_step_on", "pk")
+    open_cases = DunningCase.objects.filter(seller=seller, status="open")
+    due = _stepped_now(seller, open_cases).filter(
+        ~Exists(_under_way(seller, as_of, "invoice")), next_step_on__lte=as_of
+    )
+    return due.order_by("next_step_on", "pk")
+
+
+def _stepped_now[Row: (Invoice, DunningCase)](
+    seller: Seller, debts: "QuerySet[Row]"
+) -> "QuerySet[Row]":
+    """Without those of customers whom we charge, while charging is stopped: they stand still."""
+    if refusal(Kind.CHARGE, seller.public_id) is None:
+        return debts
+    return debts.exclude(customer__collection=Customer.Collection.AUTOMATIC)
 
 
 def _advance(cases: Sequence[DunningCase], policies: Policies, batch: Batch) -> None:
@@ -304,7 +320,8 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
     and a case never comes to two steps at once.
     """
     count, last = 0, 0
-    cases = DunningCase.objects.filter(policy=policy, status="open").select_related("seller")
+    open_cases = DunningCase.objects.filter(policy=policy, status="open")
+    cases = open_cases.select_related("seller", "customer")
     while part := list(cases.filter(pk__gt=last).order_by("pk")[:limit]):
         last = part[-1].pk
         owners = {case.customer_id for case in part}
@@ -416,6 +433,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move("open", closed_on=None, reason="", next_step_on=next_on)
     record_all([event("dunning.resumed", case, as_of, actor)])
+    try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
         case.refresh_from_db()
     return case

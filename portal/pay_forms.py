@@ -12,6 +12,7 @@ from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
+from billing.cards import WithoutCards
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.writing import Writer
@@ -34,7 +35,7 @@ from portal.terms import each_in_words
 
 CODES_MAX, CODES_WITHIN = 30, timedelta(hours=1)
 MISSING = pgettext_lazy("pay", "Fill this in.")
-# Where each field of the details is typed, as browsers know it.
+# Where each field of the details is typed, as browsers know it, and whether every country wants it.
 _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "name": (pgettext_lazy("pay", "Name"), 200, "name", True),
     "company": (pgettext_lazy("pay", "Company"), 200, "organization", False),
@@ -46,8 +47,8 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
         "address-line2",
         False,
     ),
-    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", True),
-    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", True),
+    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", False),
+    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", False),
 }
 
 
@@ -56,8 +57,12 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(Typed):
+class OrderForm(WithoutCards, Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
+
+    card_refused = pgettext_lazy(
+        "pay", "This looks like a card number. You give your card on the next page."
+    )
 
     email = forms.EmailField(
         label=pgettext_lazy("pay", "E-mail"),

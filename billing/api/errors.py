@@ -59,6 +59,10 @@ STATUS_OF_CODE: dict[str, int] = {
     "invalid_organisation_number": 422,
     "credit_exceeds_invoice": 422,
     "credit_exceeds_line": 422,
+    "credits_everything": 422,
+    "unusual_amount": 422,
+    "amount_too_large": 422,
+    "currency_not_used": 422,
 }
 # The field that a refusal from below is about, where there is but one that it can be.
 ATTR_OF_CODE: dict[str, str] = {
@@ -67,6 +71,10 @@ ATTR_OF_CODE: dict[str, str] = {
     "invalid_vat_number": "vat_number",
     "invalid_organisation_number": "organisation_number",
     "webhook_url_refused": "url",
+    "credits_everything": "amount_minor",
+    "unusual_amount": "amount_minor",
+    "amount_too_large": "amount_minor",
+    "currency_not_used": "currency",
 }
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (
     (UsageRefused, 422),

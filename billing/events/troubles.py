@@ -17,6 +17,7 @@ from django.db.models import F
 
 from billing.events import clock
 from billing.events.models import Trouble
+from billing.outbound.gate import Held
 from billing.redaction import redacted
 
 WAIT_MAX_MINUTES = 24 * 60
@@ -120,8 +121,8 @@ class Watch:
         return done
 
     def let_through(self, error: Exception) -> None:
-        """Raise again what is no trouble of one alone."""
-        if isinstance(error, self._passing) or is_of_all(error):
+        """Raise again what is no trouble of one alone, such as that everything is held."""
+        if isinstance(error, (Held, *self._passing)) or is_of_all(error):
             raise error
         if took_too_long(error):
             self._long_waits += 1
@@ -182,6 +183,11 @@ def shown(text: str) -> str:
 def try_again(trouble: Trouble) -> None:
     """Have the next tick try it at once."""
     Trouble.objects.filter(pk=trouble.pk).update(next_attempt_at=clock.now())
+
+
+def try_again_with(step: str, subject: str) -> None:
+    """Have the next tick try it at once, if it had trouble: a person has put something right."""
+    Trouble.objects.filter(step=step, subject=subject).update(next_attempt_at=clock.now())
 
 
 def forget_over(now: datetime) -> int:

@@ -7,10 +7,12 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.engine import tax
+from billing.engine.ceilings import check_amount, usual_minor
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, exponent, major_string, round_ratio
 from billing.events.lookups import array_of
@@ -18,6 +20,7 @@ from billing.events.models import Event
 from billing.events.public_ids import new_public_id
 from billing.events.reading import read
 from billing.events.recorder import record, record_all
+from billing.invoicing.abroad import country_of
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.issuing import (
@@ -29,6 +32,7 @@ from billing.invoicing.issuing import (
     take_numbers,
     tell_settled,
 )
+from billing.invoicing.losses import Losses
 from billing.invoicing.models import (
     BalanceEntry,
     Coverage,
@@ -39,7 +43,7 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.snapshots import Snapshot, bill_to_of
-from billing.ledger.actions import Books, Posting, between, post, transfers
+from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
@@ -107,10 +111,25 @@ def add_one_off(
     actor: str,
     subscription: Subscription | None = None,
     tax: Sequence[Mapping[str, Any]] | None = None,
+    revenue_account: str = "3041",
+    waits: bool = False,
+    is_confirmed: bool = False,
 ) -> OneOffItem:
-    """Put an amount, in minor units and of either sign, on the next document from ``as_of``."""
+    """Put an amount, in minor units and of either sign, on a document from ``as_of``.
+
+    It is billed by itself at once, or with ``waits`` on the customer's next regular bill, as long
+    as there is one to come. What is below zero always waits for something to reduce. Raises
+    :class:`Refused` ("unusual_amount", "currency_not_used", "no_bill_to_come").
+    """
     if not amount_minor:
         raise InvalidAmount("A one-off item of nothing cannot be billed.")
+    _check_sum(customer, amount_minor, currency, is_confirmed)
+    if waits and not has_bill_to_come(customer):
+        raise Refused(
+            f"No subscription of {customer} is billed again, so no bill comes for this to wait "
+            "for. Bill it now.",
+            code="no_bill_to_come",
+        )
     item = OneOffItem.objects.create(
         seller=customer.seller,
         customer=customer,
@@ -119,17 +138,81 @@ def add_one_off(
         amount_minor=amount_minor,
         description=description,
         tax=tax,
+        revenue_account=revenue_account,
         due_on=as_of,
+        waits=waits,
     )
+    _record_of_item("one_off_item.added", item, as_of, actor)
+    return item
+
+
+@transaction.atomic
+def remove_one_off(item: OneOffItem, *, as_of: date, actor: str) -> None:
+    """Take away what waits to be billed.
+
+    Raises :class:`Refused` for what is on a document ("one_off_billed"), which only a credit note
+    takes back, and for what a voided invoice has left ("one_off_of_a_void").
+    """
+    Customer.objects.select_for_update().get(pk=item.customer_id)
+    found = OneOffItem.objects.select_related("seller", "customer", "line__invoice").filter(
+        pk=item.pk
+    )
+    item = found.get()
+    if item.line is not None:
+        raise Refused(
+            f"“{item}” is on {item.line.invoice}. Credit it there.", code="one_off_billed"
+        )
+    if item.reverses_id is not None:
+        raise Refused(
+            f"“{item}” takes back what was given back of an invoice that is void. Bill it, and "
+            "credit it if it is not to be paid.",
+            code="one_off_of_a_void",
+        )
+    _record_of_item("one_off_item.removed", item, as_of, actor)
+    found.delete()
+
+
+def has_bill_to_come(customer: Customer) -> bool:
+    """Whether a subscription of the customer will be billed again."""
+    return customer.subscriptions.filter(next_bill_on__isnull=False).exists()
+
+
+def _record_of_item(type: str, item: OneOffItem, as_of: date, actor: str) -> None:
     record(
-        "one_off_item.added",
-        seller=customer.seller.public_id,
+        type,
+        seller=item.seller.public_id,
         subject=item.public_id,
         occurred_on=as_of,
         actor=actor,
-        data={"customer": customer.public_id, "amount_minor": amount_minor, "currency": currency},
+        data={
+            "customer": item.customer.public_id,
+            "amount_minor": item.amount_minor,
+            "currency": item.currency,
+        },
     )
-    return item
+
+
+def currencies_of(customer: Customer) -> list[str]:
+    """The currencies that a customer has to do with: the seller's, and those it is billed in."""
+    used = {str(customer.seller.currency)}
+    used |= set(customer.subscriptions.values_list("currency", flat=True).distinct())
+    used |= set(customer.balances.values_list("currency", flat=True))
+    documents = Invoice.objects.filter(customer=customer).order_by()
+    return sorted(used | set(documents.values_list("currency", flat=True).distinct()))
+
+
+def _check_sum(customer: Customer, amount_minor: int, currency: str, is_confirmed: bool) -> None:
+    """Refuse a sum that is out of bounds, unusual for the customer, or in a strange currency."""
+    if currency != customer.seller.currency and currency not in currencies_of(customer):
+        raise Refused(
+            f"{customer} has nothing in {currency}. Use {' or '.join(currencies_of(customer))}.",
+            code="currency_not_used",
+        )
+    billed = Invoice.objects.filter(customer=customer, currency=currency, kind="invoice")
+    usual = 0
+    if not is_confirmed and abs(amount_minor) > usual_minor(currency):
+        usual = billed.aggregate(most=Max("total_minor"))["most"] or 0
+    check_amount(amount_minor, currency, is_confirmed=is_confirmed, usual=usual)
 
 
 @transaction.atomic
@@ -141,34 +224,77 @@ def give_credit(
     description: str,
     as_of: date,
     actor: str,
-) -> None:
-    """Add to the customer's balance, which pays what it can of open invoices and of later ones."""
+    is_confirmed: bool = False,
+) -> BalanceEntry:
+    """Add to the customer's balance, which pays what it can of open invoices and of later ones.
+
+    Raises :class:`Refused` ("unusual_amount", "currency_not_used").
+    """
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
+    _check_sum(customer, amount_minor, currency, is_confirmed)
     Customer.objects.select_for_update().get(pk=customer.pk)
-    seller = customer.seller
-    books = Books(seller)
     move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
-    entry = BalanceEntry.objects.filter(customer=customer, amount_minor__gt=0).latest("id")
-    posting = Posting(
-        books.revenue("3041"), books.account(Account.Role.CUSTOMER_BALANCE), amount_minor
-    )
+    entry = BalanceEntry.objects.filter(
+        customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
+    ).latest("id")
+    books = Books(customer.seller)
+    _post_gift(entry, books.gifts(), books.account(Account.Role.CUSTOMER_BALANCE), as_of)
+    _record_of_gift("balance.credited", entry, as_of, actor)
+    return entry
+
+
+@transaction.atomic
+def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> BalanceEntry:
+    """Take back a credit that was given, as long as the balance still has it.
+
+    Raises :class:`Refused` ("not_a_given_credit", "credit_taken_back", "credit_spent").
+    """
+    Customer.objects.select_for_update().get(pk=entry.customer_id)
+    entry = BalanceEntry.objects.select_related("customer__seller").get(pk=entry.pk)
+    if not entry.is_gift:
+        raise Refused(
+            "This came with a document or a payment, and goes with it.", code="not_a_given_credit"
+        )
+    if BalanceEntry.objects.filter(takes_back=entry).exists():
+        raise Refused("This credit was taken back before.", code="credit_taken_back")
+    left_minor = balance_of(entry.customer, entry.currency)
+    if left_minor < entry.amount_minor:
+        raise Refused(
+            f"Only {major_string(left_minor, entry.currency)} {entry.currency} is left on the "
+            "balance: the rest has paid invoices.",
+            code="credit_spent",
+        )
+    said = f"Taken back: {entry.description}"[:200]
+    gift = (entry.customer_id, entry.currency, -entry.amount_minor, None, said)
+    move_balances([gift], as_of, takes_back=entry.pk)
+    taken = BalanceEntry.objects.select_related("customer__seller").get(takes_back=entry)
+    books = Books(entry.customer.seller)
+    _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gifts(), as_of)
+    _record_of_gift("balance.credit_taken_back", taken, as_of, actor)
+    return taken
+
+
+def _post_gift(entry: BalanceEntry, debit: int, credit: int, as_of: date) -> None:
     post(
-        seller,
-        [posting],
-        currency=currency,
+        entry.customer.seller,
+        [Posting(debit, credit, abs(entry.amount_minor))],
+        currency=entry.currency,
         effective_on=as_of,
         document=Transfer.Document.BALANCE,
         document_id=entry.pk,
-        customer_id=customer.pk,
+        customer_id=entry.customer_id,
     )
+
+
+def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> None:
     record(
-        "balance.credited",
-        seller=seller.public_id,
-        subject=customer.public_id,
+        type,
+        seller=entry.customer.seller.public_id,
+        subject=entry.customer.public_id,
         occurred_on=as_of,
         actor=actor,
-        data={"amount_minor": amount_minor, "currency": currency},
+        data={"amount_minor": abs(entry.amount_minor), "currency": entry.currency},
     )
 
 
@@ -227,7 +353,10 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
 
 @transaction.atomic
 def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invoice:
-    """Give up collecting what is left of an open invoice: a confirmed loss."""
+    """Give up collecting what is left of an open invoice: a confirmed loss.
+
+    What is within the seller's tolerance of being paid is no loss, and closes as rounding.
+    """
     invoice = lock_invoice(invoice)
     if invoice.status == Invoice.Status.PAID:
         raise Refused(f"Invoice {invoice} is paid.", code="invoice_paid")
@@ -237,29 +366,27 @@ def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") ->
             code="invalid_transition",
         )
     write_off_locked(invoice.seller, [invoice], as_of=as_of, actor=actor, reason=reason)
+    if invoice.status == Invoice.Status.PAID:
+        tell_settled([invoice.pk], as_of)
     return invoice
 
 
 def write_off_locked(
     seller: Seller, invoices: Sequence[Invoice], *, as_of: date, actor: str, reason: str
 ) -> None:
-    """Write off open invoices that the caller has locked with their customers, in bulk."""
-    books = Books(seller)
-    loss = books.account(Account.Role.BAD_DEBT)
-    receivable = books.account(Account.Role.RECEIVABLE)
-    written: list[Transfer] = []
+    """Write off open invoices that the caller has locked with their customers, in bulk.
+
+    Those that are paid but for a small difference close as rounding; the caller tells of it.
+    """
+    small = [invoice for invoice in invoices if _is_small(invoice, seller)]
+    for invoice in small:
+        close_as_rounding(invoice, as_of)
+    lost = [invoice for invoice in invoices if invoice not in small]
+    losses = Losses(seller, lost)
     events: list[Event] = []
-    for invoice in invoices:
+    for invoice in lost:
         left_minor = invoice.outstanding_minor
-        written += transfers(
-            seller,
-            between(loss, receivable, left_minor),
-            currency=invoice.currency,
-            effective_on=as_of,
-            document=Transfer.Document.INVOICE,
-            document_id=invoice.pk,
-            customer_id=invoice.customer_id,
-        )
+        losses.add(invoice, 0, left_minor, as_of)
         events.append(
             Event(
                 type="invoice.written_off",
@@ -272,11 +399,53 @@ def write_off_locked(
         )
         invoice.status, invoice.closed_on = Invoice.Status.UNCOLLECTIBLE, as_of
         invoice.reason = reason
-    Invoice.objects.filter(pk__in=[invoice.pk for invoice in invoices]).update(
+    Invoice.objects.filter(pk__in=[invoice.pk for invoice in lost]).update(
         status=Invoice.Status.UNCOLLECTIBLE, closed_on=as_of, reason=reason
     )
-    Transfer.objects.bulk_create(written)
+    losses.book()
     record_all(events)
+
+
+def _is_small(invoice: Invoice, seller: Seller) -> bool:
+    """Whether an invoice is paid, but for a difference that the seller does not ask for."""
+    has_paid = invoice.paid_minor or invoice.from_balance_minor or invoice.credit_applied_minor
+    return bool(has_paid) and 0 < invoice.payable_minor <= seller.rounding_tolerance_minor
+
+
+def round_off(invoice: Invoice, as_of: date) -> None:
+    """Count what is left of a locked invoice as rounding, in the books and on it, unsaved."""
+    left_minor = invoice.payable_minor
+    move_rounding(invoice, left_minor, as_of)
+    invoice.credited_minor += left_minor
+    invoice.rounded_off_minor += left_minor
+
+
+def move_rounding(invoice: Invoice, amount_minor: int, as_of: date) -> None:
+    """Book so much of an invoice as rounding, or with a minus as owed after all."""
+    books = Books(invoice.seller)
+    rounding = books.account(Account.Role.ROUNDING)
+    receivable = books.account(Account.Role.RECEIVABLE)
+    post(
+        invoice.seller,
+        list(between(rounding, receivable, amount_minor)),
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.ROUNDING,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )
+
+
+def close_as_rounding(invoice: Invoice, as_of: date) -> None:
+    """Close a locked invoice that is paid but for a small difference."""
+    round_off(invoice, as_of)
+    invoice.move(
+        "paid",
+        credited_minor=invoice.credited_minor,
+        rounded_off_minor=invoice.rounded_off_minor,
+        closed_on=as_of,
+    )
+    _record("invoice.paid", invoice, as_of, "system", number=invoice.number)
 
 
 @transaction.atomic
@@ -289,18 +458,31 @@ def credit(
     lines: Sequence[tuple[InvoiceLine, int]] | None = None,
     to: str = Invoice.CreditTo.BALANCE,
     reason: str = "",
+    is_confirmed: bool = True,
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
     It first reduces what is unpaid; the rest goes to the balance, or back as far as it was paid.
-    The last note on an invoice takes exactly the tax that is left. Raises :class:`Refused` where
-    it would credit more than is left ("credit_exceeds_invoice", "credit_exceeds_line").
+    The last note on an invoice takes exactly the tax that is left. Where a person asks for it,
+    ``is_confirmed`` says whether they were asked again: a sum that is unusual, or all of the
+    invoice for want of an amount, is refused unless they were ("unusual_amount",
+    "credits_everything"). Raises :class:`Refused` where it would credit more than is left
+    ("credit_exceeds_invoice", "credit_exceeds_line").
     """
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
+    if not is_confirmed:
+        if amount_minor is None and lines is None:
+            raise Refused(
+                f"This credits all that is left of {invoice}, "
+                f"{major_string(note.total_minor, invoice.currency)} {invoice.currency}. Confirm "
+                "it, or say an amount.",
+                code="credits_everything",
+            )
+        check_amount(note.total_minor, invoice.currency, is_confirmed=False)
     return _issue_note(invoice, note, as_of, actor, to, reason)
 
 
@@ -662,6 +844,12 @@ def _settle_note(
     if reduced_minor:
         credit_invoices(invoice.seller, {invoice.pk: reduced_minor}, as_of)
     left_minor = note.total_minor - reduced_minor
+    # What was let go as rounding was never paid: the note takes it up, and nothing goes back.
+    if rounded_minor := min(invoice.rounded_off_minor, left_minor):
+        invoice.rounded_off_minor -= rounded_minor
+        invoice.save(update_fields=["rounded_off_minor"])
+        move_rounding(invoice, -rounded_minor, as_of)
+        left_minor -= rounded_minor
     if to == Invoice.CreditTo.REFUND and left_minor:
         left_minor -= refund_credit(
             invoice.seller,
@@ -688,7 +876,9 @@ def _settle_note(
             else books.revenue(line.revenue_account or "3041")
         )
         postings += between(income, receivable, net_minor)
-    postings += between(books.account(Account.Role.VAT), receivable, note.tax_minor)
+    for group in note.groups:
+        account = books.vat(country_of(group.name), group.percent)
+        postings += between(account, receivable, group.tax_minor)
     postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
     postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
     _post(document, postings, as_of)
@@ -762,6 +952,7 @@ def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date
                 amount_minor=correction.discount_minor - correction.amount_minor,
                 description=_said_of(correction, invoice),
                 tax=correction.tax,
+                revenue_account=correction.revenue_account or "3041",
                 due_on=as_of,
                 reverses=correction,
             )

@@ -21,6 +21,8 @@ from billing.invoicing.drafting import (
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
+from customers.calendar import refuse_day_to_come
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 
 BATCH_SIZE = 2000
@@ -32,7 +34,8 @@ class Billed:
     """What became of customers: documents, parked subscriptions and refused customers by reason.
 
     ``unforeseen`` are the errors that nobody foresaw, by customer. ``was_parked`` says that the one
-    subscription which was asked for by name had been parked.
+    subscription which was asked for by name had been parked. ``idle`` are customers of whom nothing
+    was billed, since what they have goes on waiting.
     """
 
     issued: list[Issued]
@@ -40,6 +43,7 @@ class Billed:
     refused: dict[int, str]
     unforeseen: dict[int, Exception]
     was_parked: bool
+    idle: list[int]
 
 
 @dataclass(slots=True)
@@ -80,10 +84,13 @@ def bill_due(
     """Bill all that is due for a seller's customers by ``as_of``, batch by batch.
 
     Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
-    billed is parked with its reason, and the rest go on.
+    billed is parked with its reason, and the rest go on. Raises :class:`Refused`
+    ("seller_not_ready") where the documents of a live seller would lack what the law wants.
     """
     if held := refusal(Kind.NUMBER, seller.public_id):
         raise held
+    refuse_unready(seller)
+    refuse_day_to_come(seller, as_of)
     sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
     sweep.bill_again()
     while claimed := sweep.bill_batch(batch_size):
@@ -102,6 +109,7 @@ class _Sweep:
     actor: str
     run: BillingRun
     watch: Watch
+    idle: list[int] = field(default_factory=list)
 
     def bill_batch(self, batch_size: int) -> int:
         """Claim and bill one batch; the number of customers claimed. One that fails is halved."""
@@ -146,12 +154,16 @@ class _Sweep:
         self.run.add(billed)
 
     def _left_out(self) -> list[int]:
-        """Who cannot be billed in this run, or had trouble and is left alone for now."""
+        """Who cannot be billed in this run, or had trouble and is left alone for now.
+
+        Whoever was claimed and not billed is among them: they would be claimed for ever.
+        """
+        left_out = [*self.run.refused, *self.idle]
         waiting = self.watch.waiting
         if not waiting:
-            return list(self.run.refused)
+            return left_out
         held = Customer.objects.filter(seller=self.seller, public_id__in=waiting)
-        return [*self.run.refused, *held.values_list("pk", flat=True)]
+        return [*left_out, *held.values_list("pk", flat=True)]
 
     def _bill_part(self, ids: Sequence[int]) -> int:
         with transaction.atomic():
@@ -162,6 +174,7 @@ class _Sweep:
     def _note(self, billed: Billed) -> None:
         """Count what was billed, and keep what nobody foresaw."""
         self.run.add(billed)
+        self.idle += billed.idle
         for customer_id, error in billed.unforeseen.items():
             self.watch.keep(_public_id(customer_id), error)
 
@@ -217,10 +230,15 @@ _DUE_SUBSCRIPTIONS = """
       AND c.id <> ALL(%s)
     ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
+# Only what makes a bill by itself: whoever were claimed for what goes on waiting would be claimed
+# for ever. What is below zero waits for something to reduce, and so may what is above.
 _DUE_ONE_OFFS = """
     SELECT c.id FROM invoicing_oneoffitem o
     JOIN customers_customer c ON c.id = o.customer_id
     WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL AND c.id <> ALL(%s)
+      AND o.amount_minor > 0
+      AND NOT (o.waits AND EXISTS (SELECT FROM subscriptions_subscription s
+                                   WHERE s.customer_id = c.id AND s.next_bill_on IS NOT NULL))
     ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
 
@@ -243,7 +261,16 @@ def bill_locked(
     drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
     issued = issue(seller, drafts, as_of, actor, numbering)
     park(seller, drafts.parked, as_of, actor)
-    return Billed(issued, drafts.parked, drafts.refused, drafts.unforeseen, drafts.was_parked)
+    served = {contract.customer_id for contract in drafts.contracts.values()}
+    served |= {document.buyer.id for document in drafts.documents}
+    return Billed(
+        issued,
+        drafts.parked,
+        drafts.refused,
+        drafts.unforeseen,
+        drafts.was_parked,
+        [each for each in customer_ids if each not in served],
+    )
 
 
 def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:

@@ -298,7 +298,8 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
             invoice.credit_applied_minor + invoice.from_balance_minor,
         ),
         (pgettext("document", "Paid"), invoice.paid_minor),
-        (pgettext("document", "Credited"), invoice.credited_minor - invoice.from_balance_minor),
+        (pgettext("document", "Credited"), invoice.by_notes_minor),
+        (pgettext("document", "Rounded off"), invoice.rounded_off_minor),
     ]
     if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))
@@ -354,6 +355,11 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         ("amount", pgettext("document", "To pay"), write.money(left_minor(invoice))),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
+    ask = ""
+    if not any(value for _, _, value in to):
+        ask = pgettext(
+            "document", "Pay with the link in our mail, or write to us and we tell you how."
+        )
     rows = (
         [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
         for row in (what, to)
@@ -369,6 +375,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     late = pgettext("document", "Interest on late payment follows the Interest Act (1975:635).")
     return {
         "title": pgettext("document", "How to pay"),
+        "sentence": ask,
         "rows": [row for row in rows if row],
         "qr": qr.drawn(qr.text_of(demand)),
         # Without these words interest could only be asked for after a reminder (räntelagen 4 §).

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
 
 from billing.engine import tax
 from billing.engine.bill import (
@@ -38,7 +38,7 @@ from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption
+from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
@@ -212,8 +212,10 @@ def draft_documents(
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
+    regular = frozenset(lines)
     for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
-        lines[item.customer_id].append(_one_off_line(item))
+        if item.customer_id in regular or not item.is_held_back:
+            lines[item.customer_id].append(_one_off_line(item))
     if lines:
         _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
     return drafts
@@ -249,7 +251,8 @@ def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[On
     due = due.select_related("reverses__corrects")
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
-    due = due.filter(due_on__lte=as_of)
+    to_come = Subscription.objects.filter(customer=OuterRef("customer"), next_bill_on__isnull=False)
+    due = due.filter(due_on__lte=as_of).annotate(has_bill_to_come=Exists(to_come))
     if scope.subscription_id is not None:
         due = due.filter(Q(subscription=None) | Q(subscription_id=scope.subscription_id))
     return list(due.order_by("due_on", "id"))

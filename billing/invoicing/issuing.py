@@ -4,6 +4,7 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -20,17 +21,22 @@ from billing.events.lookups import array_of
 from billing.events.prepared import prepared
 from billing.events.public_ids import new_public_id, new_public_ids
 from billing.events.reading import read
+from billing.invoicing.abroad import country_of
 from billing.invoicing.drafting import DraftDocument, Drafts
+from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
-from billing.ledger.actions import Books, Posting, post
-from billing.ledger.models import Account, Transfer
+from billing.ledger.actions import Books
+from billing.ledger.models import Account
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
+from customers.going_live import refuse_unready
 from customers.models import Seller
+
+logger = logging.getLogger(__name__)
 
 COVERAGE_KIND = {
     RECURRING: Coverage.Kind.RECURRING.value,
@@ -98,9 +104,14 @@ def issue(
 
 
 def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """A block of numbers; the series stays locked until the transaction ends."""
+    """A block of numbers; the series stays locked until the transaction ends.
+
+    Raises :class:`Refused` ("seller_not_ready") where a live seller misses what has to stand on
+    its documents: what has no number is no document.
+    """
     if not count:
         return []
+    refuse_unready(seller)
     block = _take_block(seller, kind, count)
     if block is None:
         NumberSeries.objects.get_or_create(
@@ -109,7 +120,11 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
         block = _take_block(seller, kind, count)
     assert block is not None
     first, prefix = block
-    reserve(seller.pk, kind, first + count - 1)
+    try:
+        reserve(seller.public_id, kind, first + count - 1)
+    except OSError as error:
+        logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
+        raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
 
 
@@ -440,7 +455,10 @@ class _Batch:
         receivable = by_role[Account.Role.RECEIVABLE]
         balance = by_role[Account.Role.CUSTOMER_BALANCE]
         credits = [(self._income_account(line), sign * line.net_minor) for line in document.lines]
-        credits.append((by_role[Account.Role.VAT], sign * document.tax_minor))
+        credits += [
+            (self.books.vat(country_of(group.name), group.percent), sign * group.tax_minor)
+            for group in document.taxes
+        ]
         credits.append((by_role[Account.Role.ROUNDING], sign * document.rounding_minor))
         # What the balance pays comes off the receivable, what goes to it is owed again.
         credits.append((balance, to_balance_minor - document.credit_applied_minor))
@@ -578,25 +596,16 @@ def credit_invoices(
             " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN %s::date ELSE i.closed_on END"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
-            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
+            " RETURNING i.id, i.status, v.minor,"
             "   i.paid_minor + i.credited_minor = i.amount_due_minor",
             [is_from_balance, as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
     tell_settled([row[0] for row in rows if row[-1]], as_of)
-    for invoice_id, status, customer_id, currency, minor, _ in rows:
-        if status == Invoice.Status.UNCOLLECTIBLE:
-            books = Books(seller)
-            receivable = books.account(Account.Role.RECEIVABLE)
-            post(
-                seller,
-                [Posting(receivable, books.account(Account.Role.BAD_DEBT), minor)],
-                currency=currency,
-                effective_on=as_of,
-                document=Transfer.Document.INVOICE,
-                document_id=invoice_id,
-                customer_id=customer_id,
-            )
+    lost = {row[0]: row[2] for row in rows if row[1] == Invoice.Status.UNCOLLECTIBLE}
+    for invoice in Invoice.objects.filter(pk__in=lost).select_related("seller"):
+        after_minor = invoice.payable_minor
+        move_loss(invoice, after_minor + lost[invoice.pk], after_minor, as_of)
 
 
 def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
@@ -606,17 +615,22 @@ def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
             listen(invoice_ids, as_of, "system")
 
 
-def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
+def move_balances(
+    entries: Sequence[tuple[int, str, int, int | None, str]],
+    as_of: date,
+    takes_back: int | None = None,
+) -> None:
     """Add entries (customer, currency, amount, document, description) and keep the sums.
 
-    Customers are locked. What has come to a balance pays what they owe before this returns.
+    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
+    come to a balance pays what they owe before this returns.
     """
     if not entries:
         return
     copy_rows(
         "invoicing_balanceentry",
-        "customer_id, currency, amount_minor, invoice_id, description, effective_on",
-        [(*entry, as_of) for entry in entries],
+        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
+        [(*entry, as_of, takes_back) for entry in entries],
     )
     sums: dict[tuple[int, str], int] = {}
     for customer_id, currency, amount_minor, *_ in entries:

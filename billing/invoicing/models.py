@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
@@ -202,6 +203,11 @@ class Invoice(Stateful):
         db_default=0,
         help_text="What the customer's balance has paid since the day of issue.",
     )
+    rounded_off_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="A difference so small that it was closed as rounding when the money came.",
+    )
     credit_to = models.CharField(max_length=7, choices=CreditTo, blank=True, default="")
     closed_on = models.DateField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
@@ -235,7 +241,8 @@ class Invoice(Stateful):
                 name="document_is_not_settled_twice",
             ),
             models.CheckConstraint(
-                condition=Q(from_balance_minor__gte=0, from_balance_minor__lte=F("credited_minor")),
+                condition=Q(from_balance_minor__gte=0, rounded_off_minor__gte=0)
+                & Q(credited_minor__gte=F("from_balance_minor") + F("rounded_off_minor")),
                 name="balance_pays_part_of_what_is_credited",
             ),
         ]
@@ -257,6 +264,15 @@ class Invoice(Stateful):
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
+            NotDatedAhead(
+                name="live_document_is_not_dated_ahead",
+                day="issued_on",
+                # What a preview shows of days to come is rolled back.
+                unless="r.number LIKE 'preview %'",
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="added"),
+            ),
             FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=[
@@ -264,6 +280,7 @@ class Invoice(Stateful):
                     "paid_minor",
                     "credited_minor",
                     "from_balance_minor",
+                    "rounded_off_minor",
                     "closed_on",
                     "reason",
                 ],
@@ -288,6 +305,11 @@ class Invoice(Stateful):
         if self.status != self.Status.OPEN:
             return 0
         return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+    @property
+    def by_notes_minor(self) -> int:
+        """What credit notes have taken off, in minor units, without balance and rounding."""
+        return self.credited_minor - self.from_balance_minor - self.rounded_off_minor
 
     @property
     def is_only_credited(self) -> bool:
@@ -510,7 +532,14 @@ class OneOffItem(models.Model):
     amount_minor = models.BigIntegerField(help_text="May be negative.")
     description = models.CharField(max_length=500)
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
+    revenue_account = models.CharField(max_length=20, default="3041", db_default="3041")
     due_on = models.DateField()
+    waits = models.BooleanField(
+        "with the next bill",
+        default=False,
+        db_default=False,
+        help_text="Waits for a regular bill, as long as one is to come.",
+    )
     line = models.OneToOneField(
         InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_item"
     )
@@ -555,8 +584,9 @@ class OneOffItem(models.Model):
         return self.description
 
     @property
-    def revenue_account(self) -> str:
-        return self.reverses.revenue_account if self.reverses else "3041"
+    def is_held_back(self) -> bool:
+        """Whether it waits for a regular bill that is to come, as the drafting has asked."""
+        return self.waits and getattr(self, "has_bill_to_come", False)
 
 
 class CustomerBalance(models.Model):
@@ -591,6 +621,9 @@ class BalanceEntry(models.Model):
         Invoice, on_delete=models.PROTECT, null=True, related_name="balance_entries"
     )
     effective_on = models.DateField()
+    takes_back = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_back_by"
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -604,3 +637,9 @@ class BalanceEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_minor} {self.currency}"
+
+    @property
+    def is_gift(self) -> bool:
+        """Whether a person has given it, rather than a document or a payment brought it."""
+        booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)
+        return self.takes_back_id is None and booked.exists()

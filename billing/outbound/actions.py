@@ -1,5 +1,6 @@
 """Holding everything and letting it go on; stopping charges and letting them go on."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -18,6 +19,12 @@ def hold(code: str, reason: str, details: dict[str, Any] | None = None) -> Hold:
     made = Hold(code=code, reason=reason, details=details or {})
     Hold.objects.bulk_create([made], ignore_conflicts=True)
     return Hold.objects.get(code=code, released_at=None)
+
+
+def note_compared(held: Hold, charges: Sequence[str]) -> None:
+    """Have a hold know the charges of nobody here that a person was told of: they hold no more."""
+    details = held.details | {"compared": list(charges)}
+    Hold.objects.filter(pk=held.pk, released_at=None).update(details=details)
 
 
 @transaction.atomic

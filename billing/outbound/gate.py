@@ -2,8 +2,9 @@
 
 Three things close it. ``KVITT_OUTBOUND=off`` closes it for everything: nothing is sent and nobody
 is asked. A hold closes it for all that does something outside, and for giving numbers; asking a
-gateway what it knows stays allowed, because comparing both sides is what a hold waits for. A kill
-switch closes it for charging alone.
+gateway what it knows stays allowed, because comparing both sides is what a hold waits for. So does,
+for itself alone, a process that cannot see its mark (``billing.outbound.mark``). A kill switch
+closes it for charging alone.
 
 What is held has not failed and is no attempt: it waits as it is and goes on by itself when the
 gate opens. So whoever works on rows asks before touching them, and whoever opens a connection
@@ -11,6 +12,7 @@ asks again, with the pass that :func:`pass_out` gives.
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -18,6 +20,7 @@ from django.conf import settings
 from django.db.models import F, Q, QuerySet
 
 from billing.engine.errors import Refused
+from billing.outbound.mark import blindness
 from billing.outbound.models import Hold, KillSwitch
 
 
@@ -81,7 +84,11 @@ def refusal(kind: Kind, seller: str | None = None) -> Held | None:
             "Nothing leaves this installation: KVITT_OUTBOUND is off. What is due waits.",
             code=OUTBOUND_OFF,
         )
-    if kind not in _GOES_WHILE_HELD and (hold := standing_holds().first()):
+    if kind in _GOES_WHILE_HELD:
+        return None
+    if reason := blindness():
+        return Held(reason, code=OUTBOUND_HELD, hold="mark_unreadable")
+    if hold := standing_holds().first():
         return Held(
             f"Everything is held since {hold.held_at:%Y-%m-%d %H:%M} UTC: {hold.reason}",
             code=OUTBOUND_HELD,
@@ -105,6 +112,18 @@ def standing_holds() -> QuerySet[Hold]:
 def switches_on() -> QuerySet[KillSwitch]:
     """The kill switches that are on; everybody's first."""
     return KillSwitch.objects.filter(off_at=None).order_by(F("seller").asc(nulls_first=True), "id")
+
+
+def stops_of_charging(seller: str) -> list[tuple[datetime, datetime | None]]:
+    """When nothing could be charged for a seller: since, and until or None for until now.
+
+    By kill switches and by holds, in no order; they may overlap.
+    """
+    switches = KillSwitch.objects.filter(Q(seller=None) | Q(seller=seller))
+    return [
+        *switches.values_list("on_at", "off_at"),
+        *Hold.objects.values_list("held_at", "released_at"),
+    ]
 
 
 def _stopping(seller: str | None) -> KillSwitch | None:

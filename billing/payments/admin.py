@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import (
@@ -21,6 +22,7 @@ from billing.desk import (
     NOTHING,
     ActionForm,
     BigReadOnly,
+    ConfirmedForm,
     PageAction,
     Panel,
     Told,
@@ -32,8 +34,8 @@ from billing.desk import (
     money_column,
     today_of,
 )
-from billing.engine.errors import Refused
-from billing.engine.money import Money, major_string
+from billing.engine.errors import BillingError, Refused
+from billing.engine.money import Money, exact_minor, major_string
 from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link
 from billing.invoicing.models import Invoice
 from billing.ledger.admin import transfers_of
@@ -44,6 +46,8 @@ from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.models import Customer
 
+# A form of more fields helps nobody: what is older is paid first.
+PARTS_MAX = 50
 STATE_COLORS = {
     "planned": "",
     "created": "info",
@@ -67,8 +71,11 @@ REFUND_COLORS = {
 # What an operator does about money
 
 
-class PaymentForm(ActionForm):
+class PaymentForm(ConfirmedForm):
     amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
     reference = forms.CharField(
         required=False, max_length=80, help_text="The bank's reference, where there is one."
     )
@@ -76,6 +83,7 @@ class PaymentForm(ActionForm):
     def ask(self) -> None:
         outstanding = major_string(self.obj.payable_minor, self.obj.currency)
         self.fields["amount"].initial = outstanding
+        self.fields["received_on"].initial = today_of(self.obj)
 
 
 class RecordPayment(InvoiceAction):
@@ -98,6 +106,92 @@ class RecordPayment(InvoiceAction):
 
         payment = actions.record_payment(obj, as_of=as_of, actor=actor, **asked)
         return f"Recorded a payment of {Money(payment.amount_minor, payment.currency)}."
+
+
+class PaymentOfManyForm(ConfirmedForm):
+    """One payment, and how much of it is for which open invoice: a field for each."""
+
+    currency = forms.ChoiceField()
+    amount = forms.DecimalField(
+        min_value=0,
+        required=False,
+        help_text="As it arrived. Empty: the sum of the parts. What is over goes to the balance.",
+    )
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
+    reference = forms.CharField(
+        required=False, max_length=80, help_text="The bank's reference, where there is one."
+    )
+
+    def ask(self) -> None:
+        self.open = list(_payable(self.obj))
+        currency = self.fields["currency"]
+        assert isinstance(currency, forms.ChoiceField)
+        codes = dict.fromkeys(invoice.currency for invoice in self.open)
+        currency.choices = [(code, code) for code in codes]
+        self.fields["received_on"].initial = today_of(self.obj)
+        for invoice in self.open:
+            left = Money(invoice.payable_minor, invoice.currency)
+            self.fields[invoice.public_id] = forms.DecimalField(
+                min_value=0,
+                required=False,
+                label=f"For invoice {invoice}",
+                help_text=f"{left} is left, due on {invoice.due_on}.",
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        parts: dict[Invoice, int] = {}
+        for invoice in self.open:
+            part = cleaned.pop(invoice.public_id, None)
+            if not part:
+                continue
+            if invoice.currency != cleaned.get("currency"):
+                self.add_error(invoice.public_id, "One payment is in one currency.")
+                continue
+            try:
+                parts[invoice] = exact_minor(part, invoice.currency)
+            except BillingError as error:
+                self.add_error(invoice.public_id, error.message)
+        if not parts and not self.errors:
+            self.add_error(None, "Say how much of the money is for which invoice.")
+        cleaned["parts"] = parts
+        return cleaned
+
+
+def _payable(customer: Customer) -> QuerySet[Invoice]:
+    """The invoices that money may still pay, the oldest due first; not those of mere orders."""
+    payable = Invoice.objects.filter(
+        customer=customer, kind=Invoice.Kind.INVOICE, status__in=["open", "uncollectible"]
+    )
+    return payable.exclude(order__status="placed").order_by("due_on", "id")[:PARTS_MAX]
+
+
+class RecordPaymentOfMany(PageAction):
+    """On the page of a customer: one line of the bank's statement that pays several invoices."""
+
+    name = "record-payment"
+    label = "Record payment"
+    explanation = (
+        "Money that has arrived for several invoices at once: say how much is for which, and on "
+        "which day it came."
+    )
+    permission = "payments.add_payment"
+    icon = "payments"
+    form_class = PaymentOfManyForm
+
+    def is_offered(self, obj: Customer) -> bool:
+        return _payable(obj).exists()
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.payments import actions
+
+        parts: dict[Invoice, int] = asked.pop("parts")
+        currency = asked.pop("currency")
+        payment = actions.record_payment_of_many(obj, parts, as_of=as_of, actor=actor, **asked)
+        amount = Money(payment.amount_minor, currency)
+        return f"Recorded a payment of {amount} for {len(parts)} invoices."
 
 
 class BackForm(ActionForm):
@@ -439,7 +533,9 @@ InvoiceAdmin.extend(
     page_actions=[RecordPayment(), CollectNow(), GiveBack(), Reopen()],
 )
 PlanAdmin.extend(page_actions=[CheckoutLink()])
-CustomerAdmin.extend(panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[AskForACard()])
+CustomerAdmin.extend(
+    panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[RecordPaymentOfMany(), AskForACard()]
+)
 
 
 # Lists and pages

@@ -12,8 +12,10 @@ class PaymentsConfig(AppConfig):
         pay what is owed.
         """
         from billing.invoicing import documents, issuing
-        from billing.payments import actions, balances, checkout, orders, outlook
+        from billing.payments import actions, balances, checkout, gateways, orders, outlook
+        from customers import going_live
 
+        going_live.ways_to_be_paid.append(lambda seller: bool(gateways.gateways_for(seller)))
         documents.charge_promises.append(outlook.will_be_charged)
         issuing.companions.append(actions.plan_payments)
         issuing.refunders.append(actions.refund_credit)

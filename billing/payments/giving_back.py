@@ -11,9 +11,10 @@ from django.db import transaction
 
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.invoicing.actions import credit, lock_invoice
+from billing.invoicing.actions import credit, lock_invoice, move_rounding
+from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
-from billing.payments.actions import book_refund, move_loss, take_back, tell
+from billing.payments.actions import book_refund, take_back, tell
 from billing.payments.gateways import NAMES
 from billing.payments.models import Refund
 from customers.models import Customer
@@ -85,13 +86,20 @@ def reopen(
         book_refund(made, as_of)
         tell("payment.returned", payment, invoice, as_of, actor, refund=made.public_id)
         returned.append(made)
+    was_left_minor = invoice.payable_minor
     invoice.paid_minor -= amount_minor
+    # What was let go as rounding was let go because the rest was paid.
+    move_rounding(invoice, -invoice.rounded_off_minor, as_of)
+    invoice.credited_minor -= invoice.rounded_off_minor
+    invoice.rounded_off_minor = 0
+    sums = ["paid_minor", "credited_minor", "rounded_off_minor"]
     if invoice.status == Invoice.Status.PAID:
-        invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
+        changed = {name: getattr(invoice, name) for name in sums}
+        invoice.move("open", closed_on=None, **changed)
     else:
-        invoice.save(update_fields=["paid_minor"])
+        invoice.save(update_fields=sums)
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        move_loss(invoice, amount_minor, as_of)
+        move_loss(invoice, was_left_minor, invoice.payable_minor, as_of)
     return returned
 
 

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.invoicing.models import Invoice
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon, Plan
@@ -270,9 +270,21 @@ class Payment(Stateful):
         ]
         triggers = [
             ReferencesExist(name="payment_refers_to_rows_that_exist"),
+            # Those that a batch plans have no such day yet, and are not asked.
+            NotDatedAhead(
+                name="live_payment_is_not_dated_ahead",
+                day="received_on",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("received_on"),
+                condition=pgtrigger.Q(new__received_on__isnull=False),
+            ),
             pgtrigger.ReadOnly(
                 name="payment_amount_is_never_edited",
                 fields=["seller", "customer", "currency", "amount_minor"],
+            ),
+            FrozenOnce(
+                name="received_payment_is_never_edited",
+                fields=["gateway", "gateway_id", "received_on"],
+                once=pgtrigger.Q(old__received_on__isnull=False),
             ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
             follows("payment_state_follows_its_lifecycle", "state", PAYMENT_LIFECYCLE),
@@ -348,7 +360,6 @@ class PaymentAllocation(models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert | pgtrigger.Update,
                 timing=pgtrigger.Deferred,
-                level=pgtrigger.Row,
                 condition=pgtrigger.Q(new__state="settled"),
                 func=_SETTLES_NO_MORE_THAN_IT_HAS,
             ),

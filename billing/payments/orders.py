@@ -20,6 +20,7 @@ from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.gateways import gateways_for
 from billing.payments.models import Order, PaymentMethod
@@ -51,7 +52,9 @@ from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
+from customers.addresses import demanded_fields
 from customers.calendar import now_of
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
 
@@ -151,7 +154,7 @@ def check_details(details: Details) -> dict[str, str]:
     """What is wrong with details, by field: missing, invalid_vat_number or card_number."""
     wrong = {
         name: "missing"
-        for name in ("name", "email", "address_line1", "postal_code", "city", "country")
+        for name in ("name", "email", "country", *demanded_fields(details.country))
         if not getattr(details, name).strip()
     }
     try:
@@ -191,7 +194,13 @@ def _check_choice(order: Order, choice: Choice) -> None:
 
 
 def refuse_unpayable(seller: Seller) -> None:
-    """Raise :class:`Refused` ("no_way_to_pay") before anything is sold that cannot be paid for."""
+    """Raise :class:`Refused` before anything is sold that cannot be paid for or billed.
+
+    The codes are "no_way_to_pay", "seller_not_ready" and those of a gate that lets no charge out.
+    """
+    refuse_unready(seller)
+    if held := refusal(Kind.CHARGE, seller.public_id):
+        raise held
     if seller.is_live and not gateways_for(seller):
         raise Refused(
             f"No gateway serves {seller}, so an order could not be paid. Start the subscription "

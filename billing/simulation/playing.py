@@ -252,6 +252,7 @@ def _customer(company: Company, story: Node, name: str, node: Node) -> Customer:
             description="Opening balance",
             as_of=as_date(steps[0], "on") if steps else date(2000, 1, 1),
             actor=ACTOR,
+            is_confirmed=True,
         )
     return customer
 
@@ -509,6 +510,7 @@ class Player:
                 description=str(line.get("description", step.get("description", "One-off item"))),
                 as_of=on,
                 actor=ACTOR,
+                is_confirmed=True,
                 subscription=subscription,
                 tax=as_tax(line) if line.get("tax") is not None else as_tax(step),
             )
@@ -539,6 +541,7 @@ class Player:
             description=str(step.get("description", "")),
             as_of=on,
             actor=ACTOR,
+            is_confirmed=True,
         )
 
     def _bill(self, step: Node, on: date) -> None:

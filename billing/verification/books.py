@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection, transaction
 
-from billing.verification import coverage, debts, documents, money, references
+from billing.verification import coverage, debts, documents, guards, money, references
 from billing.verification.rows import rows_of
 
 Invariant = Callable[[], Iterator[str]]
@@ -64,6 +64,7 @@ INVARIANTS: dict[str, Invariant] = {
         documents.documents_are_in_the_books,
         money.no_charge_is_made_twice,
         money.invoices_are_paid_by_payments,
+        money.losses_and_roundings_are_booked,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,
         money.money_owed_back_is_work_or_somebodys_word,
@@ -79,6 +80,8 @@ INVARIANTS: dict[str, Invariant] = {
         documents.documents_have_events,
         references.events_are_on_their_way,
         references.transfers_have_documents,
+        guards.guards_stand,
+        guards.what_was_sealed_is_unchanged,
     )
 }
 _INVENTORY = """

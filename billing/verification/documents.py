@@ -17,9 +17,9 @@ def numbers_are_without_gap() -> Iterator[str]:
 
 
 def nothing_live_is_dated_ahead() -> Iterator[str]:
-    """No live document is of a day that is still to come for the database."""
-    for number, seller, issued_on in rows_of(_DATED_AHEAD):
-        yield f"{seller}: document {number} is dated {issued_on}, a day that is still to come."
+    """No live document and no live payment is of a day that is still to come for the database."""
+    for what, name, seller, day in rows_of(_DATED_AHEAD):
+        yield f"{seller}: {what} {name} is dated {day}, a day that is still to come."
 
 
 def documents_add_up() -> Iterator[str]:
@@ -93,10 +93,16 @@ _NEXT_NUMBERS = """
     ORDER BY s.id, d.kind
 """
 _DATED_AHEAD = """
-    SELECT d.number, s.name, d.issued_on
-    FROM invoicing_invoice d JOIN customers_seller s ON s.id = d.seller_id
-    WHERE s.is_live AND d.issued_on > (clock_timestamp() AT TIME ZONE s.time_zone)::date
-    ORDER BY d.id
+    WITH live AS (
+        SELECT id, name, ((clock_timestamp() + interval '1 minute') AT TIME ZONE time_zone)::date
+            AS today
+        FROM customers_seller WHERE is_live
+    )
+    SELECT 'document', d.number, s.name, d.issued_on
+    FROM invoicing_invoice d JOIN live s ON s.id = d.seller_id WHERE d.issued_on > s.today
+    UNION ALL
+    SELECT 'payment', p.public_id, s.name, p.received_on
+    FROM payments_payment p JOIN live s ON s.id = p.seller_id WHERE p.received_on > s.today
 """
 _SUMS = """
     WITH lines AS (

@@ -53,6 +53,15 @@ def invoices_are_paid_by_payments() -> Iterator[str]:
         yield f"Invoice {number} is {status} with {money(left, currency)} left to pay."
 
 
+def losses_and_roundings_are_booked() -> Iterator[str]:
+    """What is booked as lost, VAT and all, is what is written off; so is what was rounded off."""
+    for number, currency, what, booked, said in rows_of(_LET_GO):
+        yield (
+            f"Invoice {number}: {money(booked, currency)} is booked as {what}, and "
+            f"{money(said, currency)} is."
+        )
+
+
 def payments_are_allocated_within_their_amount() -> Iterator[str]:
     """No payment settles more than it brought, and only a successful one settles anything."""
     for payment, state, currency, amount, settled in rows_of(_ALLOCATED):
@@ -180,6 +189,30 @@ _PAID = """
     ) s ON s.invoice_id = d.id
     WHERE d.paid_minor <> COALESCE(s.settled, 0)
     ORDER BY d.id
+"""
+# Each such posting goes against the receivable: what is let go on its credit, what comes back on
+# its debit.
+_LET_GO = """
+    WITH booked AS (
+        SELECT t.document_id, t.document AS what,
+               sum(CASE WHEN c.role = 'receivable' THEN t.amount_minor
+                        ELSE -t.amount_minor END) AS minor
+        FROM ledger_transfer t JOIN ledger_account c ON c.id = t.credit_account_id
+        WHERE t.document IN ('loss', 'rounding') GROUP BY 1, 2
+    ), said AS (
+        SELECT id, number, currency, 'loss' AS what,
+               amount_due_minor - paid_minor - credited_minor AS minor
+        FROM invoicing_invoice WHERE status = 'uncollectible'
+        UNION ALL
+        SELECT id, number, currency, 'rounding', rounded_off_minor
+        FROM invoicing_invoice WHERE rounded_off_minor <> 0
+    )
+    SELECT COALESCE(s.number, i.number), COALESCE(s.currency, i.currency),
+           COALESCE(s.what, b.what), COALESCE(b.minor, 0), COALESCE(s.minor, 0)
+    FROM said s FULL JOIN booked b ON b.document_id = s.id AND b.what = s.what
+    LEFT JOIN invoicing_invoice i ON i.id = b.document_id
+    WHERE COALESCE(b.minor, 0) <> COALESCE(s.minor, 0)
+    ORDER BY 1, 3
 """
 _STATUS = """
     SELECT number, status, currency, amount_due_minor - paid_minor - credited_minor

@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -22,11 +23,12 @@ from billing.events import clock
 from billing.events.actions import new_secret
 from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.events.sealing import seal
-from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
+from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
 from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -122,7 +124,27 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     )
     made |= {Seller: subscription.seller, ApiKey: key}
     made |= {Trouble: trouble, Refund: owed_by_hand(invoice)}
+    waiting = OneOffItem.objects.create(
+        seller=subscription.seller,
+        customer=customer,
+        currency="SEK",
+        amount_minor=100,
+        description="Mug",
+        due_on=invoice.issued_on,
+    )
+    entry = BalanceEntry.objects.create(
+        customer=customer, currency="SEK", amount_minor=100, effective_on=invoice.issued_on
+    )
+    made |= {OneOffItem: waiting, BalanceEntry: entry}
+    made |= {Hold: let_go(Hold, at), KillSwitch: let_go(KillSwitch, at)}
     return made | webhooks_of(subscription.seller)
+
+
+def let_go(kind: type[Hold | KillSwitch], at: datetime) -> Model:
+    """What once stood still and goes on, so that nothing here waits for it."""
+    if kind is Hold:
+        return Hold.objects.create(code="clock_jumped", reason="x", released_at=at, released_by="x")
+    return KillSwitch.objects.create(reason="x", on_by="x", on_at=at, off_at=at, off_by="x")
 
 
 def owed_by_hand(invoice: Invoice) -> Refund:
@@ -259,6 +281,7 @@ def test_a_form_that_is_sent_twice_is_done_once(anna: Client, customer: Customer
 def test_an_amount_with_too_many_decimals_is_a_mistake_to_report(
     anna: Client, customer: Customer
 ) -> None:
+    CustomerBalance.objects.create(customer=customer, currency="JPY")
     asked = {"amount": "25.005", "description": "Sorry"}
     assert "more than the 2 decimals" in act(anna, customer, "give-credit", currency="SEK", **asked)
     assert "more than the 0 decimals" in act(
@@ -271,7 +294,7 @@ def test_an_amount_with_too_many_decimals_is_a_mistake_to_report(
 
 def test_a_one_off_item_goes_on_the_next_document(anna: Client, customer: Customer) -> None:
     told = act(anna, customer, "add-one-off", currency="SEK", amount="-10.5", description="Sorry")
-    assert told == "“Sorry”, -10.50 SEK, goes on the next document."
+    assert told == "“Sorry”, -10.50 SEK, is billed with the next bill."
     assert "Issued invoice" in act(anna, customer, "bill")
     item = OneOffItem.objects.get()
     assert item.amount_minor == -1050
@@ -593,3 +616,67 @@ def test_a_plan_that_is_withdrawn_gets_no_checkout_link(
     Plan.objects.filter(pk=subscription.plan_id).update(is_active=False)
     assert "no longer offered" in act(anna, subscription.plan, "checkout-link", currency="SEK")
     assert not Order.objects.exists()
+
+
+def _asks_again(client: Client, obj: Model, name: str, **asked: Any) -> bool:
+    """Whether the form comes back with a box to tick, unticked, and nothing was done."""
+    page = client.post(act_url(obj, name), {"key": f"k{next(KEYS)}", **asked}).content.decode()
+    return 'type="checkbox" name="is_confirmed"' in page and "checked" not in page
+
+
+def test_what_is_unusual_is_asked_again_and_done_once_it_is_confirmed(
+    anna: Client, invoice: Invoice
+) -> None:
+    customer, much = invoice.customer, {"currency": "SEK", "amount": "20000", "description": "Oops"}
+    for name in ("give-credit", "add-one-off"):
+        assert _asks_again(anna, customer, name, **much)
+        assert "REFUSED" not in act(anna, customer, name, is_confirmed="on", **much)
+    assert OneOffItem.objects.get().amount_minor == 2_000_000
+
+
+def test_an_empty_amount_on_credit_asks_whether_all_is_meant(
+    anna: Client, invoice: Invoice
+) -> None:
+    assert _asks_again(anna, invoice, "credit", to="balance")
+    assert not CreditNote.objects.exists()
+    assert "Issued credit note" in act(anna, invoice, "credit", to="balance", is_confirmed="on")
+
+
+def test_goodwill_is_taken_back_and_what_waits_removed_on_their_pages(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice.customer, "add-one-off", currency="SEK", amount="10", description="Mug")
+    item = OneOffItem.objects.get()
+    act(anna, item, "remove")
+    assert not OneOffItem.objects.exists()
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="500", description="Sorry")
+    entry = BalanceEntry.objects.filter(amount_minor=50_000).get()
+    # 125.00 of it has paid the open invoice.
+    assert "REFUSED" in act(anna, entry, "take-back")
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="5", description="Sorry")
+    assert "Took back" in act(anna, BalanceEntry.objects.latest("id"), "take-back")
+
+
+def test_the_page_of_a_live_seller_lists_what_it_misses(anna: Client) -> None:
+    seller = SellerFactory(is_live=True, city="", bankgiro="", iban="", bic="")
+    page = anna.get(page_url(seller)).content.decode()
+    assert 'href="#id_city"' in page
+    assert 'href="#id_bankgiro"' in page
+    assert "Missing before it may issue" in page
+    front = anna.get(reverse("admin:index")).content.decode()
+    assert "Live sellers that may not issue" in front
+
+
+def test_one_payment_is_recorded_for_several_invoices_on_its_day(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    customer = invoice.customer
+    act(anna, customer, "add-one-off", currency="SEK", amount="40", description="Mug")
+    assert "Issued invoice" in act(anna, customer, "bill")
+    other = Invoice.objects.latest("id")
+    asked = {"currency": "SEK", "amount": "", "received_on": "", invoice.public_id: "125"}
+    told = act(anna, customer, "record-payment", **asked, **{other.public_id: "20"})
+    assert told == "Recorded a payment of 145.00 SEK for 2 invoices."
+    other.refresh_from_db()
+    assert (other.status, other.paid_minor) == ("open", 2000)
+    assert act(anna, customer, "record-payment", currency="SEK").startswith("REFUSED Say how much")

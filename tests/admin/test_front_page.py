@@ -8,10 +8,20 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.events import clock
+from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat
 from billing.overview import chart_of, sums_of
+from billing.payments.models import Order
+from billing.waiting import kinds_of_work
 from customers.models import Seller
-from tests.factories import DAY, CustomerFactory, InvoiceFactory, PaymentFactory, SellerFactory
+from tests.factories import (
+    DAY,
+    CustomerFactory,
+    InvoiceFactory,
+    PaymentFactory,
+    SellerFactory,
+    SubscriptionFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -39,6 +49,35 @@ def test_sums_are_of_this_month_and_bars_of_the_last_twelve() -> None:
     chart = json.loads(chart_of(sums))
     assert chart["labels"][-2:] == ["Feb 26", "Mar 26"]
     assert chart["datasets"][0]["data"][-2:] == [100, 200]
+
+
+def test_what_is_only_ordered_is_neither_billed_nor_open_nor_overdue() -> None:
+    customer = CustomerFactory()
+    subscription = SubscriptionFactory(customer=customer, status="incomplete")
+    invoice = InvoiceFactory(customer=customer, due_on=DAY)
+    order = Order.objects.create(
+        seller=customer.seller,
+        plan=subscription.plan,
+        currency="SEK",
+        customer=customer,
+        subscription=subscription,
+        invoice=invoice,
+        token_hash="x",
+        status="placed",
+        expires_at=clock.now(),
+        placed_at=clock.now(),
+        consent={"words": "I agree."},
+    )
+    later = DAY + timedelta(days=1)
+    assert sums_of(later) == []
+    assert not any(
+        work.waiting.filter(pk=invoice.pk).exists()
+        for work in kinds_of_work()
+        if work.waiting.model is Invoice
+    )
+    Order.objects.filter(pk=order.pk).update(status="complete", closed_at=clock.now())
+    (sums,) = sums_of(later)
+    assert (sums.billed_minor, sums.overdue_minor) == (10_000, 12_500)
 
 
 def test_test_sellers_are_left_out_as_soon_as_there_is_a_live_one() -> None:

@@ -248,10 +248,13 @@ def requests(world: World) -> dict[str, Asked]:
                 "currency": "SEK",
                 "amount_minor": 49900,
                 "description": "Kaffebryggare",
+                "bill": "now",
+                "confirm": False,
             },
             201,
         ),
         "get_one_off_item": Asked("GET", f"one_off_items/{name['item']}"),
+        "remove_one_off_item": Asked("DELETE", f"one_off_items/{name['item']}", None, 204),
         "validate_coupon": Asked("POST", "coupons/validate", {"code": "welcome", "plan": "small"}),
         "create_checkout_session": Asked(
             "POST",

@@ -247,7 +247,9 @@ CASES = [
         copied("coupon", code=NEW_CODE, duration="'repeating'"),
     ),
     # Books
-    Case("account_is_unique_in_its_role", copied("debit")),
+    Case("account_is_unique_in_its_role", copied("debit"), beside=("one_account_of_a_role",)),
+    Case("one_account_of_a_role", copied("debit", number="'9999'")),
+    Case("only_vat_is_by_country_and_rate", changed("debit", country="'SE'")),
     Case("transfer_is_positive", copied("transfer", amount_minor="0")),
     Case(
         "transfer_is_between_two_accounts",
@@ -337,6 +339,7 @@ CASES = [
     ),
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
     Case("balance_pays_part_of_what_is_credited", changed("invoice", from_balance_minor="1")),
+    Case("balance_pays_part_of_what_is_credited", changed("invoice", rounded_off_minor="1")),
     Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("issued_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
     Case("document_is_never_deleted", removed("bare_invoice")),

@@ -102,6 +102,11 @@ BREAKS = [
         " UPDATE invoicing_invoice SET issued_on = '2999-01-01' WHERE sequence = 1",
     ),
     (
+        "nothing_live_is_dated_ahead",
+        "WITH live AS (UPDATE customers_seller SET is_live = true)"
+        " UPDATE payments_payment SET received_on = '2999-01-01'",
+    ),
+    (
         "no_charge_is_made_twice",
         "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
     ),
@@ -148,6 +153,15 @@ BREAKS = [
     (
         "invoices_are_paid_by_payments",
         "UPDATE invoicing_invoice SET status = 'paid' WHERE status = 'open'",
+    ),
+    (
+        "losses_and_roundings_are_booked",
+        "DELETE FROM ledger_transfer WHERE document = 'loss'",
+    ),
+    (
+        "losses_and_roundings_are_booked",
+        "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1, rounded_off_minor = 1"
+        " WHERE status = 'open'",
     ),
     (
         "payments_are_allocated_within_their_amount",

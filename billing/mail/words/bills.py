@@ -9,12 +9,11 @@ from billing.mail.words.common import (
     card_name,
     document_of,
     document_pdf,
-    has_account,
     how_to_pay,
     pay_button,
 )
 from billing.payments.gateways import NAMES
-from billing.payments.models import Refund
+from billing.payments.models import PaymentMethod, Refund
 from billing.payments.outlook import Outlook, Prospect, what_becomes_of
 from customers.links import Purpose
 
@@ -61,6 +60,8 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
             "We have no card to take the amount from. Add one here, and the invoice is paid with "
             "it at once.",
         ), None if occasion.is_on_paper else button
+    if outlook.prospect is Prospect.HELD and outlook.card is not None:
+        return _once_it_goes_on(outlook.card, outlook), None
     if not outlook.is_charged or outlook.card is None:
         return _by_invoice(occasion, document, outlook), pay_button(occasion, document)
     return pgettext(
@@ -69,12 +70,27 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
     ) % {"card": card_name(outlook.card), "day": occasion.day(outlook.on)}, None
 
 
+def _once_it_goes_on(card: PaymentMethod, outlook: Outlook) -> str:
+    """Nobody knows the day on which charging goes on, so none is said."""
+    said = pgettext(
+        "mail",
+        "Card payments are stopped for the moment. Once they go on, we take the amount from your "
+        "card %(card)s.",
+    ) % {"card": card_name(card)}
+    bank = pgettext("mail", "You can also pay it through your bank.") if outlook.has_account else ""
+    return " ".join(filter(None, (said, bank)))
+
+
 def _by_invoice(occasion: Occasion, document: Invoice, outlook: Outlook) -> str:
     day = {"day": occasion.day(document.due_on)}
-    if document.due_on < occasion.today:
+    if document.due_on < occasion.today and outlook.prospect is not Prospect.ASK:
         said = pgettext("mail", "It was due on %(day)s. Please pay it as soon as you can.")
         return said % day
-    if not has_account(document):
+    if outlook.prospect is Prospect.ASK:
+        return (
+            pgettext("mail", "It is to be paid by %(day)s. Write to us, and we tell you how.") % day
+        )
+    if not outlook.has_account:
         return pgettext("mail", "Pay it by %(day)s.") % day
     if occasion.is_on_paper or not outlook.has_card_page:
         return pgettext("mail", "Pay it by %(day)s through your bank.") % day

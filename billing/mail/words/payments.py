@@ -9,10 +9,11 @@ from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import card_name, card_of, document_of, pay_button, receipt_pdf
+from billing.mail.words.common import card_name, document_of, pay_button, receipt_pdf
 from billing.payments import gateways
 from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.models import Payment, PaymentAllocation, Refund
+from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
 from dunning.cases import next_retry_on
 from dunning.models import DunningCase
 
@@ -143,7 +144,7 @@ def payment_failed(occasion: Occasion) -> Letter:
     return Letter(
         subject=pgettext("mail", "The payment of %(amount)s did not go through") % named,
         happened=_what_failed(is_final=is_final, has_card=card is not None) % named,
-        next=_when_again(occasion, again_on, is_final=is_final),
+        next=_when_again(occasion, document, again_on, is_final=is_final),
         button=pay_button(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -163,7 +164,12 @@ def _what_failed(*, is_final: bool, has_card: bool) -> str:
     )
 
 
-def _when_again(occasion: Occasion, again_on: date | None, *, is_final: bool) -> str:
+def _when_again(
+    occasion: Occasion, document: Invoice, again_on: date | None, *, is_final: bool
+) -> str:
+    outlook = what_becomes_of(document, occasion.today)
+    if not outlook.has_card_page:
+        return _without_a_page(outlook)
     if not occasion.is_charged:
         return pgettext("mail", "You can pay the invoice here.")
     if is_final or again_on is None:
@@ -179,9 +185,16 @@ def _when_again(occasion: Occasion, again_on: date | None, *, is_final: bool) ->
     ) % {"day": occasion.day(again_on)}
 
 
+def _without_a_page(outlook: Outlook) -> str:
+    """What can be done where no card can be used just now."""
+    if outlook.has_account:
+        return pgettext("mail", "Cards cannot be used just now. Please pay it through your bank.")
+    return pgettext("mail", "Cards cannot be used just now. Write to us, and we tell you how.")
+
+
 def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
     """The day on which it is charged again as things stand now, not as they stood at the event."""
-    if not occasion.is_charged or card_of(occasion.customer) is None:
+    if not occasion.is_charged or not can_be_charged(occasion.customer):
         return None
     planned = Payment.objects.filter(allocations__invoice=document, state="planned").first()
     case = DunningCase.objects.filter(invoice=document).select_related("seller").first()

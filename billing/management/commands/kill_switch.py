@@ -7,8 +7,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.engine.errors import BillingError
-from billing.outbound.actions import resume_charging, stop_charging
 from billing.outbound.gate import switches_on
+from billing.payments.stopping import resume_charging, stop_charging
 from customers.models import Seller
 
 
@@ -27,16 +27,17 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="why; demanded for on")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        seller = options["seller"]
-        if seller and not Seller.objects.filter(public_id=seller).exists():
+        asked = options["seller"]
+        seller = Seller.objects.filter(public_id=asked).first()
+        if asked and seller is None:
             known = ", ".join(Seller.objects.values_list("public_id", flat=True)[:20])
-            raise CommandError(f"There is no seller {seller}. Sellers: {known or 'none'}.")
+            raise CommandError(f"There is no seller {asked}. Sellers: {known or 'none'}.")
         actor = f"server:{getpass.getuser()}"
         try:
             if options["to"] == "on":
                 stop_charging(seller=seller, reason=options["reason"], actor=actor)
             elif options["to"] == "off":
-                on = switches_on().filter(seller=seller).first()
+                on = switches_on().filter(seller=asked).first()
                 if on is None:
                     raise CommandError("This kill switch is not on.")
                 resume_charging(on, actor=actor)

@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument(
             "--nothing-lost",
             action="store_true",
-            help="with --go-on, after a move in good order: mail as always",
+            help="after a move in good order: no number is skipped, and mail goes on as always",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -35,7 +35,7 @@ class Command(BaseCommand):
         if since is not None and since.tzinfo is None:
             since = since.replace(tzinfo=UTC)
         try:
-            found = reconcile(actor=getuser(), since=since)
+            found = reconcile(actor=getuser(), since=since, nothing_lost=options["nothing_lost"])
         except BillingError as error:
             raise CommandError(f"Nothing was let go. {error.message}") from error
         self.stdout.write(f"Compared {found.compared} charges and refunds with the gateways.")

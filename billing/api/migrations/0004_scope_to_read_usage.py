@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("api", "0002_a_bucket_for_each_address"),
+        ("api", "0003_rows_as_they_were"),
     ]
 
     operations = [

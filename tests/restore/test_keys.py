@@ -1,15 +1,12 @@
 """What is billed again is charged under the same key; what is another charge never is."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any
 
 import pytest
 from django.db import transaction
-from django.utils import timezone
 
 from billing.invoicing.actions import add_one_off, bill_customer
-from billing.jobs.heart import ClockAhead, beat
-from billing.jobs.models import Heartbeat, JobRun
 from billing.payments.charging import plan
 from billing.payments.keys import key_of_charge
 from tests.factories import CustomerFactory, SellerFactory
@@ -60,15 +57,3 @@ def test_two_items_alike_and_a_second_attempt_have_keys_of_their_own(db: None) -
     assert key_of_charge(first, invoice) == first.gateway_key
     keys += [str(first.gateway_key), key_of_charge(second, invoice)]
     assert len(set(keys)) == 4
-
-
-def test_a_clock_ahead_of_the_databases_does_nothing_and_says_so(db: None, settings: Any) -> None:
-    settings.COMPARES_CLOCKS = True
-    now = timezone.now()
-    beat(now)
-    with pytest.raises(ClockAhead, match="clock is ahead"):
-        beat(now + timedelta(days=400))
-    assert Heartbeat.objects.get().beat_at == now
-    assert JobRun.objects.get(name="clock").state == "failed"
-    beat(now + timedelta(minutes=1))
-    assert JobRun.objects.get(name="clock").state == "done"
