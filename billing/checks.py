@@ -27,8 +27,10 @@ KNOWN_VARIABLES = {
     "KVITT_EMAIL_FROM",
     "KVITT_EMAIL_URL",
     "KVITT_ENV",
+    "KVITT_LOG_FORMAT",
     "KVITT_LOG_LEVEL",
     "KVITT_MARK",
+    "KVITT_METRICS_TOKEN",
     "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
@@ -53,6 +55,7 @@ CHOICES = {
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},
+    "KVITT_LOG_FORMAT": {"json", "lines"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
 }
 BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}

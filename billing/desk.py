@@ -47,6 +47,7 @@ from unfold.widgets import (
     TEXTAREA_CLASSES,
 )
 
+from billing.cards import WithoutCards
 from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
@@ -184,7 +185,7 @@ class Panel:
 # Buttons that ask before they act
 
 
-class ActionForm(forms.Form):
+class ActionForm(WithoutCards, forms.Form):
     """What a page action asks for, about one object.
 
     The key tells a form that is sent twice from one that is filled in twice.
@@ -377,7 +378,7 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
-class CheckedForm(forms.ModelForm):
+class CheckedForm(WithoutCards, forms.ModelForm):
     """A form whose row is also checked by what the engine demands of it."""
 
     checks: Sequence[Callable[[Any], object]] = ()
@@ -446,8 +447,7 @@ class Desk(ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
-        if self.checks:
-            options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
+        options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "axes",
     "billing.outbound",
     "billing.events",
+    "billing.seals",
     "billing.jobs",
     "customers",
     "catalog",
@@ -75,6 +76,7 @@ INSTALLED_APPS = [
     "billing",
 ]
 MIDDLEWARE = [
+    "billing.monitoring.requests.follow",
     "billing.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -166,7 +168,17 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 # Passwords are counted by axes; "login_failed" is for codes, tried by who knows the password.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key,30/d/key"}
+# Codes of the second step are counted by browser: what counts by user would let a thief of the
+# password keep its owner out (`billing.staff.CodeForm`).
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip",
+    "second_step": "5/5m/key,30/d/key",
+}
+MFA_FORMS = {
+    "authenticate": "billing.staff.CodeForm",
+    "reauthenticate": "billing.staff.CodeAgainForm",
+}
 MFA_ADAPTER = "billing.staff.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -189,6 +201,9 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "csrfmiddlewaret
 # The proxy appends the address that it saw; without one, what a client says of itself is nothing.
 BEHIND_PROXY = env.bool("KVITT_BEHIND_PROXY", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
+
+# What history has kept is never edited either.
+PGHISTORY_APPEND_ONLY = True
 
 # What the browser may do
 ALLOWED_HOSTS = env.list(
@@ -400,17 +415,38 @@ UNFOLD = {
 }
 
 # What it says while it runs
+LOG_FORMAT = env("KVITT_LOG_FORMAT", default="lines")
+# What collects logs wants a line for each request; a person has the proxy's.
+LOGS_REQUESTS = LOG_FORMAT == "json"
+# Who may read `/metrics`; without one, only this machine, and not through a proxy.
+METRICS_TOKEN = env("KVITT_METRICS_TOKEN", default="")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {
-            "()": "billing.redaction.Redacting",
+        "lines": {
+            "()": "billing.monitoring.logs.Lines",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "billing.monitoring.logs.Json"},
+    },
+    "filters": {"calm": {"()": "billing.monitoring.logs.Calm"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "lines",
+            "filters": ["calm"],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
-    # It tells of every hint; the jobs tell of what was done.
-    "loggers": {"django-q": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        # It tells of every hint; the jobs tell of what was done.
+        "django-q": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        # They tell of each step of a page, and begin to when they are imported.
+        "weasyprint": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
+        # Django's own handlers would write it a second time.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+    },
 }

@@ -23,6 +23,7 @@ from billing.events.actions import create
 from billing.events.models import WebhookEndpoint
 from customers.calendar import now_of, today_of
 from customers.going_live import missing_to_go_live
+from customers.logos import LogoField
 from customers.models import Customer, Seller, TestClock
 
 ADDRESS = ("address_line1", "address_line2", ("postal_code", "city"))
@@ -128,6 +129,8 @@ class SellerAdmin(Desk):
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if db_field.name == "accent_color":
             kwargs["widget"] = UnfoldAdminColorInputWidget
+        if db_field.name == "logo":
+            kwargs["form_class"] = LogoField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request, obj=None) -> bool:

@@ -21,14 +21,25 @@ _MEMBER_STATES: Final = frozenset({"gr", *vat.MEMBER_STATES})
 # Numbers of businesses where python-stdnum has no VAT number of the country, or more than one kind.
 _MORE_MODULES: Final = {
     "CH": ("ch.uid",),
+    # Liechtenstein shares the VAT of Switzerland, and its numbers.
+    "LI": ("ch.vat", "ch.uid"),
     "MD": ("md.idno",),
     "NO": ("no.orgnr",),
     "UA": ("ua.edrpou",),
     "US": ("us.ein",),
 }
-# The same where it knows none: TRN of the Emirates, business registration of Hong Kong, VAT
-# number of Saudi Arabia.
-_PATTERNS: Final = {"AE": r"1\d{14}", "HK": r"\d{8}", "SA": r"3\d{13}3"}
+# The same where it knows none; what is in parentheses is the number.
+# - The Emirates: the Federal Tax Authority's TRN, 15 digits that begin with 1; no check digit is
+#   published.
+# - Hong Kong: the business registration number, which identifies each company (Companies Registry,
+#   since 27 December 2023): the first eight digits of the certificate's number, or an old company
+#   number behind its letter where there is none.
+# - Saudi Arabia: ZATCA's rules for e-invoices, BR-KSA-40: 15 digits, the first and the last 3.
+_PATTERNS: Final = {
+    "AE": r"(1\d{14})",
+    "HK": r"(\d{8})(?:\d{7}[0-9A-Z])?|([A-Z]\d{7})",
+    "SA": r"(3\d{13}3)",
+}
 # Numbers that every inhabitant has, so that having one makes nobody a business.
 _EVERYBODYS: Final = frozenset({"CL", "CO", "GH", "GT", "ID", "NZ", "SV"})
 
@@ -85,8 +96,8 @@ def _vat_number(number: str, country: str) -> str | None:
     if country.lower() in _MEMBER_STATES or number[:2].lower() in {"el", "xi"}:
         return _of_member_state(number, country.lower())
     if pattern := _PATTERNS.get(country):
-        plain = _plain(number.removeprefix(country))
-        return plain if re.fullmatch(pattern, plain) else None
+        found = re.fullmatch(pattern, _plain(number.removeprefix(country)))
+        return next(filter(None, found.groups())) if found else None
     modules = _modules_of(country)
     if not modules:
         return number if sum(map(str.isdigit, number)) >= 4 else None

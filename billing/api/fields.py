@@ -16,6 +16,7 @@ from django_countries import countries
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from billing.cards import card_refusal
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent
 
@@ -35,7 +36,14 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        text = str(super().to_internal_value(data))
+        _refuse_cards(self.field_name, text)
+        return text
+
+
+def _refuse_cards(name: str | None, value: Any) -> None:
+    if said := card_refusal(name or "", value):
+        raise serializers.ValidationError(said, "card_number")
 
 
 class Email(Text):
@@ -194,6 +202,7 @@ class Metadata(serializers.Field):
                     f"Keys have 1 to {METADATA_KEY} characters, values {METADATA_VALUE} at most.",
                     "too_long",
                 )
+        _refuse_cards("metadata", data)
         return data
 
     def to_representation(self, value: Any) -> dict[str, str]:

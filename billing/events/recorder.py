@@ -1,6 +1,6 @@
 """Writing events, and turning them into deliveries for whoever subscribes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +11,8 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from billing.events import clock
+from billing.events import clock, tallies
+from billing.events.bodies import write_bodies
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.events.troubles import Watch
 from billing.events.types import PUBLIC, TESTED, matches
@@ -80,8 +81,19 @@ def _fan_out(events: Sequence[Event], now: datetime) -> int:
         for name, (types, _) in _subscribers.items()
         if event.type in types and event.seller not in _unheard.get()
     )
-    WebhookDelivery.objects.bulk_create(_webhook_deliveries(events, now))
+    deliveries = _webhook_deliveries(events, now)
+    WebhookDelivery.objects.bulk_create(deliveries)
+    _write_down(deliveries)
     return len(events)
+
+
+def _write_down(deliveries: Iterable[WebhookDelivery]) -> None:
+    """Write what endpoints will be sent, while objects can still be shown as they were."""
+    told: dict[bool, dict[int, Event]] = defaultdict(dict)
+    for delivery in deliveries:
+        told[delivery.endpoint.is_live][delivery.event.pk] = delivery.event
+    for is_live, events in told.items():
+        write_bodies(list(events.values()), is_live=is_live)
 
 
 def _number(events: Sequence[Event]) -> None:
@@ -94,6 +106,7 @@ def _number(events: Sequence[Event]) -> None:
         numbers = dict(cursor.fetchall())
     for event in events:
         event.is_fanned_out, event.sequence = True, numbers[event.pk]
+    tallies.add("events", Counter(event.type for event in events))
 
 
 _NUMBER = """

@@ -9,7 +9,7 @@ while this thread alone asks the database. No transaction is open while somethin
 import logging
 import random
 import time
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
 from billing.engine.errors import BillingError
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.actions import give_up, secrets_of
 from billing.events.bodies import bodies_of
 from billing.events.models import (
@@ -32,6 +32,7 @@ from billing.events.models import (
 from billing.events.sending import Answer, send
 from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
+from billing.outbound.turns import time_is_up
 
 ACTOR = "system"
 THREADS = 32
@@ -43,6 +44,7 @@ PER_FAILING_ENDPOINT = 2
 SILENCES_MAX, REFUSALS_MAX = 3, 100
 ASKS_TO_WAIT = frozenset({429, 503})
 SECONDS_MAX, SECONDS_EACH = 30, 15
+SECONDS_BETWEEN_LOOKS = 1
 TRIED_FOR = timedelta(days=3)
 WAIT_MIN, WAIT_MAX_MINUTES = timedelta(minutes=1), 12 * 60
 # Three days come to some fifteen: who gets here has ended its worker again and again.
@@ -111,6 +113,12 @@ class _Run:
     flights: dict["Future[Answer]", _Flight] = field(default_factory=dict)
     fared: defaultdict[int, _Fared] = field(default_factory=lambda: defaultdict(_Fared))
     begun: int = 0
+    looks_again_at: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def take_outcomes(self) -> Counter[str]:
+        taken, self.outcomes = self.outcomes, Counter()
+        return taken
 
     def room_for(self, endpoint: WebhookEndpoint) -> int:
         """How many more may go there now; fewer to where attempts fail.
@@ -141,11 +149,22 @@ def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
                 _begin_where_there_is_room(run, pool)
             if not run.flights:
                 return run.begun
-            done, _ = wait(run.flights, return_when=FIRST_COMPLETED)
+            done, _ = wait(run.flights, SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             for future in done:
                 _land(run, run.flights.pop(future), future.result())
+            tallies.add("webhooks", run.take_outcomes())
+            time_is_up()  # Which tells of progress; what is under way is waited for.
+            _look_again(run)
     finally:
         pool.shutdown(wait=False)
+
+
+def _look_again(run: _Run) -> None:
+    """Once a second give a turn to who has something due by now: one that hangs may last longer."""
+    if time.monotonic() < run.looks_again_at:
+        return
+    run.looks_again_at = time.monotonic() + SECONDS_BETWEEN_LOOKS
+    run.turns.extend(each for each in _waiting_endpoints() if each not in run.turns)
 
 
 def _due(now: datetime) -> QuerySet[WebhookDelivery]:
@@ -196,23 +215,26 @@ def _begin_where_there_is_room(run: _Run, pool: ThreadPoolExecutor) -> None:
 def _claim(endpoint: WebhookEndpoint, count: int, failed_types: set[str]) -> list[_Flight]:
     """Take what is due: the attempt is written down and the next put off before it begins.
 
-    What is of a type that has failed in this run comes last, so that a handler that is broken
-    keeps the others waiting for one attempt and no longer.
+    What is of a type that has failed in this run comes last, and before it what has been tried
+    before: so a handler that is broken, or objects that it refuses, keep the others waiting for
+    one attempt and no longer.
     """
     try:
         allowed = pass_out(Kind.WEBHOOK, endpoint.seller)
     except Held:
         return []
     now = clock.now()
-    order = ["next_attempt_at", "event_id"]
-    last = Case(When(event__type__in=failed_types, then=Value(1)), default=Value(0))
+    is_retry = Case(When(attempts__gt=0, then=Value(1)), default=Value(0))
+    order: list[Case | str] = [is_retry, "next_attempt_at", "event_id"]
+    if failed_types:
+        order.insert(0, Case(When(event__type__in=failed_types, then=Value(1)), default=Value(0)))
     with transaction.atomic():
         due = list(
             _due(now)
             .filter(endpoint=endpoint)
             .select_for_update(skip_locked=True, of=["self"])
             .select_related("event")
-            .order_by(*([last] if failed_types else []), *order)[:count]
+            .order_by(*order)[:count]
         )
         for delivery in [each for each in due if each.attempts >= ATTEMPTS_MAX]:
             due.remove(delivery)
@@ -305,8 +327,15 @@ def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
     answer = Answer(answer.status, shown, answer.error, answer.milliseconds)
     _write(flight.attempt, flight.delivery, answer, clock.now(), was_failing=flight.was_failing)
     run.fared[endpoint_id].note(flight.delivery.event.type, answer)
+    run.outcomes[_outcome_of(answer)] += 1
     if endpoint_id not in run.turns:
         run.turns.append(endpoint_id)
+
+
+def _outcome_of(answer: Answer) -> str:
+    if answer.is_taken:
+        return "taken"
+    return "unanswered" if answer.status is None else "refused"
 
 
 @transaction.atomic

@@ -108,14 +108,31 @@ def beat(now: datetime, ask_others: Clocks = _nobody) -> None:
         _release_where_right_again()
         stand(Heartbeat.TICK, "", now)
         return
-    error = ClockWentBack(
+    error = _went_back(now, heart)
+    stand(Heartbeat.TICK, error.message, now)
+    raise error
+
+
+def beat_lane(lane: str, now: datetime, pause: timedelta) -> bool:
+    """Tell that a lane is at work at ``now``; False where it must wait for a tick.
+
+    That is where none has begun for so long as ``pause``, since the tick finds out first what a
+    pause was and whether the clock is right, and where the clock is behind the last tick's.
+    """
+    last = last_beat()
+    if last is None or not -CLOCK_BACK_MAX <= now - last < pause:
+        return False
+    Heartbeat.objects.update_or_create(name=f"lane {lane}", defaults={"beat_at": now})
+    return True
+
+
+def _went_back(now: datetime, heart: Heartbeat) -> ClockWentBack:
+    return ClockWentBack(
         f"The clock went back: it says {now:%Y-%m-%d %H:%M:%S} UTC, and the last tick was at "
         f"{heart.beat_at:%Y-%m-%d %H:%M:%S}. Nothing runs until that is past. Set the clock right; "
         "if it is right and was wrong before, press Run again.",
         code="clock_went_back",
     )
-    stand(Heartbeat.TICK, error.message, now)
-    raise error
 
 
 def accept_clock(now: datetime) -> None:

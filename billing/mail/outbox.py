@@ -11,6 +11,7 @@ takes a mail and hangs up without a word.
 import logging
 import random
 import smtplib
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
@@ -20,11 +21,11 @@ from typing import Any
 from django.conf import settings
 from django.core import mail
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
 from billing.engine.errors import Refused
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
 from billing.mail.composing import Page, compose, kept_page
@@ -93,7 +94,15 @@ def _send(batch: list[Message], allowed: Pass, now: datetime) -> int:
                 return 0 if post.is_away else done
     finally:
         post.close()
+        _tally(batch)
     return done
+
+
+def _tally(batch: list[Message]) -> None:
+    """Count for whoever watches what has come to an end, and how."""
+    ended = Message.objects.filter(pk__in=[message.pk for message in batch], lease=None)
+    states = ended.exclude(state=State.WAITING).values_list("state", flat=True)
+    tallies.add("mail", Counter(states))
 
 
 def send_soon() -> None:
@@ -133,6 +142,12 @@ class _Post:
 
 
 # Claiming
+
+
+def due_now() -> QuerySet[Message]:
+    """The messages that a sweep would take up now."""
+    found: QuerySet[Message] = _waiting(clock.now(), None)
+    return found
 
 
 def _waiting(now: datetime, seller: Seller | None) -> Any:

@@ -16,6 +16,7 @@ from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone
 from billing.payments import gateways
 from billing.payments.actions import book, release_planned, tell
 from billing.payments.balances import forbidden, settle_debts
@@ -449,6 +450,7 @@ def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
         payment = (
             Payment.objects.select_for_update(skip_locked=True, of=["self"])
             .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
+            .exclude(gateway__in=left_alone())
             .order_by("next_check_at")
             .first()
         )

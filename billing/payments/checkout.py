@@ -17,6 +17,7 @@ from billing.events.troubles import Watch
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.actions import refuse_in_flight, tell
 from billing.payments.balances import settle_debts, settle_from_balance
@@ -397,7 +398,7 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     """
     watch = Watch("check pages", passing=(GatewayError,))
     for count in range(limit):
-        session = _claim(seller)
+        session = None if time_is_up() else _claim(seller)
         if session is None:
             return count
         as_of = today_of(session.customer.seller)
@@ -421,6 +422,7 @@ def _claim(seller: Seller | None) -> CheckoutSession | None:
             status__in=["creating", "open"],
             next_check_at__lte=now,
         )
+        .exclude(gateway__in=left_alone())
         .select_related("customer__seller", "payment")
         .order_by("next_check_at")
         .first()

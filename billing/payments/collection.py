@@ -16,6 +16,7 @@ from billing.events import clock
 from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.balances import settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
@@ -44,7 +45,7 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     """Charge what is planned until ``as_of`` for customers with a card; how many were charged for.
 
     Customers without a card wait, and those whom another worker holds are passed by. A gateway
-    that cannot be reached ends the sweep: nothing is lost, and the next one tries again.
+    that cannot be reached, or hangs, ends the sweep: nothing is lost, and the next one tries again.
     """
     if refusal(Kind.CHARGE, seller.public_id):
         return 0
@@ -57,6 +58,8 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
                 count += charge(payment_id, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
             logger.warning("seller=%s collection=stopped reason=%r", seller, error.message)
+            break
+        if time_is_up():
             break
     return count
 
@@ -106,7 +109,8 @@ def clocks() -> list[datetime]:
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
-    names = [one.name for one in gateways.gateways_for(seller)]
+    left = left_alone()
+    names = [one.name for one in gateways.gateways_for(seller) if one.name not in left]
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"
@@ -139,7 +143,9 @@ def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     watch = Watch("resolve payments", passing=(GatewayUnavailable,))
     count = 0
     try:
-        while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
+        while count < limit and not time_is_up():
+            if (payment_id := claim_in_doubt(clock.now(), seller)) is None:
+                break
             count += 1
             with watch.over(partial(_public_id, payment_id)):
                 resolve(payment_id, ACTOR)

@@ -19,6 +19,7 @@ from billing.events import clock
 from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import doubt_for
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.checkout import complete_session
@@ -26,6 +27,7 @@ from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
     GatewayRefused,
+    GatewayUnavailable,
     GatewayUnclear,
     Notice,
 )
@@ -87,15 +89,23 @@ def keep(gateway: str, notices: Sequence[Notice], now: datetime, *, is_polled: b
 def poll_gateways() -> int:
     """Read the gateways' lists of events as far as they have grown; how many were new.
 
-    Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
-    cursor stays.
+    Raises :class:`GatewayUnavailable` and its like where a gateway does not answer, once the others
+    were asked: then its cursor stays.
     """
     if refusal(Kind.QUESTION):
         return 0
     watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
+    failed: GatewayError | None = None
     for gateway in gateways.configured():
-        with watch.over(gateway.name):
-            found += _poll(gateway)
+        if gateway.name in left_alone():
+            continue
+        try:
+            with watch.over(gateway.name):
+                found += _poll(gateway)
+        except GatewayError as error:
+            failed = error
+    if failed:
+        raise failed
     return found
 
 
@@ -149,7 +159,7 @@ def process_hooks(limit: int = 100) -> int:
         return 0
     watch = Watch("process hooks", passing=(Unknown, Refused, GatewayError, *SENSELESS))
     for count in range(limit):
-        event = _claim()
+        event = None if time_is_up() else _claim()
         if event is None:
             return count
         try:
@@ -161,6 +171,10 @@ def process_hooks(limit: int = 100) -> int:
             _park(event, str(unknown))
         except Refused as refused:
             _park(event, refused.message)
+        except GatewayUnavailable:
+            # Nothing was asked, so it is no attempt; others of this gateway would fare the same.
+            _let_go(event)
+            return count
         except GatewayError as error:
             if event.attempts >= ATTEMPTS_MAX:
                 _park(event, error.message)
@@ -182,6 +196,7 @@ def _claim() -> GatewayEvent | None:
     event = (
         GatewayEvent.objects.select_for_update(skip_locked=True)
         .filter(processed_at__isnull=True, parked_reason="", next_attempt_at__lte=now)
+        .exclude(gateway__in=left_alone())
         .order_by("next_attempt_at", "id")
         .first()
     )
@@ -194,6 +209,13 @@ def _claim() -> GatewayEvent | None:
     event.next_attempt_at = now + timedelta(minutes=2**event.attempts)
     event.save(update_fields=["attempts", "next_attempt_at"])
     return event
+
+
+def _let_go(event: GatewayEvent) -> None:
+    """Give an event back that could not be asked about; its turn comes again in a minute or two."""
+    event.attempts -= 1
+    event.next_attempt_at = clock.now() + timedelta(minutes=1)
+    event.save(update_fields=["attempts", "next_attempt_at"])
 
 
 def _park(event: GatewayEvent, reason: str) -> None:

@@ -281,6 +281,11 @@ class Payment(Stateful):
                 name="payment_amount_is_never_edited",
                 fields=["seller", "customer", "currency", "amount_minor"],
             ),
+            FrozenOnce(
+                name="received_payment_is_never_edited",
+                fields=["gateway", "gateway_id", "received_on"],
+                once=pgtrigger.Q(old__received_on__isnull=False),
+            ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
             follows("payment_state_follows_its_lifecycle", "state", PAYMENT_LIFECYCLE),
         ]

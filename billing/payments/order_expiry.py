@@ -13,6 +13,7 @@ from billing.events.troubles import Watch
 from billing.invoicing.actions import credit, lock_invoice, void
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import time_is_up
 from billing.payments.actions import release_planned
 from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
@@ -57,6 +58,8 @@ def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> 
             break
         except GatewayError as error:
             logger.warning("order=%s expires=later reason=%r", order, error.message)
+        if time_is_up():
+            break
     return count
 
 

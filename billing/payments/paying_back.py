@@ -16,6 +16,7 @@ from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
 from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.actions import count_paid, tell
 from billing.payments.charging import (
@@ -50,7 +51,7 @@ def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
         return 0
     watch = Watch("send refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
-        refund = _claim_unsent(seller)
+        refund = None if time_is_up() else _claim_unsent(seller)
         if refund is None:
             return count
         try:
@@ -87,6 +88,7 @@ def _claim_unsent(seller: Seller | None) -> Refund | None:
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
         .filter(in_time_of(seller, "payment__seller"), is_due)
         .filter(state="created", attempts__lt=CALLS_MAX)
+        .exclude(payment__gateway__in=left_alone())
         .select_related("payment")
         .order_by("id")
         .first()
@@ -109,7 +111,7 @@ def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     """
     watch = Watch("check refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
-        refund = _claim_unknown(clock.now(), seller)
+        refund = None if time_is_up() else _claim_unknown(clock.now(), seller)
         if refund is None:
             return count
         with watch.over(refund.public_id):
@@ -122,6 +124,7 @@ def _claim_unknown(now: datetime, seller: Seller | None) -> Refund | None:
     refund = (
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
         .filter(in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now)
+        .exclude(payment__gateway__in=left_alone())
         .order_by("next_check_at")
         .first()
     )

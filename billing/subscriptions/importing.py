@@ -23,6 +23,7 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django_countries import countries
 
+from billing.cards import card_refusal
 from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
@@ -308,7 +309,11 @@ class _Reader:
 
     def _metadata(self, section: str, row: Row) -> dict[str, str]:
         columns = self.mapping.metadata.get(section, {})
-        return {name: row.cells[column] for name, column in columns.items() if row.cells[column]}
+        found = {name: row.cells[column] for name, column in columns.items() if row.cells[column]}
+        for name, text in found.items():
+            if said := card_refusal(name, text):
+                self.problems.append(Problem(row.number, columns[name], said))
+        return found
 
     # What a cell may hold: each takes its text and raises ValueError with a sentence.
 
@@ -319,6 +324,8 @@ class _Reader:
         def check(text: str) -> str:
             if len(text) > length_max:
                 raise ValueError(f"“{text[:20]}…” is longer than {length_max} characters.")
+            if said := card_refusal("", text):
+                raise ValueError(said)
             return text
 
         return check

@@ -12,7 +12,7 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce, Least
 
 from billing.engine import metering
-from billing.engine.errors import BillingError, UsageRefused
+from billing.engine.errors import BillingError, Refused, UsageRefused
 from billing.events import clock
 from billing.events.lookups import array_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
@@ -59,10 +59,76 @@ def record_usage(
         distinct=distinct,
         properties=properties,
     )
-    if subscription.billed_through is not None and on < subscription.billed_through:
-        due_on = min(as_of, subscription.next_bill_on or as_of)
-        Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=due_on)
+    _bill_late([usage], as_of)
     return usage
+
+
+@transaction.atomic
+def withdraw_usage(record: UsageRecord, *, as_of: date, actor: str) -> UsageRecord:
+    """Let a record count no longer: it should not have been recorded.
+
+    What has been billed for it comes back with the next bill, as long as its period is open. One
+    that is withdrawn already stays as it is. Raises :class:`UsageRefused` ("usage_too_late").
+    """
+    found = _locked(record)
+    if found.withdrawn_at is None:
+        _check_open(found.subscription, found.on)
+        found.withdrawn_at, found.withdrawn_by = clock.now(), actor
+        found.save(update_fields=["withdrawn_at", "withdrawn_by"])
+        _bill_late([found], as_of)
+    return found
+
+
+@transaction.atomic
+def correct_usage(
+    record: UsageRecord,
+    *,
+    quantity: Decimal,
+    key: str,
+    as_of: date,
+    actor: str,
+    properties: Mapping[str, Any] | None = None,
+) -> UsageRecord:
+    """Put a record of the same instant in the place of one that is wrong, and withdraw that.
+
+    The properties stay unless others are given. Asked again with the same ``key`` it answers with
+    the record that it made. Raises :class:`UsageRefused`, and :class:`Refused` ("usage_withdrawn"
+    where the wrong one counts no longer, "usage_key_used" where the key is another record's).
+    """
+    wrong = _locked(record)
+    of_key = UsageRecord.objects.filter(
+        subscription=wrong.subscription, meter=wrong.meter, key=key
+    ).first()
+    if of_key is not None:
+        if of_key.corrects_id == wrong.pk:
+            return of_key
+        raise Refused("Another record has this key. Choose a new one.", code="usage_key_used")
+    if wrong.withdrawn_at is not None:
+        raise Refused(
+            "This record was withdrawn already. Correct the one in its place, or record anew.",
+            code="usage_withdrawn",
+        )
+    kept = dict(wrong.properties if properties is None else properties)
+    value, distinct = _measured(wrong.meter, quantity, kept)
+    withdraw_usage(wrong, as_of=as_of, actor=actor)
+    return UsageRecord.objects.create(
+        subscription=wrong.subscription,
+        meter=wrong.meter,
+        key=key,
+        at=wrong.at,
+        on=wrong.on,
+        quantity=quantity,
+        value=value,
+        distinct=distinct,
+        properties=kept,
+        corrects=wrong,
+    )
+
+
+def _locked(record: UsageRecord) -> UsageRecord:
+    """A record as it stands, its customer locked against a bill that is being made of it."""
+    Customer.objects.select_for_update().get(pk=record.subscription.customer_id)
+    return UsageRecord.objects.select_related("subscription", "meter").get(pk=record.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +277,8 @@ def _day_of(
             f"Usage on {on} is still to come. Record it once it has happened.",
             code="usage_in_the_future",
         )
-    _check_day(subscription, on)
+    _check_life(subscription, on)
+    _check_open(subscription, on)
     on = max(subscription.starts_on, min(on, as_of))
     if not meter.is_carried and _lies_in(on, lives.pauses.get(subscription.pk, ())):
         raise UsageRefused(
@@ -228,7 +295,12 @@ def _day_of(
     return on
 
 
-def _check_day(subscription: Subscription, on: date) -> None:
+def _check_life(subscription: Subscription, on: date) -> None:
+    if subscription.status == Subscription.Status.INCOMPLETE:
+        raise UsageRefused(
+            "It has not begun: its order is not paid. Record usage once it is.",
+            code="subscription_incomplete",
+        )
     if on < subscription.starts_on:
         raise UsageRefused(
             f"Usage on {on} is before the start, {subscription.starts_on}.",
@@ -238,6 +310,10 @@ def _check_day(subscription: Subscription, on: date) -> None:
         raise UsageRefused(
             f"Usage on {on} is after the end, {subscription.ends_on}.", code="usage_after_end"
         )
+
+
+def _check_open(subscription: Subscription, on: date) -> None:
+    """Whether a later bill still looks at a day."""
     if subscription.billed_until is not None and on < subscription.billed_until:
         raise UsageRefused(
             f"Usage on {on} is too late: days before {subscription.billed_until} were billed "
@@ -287,9 +363,9 @@ def _check_quantity(meter: Meter, quantity: Decimal) -> None:
             "larger unit.",
             code="usage_quantity_out_of_bounds",
         )
-    if meter.aggregation == Meter.Aggregation.COUNT and quantity % 1:
+    if meter.is_whole and quantity % 1:
         raise UsageRefused(
-            f"The meter {meter} counts events, which are whole; {quantity} is not.",
+            f"The meter {meter} takes whole units alone; {quantity} is not whole.",
             code="usage_not_whole",
         )
 
@@ -313,7 +389,7 @@ def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.
         kept[3].append(name)
     return {
         subscription_id: {
-            code: metering.Usage(_engine_meter(meters[meter_id]), days, values, names)
+            code: metering.Usage(engine_meter(meters[meter_id]), days, values, names)
             for code, (meter_id, days, values, names) in by_code.items()
         }
         for subscription_id, by_code in found.items()
@@ -325,13 +401,13 @@ _RECORDS = """
     FROM usage_usagerecord r
     JOIN subscriptions_subscription s ON s.id = r.subscription_id
     JOIN usage_meter m ON m.id = r.meter_id
-    WHERE s.id = ANY(%s::bigint[]) AND r.value IS NOT NULL
+    WHERE s.id = ANY(%s::bigint[]) AND r.value IS NOT NULL AND r.withdrawn_at IS NULL
       AND (m.is_carried OR r."on" >= COALESCE(s.window_on, s.starts_on))
     ORDER BY r.subscription_id, r.meter_id, r."on", r.at, r.id
 """
 
 
-def _engine_meter(meter: Meter) -> metering.Meter:
+def engine_meter(meter: Meter) -> metering.Meter:
     return metering.Meter(
         meter.aggregation, meter.is_carried, meter.rounding_mode, meter.rounding_digits
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection, transaction
 
-from billing.verification import coverage, debts, documents, money, references
+from billing.verification import coverage, debts, documents, guards, money, references
 from billing.verification.rows import rows_of
 
 Invariant = Callable[[], Iterator[str]]
@@ -80,6 +80,8 @@ INVARIANTS: dict[str, Invariant] = {
         documents.documents_have_events,
         references.events_are_on_their_way,
         references.transfers_have_documents,
+        guards.guards_stand,
+        guards.what_was_sealed_is_unchanged,
     )
 }
 _INVENTORY = """

@@ -32,6 +32,62 @@ def test_a_vat_number_is_kept_in_one_form(written: str, country: str, kept: str)
     assert numbers.tidy_vat_number(written, country) == kept
 
 
+@pytest.mark.parametrize(
+    ("written", "country", "kept"),
+    [
+        # Brønnøysund's own example of the check digit: 1 2 3 4 5 6 7 8 has 5.
+        ("NO 123 456 785 MVA", "NO", "123456785MVA"),
+        ("123456785", "NO", "123456785"),
+        # UID with modulus 11, followed by VAT in a language of the country.
+        ("CHE-107.787.577 IVA", "CH", "CHE107787577IVA"),
+        ("CHE-116.281.710 MWST", "CH", "CHE116281710MWST"),
+        ("che-107.787.577", "CH", "CHE107787577"),
+        ("CHE-107.787.577 MWST", "LI", "CHE107787577MWST"),
+        # Modulus 97; departments and health authorities have short ones.
+        ("GB 980 7806 84", "GB", "980780684"),
+        ("GBGD001", "GB", "GD001"),
+        ("GBHA599", "GB", "HA599"),
+        ("100 1234 5670 0003", "AE", "100123456700003"),
+        ("300 000 000 000 003", "SA", "300000000000003"),
+        ("SA300000000000003", "SA", "300000000000003"),
+        # The first eight digits of a certificate's number, or what was made of a company number.
+        ("12345678-000-01-22-A", "HK", "12345678"),
+        ("12345678", "HK", "12345678"),
+        ("F0001234", "HK", "F0001234"),
+    ],
+)
+def test_a_number_of_a_country_outside_the_eu_is_known_in_its_form(
+    written: str, country: str, kept: str
+) -> None:
+    assert numbers.tidy_vat_number(written, country) == kept
+    assert numbers.tidy_vat_number(kept, country) == kept
+    assert numbers.proves_business(country, written)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "country"),
+    [
+        ("123456784", "NO"),
+        ("CHE-107.787.578 IVA", "CH"),
+        ("CHE-107.787.577 XYZ", "CH"),
+        ("GB802311781", "GB"),
+        ("GBGD500", "GB"),
+        ("10012345670000", "AE"),
+        ("200123456700003", "AE"),
+        ("300000000000004", "SA"),
+        ("30000000000003", "SA"),
+        ("1234567", "HK"),
+        ("12345678-000", "HK"),
+    ],
+)
+def test_a_number_in_another_form_than_its_country_gives_is_refused(
+    wrong: str, country: str
+) -> None:
+    assert not numbers.proves_business(country, wrong)
+    with pytest.raises(Refused, match="VAT number"):
+        numbers.tidy_vat_number(wrong, country)
+
+
 @pytest.mark.parametrize("word", ["none", "x", "-", "N/A", "n/a 1"])
 @pytest.mark.parametrize("country", ["US", "HK", "AE", "NO", "JM", "SE"])
 def test_a_word_is_no_vat_number(word: str, country: str) -> None:

@@ -311,7 +311,9 @@ CASES = [
     Case("meter_code_is_unique", copied("meter")),
     Case("usage_key_counts_once", copied("usage")),
     Case("usage_record_is_append_only", changed("usage", quantity="quantity + 1")),
-    Case("usage_record_is_append_only", removed("usage")),
+    Case("usage_record_is_never_deleted", removed("usage")),
+    Case("usage_is_withdrawn_once", changed("withdrawn_usage", withdrawn_by="'user:eve'")),
+    Case("withdrawn_usage_says_by_whom", changed("usage", withdrawn_at="now()")),
     # Documents
     Case("one_number_series_of_a_kind", copied("series")),
     Case("letterhead_is_kept_once", copied("letterhead")),
@@ -549,6 +551,15 @@ def _agreement(seller: Any, customer: Any) -> World:
             on=date(2026, 3, 2),
             quantity=Decimal(1),
             value=Decimal(1),
+        ),
+        "withdrawn_usage": UsageRecord.objects.create(
+            subscription=subscription,
+            meter=meter,
+            at=datetime(2026, 3, 2, tzinfo=UTC),
+            on=date(2026, 3, 2),
+            quantity=Decimal(1),
+            withdrawn_at=datetime(2026, 3, 3, tzinfo=UTC),
+            withdrawn_by="user:anna",
         ),
         "rate": TaxRate.objects.create(country="XX", category="standard", percent=25),
         "registration": TaxRegistration.objects.create(

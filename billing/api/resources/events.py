@@ -28,10 +28,13 @@ from billing.events.types import check_patterns
 
 class DataReading(serializers.Serializer[Any]):
     object = serializers.JSONField(
-        help_text="The object, as the API shows it: as it was when the event was first sent, or "
-        "as it is now."
+        help_text="The object, as the API shows it: as it was when the event happened, where an "
+        "endpoint is told of it, or else as it is now."
     )
     details = serializers.JSONField(help_text="What only this event tells.")
+    is_as_of_event = serializers.BooleanField(
+        help_text="Whether the object is shown as it was when the event happened."
+    )
 
 
 class EventReading(Reading):
@@ -113,9 +116,13 @@ def seen_by(endpoint: Endpoint, payloads: Sequence[dict[str, Any]]) -> list[dict
     return [
         payload
         if may.get(payload["subject"].partition("_")[0])
-        else {**payload, "data": {"object": {"id": payload["subject"]}, "details": {}}}
+        else {**payload, "data": _only_id(payload["subject"])}
         for payload in payloads
     ]
+
+
+def _only_id(subject: str) -> dict[str, Any]:
+    return {"object": {"id": subject}, "details": {}, "is_as_of_event": False}
 
 
 class Events(Listing):

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from billing.api.errors import ApiError, invalid
 from billing.api.fields import Boolean, Choice, Integer, Minor, PublicId, Writing
-from billing.api.filtering import CustomerFilter, DayFilter, Filters
+from billing.api.filtering import CustomerFilter, DayFilter, Filters, SubscriptionFilter
 from billing.api.resources.documents import DocumentDetail, DocumentReading
 from billing.api.resources.payments import PaymentReading
 from billing.api.scopes import Scope
@@ -29,7 +29,7 @@ PDF = {(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The docum
 
 class InvoiceFilters(Filters):
     customer = CustomerFilter()
-    subscription = django_filters.CharFilter(field_name="subscription__public_id")
+    subscription = SubscriptionFilter()
     status = django_filters.ChoiceFilter(choices=Invoice.Status.choices)
     number = django_filters.CharFilter()
     issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
@@ -43,7 +43,7 @@ class InvoiceFilters(Filters):
 
 class CreditNoteFilters(Filters):
     customer = CustomerFilter()
-    subscription = django_filters.CharFilter(field_name="subscription__public_id")
+    subscription = SubscriptionFilter()
     number = django_filters.CharFilter()
     issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
     issued_before = DayFilter(field_name="issued_on", lookup_expr="lt")

@@ -8,7 +8,8 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet, prefetch_related_objects
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -31,8 +32,8 @@ from billing.api.filtering import CustomerFilter, Filters, PlanFilter, YesNoFilt
 from billing.api.reading import Reading, Reference
 from billing.api.resources.documents import DocumentReading, SeenReading
 from billing.api.scopes import Scope
-from billing.api.scoping import find_customer, find_plan, find_subscription, for_seller
-from billing.api.views import Endpoint, Listing, reply
+from billing.api.scoping import EXTERNAL, find_customer, find_plan, find_subscription, for_seller
+from billing.api.views import READS, Endpoint, Listing, reply
 from billing.engine.errors import Refused
 from billing.invoicing.changes import bill_after, preview
 from billing.subscriptions import actions
@@ -378,7 +379,20 @@ class OneSubscription(Of):
         return reply(self.show(find_subscription(rows, subscription)))
 
 
-class _Change(Of):
+class Deed(Of):
+    """What is done to a subscription. Reading opens one whose own id ends like the deed's address:
+    ``external:2026/change`` is the subscription that the shop calls so.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        key = kwargs["subscription"]
+        if request.method in READS and key.startswith(EXTERNAL) and request.resolver_match:
+            deed = request.resolver_match.route.partition("<key:subscription>")[2]
+            return OneSubscription.as_view()(request, subscription=f"{key}{deed}")
+        return super().dispatch(request, *args, **kwargs)
+
+
+class _Change(Deed):
     def change_of(self, subscription: str) -> Change:
         asked = self.sent(ChangeWriting)
         if "plan" in asked:
@@ -425,7 +439,7 @@ class PreviewChange(_Change):
         return self.foreseen(self.change_of(subscription))
 
 
-class PauseSubscription(Of):
+class PauseSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -444,7 +458,7 @@ class PauseSubscription(Of):
         )
 
 
-class ResumeSubscription(Of):
+class ResumeSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -461,7 +475,7 @@ class ResumeSubscription(Of):
         return self.billed(partial(actions.resume, found, as_of=self.today, actor=self.actor))
 
 
-class CancelSubscription(Of):
+class CancelSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -482,7 +496,7 @@ class CancelSubscription(Of):
         )
 
 
-class UndoCancel(Of):
+class UndoCancel(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 

@@ -1,6 +1,7 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import ClassVar, Protocol
@@ -9,6 +10,7 @@ from django.db import connection
 
 from billing.engine.errors import BillingError
 from billing.events import clock
+from billing.outbound import turns
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 
 # The code of GatewayUnclear where a key was used before, for a request in other words.
@@ -31,6 +33,15 @@ class GatewayHeld(GatewayUnavailable):
     """Raised when our own gate lets nothing of the kind out now; it is tried again by itself."""
 
     code = "gateway_held"
+
+
+class GatewayLeft(GatewayHeld):
+    """Raised when an account has not answered too often in this turn, and is not asked again in it.
+
+    Nothing was done, and nothing counts as an attempt.
+    """
+
+    code = "gateway_left"
 
 
 class GatewayRefused(GatewayError):
@@ -204,6 +215,29 @@ def may_leave(kind: Kind, seller: str | None = None) -> Pass:
             code="clock_ahead",
         )
     return allowed
+
+
+@contextmanager
+def asking(gateway: str) -> Iterator[None]:
+    """A call to a gateway, which counts how clearly and how soon it answers.
+
+    Raises :class:`GatewayLeft` where it has not, three times in this turn. A clear no is an answer.
+    """
+    if turns.is_left(gateway):
+        raise GatewayLeft(f"The gateway {gateway} does not answer; it is asked again by itself.")
+    answered: GatewayError | None = None
+    with turns.call(gateway):
+        try:
+            yield
+        except GatewayRefused as refused:
+            answered = refused
+        except GatewayUnclear as unclear:
+            # That a key was used before is as clear as an answer can be.
+            if unclear.code != KEY_USED_BEFORE:
+                raise
+            answered = unclear
+    if answered:
+        raise answered
 
 
 def refuse_in_transaction() -> None:

@@ -30,6 +30,7 @@ from billing.payments.gateways.base import (
     Notice,
     RefundMade,
     Session,
+    asking,
     may_leave,
     refuse_in_transaction,
 )
@@ -213,6 +214,10 @@ class Sandbox:
 
     def _call(self, allowed: Pass, method: str, path: str, **options: Any) -> dict[str, Any]:
         refuse_in_transaction()
+        with asking(self.name):
+            return _answer(*self._exchange(allowed, method, path, **options))
+
+    def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         try:
             with self._session.request(
                 method,
@@ -223,14 +228,13 @@ class Sandbox:
                 **options,
             ) as response:
                 self._told_at = _date_of(response)
-                status, content = response.status_code, _read(response)
+                return response.status_code, _read(response)
         except ConnectTimeout as error:
             raise GatewayUnavailable("The sandbox cannot be reached.") from error
         except RequestException as error:
             if _was_never_connected(error):
                 raise GatewayUnavailable("The sandbox cannot be reached.") from error
             raise GatewayUnclear(f"The sandbox broke off: {type(error).__name__}.") from error
-        return _answer(status, content)
 
 
 def _was_never_connected(error: RequestException) -> bool:
