@@ -447,7 +447,8 @@ class Desk(ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
-        options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
+        form = options.get("form", self.form)
+        options["form"] = type("CheckedForm", (CheckedForm, form), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
