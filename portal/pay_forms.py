@@ -56,7 +56,7 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(WithoutCards, Typed):
+class OrderForm(Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
 
     email = forms.EmailField(
