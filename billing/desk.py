@@ -26,7 +26,6 @@ from django.contrib.admin.views.main import ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
-from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
@@ -48,11 +47,19 @@ from unfold.widgets import (
 )
 
 from billing.cards import WithoutCards
-from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
 from billing.events import clock
 from billing.searching import search
+from billing.typed import (
+    BOUNDS_OF_DAYS,
+    BOUNDS_OF_NUMBERS,
+    Typed,
+    TypedModelForm,
+    check_instant,
+    guard_of,
+    in_words,
+)
 
 NOTHING = "–"
 BULK_MAX = 200
@@ -185,7 +192,7 @@ class Panel:
 # Buttons that ask before they act
 
 
-class ActionForm(WithoutCards, forms.Form):
+class ActionForm(WithoutCards, Typed):
     """What a page action asks for, about one object.
 
     The key tells a form that is sent twice from one that is filled in twice.
@@ -209,7 +216,9 @@ class ActionForm(WithoutCards, forms.Form):
         amount = self.cleaned_data["amount"]
         if amount is None:
             return None
-        currency = self.cleaned_data.get("currency") or self.obj.currency
+        currency = self.cleaned_data.get("currency") or getattr(self.obj, "currency", "")
+        if not currency:
+            return amount  # The currency is asked for and wrong, and that is said.
         try:
             self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
         except BillingError as error:
@@ -255,8 +264,7 @@ def _classes(widget: forms.Widget) -> Sequence[str]:
 def date_field(**options: Any) -> forms.DateField:
     """A day, picked with the browser's own calendar."""
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    bounds = [MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY)]
-    return forms.DateField(widget=widget, validators=bounds, **options)
+    return forms.DateField(widget=widget, validators=BOUNDS_OF_DAYS, **options)
 
 
 def currency_choices() -> list[tuple[str, str]]:
@@ -338,8 +346,7 @@ def refusal(error: BillingError | DatabaseError) -> str:
         return error.message
     if isinstance(error, ProtectedError):
         return "Nothing was deleted: other records depend on this one."
-    reason = str(error).strip().partition("\n")[0]
-    return f"Nothing was changed: the database refused it ({reason})."
+    return f"Nothing was changed. {in_words(guard_of(error))}"
 
 
 # Lists of big tables
@@ -378,7 +385,7 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
-class CheckedForm(WithoutCards, forms.ModelForm):
+class CheckedForm(WithoutCards, TypedModelForm):
     """A form whose row is also checked by what the engine demands of it."""
 
     checks: Sequence[Callable[[Any], object]] = ()
@@ -447,8 +454,21 @@ class Desk(ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
-        options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
+        base: type = options.get("form") or self.form
+        options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **options: Any
+    ) -> forms.Field | None:
+        asked = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(asked, forms.DateField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
+        elif isinstance(db_field, models.BigIntegerField) and isinstance(asked, forms.IntegerField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_NUMBERS]
+        elif isinstance(asked, forms.DateTimeField | forms.SplitDateTimeField):
+            asked.validators = [*asked.validators, check_instant]
+        return asked
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):

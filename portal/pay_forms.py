@@ -25,6 +25,7 @@ from billing.payments.orders import (
     find_coupon,
 )
 from billing.subscriptions.coupons import check_person
+from billing.typed import Typed
 from catalog.models import Coupon, Price
 from customers.numbers import tidy_vat_number
 from portal.limits import has_tried, may_try
@@ -55,7 +56,7 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(forms.Form):
+class OrderForm(WithoutCards, Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
 
     email = forms.EmailField(

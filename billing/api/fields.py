@@ -17,10 +17,10 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.cards import card_refusal
+from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent
 
-MINOR_MAX = 10**15
 METADATA_KEYS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 ID = r"^{prefix}_[0-9a-f]{{24}}$"
 DECIMAL = r"^-?[0-9]{1,14}(\.[0-9]{1,10})?$"

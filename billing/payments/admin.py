@@ -34,7 +34,7 @@ from billing.desk import (
     money_column,
     today_of,
 )
-from billing.engine.errors import BillingError
+from billing.engine.errors import BillingError, Refused
 from billing.engine.money import Money, exact_minor, major_string
 from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link
 from billing.invoicing.models import Invoice
@@ -384,7 +384,13 @@ class AskForACard(PageAction):
     def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
         from billing.payments.checkout import open_session, prepare_setup
 
-        (gateway, *_) = gateways_for(obj.seller)
+        gateway = next(iter(gateways_for(obj.seller)), None)
+        if gateway is None:
+            raise Refused(
+                "No gateway serves this seller, so there is no page to leave a card on. Set one up "
+                "first.",
+                code="no_gateway",
+            )
         session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
         after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
         return "The page is made; its address stands below, under “Pages at the gateway”."
