@@ -12,7 +12,6 @@ from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
-from billing.cards import WithoutCards
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.writing import Writer
