@@ -424,7 +424,7 @@ LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "lines": {
+        "line": {
             "()": "billing.monitoring.logs.Lines",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
         },
@@ -434,7 +434,7 @@ LOGGING: dict[str, Any] = {
     "handlers": {
         "console": {
             "class": "logging.StreamHandler",
-            "formatter": "json" if LOG_FORMAT == "json" else "lines",
+            "formatter": "json" if LOG_FORMAT == "json" else "line",
             "filters": ["calm"],
         }
     },

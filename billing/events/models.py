@@ -250,7 +250,7 @@ class Tally(models.Model):
 
     kind = models.CharField(max_length=40, help_text="What is counted, such as events.")
     outcome = models.CharField(max_length=80, help_text="Which of them, such as invoice.paid.")
-    count = models.FloatField()
+    count = models.BigIntegerField()
 
     class Meta:
         verbose_name_plural = "tallies"
@@ -259,7 +259,7 @@ class Tally(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.outcome}: {self.count:g}"
+        return f"{self.kind} {self.outcome}: {self.count}"
 
 
 class WebhookDelivery(models.Model):

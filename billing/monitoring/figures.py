@@ -46,16 +46,16 @@ class Figures:
         yield from _gates()
 
 
-def _counters(tallies: list[tuple[str, str, float]]) -> Iterator[Metric]:
+def _counters(tallies: list[tuple[str, str, int]]) -> Iterator[Metric]:
     of = {(kind, outcome): count for kind, outcome, count in tallies}
 
-    def counter(name: str, help: str, label: str, values: dict[str, float]) -> Metric:
+    def counter(name: str, help: str, label: str, values: dict[str, int]) -> Metric:
         family = CounterMetricFamily(f"kvitt_{name}", help, labels=[label])
         for outcome, count in sorted(values.items()):
             family.add_metric([outcome], count)
         return family
 
-    def of_kind(kind: str) -> dict[str, float]:
+    def of_kind(kind: str) -> dict[str, int]:
         return {outcome: count for each, outcome, count in tallies if each == kind}
 
     ticks = CounterMetricFamily("kvitt_ticks", "Ticks that have begun.")
@@ -68,14 +68,14 @@ def _counters(tallies: list[tuple[str, str, float]]) -> Iterator[Metric]:
         found = {outcome: of.get(("events", type), 0) for type, outcome in kinds.items()}
         yield counter(name, help, label, found)
     yield counter("events", "Events fanned out, by type.", "type", of_kind("events"))
-    mail = dict.fromkeys(("sent", "failed", "unclear", "suppressed"), 0.0) | of_kind("mail")
+    mail = dict.fromkeys(("sent", "failed", "unclear", "suppressed"), 0) | of_kind("mail")
     yield counter("mails", "Mails that came to an end.", "outcome", mail)
-    told = dict.fromkeys(("taken", "refused", "unanswered"), 0.0) | of_kind("webhooks")
+    told = dict.fromkeys(("taken", "refused", "unanswered"), 0) | of_kind("webhooks")
     yield counter("webhooks", "Attempts to tell an endpoint.", "outcome", told)
-    answers = dict.fromkeys(("2xx", "3xx", "4xx", "5xx"), 0.0) | of_kind("answers")
+    answers = dict.fromkeys(("2xx", "3xx", "4xx", "5xx"), 0) | of_kind("answers")
     yield counter("answers", "Requests answered, by class of status.", "status", answers)
     took = CounterMetricFamily("kvitt_answering_seconds", "Seconds that answering has taken.")
-    took.add_metric([], of.get(("answering", "seconds"), 0))
+    took.add_metric([], of.get(("answering", "milliseconds"), 0) / 1000)
     yield took
 
 
@@ -108,7 +108,7 @@ def _jobs(now: datetime) -> Iterator[Metric]:
     yield silent
     books = GaugeMetricFamily("kvitt_books_are_broken", "1 where verify_books found something.")
     verified = next((run for run in newest if run.name == VERIFYING), None)
-    books.add_metric([], float(verified is not None and verified.state == JobRun.State.FAILED))
+    books.add_metric([], int(verified is not None and verified.state == JobRun.State.FAILED))
     yield books
     age = GaugeMetricFamily(
         "kvitt_books_verified_age_seconds", "Since the books were verified; -1 for never."

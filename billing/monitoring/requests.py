@@ -62,22 +62,23 @@ class _Answers:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._counts: Counter[str] = Counter()
-        self._seconds = 0.0
+        self._milliseconds = 0
         self._noted_at = time.monotonic()
 
     def note(self, status: int, seconds: float) -> None:
         with self._lock:
             self._counts[f"{status // 100}xx"] += 1
-            self._seconds += seconds
+            self._milliseconds += round(seconds * 1000)
             is_time = time.monotonic() - self._noted_at > SECONDS_BETWEEN_NOTES
             if not (is_time or status >= FAILED) or connection.in_atomic_block:
                 return
-            counts, took, self._counts, self._seconds = self._counts, self._seconds, Counter(), 0.0
+            counts, took = self._counts, self._milliseconds
+            self._counts, self._milliseconds = Counter(), 0
             self._noted_at = time.monotonic()
         try:
             tallies.add("answers", counts)
-            tallies.add("answering", {"seconds": took})
+            tallies.add("answering", {"milliseconds": took})
         except (DatabaseError, InterfaceError):
             with self._lock:
                 self._counts += counts
-                self._seconds += took
+                self._milliseconds += took

@@ -29,6 +29,7 @@ ELSEWHERE = {
     "billing/postgres.py": "asks whether our own database listens on its socket",
     "billing/bench": "measures a server of ours on this machine",
     "billing/demo/": "the demo's shop and processes, on this machine",
+    "billing/installation/whole_requests.py": "is what the web server listens with",
     "billing/mail/outbox.py": "names the errors of smtplib, and opens nothing",
 }
 

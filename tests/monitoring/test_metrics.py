@@ -128,4 +128,4 @@ def test_answers_that_failed_are_counted_at_once_and_the_others_with_them() -> N
     assert not Tally.objects.exists()
     answers.note(500, 0.5)
     counts = dict(Tally.objects.values_list("outcome", "count"))
-    assert counts == {"2xx": 1, "4xx": 1, "5xx": 1, "seconds": 1.0}
+    assert counts == {"2xx": 1, "4xx": 1, "5xx": 1, "milliseconds": 1000}

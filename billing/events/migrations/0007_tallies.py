@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                         help_text="Which of them, such as invoice.paid.", max_length=80
                     ),
                 ),
-                ("count", models.FloatField()),
+                ("count", models.BigIntegerField()),
             ],
             options={
                 "verbose_name_plural": "tallies",
