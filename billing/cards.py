@@ -14,25 +14,18 @@ REFUSED = (
 )
 
 
-def card_in(name: str, value: object) -> str:
-    """The last digits of the card number in a field's text, or in its map; "" where none is."""
+def card_refusal(name: str, value: object) -> str:
+    """Why a field's value is refused, for the card number in it; "" where nothing is wrong."""
     if name in MAY_HOLD_NUMBERS:
         return ""
     texts = [*value, *value.values()] if isinstance(value, dict) else [value]
     found = (card_number_in(text) for text in texts if isinstance(text, str))
-    return next(filter(None, found), "")
-
-
-def card_refusal(name: str, value: object) -> str:
-    """Why a field's value is refused, for the card number in it; "" where nothing is wrong."""
-    last4 = card_in(name, value)
+    last4 = next(filter(None, found), "")
     return REFUSED % {"last4": last4} if last4 else ""
 
 
 class WithoutCards:
     """A form, or a part of one, that refuses full card numbers in what people write."""
-
-    card_refused: Any = REFUSED
 
     def _clean_form(self) -> None:
         super()._clean_form()  # type: ignore[misc]
@@ -40,6 +33,5 @@ class WithoutCards:
 
     def _refuse_cards(self: Any) -> None:
         for name, value in list(self.cleaned_data.items()):
-            if last4 := card_in(name, value):
-                said = str(self.card_refused).replace("%(last4)s", last4)
+            if said := card_refusal(name, value):
                 self.add_error(name, ValidationError(said, code="card_number"))

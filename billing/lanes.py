@@ -18,14 +18,13 @@ from django.db.models import QuerySet
 
 from billing.events import clock
 from billing.events.models import Delivery, Event, WebhookDelivery
-from billing.jobs.heart import ClockWentBack
 from billing.jobs.models import JobRun
 from billing.mail import outbox
 from billing.tick import Lane, Outcome, tick
 from customers.models import TestClock
 
 LANES = tuple(lane for lane in Lane if lane is not Lane.BOOKS)
-SECONDS_BETWEEN_ROUNDS, SECONDS_BETWEEN_LOOKS = 60, 1
+SECONDS_BETWEEN_ROUNDS, SECONDS_BETWEEN_TRIES, SECONDS_BETWEEN_LOOKS = 60, 5, 1
 
 logger = logging.getLogger(__name__)
 
@@ -64,22 +63,17 @@ def work_lane(lane: Lane, parent: int, is_ending: Callable[[], bool]) -> None:
         try:
             is_time = time.monotonic() >= next_round
             if is_time or (comes_to_something and is_waited_for(lane)):
+                outcomes = tick(clock.now(), [lane])
                 if is_time:
-                    next_round = time.monotonic() + SECONDS_BETWEEN_ROUNDS
+                    # A lane that must wait for the first tick begins soon after it.
+                    wait = SECONDS_BETWEEN_ROUNDS if outcomes else SECONDS_BETWEEN_TRIES
+                    next_round = time.monotonic() + wait
                 # What fails, or is held, is left to the next minute, and not asked every second.
-                comes_to_something = _is_fruitful(_round(lane)) or is_time
+                comes_to_something = _is_fruitful(outcomes) or is_time
         except (DatabaseError, InterfaceError) as error:
             logger.warning("lane=%s waits reason=%r", lane, str(error))
             connections.close_all()
         time.sleep(SECONDS_BETWEEN_LOOKS)
-
-
-def _round(lane: Lane) -> list[Outcome]:
-    try:
-        return tick(clock.now(), [lane])
-    except ClockWentBack as error:
-        logger.error("lane=%s refused reason=%r", lane, error.message)
-        return []
 
 
 def _is_fruitful(outcomes: list[Outcome]) -> bool:

@@ -15,7 +15,7 @@ _LINK = re.compile(r"(/(?:portal/(?:enter|s)|pay/[cim])/)[\w~-]{16,}")
 _KEY = re.compile(r"\b((?:sk|pk)_(?:live|test)_|whsec_)[\w+/=-]{6,}")
 _BEARER = re.compile(r"(?i)\b(bearer\s+)[^\s'\"]+")
 # Thirteen to nineteen digits, also in groups.
-_CARD = re.compile(r"(?<![\w.-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_CARD = re.compile(r"(?<![\w.-])\d(?:[ \u00a0-]?\d){12,18}(?![\w-])")
 
 
 def redacted(text: str) -> str:

@@ -5,7 +5,7 @@ With nothing set, Kvitt runs on this machine alone: for development, the demo an
 and hold the path of a file with the value, as container secrets do.
 """
 
-import socket
+import platform
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ IN_PRODUCTION = env("KVITT_ENV", default="development") == "production"
 VAR_DIR = BASE_DIR / env("KVITT_VAR", default="var")
 # How this machine knows its database again; see `billing.outbound.mark`.
 KEEPS_MARK = IN_PRODUCTION or env("KVITT_MARK", default="on") != "off"
-MARKS_DIR, MARK_MACHINE = VAR_DIR / "marks", socket.gethostname()
+MARKS_DIR, MARK_MACHINE = VAR_DIR / "marks", platform.node()
 # Whether the tick holds its clock against others'; a played clock agrees with nobody's.
 COMPARES_CLOCKS = True
 DEBUG = env.bool("KVITT_DEBUG", default=False)

@@ -60,9 +60,9 @@ from customers.models import Seller
 from portal.visits import forget_over as forget_sessions
 
 SECONDS_MAX = 60
-PAUSE = timedelta(minutes=10)
 # Of the ten minutes after which the broker takes a tick for one that hangs.
 TICK_SECONDS = 300
+PAUSE = timedelta(minutes=10)
 HELD = "held"
 NIGHTLY_AT = time(2, tzinfo=UTC)
 SENTENCES_MAX = 20
@@ -94,12 +94,12 @@ def due(now: datetime, *, is_after_pause: bool = False) -> Iterator[tuple[str, W
 def jobs_in_lanes(now: datetime, *, is_after_pause: bool = False) -> Iterator[Job]:
     """As :func:`due`, with the lane of each.
 
-    After a pause gateways are asked before anything is billed: a machine that was set back with
-    its database, mark and all, hears from them alone that it was, and then bills nobody anew.
+    After a pause gateways are asked first: a machine that was set back with its database, mark and
+    all, hears from them alone that it was, and then bills nobody anew. Lanes wait for that.
     """
     if is_after_pause:
-        yield Lane.BOOKS, "poll gateways", once(poll_gateways)
-        yield Lane.BOOKS, "process hooks", until_none(process_hooks)
+        yield Lane.BOOKS, "ask gateways first", once(poll_gateways)
+        yield Lane.BOOKS, "take in what gateways say", until_none(process_hooks)
     # The time of a seller with a test clock stands still, unless it is being advanced.
     sellers = list(Seller.objects.filter(test_clock=None).order_by("pk"))
     days = {seller: clock.local_day(now, seller.time_zone) for seller in sellers}
@@ -164,21 +164,18 @@ def tick(now: datetime, lanes: Collection[Lane] = tuple(Lane)) -> list[Outcome]:
     a minute before the last tick. However long ago that was, everything is caught up.
     """
     look()
-    is_after_pause = False
+    last = last_beat()
     if Lane.BOOKS in lanes:
-        last = last_beat()
-        is_after_pause = last is not None and now - last >= PAUSE
         beat(now, clocks)
         close_dead()
         tallies.add("ticks", {"begun": 1})
-    else:
-        for lane in lanes:
-            beat_lane(lane, now)
+    elif not all([beat_lane(lane, now, PAUSE) for lane in lanes]):
+        return []
     if held := refusal(Kind.NUMBER):
         stand(HELD, held.message, now)
         return [Outcome(HELD, held.message)]
     stand(HELD, "", now)
-    began = timing.monotonic()
+    began, is_after_pause = timing.monotonic(), last is not None and now - last >= PAUSE
     with one_turn():
         return [
             _perform(name, work, timing.monotonic() - began)

@@ -57,12 +57,8 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(WithoutCards, Typed):
+class OrderForm(Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
-
-    card_refused = pgettext_lazy(
-        "pay", "This looks like a card number. You give your card on the next page."
-    )
 
     email = forms.EmailField(
         label=pgettext_lazy("pay", "E-mail"),

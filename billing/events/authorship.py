@@ -38,6 +38,12 @@ def acting_as(actor: str) -> Iterator[None]:
         _tell_if_connected()
 
 
+def actor() -> str:
+    """Who acts in this block, such as ``job:send mail``; "" where nobody has said so."""
+    _, told = _author.get()
+    return str(json.loads(told)["actor"]) if told else ""
+
+
 def prepare_session(sender: Any, connection: BaseDatabaseWrapper, **signal: Any) -> None:
     """Give a new connection what triggers ask for; a receiver of ``connection_created``.
 

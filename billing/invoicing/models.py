@@ -639,6 +639,10 @@ class BalanceEntry(models.Model):
         return f"{self.amount_minor} {self.currency}"
 
     @property
+    def seller(self) -> Seller:
+        return self.customer.seller
+
+    @property
     def is_gift(self) -> bool:
         """Whether a person has given it, rather than a document or a payment brought it."""
         booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)

@@ -9,6 +9,8 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
+from billing.events import authorship
+
 HEADER = "X-Request-Id"
 # What a proxy in front may have chosen; anything else is not ours to repeat.
 _CHOSEN = re.compile(r"[A-Za-z0-9_-]{8,64}")
@@ -40,11 +42,12 @@ def end() -> None:
 def told() -> dict[str, str]:
     """The request's id, and its actor, key and seller as far as they are known by now.
 
-    Nothing is asked for it: a line of the log costs no query and raises nothing.
+    Of a job or a command its name. Nothing is asked for it: a line of the log costs no query and
+    raises nothing.
     """
     asked = _asked.get()
     if asked is None:
-        return {}
+        return {"actor": who} if (who := authorship.actor()) else {}
     found = {"request_id": asked.id}
     user: Any = getattr(asked.request, "user", None)
     if isinstance(user, SimpleLazyObject) and user._wrapped is empty:

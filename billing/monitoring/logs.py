@@ -17,8 +17,8 @@ class Lines(Redacting):
     def format(self, record: logging.LogRecord) -> str:
         told = context.told()
         line = super().format(record)
-        if not told:
-            return line
+        if "request_id" not in told:
+            return line  # What a job writes says which.
         first, *rest = line.split("\n", 1)
         about = " ".join(f"{name}={value}" for name, value in told.items())
         return "\n".join([f"{first} [{redacted(about)}]", *rest])

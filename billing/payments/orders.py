@@ -13,7 +13,6 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from stdnum import luhn
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
@@ -47,6 +46,7 @@ from billing.payments.order_paying import (
     note_paid,
     open_page,
 )
+from billing.redaction import card_number_in
 from billing.subscriptions.actions import start
 from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
@@ -162,7 +162,7 @@ def check_details(details: Details) -> dict[str, str]:
     except Refused as refused:
         wrong["vat_number"] = refused.code
     for name, text in asdict(details).items():
-        if _is_card_number(text):
+        if card_number_in(text):
             wrong[name] = "card_number"
     return wrong
 
@@ -170,13 +170,6 @@ def check_details(details: Details) -> dict[str, str]:
 def _vat_number(details: Details) -> str:
     number = details.vat_number.strip()
     return tidy_vat_number(number, details.country) if number else ""
-
-
-def _is_card_number(text: str) -> bool:
-    """Whether somebody has typed a card's number where none belongs: it is never kept."""
-    digits = "".join(character for character in text if character not in " -\u00a0")
-    is_long = digits.isascii() and digits.isdigit() and 13 <= len(digits) <= 19
-    return is_long and luhn.is_valid(digits)
 
 
 def _check_choice(order: Order, choice: Choice) -> None:

@@ -204,8 +204,10 @@ def _horizon(chain: Chain, table: str) -> int:
 
 def _digest(chain: Chain, after: int, until: int, columns: Columns) -> tuple[int, str]:
     table = apps.get_model(chain.model)._meta.db_table
-    whole = [_row("t", columns[chain.model])]
+    whole = [_row("t", columns.get(chain.model, []))]
     for part in chain.parts:
+        if part.model not in columns:
+            continue  # It came later than the seal.
         part_table = apps.get_model(part.model)._meta.db_table
         row = _row("p", columns[part.model])
         rows = f"SELECT string_agg({row}, ' ' ORDER BY p.id) FROM {part_table} p"  # noqa: S608

@@ -25,6 +25,7 @@ OUTLETS = {
 # Not the product's way out: why each is none.
 ELSEWHERE = {
     "billing/sandbox/": "it stands for the outside, in a process of its own",
+    "billing/installation/": "takes in what comes, and opens nothing outwards",
     "billing/postgres.py": "asks whether our own database listens on its socket",
     "billing/bench": "measures a server of ours on this machine",
     "billing/demo/": "the demo's shop and processes, on this machine",

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.core.management import CommandError, call_command
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import add_one_off, bill_customer, credit
@@ -149,3 +150,9 @@ def test_a_credit_note_is_an_invoice_as_well() -> None:
     with pytest.raises(Refused) as refused:
         credit(invoice, as_of=date(2026, 3, 2), actor="anna")
     assert refused.value.code == "seller_not_ready"
+
+
+def test_the_command_says_what_is_missing() -> None:
+    seller = _unready()
+    with pytest.raises(CommandError, match="Organisation number: write the registered one"):
+        call_command("bill", seller=seller.public_id)

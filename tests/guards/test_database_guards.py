@@ -23,6 +23,7 @@ from billing.events.models import (
     Event,
     EventBody,
     Promise,
+    Tally,
     Trouble,
     WebhookDelivery,
     WebhookEndpoint,
@@ -53,6 +54,7 @@ from billing.payments.models import (
     PaymentMethod,
     Refund,
 )
+from billing.seals.models import Seal
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
@@ -382,6 +384,8 @@ CASES = [
     Case("payment_amount_is_never_edited", changed("payment", amount_minor="amount_minor + 1")),
     Case("payment_amount_is_never_edited", changed("payment", currency="'EUR'")),
     Case("payment_is_never_deleted", removed("foreign")),
+    Case("received_payment_is_never_edited", changed("payment", received_on="received_on - 1")),
+    Case("received_payment_is_never_edited", changed("payment", gateway_id="'ch_x'")),
     *dangling("payment_refers_to_rows_that_exist", "payment", Payment, gateway_key="'b'"),
     *dangling(
         "allocation_refers_to_rows_that_exist",
@@ -459,6 +463,10 @@ CASES = [
     Case("hold_keeps_its_reason", changed("hold", code="'x'")),
     Case("released_hold_is_never_edited", changed("released_hold", released_by="'x'")),
     Case("hold_is_never_deleted", removed("hold")),
+    Case("seal_position_is_unique", copied("seal")),
+    Case("seal_is_append_only", changed("seal", digest="'x'")),
+    Case("seal_is_append_only", removed("seal")),
+    Case("tally_is_kept_once", copied("tally")),
     Case(
         "kill_switch_has_a_reason",
         copied("kill_switch_off", reason="''"),
@@ -472,6 +480,8 @@ CASES = [
 
 # These triggers write the history of what people edit; they refuse nothing.
 HISTORY = {"insert_insert", "update_update", "delete_delete"}
+# What refuses to change it has one name in all its tables: tests/verification/test_guards.py.
+HISTORY |= {"append_only"}
 
 
 def our_guards() -> dict[str, tuple[Any, Any]]:
@@ -508,6 +518,18 @@ def world() -> World:
     )
     made["released_hold"] = outbound.release(outbound.hold("test", "A test."), actor="test")
     made["hold"] = outbound.hold("test", "A test.")
+    made["seal"] = Seal.objects.create(
+        chain="test",
+        position=1,
+        after=0,
+        until=1,
+        rows=1,
+        columns={},
+        digest="",
+        mark="",
+        sealed_at=datetime(2026, 3, 1, tzinfo=UTC),
+    )
+    made["tally"] = Tally.objects.create(kind="test", outcome="done", count=1)
     made["kill_switch_off"] = outbound.resume_charging(
         outbound.stop_charging(reason="A test.", actor="test"), actor="test"
     )

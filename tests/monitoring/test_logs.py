@@ -12,6 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
+from billing.events.authorship import acting_as
 from billing.invoicing import printing
 from billing.monitoring import context
 from billing.monitoring.logs import Calm, Json, Lines
@@ -46,6 +47,14 @@ def test_a_line_tells_which_request_it_belongs_to_and_who_asked(asked: context.A
     assert (told["actor"], told["api_key"]) == ("key:key_1", "key_1")
     assert told["seller"] == caller.seller.public_id
     assert (told["level"], told["message"]) == ("ERROR", "It failed")
+
+
+@pytest.mark.django_db
+def test_a_line_of_a_job_tells_which_job() -> None:
+    with acting_as("job:send mail"):
+        assert json.loads(written(Json()))["actor"] == "job:send mail"
+        assert "[" not in written(Lines())
+    assert "actor" not in json.loads(written(Json()))
 
 
 def test_json_has_no_secrets_and_one_line_whatever_is_in_it(asked: context.Asked) -> None:

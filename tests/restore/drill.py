@@ -155,6 +155,8 @@ def copy_cluster(cluster: Path, to: Path) -> None:
 def follow(primary: House, standby: Path) -> None:
     """Make a cluster that follows another, and have it come as far."""
     data = standby / "pg" / "data"
+    data.parent.mkdir(parents=True)
+    [(at,)] = primary.sql("SELECT pg_current_wal_lsn()")
     sockets = str(postgres._sockets_of(primary.cluster / "pg"))
     words = ["-h", sockets, "-U", "billing", "-D", str(data), "-R", "-X", "stream", "-c", "fast"]
     primary.program("pg_basebackup", *words)
@@ -162,6 +164,5 @@ def follow(primary: House, standby: Path) -> None:
         for path in (data, *data.rglob("*")):
             os.lchown(path, *account)
     server = postgres.ensure_running(standby)
-    [(at,)] = primary.sql("SELECT pg_current_wal_lsn()")
     while ask(server, f"SELECT pg_last_wal_replay_lsn() < '{at}'") != [(False,)]:
         pass

@@ -54,19 +54,21 @@ def customer(sandbox: RunningSandbox, seller: Seller) -> Customer:
     customer = CustomerFactory(seller=seller, collection="automatic")
     plan = PlanFactory(seller=seller)
     PriceFactory(plan=plan)
-    SubscriptionFactory(customer=customer, plan=plan)
-    _, card = sandbox.card(customer.public_id)
     today = clock.today(seller.time_zone)
+    SubscriptionFactory(customer=customer, plan=plan, starts_on=today)
+    _, card = sandbox.card(customer.public_id)
     keep_method(customer, gateway="sandbox", gateway_id=card, as_of=today, actor="test")
     return customer
 
 
-def charge(sandbox: RunningSandbox, customer: Customer, **metadata: str) -> dict[str, Any]:
+def charge(
+    sandbox: RunningSandbox, customer: Customer, metadata: dict[str, str], card: str = ""
+) -> dict[str, Any]:
     """A charge of 125.00 that the gateway made and of which no row is left here."""
     method = customer.payment_methods.get()
     asked = {
         "customer": method.gateway_customer,
-        "payment_method": method.gateway_id,
+        "payment_method": card or method.gateway_id,
         "amount_minor": 12_500,
         "currency": "SEK",
         "reference": f"chg_{secrets.token_hex(8)}_1",
@@ -97,7 +99,7 @@ def succeeded(sandbox: RunningSandbox) -> int:
 def test_lost_money_comes_to_its_customer_once_and_pays_the_bill_that_is_made_again(
     sandbox: RunningSandbox, seller: Seller, customer: Customer
 ) -> None:
-    charge(sandbox, customer, **of(customer, 7))
+    charge(sandbox, customer, of(customer, 7))
     assert len(compare().taken_in) == 2  # The money, and the numbers until 7.
     assert compare() == Found(compared=1)
     today = clock.today(seller.time_zone)
@@ -113,7 +115,7 @@ def test_money_of_a_customer_whom_nobody_knows_is_for_a_person_to_decide(
     sandbox: RunningSandbox, customer: Customer
 ) -> None:
     customer.at_gateways.update(gateway_id="cus_of_another")
-    made = charge(sandbox, customer, **of(customer, 1))
+    made = charge(sandbox, customer, of(customer, 1))
     found = compare()
     assert made["id"] in found.undecided[0]
     assert not Payment.objects.exists()
@@ -124,8 +126,8 @@ def test_a_charge_that_waits_for_its_customer_is_for_a_person_to_cancel(
 ) -> None:
     at_gateway = customer.payment_methods.get().gateway_customer
     body = {"customer": at_gateway, "card_number": "4000002500003155"}
-    customer.payment_methods.update(gateway_id=sandbox.post("/payment_methods", body).json()["id"])
-    made = charge(sandbox, customer, **of(customer, 1))
+    card = sandbox.post("/payment_methods", body).json()["id"]
+    made = charge(sandbox, customer, of(customer, 1), card)
     assert made["status"] == "requires_action"
     assert "waits for its customer" in compare().undecided[0]
 
@@ -133,7 +135,7 @@ def test_a_charge_that_waits_for_its_customer_is_for_a_person_to_cancel(
 def test_what_was_paid_back_of_lost_money_is_not_taken_in(
     sandbox: RunningSandbox, customer: Customer
 ) -> None:
-    made = charge(sandbox, customer, **of(customer, 1))
+    made = charge(sandbox, customer, of(customer, 1))
     sandbox.post(
         "/refunds",
         {"charge": made["id"], "amount_minor": 2_500, "reference": "rfd_x_1"},
@@ -173,7 +175,7 @@ def test_what_was_under_way_at_the_backup_is_settled(
 def test_numbers_on_charges_are_not_given_again_and_the_gap_is_explained(
     sandbox: RunningSandbox, seller: Seller, customer: Customer
 ) -> None:
-    charge(sandbox, customer, **of(customer, 41))
+    charge(sandbox, customer, of(customer, 41))
     compare()
     [gap] = NumberGap.objects.all()
     assert (gap.first, gap.last, gap.recorded_by) == (1, 41, "anna")
@@ -192,7 +194,7 @@ def take_in_events() -> None:
 def test_a_gateway_that_knows_of_a_charge_that_was_lost_holds_everything(
     sandbox: RunningSandbox, customer: Customer
 ) -> None:
-    charge(sandbox, customer, **of(customer, 7))
+    charge(sandbox, customer, of(customer, 7))
     take_in_events()
     assert [held.code for held in standing_holds()] == ["gateway_knows_more"]
     assert CustomerBalance.objects.get().balance_minor == 12_500
@@ -206,7 +208,7 @@ def test_so_does_one_of_a_customer_whom_nobody_knows(
     sandbox: RunningSandbox, customer: Customer
 ) -> None:
     customer.at_gateways.update(gateway_id="cus_of_another")
-    charge(sandbox, customer, **of(customer, 7))
+    charge(sandbox, customer, of(customer, 7))
     take_in_events()
     assert standing_holds().exists()
     reconcile(actor="anna", since=BEGIN)
@@ -222,7 +224,7 @@ def test_a_charge_of_another_installation_holds_nothing(
     sandbox: RunningSandbox, customer: Customer
 ) -> None:
     customer.at_gateways.update(gateway_id="cus_of_another")
-    charge(sandbox, customer, seller="sel_another")
-    charge(sandbox, customer)
+    charge(sandbox, customer, {"seller": "sel_another"})
+    charge(sandbox, customer, {})
     take_in_events()
     assert not standing_holds().exists()
