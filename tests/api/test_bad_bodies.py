@@ -145,7 +145,7 @@ def _with(asked: Asked, body: Any) -> Asked:
     return Asked(asked.method, asked.path, body, before=asked.before)
 
 
-def stood() -> dict[str, int]:
+def stood() -> list[Any]:
     """What there is of all that a request may write."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -158,7 +158,7 @@ def stood() -> dict[str, int]:
             " (SELECT count(*) FROM payments_order), (SELECT count(*) FROM invoicing_oneoffitem),"
             " (SELECT count(*) FROM events_webhookendpoint)"
         )
-        return dict(enumerate(cursor.fetchone()))
+        return list(cursor.fetchone())
 
 
 def fault(shop: Shop, one: Spoiled, names: Any) -> str:
