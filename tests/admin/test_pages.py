@@ -65,7 +65,7 @@ MAY: dict[type[Model], str] = {
     Invoice: "",
     InvoiceLine: "",
     JobRun: "",
-    KillSwitch: "",
+    KillSwitch: "a",
     LogEntry: "",
     Message: "",
     Meter: "ac",
