@@ -1,7 +1,7 @@
 # KVITT_VAR names the folder of the embedded database and of files (default: ./var).
 # ARGS are passed on: make demo ARGS=--no-serve, make test ARGS="-k pricing".
 
-.PHONY: help setup browser demo test lint format proof lock
+.PHONY: help setup static browser demo test lint format proof lock
 
 help:
 	@echo "make demo    a shop and its year, in your browser"
@@ -10,10 +10,14 @@ help:
 	@echo "make format  rewrite the code in the house style"
 	@echo "make proof   the long runs"
 	@echo "make lock    choose the newest versions that pyproject.toml allows"
+	@echo "make static  the pages' assets, for production: after each setup there"
 	@echo "make setup   what the others do first: .venv with everything in it"
 
 setup:
 	@sh scripts/setup.sh
+
+static:
+	@KVITT_ENV=production KVITT_PG=off .venv/bin/python manage.py collectstatic --noinput --verbosity 0
 
 demo: setup
 	@.venv/bin/python manage.py demo $(ARGS)

@@ -18,10 +18,16 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 
 from billing import staff
 from billing.desk import BigReadOnly, Desk, PageAction
+from billing.front_page.stops import HoldAdmin, KillSwitchAdmin
+from billing.outbound.models import Hold, KillSwitch
 
 # Seeds and public keys are nothing to look at, and addresses stand with the user.
 for model in (User, Group, Authenticator, EmailAddress):
     admin.site.unregister(model)
+
+
+admin.site.register(Hold, HoldAdmin)
+admin.site.register(KillSwitch, KillSwitchAdmin)
 
 
 def _never(self: Any, request: HttpRequest, obj: Any = None) -> bool:

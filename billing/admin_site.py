@@ -12,9 +12,10 @@ from django.urls import reverse
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
+from billing.front_page.stops import PRESS, stops
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import last_beat, tick_is_late
-from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
+from billing.overview import Sums, chart_of, rounded, shown_sums, shows_live
 from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.waiting import kinds_of_work
@@ -72,6 +73,8 @@ MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
             ("Payments", "payments", "payments.payment", ""),
             ("Checkouts", "shopping_cart", "payments.order", ""),
             ("Refunds", "undo", "payments.refund", ""),
+            ("Kill switches", "emergency_home", "outbound.killswitch", ""),
+            ("Holds", "pause_circle", "outbound.hold", ""),
             ("Late debts", "notifications", "dunning.dunningcase", ""),
             ("Gateway events", "bolt", "payments.gatewayevent", ""),
             ("Balances", "account_balance_wallet", "invoicing.customerbalance", ""),
@@ -162,7 +165,7 @@ def _is_here(request: HttpRequest, url: str, query: str) -> bool:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """How the company does, and what needs a hand, each with the list behind the number."""
     if request.user.has_perm("invoicing.view_invoice"):
-        found = sums_of(clock.today(settings.TIME_ZONE))
+        found, context["sums_at"] = shown_sums(clock.today(settings.TIME_ZONE))
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
         context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
@@ -178,6 +181,9 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
     context["title"] = "Today"
+    context["stops"] = stops(request)
+    if request.user.has_perm(PRESS):
+        context["kill_switch_url"] = reverse("admin:outbound_killswitch_add")
     return context
 
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class BillingConfig(AppConfig):
@@ -6,3 +7,6 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import checks  # noqa: F401 -- importing registers them.
+        from billing.patience import limit_session
+
+        connection_created.connect(limit_session)

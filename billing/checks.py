@@ -5,25 +5,39 @@ import logging
 import os
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import DatabaseError, connections
+from django.http.request import validate_host
 
+from billing.invoicing.fonts import missing_scripts
+from billing.mail.transport import sender_address
 from billing.postgres import VERSION_MIN
 
 KNOWN_VARIABLES = {
     "KVITT_ALLOWED_HOSTS",
     "KVITT_BEHIND_PROXY",
+    "KVITT_BIND",
     "KVITT_DEBUG",
     "KVITT_DEMO",
     "KVITT_EMAIL_FROM",
     "KVITT_EMAIL_URL",
     "KVITT_ENV",
+    "KVITT_LOG_FORMAT",
     "KVITT_LOG_LEVEL",
+    "KVITT_MARK",
+    "KVITT_METRICS_TOKEN",
+    "KVITT_MIGRATE_IDLE_SECONDS",
+    "KVITT_MIGRATE_LOCK_SECONDS",
+    "KVITT_MIGRATE_STATEMENT_SECONDS",
     "KVITT_OUTBOUND",
     "KVITT_PG",
     "KVITT_PG_BIN",
+    "KVITT_PROCESS",
     "KVITT_PUBLIC_URL",
     "KVITT_SANDBOX_HOOK_SECRET",
     "KVITT_SANDBOX_KEY",
@@ -34,14 +48,24 @@ KNOWN_VARIABLES = {
     "KVITT_VAR",
     "KVITT_VIES_URL",
     "KVITT_WEBHOOK_ALLOWED_HOSTS",
+    "KVITT_WEB_IDLE_SECONDS",
+    "KVITT_WEB_LOCK_SECONDS",
+    "KVITT_WEB_STATEMENT_SECONDS",
+    "KVITT_WEB_THREADS",
+    "KVITT_WEB_WORKERS",
     "KVITT_WORKERS",
+    "KVITT_WORKER_IDLE_SECONDS",
+    "KVITT_WORKER_LOCK_SECONDS",
+    "KVITT_WORKER_STATEMENT_SECONDS",
 }
 CHOICES = {
     "KVITT_DEMO": {"on", "off"},
     "KVITT_ENV": {"development", "production"},
+    "KVITT_MARK": {"on", "off"},
     "KVITT_OUTBOUND": {"on", "off"},
     "KVITT_PG": {"on", "off"},
     "KVITT_STAFF_MFA": {"on", "off"},
+    "KVITT_LOG_FORMAT": {"json", "lines"},
     "KVITT_LOG_LEVEL": set(logging.getLevelNamesMapping()),
 }
 BOOLEANS = {"KVITT_DEBUG", "KVITT_BEHIND_PROXY"}
@@ -102,6 +126,44 @@ def production_has_a_secret_key_and_host_names(**kwargs: Any) -> list[CheckMessa
             )
         )
     return found
+
+
+@register(deploy=True)
+def documents_can_be_printed_in_every_script(**kwargs: Any) -> list[CheckMessage]:
+    """A customer's name without a font is a row of squares on an invoice, which law wants whole."""
+    missing = missing_scripts()
+    if not missing:
+        return []
+    packages = " ".join(sorted(set(missing.values())))
+    return [
+        Warning(
+            f"No font here can write {', '.join(missing)}: such names are printed as squares.",
+            hint=f"Install fonts for those that your customers write: apt install {packages}",
+            id="kvitt.W019",
+        )
+    ]
+
+
+@register(Tags.security)
+def production_knows_where_it_is_reached(**kwargs: Any) -> list[CheckMessage]:
+    """Links in mails would otherwise lead to the reader's own machine."""
+    if not settings.IN_PRODUCTION:
+        return []
+    hint = "Set it to the address that customers reach Kvitt at: https://billing.example.com."
+    address = urlsplit(settings.PUBLIC_URL)
+    if not {"KVITT_PUBLIC_URL", "KVITT_PUBLIC_URL_FILE"} & set(os.environ):
+        what = "KVITT_ENV=production needs KVITT_PUBLIC_URL, which links in mails begin with."
+    elif address.scheme != "https" or not address.hostname or address.query or address.fragment:
+        what = f"KVITT_PUBLIC_URL={settings.PUBLIC_URL} is no https address."
+    elif not validate_host(address.hostname, settings.ALLOWED_HOSTS):
+        what = (
+            f"KVITT_PUBLIC_URL leads to {address.hostname}, which KVITT_ALLOWED_HOSTS does not "
+            "name: every link in a mail would be answered 400."
+        )
+        hint = f"Add {address.hostname} to KVITT_ALLOWED_HOSTS, or correct the address."
+    else:
+        return []
+    return [Error(what, hint=hint, id="kvitt.E017")]
 
 
 def _from_file() -> bool:
@@ -173,10 +235,28 @@ def the_sandbox_can_be_called(**kwargs: Any) -> list[CheckMessage]:
     return found
 
 
+@register
+def mail_is_sent_from_an_address(**kwargs: Any) -> list[CheckMessage]:
+    """What is no address breaks every mail, and the first one is late to learn that by."""
+    sender = settings.DEFAULT_FROM_EMAIL
+    address = sender_address()
+    try:
+        if address != "billing@localhost":
+            validate_email(address)
+        is_one = sender == address or sender.rstrip().endswith(f"<{address}>")
+    except ValidationError:
+        is_one = False
+    if is_one:
+        return []
+    hint = "Set it to one address, alone or behind a name: billing@example.com."
+    return [Error(f"KVITT_EMAIL_FROM={sender} is no address.", hint=hint, id="kvitt.E018")]
+
+
 @register(Tags.security, deploy=True)
 def production_mails_its_customers(**kwargs: Any) -> list[CheckMessage]:
     """Without a provider, invoices and reminders would wait for a server on this machine."""
     found: list[CheckMessage] = []
+    sender = sender_address()
     if not settings.EMAIL_URL:
         found.append(
             Error(
@@ -186,10 +266,10 @@ def production_mails_its_customers(**kwargs: Any) -> list[CheckMessage]:
                 id="kvitt.E014",
             )
         )
-    if settings.DEFAULT_FROM_EMAIL.endswith("@localhost"):
+    if sender.endswith("@localhost"):
         found.append(
             Error(
-                f"Mail from {settings.DEFAULT_FROM_EMAIL} is taken by no provider.",
+                f"Mail from {sender} is taken by no provider.",
                 hint="Set KVITT_EMAIL_FROM to an address that it may send for: "
                 "billing@example.com.",
                 id="kvitt.E015",
@@ -198,7 +278,7 @@ def production_mails_its_customers(**kwargs: Any) -> list[CheckMessage]:
     if not settings.OUTBOUND:
         found.append(
             Warning(
-                "KVITT_OUTBOUND=off: no mail leaves, and what is due meanwhile is never sent.",
+                "KVITT_OUTBOUND=off: nothing leaves, neither mail nor charges; what is due waits.",
                 hint="Unset it, unless this was restored from a backup beside the real one.",
                 id="kvitt.W004",
             )

@@ -7,10 +7,12 @@ in the middle is followed by another who begins with that day.
 """
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, timedelta
+from datetime import time as day_time
 from functools import partial
 from zoneinfo import ZoneInfo
 
@@ -248,8 +250,11 @@ def advance(test_clock: TestClock, to: datetime, *, actor: str) -> TestClock:
 
 def advance_all() -> None:
     """Take all clocks that wait as far as the time allows; another tick goes on."""
+    ends = time.monotonic() + SECONDS_MAX
     for test_clock in advancing():
-        with suppress(NotNow), job_run(job_of(test_clock), seconds_max=SECONDS_MAX) as run:
+        if (left := round(ends - time.monotonic())) <= 0:
+            return
+        with suppress(NotNow), job_run(job_of(test_clock), seconds_max=left) as run:
             play(test_clock, run)
 
 
@@ -260,4 +265,4 @@ def hint() -> None:
 
 def midnight(day: date, time_zone: str) -> datetime:
     """The first instant of a day in a time zone, in UTC."""
-    return datetime.combine(day, time(), ZoneInfo(time_zone)).astimezone(UTC)
+    return datetime.combine(day, day_time(), ZoneInfo(time_zone)).astimezone(UTC)

@@ -22,13 +22,14 @@ from django.contrib.admin import AdminSite, ShowFacets
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
+from django.contrib.admin.views.main import ChangeList
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
@@ -45,9 +46,20 @@ from unfold.widgets import (
     TEXTAREA_CLASSES,
 )
 
+from billing.cards import WithoutCards
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor, major_string
 from billing.events import clock
+from billing.searching import search
+from billing.typed import (
+    BOUNDS_OF_DAYS,
+    BOUNDS_OF_NUMBERS,
+    Typed,
+    TypedModelForm,
+    check_instant,
+    guard_of,
+    in_words,
+)
 
 NOTHING = "–"
 BULK_MAX = 200
@@ -180,7 +192,7 @@ class Panel:
 # Buttons that ask before they act
 
 
-class ActionForm(forms.Form):
+class ActionForm(WithoutCards, Typed):
     """What a page action asks for, about one object.
 
     The key tells a form that is sent twice from one that is filled in twice.
@@ -204,12 +216,39 @@ class ActionForm(forms.Form):
         amount = self.cleaned_data["amount"]
         if amount is None:
             return None
-        currency = self.cleaned_data.get("currency") or self.obj.currency
+        currency = self.cleaned_data.get("currency") or getattr(self.obj, "currency", "")
+        if not currency:
+            return amount  # The currency is asked for and wrong, and that is said.
         try:
             self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
         except BillingError as error:
             raise ValidationError(error.message, code=error.code) from error
         return amount
+
+
+class ConfirmedForm(ActionForm):
+    """A form that asks again what is unusual: whoever means it ticks a box and sends it once more.
+
+    The action is given ``is_confirmed``, and refuses with one of :data:`ASKED_AGAIN` without it.
+    """
+
+    ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
+
+    is_confirmed = forms.BooleanField(required=False, label="Yes, it is meant so")
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        super().__init__(obj, *args, **options)
+        if "is_confirmed" not in self.data:
+            self.fields["is_confirmed"].widget = forms.HiddenInput()
+
+    def ask_again(self) -> None:
+        """Show the box, unticked: a tick is for the sum that was shown."""
+        self.fields["is_confirmed"].widget = forms.CheckboxInput(
+            attrs={"class": " ".join(SWITCH_CLASSES)}
+        )
+        data = cast(QueryDict, self.data).copy()
+        data.pop("is_confirmed", None)
+        self.data = data
 
 
 def _classes(widget: forms.Widget) -> Sequence[str]:
@@ -225,7 +264,7 @@ def _classes(widget: forms.Widget) -> Sequence[str]:
 def date_field(**options: Any) -> forms.DateField:
     """A day, picked with the browser's own calendar."""
     widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
-    return forms.DateField(widget=widget, **options)
+    return forms.DateField(widget=widget, validators=BOUNDS_OF_DAYS, **options)
 
 
 def currency_choices() -> list[tuple[str, str]]:
@@ -247,6 +286,8 @@ class PageAction:
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
     form_class: ClassVar[type[ActionForm]] = ActionForm
     is_for_many: ClassVar[bool] = False
+    # Whether the object is gone afterwards, so that its list comes back rather than its page.
+    removes: ClassVar[bool] = False
 
     @property
     def button(self) -> str:
@@ -305,8 +346,7 @@ def refusal(error: BillingError | DatabaseError) -> str:
         return error.message
     if isinstance(error, ProtectedError):
         return "Nothing was deleted: other records depend on this one."
-    reason = str(error).strip().partition("\n")[0]
-    return f"Nothing was changed: the database refused it ({reason})."
+    return f"Nothing was changed. {in_words(guard_of(error))}"
 
 
 # Lists of big tables
@@ -323,6 +363,17 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: self.COUNT_MAX].count()
 
 
+class CappedSort(ChangeList):
+    """Sorts the newest rows of a big table by a column, as far as anybody pages."""
+
+    def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
+        found = super().get_queryset(request, exclude_parameters)
+        if not issubclass(self.model_admin.paginator, CappedPaginator) or not self.params.get("o"):
+            return found
+        newest = found.order_by("-pk").values("pk")[: CappedPaginator.COUNT_MAX]
+        return found.filter(pk__in=newest)
+
+
 def _unpadded(contents: str) -> str:
     """A decimal as the page writes it, without the zeros that its column pads it with."""
     is_padded = "." in contents or "," in contents
@@ -334,7 +385,7 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
-class CheckedForm(forms.ModelForm):
+class CheckedForm(WithoutCards, TypedModelForm):
     """A form whose row is also checked by what the engine demands of it."""
 
     checks: Sequence[Callable[[Any], object]] = ()
@@ -403,9 +454,21 @@ class Desk(ModelAdmin):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
-        if self.checks:
-            options["form"] = type("CheckedForm", (CheckedForm,), {"checks": self.checks})
+        base: type = options.get("form") or self.form
+        options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **options: Any
+    ) -> forms.Field | None:
+        asked = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(asked, forms.DateField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
+        elif isinstance(db_field, models.BigIntegerField) and isinstance(asked, forms.IntegerField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_NUMBERS]
+        elif isinstance(asked, forms.DateTimeField | forms.SplitDateTimeField):
+            asked.validators = [*asked.validators, check_instant]
+        return asked
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):
@@ -486,10 +549,13 @@ class Desk(ModelAdmin):
                 raise
             except (BillingError, DatabaseError) as error:
                 form.add_error(None, refusal(error))
+                code = getattr(error, "code", "")
+                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+                    form.ask_again()
             else:
                 messages.success(request, done.shown if isinstance(done, Told) else done)
-                url = reverse(f"admin:{self._url_name}_change", args=[quote(obj.pk)])
-                return HttpResponseRedirect(url)
+                page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
+                return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
         return self._page(request, action, "admin/desk/act.html", context)
 
@@ -531,6 +597,20 @@ class Desk(ModelAdmin):
         }
         request.current_app = self.admin_site.name
         return TemplateResponse(request, template, context)
+
+    # Finding rows in a list
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """By what is exactly that, else by words; see :mod:`billing.searching`."""
+        fields = self.get_search_fields(request)
+        if not fields or not search_term.strip():
+            return queryset, False
+        return search(queryset, search_term, fields), False
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return type("List", (CappedSort, super().get_changelist(request, **kwargs)), {})
 
     # Actions on many rows of a list
 

@@ -8,9 +8,20 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csp import csp_override
 from pghistory.middleware import HistoryMiddleware
 
+from billing.jobs.views import healthz
 from billing.redaction import redacted
 
 type Handler = Callable[[HttpRequest], HttpResponse]
+
+
+def health(get_response: Handler) -> Handler:
+    """Answer ``/healthz`` before anything asks for the host: load balancers come by address."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        is_asked = request.path == "/healthz" and request.method in ("GET", "HEAD")
+        return healthz(request) if is_asked else get_response(request)
+
+    return respond
 
 
 def admin_csp(get_response: Handler) -> Handler:

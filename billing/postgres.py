@@ -98,6 +98,11 @@ def database_url(var_dir: Path) -> str:
     return _url(_sockets_of(var_dir / "pg"))
 
 
+def client(program: str) -> Path:
+    """Where one of PostgreSQL's own programs lies, such as `pg_dump`."""
+    return _binaries(None) / program
+
+
 @contextlib.contextmanager
 def throwaway() -> Iterator[str]:
     """A cluster for one test run: fast, not durable, and gone at the end.

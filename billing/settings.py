@@ -5,6 +5,7 @@ With nothing set, Kvitt runs on this machine alone: for development, the demo an
 and hold the path of a file with the value, as container secrets do.
 """
 
+import platform
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,11 @@ env = environ.FileAwareEnv()
 BASE_DIR = Path(__file__).resolve().parent.parent
 IN_PRODUCTION = env("KVITT_ENV", default="development") == "production"
 VAR_DIR = BASE_DIR / env("KVITT_VAR", default="var")
+# How this machine knows its database again; see `billing.outbound.mark`.
+KEEPS_MARK = IN_PRODUCTION or env("KVITT_MARK", default="on") != "off"
+MARKS_DIR, MARK_MACHINE = VAR_DIR / "marks", platform.node()
+# Whether the tick holds its clock against others'; a played clock agrees with nobody's.
+COMPARES_CLOCKS = True
 DEBUG = env.bool("KVITT_DEBUG", default=False)
 ROOT_URLCONF = "billing.urls"
 WSGI_APPLICATION = "billing.wsgi.application"
@@ -46,7 +52,9 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "axes",
+    "billing.outbound",
     "billing.events",
+    "billing.seals",
     "billing.jobs",
     "customers",
     "catalog",
@@ -68,6 +76,8 @@ INSTALLED_APPS = [
     "billing",
 ]
 MIDDLEWARE = [
+    "billing.monitoring.requests.follow",
+    "billing.middleware.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
@@ -98,6 +108,26 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
+
+# How long a lock, a statement and an idle transaction may last, in seconds and 0 for ever; see
+# `billing.patience`. A worker's statements are those of whole batches.
+PATIENCE_S = {
+    "web": {
+        "lock_timeout": env.int("KVITT_WEB_LOCK_SECONDS", default=4),
+        "statement_timeout": env.int("KVITT_WEB_STATEMENT_SECONDS", default=20),
+        "idle_in_transaction_session_timeout": env.int("KVITT_WEB_IDLE_SECONDS", default=30),
+    },
+    "worker": {
+        "lock_timeout": env.int("KVITT_WORKER_LOCK_SECONDS", default=10),
+        "statement_timeout": env.int("KVITT_WORKER_STATEMENT_SECONDS", default=600),
+        "idle_in_transaction_session_timeout": env.int("KVITT_WORKER_IDLE_SECONDS", default=120),
+    },
+    "migrate": {
+        "lock_timeout": env.int("KVITT_MIGRATE_LOCK_SECONDS", default=10),
+        "statement_timeout": env.int("KVITT_MIGRATE_STATEMENT_SECONDS", default=0),
+        "idle_in_transaction_session_timeout": env.int("KVITT_MIGRATE_IDLE_SECONDS", default=0),
+    },
+}
 
 # Limits of attempts and codes that were used count for all processes, so they are in the database.
 CACHES = {
@@ -141,7 +171,17 @@ ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
 ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 # Passwords are counted by axes; "login_failed" is for codes, tried by who knows the password.
-ACCOUNT_RATE_LIMITS = {"login": "30/m/ip", "login_failed": "10/m/ip,5/5m/key,30/d/key"}
+# Codes of the second step are counted by browser: what counts by user would let a thief of the
+# password keep its owner out (`billing.staff.CodeForm`).
+ACCOUNT_RATE_LIMITS = {
+    "login": "30/m/ip",
+    "login_failed": "10/m/ip",
+    "second_step": "5/5m/key,30/d/key",
+}
+MFA_FORMS = {
+    "authenticate": "billing.staff.CodeForm",
+    "reauthenticate": "billing.staff.CodeAgainForm",
+}
 MFA_ADAPTER = "billing.staff.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
@@ -164,6 +204,9 @@ AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "csrfmiddlewaret
 # The proxy appends the address that it saw; without one, what a client says of itself is nothing.
 BEHIND_PROXY = env.bool("KVITT_BEHIND_PROXY", default=False)
 ALLAUTH_TRUSTED_PROXY_COUNT = 1 if BEHIND_PROXY else 0
+
+# What history has kept is never edited either.
+PGHISTORY_APPEND_ONLY = True
 
 # What the browser may do
 ALLOWED_HOSTS = env.list(
@@ -225,7 +268,7 @@ TEMPLATES = [
 ]
 STATIC_URL = "static/"
 # Collected for production only; elsewhere WhiteNoise serves files from where they lie.
-STATIC_ROOT = VAR_DIR / "static" if IN_PRODUCTION else None
+STATIC_ROOT = BASE_DIR / ".static" if IN_PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not IN_PRODUCTION
 MEDIA_ROOT = VAR_DIR / "files"
@@ -316,6 +359,7 @@ SPECTACULAR_SETTINGS = {
         {"name": "test clocks", "description": "The time of a test seller."},
     ],
     "OAS_VERSION": "3.1.0",
+    "PATH_CONVERTER_OVERRIDES": {"key": str},
     "SERVE_INCLUDE_SCHEMA": False,
     "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],
     "ENUM_NAME_OVERRIDES": {
@@ -374,17 +418,38 @@ UNFOLD = {
 }
 
 # What it says while it runs
+LOG_FORMAT = env("KVITT_LOG_FORMAT", default="lines")
+# What collects logs wants a line for each request; a person has the proxy's.
+LOGS_REQUESTS = LOG_FORMAT == "json"
+# Who may read `/metrics`; without one, only this machine, and not through a proxy.
+METRICS_TOKEN = env("KVITT_METRICS_TOKEN", default="")
 LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "()": "billing.redaction.Redacting",
+            "()": "billing.monitoring.logs.Lines",
             "format": "%(asctime)s %(levelname)s %(name)s: %(message)s",
+        },
+        "json": {"()": "billing.monitoring.logs.Json"},
+    },
+    "filters": {"calm": {"()": "billing.monitoring.logs.Calm"}},
+    "handlers": {
+        "console": {
+            "class": "logging.StreamHandler",
+            "formatter": "json" if LOG_FORMAT == "json" else "line",
+            "filters": ["calm"],
         }
     },
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env("KVITT_LOG_LEVEL", default="INFO")},
-    # It tells of every hint; the jobs tell of what was done.
-    "loggers": {"django-q": {"level": "WARNING"}, "axes": {"level": "WARNING"}},
+    "loggers": {
+        # It tells of every hint; the jobs tell of what was done.
+        "django-q": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
+        # They tell of each step of a page, and begin to when they are imported.
+        "weasyprint": {"level": "WARNING"},
+        "fontTools": {"level": "WARNING"},
+        # Django's own handlers would write it a second time.
+        "django": {"handlers": [], "level": "INFO", "propagate": True},
+    },
 }

@@ -19,8 +19,9 @@ from allauth.account.adapter import get_adapter as get_account_adapter
 from allauth.account.auth_backends import AuthenticationBackend
 from allauth.account.authentication import get_authentication_records
 from allauth.account.internal.flows.login import record_authentication
-from allauth.core import context
+from allauth.core import context, ratelimit
 from allauth.mfa.adapter import DefaultMFAAdapter
+from allauth.mfa.base.forms import AuthenticateForm, ReauthenticateForm
 from allauth.mfa.models import Authenticator
 from allauth.mfa.signals import authenticator_added
 from axes.models import AccessAttempt
@@ -31,6 +32,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.sessions.models import Session
 from django.core.exceptions import PermissionDenied
+from django.core.signing import BadSignature
 from django.db import transaction
 from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -42,6 +44,8 @@ from billing.events import clock
 type Handler = Callable[[HttpRequest], HttpResponse]
 
 IPV6_SUBSCRIBER_BITS = 64
+SECOND_STEP, DEVICE = "second_step", "kvitt_device"
+DEVICE_KNOWN_FOR = 180 * 24 * 60 * 60
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 log = logging.getLogger(__name__)
@@ -137,6 +141,54 @@ def _cipher() -> MultiFernet:
     return MultiFernet([Fernet(base64.urlsafe_b64encode(digest)) for digest in digests])
 
 
+class CodeForm(AuthenticateForm):
+    """A code of the second step, with a budget of its own for each browser that is known.
+
+    All who come from browsers that have never shown a factor share one: who has only the password
+    can use up that of strangers, and not its owner's.
+    """
+
+    def clean_code(self) -> str:
+        request = context.request
+        key = _whose_guesses(request, self.user)
+        if not ratelimit.consume(request, action=SECOND_STEP, key=key):
+            raise get_account_adapter().validation_error("too_many_login_attempts")
+        code: str = super().clean_code()
+        ratelimit.clear(request, action=SECOND_STEP, key=key)
+        return code
+
+
+class CodeAgainForm(CodeForm, ReauthenticateForm):
+    """The same, where somebody who is in shows who they are once more."""
+
+
+def _whose_guesses(request: HttpRequest, user: Any) -> str:
+    """What guesses are counted by: the browser, where this user has shown a factor in it before."""
+    try:
+        known = request.get_signed_cookie(DEVICE, salt=DEVICE, max_age=DEVICE_KNOWN_FOR) or ""
+    except (KeyError, BadSignature):
+        known = ""
+    owner, _, device = known.partition(":")
+    return f"{user.pk}:{device}" if owner == str(user.pk) else f"{user.pk}:strangers"
+
+
+def _know_device(request: HttpRequest, answer: HttpResponse) -> None:
+    """Leave a mark in the browser in which a factor was shown; once a session."""
+    if request.session.get(DEVICE):
+        return
+    request.session[DEVICE] = True
+    answer.set_signed_cookie(
+        DEVICE,
+        f"{request.user.pk}:{secrets.token_urlsafe(12)}",
+        salt=DEVICE,
+        max_age=DEVICE_KNOWN_FOR,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite="Lax",
+        path="/accounts/",
+    )
+
+
 def require_mfa(get_response: Handler) -> Handler:
     """Middleware: no page under /admin/ answers a session that has shown no second factor."""
 
@@ -144,6 +196,10 @@ def require_mfa(get_response: Handler) -> Handler:
         if settings.STAFF_MFA and request.path_info.startswith("/admin/"):
             if request.user.is_authenticated and not has_shown_factor(request):
                 return HttpResponseRedirect(_where_to_show_factor(request))
+            answer = get_response(request)
+            if request.user.is_authenticated:
+                _know_device(request, answer)
+            return answer
         return get_response(request)
 
     return respond

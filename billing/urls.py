@@ -4,6 +4,7 @@ from allauth.account import views as account
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import include, path
+from django.views.decorators.http import require_safe
 from django.views.generic import RedirectView
 
 from billing.api import docs
@@ -11,6 +12,7 @@ from billing.demo.customers import enter_as
 from billing.demo.kiosk_views import let_time_pass
 from billing.demo.views import api_key, buy, buy_at_kiosk, demo
 from billing.jobs.views import healthz
+from billing.monitoring.views import metrics
 from billing.payments.views import hook
 
 
@@ -30,6 +32,8 @@ sign_in = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
+handler500 = "billing.failures.failed"
+
 urlpatterns = [
     path("accounts/", include(sign_in)),
     # The admin's own pages for these ask for no second factor and count no attempts.
@@ -40,6 +44,9 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),
+    path("metrics", metrics),
+    # Who comes to the bare address is a customer, or knows where the desk is.
+    path("", require_safe(RedirectView.as_view(pattern_name="portal:sign_in"))),
     path("demo/", demo, name="demo"),
     path("demo/mail/", include("billing.demo.mail_urls")),
     path("demo/buy/", buy, name="demo_buy"),

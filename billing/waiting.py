@@ -6,13 +6,15 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from billing.events.models import Delivery, WebhookDelivery, WebhookEndpoint
-from billing.invoicing.models import Invoice
+from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.invoicing.models import IS_OWED, Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
+from customers.going_live import missing_to_go_live
+from customers.models import Seller
 from dunning.admin import WORK as LATE_DEBTS
 from dunning.models import DunningCase
 
@@ -49,7 +51,7 @@ def kinds_of_work() -> list[Work]:
 
 
 def _to_bill() -> list[Work]:
-    open_invoices = Invoice.objects.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    open_invoices = Invoice.objects.filter(IS_OWED)
     to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
     invoices = ("invoicing.view_invoice", "invoicing_invoice")
     subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
@@ -170,8 +172,31 @@ def _undelivered() -> list[Work]:
     ]
 
 
+def _unready() -> QuerySet[Seller]:
+    live = Seller.objects.filter(is_live=True)
+    return live.filter(pk__in=[seller.pk for seller in live if missing_to_go_live(seller)])
+
+
 def _money_and_jobs() -> list[Work]:
     return [
+        Work(
+            "Live sellers that may not issue",
+            "Something is missing that has to stand on invoices. Their pages list it.",
+            "storefront",
+            "customers.view_seller",
+            _unready(),
+            "customers_seller",
+            "is_live__exact=1",
+        ),
+        Work(
+            "Money to pay back",
+            "By bank, by one of you. Its page takes your word when it is paid.",
+            "account_balance",
+            "payments.view_refund",
+            Refund.objects.filter(state=Refund.State.OWED),
+            "payments_refund",
+            "state__exact=owed",
+        ),
         Work(
             "Payments to look at",
             "The gateway and our books do not agree, or it gives no answer.",
@@ -189,6 +214,15 @@ def _money_and_jobs() -> list[Work]:
             GatewayEvent.objects.exclude(parked_reason=""),
             "payments_gatewayevent",
             "work=parked",
+        ),
+        Work(
+            "Troubles",
+            "Nobody foresaw them. They are tried again by themselves, while the others are served.",
+            "healing",
+            "events.view_trouble",
+            Trouble.objects.all(),
+            "events_trouble",
+            "",
         ),
         Work(
             "Failed jobs",

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from billing.engine import pricing
+from billing.engine.bounds import INTERVALS_MAX, TRIAL_DAYS_MAX
 from billing.events.public_ids import PublicIdField
 from billing.events.triggers import FrozenOnce
 from customers.models import CurrencyField, Seller
@@ -82,8 +83,12 @@ class Plan(models.Model):
         help_text="Plans of one family can be changed into each other.",
     )
     interval_unit = models.CharField(max_length=5, choices=IntervalUnit, default=IntervalUnit.MONTH)
-    interval_count = models.PositiveSmallIntegerField(default=1, validators=[MinValueValidator(1)])
-    trial_days = models.PositiveSmallIntegerField(default=0)
+    interval_count = models.PositiveSmallIntegerField(
+        default=1, validators=[MinValueValidator(1), MaxValueValidator(INTERVALS_MAX)]
+    )
+    trial_days = models.PositiveSmallIntegerField(
+        default=0, validators=[MaxValueValidator(TRIAL_DAYS_MAX)]
+    )
     is_trial_usage_billed = models.BooleanField(default=False)
     cycles = models.PositiveSmallIntegerField(
         null=True, blank=True, help_text="A fixed term that ends after so many whole periods."

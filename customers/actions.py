@@ -9,12 +9,13 @@ from django.db import transaction
 from billing.engine.errors import Refused
 from billing.events.recorder import record
 from customers.models import Customer, Seller
+from customers.numbers import TIDIERS, tidy_numbers
 
 # What a customer or the shop may set; whose a customer is, is fixed.
 DETAILS = frozenset(
     "external_id name email is_business address_line1 address_line2 postal_code city country "
-    "language vat_number organisation_number net_terms_days collection delivery is_consolidated "
-    "metadata".split()
+    "language vat_number organisation_number business_evidence net_terms_days collection delivery "
+    "is_consolidated metadata".split()
 )
 
 
@@ -22,12 +23,16 @@ DETAILS = frozenset(
 def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **details: Any) -> Customer:
     """Add a customer; language and country are the seller's where nothing else is said.
 
-    Raises :class:`Refused` ("external_id_taken") where the shop's own id is another customer's.
+    Raises :class:`Refused` ("external_id_taken") where the shop's own id is another customer's, and
+    for a number that is none ("invalid_vat_number", "invalid_organisation_number").
     """
     _check(details)
     _check_external_id(seller, details.get("external_id"))
     usual = {"language": seller.language, "country": seller.country}
-    customer = Customer.objects.create(seller=seller, name=name, **(usual | details))
+    customer = Customer(seller=seller, name=name, **(usual | details))
+    for field, number in tidy_numbers(customer, details.keys() & TIDIERS.keys()).items():
+        setattr(customer, field, number)
+    customer.save(force_insert=True)
     customer.refresh_from_db(fields=["recorded_at"])
     record(
         "customer.added",
@@ -43,12 +48,13 @@ def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **detail
 def change_details(customer: Customer, *, as_of: date, actor: str, **details: Any) -> Customer:
     """Change some of a customer's details, on documents from now on; what is not named stays.
 
-    Raises :class:`Refused` ("external_id_taken"). Documents that were issued stay as they are.
+    Raises :class:`Refused` as :func:`add_customer` does. Issued documents stay as they are.
     """
     _check(details)
     seller = customer.seller
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
     customer.seller = seller
+    details = _tidied(customer, details)
     changed = [name for name, value in details.items() if getattr(customer, name) != value]
     if not changed:
         return customer
@@ -66,6 +72,17 @@ def change_details(customer: Customer, *, as_of: date, actor: str, **details: An
         data={"changed": sorted(changed)},
     )
     return customer
+
+
+def _tidied(customer: Customer, details: dict[str, Any]) -> dict[str, Any]:
+    """The details with their numbers written down right; what is there stays as it is."""
+    country = str(details.get("country", customer.country))
+    numbers = {
+        name: TIDIERS[name](details[name], country)
+        for name in details.keys() & TIDIERS.keys()
+        if details[name] != getattr(customer, name) or country != str(customer.country)
+    }
+    return details | numbers
 
 
 def _check(details: Mapping[str, Any]) -> None:

@@ -3,7 +3,9 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
 from django.db.models import Q
+from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
 
@@ -20,6 +22,8 @@ from billing.desk import (
 from billing.events.actions import create
 from billing.events.models import WebhookEndpoint
 from customers.calendar import now_of, today_of
+from customers.going_live import missing_to_go_live
+from customers.logos import LogoField
 from customers.models import Customer, Seller, TestClock
 
 ADDRESS = ("address_line1", "address_line2", ("postal_code", "city"))
@@ -53,6 +57,21 @@ ENDPOINTS = Panel(
         "Types": lambda endpoint: ", ".join(endpoint.types),
         "On": lambda endpoint: endpoint.is_enabled,
     },
+)
+
+
+MISSING = Panel(
+    "Missing before it may issue",
+    rows=lambda seller: missing_to_go_live(seller) if seller.is_live else [],
+    columns={
+        "Field": lambda missing: format_html(
+            '<a href="#id_{}" class="text-link">{}</a>',
+            missing.field,
+            str(label_for_field(missing.field, Seller)).capitalize(),
+        ),
+        "What to do": lambda missing: missing.what,
+    },
+    when_empty="Nothing.",
 )
 
 
@@ -99,14 +118,19 @@ class SellerAdmin(Desk):
         ("Registration", {"fields": (("organisation_number", "vat_number"), "has_f_tax", "tax")}),
         ("Address", {"fields": (*ADDRESS, ("email", "phone"), "website")}),
         ("Paid to", {"fields": (("bankgiro", "plusgiro"), ("iban", "bic"))}),
-        ("On documents", {"fields": (("language", "rounding"), "accent_color")}),
+        (
+            "On documents",
+            {"fields": (("language", "accent_color"), ("rounding", "rounding_tolerance_minor"))},
+        ),
     )
-    panels = (ENDPOINTS, CLOCK)
+    panels = (MISSING, ENDPOINTS, CLOCK)
     page_actions = (AddEndpoint(),)
 
     def formfield_for_dbfield(self, db_field, request, **kwargs):
         if db_field.name == "accent_color":
             kwargs["widget"] = UnfoldAdminColorInputWidget
+        if db_field.name == "logo":
+            kwargs["form_class"] = LogoField
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request, obj=None) -> bool:
@@ -151,6 +175,7 @@ class CustomerAdmin(Desk):
                 "fields": (
                     ("is_business", "country"),
                     ("organisation_number", "vat_number"),
+                    "business_evidence",
                     "tax",
                 )
             },

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from django.db.models import Q
 
+from billing.engine.errors import Refused
 from billing.events import clock
 from customers.models import Seller, TestClock
 
@@ -25,6 +26,23 @@ def today_of(seller: Seller) -> date:
 def in_time_of(seller: Seller | None, path: str = "seller") -> Q:
     """Rows of a seller; for nobody in particular, of all whose time is that of the world."""
     return Q(**{path: seller}) if seller else Q(**{f"{path}__test_clock": None})
+
+
+def refuse_day_to_come(seller: Seller, as_of: date) -> None:
+    """Refuse what would date a live seller's documents after the database's own day.
+
+    Raises :class:`Refused` ("clock_ahead").
+    """
+    if not seller.is_live:
+        return
+    now = clock.now()
+    latest = now - clock.ahead_of_database(now) + clock.AHEAD_MAX
+    if as_of > clock.local_day(latest, seller.time_zone):
+        raise Refused(
+            f"{as_of} is still to come for the database of {seller}: nothing is billed by it. Set "
+            "this machine's clock right.",
+            code="clock_ahead",
+        )
 
 
 def clock_of(seller: Seller) -> TestClock | None:

@@ -2,15 +2,18 @@ import zoneinfo
 
 import pghistory
 import pgtrigger
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
-from django.db.models.functions import Now, Upper
+from django.db.models.functions import Lower, Now, Upper
 from django_countries.fields import CountryField
 
-from billing.engine.errors import UnknownCurrency
+from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
 from billing.events.public_ids import PublicIdField
+from customers.going_live import missing_to_go_live
+from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
 
@@ -37,6 +40,37 @@ class CurrencyField(models.CharField):
         super().__init__(**options)
 
 
+class _Numbered(models.Model):
+    """Whoever has numbers: a form that is saved writes them down in their one form."""
+
+    class Meta:
+        abstract = True
+
+    def clean(self) -> None:
+        super().clean()
+        wrong = {}
+        for name in TIDIERS:
+            try:
+                for field, number in tidy_numbers(self, [name]).items():
+                    setattr(self, field, number)
+            except Refused as refused:
+                wrong[name] = ValidationError(refused.message, code=refused.code)
+        if wrong:
+            raise ValidationError(wrong)
+
+
+# A mail address in lower case and without its plus part; see :mod:`customers.persons`.
+PERSON = Lower(
+    models.Func(
+        models.F("email"),
+        models.Value(r"\+[^@]*@"),
+        models.Value("@"),
+        function="regexp_replace",
+        output_field=models.CharField(),
+    )
+)
+
+
 class Address(models.Model):
     address_line1 = models.CharField(max_length=200, blank=True, default="")
     address_line2 = models.CharField(max_length=200, blank=True, default="")
@@ -48,7 +82,7 @@ class Address(models.Model):
 
 
 @pghistory.track()
-class Seller(Address):
+class Seller(_Numbered, Address):
     """A legal entity and its brand. Live and test never mix: all else hangs on one seller."""
 
     class Rounding(models.TextChoices):
@@ -85,6 +119,13 @@ class Seller(Address):
         validators=[RegexValidator(r"^#[0-9a-fA-F]{6}$", "Write a colour such as #1d5fbf.")],
     )
     rounding = models.CharField(max_length=10, choices=Rounding, default=Rounding.NONE)
+    rounding_tolerance_minor = models.PositiveIntegerField(
+        default=100,
+        db_default=100,
+        validators=[MaxValueValidator(10_000)],
+        help_text="In öre, cents or the like: an invoice that is paid but for so little counts as "
+        "paid, and the difference as rounding. 0: every difference stays owed.",
+    )
     tax = models.JSONField(
         null=True,
         blank=True,
@@ -98,6 +139,14 @@ class Seller(Address):
 
     def __str__(self) -> str:
         return self.name if self.is_live else f"{self.name} (test)"
+
+    def clean(self) -> None:
+        """A live seller is written down whole, or not at all: each field says what it misses."""
+        super().clean()
+        if self.is_live:
+            missing = {each.field: each.what for each in missing_to_go_live(self)}
+            if missing:
+                raise ValidationError(missing)
 
 
 _OF_A_TEST_SELLER = """
@@ -155,7 +204,7 @@ class TestClock(models.Model):
 
 
 @pghistory.track()
-class Customer(Address):
+class Customer(_Numbered, Address):
     """Who is billed, by one seller. The row is also the one lock around a customer's money."""
 
     class Collection(models.TextChoices):
@@ -178,6 +227,14 @@ class Customer(Address):
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     vat_number = models.CharField(max_length=20, blank=True, default="")
     organisation_number = models.CharField(max_length=30, blank=True, default="")
+    business_evidence = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Outside the EU, where no number shows that this is a business: what does, such "
+        "as a certificate of its tax authority, and when it was seen.",
+    )
     net_terms_days = models.PositiveSmallIntegerField(
         default=14, help_text="Days from the invoice's date to its due date."
     )
@@ -200,6 +257,15 @@ class Customer(Address):
             models.Index(fields=["email"], name="customer_email"),
             # Whoever signs in writes their address as they please.
             models.Index(Upper("email"), name="customer_email_in_any_case"),
+            models.Index("seller", PERSON, name="customer_of_a_person"),
+            # For what people type into the search, in any case and from the middle.
+            GinIndex(
+                OpClass(Upper("name"), name="gin_trgm_ops"),
+                OpClass(Upper("email"), name="gin_trgm_ops"),
+                OpClass(Upper("organisation_number"), name="gin_trgm_ops"),
+                name="customer_by_name_or_email",
+            ),
+            models.Index(fields=["external_id"], name="customer_by_external_id"),
         ]
 
     def __str__(self) -> str:

@@ -1,7 +1,9 @@
 #!/bin/sh
-# The web server: pages' assets first, then gunicorn. KVITT_WEB_WORKERS: about two for each core.
+# The web server. `make static`, or the image, has collected the pages' assets before.
 set -eu
 cd "$(dirname "$0")/.."
-python manage.py collectstatic --noinput --verbosity 0
-exec gunicorn billing.wsgi --bind "${KVITT_BIND:-0.0.0.0:8000}" \
-    --workers "${KVITT_WEB_WORKERS:-2}" --max-requests 2000 --max-requests-jitter 200
+if [ "${KVITT_ENV:-}" = production ] && [ ! -e .static/staticfiles.json ]; then
+    echo "kvitt: the pages' assets are not there. Run: make -C $PWD static" >&2
+    exit 1
+fi
+exec gunicorn --config deploy/gunicorn.conf.py billing.wsgi

@@ -5,17 +5,18 @@ a step is a row, unique in its case, so that it is taken once whatever runs twic
 stepped in one transaction with a number of queries that does not grow with them.
 """
 
-import logging
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
+from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.balances import IS_ORDERED, settle_debts
 from billing.payments.charging import plan
@@ -28,23 +29,36 @@ from dunning.policies import Policies, plans_of
 from dunning.steps import Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
-
-logger = logging.getLogger(__name__)
+STEP = "dun"
 
 
 # Opening
 
 
-@transaction.atomic
 def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
     """Open a case for each invoice whose due date has passed; how many were dealt with.
 
-    One that is being charged, or that is still to be charged with a card that may be, is not late
-    yet. A case that was over opens again where its invoice is owed again, as after a refund, and
-    goes on with the steps that it has not taken.
+    A case that was over opens again where its invoice is owed again, as after a refund, and goes on
+    with the steps that it has not taken.
     """
-    late = (
-        _owed(Invoice.objects.filter(seller=seller))
+    watch = Watch("open dunning cases", seller.public_id)
+    found = _late(seller, as_of).exclude(customer__public_id__in=watch.waiting)
+    customers = list(dict.fromkeys(found.values_list("customer_id", flat=True)[:limit]))
+
+    def open_part(part: Sequence[int]) -> int:
+        return _open_for(seller, part, as_of, actor)
+
+    return watch.serve(customers, open_part, _name_of_customer)
+
+
+def _late(seller: Seller, as_of: date) -> QuerySet[Invoice]:
+    """The invoices whose due date has passed and that have no case that is open, stopped or over.
+
+    One that is being charged, or that is still to be charged with a card that may be, is not late
+    yet.
+    """
+    return (
+        _stepped_now(seller, _owed(Invoice.objects.filter(seller=seller)))
         .filter(
             # Who has not paid for a beginning is not dunned: the order runs out by itself.
             ~IS_ORDERED,
@@ -54,12 +68,19 @@ def open_cases(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> i
         )
         .order_by("due_on", "pk")
     )
-    customers = _lock_customers(late.values_list("customer_id", flat=True)[:limit])
+
+
+@transaction.atomic
+def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: str) -> int:
+    """Open the cases of some customers; how many debts were dealt with."""
+    customers = _lock_customers(customer_ids)
     # What a customer has with us pays first: nobody is late with money that we hold.
     settled = settle_debts(customers, as_of, actor)
     # They are read again under the lock: another worker may have been faster.
-    mine = late.filter(customer__in=customers).select_related("seller", "dunning_case__seller")
-    invoices = list(mine[:limit])
+    mine = _late(seller, as_of).filter(customer__in=customers)
+    invoices = list(
+        mine.select_related("seller", "customer", "dunning_case__seller", "dunning_case__customer")
+    )
     policies, plans = Policies(seller), plans_of(invoice.pk for invoice in invoices)
     over = [invoice.dunning_case for invoice in invoices if hasattr(invoice, "dunning_case")]
     made = [
@@ -91,9 +112,13 @@ def _put_before(
     found = policies.steps_of(case)
     at = found.after({step_id for step_id, _, _ in taken})
     case.next_step = found.steps[at] if at < len(found.steps) else None
-    case.next_step_on = (
-        step_on(found.days, at, case.late_from, previous_on) if case.next_step else None
-    )
+    if case.next_step is None:
+        case.next_step_on = None
+        return
+    late_from = case.late_from + policies.stood_still(case, case.late_from)
+    if previous_on is not None:
+        previous_on += policies.stood_still(case, previous_on)
+    case.next_step_on = step_on(found.days, at, late_from, previous_on)
 
 
 def _under_way(
@@ -125,7 +150,7 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     on. Returns the day of the next one, as things stand; the caller holds the customer's lock. A
     case that is stopped stays so, and a card that will never be accepted waits for another.
     """
-    case = DunningCase.objects.filter(invoice=invoice).first()
+    case = DunningCase.objects.filter(invoice=invoice).select_related("customer").first()
     policies = Policies(invoice.seller)
     is_begun = not Invoice.objects.filter(IS_ORDERED, pk=invoice.pk).exists()
     if case is None and invoice.outstanding_minor and is_begun:
@@ -162,7 +187,7 @@ def _new_case(
 ) -> DunningCase:
     case = DunningCase(
         seller=invoice.seller,
-        customer_id=invoice.customer_id,
+        customer=invoice.customer,
         invoice=invoice,
         policy_id=policies.for_plan(plan_id),
         since=since,
@@ -182,34 +207,25 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
     invoice that is being charged waits for the outcome. A case that cannot be stepped at all is
     stopped with the reason, for a person to look at, and the others go on.
     """
-    due = _due(seller, as_of).values_list("pk", flat=True)[:limit]
-    return _step_part(seller, list(due), as_of, actor)
+    watch = Watch(STEP, seller.public_id)
+    due = _due(seller, as_of).exclude(public_id__in=watch.waiting)
 
-
-def _step_part(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
-    """Step some cases in one transaction; a batch that fails is halved until the offender stands
-    alone. What only the connection or another worker is to blame for is left to the next run.
-    """
-    if not ids:
-        return 0
-    try:
+    def step_part(ids: Sequence[int]) -> int:
         return _step(seller, ids, as_of, actor)
-    except (OperationalError, InterfaceError):
-        raise
-    except Exception as error:
-        logger.exception("dunning=failed cases=%s", len(ids))
-        if len(ids) == 1:
-            return _set_aside(ids[0], as_of, actor, error)
-        middle = len(ids) // 2
-        return sum(_step_part(seller, part, as_of, actor) for part in (ids[:middle], ids[middle:]))
+
+    def set_aside(case_id: int, error: Exception) -> None:
+        if not took_too_long(error):
+            _set_aside(case_id, as_of, actor, error)
+
+    ids = list(due.values_list("pk", flat=True)[:limit])
+    return watch.serve(ids, step_part, _name_of_case, set_aside)
 
 
-def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> int:
+def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> None:
     case = DunningCase.objects.select_related("next_step").get(pk=case_id)
     step = case.next_step.get_kind_display() if case.next_step else "next step"
     what = (str(error).splitlines() or [type(error).__name__])[0]
     stop(case, as_of=as_of, actor=actor, reason=f"Kvitt could not {step}: {what}")
-    return 1
 
 
 @transaction.atomic
@@ -267,12 +283,20 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
-    return DunningCase.objects.filter(
-        ~Exists(_under_way(seller, as_of, "invoice")),
-        seller=seller,
-        status="open",
-        next_step_on__lte=as_of,
-    ).order_by("next_step_on", "pk")
+    open_cases = DunningCase.objects.filter(seller=seller, status="open")
+    due = _stepped_now(seller, open_cases).filter(
+        ~Exists(_under_way(seller, as_of, "invoice")), next_step_on__lte=as_of
+    )
+    return due.order_by("next_step_on", "pk")
+
+
+def _stepped_now[Row: (Invoice, DunningCase)](
+    seller: Seller, debts: "QuerySet[Row]"
+) -> "QuerySet[Row]":
+    """Without those of customers whom we charge, while charging is stopped: they stand still."""
+    if refusal(Kind.CHARGE, seller.public_id) is None:
+        return debts
+    return debts.exclude(customer__collection=Customer.Collection.AUTOMATIC)
 
 
 def _advance(cases: Sequence[DunningCase], policies: Policies, batch: Batch) -> None:
@@ -296,7 +320,8 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
     and a case never comes to two steps at once.
     """
     count, last = 0, 0
-    cases = DunningCase.objects.filter(policy=policy, status="open").select_related("seller")
+    open_cases = DunningCase.objects.filter(policy=policy, status="open")
+    cases = open_cases.select_related("seller", "customer")
     while part := list(cases.filter(pk__gt=last).order_by("pk")[:limit]):
         last = part[-1].pk
         owners = {case.customer_id for case in part}
@@ -338,20 +363,23 @@ def stopped_among(invoice_ids: Sequence[int]) -> set[int]:
     return set(stopped.values_list("invoice_id", flat=True))
 
 
-@transaction.atomic
 def close_where_settled(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
     """Close cases whose invoice is no longer owed: written off by hand, or settled unheard."""
+    watch = Watch("close dunning cases", seller.public_id)
     settled = DunningCase.objects.filter(seller=seller, status__in=["open", "stopped"]).exclude(
         invoice__status="open",
         invoice__amount_due_minor__gt=F("invoice__paid_minor") + F("invoice__credited_minor"),
     )
-    customers = _lock_customers(settled.values_list("customer_id", flat=True)[:limit])
-    cases = (
-        settled.filter(customer__in=customers)
-        .select_for_update(of=["self"])
-        .select_related("invoice", "seller")[:limit]
-    )
-    return close_settled(cases, as_of, actor)
+
+    @transaction.atomic
+    def close_part(ids: Sequence[int]) -> int:
+        part = settled.filter(pk__in=ids)
+        customers = _lock_customers(part.values_list("customer_id", flat=True))
+        cases = part.filter(customer__in=customers).select_for_update(of=["self"])
+        return close_settled(cases.select_related("invoice", "seller"), as_of, actor)
+
+    ids = settled.exclude(public_id__in=watch.waiting).values_list("pk", flat=True)[:limit]
+    return watch.serve(list(ids), close_part, _name_of_case)
 
 
 def close_settled(cases: Iterable[DunningCase], as_of: date, actor: str) -> int:
@@ -405,6 +433,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move("open", closed_on=None, reason="", next_step_on=next_on)
     record_all([event("dunning.resumed", case, as_of, actor)])
+    try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
         case.refresh_from_db()
     return case
@@ -440,6 +469,14 @@ def _lock_customers(ids: Iterable[int]) -> list[int]:
     """Lock customers in order; those whom another worker holds wait for another run."""
     locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
     return list(locked.filter(pk__in=set(ids)).order_by("pk").values_list("pk", flat=True))
+
+
+def _name_of_customer(customer_id: int) -> str:
+    return Customer.objects.values_list("public_id", flat=True).get(pk=customer_id)
+
+
+def _name_of_case(case_id: int) -> str:
+    return DunningCase.objects.values_list("public_id", flat=True).get(pk=case_id)
 
 
 def _save(cases: Sequence[DunningCase]) -> None:

@@ -1,13 +1,17 @@
 """The policies that come along, and which one holds for an invoice."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from typing import Any
 
 from django.db import transaction
 
+from billing.events.clock import local_day
 from billing.invoicing.models import InvoiceLine
-from customers.models import Seller
+from billing.outbound.gate import stops_of_charging
+from customers.calendar import today_of
+from customers.models import Customer, Seller
 from dunning.models import (
     DunningCase,
     DunningChoice,
@@ -106,7 +110,7 @@ class Steps:
 
 
 class Policies:
-    """The policies of a seller, read in three queries for any number of invoices."""
+    """The policies of a seller, read in five queries for any number of invoices."""
 
     def __init__(self, seller: Seller):
         self._seller = seller
@@ -116,6 +120,7 @@ class Policies:
         own = policies.filter(seller=seller) | policies.filter(seller=None)
         self._policies = {policy.pk: policy for policy in own}
         self._shipped = {policy.code: policy.pk for policy in own if policy.seller_id is None}
+        self._stops = list(_days_of_stops(seller))
 
     def steps_of(self, case: DunningCase) -> Steps:
         """The row of a case's policy that counts from what made it late.
@@ -133,11 +138,39 @@ class Policies:
         timed.sort(key=lambda each: each[:2])
         return Steps(tuple(step for *_, step in timed), tuple(days for days, *_ in timed))
 
+    def stood_still(self, case: DunningCase, since: date) -> timedelta:
+        """How many days after ``since`` do not count, because nobody could be charged.
+
+        Only for customers whom we charge: for what was not tried, nobody is reminded or limited.
+        """
+        if not self._stops or case.customer.collection != Customer.Collection.AUTOMATIC:
+            return timedelta()
+        still = (end - max(start, since) for start, end in self._stops if end > since)
+        return sum(still, timedelta())
+
     def for_plan(self, plan_id: int | None) -> int:
         """The policy for what a plan billed: the plan's, the seller's, or that of its country."""
         default = SWEDISH if self._seller.country == "SE" else GENERAL
         chosen = self._chosen.get(plan_id) or self._chosen.get(None)
         return chosen or self._shipped[default]
+
+
+def _days_of_stops(seller: Seller) -> Iterator[tuple[date, date]]:
+    """The days on which charging was stopped, as spans that do not touch, oldest first."""
+    today = today_of(seller)
+    spans = sorted(
+        (local_day(on, seller.time_zone), local_day(off, seller.time_zone) if off else today)
+        for on, off in stops_of_charging(seller.public_id)
+    )
+    if not spans:
+        return
+    start, end = spans[0]
+    for on, off in spans[1:]:
+        if on > end:
+            yield start, end
+            start, end = on, off
+        end = max(end, off)
+    yield start, end
 
 
 def plans_of(invoice_ids: Iterable[int]) -> Mapping[int, int]:

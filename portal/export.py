@@ -33,7 +33,8 @@ SUBSCRIPTION = (
 DOCUMENT = (
     "public_id kind status number currency language issued_on due_on reference bill_to"
     " subtotal_minor discount_minor net_minor tax_minor rounding_minor total_minor"
-    " credit_applied_minor amount_due_minor paid_minor credited_minor closed_on reason"
+    " credit_applied_minor amount_due_minor paid_minor from_balance_minor by_notes_minor"
+    " rounded_off_minor closed_on reason"
 ).split()
 LINE = (
     "position kind description starts_on ends_on quantity unit_amount amount_minor discount_minor"

@@ -10,13 +10,14 @@ from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.offers import counted
+from billing.typed import Typed
 from catalog.models import Plan, Price
 
 UNITS_MAX = 100_000
 PAUSE_DAYS_MAX = 366
 
 
-class ChangeForm(forms.Form):
+class ChangeForm(Typed):
     """Which plan, how many units of what is counted in it, and from when."""
 
     plan = forms.ChoiceField(widget=forms.RadioSelect)
@@ -74,7 +75,7 @@ class ChangeForm(forms.Form):
         )
 
 
-class CouponForm(forms.Form):
+class CouponForm(Typed):
     code = forms.CharField(
         label=pgettext_lazy("portal", "Discount code"),
         max_length=80,
@@ -85,7 +86,7 @@ class CouponForm(forms.Form):
     )
 
 
-class PauseForm(forms.Form):
+class PauseForm(Typed):
     """Until a day, or until it is resumed."""
 
     length = forms.ChoiceField(choices=[("open", ""), ("until", "")])
@@ -108,7 +109,7 @@ class PauseForm(forms.Form):
         return asked
 
 
-class CancelForm(forms.Form):
+class CancelForm(Typed):
     """Why, if they like to say."""
 
     REASONS = {

@@ -25,7 +25,7 @@ def may_try(kind: str, key: str, *, times: int, within: timedelta, now: datetime
 
     What is turned away is not counted, so whoever goes on trying does not prolong the wait.
     """
-    key_hash = salted_hmac("portal.limits", f"{kind}:{key}", algorithm="sha256").hexdigest()
+    key_hash = _hash(kind, key)
     with connection.cursor() as cursor:  # Of attempts at once each sees those before it.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key_hash])
     mine = Attempt.objects.filter(kind=kind, key_hash=key_hash, at__gt=now - within)
@@ -34,6 +34,12 @@ def may_try(kind: str, key: str, *, times: int, within: timedelta, now: datetime
     Attempt.objects.create(kind=kind, key_hash=key_hash, at=now)
     _purge(Attempt.objects.all(), now)
     return True
+
+
+def has_tried(kind: str, key: str, *, times: int, within: timedelta, now: datetime) -> bool:
+    """Whether there were ``times`` attempts in the time before ``now``; counts none itself."""
+    mine = Attempt.objects.filter(kind=kind, key_hash=_hash(kind, key), at__gt=now - within)
+    return mine.count() >= times
 
 
 def new_key() -> str:
@@ -61,6 +67,10 @@ def once[Done](customer: Customer, key: str, do: Callable[[], Done], *, now: dat
 def was_sent(customer: Customer, key: str) -> bool:
     """Whether a form has done what it was sent for."""
     return SentForm.objects.filter(customer=customer, key=key[:32]).exists()
+
+
+def _hash(kind: str, key: str) -> str:
+    return salted_hmac("portal.limits", f"{kind}:{key}", algorithm="sha256").hexdigest()
 
 
 def _purge(rows: QuerySet[Any], now: datetime) -> None:

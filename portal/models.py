@@ -11,6 +11,7 @@ class Attempt(models.Model):
         NETWORK = "network", "a sign-in link, from one network"
         COUPON = "coupon", "a coupon's code, by one customer"
         NUMBER = "number", "a VAT number, in one order"
+        CODE = "code", "a coupon's code that there is not, from one network"
 
     kind = models.CharField(max_length=8, choices=Kind)
     key_hash = models.CharField(max_length=64)

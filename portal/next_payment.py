@@ -110,13 +110,23 @@ def _today(seen: Preview) -> Line:
     reasons = [reason for bill in seen.today for reason in reasons_of(bill)]
     if minor >= 0:
         return Line(label, "", write.money(minor), reasons)
-    is_refund = any(bill.document.credit_to == "refund" for bill in seen.today)
-    note = (
-        pgettext("portal", "It is paid back to you.")
-        if is_refund
-        else pgettext("portal", "You get it back: it lowers what you owe, or pays what comes.")
-    )
-    return Line(label, "", write.money(minor), reasons, note)
+    return Line(label, "", write.money(minor), reasons, _where_it_goes(seen))
+
+
+def _where_it_goes(seen: Preview) -> str:
+    """What becomes of what is given back: only what was paid can be paid back."""
+    if not any(bill.document.credit_to == "refund" for bill in seen.today):
+        return pgettext("portal", "You get it back: it lowers what you owe, or pays what comes.")
+    corrected = {line.corrects_id for bill in seen.today for line in bill.lines}
+    invoices = Invoice.objects.filter(lines__in=corrected - {None}).distinct()
+    paid_minor = sum(invoice.paid_minor for invoice in invoices)
+    if not paid_minor:
+        return pgettext(
+            "portal", "You have not paid it, so nothing is paid back: you no longer owe it."
+        )
+    if paid_minor < -seen.to_pay_today_minor:
+        return pgettext("portal", "What you have paid of it is paid back to you.")
+    return pgettext("portal", "It is paid back to you.")
 
 
 def _later(label: str, bills: Sequence[SeenBill]) -> Line:

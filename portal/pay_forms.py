@@ -3,6 +3,7 @@
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,6 +13,7 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
 from billing.engine.errors import Refused
+from billing.events import clock
 from billing.invoicing.writing import Writer
 from billing.payments.models import Order
 from billing.payments.orders import (
@@ -22,12 +24,17 @@ from billing.payments.orders import (
     countable_prices,
     find_coupon,
 )
+from billing.subscriptions.coupons import check_person
+from billing.typed import Typed
 from catalog.models import Coupon, Price
-from customers.details import tidy_vat_number
+from customers.numbers import tidy_vat_number
+from portal.limits import has_tried, may_try
+from portal.models import Attempt
 from portal.terms import each_in_words
 
+CODES_MAX, CODES_WITHIN = 30, timedelta(hours=1)
 MISSING = pgettext_lazy("pay", "Fill this in.")
-# Where each field of the details is typed, as browsers know it.
+# Where each field of the details is typed, as browsers know it, and whether every country wants it.
 _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "name": (pgettext_lazy("pay", "Name"), 200, "name", True),
     "company": (pgettext_lazy("pay", "Company"), 200, "organization", False),
@@ -39,8 +46,8 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
         "address-line2",
         False,
     ),
-    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", True),
-    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", True),
+    "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", False),
+    "city": (pgettext_lazy("pay", "City"), 100, "address-level2", False),
 }
 
 
@@ -49,7 +56,7 @@ def _describes(name: str, *more: str) -> dict[str, str]:
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
 
 
-class OrderForm(forms.Form):
+class OrderForm(Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
 
     email = forms.EmailField(
@@ -79,9 +86,12 @@ class OrderForm(forms.Form):
     )
     seen = forms.CharField(required=False, max_length=64)
 
-    def __init__(self, order: Order, data: Any = None, *, is_ordering: bool = False) -> None:
+    def __init__(
+        self, order: Order, data: Any = None, *, is_ordering: bool = False, network: str = ""
+    ) -> None:
         super().__init__(data, initial=_known(order), auto_id="%s")
         self.order, self.is_ordering = order, is_ordering
+        self.guesses = Guesses(order, network)
         self.found: Coupon | None = None
         self.fields["country"].choices = _countries()  # type: ignore[attr-defined]
         for name, (label, length, autocomplete, is_required) in _FIELDS.items():
@@ -136,14 +146,23 @@ class OrderForm(forms.Form):
     def clean_coupon(self) -> str:
         code: str = self.cleaned_data["coupon"].strip()
         if code:
+            if self.guesses.are_spent():
+                raise forms.ValidationError(_coupon_refusal("too_many_attempts"))
             try:
                 self.found = find_coupon(self.order, code)
             except Refused as refused:
+                self.guesses.count()
                 raise forms.ValidationError(_coupon_refusal(refused.code)) from refused
         return code
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if self.found is not None:
+            try:
+                check_person(self.found, self.order.seller_id, cleaned.get("email") or "")
+            except Refused as refused:
+                self.found = None
+                self.add_error("coupon", _coupon_refusal(refused.code))
         for name, wrong in check_details(self.details).items():
             is_said = name in self.errors or (wrong == "missing" and not self.is_ordering)
             if not is_said:
@@ -215,11 +234,32 @@ def _bare(letter: str) -> str:
 _LAST = {"å": "{", "ä": "|", "ö": "}"}
 
 
+class Guesses:
+    """Codes that are no coupon's, from one network, at one seller's checkouts.
+
+    The page asks again while other fields are typed, so one wrong code may count several times.
+    """
+
+    def __init__(self, order: Order, network: str) -> None:
+        self.key = f"{order.seller_id}:{network}"
+        self.limit: dict[str, Any] = {"times": CODES_MAX, "within": CODES_WITHIN}
+
+    def are_spent(self) -> bool:
+        return has_tried(Attempt.Kind.CODE, self.key, **self.limit, now=clock.now())
+
+    def count(self) -> None:
+        may_try(Attempt.Kind.CODE, self.key, **self.limit, now=clock.now())
+
+
 def _coupon_refusal(code: str) -> str:
     return {
+        "too_many_attempts": pgettext(
+            "pay", "Too many codes were tried. Wait an hour, or order without one."
+        ),
         "coupon_inactive": pgettext("pay", "This code is no longer valid."),
         "coupon_of_another_plan": pgettext("pay", "This code is for something else."),
         "coupon_currency": pgettext("pay", "This code is for another currency."),
+        "coupon_used": pgettext("pay", "You have used this code before."),
     }.get(code, pgettext("pay", "We know no such code. Check how it is spelled."))
 
 

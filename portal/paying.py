@@ -15,11 +15,6 @@ from portal.pages import leave_for
 from portal.visits import Visit
 
 
-def can_pay(invoice: Invoice) -> bool:
-    """Whether a page to pay the invoice on can be opened at all."""
-    return bool(invoice.outstanding_minor and gateways_for(invoice.seller))
-
-
 def way_to_pay(request: HttpRequest, visit: Visit, invoice: Invoice) -> HttpResponse:
     """To the page where an invoice is paid, or where a payment that waits for it is confirmed.
 

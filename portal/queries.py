@@ -10,6 +10,7 @@ from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, 
 from billing.engine.money import EXPONENTS
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments.models import PaymentAllocation, PaymentMethod
+from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
 
@@ -110,4 +111,4 @@ def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
 
 def usable_method(customer: Customer) -> PaymentMethod | None:
     """The card that is charged next, if there is one that works."""
-    return PaymentMethod.objects.usable().filter(customer=customer).first()
+    return chargeable_card(customer)

@@ -7,6 +7,12 @@ from billing.engine.errors import BillingError
 
 def sentence_of(error: BillingError) -> str:
     """What to say of an error; of one that no customer is meant to meet, that nothing changed."""
+    not_by_card = pgettext(
+        "portal", "Nothing can be paid by card just now. Nothing was lost: come back later today."
+    )
+    not_now = pgettext(
+        "portal", "This cannot be done just now, and nothing has changed. Come back later today."
+    )
     said = {
         "form_already_sent": pgettext("portal", "That has been done already, once."),
         "form_without_key": pgettext("portal", "Open the page again and send it from there."),
@@ -31,6 +37,11 @@ def sentence_of(error: BillingError) -> str:
         "payment_in_flight": pgettext(
             "portal", "A payment of this invoice is under way. Wait some minutes and look again."
         ),
+        "no_way_to_pay": pgettext(
+            "portal",
+            "This cannot be paid for here yet, so nothing was ordered. Write to us, and you get an "
+            "invoice.",
+        ),
         "payment_method_needed": pgettext(
             "portal",
             "This is the only card, and your subscription is charged to it. Add another one first.",
@@ -40,6 +51,10 @@ def sentence_of(error: BillingError) -> str:
             "portal", "The bank accepts this card no longer. Add another one."
         ),
         "no_payment_method": pgettext("portal", "Add a card first."),
+        "charging_stopped": not_by_card,
+        "clock_ahead": not_by_card,
+        "outbound_off": not_now,
+        "outbound_held": not_now,
         "gateway_unavailable": pgettext(
             "portal",
             "The payment page cannot be reached. Nothing was lost: try again soon.",

@@ -8,11 +8,12 @@ from datetime import date
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.engine.declines import Decline
 from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.writing import Writer
+from billing.invoicing.writing import Writer, decline_in_words
 from billing.payments.models import Order
 from catalog.models import Plan, Price
 from customers.models import Customer
@@ -208,7 +209,8 @@ def _note(plan: Plan, seen: Preview, write: Writer) -> str:
         return pgettext("pay", "once, with nothing to follow")
     then = seen.upcoming[0]
     said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
-    if seen.to_pay_today_minor == then.to_pay_minor and not plan.trial_days:
+    has_trial = seen.subscription.paid_from > seen.subscription.starts_on
+    if seen.to_pay_today_minor == then.to_pay_minor and not has_trial:
         return interval_in_words(plan)
     if not seen.to_pay_today_minor:
         return pgettext("pay", "today, then %(amount)s on %(day)s") % said
@@ -228,33 +230,50 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         ) % {"day": write.day(subscription.paid_from)}
     if seen.upcoming:
         then = seen.upcoming[0]
-        renews = (
-            pgettext(
-                "pay",
-                "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
-                "is taken from your card on %(day)s.",
-            )
-            if then.document.tax_minor
-            else pgettext(
-                "pay",
-                "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s without VAT, "
-                "is taken from your card on %(day)s.",
-            )
-        )
-        yield renews % (
+        yield _next_payment(seen, is_fixed=subscription.ends_on is not None) % (
             said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
         )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
         yield pgettext("pay", "What you use is counted, and billed when each period is over.")
     if subscription.ends_on:
-        yield pgettext("pay", "It ends by itself on %(day)s.") % {
-            "day": write.day(subscription.ends_on)
-        }
-    yield _how_to_cancel(order)
+        yield pgettext(
+            "pay",
+            "This is a fixed term: it runs from today until %(day)s and ends then by itself, "
+            "without renewal. Before that day it cannot be canceled.",
+        ) % {"day": write.day(subscription.ends_on)}
+    else:
+        yield _how_to_cancel(order)
     yield pgettext(
         "pay",
         "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
         "that you have had.",
+    )
+
+
+def _next_payment(seen: Preview, *, is_fixed: bool) -> str:
+    has_tax = bool(seen.upcoming[0].document.tax_minor)
+    if is_fixed and has_tax:
+        return pgettext(
+            "pay",
+            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s with VAT, "
+            "is taken from your card on %(day)s.",
+        )
+    if is_fixed:
+        return pgettext(
+            "pay",
+            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s without "
+            "VAT, is taken from your card on %(day)s.",
+        )
+    if has_tax:
+        return pgettext(
+            "pay",
+            "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
+            "is taken from your card on %(day)s.",
+        )
+    return pgettext(
+        "pay",
+        "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s without VAT, "
+        "is taken from your card on %(day)s.",
     )
 
 
@@ -273,15 +292,15 @@ def _how_to_cancel(order: Order) -> str:
 
 
 def failure_in_words(code: str) -> str:
-    """Why a card was refused, and what to do; by the gateway's code."""
-    return {
-        "card_declined": pgettext("pay", "The bank said no to this card. Try another one."),
-        "insufficient_funds": pgettext("pay", "There was not enough money on the card."),
-        "lost_card": pgettext("pay", "The bank has blocked this card. Use another one."),
-        "authentication_failed": pgettext(
-            "pay", "The payment was not confirmed with the bank. Try once more."
-        ),
-    }.get(code, pgettext("pay", "The card was refused. Try another one."))
+    """Why a card was refused, and what to do."""
+    decline = Decline.of(code)
+    if decline.is_hard:
+        advice = pgettext("pay", "Use another one.")
+    elif decline is Decline.AUTHENTICATION_FAILED:
+        advice = pgettext("pay", "Try once more.")
+    else:
+        advice = pgettext("pay", "Try again, or use another card.")
+    return f"{decline_in_words(code)} {advice}"
 
 
 def card_of(customer: Customer) -> str:

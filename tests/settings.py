@@ -18,6 +18,9 @@ if "DATABASE_URL" not in os.environ:
 if "KVITT_VAR" not in os.environ:
     os.environ["KVITT_VAR"] = _until_exit.enter_context(tempfile.TemporaryDirectory())
 
+# Tests make, empty and drop databases, and so do the processes that they start.
+os.environ.setdefault("KVITT_MARK", "off")
+
 from billing.settings import *  # noqa: E402, F403
 
 # Argon2 is slow on purpose; a suite signs in often.
@@ -25,6 +28,9 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 
 # Tests of pages put a user into the session, as no person can; tests of signing in turn it on.
 STAFF_MFA = False
+
+# Tests move the clock; those of clocks turn it on.
+COMPARES_CLOCKS = False
 
 # No test asks the world; those of VIES start one of their own.
 VIES_URL = ""

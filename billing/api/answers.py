@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from billing.api.errors import ATTR_OF_CODE, ApiError, status_of
 from billing.engine.errors import BillingError
+from billing.typed import guard_of
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,4 @@ def of_database(error: DatabaseError) -> Exception:
 
 def _guard(error: DatabaseError) -> str:
     """The name of the guard, which is a sentence; never its message, which tells of other rows."""
-    diagnosis = getattr(error.__cause__, "diag", None)
-    name = getattr(diagnosis, "constraint_name", None) or "a rule that holds for all records"
-    return str(name).replace("_", " ")
+    return guard_of(error).replace("_", " ")

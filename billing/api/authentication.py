@@ -8,12 +8,19 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
 from billing.api.errors import ApiError
-from billing.api.keys import GUESSES_PER_S, Caller, count_guess, open_with
+from billing.api.keys import GUESSES_PER_S, Caller, count_guess, count_visit, open_with
 from billing.api.models import ApiKey
 from billing.events import clock
 from billing.staff import client_address
 
 KEY_MAX = 100
+# Through a socket without addresses comes who sits on this machine.
+NO_ADDRESS = "::"
+
+
+def address_of(request: Request) -> str:
+    """The address that this request is counted by."""
+    return client_address(request._request) or NO_ADDRESS
 
 
 class KeyAuthentication(BaseAuthentication):
@@ -27,10 +34,11 @@ class KeyAuthentication(BaseAuthentication):
         caller = open_with(text, clock.now()) if len(text) <= KEY_MAX else None
         if caller is None:
             self._refuse(request, "key_invalid", "This key opens nothing.")
-        if caller.wait_s:
-            raise ApiError(
-                429, "rate_limited", "Too many requests with this key.", wait_s=caller.wait_s
-            )
+        wait_s = caller.wait_s
+        if caller.kind == ApiKey.Kind.PUBLISHABLE:
+            wait_s = count_visit(caller, address_of(request), clock.now())
+        if wait_s:
+            raise ApiError(429, "rate_limited", "Too many requests with this key.", wait_s=wait_s)
         # What history keeps beside each change that this request makes.
         pghistory.context(actor=caller.actor)
         return caller, None

@@ -46,6 +46,7 @@ STATUS_OF_CODE: dict[str, int] = {
     "payment_failed": 402,
     "no_payment_method": 402,
     "link_unknown": 404,
+    "outbound_held": 503,
     "gateway_unavailable": 503,
     "gateway_unclear": 503,
     "gateway_error": 503,
@@ -54,14 +55,26 @@ STATUS_OF_CODE: dict[str, int] = {
     "page_too_large": 503,
     "renderer_lost": 503,
     "rendering_failed": 503,
+    "invalid_vat_number": 422,
+    "invalid_organisation_number": 422,
     "credit_exceeds_invoice": 422,
     "credit_exceeds_line": 422,
+    "credits_everything": 422,
+    "unusual_amount": 422,
+    "amount_too_large": 422,
+    "currency_not_used": 422,
 }
 # The field that a refusal from below is about, where there is but one that it can be.
 ATTR_OF_CODE: dict[str, str] = {
     "unknown_price": "quantities",
     "unknown_event_type": "types",
+    "invalid_vat_number": "vat_number",
+    "invalid_organisation_number": "organisation_number",
     "webhook_url_refused": "url",
+    "credits_everything": "amount_minor",
+    "unusual_amount": "amount_minor",
+    "amount_too_large": "amount_minor",
+    "currency_not_used": "currency",
 }
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (
     (UsageRefused, 422),

@@ -16,10 +16,11 @@ from django_countries import countries
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from billing.cards import card_refusal
+from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent
 
-MINOR_MAX = 10**15
 METADATA_KEYS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 ID = r"^{prefix}_[0-9a-f]{{24}}$"
 DECIMAL = r"^-?[0-9]{1,14}(\.[0-9]{1,10})?$"
@@ -35,7 +36,14 @@ class Text(serializers.CharField):
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):
             self.fail("invalid")
-        return str(super().to_internal_value(data))
+        text = str(super().to_internal_value(data))
+        _refuse_cards(self.field_name, text)
+        return text
+
+
+def _refuse_cards(name: str | None, value: Any) -> None:
+    if said := card_refusal(name or "", value):
+        raise serializers.ValidationError(said, "card_number")
 
 
 class Email(Text):
@@ -194,6 +202,7 @@ class Metadata(serializers.Field):
                     f"Keys have 1 to {METADATA_KEY} characters, values {METADATA_VALUE} at most.",
                     "too_long",
                 )
+        _refuse_cards("metadata", data)
         return data
 
     def to_representation(self, value: Any) -> dict[str, str]:

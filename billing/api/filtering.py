@@ -8,7 +8,9 @@ from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from drf_spectacular.utils import extend_schema_field
 from rest_framework.exceptions import ValidationError
 
-from billing.api.scoping import EXTERNAL
+from billing.api.errors import ApiError, invalid
+from billing.api.scoping import find_customer, find_plan, find_subscription, for_seller
+from billing.subscriptions.models import Subscription
 
 BACKEND = DjangoFilterBackend
 
@@ -35,7 +37,9 @@ class Filters(FilterSet):
 
 
 class CustomerFilter(django_filters.CharFilter):
-    """A customer by our id, or as ``external:`` and the shop's own."""
+    """A customer by our id, or as ``external:`` and the shop's own; one that does not exist is
+    refused, for it chooses nothing.
+    """
 
     def __init__(self, path: str = "customer", **options: Any) -> None:
         self.path = path
@@ -45,9 +49,45 @@ class CustomerFilter(django_filters.CharFilter):
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
         if not value:
             return qs
-        if value.startswith(EXTERNAL):
-            return qs.filter(**{f"{self.path}__external_id": value.removeprefix(EXTERNAL)})
-        return qs.filter(**{f"{self.path}__public_id": value})
+        try:
+            customer = find_customer(self.parent.request.user.seller, value)
+        except ApiError as missing:
+            raise invalid("customer", "unknown_customer", str(missing.detail)) from missing
+        return qs.filter(**{self.path: customer.pk})
+
+
+class SubscriptionFilter(django_filters.CharFilter):
+    """A subscription by our id or the shop's own; one that does not exist is refused."""
+
+    def __init__(self, **options: Any) -> None:
+        said = "A subscription: `sub_…`, or `external:` and the shop's own id."
+        super().__init__(field_name="subscription", label=said, **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        rows = for_seller(Subscription, self.parent.request.user.seller)
+        try:
+            subscription = find_subscription(rows, value)
+        except ApiError as missing:
+            raise invalid("subscription", "unknown_subscription", str(missing.detail)) from missing
+        return qs.filter(subscription=subscription.pk)
+
+
+class PlanFilter(django_filters.CharFilter):
+    """A plan by its id or its code; one that does not exist is refused, for it chooses nothing."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(field_name="plan", label="A plan's id or code.", **options)
+
+    def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
+        if not value:
+            return qs
+        try:
+            plan = find_plan(self.parent.request.user.seller, value)
+        except ApiError as missing:
+            raise invalid("plan", "unknown_plan", str(missing.detail)) from missing
+        return qs.filter(plan=plan.pk)
 
 
 class DayFilter(django_filters.DateFilter):

@@ -2,9 +2,10 @@
 
 The key is claimed by inserting a row, which is committed before the work begins. The answer is
 stored in the transaction of the work, so a lost answer means that the work was rolled back. A
-worker that dies leaves its claim running; after :data:`ABANDONED` the next request with the key
-takes it over, and should the first come back to life, it finds its claim gone and its work is
-rolled back. What answers "not now" (429 and 5xx) is not kept.
+claim is alive as long as the database session that made it, which holds an advisory lock: the next
+request with the key takes over at once what a dead worker has left, and should the first come back
+to life, it finds its claim gone and its work is rolled back. What was refused did nothing, and is
+not kept: a body that was mended may come with the same key.
 """
 
 import hashlib
@@ -13,10 +14,11 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.db import connection
 from django.http import HttpResponse
 
 from billing.api.errors import ApiError
-from billing.api.models import Guesser, IdempotentRequest
+from billing.api.models import Bucket, IdempotentRequest
 from billing.api.telling import untold
 from billing.events.prepared import prepared
 from billing.events.sealing import seal, unseal
@@ -25,8 +27,8 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"
 KEY_MAX = 255
 KEPT = timedelta(days=30)
-# Longer than any request may take: the web server ends what takes longer.
-ABANDONED = timedelta(minutes=5)
+# The first key of the advisory locks by which claims live; the second is the claim's row.
+LOCK = 1_500_015
 
 # The claim need not wait for the disk: the log is written in order, so what the work commits is
 # never there without it.
@@ -38,9 +40,21 @@ _CLAIM = """
     SET fingerprint = excluded.fingerprint, claim = excluded.claim,
         claimed_at = excluded.claimed_at, status = NULL, answer = ''
     WHERE r.claimed_at < %(forgotten)s
-       OR (r.status IS NULL AND r.claimed_at < %(abandoned)s
-           AND r.fingerprint = excluded.fingerprint)
-    RETURNING id
+       OR (r.status IS NULL AND r.fingerprint = excluded.fingerprint AND NOT EXISTS (
+               SELECT FROM pg_locks
+               WHERE locktype = 'advisory' AND objsubid = 2 AND granted
+                 AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+                 AND classid = %(lock)s::oid AND objid = (r.id %% 2147483647)::oid))
+    RETURNING id, pg_try_advisory_lock(%(lock)s::int, (id %% 2147483647)::int)
+"""
+_UNLOCK = "SELECT pg_advisory_unlock(%s::int, (%s::bigint %% 2147483647)::int)"
+_KEEP = """
+    WITH kept AS (
+        UPDATE api_idempotentrequest SET status = %s, answer = %s
+        WHERE id = %s AND claim = %s AND status IS NULL RETURNING id
+    )
+    SELECT EXISTS (SELECT FROM kept),
+        pg_advisory_unlock(%s::int, (%s::bigint %% 2147483647)::int)
 """
 
 
@@ -56,16 +70,14 @@ class Claim:
         """Store the answer for whoever asks again; False where another has taken over."""
         kept = seal(answer) if self.is_secret else answer
         with prepared() as cursor:
-            cursor.execute(
-                "UPDATE api_idempotentrequest SET status = %s, answer = %s"
-                " WHERE id = %s AND claim = %s AND status IS NULL",
-                [status, kept, self.id, self.name],
-            )
-            return bool(cursor.rowcount)
+            cursor.execute(_KEEP, [status, kept, self.id, self.name, LOCK, self.id])
+            return bool(cursor.fetchone()[0])
 
     def release(self) -> None:
         """Let the same request be tried again at once."""
         IdempotentRequest.objects.filter(pk=self.id, claim=self.name, status=None).delete()
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLOCK, [LOCK, self.id])
 
 
 def key_of(given: str | None, *, is_required: bool) -> str | None:
@@ -119,7 +131,7 @@ def claim(
                 "claim": name,
                 "now": now,
                 "forgotten": now - KEPT,
-                "abandoned": now - ABANDONED,
+                "lock": LOCK,
             },
         )
         row = cursor.fetchone()
@@ -154,6 +166,6 @@ def forget(now: datetime, limit: int = 10_000) -> int:
     """
     old = IdempotentRequest.objects.filter(claimed_at__lt=now - KEPT).values("pk")[:limit]
     count, _ = IdempotentRequest.objects.filter(pk__in=old).delete()
-    quiet = Guesser.objects.filter(filled_at__lt=now - timedelta(days=1)).values("pk")[:limit]
-    quieter, _ = Guesser.objects.filter(pk__in=quiet).delete()
+    quiet = Bucket.objects.filter(filled_at__lt=now - timedelta(days=1)).values("pk")[:limit]
+    quieter, _ = Bucket.objects.filter(pk__in=quiet).delete()
     return count + quieter

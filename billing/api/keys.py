@@ -159,6 +159,8 @@ class Caller:
     scopes: frozenset[str]
     seller: Seller
     wait_s: Decimal
+    burst: int
+    per_s: int
 
     is_authenticated = True
 
@@ -169,12 +171,14 @@ class Caller:
 
 SELLER = ("id", "public_id", "name", "is_live", "country", "currency", "time_zone", "language")
 CLOCK = ("id", "at")
-# One statement finds the key, takes a token of its bucket and notes the minute of its use. What
+# One statement finds the key, takes a token of its bucket and notes the minute of its use (of a
+# publishable key the visitors have a bucket each; see `count_visit`). What
 # the bucket held is read under the row's lock, so that of many requests at once each has its own
 # token; a crash may lose the last tokens taken, which is not worth waiting for the disk.
 _OPEN = f"""
     UPDATE api_apikey k
-    SET tokens = CASE WHEN held.tokens >= 1 THEN held.tokens - 1 ELSE held.tokens END,
+    SET tokens = CASE WHEN k.kind = 'publishable' THEN k.tokens
+                      WHEN held.tokens >= 1 THEN held.tokens - 1 ELSE held.tokens END,
         filled_at = GREATEST(k.filled_at, %(now)s),
         last_used_at = CASE WHEN k.last_used_at > %(now)s - interval '1 minute'
                             THEN k.last_used_at ELSE %(now)s END
@@ -192,7 +196,8 @@ _OPEN = f"""
     LEFT JOIN customers_testclock c ON c.seller_id = s.id
     WHERE k.id = held.id
     RETURNING k.id, COALESCE(k.origin_id, k.id), k.public_id, k.kind, k.scopes, k.secret_hash,
-        CASE WHEN held.tokens >= 1 THEN 0 ELSE (1 - held.tokens) / k.per_s END,
+        CASE WHEN k.kind = 'publishable' OR held.tokens >= 1 THEN 0
+             ELSE (1 - held.tokens) / k.per_s END, k.burst, k.per_s,
         {", ".join(f"c.{name}" for name in CLOCK)}, {", ".join(f"s.{name}" for name in SELLER)}
 """  # noqa: S608
 
@@ -210,29 +215,62 @@ def open_with(text: str, now: datetime) -> Caller | None:
         row = cursor.fetchone()
     if row is None or not hmac.compare_digest(row[5], hashed):
         return None
-    seller = Seller.from_db(connection.alias, SELLER, row[9:])
-    clock = TestClock.from_db(connection.alias, CLOCK, row[7:9]) if row[7] else None
+    seller = Seller.from_db(connection.alias, SELLER, row[11:])
+    clock = TestClock.from_db(connection.alias, CLOCK, row[9:11]) if row[9] else None
     Seller.test_clock.related.set_cached_value(seller, clock)  # So that nobody asks for it.
-    return Caller(row[0], row[1], row[2], row[3], frozenset(row[4]), seller, Decimal(row[6]))
+    wait_s = Decimal(row[6])
+    key_id, owner_id, public_id, kind, scopes = row[:5]
+    return Caller(
+        key_id, owner_id, public_id, kind, frozenset(scopes), seller, wait_s, row[7], row[8]
+    )
 
 
-_GUESS = """
-    INSERT INTO api_guesser AS g (address, tokens, filled_at)
-    VALUES (%(address)s, %(burst)s - 1, %(now)s)
-    ON CONFLICT (address) DO UPDATE SET
-        tokens = GREATEST(0, LEAST(%(burst)s, g.tokens + %(per_s)s * GREATEST(
-            0, extract(epoch FROM %(now)s - g.filled_at))) - 1),
-        filled_at = GREATEST(g.filled_at, %(now)s)
+# What an address may do so often: a bucket each, emptied no further than to nothing, so that who
+# goes on trying does not prolong the wait.
+_TAKE = """
+    INSERT INTO api_bucket AS b (what, address, tokens, filled_at)
+    VALUES (%(what)s, %(address)s, %(burst)s - %(taken)s, %(now)s)
+    ON CONFLICT (what, address) DO UPDATE SET
+        tokens = GREATEST(0, LEAST(%(burst)s, b.tokens + %(per_s)s * GREATEST(
+            0, extract(epoch FROM %(now)s - b.filled_at))) - %(taken)s),
+        filled_at = GREATEST(b.filled_at, %(now)s)
     RETURNING tokens
 """
 GUESSES, GUESSES_PER_S = 20, Decimal("0.2")
+CODES, CODES_PER_S = 20, Decimal("0.01")
 
 
 def count_guess(address: str, now: datetime) -> bool:
     """Note that a key from an address opens nothing; whether it has tried too often."""
+    return _take("key", address, now, GUESSES, GUESSES_PER_S) <= 0
+
+
+def count_visit(caller: Caller, address: str, now: datetime) -> Decimal:
+    """Take a request of a visitor's budget with a publishable key; seconds to wait, 0 for none.
+
+    Everybody who opens the shop's pages has the same key: counted by key alone, one of them could
+    use it up for all.
+    """
+    left = _take(f"visit:{caller.owner_id}", address, now, caller.burst, Decimal(caller.per_s))
+    return Decimal(0) if left > 0 else 1 / Decimal(caller.per_s)
+
+
+def has_tried_codes(caller: Caller, address: str, now: datetime) -> bool:
+    """Whether an address has tried so many of a seller's codes that no more are looked up."""
+    return _take(f"code:{caller.seller.pk}", address, now, CODES, CODES_PER_S, taken=0) < 1
+
+
+def count_code(caller: Caller, address: str, now: datetime) -> None:
+    """Note that a code from an address is no coupon's."""
+    _take(f"code:{caller.seller.pk}", address, now, CODES, CODES_PER_S)
+
+
+def _take(
+    what: str, address: str, now: datetime, burst: int, per_s: Decimal, taken: int = 1
+) -> Decimal:
+    """Take tokens from an address's bucket; what is left in it."""
+    values: dict[str, Any] = {"what": what, "address": address, "burst": burst, "per_s": per_s}
     with connection.cursor() as cursor:
-        cursor.execute(
-            _GUESS,
-            {"address": address, "now": now, "burst": GUESSES, "per_s": GUESSES_PER_S},
-        )
-        return bool(cursor.fetchone()[0] <= 0)
+        cursor.execute(_TAKE, values | {"now": now, "taken": taken})
+        left: Decimal = cursor.fetchone()[0]
+    return left

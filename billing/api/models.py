@@ -57,7 +57,9 @@ class ApiKey(models.Model):
         null=True, blank=True, help_text="To the minute: written at most once in it."
     )
     burst = models.PositiveIntegerField(
-        default=BURST, db_default=BURST, help_text="Requests at once."
+        default=BURST,
+        db_default=BURST,
+        help_text="Requests at once; of a publishable key, of each visitor's address.",
     )
     per_s = models.PositiveIntegerField(
         default=PER_S, db_default=PER_S, help_text="Requests a second, in the long run."
@@ -119,12 +121,21 @@ class IdempotentRequest(models.Model):
         return f"{self.key}: {self.status or 'running'}"
 
 
-class Guesser(models.Model):
-    """An address from which keys came that do not open: a token bucket of attempts."""
+class Bucket(models.Model):
+    """What an address may do so often, and how often it still may: a token bucket.
 
-    address = models.GenericIPAddressField(primary_key=True)
+    ``what`` is trying keys, trying a seller's coupon codes, or using a publishable key.
+    """
+
+    what = models.CharField(max_length=40)
+    address = models.GenericIPAddressField()
     tokens = TokensField()
     filled_at = models.DateTimeField(db_index=True)
 
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["what", "address"], name="address_has_one_bucket")
+        ]
+
     def __str__(self) -> str:
-        return self.address
+        return f"{self.what} {self.address}"

@@ -16,6 +16,7 @@ from billing.api.resources.payments import PaymentReading
 from billing.api.resources.subscriptions import SubscriptionReading
 from billing.api.resources.test_clocks import ClockReading
 from billing.api.resources.webhook_endpoints import EndpointReading
+from billing.api.scopes import Scope
 from billing.events.bodies import Renderer
 from billing.events.models import WebhookEndpoint
 from billing.invoicing.models import Invoice, OneOffItem
@@ -27,6 +28,8 @@ from dunning.models import DunningCase
 
 class CaseReading(Reading):
     """A late debt, and how far its steps have come."""
+
+    scope = Scope.INVOICES_READ
 
     id = serializers.CharField(source="public_id")
     invoice = serializers.CharField(source="invoice.public_id")

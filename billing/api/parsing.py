@@ -1,7 +1,6 @@
 """Bodies and query strings: JSON of a bounded size, without characters that no text has."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import IO, Any
@@ -13,11 +12,10 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from billing.api.errors import ApiError, invalid
+from billing.engine.bounds import NO_TEXT
 
 BODY_MAX = 1_000_000
 DEPTH_MAX = 20
-# Control characters but tab and line ends, and halves of characters that came without the other.
-_NO_TEXT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 
 
 class StrictJSONParser(BaseParser):
@@ -39,12 +37,12 @@ class StrictJSONParser(BaseParser):
         except (ValueError, RecursionError) as error:
             raise ParseError(f"This is not JSON: {_reason(error)}.", "malformed") from error
         for path, found in _texts(parsed):
-            if _NO_TEXT.search(found):
-                raise invalid(path or "body", "control_character", NO_TEXT)
+            if NO_TEXT.search(found):
+                raise invalid(path or "body", "control_character", CONTROL_CHARACTER)
         return parsed
 
 
-NO_TEXT = "Control characters cannot be part of a text."
+CONTROL_CHARACTER = "Control characters cannot be part of a text."
 
 
 def _decimal(text: str) -> Decimal:
@@ -119,14 +117,14 @@ def check_query(query: Mapping[str, Any], known: frozenset[str]) -> None:
         if len(values) > 1 or not values[0]:
             raise invalid(name, "invalid", "Give it one value, or leave it out.")
         for value in values:
-            if _NO_TEXT.search(value):
-                raise invalid(name, "control_character", NO_TEXT)
+            if NO_TEXT.search(value):
+                raise invalid(name, "control_character", CONTROL_CHARACTER)
 
 
 def check_path(values: Mapping[str, Any]) -> None:
     for name, value in values.items():
-        if _NO_TEXT.search(str(value)):
-            raise invalid(name, "control_character", NO_TEXT)
+        if NO_TEXT.search(str(value)):
+            raise invalid(name, "control_character", CONTROL_CHARACTER)
 
 
 class AlwaysJSON(BaseContentNegotiation):

@@ -40,8 +40,11 @@ class Reading(serializers.Serializer[Any]):
     """What an answer shows of an object. ``read_<field>`` on the class reads a field its own way.
 
     Beside its references, ``also_loads`` are relations to join, and ``prefetches`` rows that hang
-    on the object: a list costs the same number of queries whatever its length.
+    on the object: a list costs the same number of queries whatever its length. ``scope`` is what a
+    key needs to see such an object, also where another one refers to it.
     """
+
+    scope: ClassVar[str | None] = None
 
     also_loads: ClassVar[tuple[str, ...]] = ()
     prefetches: ClassVar[tuple[Prefetch | str, ...]] = ()
@@ -81,6 +84,20 @@ class Reading(serializers.Serializer[Any]):
             found.append(name)
             if depth > 1:
                 found += [f"{name}.{inner}" for inner in field.reading.expandable(depth - 1)]
+        return found
+
+    @classmethod
+    def scopes_of(cls, expand: Iterable[str]) -> dict[str, str]:
+        """The scope that each reference needs that is expanded, by the way to it."""
+        found: dict[str, str] = {}
+        wanted = frozenset(expand)
+        for name, field in cls.references().items():
+            below = _below(name, wanted)
+            if name in wanted or below:
+                assert field.reading.scope is not None
+                found[name] = field.reading.scope
+                deeper = field.reading.scopes_of(below)
+                found |= {f"{name}.{path}": scope for path, scope in deeper.items()}
         return found
 
     @classmethod

@@ -11,7 +11,7 @@ from billing.events.reading import read
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
-from billing.usage.models import Meter
+from billing.usage.models import Meter, UsageRecord
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller, TestClock
 
@@ -32,6 +32,7 @@ SELLER_OF: dict[type[Model], str] = {
     Product: "seller",
     Subscription: "seller",
     TestClock: "seller",
+    UsageRecord: "subscription__seller",
     WebhookEndpoint: "seller",
 }
 # What stands below sellers knows them by their public id.
@@ -70,12 +71,24 @@ def find_customer(seller: Seller, key: str, attr: str | None = "customer") -> Cu
     raise not_found("customer", attr)
 
 
-def find_plan(seller: Seller, key: str) -> Plan:
-    """A plan that a body names, by its id or its code."""
+def find_subscription(
+    rows: QuerySet[Subscription], key: str, attr: str | None = None
+) -> Subscription:
+    """A subscription by our id, or ``external:`` and the shop's own; 404 as :func:`find` says."""
+    if not key.startswith(EXTERNAL):
+        return find(rows, key, attr)
+    found = rows.filter(external_id=key.removeprefix(EXTERNAL)).first()
+    if found is None:
+        raise not_found("subscription", attr)
+    return found
+
+
+def find_plan(seller: Seller, key: str, attr: str | None = "plan") -> Plan:
+    """A plan by its id or its code; 404 as :func:`find` says."""
     condition = "WHERE seller_id = %s AND (public_id = %s OR code = %s)"
     found = read(Plan, condition, [seller.pk, key, key])
     plan = min(found, key=lambda plan: plan.public_id != key, default=None)
     if plan is None:
-        raise not_found("plan", "plan")
+        raise not_found("plan", attr)
     plan.seller = seller
     return plan

@@ -1,6 +1,7 @@
 """The shops' door, under ``/api/v1/``."""
 
-from django.urls import URLPattern, URLResolver, path, re_path
+from django.urls import URLPattern, URLResolver, path, re_path, register_converter
+from django.urls.converters import StringConverter
 
 from billing.api.resources import (
     access,
@@ -20,25 +21,38 @@ from billing.api.resources import (
 )
 from billing.api.views import NoSuchAddress
 
+
+class KeyConverter(StringConverter):
+    """Our id, or ``external:`` and the shop's own, in which there may be a slash."""
+
+    regex = "external:.+|[^/]+"
+
+
+register_converter(KeyConverter, "key")
 app_name = "api"
 urlpatterns: list[URLPattern | URLResolver] = [
     path("customers", customers.Customers.as_view()),
-    path("customers/<str:customer>", customers.OneCustomer.as_view()),
+    path("customers/<key:customer>", customers.OneCustomer.as_view()),
     path("plans", plans.Plans.as_view()),
     path("plans/<str:plan>", plans.OnePlan.as_view()),
     path("prices", plans.Prices.as_view()),
     path("prices/<str:price>", plans.OnePrice.as_view()),
     path("subscriptions", subscriptions.Subscriptions.as_view()),
     path("subscriptions/preview", subscriptions.PreviewStart.as_view()),
-    path("subscriptions/<str:subscription>", subscriptions.OneSubscription.as_view()),
-    path("subscriptions/<str:subscription>/change", subscriptions.ChangeSubscription.as_view()),
-    path("subscriptions/<str:subscription>/change/preview", subscriptions.PreviewChange.as_view()),
-    path("subscriptions/<str:subscription>/pause", subscriptions.PauseSubscription.as_view()),
-    path("subscriptions/<str:subscription>/resume", subscriptions.ResumeSubscription.as_view()),
-    path("subscriptions/<str:subscription>/cancel", subscriptions.CancelSubscription.as_view()),
-    path("subscriptions/<str:subscription>/undo_cancel", subscriptions.UndoCancel.as_view()),
+    path("subscriptions/<key:subscription>/change", subscriptions.ChangeSubscription.as_view()),
+    path("subscriptions/<key:subscription>/change/preview", subscriptions.PreviewChange.as_view()),
+    path("subscriptions/<key:subscription>/pause", subscriptions.PauseSubscription.as_view()),
+    path("subscriptions/<key:subscription>/resume", subscriptions.ResumeSubscription.as_view()),
+    path("subscriptions/<key:subscription>/cancel", subscriptions.CancelSubscription.as_view()),
+    path("subscriptions/<key:subscription>/undo_cancel", subscriptions.UndoCancel.as_view()),
+    # After what is done with one: an id of the shop's may have a slash.
+    path("subscriptions/<key:subscription>", subscriptions.OneSubscription.as_view()),
     path("usage", usage.Usage.as_view()),
     path("usage/batch", usage.UsageBatch.as_view()),
+    path("usage/periods", usage.UsagePeriods.as_view()),
+    path("usage/<str:record>", usage.OneRecord.as_view()),
+    path("usage/<str:record>/withdraw", usage.WithdrawUsage.as_view()),
+    path("usage/<str:record>/correct", usage.CorrectUsage.as_view()),
     path("invoices", invoices.Invoices.as_view()),
     path("invoices/<str:invoice>", invoices.OneInvoice.as_view()),
     path("invoices/<str:invoice>/pdf", invoices.InvoicePdf.as_view()),

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
@@ -48,6 +49,10 @@ def nothing() -> HttpResponse:
     answer = HttpResponse(status=204)
     del answer["Content-Type"]
     return answer
+
+
+# What tells of a payment that was made and declined.
+TRIED = "payment_failed"
 
 
 class Endpoint(APIView):
@@ -98,8 +103,20 @@ class Endpoint(APIView):
 
     @cached_property
     def expand(self) -> frozenset[str]:
+        """The references to show whole. What a key may not see by itself, it may not see here."""
         asked = self.request.query_params.get("expand")
-        return expansion(self.reading, asked) if asked and self.reading else frozenset()
+        if not asked or self.reading is None:
+            return frozenset()
+        paths = expansion(self.reading, asked)
+        for path, scope in self.reading.scopes_of(paths).items():
+            if scope not in self.caller.scopes:
+                raise ApiError(
+                    403,
+                    "scope_missing",
+                    f"This key has not the scope {scope}, which “{path}” takes.",
+                    attr="expand",
+                )
+        return paths
 
     def show(self, instance: Any) -> dict[str, Any]:
         assert self.reading is not None
@@ -185,12 +202,19 @@ class Endpoint(APIView):
             refused = self.handle_exception(error)
             response = self.finalize_response(self.request, refused)
             response.render()
-            status = response.status_code
-            if status >= 500 or status == 429:
-                claim.release()
+            if self._is_final(response.status_code, error):
+                claim.keep(response.status_code, response.content.decode())
             else:
-                claim.keep(status, response.content.decode())
+                claim.release()
             return response
+
+    def _is_final(self, status: int, error: Exception) -> bool:
+        """Whether a refusal says what was done: a payment that was tried and failed.
+
+        Whatever else is refused was rolled back, or nothing was begun.
+        """
+        is_tried = isinstance(error, APIException) and error.get_codes() == TRIED
+        return is_tried and not self.is_atomic and status == 402
 
 
 class Listing(Endpoint):

@@ -97,12 +97,12 @@ def mrr_of(seller: Seller, on: date) -> Counter[str]:
     """
     table = RateTable.load()
     items = list(_running(seller, on))
-    abroad = Abroad(seller, on, [bill_to_of(item.subscription.customer) for item in items])
+    abroad = Abroad(seller, [bill_to_of(item.subscription.customer) for item in items])
     sums: dict[str, Decimal] = {}
     for item in items:
         price, subscription = item.price, item.subscription
         amount = rate(price.terms(item.agreed_amount), item.quantity)
-        net = _net(abroad, item, amount.fixed + amount.variable, table)
+        net = _net(abroad, item, amount.fixed + amount.variable, table, on)
         months = MONTHS_OF[price.plan.interval_unit] * price.plan.interval_count
         currency = subscription.currency
         sums[currency] = sums.get(currency, Decimal(0)) + net / months
@@ -129,16 +129,22 @@ def _running(seller: Seller, on: date) -> QuerySet[SubscriptionItem]:
     )
 
 
-def _net(abroad: Abroad, item: SubscriptionItem, amount: Decimal, table: RateTable) -> Decimal:
+def _net(
+    abroad: Abroad, item: SubscriptionItem, amount: Decimal, table: RateTable, on: date
+) -> Decimal:
     """The amount without the VAT in it, by the rates that its next bill will have."""
     percent = sum(
-        (one.percent + one.relief for one in _treatment(abroad, item, table) if one.is_inclusive),
+        (
+            one.percent + one.relief
+            for one in _treatment(abroad, item, table, on)
+            if one.is_inclusive
+        ),
         Decimal(0),
     )
     return amount * 100 / (100 + percent)
 
 
-def _treatment(abroad: Abroad, item: SubscriptionItem, table: RateTable) -> Treatment:
+def _treatment(abroad: Abroad, item: SubscriptionItem, table: RateTable, on: date) -> Treatment:
     price, customer = item.price, item.subscription.customer
     for stated in (price.tax, customer.tax):
         if stated is not None:
@@ -149,10 +155,10 @@ def _treatment(abroad: Abroad, item: SubscriptionItem, table: RateTable) -> Trea
         stated = abroad.seller.tax if country == abroad.home else None
         if stated is not None:
             return treatment_of(stated)
-        return table.rate_for(country, product.tax_category, abroad.on, is_inclusive=is_inclusive)
+        return table.rate_for(country, product.tax_category, on, is_inclusive=is_inclusive)
 
     try:
-        if supply := abroad.supply(bill_to, product.supply):
+        if supply := abroad.supply(bill_to, product.supply, on):
             return abroad.treatment(supply, bill_to, rate_for, is_inclusive=price.is_tax_inclusive)
         return rate_for(abroad.home, price.is_tax_inclusive)
     except NoTaxRate:  # It cannot be billed either.

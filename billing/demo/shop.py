@@ -199,7 +199,8 @@ METERS = (("cups", "Koppar"), ("kg", "Kilogram"))
 
 # What each role may do, in the words of the permissions: view all of these, and these actions.
 SEEN = (
-    "customers catalog ledger tax subscriptions usage invoicing payments dunning mail events"
+    "customers catalog ledger tax subscriptions usage invoicing payments dunning mail events "
+    "outbound"
 ).split()
 ROLES: dict[str, tuple[str, ...]] = {
     "Support": (
@@ -220,6 +221,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "invoicing.write_off_invoice",
         "dunning.stop_dunningcase",
         "dunning.resume_dunningcase",
+        "outbound.press_killswitch",
     ),
     "Auditor": (),
 }

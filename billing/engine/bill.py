@@ -5,7 +5,7 @@ of such lines. Renewal, first invoice, change, pause, cancellation, preview and 
 same call, and the call after it owes nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -188,6 +188,22 @@ class _Draft:
         if start >= end:
             return []
         return minus((start, end), self.pauses) if self.pauses else [(start, end)]
+
+    @property
+    def usage_from(self) -> date:
+        """The first day whose usage is charged for."""
+        agreement = self.agreement
+        first = agreement.start if agreement.is_trial_usage_billed else agreement.paid_from
+        return max(first, agreement.billed_until or first)
+
+    def is_metered_on(self, meter: str, day: date) -> bool:
+        """Whether some item charges for what a meter counts on a day."""
+        return any(
+            start <= day < end
+            for item in self.agreement.items
+            if item.price.meter == meter and item.quantity
+            for start, end in self.runs(item)
+        )
 
 
 def draft_bill(
@@ -572,16 +588,83 @@ def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequenc
                 if end == draft.end and is_final_given_away:
                     continue
                 _bill_usage_part(draft, item, rows, part, period)
+    for day in _lone_days(draft, item):
+        is_given_away = day == draft.end and is_final_given_away
+        if day >= settled_until and draft.is_due(day) and not is_given_away:
+            _bill_lone_day(draft, item, rows, day)
+
+
+def _used(draft: _Draft, item: Item, part: Span) -> tuple[Decimal, Sequence[Decimal]]:
+    """The quantity of a part, and the single values where the price asks for them.
+
+    What was used on the day of an end, a pause or a change, before it, belongs to what has ended
+    there, unless the meter goes on that day: what was accepted is billed.
+    """
+    assert item.price.meter
+    used = draft.usage.get(item.price.meter)
+    if used is None:
+        return Decimal(0), ()
+    start, end = part
+    if not draft.is_metered_on(item.price.meter, end):
+        end += timedelta(days=1)
+    events = used.events(start, end) if item.price.model == "percentage" else ()
+    return used.total(start, end), events
+
+
+def _lone_days(draft: _Draft, item: Item) -> Iterator[date]:
+    """Days on which an item began and ended or paused at once, so that no part has their usage."""
+    if not item.price.meter or item.price.meter not in draft.usage:
+        return
+    meter = item.price.meter
+    stops = {item.end or FOREVER, draft.end, *(start for start, _ in draft.pauses)}
+    for day in sorted(stops):
+        if day == FOREVER or not item.start <= day <= min(item.end or FOREVER, draft.end):
+            continue
+        if day < draft.usage_from or draft.is_metered_on(meter, day):
+            continue
+        # Within a pause nothing is counted; what ends there has nothing left to bill.
+        if any(start < day < end for start, end in draft.pauses):
+            continue
+        others = [
+            other
+            for other in draft.agreement.items
+            if other.price.meter == meter and other.quantity
+        ]
+        if any(day == end for other in others for _, end in draft.runs(other)):
+            continue
+        begun = [one for one in others if one.start <= day]
+        if begun and item is max(begun, key=lambda one: (one.start, one.position, one.ref)):
+            yield day
+
+
+def _bill_lone_day(draft: _Draft, item: Item, rows: Sequence[Billed], day: date) -> None:
+    """Usage alone: an item without a whole day in force owes no flat amounts and no minimum."""
+    part = day, day + timedelta(days=1)
+    quantity, events = _used(draft, item, (day, day))
+    parts = [row for row in rows if row.kind == USAGE and (row.start, row.end) == part]
+    rated = pricing.rate(item.price, quantity, events)
+    amount_minor = draft.minor(rated.variable)
+    if amount_minor or parts:
+        reason = Line(
+            kind="usage",
+            item=item,
+            amount_minor=amount_minor,
+            start=part[0],
+            end=part[1],
+            due_on=day,
+            quantity=quantity,
+            unit_amount=rated.unit_amount,
+            tiers=rated.tiers,
+            covers=USAGE,
+        )
+        _bill_difference(draft, reason, parts)
 
 
 def _bill_usage_part(
     draft: _Draft, item: Item, rows: Sequence[Billed], part: Span, period: Period
 ) -> None:
     start, end = part
-    assert item.price.meter
-    used = draft.usage.get(item.price.meter)
-    quantity = used.total(start, end) if used else Decimal(0)
-    events = used.events(start, end) if used and item.price.model == "percentage" else ()
+    quantity, events = _used(draft, item, part)
     rated = pricing.rate(item.price, quantity, events)
     days = (end - start).days
     amount_minor = draft.minor(rated.variable)

@@ -3,33 +3,11 @@
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
 
-# Codes after which the same card will never be accepted, whoever asks: only another one helps.
-# They are the networks' "do not try again" answers (Visa's category 1, Mastercard's advice codes
-# 03 and 21) as gateways pass them on, and a card that has run out.
-HARD_DECLINES = frozenset(
-    {
-        "card_not_supported",
-        "expired_card",
-        "fraudulent",
-        "incorrect_number",
-        "invalid_account",
-        "lost_card",
-        "pickup_card",
-        "restricted_card",
-        "revocation_of_authorization",
-        "stolen_card",
-    }
-)
 # Visa charges a fee for more reattempts of one amount on one card within 30 days: 15 until May
 # 2025, 20 since. Mastercard's limit is 35 in 30 days, and 10 in a day.
 # https://support.checkout.com/hc/en-us/articles/25482040901394-When-can-I-retry-a-declined-transaction
 TRIES_MAX, TRIES_DAYS = 15, 30
 TRIES_A_DAY_MAX = 10
-
-
-def is_hard(failure_code: str) -> bool:
-    """Whether a decline will be the same tomorrow: wait for a new payment method, do not retry."""
-    return failure_code in HARD_DECLINES
 
 
 def may_retry(failed_on: Iterable[date], as_of: date) -> bool:

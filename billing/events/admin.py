@@ -2,6 +2,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin import AllValuesFieldListFilter
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -22,8 +23,8 @@ from billing.desk import (
     link,
     link_column,
 )
-from billing.events import actions
-from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events import actions, troubles
+from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 
 STATE_COLORS = {"done": "success", "pending": "info", "dead": "danger"}
 
@@ -283,3 +284,37 @@ class WebhookDeliveryAdmin(BigReadOnly):
     def body(self, delivery: WebhookDelivery) -> str:
         written = getattr(delivery.event, "body", None)
         return written.text if written else "Not sent yet."
+
+
+class TryAgain(PageAction):
+    name = "try-again"
+    label = "Try again"
+    explanation = (
+        "The next tick tries it at once. When it goes well it is gone from here; else it is tried "
+        "again after 1, 2, 4 … minutes, and at most a day."
+    )
+    permission = "events.change_trouble"
+    icon = "replay"
+    variant = ActionVariant.PRIMARY
+
+    def is_offered(self, obj: Trouble) -> bool:
+        return True
+
+    def run(self, obj: Trouble, *, as_of: date, actor: str, **asked: Any) -> str:
+        troubles.try_again(obj)
+        return f"{obj} is tried again with the next tick."
+
+
+@admin.register(Trouble)
+class TroubleAdmin(BigReadOnly):
+    list_display = ("step", "subject", "kind", "message", "times", "last_seen_at")
+    list_filter = (("step", AllValuesFieldListFilter), ("kind", AllValuesFieldListFilter))
+    search_fields = ("subject__exact", "seller__exact")
+    fields = (
+        ("step", "subject", "seller"),
+        ("kind", "times"),
+        ("first_seen_at", "last_seen_at", "next_attempt_at"),
+        "message",
+        "traceback",
+    )
+    page_actions = (TryAgain(),)

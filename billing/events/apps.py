@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class EventsConfig(AppConfig):
@@ -6,5 +7,8 @@ class EventsConfig(AppConfig):
     label = "events"
 
     def ready(self) -> None:
-        """Make ``any_of`` known to every field."""
+        """Make ``any_of`` known to every field, and every session ready for the triggers."""
         from billing.events import lookups  # noqa: F401
+        from billing.events.authorship import prepare_session
+
+        connection_created.connect(prepare_session)

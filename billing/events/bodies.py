@@ -1,8 +1,9 @@
 """What a webhook says: the event, its number in the order of its object, and the whole object.
 
 Those who know the objects hang their renderers on at start, by the prefix of the public id. A body
-is written down when it is first sent and never again, so that a receiver who is told twice is told
-the same.
+is written down when the event is fanned out and never again: it shows the object as it was when the
+event was committed, whatever has become of it since, and a receiver who is told twice is told the
+same. What no endpoint was told of has no body, and is shown with its object as it is now.
 """
 
 import json
@@ -10,11 +11,33 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
+from django.db import transaction
+
+from billing.events.kept import as_of, changed_since, in_rounds
 from billing.events.models import Event, EventBody
+from billing.events.troubles import Watch
 
 # What objects look like to the outside, by public id; those that are gone are left out.
 type Renderer = Callable[[Sequence[str]], dict[str, dict[str, Any]]]
 renderers: dict[str, Renderer] = {}
+
+
+def write_bodies(events: Sequence[Event], *, is_live: bool) -> None:
+    """Write down what is sent of events that are being fanned out, in the caller's transaction.
+
+    What one object cannot be shown for is left to its deliveries, which tell of it.
+    """
+    try:
+        with transaction.atomic():
+            _write(events, _objects_then(events), is_live, is_as_of_event=True)
+    except Exception as error:
+        watch = Watch("write webhooks")
+        watch.let_through(error)
+        if len(events) == 1:
+            watch.keep(events[0].public_id, error)
+            return
+        for event in events:
+            write_bodies([event], is_live=is_live)
 
 
 def bodies_of(events: Sequence[Event], *, is_live: bool) -> dict[int, str]:
@@ -25,14 +48,8 @@ def bodies_of(events: Sequence[Event], *, is_live: bool) -> dict[int, str]:
     if not missing:
         return texts
     objects = objects_of(event.subject for event in missing)
-    payloads = [_payload(event, objects.get(event.subject), is_live) for event in missing]
-    EventBody.objects.bulk_create(
-        [
-            EventBody(event=event, text=json.dumps(payload, ensure_ascii=False, default=str))
-            for event, payload in zip(missing, payloads, strict=True)
-        ],
-        ignore_conflicts=True,
-    )
+    now = {event.pk: objects.get(event.subject) for event in missing}
+    _write(missing, now, is_live, is_as_of_event=False)
     # Of two who render at once, the one who is slower takes what the other wrote.
     return dict(written.all())
 
@@ -47,12 +64,34 @@ def payloads_of(events: Sequence[Event], *, is_live: bool) -> list[dict[str, Any
     return [
         json.loads(sent[event.pk])
         if event.pk in sent
-        else _payload(event, objects.get(event.subject), is_live)
+        else _payload(event, objects.get(event.subject), is_live, is_as_of_event=False)
         for event in events
     ]
 
 
-def _payload(event: Event, found: dict[str, Any] | None, is_live: bool) -> dict[str, Any]:
+def _write(
+    events: Sequence[Event],
+    objects: dict[int, dict[str, Any] | None],
+    is_live: bool,
+    *,
+    is_as_of_event: bool,
+) -> None:
+    payloads = [
+        _payload(event, objects.get(event.pk), is_live, is_as_of_event=is_as_of_event)
+        for event in events
+    ]
+    EventBody.objects.bulk_create(
+        [
+            EventBody(event=event, text=json.dumps(payload, ensure_ascii=False, default=str))
+            for event, payload in zip(events, payloads, strict=True)
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _payload(
+    event: Event, found: dict[str, Any] | None, is_live: bool, *, is_as_of_event: bool
+) -> dict[str, Any]:
     """An event and its object; ``details`` are what only this event tells."""
     # Where nobody can render the object, the event's own words are all that there is.
     shown = found if found is not None else {"id": event.subject, **event.data}
@@ -65,8 +104,22 @@ def _payload(event: Event, found: dict[str, Any] | None, is_live: bool) -> dict[
         "occurred_on": event.occurred_on.isoformat(),
         "recorded_at": event.recorded_at.isoformat().replace("+00:00", "Z"),
         "sequence": event.sequence,
-        "data": {"object": shown, "details": event.data},
+        "data": {"object": shown, "details": event.data, "is_as_of_event": is_as_of_event},
     }
+
+
+def _objects_then(events: Sequence[Event]) -> dict[int, dict[str, Any] | None]:
+    """Objects as they were when each event was committed, by the event's key.
+
+    Today's are read first: what changes while they are read has left its old row by then.
+    """
+    today = objects_of(event.subject for event in events)
+    shown = {event.pk: today.get(event.subject) for event in events}
+    for turn in in_rounds(changed_since(events)):
+        with as_of(turn):
+            then = objects_of(event.subject for event in turn)
+        shown |= {event.pk: then.get(event.subject) for event in turn}
+    return shown
 
 
 def objects_of(public_ids: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -4,9 +4,14 @@ import contextlib
 import zoneinfo
 from collections.abc import Iterator
 from contextvars import ContextVar
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+from django.conf import settings
+from django.db import connection
 from django.utils import timezone
+
+# Clocks that are kept in step differ by less than a second.
+AHEAD_MAX = timedelta(minutes=1)
 
 _stands_at: ContextVar[datetime | None] = ContextVar("stands_at", default=None)
 
@@ -37,3 +42,19 @@ def today(time_zone: str) -> date:
 def local_day(at: datetime, time_zone: str) -> date:
     """The day that an instant belongs to in a time zone."""
     return at.astimezone(zoneinfo.ZoneInfo(time_zone)).date()
+
+
+def ahead_of_database(at: datetime) -> timedelta:
+    """How much later an instant is than the database's clock; below zero where it is earlier."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        (theirs,) = cursor.fetchone()
+    return at - theirs
+
+
+def is_ahead() -> bool:
+    """Whether this machine's clock is ahead of the database's: then nothing is dated by it.
+
+    One that is behind does no harm but delay, and the tick refuses it by its last beat.
+    """
+    return settings.COMPARES_CLOCKS and ahead_of_database(timezone.now()) > AHEAD_MAX

@@ -223,6 +223,45 @@ class EventBody(models.Model):
         return f"Body of event {self.event_id}"
 
 
+class KeptRow(models.Model):
+    """A row as it was before it changed, while an event of its object waited to be written down.
+
+    Written by triggers alone; see :mod:`billing.events.kept`.
+    """
+
+    relation = models.CharField(max_length=63, help_text="The table.")
+    row_id = models.BigIntegerField()
+    subject = models.CharField(max_length=40, help_text="Public id of the object that it is of.")
+    event_id = models.BigIntegerField(
+        help_text="The newest event of the object that saw the row so."
+    )
+    old = models.JSONField(null=True, help_text="Empty where the row was not there before.")
+    kept_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        indexes = [models.Index(fields=["subject", "event_id"], name="kept_row_of_an_object")]
+
+    def __str__(self) -> str:
+        return f"{self.relation} {self.row_id} as of event {self.event_id}"
+
+
+class Tally(models.Model):
+    """How often something has come about since the installation was made; for ``/metrics``."""
+
+    kind = models.CharField(max_length=40, help_text="What is counted, such as events.")
+    outcome = models.CharField(max_length=80, help_text="Which of them, such as invoice.paid.")
+    count = models.BigIntegerField()
+
+    class Meta:
+        verbose_name_plural = "tallies"
+        constraints = [
+            models.UniqueConstraint(fields=["kind", "outcome"], name="tally_is_kept_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.outcome}: {self.count}"
+
+
 class WebhookDelivery(models.Model):
     """One event on its way to one endpoint: taken there at least once, or listed as dead."""
 
@@ -321,3 +360,36 @@ class Stateful(models.Model):
             )
         for key, value in values.items():
             setattr(self, key, value)
+
+
+class Trouble(models.Model):
+    """What went wrong with one customer or thing in a step of the work, while others were served.
+
+    It is tried again at a growing distance, and the row is gone once it goes well.
+    """
+
+    # Steps are of all sellers' days; instants here are shown in UTC.
+    time_zone = "UTC"
+
+    step = models.CharField(max_length=80, help_text="What was being done.")
+    subject = models.CharField(
+        max_length=120, help_text="What it was done for: a customer, or one thing of theirs."
+    )
+    seller = models.CharField(max_length=80, blank=True, default="")
+    kind = models.CharField(max_length=120, help_text="The kind of error.")
+    message = models.TextField(blank=True, default="")
+    traceback = models.TextField(blank=True, default="")
+    times = models.PositiveIntegerField(default=1)
+    first_seen_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    next_attempt_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = "trouble"
+        verbose_name_plural = "troubles"
+        constraints = [
+            models.UniqueConstraint(fields=["step", "subject"], name="one_trouble_of_a_thing")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.step}: {self.subject}"

@@ -1,17 +1,20 @@
 """Writing events, and turning them into deliveries for whoever subscribes."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from django.db import connection, transaction
 from django.db.models import F
 
-from billing.events import clock
+from billing.events import clock, tallies
+from billing.events.bodies import write_bodies
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.troubles import Watch
 from billing.events.types import PUBLIC, TESTED, matches
 
 Handler = Callable[[Event], None]
@@ -63,7 +66,14 @@ def fan_out(limit: int = 1000) -> int:
     now = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kvitt fan out'))")
-    events = list(Event.objects.filter(is_fanned_out=False).order_by("id")[:limit])
+    watch = Watch("fan out events")
+    waiting = Event.objects.filter(is_fanned_out=False).exclude(public_id__in=watch.waiting)
+    events = list(waiting.order_by("id")[:limit])
+    return watch.serve(events, partial(_fan_out, now=now), lambda event: event.public_id)
+
+
+@transaction.atomic
+def _fan_out(events: Sequence[Event], now: datetime) -> int:
     _number(events)
     Delivery.objects.bulk_create(
         Delivery(event=event, subscriber=name, next_attempt_at=now)
@@ -71,8 +81,19 @@ def fan_out(limit: int = 1000) -> int:
         for name, (types, _) in _subscribers.items()
         if event.type in types and event.seller not in _unheard.get()
     )
-    WebhookDelivery.objects.bulk_create(_webhook_deliveries(events, now))
+    deliveries = _webhook_deliveries(events, now)
+    WebhookDelivery.objects.bulk_create(deliveries)
+    _write_down(deliveries)
     return len(events)
+
+
+def _write_down(deliveries: Iterable[WebhookDelivery]) -> None:
+    """Write what endpoints will be sent, while objects can still be shown as they were."""
+    told: dict[bool, dict[int, Event]] = defaultdict(dict)
+    for delivery in deliveries:
+        told[delivery.endpoint.is_live][delivery.event.pk] = delivery.event
+    for is_live, events in told.items():
+        write_bodies(list(events.values()), is_live=is_live)
 
 
 def _number(events: Sequence[Event]) -> None:
@@ -85,6 +106,7 @@ def _number(events: Sequence[Event]) -> None:
         numbers = dict(cursor.fetchall())
     for event in events:
         event.is_fanned_out, event.sequence = True, numbers[event.pk]
+    tallies.add("events", Counter(event.type for event in events))
 
 
 _NUMBER = """
@@ -164,9 +186,9 @@ def unheard(seller: str) -> Iterator[None]:
 def deliver_due(limit: int = 100) -> int:
     """Try what is due; returns how many were claimed.
 
-    The next attempt is pushed ahead before trying, so a crash loses nothing. An attempt is counted
-    when its turn comes and before it begins: one that kills its worker is counted, and what was
-    claimed beside it is not.
+    The next attempt is pushed ahead and counted before trying, so a crash loses nothing. What is
+    tried for the first time goes in one transaction; where one of it fails, and for whatever was
+    tried before, each has its own, so that one that kills its worker is counted alone from then on.
     """
     now = clock.now()
     with transaction.atomic():
@@ -176,14 +198,38 @@ def deliver_due(limit: int = 100) -> int:
             .select_related("event")
             .order_by("next_attempt_at")[:limit]
         )
+        fresh = [delivery for delivery in due if not delivery.attempts]
+        tried = [delivery for delivery in due if delivery.attempts]
         for delivery in due:
-            wait = timedelta(minutes=min(2**delivery.attempts, 24 * 60))
-            delivery.next_attempt_at = now + wait
-        Delivery.objects.bulk_update(due, ["next_attempt_at"])
-    for delivery in due:
+            delivery.next_attempt_at = now + timedelta(minutes=min(2**delivery.attempts, 24 * 60))
+        for delivery in fresh:
+            delivery.attempts = 1
+        Delivery.objects.bulk_update(due, ["next_attempt_at", "attempts"])
+    watch = Watch("deliver events")
+    if not _are_delivered(fresh, watch):
+        for delivery in fresh:
+            _deliver(delivery, watch)
+    for delivery in tried:
         if _is_begun(delivery):
-            _deliver(delivery)
+            _deliver(delivery, watch)
     return len(due)
+
+
+def _are_delivered(fresh: Sequence[Delivery], watch: Watch) -> bool:
+    """Tell all of it in one transaction; False, with nothing done, where one cannot be told."""
+    if len(fresh) < 2:
+        return False
+    try:
+        with transaction.atomic():
+            for delivery in fresh:
+                _, handler = _subscribers[delivery.subscriber]
+                handler(delivery.event)
+            done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in fresh])
+            done.update(state=Delivery.State.DONE)
+    except Exception as error:
+        watch.let_through(error)
+        return False
+    return True
 
 
 def _is_begun(delivery: Delivery) -> bool:
@@ -196,18 +242,23 @@ def _is_begun(delivery: Delivery) -> bool:
     if delivery.attempts >= ATTEMPTS_MAX:
         mine.update(state=Delivery.State.DEAD, last_error="The worker died in the last attempt.")
         return False
+    delivery.attempts += 1
     return bool(mine.update(attempts=F("attempts") + 1))
 
 
-def _deliver(delivery: Delivery) -> None:
+def _deliver(delivery: Delivery, watch: Watch) -> None:
+    about = f"{delivery.subscriber} {delivery.event.public_id}"
     try:
         _, handler = _subscribers[delivery.subscriber]
         handler(delivery.event)
     except Exception as error:  # One subscriber's fault must not stop the others.
-        is_last = delivery.attempts + 1 >= ATTEMPTS_MAX
+        watch.let_through(error)
+        watch.keep(about, error)
+        is_last = delivery.attempts >= ATTEMPTS_MAX
         Delivery.objects.filter(pk=delivery.pk).update(
             last_error=f"{type(error).__name__}: {error}",
             state=Delivery.State.DEAD if is_last else Delivery.State.PENDING,
         )
     else:
+        watch.clear(about)
         Delivery.objects.filter(pk=delivery.pk).update(state=Delivery.State.DONE)

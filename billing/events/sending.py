@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from billing.events.addresses import AddressRefused, SocketAddress, Target, resolve, target_of
+from billing.outbound.gate import Pass
 
 ANSWER_BYTES_MAX = 64 * 1024
 EXCERPT_MAX = 500
@@ -37,8 +38,10 @@ class Answer:
         return not self.error and self.status is not None and 200 <= self.status < 300
 
 
-def send(url: str, headers: Mapping[str, str], body: bytes, seconds_max: float = 15) -> Answer:
-    """Post a body; raises nothing, for a receiver's faults are what the answer tells of."""
+def send(
+    allowed: Pass, url: str, headers: Mapping[str, str], body: bytes, seconds_max: float = 15
+) -> Answer:
+    """Post a body, with the gate's pass; what the receiver does wrong, the answer tells."""
     began = time.monotonic()
     deadline = began + seconds_max
     status, excerpt, error = None, "", ""

@@ -67,6 +67,36 @@ class ReferencesExist(pgtrigger.Trigger):
         """  # noqa: S608
 
 
+class NotDatedAhead(pgtrigger.Trigger):
+    """No row of a live seller is of a day that is still to come for the database.
+
+    ``day`` is the column. A machine's clock may be wrong by days, and what was issued is never
+    taken back; a minute is what clocks may differ by. Asked of each row, or once a statement whose
+    rows are ``added``; ``unless`` is SQL about a row ``r``.
+    """
+
+    when = pgtrigger.After
+
+    def __init__(self, *, day: str, unless: str = "false", **options: Any):
+        self.day, self.unless = day, unless
+        super().__init__(**options)
+
+    def get_func(self, model: Any) -> str:
+        is_ahead = f"""
+            s.is_live AND r.{self.day} > ((clock_timestamp() + interval '1 minute')
+                AT TIME ZONE s.time_zone)::date AND NOT ({self.unless})
+        """
+        rows = "added" if self.level == pgtrigger.Statement else "(SELECT NEW.*)"
+        return f"""
+            IF EXISTS (SELECT FROM {rows} r JOIN customers_seller s ON s.id = r.seller_id
+                       WHERE {is_ahead}) THEN
+                RAISE EXCEPTION '{self.day} of a live seller is still to come'
+                    USING ERRCODE = 'check_violation', CONSTRAINT = '{self.name}';
+            END IF;
+            RETURN NULL;
+        """  # noqa: S608
+
+
 def unconstrained_keys(model: Any) -> list[Any]:
     """The foreign keys of a model that no constraint of the database checks."""
     return [

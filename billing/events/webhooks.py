@@ -9,18 +9,18 @@ while this thread alone asks the database. No transaction is open while somethin
 import logging
 import random
 import time
-from collections import Counter, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
 from billing.engine.errors import BillingError
-from billing.events import clock
+from billing.events import clock, tallies
 from billing.events.actions import give_up, secrets_of
 from billing.events.bodies import bodies_of
 from billing.events.models import (
@@ -30,13 +30,21 @@ from billing.events.models import (
     WebhookEndpoint,
 )
 from billing.events.sending import Answer, send
+from billing.events.troubles import Watch
+from billing.outbound.gate import Held, Kind, Pass, pass_out
+from billing.outbound.turns import time_is_up
 
 ACTOR = "system"
 THREADS = 32
 PER_ENDPOINT = 8
-# After so many in one run, an endpoint is left alone until the next.
-FAILURES_MAX = 3
+# While it fails: one that hangs leaves room for another.
+PER_FAILING_ENDPOINT = 2
+# After so many in one run, an endpoint that takes nothing is left alone until the next: one that
+# gives no answer at all, or asks to be, sooner than one that refuses what it gets.
+SILENCES_MAX, REFUSALS_MAX = 3, 100
+ASKS_TO_WAIT = frozenset({429, 503})
 SECONDS_MAX, SECONDS_EACH = 30, 15
+SECONDS_BETWEEN_LOOKS = 1
 TRIED_FOR = timedelta(days=3)
 WAIT_MIN, WAIT_MAX_MINUTES = timedelta(minutes=1), 12 * 60
 # Three days come to some fifteen: who gets here has ended its worker again and again.
@@ -54,6 +62,7 @@ logger = logging.getLogger(__name__)
 class _Flight:
     """An attempt under way: all that a thread needs, and what its outcome is written to."""
 
+    allowed: Pass
     attempt: WebhookAttempt
     delivery: WebhookDelivery
     url: str
@@ -63,25 +72,63 @@ class _Flight:
     was_failing: bool
 
     def go(self) -> Answer:
-        return send(self.url, self.headers, self.body, SECONDS_EACH)
+        return send(self.allowed, self.url, self.headers, self.body, SECONDS_EACH)
+
+
+@dataclass
+class _Fared:
+    """How an endpoint has fared in a run, and which types of events it did not take."""
+
+    taken: int = 0
+    refused: int = 0
+    silent: int = 0
+    failed_types: set[str] = field(default_factory=set)
+
+    def note(self, type: str, answer: Answer) -> None:
+        if answer.is_taken:
+            self.taken += 1
+            return
+        self.failed_types.add(type)
+        if answer.status is None or answer.status in ASKS_TO_WAIT:
+            self.silent += 1
+        else:
+            self.refused += 1
+
+    @property
+    def is_failing(self) -> bool:
+        return self.refused + self.silent > self.taken
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether it takes so little that the rest waits; what is taken now and then goes on."""
+        is_mute = self.silent >= SILENCES_MAX and not self.taken
+        return is_mute or self.refused + self.silent >= REFUSALS_MAX * (1 + self.taken)
 
 
 @dataclass
 class _Run:
-    """One call of :func:`deliver_webhooks`: whose turn it is, and who has failed in it."""
+    """One call of :func:`deliver_webhooks`: whose turn it is, and how each has fared in it."""
 
     turns: deque[int]
     flights: dict["Future[Answer]", _Flight] = field(default_factory=dict)
-    failures: Counter[int] = field(default_factory=Counter)
+    fared: defaultdict[int, _Fared] = field(default_factory=lambda: defaultdict(_Fared))
     begun: int = 0
+    looks_again_at: float = 0.0
+    outcomes: Counter[str] = field(default_factory=Counter)
+
+    def take_outcomes(self) -> Counter[str]:
+        taken, self.outcomes = self.outcomes, Counter()
+        return taken
 
     def room_for(self, endpoint: WebhookEndpoint) -> int:
-        """How many more may go there now; one at a time to where the last attempt failed.
+        """How many more may go there now; fewer to where attempts fail.
 
         None until half of them have landed: a claim costs the same for one as for several.
         """
         under_way = sum(one.delivery.endpoint_id == endpoint.pk for one in self.flights.values())
-        at_once = 1 if endpoint.failing_since or self.failures[endpoint.pk] else PER_ENDPOINT
+        fared = self.fared[endpoint.pk]
+        is_failing = fared.is_failing or (endpoint.failing_since and not fared.taken)
+        at_once = PER_FAILING_ENDPOINT if is_failing else PER_ENDPOINT
         if under_way > at_once // 2:
             return 0
         return min(at_once - under_way, THREADS - len(self.flights))
@@ -91,7 +138,7 @@ def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
     """Send what is due; how many attempts were made.
 
     Begins none after ``seconds_max``, and each ends within its own 15 seconds, so that a receiver
-    that hangs holds nobody up for longer.
+    that hangs holds nobody up for longer. While webhooks are held, what is due stays as it is.
     """
     until = time.monotonic() + seconds_max
     run = _Run(deque(_waiting_endpoints()))
@@ -102,11 +149,22 @@ def deliver_webhooks(seconds_max: float = SECONDS_MAX) -> int:
                 _begin_where_there_is_room(run, pool)
             if not run.flights:
                 return run.begun
-            done, _ = wait(run.flights, return_when=FIRST_COMPLETED)
+            done, _ = wait(run.flights, SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
             for future in done:
                 _land(run, run.flights.pop(future), future.result())
+            tallies.add("webhooks", run.take_outcomes())
+            time_is_up()  # Which tells of progress; what is under way is waited for.
+            _look_again(run)
     finally:
         pool.shutdown(wait=False)
+
+
+def _look_again(run: _Run) -> None:
+    """Once a second give a turn to who has something due by now: one that hangs may last longer."""
+    if time.monotonic() < run.looks_again_at:
+        return
+    run.looks_again_at = time.monotonic() + SECONDS_BETWEEN_LOOKS
+    run.turns.extend(each for each in _waiting_endpoints() if each not in run.turns)
 
 
 def _due(now: datetime) -> QuerySet[WebhookDelivery]:
@@ -142,10 +200,11 @@ def _begin_where_there_is_room(run: _Run, pool: ThreadPoolExecutor) -> None:
             return
         endpoint_id = run.turns.popleft()
         endpoint = WebhookEndpoint.objects.filter(pk=endpoint_id, is_enabled=True).first()
-        if endpoint is None or run.failures[endpoint_id] >= FAILURES_MAX:
+        fared = run.fared[endpoint_id]
+        if endpoint is None or fared.is_left_alone:
             continue
         room = run.room_for(endpoint)
-        claimed = _claim(endpoint, room) if room > 0 else []
+        claimed = _claim(endpoint, room, fared.failed_types) if room > 0 else []
         for flight in claimed:
             run.flights[pool.submit(flight.go)] = flight
             run.begun += 1
@@ -153,16 +212,29 @@ def _begin_where_there_is_room(run: _Run, pool: ThreadPoolExecutor) -> None:
             run.turns.append(endpoint_id)
 
 
-def _claim(endpoint: WebhookEndpoint, count: int) -> list[_Flight]:
-    """Take what is due: the attempt is written down and the next put off before it begins."""
+def _claim(endpoint: WebhookEndpoint, count: int, failed_types: set[str]) -> list[_Flight]:
+    """Take what is due: the attempt is written down and the next put off before it begins.
+
+    What is of a type that has failed in this run comes last, and before it what has been tried
+    before: so a handler that is broken, or objects that it refuses, keep the others waiting for
+    one attempt and no longer.
+    """
+    try:
+        allowed = pass_out(Kind.WEBHOOK, endpoint.seller)
+    except Held:
+        return []
     now = clock.now()
+    is_retry = Case(When(attempts__gt=0, then=Value(1)), default=Value(0))
+    order: list[Case | str] = [is_retry, "next_attempt_at", "event_id"]
+    if failed_types:
+        order.insert(0, Case(When(event__type__in=failed_types, then=Value(1)), default=Value(0)))
     with transaction.atomic():
         due = list(
             _due(now)
             .filter(endpoint=endpoint)
             .select_for_update(skip_locked=True, of=["self"])
             .select_related("event")
-            .order_by("next_attempt_at", "event_id")[:count]
+            .order_by(*order)[:count]
         )
         for delivery in [each for each in due if each.attempts >= ATTEMPTS_MAX]:
             due.remove(delivery)
@@ -180,13 +252,15 @@ def _claim(endpoint: WebhookEndpoint, count: int) -> list[_Flight]:
             WebhookAttempt(delivery=delivery, began_at=now) for delivery in due
         )
     attempted = list(zip(attempts, due, strict=True))
-    return _flights(endpoint, attempted, now) if attempted else []
+    return _flights(allowed, endpoint, attempted, now) if attempted else []
 
 
 type _Attempted = Sequence[tuple[WebhookAttempt, WebhookDelivery]]
 
 
-def _flights(endpoint: WebhookEndpoint, attempted: _Attempted, now: datetime) -> list[_Flight]:
+def _flights(
+    allowed: Pass, endpoint: WebhookEndpoint, attempted: _Attempted, now: datetime
+) -> list[_Flight]:
     """What is to be sent, written at once; what one object cannot be rendered for, others can."""
     try:
         signing = secrets_of(endpoint, now)
@@ -195,14 +269,16 @@ def _flights(endpoint: WebhookEndpoint, attempted: _Attempted, now: datetime) ->
             bodies = bodies_of(events, is_live=endpoint.is_live)
     except Exception as error:
         if len(attempted) > 1:
-            return [each for one in attempted for each in _flights(endpoint, [one], now)]
+            return [each for one in attempted for each in _flights(allowed, endpoint, [one], now)]
         ((attempt, delivery),) = attempted
-        logger.exception("webhook=%s not rendered", delivery.event.public_id)
+        watch = Watch("write webhooks")
+        watch.let_through(error)
+        watch.keep(delivery.event.public_id, error)
         reason = error.message if isinstance(error, BillingError) else type(error).__name__
         _write(attempt, delivery, Answer(error=f"It could not be written: {reason}"), now)
         return []
     return [
-        _flight(endpoint, attempt, delivery, bodies[delivery.event_id], signing, now)
+        _flight(allowed, endpoint, attempt, delivery, bodies[delivery.event_id], signing, now)
         for attempt, delivery in attempted
     ]
 
@@ -219,6 +295,7 @@ def _next_attempt(delivery: WebhookDelivery, now: datetime) -> datetime:
 
 
 def _flight(
+    allowed: Pass,
     endpoint: WebhookEndpoint,
     attempt: WebhookAttempt,
     delivery: WebhookDelivery,
@@ -235,7 +312,8 @@ def _flight(
     }
     hidden = (*signing, *(signature.partition(",")[2] for signature in signatures))
     was_failing = endpoint.failing_since is not None
-    return _Flight(attempt, delivery, endpoint.url, headers, body.encode(), hidden, was_failing)
+    url, text = endpoint.url, body.encode()
+    return _Flight(allowed, attempt, delivery, url, headers, text, hidden, was_failing)
 
 
 # Writing what came of it
@@ -248,10 +326,16 @@ def _land(run: _Run, flight: _Flight, answer: Answer) -> None:
         shown = shown.replace(secret, "…")
     answer = Answer(answer.status, shown, answer.error, answer.milliseconds)
     _write(flight.attempt, flight.delivery, answer, clock.now(), was_failing=flight.was_failing)
-    if not answer.is_taken:
-        run.failures[endpoint_id] += 1
+    run.fared[endpoint_id].note(flight.delivery.event.type, answer)
+    run.outcomes[_outcome_of(answer)] += 1
     if endpoint_id not in run.turns:
         run.turns.append(endpoint_id)
+
+
+def _outcome_of(answer: Answer) -> str:
+    if answer.is_taken:
+        return "taken"
+    return "unanswered" if answer.status is None else "refused"
 
 
 @transaction.atomic

@@ -13,6 +13,7 @@ from billing.events import clock
 from billing.invoicing.snapshots import Snapshot
 from billing.tax.supplies import Situation, plain
 from customers.models import Seller
+from customers.numbers import proves_business
 
 # Without a valid number of the buyer's neither may be on a document.
 _BY_NUMBER = frozenset({"AE", "K"})
@@ -44,18 +45,24 @@ class Abroad:
     business that owes no tax here pays it without the tax that a buyer at home would find in it.
     """
 
-    def __init__(self, seller: Seller, on: date, bills_to: Iterable[Snapshot]) -> None:
-        self.seller, self.on = seller, on
+    def __init__(self, seller: Seller, bills_to: Iterable[Snapshot]) -> None:
+        self.seller = seller
         self.home = str(seller.country)
         numbers = (to.get("vat", "") for to in bills_to if to["country"] != self.home)
-        self.situation = Situation(seller, on, numbers)
+        self.situation = Situation(seller, numbers)
 
-    def supply(self, bill_to: Snapshot, kind: str) -> Supply | None:
-        """How the buyer of a snapshot is taxed by the rule; None for whom it does not speak."""
+    def supply(self, bill_to: Snapshot, kind: str, on: date) -> Supply | None:
+        """How the buyer of a snapshot is taxed by the rule for what is taxed on a day; None for
+        whom it does not speak.
+        """
         if bill_to["country"] == self.home or self.seller.tax == []:
             return None
         supply = self.situation.supply(
-            kind, bill_to["country"], bill_to.get("vat", ""), is_business=_is_business(bill_to)
+            kind,
+            bill_to["country"],
+            bill_to.get("vat", ""),
+            is_business=_is_business(bill_to),
+            on=on,
         )
         return None if supply.reason in _SILENT else supply
 
@@ -82,7 +89,7 @@ class Abroad:
         if not is_inclusive:
             return (Rate(supply.category, Decimal(0)),)
         relief = Decimal(0)
-        if _is_business(bill_to):
+        if supply.category in _BY_NUMBER or _is_business(bill_to):
             at_home = rate_for(self.home, is_inclusive)
             relief = sum((rate.percent for rate in at_home if rate.is_inclusive), relief)
         return (Rate(supply.category, Decimal(0), is_inclusive=True, relief=relief),)
@@ -113,5 +120,11 @@ class Abroad:
 
 
 def _is_business(bill_to: Snapshot) -> bool:
-    """Whoever gives a VAT number buys for a business, though it have no name of its own."""
-    return bool(bill_to.get("business") or bill_to.get("vat"))
+    """Whether law lets us take the buyer for a business: by a number that VIES has confirmed in the
+    EU, which the rule asks for itself; outside it by a number of that country's businesses, or by
+    other evidence that somebody has seen. A company's name alone, or a word, is none.
+    """
+    country = bill_to["country"]
+    return bool(bill_to.get("evidence")) or any(
+        proves_business(country, bill_to.get(key, "")) for key in ("vat", "org")
+    )

@@ -23,11 +23,11 @@ from unfold.enums import ActionVariant
 from billing.desk import (
     ActionForm,
     BigReadOnly,
+    ConfirmedForm,
     Desk,
     PageAction,
     Panel,
     button,
-    currency_choices,
     label_column,
     link,
     link_column,
@@ -40,6 +40,7 @@ from billing.desk import (
 from billing.engine.errors import BillingError
 from billing.engine.money import Money
 from billing.invoicing.models import (
+    IS_OWED,
     BalanceEntry,
     CreditNote,
     CustomerBalance,
@@ -136,14 +137,19 @@ class TryAgain(BillNow):
         return bool(obj.parked_reason)
 
 
-class CreditGiftForm(ActionForm):
+class CreditGiftForm(ConfirmedForm):
     amount = forms.DecimalField(min_value=0)
-    currency = forms.ChoiceField(choices=currency_choices)
+    currency = forms.ChoiceField()
     description = forms.CharField(max_length=200)
     field_order = ("currency", "amount", "description")
 
     def ask(self) -> None:
-        self.fields["currency"].initial = self.obj.seller.currency
+        from billing.invoicing.actions import currencies_of
+
+        currency = self.fields["currency"]
+        assert isinstance(currency, forms.ChoiceField)
+        currency.choices = [(code, code) for code in currencies_of(self.obj)]
+        currency.initial = self.obj.seller.currency
 
 
 class GiveCredit(PageAction):
@@ -174,8 +180,21 @@ class OneOffForm(CreditGiftForm):
         label="Belongs to",
     )
 
+    waits = forms.ChoiceField(
+        label="Bill it",
+        choices=[("", "Now, by itself"), ("yes", "With the next regular bill")],
+        required=False,
+        help_text="What is below zero waits for something to reduce either way.",
+    )
+
+    def clean_waits(self) -> bool:
+        return self.cleaned_data["waits"] == "yes"
+
     def ask(self) -> None:
+        from billing.invoicing.actions import has_bill_to_come
+
         super().ask()
+        self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
         choice = self.fields["subscription"]
         assert isinstance(choice, forms.ModelChoiceField)
         choice.queryset = self.obj.subscriptions.exclude(status="ended").order_by("-id")
@@ -184,7 +203,10 @@ class OneOffForm(CreditGiftForm):
 class AddOneOff(PageAction):
     name = "add-one-off"
     label = "Add one-off item"
-    explanation = "Goes on the customer's next document."
+    explanation = (
+        "Something to bill once, or to take off: at once on a document of its own, or with the "
+        "customer's next regular bill. Until then it can be removed."
+    )
     permission = "invoicing.add_oneoffitem"
     icon = "add_shopping_cart"
     form_class = OneOffForm
@@ -194,7 +216,49 @@ class AddOneOff(PageAction):
 
         actions.add_one_off(obj, as_of=as_of, actor=actor, **asked)
         amount = Money(asked["amount_minor"], asked["currency"])
-        return f"“{asked['description']}”, {amount}, goes on the next document."
+        is_early = not asked["waits"] and asked["amount_minor"] > 0
+        when = "within a minute" if is_early else "with the next bill"
+        return f"“{asked['description']}”, {amount}, is billed {when}."
+
+
+class RemoveOneOff(PageAction):
+    name = "remove"
+    label = "Remove"
+    removes = True
+    explanation = "It is not billed. Nothing was issued for it, so nothing has to be taken back."
+    permission = "invoicing.add_oneoffitem"
+    icon = "delete"
+    variant = ActionVariant.DANGER
+
+    def is_offered(self, obj: OneOffItem) -> bool:
+        return obj.line_id is None
+
+    def run(self, obj: OneOffItem, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.invoicing import actions
+
+        actions.remove_one_off(obj, as_of=as_of, actor=actor)
+        return f"“{obj}” is not billed."
+
+
+class TakeBackCredit(PageAction):
+    name = "take-back"
+    label = "Take back"
+    explanation = (
+        "The credit leaves the balance again, as far as it has paid nothing yet. Books and history "
+        "keep both."
+    )
+    permission = "invoicing.add_balanceentry"
+    icon = "undo"
+    variant = ActionVariant.DANGER
+
+    def is_offered(self, obj: BalanceEntry) -> bool:
+        return obj.is_gift and not BalanceEntry.objects.filter(takes_back=obj).exists()
+
+    def run(self, obj: BalanceEntry, *, as_of: date, actor: str, **asked: Any) -> str:
+        from billing.invoicing import actions
+
+        actions.take_back_credit(obj, as_of=as_of, actor=actor)
+        return f"Took back {Money(obj.amount_minor, obj.currency)}."
 
 
 # What an operator does to an invoice
@@ -244,14 +308,19 @@ class WriteOff(InvoiceAction):
         return f"Wrote off {obj}."
 
 
-class CreditForm(ActionForm):
+class CreditForm(ConfirmedForm):
     amount = forms.DecimalField(
-        required=False, min_value=0, help_text="With tax. Empty: all that is left of it."
+        required=False,
+        min_value=0,
+        help_text="With tax. Empty: all that is left of it, which is asked again.",
     )
     to = forms.ChoiceField(
         choices=[("balance", "To the customer's balance"), ("refund", "Pay it back")],
         label="What was paid goes",
         help_text="What is not yet paid is taken off the invoice first.",
+    )
+    reason = forms.CharField(
+        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
     )
 
 
@@ -438,7 +507,7 @@ class WorkFilter(DropdownFilter):
         if value not in lookup:
             return queryset
         by_day = lookup[value]
-        return queryset.filter(on_sellers_day(by_day) if by_day else Q(), status="open")
+        return queryset.filter(on_sellers_day(by_day) if by_day else Q(), IS_OWED)
 
 
 class PrintedAdmin(BigReadOnly):
@@ -510,10 +579,17 @@ class DocumentAdmin(PrintedAdmin):
         "paid",
         "credited",
         "from_balance",
+        "rounded_off",
         "to_pay",
         "recorded_at",
     )
-    panels = (LINES, TAXES, CORRECTIONS, BALANCE_OF_DOCUMENT, transfers_of("invoice"))
+    panels = (
+        LINES,
+        TAXES,
+        CORRECTIONS,
+        BALANCE_OF_DOCUMENT,
+        transfers_of("invoice", "loss", "rounding"),
+    )
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")
@@ -526,8 +602,9 @@ class DocumentAdmin(PrintedAdmin):
     credit_applied = money_column("credit_applied_minor", "paid from balance")
     amount_due = money_column("amount_due_minor")
     paid = money_column("paid_minor")
-    credited = money_column("credited_minor")
-    from_balance = money_column("from_balance_minor", "of it from balance, later")
+    credited = money_column("by_notes_minor", "credited")
+    from_balance = money_column("from_balance_minor", "paid from balance, later")
+    rounded_off = money_column("rounded_off_minor", "rounded off")
 
     @display(description="to pay", formatting="price")
     def to_pay(self, document: Invoice) -> str:
@@ -574,7 +651,8 @@ class InvoiceAdmin(DocumentAdmin):
                     ("net", "tax"),
                     ("rounding", "total"),
                     ("credit_applied", "amount_due"),
-                    ("paid", "credited"),
+                    ("paid", "from_balance"),
+                    ("credited", "rounded_off"),
                     "to_pay",
                 )
             },
@@ -609,6 +687,7 @@ class CreditNoteAdmin(DocumentAdmin):
                 "fields": (
                     ("customer", "status"),
                     ("issued_on", "credit_to"),
+                    "reason",
                     ("public_id", "recorded_at"),
                 )
             },
@@ -680,10 +759,11 @@ class OneOffItemAdmin(Desk):
         ("customer", "subscription"),
         "description",
         ("amount", "due_on"),
-        ("tax", "document"),
-        "public_id",
+        ("waits", "document"),
+        ("tax", "public_id"),
     )
     readonly_fields = ("amount", "document", "public_id")
+    page_actions = (RemoveOneOff(),)
 
     customer_link = link_column("customer", ordering="customer__name")
     amount = money_column("amount_minor")
@@ -699,8 +779,7 @@ class OneOffItemAdmin(Desk):
         return False
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        is_billed = obj is not None and obj.line_id is not None
-        return not is_billed and super().has_delete_permission(request, obj)
+        return False  # *Remove* tells of it by an event.
 
 
 @admin.register(CustomerBalance)
@@ -724,7 +803,7 @@ class CustomerBalanceAdmin(BigReadOnly):
                 .order_by("-id")
             ),
             columns={
-                "On": lambda entry: entry.effective_on,
+                "On": lambda entry: link(entry, entry.effective_on),
                 "What": lambda entry: entry.description or None,
                 "Document": lambda entry: document_link(entry.invoice),
                 "Amount": lambda entry: money(entry.amount_minor, entry.currency),
@@ -749,8 +828,14 @@ class BalanceEntryAdmin(BigReadOnly):
     list_select_related = ("customer", "invoice")
     search_fields = ("customer__public_id__exact", "invoice__number__exact")
     search_help_text = "The public id of a customer, or the number of a document."
-    fields = (("customer", "effective_on"), "description", ("amount", "document"), "recorded_at")
-    readonly_fields = ("amount", "document", "recorded_at")
+    fields = (
+        ("customer", "effective_on"),
+        "description",
+        ("amount", "document"),
+        ("takes_back", "recorded_at"),
+    )
+    readonly_fields = ("amount", "document", "takes_back", "recorded_at")
+    page_actions = (TakeBackCredit(),)
 
     customer_link = link_column("customer", ordering="customer__name")
     amount = money_column("amount_minor")

@@ -7,24 +7,43 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 
-from django.db import DataError, IntegrityError, connection, transaction
+from django.db import connection, transaction
 
 from billing.events.recorder import record
-from billing.invoicing.drafting import Scope, draft_documents, load_buyers
+from billing.events.troubles import Watch, halves, took_too_long
+from billing.invoicing.drafting import (
+    UNFORESEEN,
+    Scope,
+    draft_documents,
+    load_buyers,
+    reason_of,
+)
 from billing.invoicing.issuing import Issued, Numbering, issue, take_numbers
+from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
+from customers.calendar import refuse_day_to_come
+from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 
 BATCH_SIZE = 2000
+STEP = "bill"
 
 
 @dataclass(slots=True)
 class Billed:
-    """What became of customers: documents, parked subscriptions and refused customers by reason."""
+    """What became of customers: documents, parked subscriptions and refused customers by reason.
+
+    ``unforeseen`` are the errors that nobody foresaw, by customer. ``was_parked`` says that the one
+    subscription which was asked for by name had been parked. ``idle`` are customers of whom nothing
+    was billed, since what they have goes on waiting.
+    """
 
     issued: list[Issued]
     parked: dict[int, str]
     refused: dict[int, str]
+    unforeseen: dict[int, Exception]
+    was_parked: bool
+    idle: list[int]
 
 
 @dataclass(slots=True)
@@ -65,31 +84,112 @@ def bill_due(
     """Bill all that is due for a seller's customers by ``as_of``, batch by batch.
 
     Each batch is one transaction. Customers whom another worker holds are skipped; what cannot be
-    billed is parked with its reason, and the rest go on.
+    billed is parked with its reason, and the rest go on. Raises :class:`Refused`
+    ("seller_not_ready") where the documents of a live seller would lack what the law wants.
     """
-    run = BillingRun()
-    while claimed := _bill_batch(seller, as_of, actor, batch_size, run):
-        run.customers += claimed
+    if held := refusal(Kind.NUMBER, seller.public_id):
+        raise held
+    refuse_unready(seller)
+    refuse_day_to_come(seller, as_of)
+    sweep = _Sweep(seller, as_of, actor, BillingRun(), Watch(STEP, seller.public_id))
+    sweep.bill_again()
+    while claimed := sweep.bill_batch(batch_size):
+        sweep.run.customers += claimed
         if on_batch:
             on_batch(claimed)
-    return run
+    return sweep.run
 
 
-def _bill_batch(seller: Seller, as_of: date, actor: str, batch_size: int, run: BillingRun) -> int:
-    """Claim and bill one batch; the number of customers claimed. A refused batch is bisected."""
-    ids: list[int] = []
-    try:
-        with _without_collector(), transaction.atomic():
-            ids = claim(seller, as_of, batch_size, list(run.refused))
+@dataclass(slots=True)
+class _Sweep:
+    """One call of :func:`bill_due`: for whom, what it has come to, and who has trouble."""
+
+    seller: Seller
+    as_of: date
+    actor: str
+    run: BillingRun
+    watch: Watch
+    idle: list[int] = field(default_factory=list)
+
+    def bill_batch(self, batch_size: int) -> int:
+        """Claim and bill one batch; the number of customers claimed. One that fails is halved."""
+        ids: list[int] = []
+        try:
+            with _without_collector(), transaction.atomic():
+                ids = claim(self.seller, self.as_of, batch_size, self._left_out())
+                if not ids:
+                    return 0
+                billed = bill_locked(self.seller, ids, self.as_of, self.actor)
+        except Exception as error:
             if not ids:
-                return 0
-            billed = bill_locked(seller, ids, as_of, actor)
-    except (IntegrityError, DataError) as error:
-        for part in _halves(ids):
-            _bill_part(seller, part, as_of, actor, run, error)
-    else:
-        run.add(billed)
-    return len(ids)
+                raise
+            self.watch.let_through(error)
+            for part in halves(ids):
+                self.watch.serve(part, self._bill_part, _public_id, self._set_aside)
+        else:
+            self._note(billed)
+        return len(ids)
+
+    def bill_again(self) -> None:
+        """Bill anew whoever met an error that nobody foresaw, and whose turn it is.
+
+        What is parked for such a reason is free again if it can be billed now, and stays if not.
+        """
+        troubled = Customer.objects.filter(seller=self.seller, public_id__in=self.watch.due)
+        for customer_id, public_id in list(troubled.values_list("pk", "public_id")):
+            with transaction.atomic():
+                mine = Customer.objects.select_for_update(skip_locked=True).filter(pk=customer_id)
+                if mine:
+                    with self.watch.over(public_id), transaction.atomic():
+                        self._bill_parked(customer_id)
+
+    def _bill_parked(self, customer_id: int) -> None:
+        parked = Subscription.objects.filter(
+            customer_id=customer_id, parked_reason__startswith=UNFORESEEN
+        )
+        parked.update(parked_reason="")
+        billed = bill_locked(self.seller, [customer_id], self.as_of, self.actor)
+        for error in billed.unforeseen.values():
+            raise error
+        self.run.add(billed)
+
+    def _left_out(self) -> list[int]:
+        """Who cannot be billed in this run, or had trouble and is left alone for now.
+
+        Whoever was claimed and not billed is among them: they would be claimed for ever.
+        """
+        left_out = [*self.run.refused, *self.idle]
+        waiting = self.watch.waiting
+        if not waiting:
+            return left_out
+        held = Customer.objects.filter(seller=self.seller, public_id__in=waiting)
+        return [*left_out, *held.values_list("pk", flat=True)]
+
+    def _bill_part(self, ids: Sequence[int]) -> int:
+        with transaction.atomic():
+            billed = bill_locked(self.seller, _lock(ids), self.as_of, self.actor)
+        self._note(billed)
+        return len(ids)
+
+    def _note(self, billed: Billed) -> None:
+        """Count what was billed, and keep what nobody foresaw."""
+        self.run.add(billed)
+        self.idle += billed.idle
+        for customer_id, error in billed.unforeseen.items():
+            self.watch.keep(_public_id(customer_id), error)
+
+    def _set_aside(self, customer_id: int, error: Exception) -> None:
+        """Park what was due for who failed alone; who was only waited for comes again soon."""
+        self.run.refused[customer_id] = reason_of(error)
+        if took_too_long(error):
+            return
+        with transaction.atomic():
+            due = Subscription.objects.filter(
+                customer_id=customer_id, next_bill_on__lte=self.as_of, parked_reason=""
+            )
+            reasons = dict.fromkeys(due.values_list("pk", flat=True), reason_of(error))
+            park(self.seller, reasons, self.as_of, self.actor)
+        self.run.parked += len(reasons)
 
 
 @contextmanager
@@ -104,41 +204,8 @@ def _without_collector() -> Iterator[None]:
             gc.enable()
 
 
-def _bill_part(
-    seller: Seller,
-    ids: Sequence[int],
-    as_of: date,
-    actor: str,
-    run: BillingRun,
-    error: Exception,
-) -> None:
-    """Bill some customers of a refused batch; whoever is refused alone is parked."""
-    try:
-        with transaction.atomic():
-            held = _lock(ids)
-            billed = bill_locked(seller, held, as_of, actor)
-    except (IntegrityError, DataError) as refused:
-        if len(ids) == 1:
-            with transaction.atomic():
-                due = Subscription.objects.filter(customer_id=ids[0], next_bill_on__lte=as_of)
-                reasons = dict.fromkeys(due.values_list("pk", flat=True), _reason(refused))
-                park(seller, reasons, as_of, actor)
-                run.parked += len(reasons)
-                run.refused[ids[0]] = _reason(refused)
-            return
-        for part in _halves(ids):
-            _bill_part(seller, part, as_of, actor, run, refused)
-    else:
-        run.add(billed)
-
-
-def _halves(ids: Sequence[int]) -> Iterator[Sequence[int]]:
-    middle = (len(ids) + 1) // 2
-    return iter([part for part in (ids[:middle], ids[middle:]) if part])
-
-
-def _reason(error: Exception) -> str:
-    return f"database: {str(error).splitlines()[0]}"
+def _public_id(customer_id: int) -> str:
+    return Customer.objects.values_list("public_id", flat=True).get(pk=customer_id)
 
 
 def claim(seller: Seller, as_of: date, limit: int, refused: Sequence[int] = ()) -> list[int]:
@@ -163,17 +230,23 @@ _DUE_SUBSCRIPTIONS = """
       AND c.id <> ALL(%s)
     ORDER BY s.next_bill_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
+# Only what makes a bill by itself: whoever were claimed for what goes on waiting would be claimed
+# for ever. What is below zero waits for something to reduce, and so may what is above.
 _DUE_ONE_OFFS = """
     SELECT c.id FROM invoicing_oneoffitem o
     JOIN customers_customer c ON c.id = o.customer_id
     WHERE o.seller_id = %s AND o.due_on <= %s AND o.line_id IS NULL AND c.id <> ALL(%s)
+      AND o.amount_minor > 0
+      AND NOT (o.waits AND EXISTS (SELECT FROM subscriptions_subscription s
+                                   WHERE s.customer_id = c.id AND s.next_bill_on IS NOT NULL))
     ORDER BY o.due_on LIMIT %s FOR UPDATE OF c SKIP LOCKED
 """
 
 
 def _lock(ids: Sequence[int]) -> list[int]:
-    locked = Customer.objects.select_for_update().filter(pk__in=ids).order_by("pk")
-    return list(locked.values_list("pk", flat=True))
+    """Lock customers anew; those whom another worker holds meanwhile are passed by."""
+    locked = Customer.objects.select_for_update(skip_locked=True).filter(pk__in=ids)
+    return list(locked.order_by("pk").values_list("pk", flat=True))
 
 
 def bill_locked(
@@ -188,7 +261,16 @@ def bill_locked(
     drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
     issued = issue(seller, drafts, as_of, actor, numbering)
     park(seller, drafts.parked, as_of, actor)
-    return Billed(issued, drafts.parked, drafts.refused)
+    served = {contract.customer_id for contract in drafts.contracts.values()}
+    served |= {document.buyer.id for document in drafts.documents}
+    return Billed(
+        issued,
+        drafts.parked,
+        drafts.refused,
+        drafts.unforeseen,
+        drafts.was_parked,
+        [each for each in customer_ids if each not in served],
+    )
 
 
 def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:

@@ -4,7 +4,7 @@
 today, and returns strings and lists alone. Templates lay them out and decide nothing.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -18,6 +18,8 @@ from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import NO_BREAK, Writer, in_fours
 
+# Who knows whether an open invoice will be charged to a card; payments hang themselves on here.
+charge_promises: list[Callable[[Invoice], bool]] = []
 _CHARGES = (InvoiceLine.Kind.RECURRING, InvoiceLine.Kind.USAGE, InvoiceLine.Kind.MINIMUM)
 # What the totals say instead of the table of lines.
 _SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
@@ -87,9 +89,14 @@ def _when(invoice: Invoice, write: Writer) -> str:
         return pgettext("document", "Paid %(day)s") % {"day": write.day(invoice.closed_on)}
     if not left_minor(invoice):
         return ""
-    if invoice.bill_to.get("auto"):
+    if _is_charged(invoice):
         return pgettext("document", "Is taken from your card")
     return pgettext("document", "by %(due_on)s") % {"due_on": write.day(invoice.due_on)}
+
+
+def _is_charged(invoice: Invoice) -> bool:
+    """Whether it may say that its reader need not do anything: where a card will be charged."""
+    return bool(invoice.bill_to.get("auto")) and all(ask(invoice) for ask in charge_promises)
 
 
 def left_minor(invoice: Invoice) -> int:
@@ -291,7 +298,8 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
             invoice.credit_applied_minor + invoice.from_balance_minor,
         ),
         (pgettext("document", "Paid"), invoice.paid_minor),
-        (pgettext("document", "Credited"), invoice.credited_minor - invoice.from_balance_minor),
+        (pgettext("document", "Credited"), invoice.by_notes_minor),
+        (pgettext("document", "Rounded off"), invoice.rounded_off_minor),
     ]
     if any(minor for _, minor in less):
         rows.append((pgettext("document", "Total"), write.amount(invoice.total_minor)))
@@ -322,7 +330,7 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         return {"sentence": pgettext("document", "This is a draft. Do not pay it.")}
     if not left_minor(invoice):
         return {"sentence": pgettext("document", "There is nothing to pay.")}
-    if invoice.bill_to.get("auto"):
+    if _is_charged(invoice):
         sentence = pgettext(
             "document", "We take %(amount)s from your saved card. You do not need to do anything."
         )
@@ -347,6 +355,11 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         ("amount", pgettext("document", "To pay"), write.money(left_minor(invoice))),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
+    ask = ""
+    if not any(value for _, _, value in to):
+        ask = pgettext(
+            "document", "Pay with the link in our mail, or write to us and we tell you how."
+        )
     rows = (
         [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
         for row in (what, to)
@@ -362,6 +375,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     late = pgettext("document", "Interest on late payment follows the Interest Act (1975:635).")
     return {
         "title": pgettext("document", "How to pay"),
+        "sentence": ask,
         "rows": [row for row in rows if row],
         "qr": qr.drawn(qr.text_of(demand)),
         # Without these words interest could only be asked for after a reminder (räntelagen 4 §).

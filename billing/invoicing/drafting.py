@@ -10,7 +10,8 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from django.db.models import Q
+from django.db import DatabaseError
+from django.db.models import Exists, OuterRef, Q
 
 from billing.engine import tax
 from billing.engine.bill import (
@@ -29,6 +30,7 @@ from billing.engine.discounts import Discount
 from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
+from billing.engine.tax_point import tax_point
 from billing.events.lookups import array_of
 from billing.events.prepared import prepared
 from billing.events.reading import read_values
@@ -36,7 +38,7 @@ from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption
+from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
@@ -48,6 +50,9 @@ KIND_OF_COVERAGE = {
     Coverage.Kind.MINIMUM: MINIMUM,
     Coverage.Kind.ONCE: ONCE,
 }
+
+# How the reason begins for which something is parked that nobody foresaw; it is tried again.
+UNFORESEEN = "unforeseen: "
 
 
 @dataclass(slots=True)
@@ -113,7 +118,8 @@ class DraftDocument:
 class Drafts:
     """What a batch has come to: documents, contracts to advance, subscriptions to park.
 
-    ``refused`` are customers, with the reason, for whom no document could be made.
+    ``refused`` are customers, with the reason, for whom no document could be made, ``unforeseen``
+    those whose bill met an error that nobody foresaw.
     """
 
     documents: list[DraftDocument] = field(default_factory=list)
@@ -122,16 +128,26 @@ class Drafts:
     parked: dict[int, str] = field(default_factory=dict)
     refused: dict[int, str] = field(default_factory=dict)
     redemptions: list[CouponRedemption] = field(default_factory=list)
+    unforeseen: dict[int, Exception] = field(default_factory=dict)
+    was_parked: bool = False
+
+    def set_aside(self, customer_id: int, error: Exception) -> None:
+        """Keep what nobody foresaw for its traceback; a refusal says by itself what is wrong."""
+        if not isinstance(error, BillingError):
+            self.unforeseen[customer_id] = error
 
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
     """The subscriptions that are due, by id, and what there may be beside them, asked at once.
 
+    ``was_parked`` says it of the one subscription that is asked for by name.
+
     Most customers have none of the latter.
     """
 
     subscriptions: list[int]
+    was_parked: bool
     one_offs: bool
     balances: bool
     coupons: bool
@@ -153,6 +169,9 @@ _WAITING = """
     SELECT ARRAY (SELECT id FROM subscriptions_subscription
                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
                     AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
+           EXISTS (SELECT FROM subscriptions_subscription
+                   WHERE id = %(only)s::bigint AND next_bill_on <= %(as_of)s::date
+                     AND parked_reason <> ''),
            EXISTS (SELECT FROM invoicing_oneoffitem
                    WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
            EXISTS (SELECT FROM invoicing_customerbalance
@@ -170,6 +189,7 @@ def draft_documents(
     scope = scope or Scope()
     drafts = Drafts()
     waiting = _Waiting.of(buyers, as_of, scope)
+    drafts.was_parked = waiting.was_parked
     if waiting.subscriptions:
         drafts.contracts = load_contracts(waiting.subscriptions)
     contracts = drafts.contracts
@@ -184,34 +204,55 @@ def draft_documents(
             bill = draft_bill(
                 contract.agreement, usage.get(contract.id, {}), billed.get(contract.id, ()), as_of
             )
-        except (BillingError, ArithmeticError, LookupError) as error:
+        except Exception as error:  # Arithmetic alone: whatever it is, it is this contract's.
+            drafts.set_aside(contract.customer_id, error)
             drafts.parked[contract.id] = reason_of(error)
             continue
         drafts.bills[contract.id] = bill
         for line in bill.lines:
             line.context = contract
         lines[contract.customer_id] += bill.lines
+    regular = frozenset(lines)
     for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
-        lines[item.customer_id].append(
-            Line(
-                kind="one_off",
-                item=None,
-                amount_minor=item.amount_minor,
-                due_on=item.due_on,
-                context=item,
-            )
-        )
+        if item.customer_id in regular or not item.is_held_back:
+            lines[item.customer_id].append(_one_off_line(item))
     if lines:
         _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
     return drafts
 
 
+def _one_off_line(item: OneOffItem) -> Line:
+    line = Line(
+        kind="one_off",
+        item=None,
+        amount_minor=item.amount_minor,
+        due_on=item.due_on,
+        context=item,
+    )
+    if credit := item.reverses:
+        assert credit.corrects
+        line.kind, line.start, line.end = "credit", credit.starts_on, credit.ends_on
+        line.corrects = Billed(
+            ref=credit.pk,
+            item=None,
+            kind=credit.corrects.kind,
+            start=credit.starts_on or item.due_on,
+            end=credit.ends_on or item.due_on,
+            days=[],
+            amount_minor=0,
+            billed_minor=0,
+        )
+    return line
+
+
 def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
     ids = array_of([buyer.id for buyer in buyers])
     due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
+    due = due.select_related("reverses__corrects")
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
-    due = due.filter(due_on__lte=as_of)
+    to_come = Subscription.objects.filter(customer=OuterRef("customer"), next_bill_on__isnull=False)
+    due = due.filter(due_on__lte=as_of).annotate(has_bill_to_come=Exists(to_come))
     if scope.subscription_id is not None:
         due = due.filter(Q(subscription=None) | Q(subscription_id=scope.subscription_id))
     return list(due.order_by("due_on", "id"))
@@ -289,13 +330,16 @@ class _Assembly:
             self.redemptions[redemption.customer_id].append(redemption)
 
     def assemble(self, buyers: Sequence[Buyer]) -> None:
-        self.abroad = Abroad(self.seller, self.as_of, [buyer.bill_to for buyer in buyers])
+        self.abroad = Abroad(self.seller, [buyer.bill_to for buyer in buyers])
         for buyer in buyers:
             before = len(self.drafts.documents)
             try:
                 self._add_all(buyer)
-            except (BillingError, ArithmeticError, LookupError) as error:
+            except DatabaseError:
+                raise  # The transaction is lost, and with it the others' documents.
+            except Exception as error:
                 del self.drafts.documents[before:]
+                self.drafts.set_aside(buyer.id, error)
                 self._refuse(buyer, reason_of(error))
 
     def _refuse(self, buyer: Buyer, reason: str) -> None:
@@ -314,7 +358,8 @@ class _Assembly:
             owner = None if buyer.is_consolidated else line.context.subscription_id
             groups[line.context.currency, owner].append(line)
         for (currency, subscription_id), lines in groups.items():
-            self._add(buyer, currency, subscription_id, lines)
+            if lines := _with_something_to_reduce(lines):
+                self._add(buyer, currency, subscription_id, lines)
 
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
@@ -358,7 +403,9 @@ class _Assembly:
                 discounted=discounted,
                 treatments=treatments,
                 refunds=any(
-                    [line.context.refunds_at_end for line in lines if line.kind == "credit"]
+                    isinstance(line.context, Contract) and line.context.refunds_at_end
+                    for line in lines
+                    if line.kind == "credit"
                 ),
             )
         )
@@ -421,21 +468,22 @@ class _Assembly:
         for own in (said, buyer.tax):
             if own is not None:
                 return treatment_of(own)
-        if found := self.abroad.supply(buyer.bill_to, kind):
+        on = tax_point(line, self.as_of)
+        if found := self.abroad.supply(buyer.bill_to, kind, on):
             self.supplies.append(found)
-            rate_for = partial(self._rate_for, category)
+            rate_for = partial(self._rate_for, category, on)
             return self.abroad.treatment(found, buyer.bill_to, rate_for, is_inclusive=is_inclusive)
-        return self._rate_for(category, self.abroad.home, is_inclusive)
+        return self._rate_for(category, on, self.abroad.home, is_inclusive)
 
-    def _rate_for(self, category: str, country: str, is_inclusive: bool) -> tax.Treatment:
-        """A country's rate; at home what the seller has stated, if it has."""
+    def _rate_for(self, category: str, on: date, country: str, is_inclusive: bool) -> tax.Treatment:
+        """A country's rate on a day; at home what the seller has stated, if it has."""
         if self.seller.tax is not None and country == self.abroad.home:
             if self.sellers is None:
                 self.sellers = treatment_of(self.seller.tax)
             return self.sellers
         if self.rates is None:
             self.rates = RateTable.load()
-        return self.rates.rate_for(country, category, self.as_of, is_inclusive=is_inclusive)
+        return self.rates.rate_for(country, category, on, is_inclusive=is_inclusive)
 
     def _taxes_of_corrected_lines(self) -> dict[int, tuple[tax.Treatment, Snapshot | None]]:
         """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""
@@ -453,11 +501,23 @@ class _Assembly:
         return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
 
 
+def _with_something_to_reduce(lines: list[Line]) -> list[Line]:
+    """The lines without one-off items below zero where nothing is there for them to reduce.
+
+    Those wait for a larger document: by themselves they would be a credit note that corrects no
+    invoice, and each must refer to one (2006/112/EC art. 219).
+    """
+    if sum(line.amount_minor for line in lines) >= 0:
+        return lines
+    return [line for line in lines if line.amount_minor > 0 or line.item or line.corrects]
+
+
 def reason_of(error: Exception) -> str:
     """Why something cannot be billed, with a stable code in front."""
     if isinstance(error, BillingError):
         return f"{error.code}: {error.message}"
-    return f"invalid_data: {type(error).__name__}: {error}"
+    what = (str(error).splitlines() or [""])[0]
+    return f"{UNFORESEEN}{type(error).__name__}: {what}"
 
 
 def _discount(coupon: Coupon) -> Discount:

@@ -4,13 +4,15 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
+import logging
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, OperationalError, connection
+from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
@@ -19,15 +21,22 @@ from billing.events.lookups import array_of
 from billing.events.prepared import prepared
 from billing.events.public_ids import new_public_id, new_public_ids
 from billing.events.reading import read
+from billing.invoicing.abroad import country_of
 from billing.invoicing.drafting import DraftDocument, Drafts
+from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
-from billing.ledger.actions import Books, Posting, post
-from billing.ledger.models import Account, Transfer
+from billing.ledger.actions import Books
+from billing.ledger.models import Account
+from billing.outbound.gate import OUTBOUND_HELD, Held
+from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
+from customers.going_live import refuse_unready
 from customers.models import Seller
+
+logger = logging.getLogger(__name__)
 
 COVERAGE_KIND = {
     RECURRING: Coverage.Kind.RECURRING.value,
@@ -35,6 +44,10 @@ COVERAGE_KIND = {
     MINIMUM: Coverage.Kind.MINIMUM.value,
     ONCE: Coverage.Kind.ONCE.value,
 }
+NUMBERS_WAIT = (
+    "No document gets a number now, because everything is held. Nothing was changed; try again "
+    "when an operator has let it go on."
+)
 PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
 
@@ -91,9 +104,14 @@ def issue(
 
 
 def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """A block of numbers; the series stays locked until the transaction ends."""
+    """A block of numbers; the series stays locked until the transaction ends.
+
+    Raises :class:`Refused` ("seller_not_ready") where a live seller misses what has to stand on
+    its documents: what has no number is no document.
+    """
     if not count:
         return []
+    refuse_unready(seller)
     block = _take_block(seller, kind, count)
     if block is None:
         NumberSeries.objects.get_or_create(
@@ -102,6 +120,11 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
         block = _take_block(seller, kind, count)
     assert block is not None
     first, prefix = block
+    try:
+        reserve(seller.public_id, kind, first + count - 1)
+    except OSError as error:
+        logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
+        raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
 
 
@@ -115,14 +138,22 @@ def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, 
 
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
-    """The first number of a block and the series' prefix; None where there is no series yet."""
-    with prepared() as cursor:
-        cursor.execute(
-            "UPDATE invoicing_numberseries SET next_number = next_number + %s"
-            " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
-            [count, seller.pk, kind, count],
-        )
-        found: tuple[int, str] | None = cursor.fetchone()
+    """The first number of a block and the series' prefix; None where there is no series yet.
+
+    Raises :class:`~billing.outbound.gate.Held` while a hold stands: then no number is given.
+    """
+    try:
+        with prepared() as cursor:
+            cursor.execute(
+                "UPDATE invoicing_numberseries SET next_number = next_number + %s"
+                " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
+                [count, seller.pk, kind, count],
+            )
+            found: tuple[int, str] | None = cursor.fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, ObjectNotInPrerequisiteState):
+            raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
+        raise
     return found
 
 
@@ -237,7 +268,7 @@ class _Batch:
                     line.discount_minor,
                     line.net_minor,
                     _tax_json(treatment),
-                    terms.revenue_account if terms else "3041",
+                    terms.revenue_account if terms else line.context.revenue_account,
                     NULL if line.days is None else line.days,
                     NULL if line.of_days is None else line.of_days,
                     _tiers(line) if line.tiers else NULL,
@@ -246,7 +277,7 @@ class _Batch:
             )
             if contract and line.covers:
                 self._cover(line_id, contract.id, line)
-            if line.corrects is not None:
+            if line.item and line.corrects is not None:
                 sign = 1 if document.is_credit_note else -1
                 self.corrections.append((line, sign * line.amount_minor))
             if index in draft.one_offs:
@@ -424,7 +455,10 @@ class _Batch:
         receivable = by_role[Account.Role.RECEIVABLE]
         balance = by_role[Account.Role.CUSTOMER_BALANCE]
         credits = [(self._income_account(line), sign * line.net_minor) for line in document.lines]
-        credits.append((by_role[Account.Role.VAT], sign * document.tax_minor))
+        credits += [
+            (self.books.vat(country_of(group.name), group.percent), sign * group.tax_minor)
+            for group in document.taxes
+        ]
         credits.append((by_role[Account.Role.ROUNDING], sign * document.rounding_minor))
         # What the balance pays comes off the receivable, what goes to it is owed again.
         credits.append((balance, to_balance_minor - document.credit_applied_minor))
@@ -461,7 +495,7 @@ class _Batch:
             return self.books.account(Account.Role.DEFERRED_REVENUE)
         if isinstance(line.context, Contract) and line.item:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
-        return self.books.revenue("3041")
+        return self.books.revenue(line.context.revenue_account)
 
     def _event(self, public_id: str, issued: Issued) -> tuple[Any, ...]:
         is_note = issued.kind == Invoice.Kind.CREDIT_NOTE
@@ -562,25 +596,16 @@ def credit_invoices(
             " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
             "   THEN %s::date ELSE i.closed_on END"
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
-            " RETURNING i.id, i.status, i.customer_id, i.currency, v.minor,"
+            " RETURNING i.id, i.status, v.minor,"
             "   i.paid_minor + i.credited_minor = i.amount_due_minor",
             [is_from_balance, as_of, list(credited), list(credited.values())],
         )
         rows = cursor.fetchall()
     tell_settled([row[0] for row in rows if row[-1]], as_of)
-    for invoice_id, status, customer_id, currency, minor, _ in rows:
-        if status == Invoice.Status.UNCOLLECTIBLE:
-            books = Books(seller)
-            receivable = books.account(Account.Role.RECEIVABLE)
-            post(
-                seller,
-                [Posting(receivable, books.account(Account.Role.BAD_DEBT), minor)],
-                currency=currency,
-                effective_on=as_of,
-                document=Transfer.Document.INVOICE,
-                document_id=invoice_id,
-                customer_id=customer_id,
-            )
+    lost = {row[0]: row[2] for row in rows if row[1] == Invoice.Status.UNCOLLECTIBLE}
+    for invoice in Invoice.objects.filter(pk__in=lost).select_related("seller"):
+        after_minor = invoice.payable_minor
+        move_loss(invoice, after_minor + lost[invoice.pk], after_minor, as_of)
 
 
 def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
@@ -590,17 +615,22 @@ def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
             listen(invoice_ids, as_of, "system")
 
 
-def move_balances(entries: Sequence[tuple[int, str, int, int | None, str]], as_of: date) -> None:
+def move_balances(
+    entries: Sequence[tuple[int, str, int, int | None, str]],
+    as_of: date,
+    takes_back: int | None = None,
+) -> None:
     """Add entries (customer, currency, amount, document, description) and keep the sums.
 
-    Customers are locked. What has come to a balance pays what they owe before this returns.
+    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
+    come to a balance pays what they owe before this returns.
     """
     if not entries:
         return
     copy_rows(
         "invoicing_balanceentry",
-        "customer_id, currency, amount_minor, invoice_id, description, effective_on",
-        [(*entry, as_of) for entry in entries],
+        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
+        [(*entry, as_of, takes_back) for entry in entries],
     )
     sums: dict[tuple[int, str], int] = {}
     for customer_id, currency, amount_minor, *_ in entries:

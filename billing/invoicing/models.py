@@ -9,7 +9,8 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
@@ -31,6 +32,15 @@ class DateMultiRangeField(models.Field):
         return "datemultirange"
 
 
+_NUMBERS_ARE_NOT_HELD = """
+    IF EXISTS (SELECT FROM outbound_hold WHERE released_at IS NULL)
+       AND current_setting('kvitt.reconciles', true) IS DISTINCT FROM 'on' THEN
+        RAISE EXCEPTION 'numbers are held' USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    RETURN NEW;
+"""
+
+
 class NumberSeries(models.Model):
     """Gap-free document numbers: taken under the row's lock, committed with the documents."""
 
@@ -44,9 +54,50 @@ class NumberSeries(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["seller", "kind"], name="one_number_series_of_a_kind")
         ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="no_number_is_given_while_held",
+                when=pgtrigger.Before,
+                operation=pgtrigger.UpdateOf("next_number"),
+                func=_NUMBERS_ARE_NOT_HELD,
+            )
+        ]
 
     def __str__(self) -> str:
         return f"{self.prefix}{self.next_number}"
+
+
+class NumberGap(models.Model):
+    """Numbers that no document here has, and why: the explanation that the law asks for.
+
+    They may have left the house on documents that a restore has lost, and are not given again.
+    """
+
+    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="number_gaps")
+    kind = models.CharField(max_length=11)
+    first = models.PositiveBigIntegerField()
+    last = models.PositiveBigIntegerField()
+    reason = models.CharField(max_length=300)
+    recorded_by = models.CharField(max_length=80)
+    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(first__lte=F("last")) & ~Q(reason=""), name="number_gap_is_explained"
+            ),
+            models.UniqueConstraint(
+                fields=["seller", "kind", "first"], name="number_gap_is_recorded_once"
+            ),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="number_gap_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.first}–{self.last}"
 
 
 class Letterhead(models.Model):
@@ -68,6 +119,11 @@ class Letterhead(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:12]
+
+
+# What is only ordered is no debt yet: whoever orders pays it, or it comes to nothing.
+IS_ONLY_ORDERED = Q(order__status="placed")
+IS_OWED = Q(kind="invoice", status="open") & ~IS_ONLY_ORDERED
 
 
 class Invoice(Stateful):
@@ -152,6 +208,11 @@ class Invoice(Stateful):
         db_default=0,
         help_text="What the customer's balance has paid since the day of issue.",
     )
+    rounded_off_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="A difference so small that it was closed as rounding when the money came.",
+    )
     credit_to = models.CharField(max_length=7, choices=CreditTo, blank=True, default="")
     closed_on = models.DateField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
@@ -185,7 +246,8 @@ class Invoice(Stateful):
                 name="document_is_not_settled_twice",
             ),
             models.CheckConstraint(
-                condition=Q(from_balance_minor__gte=0, from_balance_minor__lte=F("credited_minor")),
+                condition=Q(from_balance_minor__gte=0, rounded_off_minor__gte=0)
+                & Q(credited_minor__gte=F("from_balance_minor") + F("rounded_off_minor")),
                 name="balance_pays_part_of_what_is_credited",
             ),
         ]
@@ -193,9 +255,29 @@ class Invoice(Stateful):
             models.Index(
                 fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
             ),
+            models.Index(fields=["number"], name="document_by_number"),
+            models.Index(
+                fields=["reference"], condition=~Q(reference=""), name="invoice_by_reference"
+            ),
+            # Few are, and whoever looks for them must not walk over all that are not.
+            models.Index(fields=["id"], condition=Q(kind="credit_note"), name="credit_note_by_id"),
+            models.Index(
+                fields=["status", "id"],
+                condition=Q(status__in=["draft", "void", "uncollectible", "issued"]),
+                name="document_of_a_rare_status",
+            ),
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
+            NotDatedAhead(
+                name="live_document_is_not_dated_ahead",
+                day="issued_on",
+                # What a preview shows of days to come is rolled back.
+                unless="r.number LIKE 'preview %'",
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="added"),
+            ),
             FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=[
@@ -203,6 +285,7 @@ class Invoice(Stateful):
                     "paid_minor",
                     "credited_minor",
                     "from_balance_minor",
+                    "rounded_off_minor",
                     "closed_on",
                     "reason",
                 ],
@@ -227,6 +310,11 @@ class Invoice(Stateful):
         if self.status != self.Status.OPEN:
             return 0
         return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+    @property
+    def by_notes_minor(self) -> int:
+        """What credit notes have taken off, in minor units, without balance and rounding."""
+        return self.credited_minor - self.from_balance_minor - self.rounded_off_minor
 
     @property
     def is_only_credited(self) -> bool:
@@ -434,7 +522,10 @@ class Coverage(models.Model):
 
 
 class OneOffItem(models.Model):
-    """Something to bill once, or to take off, on the next document from ``due_on``."""
+    """Something to bill once, or to take off, on the next document from ``due_on``.
+
+    With ``reverses`` it takes back what that line gave back of an invoice that is void.
+    """
 
     public_id = PublicIdField(prefix="item")
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="one_off_items")
@@ -446,9 +537,24 @@ class OneOffItem(models.Model):
     amount_minor = models.BigIntegerField(help_text="May be negative.")
     description = models.CharField(max_length=500)
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
+    revenue_account = models.CharField(max_length=20, default="3041", db_default="3041")
     due_on = models.DateField()
+    waits = models.BooleanField(
+        "with the next bill",
+        default=False,
+        db_default=False,
+        help_text="Waits for a regular bill, as long as one is to come.",
+    )
     line = models.OneToOneField(
         InvoiceLine, on_delete=models.PROTECT, null=True, blank=True, related_name="one_off_item"
+    )
+    reverses = models.OneToOneField(
+        InvoiceLine,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="taken_back_by",
     )
 
     class Meta:
@@ -481,6 +587,11 @@ class OneOffItem(models.Model):
 
     def __str__(self) -> str:
         return self.description
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether it waits for a regular bill that is to come, as the drafting has asked."""
+        return self.waits and getattr(self, "has_bill_to_come", False)
 
 
 class CustomerBalance(models.Model):
@@ -515,6 +626,9 @@ class BalanceEntry(models.Model):
         Invoice, on_delete=models.PROTECT, null=True, related_name="balance_entries"
     )
     effective_on = models.DateField()
+    takes_back = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_back_by"
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
@@ -528,3 +642,13 @@ class BalanceEntry(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_minor} {self.currency}"
+
+    @property
+    def seller(self) -> Seller:
+        return self.customer.seller
+
+    @property
+    def is_gift(self) -> bool:
+        """Whether a person has given it, rather than a document or a payment brought it."""
+        booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)
+        return self.takes_back_id is None and booked.exists()

@@ -112,8 +112,7 @@ class Renderer:
             # Interrupted half-way, the pipe would hand the next page this page's answer.
             self.stop()
             raise
-        for level, line in answer["logged"]:
-            logger.log(logging.getLevelNamesMapping()[level], "%s", line)
+        _tell(answer["logged"])
         if answer["error"]:
             # What ran out of memory has lost pieces of its caches.
             self.stop()
@@ -138,7 +137,10 @@ class Renderer:
         if process is not None:
             for pipe in (process.stdin, process.stdout):
                 if pipe:
-                    os.close(pipe.fileno())
+                    # The file object owns the descriptor: closed beneath it, it would close again
+                    # what another has got under that number since.
+                    with contextlib.suppress(OSError):
+                        pipe.close()
             process.returncode = 0
 
     def _start(self) -> subprocess.Popen[bytes]:
@@ -183,6 +185,16 @@ class Renderer:
             "more; if it happens again, look at the memory that is free and at the log.",
             code="renderer_lost",
         )
+
+
+def _tell(logged: list[list[str]]) -> None:
+    """Write what the renderer had to say: of the same kind of thing once, with how often."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for level, line in logged:
+        kinds.setdefault((level, line.partition(":")[0][:40]), []).append(line)
+    for (level, _), lines in kinds.items():
+        more = f" (and {len(lines) - 1} more of the kind)" if len(lines) > 1 else ""
+        logger.log(logging.getLevelNamesMapping()[level], "%s%s", lines[0], more)
 
 
 def _refusal(error: str) -> RenderingFailed:

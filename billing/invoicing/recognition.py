@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 from django.db import connection, transaction
 
+from billing.events.troubles import Watch
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
@@ -24,19 +25,21 @@ def recognize(seller: Seller, *, as_of: date) -> int:
     end = as_of.replace(day=1)
     last_day = end - timedelta(days=1)
     written = 0
+    watch = Watch("recognize", seller.public_id)
     for number, currency, earned_minor in _earned(seller, end):
-        account = books.revenue(number)
-        missing_minor = earned_minor - _posted(deferred, account, currency)
-        postings = list(between(deferred, account, missing_minor))
-        post(
-            seller,
-            postings,
-            currency=currency,
-            effective_on=last_day,
-            document=Transfer.Document.RECOGNITION,
-            document_id=last_day.year * 100 + last_day.month,
-        )
-        written += len(postings)
+        with watch.over(f"{seller.public_id} {number} {currency}"), transaction.atomic():
+            account = books.revenue(number)
+            missing_minor = earned_minor - _posted(deferred, account, currency)
+            postings = list(between(deferred, account, missing_minor))
+            post(
+                seller,
+                postings,
+                currency=currency,
+                effective_on=last_day,
+                document=Transfer.Document.RECOGNITION,
+                document_id=last_day.year * 100 + last_day.month,
+            )
+            written += len(postings)
     return written
 
 
@@ -65,7 +68,8 @@ def _posted(deferred: int, account: int, currency: str) -> int:
 # a line was posted to deferred revenue when its document was issued.
 _EARNED = """
     SELECT revenue_account, currency, sum(
-        sign * sign(net_minor) * div(2 * abs(net_minor) * days + of_days, 2 * of_days)
+        CASE WHEN days = of_days THEN sign * net_minor ELSE
+        sign * sign(net_minor) * div(2 * abs(net_minor) * days + of_days, 2 * of_days) END
     )::bigint
     FROM (
         SELECT l.revenue_account, i.currency, l.net_minor::numeric AS net_minor,
@@ -75,9 +79,12 @@ _EARNED = """
                l.ends_on - l.starts_on AS of_days
         FROM invoicing_invoiceline l
         JOIN invoicing_invoice i ON i.id = l.invoice_id
-        LEFT JOIN invoicing_invoiceline c ON c.id = l.corrects_id
         WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s
-          AND l.ends_on > i.issued_on AND coalesce(c.kind, l.kind) = 'recurring'
+          AND l.ends_on > i.issued_on AND CASE WHEN l.corrects_id IS NULL THEN l.kind ELSE
+              (SELECT coalesce(o.kind, c.kind) FROM invoicing_invoiceline c
+               LEFT JOIN invoicing_invoiceline o ON o.id = c.corrects_id
+               WHERE c.id = l.corrects_id)
+              END = 'recurring'
     ) AS deferred
     GROUP BY revenue_account, currency ORDER BY revenue_account, currency
 """

@@ -14,6 +14,7 @@ import gc
 import json
 import logging
 import os
+import re
 import resource
 import struct
 import sys
@@ -69,12 +70,19 @@ def main() -> None:
         answers.flush()
 
 
+# What WeasyPrint says of a letter that no font has.
+_NO_GLYPH: Final = re.compile(r"\.notdef glyph rendered.*\((U\+[0-9A-F]+)\)$", re.DOTALL)
+
+
 class _Log(logging.Handler):
     """Keeps warnings until the answer takes them along: this process has nobody to tell."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.lines: list[list[str]] = []
+        # The letters that no font has; each is told of once, not once for each page.
+        self.missing: set[str] = set()
+        self.told: set[str] = set()
         logging.getLogger().addHandler(self)
         for name in ("weasyprint", "weasyprint.progress", "fontTools"):
             library = logging.getLogger(name)
@@ -82,11 +90,22 @@ class _Log(logging.Handler):
             library.setLevel(logging.WARNING)
 
     def emit(self, record: logging.LogRecord) -> None:
-        if len(self.lines) < 20:
-            self.lines.append([record.levelname, record.getMessage()[:500]])
+        said = record.getMessage()
+        if missing := _NO_GLYPH.match(said):
+            self.missing.add(missing[1])
+        elif len(self.lines) < 20:
+            self.lines.append([record.levelname, said[:500]])
 
     def take(self) -> list[list[str]]:
         taken, self.lines = self.lines, []
+        if new := self.missing - self.told:
+            self.told |= new
+            listed = " ".join(sorted(new)[:100])
+            said = (
+                f"No font has the letters {listed}, so they are printed as squares (.notdef). "
+                "docs/operations.md says which packages bring fonts."
+            )
+            taken.append(["WARNING", said])
         return taken
 
 

@@ -1,6 +1,7 @@
 """What all sheets of paper share: the letterhead, the address, the figure that matters."""
 
 import re
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -19,11 +20,38 @@ def sheet(letterhead: dict[str, Any], bill_to: dict[str, Any], write: Writer) ->
     return {
         "language": write.locale.language,
         "seller": _seller(letterhead),
-        "buyer": {
-            "name": bill_to.get("name", ""),
-            "address": _address(bill_to, write, is_abroad=_is_abroad(letterhead, bill_to)),
-        },
+        "buyer": _buyer(
+            bill_to, _address(bill_to, write, is_abroad=_is_abroad(letterhead, bill_to))
+        ),
     }
+
+
+def _buyer(bill_to: dict[str, Any], address: list[str]) -> dict[str, Any]:
+    """Name and address, and the size in which all of it fits: none of it may be left out.
+
+    The law wants all of both on the sheet (directive 2006/112/EC article 226(5)). An address that
+    is longer than the window of an envelope is set smaller; one that no size fits into it goes on
+    below, where the sheet makes room.
+    """
+    name = str(bill_to.get("name", ""))
+    size = next(
+        (size for size, (width, most) in _SIZES.items() if _rows([name, *address], width) <= most),
+        "smallest",
+    )
+    return {"name": name, "address": address, "size": size}
+
+
+# How many letters a row has, and how many rows the window has, in each size.
+_SIZES = {"": (40, 6), "small": (50, 8), "smaller": (60, 10)}
+
+
+def _rows(lines: Sequence[str], width: int) -> int:
+    """How many rows some lines take; letters of East Asia are as wide as two."""
+    return sum(-(-max(sum(map(_wide, line)), 1) // width) for line in lines)
+
+
+def _wide(letter: str) -> int:
+    return 2 if unicodedata.east_asian_width(letter) in "WF" else 1
 
 
 def head(name: str, number: str, label: str, amount: str, note: str) -> dict[str, Any]:

@@ -61,6 +61,7 @@ _CUSTOMER_KEYS = {
     "vat_number": "vat",
     "organisation_number": "org",
     "is_business": "business",
+    "business_evidence": "evidence",
     "email": "email",
     "external_id": "external_id",
     "public_id": "id",

@@ -9,7 +9,9 @@ from functools import lru_cache
 from babel import Locale
 from babel.dates import format_date
 from babel.numbers import NumberPattern
+from django.utils.translation import pgettext
 
+from billing.engine.declines import Decline
 from billing.engine.money import exponent, to_major
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
@@ -102,3 +104,31 @@ def in_fours(characters: str) -> str:
     """Groups of four, as one reads a long number: ``1001 69``."""
     plain = re.sub(r"\s", "", characters)
     return NO_BREAK.join(plain[at : at + 4] for at in range(0, len(plain), 4))
+
+
+def decline_in_words(stored: str) -> str:
+    """Why a charge was refused, in the active language; for a page, a mail and a document alike.
+
+    Banks' finer reasons, such as fraud, are between them and their customer.
+    """
+    blocked = pgettext("decline", "The bank has blocked the card.")
+    wrong = pgettext("decline", "The card number is not right.")
+    return {
+        Decline.INSUFFICIENT_FUNDS: pgettext(
+            "decline", "There was not enough money on the account."
+        ),
+        Decline.EXPIRED_CARD: pgettext("decline", "The card has expired."),
+        Decline.LOST_CARD: blocked,
+        Decline.STOLEN_CARD: blocked,
+        Decline.PICKUP_CARD: blocked,
+        Decline.RESTRICTED_CARD: blocked,
+        Decline.INCORRECT_NUMBER: wrong,
+        Decline.INVALID_ACCOUNT: wrong,
+        Decline.CARD_NOT_SUPPORTED: pgettext(
+            "decline", "The card cannot be used for this payment."
+        ),
+        Decline.AUTHENTICATION_FAILED: pgettext(
+            "decline", "The payment was not confirmed with the bank."
+        ),
+        Decline.PROCESSING_ERROR: pgettext("decline", "The bank could not be reached."),
+    }.get(Decline.of(stored), pgettext("decline", "The bank declined the payment."))

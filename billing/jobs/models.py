@@ -1,3 +1,5 @@
+from datetime import datetime
+
 from django.db import models
 from django.db.models import Q
 
@@ -75,6 +77,12 @@ class JobRun(models.Model):
         is_deadly = self.error == WORKER_DIED and self.attempts >= ATTEMPTS_MAX and not self.done
         is_stopped = self.state == self.State.STOPPED and self.attempts > 0
         return is_stopped or (self.state == self.State.FAILED and is_deadly)
+
+    def has_ended_in_minute_of(self, now: datetime) -> bool:
+        """It began and came to a good end in the same minute of the clock, and says no more."""
+        minute = self.started_at.replace(second=0, microsecond=0)
+        is_same = minute == now.replace(second=0, microsecond=0)
+        return is_same and self.state == self.State.DONE and not self.log
 
     @property
     def is_quiet(self) -> bool:

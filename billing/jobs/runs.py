@@ -16,7 +16,9 @@ from django.db.models import QuerySet
 
 from billing.engine.errors import BillingError, Refused
 from billing.events import clock
+from billing.events.authorship import acting_as
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
+from billing.outbound.turns import one_turn, until
 
 SECONDS_BETWEEN_BEATS = 1
 WAIT_MAX_MINUTES = 16
@@ -39,6 +41,7 @@ class Run:
 
     def __init__(self, row: JobRun, seconds_max: int | None) -> None:
         self.row = row
+        self._done_before = row.done
         self._is_asked_to_stop = False
         self._failure = ""
         self._beaten = self._began = time.monotonic()
@@ -46,11 +49,12 @@ class Run:
 
     @property
     def done(self) -> int:
-        return self.row.done
+        """How many this run has done; its row may tell of earlier ones of the same minute."""
+        return self.row.done - self._done_before
 
     def advance(self, count: int = 1) -> None:
         """So many more are done. The first is written at once, the others once a second."""
-        is_first = not self.row.done
+        is_first = not self.done
         self.row.done += count
         self._beat(at_once=is_first)
 
@@ -134,10 +138,11 @@ def job_run(
     again. Raises :class:`NotNow` instead of beginning. What
     the inside raises is kept on the run and goes on to the caller.
     """
-    with _alone(name):
+    with _alone(name), acting_as(f"job:{name}"):
         run = Run(_begin(name, total, by_itself), seconds_max)
         try:
-            yield run
+            with one_turn(), until(lambda: run.should_stop):
+                yield run
         except RunEnds:
             run._end()
         except Exception as error:
@@ -213,10 +218,13 @@ def _begin(name: str, total: int | None, by_itself: bool) -> JobRun:
     if latest and by_itself:
         _check_may_begin(latest, now)
     is_retry = latest and latest.state == JobRun.State.FAILED and not latest.done
+    # Of what runs by itself whenever somebody waits, a minute is one line of the history.
+    goes_on = latest and by_itself and latest.has_ended_in_minute_of(now)
     row = JobRun(
-        pk=latest.pk if latest and latest.is_quiet else None,
+        pk=latest.pk if latest and (latest.is_quiet or goes_on) else None,
         name=name,
         total=total,
+        done=latest.done if latest and goes_on else 0,
         started_at=now,
         beat_at=now,
         attempts=min(latest.attempts + 1, ATTEMPTS_COUNTED) if latest and is_retry else 1,

@@ -11,16 +11,28 @@ from billing.events.prepared import prepared
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
-# Numbers and names of the Swedish BAS chart; a seller may change both.
+# Numbers of the Swedish BAS chart, with their names in Swedish, and in English for others.
+# Whoever wants other numbers adds accounts of those roles before the first bill: what is once
+# booked on a number stays there.
 CHART = {
-    Account.Role.RECEIVABLE: ("1510", "Kundfordringar"),
-    Account.Role.CLEARING: ("1580", "Fordringar för kontokort och betalningar"),
-    Account.Role.CUSTOMER_BALANCE: ("2420", "Förskott från kunder"),
-    Account.Role.VAT: ("2611", "Utgående moms"),
-    Account.Role.DEFERRED_REVENUE: ("2970", "Förutbetalda intäkter"),
-    Account.Role.ROUNDING: ("3740", "Öres- och kronutjämning"),
-    Account.Role.BAD_DEBT: ("6351", "Konstaterade förluster på kundfordringar"),
+    Account.Role.RECEIVABLE: ("1510", "Kundfordringar", "Receivables"),
+    Account.Role.CLEARING: (
+        "1580",
+        "Fordringar för kontokort och betalningar",
+        "Payments under way",
+    ),
+    Account.Role.CUSTOMER_BALANCE: ("2420", "Förskott från kunder", "Customers' balances"),
+    Account.Role.VAT: ("2611", "Utgående moms", "VAT charged"),
+    Account.Role.DEFERRED_REVENUE: ("2970", "Förutbetalda intäkter", "Deferred revenue"),
+    Account.Role.ROUNDING: ("3740", "Öres- och kronutjämning", "Rounding"),
+    Account.Role.BAD_DEBT: (
+        "6351",
+        "Konstaterade förluster på kundfordringar",
+        "Losses on receivables",
+    ),
 }
+# What goodwill is taken from: revenue, as a discount that comes later would be.
+GIFTS = ("3730", "Lämnade rabatter", "Discounts given")
 
 
 @dataclass(slots=True)
@@ -39,11 +51,15 @@ class Books:
         self.seller = seller
         self.ids: dict[tuple[str, str], int] = {}
         self.by_role: dict[str, int] = {}
+        self.by_rate: dict[tuple[str, Decimal | None], int] = {}
         self._read()
         missing = [role for role in CHART if role not in self.by_role]
         if missing:
             Account.objects.bulk_create(
-                [Account(seller=seller, role=role, **_charted(role)) for role in missing],
+                [
+                    Account(seller=seller, role=role, **_named(seller, CHART[role]))
+                    for role in missing
+                ],
                 ignore_conflicts=True,
             )
             self._read()
@@ -51,32 +67,55 @@ class Books:
     def _read(self) -> None:
         with prepared() as cursor:
             cursor.execute(_ACCOUNTS, [self.seller.pk])
-            for pk, role, number in cursor.fetchall():
-                self.ids[role, number] = self.by_role[role] = pk
+            for pk, role, number, country, percent in cursor.fetchall():
+                self.ids[role, number] = pk
+                if role == Account.Role.VAT:
+                    self.by_rate[country, percent] = pk
+                if not country and percent is None:
+                    self.by_role[role] = pk
 
     def account(self, role: str) -> int:
         return self.by_role[role]
 
+    def vat(self, country: str, percent: Decimal) -> int:
+        """The account of a country's VAT (empty: at home) at a rate, or the one for all others."""
+        for wanted in ((country, percent), (country, None)):
+            if wanted in self.by_rate:
+                return self.by_rate[wanted]
+        return self.by_role[Account.Role.VAT]
+
     def revenue(self, number: str) -> int:
         """The revenue account of a number, opened where it is new."""
         known = self.ids.get((Account.Role.REVENUE, number))
-        return known or self._open(Account.Role.REVENUE, number, "Försäljning")
+        return known or self._open(number, "Försäljning", "Sales")
 
-    def _open(self, role: str, number: str, name: str) -> int:
+    def gifts(self) -> int:
+        """The account that goodwill is taken from, opened where it is new."""
+        known = self.ids.get((Account.Role.REVENUE, GIFTS[0]))
+        return known or self._open(*GIFTS)
+
+    def _open(self, *charted: str) -> int:
+        named = _named(self.seller, charted)
         account, _ = Account.objects.get_or_create(
-            seller=self.seller, role=role, number=number, defaults={"name": name}
+            seller=self.seller,
+            role=Account.Role.REVENUE,
+            number=named["number"],
+            defaults={"name": named["name"]},
         )
-        self.ids[role, number] = self.by_role[role] = account.pk
+        self.ids[Account.Role.REVENUE, account.number] = account.pk
         return account.pk
 
 
-# Where a role has several accounts, the one with the highest number counts for the role.
-_ACCOUNTS = "SELECT id, role, number FROM ledger_account WHERE seller_id = %s ORDER BY number"
+_ACCOUNTS = (
+    "SELECT id, role, number, country, percent FROM ledger_account WHERE seller_id = %s"
+    " ORDER BY number"
+)
 
 
-def _charted(role: Account.Role) -> dict[str, str]:
-    number, name = CHART[role]
-    return {"number": number, "name": name}
+def _named(seller: Seller, charted: Sequence[str]) -> dict[str, str]:
+    """An account of the chart, with its name as it is called where the seller keeps its books."""
+    number, swedish, english = charted
+    return {"number": number, "name": swedish if str(seller.country) == "SE" else english}
 
 
 def between(debit: int, credit: int, amount_minor: int) -> Iterable[Posting]:

@@ -16,12 +16,12 @@ TRANSFER_COLUMNS = {
 }
 
 
-def transfers_of(document: str) -> Panel:
-    """What a document of this kind was booked as."""
+def transfers_of(*documents: str) -> Panel:
+    """What a row was booked as, by the kinds of its postings."""
     return Panel(
         "Booked as",
         rows=lambda obj: (
-            Transfer.objects.filter(document=document, document_id=obj.pk)
+            Transfer.objects.filter(document__in=documents, document_id=obj.pk)
             .select_related("debit_account", "credit_account")
             .order_by("id")
         ),
@@ -34,13 +34,13 @@ def transfers_of(document: str) -> Panel:
 @admin.register(Account)
 class AccountAdmin(Desk):
     # The number stands in closed books: what was booked on it must not move to another one.
-    fixed_fields = ("seller", "role", "number")
-    list_display = ("number", "name", "role", "seller_link")
+    fixed_fields = ("seller", "role", "number", "country", "percent")
+    list_display = ("number", "name", "role", "country", "percent", "seller_link")
     list_filter = (("seller", RelatedDropdownFilter), ("role", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     search_fields = ("number__istartswith", "name")
     autocomplete_fields = ("seller",)
-    fields = (("number", "name"), ("role", "seller"))
+    fields = (("number", "name"), ("role", "seller"), ("country", "percent"))
 
     seller_link = link_column("seller", ordering="seller__name")
 

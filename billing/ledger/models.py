@@ -9,7 +9,11 @@ from customers.models import CurrencyField, Customer, Seller
 
 
 class Account(models.Model):
-    """An account of a seller's books: ``role`` is what Kvitt books to, ``number`` the chart's."""
+    """An account of a seller's books: ``role`` is what Kvitt books to, ``number`` the chart's.
+
+    There is one of each role, but any number for revenue (by the number that prices name), and for
+    VAT one for each country and rate that has its own.
+    """
 
     class Role(models.TextChoices):
         RECEIVABLE = "receivable"
@@ -25,13 +29,41 @@ class Account(models.Model):
     role = models.CharField(max_length=20, choices=Role)
     number = models.CharField(max_length=20)
     name = models.CharField(max_length=100)
+    country = models.CharField(
+        max_length=2,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of a VAT account: the country whose VAT it is for; empty: the seller's own.",
+    )
+    percent = models.DecimalField(
+        max_digits=7,
+        decimal_places=4,
+        null=True,
+        blank=True,
+        help_text="Of a VAT account: the rate that it is for; empty: every other.",
+    )
 
     class Meta:
         ordering = ["number"]
         constraints = [
+            # Or nobody could say which of two it is that everything is booked on.
+            models.UniqueConstraint(
+                fields=["seller", "role", "country", "percent"],
+                condition=~Q(role="revenue"),
+                nulls_distinct=False,
+                name="one_account_of_a_role",
+                violation_error_message="There is an account for this already. Of VAT there may be "
+                "one for each country and rate, of all else only one.",
+            ),
+            models.CheckConstraint(
+                condition=Q(role="vat") | Q(country="", percent__isnull=True),
+                name="only_vat_is_by_country_and_rate",
+                violation_error_message="Only VAT accounts are for a country or a rate.",
+            ),
             models.UniqueConstraint(
                 fields=["seller", "role", "number"], name="account_is_unique_in_its_role"
-            )
+            ),
         ]
 
         triggers = [pgtrigger.Protect(name="account_is_never_deleted", operation=pgtrigger.Delete)]
@@ -53,6 +85,8 @@ class Transfer(models.Model):
         REFUND = "refund"
         BALANCE = "balance"
         RECOGNITION = "recognition"
+        LOSS = "loss"
+        ROUNDING = "rounding"
 
     seller = models.ForeignKey(
         Seller, on_delete=models.PROTECT, related_name="+", db_index=False, db_constraint=False
@@ -96,6 +130,14 @@ class Transfer(models.Model):
             models.CheckConstraint(
                 condition=~Q(debit_account=models.F("credit_account")),
                 name="transfer_is_between_two_accounts",
+            ),
+        ]
+        indexes = [
+            # A few a month, among all that bills and payments write.
+            models.Index(
+                fields=["debit_account", "credit_account"],
+                condition=Q(document="recognition"),
+                name="transfer_of_recognition",
             ),
         ]
         triggers = [

@@ -9,6 +9,7 @@ from django.db import transaction
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.mail.models import Message
+from billing.outbound.mark import is_doubted
 from customers.models import Customer
 
 Kind, State = Message.Kind, Message.State
@@ -16,6 +17,13 @@ Kind, State = Message.Kind, Message.State
 PRINTED = frozenset({Kind.ORDER, Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
 # Whoever has chosen paper gets the documents on it, and the rest by mail.
 PAPERS = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE})
+# Somebody has just asked for these, so they are no repetition of what was lost in a restore.
+ASKED_FOR = frozenset({Kind.SIGN_IN, Kind.ORDER})
+NO_ADDRESS = "The customer has no email address."
+TOLD_BEFORE = (
+    "The database was restored, and this may have been sent before. Send it again where the "
+    "customer has not had it."
+)
 
 
 def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
@@ -26,6 +34,8 @@ def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]
     is_paper = kind in PAPERS and customer.delivery == Customer.Delivery.PRINT
     recipient = "" if is_paper else customer.email
     is_reachable = bool(recipient) or kind in PRINTED
+    is_told_before = kind not in ASKED_FOR and is_doubted(clock.now())
+    said = TOLD_BEFORE if is_told_before else "" if is_reachable else NO_ADDRESS
     message, _ = Message.objects.get_or_create(
         kind=kind,
         object=object,
@@ -35,8 +45,8 @@ def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]
             "customer": customer,
             "language": customer.language,
             "facts": dict(facts),
-            "state": State.WAITING if is_reachable else State.SUPPRESSED,
-            "last_error": "" if is_reachable else "The customer has no email address.",
+            "state": State.SUPPRESSED if said else State.WAITING,
+            "last_error": said,
             "next_attempt_at": clock.now(),
         },
     )

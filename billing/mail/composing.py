@@ -19,6 +19,7 @@ from django.utils.translation import pgettext
 from billing.mail import looks
 from billing.mail.letters import Button, Letter, Occasion
 from billing.mail.models import Message
+from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
 from customers.links import address_of, make_link
 from customers.models import Seller
@@ -134,7 +135,7 @@ def compose(occasion: Occasion, letter: Letter) -> Mail:
 
 def message_id(message: Message) -> str:
     """The id in the header: the same however often the message is sent."""
-    address = settings.DEFAULT_FROM_EMAIL.rpartition("@")[2].strip(" >")
+    address = sender_address().rpartition("@")[2]
     return f"<{message.public_id}@{address or urlsplit(settings.PUBLIC_URL).hostname}>"
 
 
@@ -160,7 +161,7 @@ def _picture(picture: bytes) -> MIMEPart:
 
 def _named(name: str, address: str) -> str:
     """``"Name" <address>``, with nothing in it that ends a header."""
-    spec = one_line(address)
+    spec = bare_address(one_line(address))
     username, _, domain = spec.rpartition("@")
     return str(Address(one_line(name)[:100], username, domain))
 

@@ -35,6 +35,7 @@ class Message(Stateful):
         INVOICE = "invoice", "invoice"
         CREDIT_NOTE = "credit_note", "credit note"
         RECEIPT = "receipt", "receipt"
+        REFUND = "refund", "money paid back"
         PAYMENT_FAILED = "payment_failed", "payment failed"
         ACTION_NEEDED = "action_needed", "action needed"
         REMINDER = "reminder", "reminder"
@@ -79,6 +80,12 @@ class Message(Stateful):
     html = models.TextField(blank=True, default="")
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
+    deaths = models.PositiveSmallIntegerField(
+        default=0, db_default=0, help_text="Workers that ended with this mail in hand."
+    )
+    lease = models.IntegerField(
+        null=True, editable=False, help_text="Of the worker that has it, as long as that lives."
+    )
     first_attempt_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField(db_default=Now())
     sent_at = models.DateTimeField(null=True, blank=True)
@@ -102,6 +109,11 @@ class Message(Stateful):
                 fields=["next_attempt_at"],
                 condition=Q(state__in=["waiting", "sending"]),
                 name="message_is_due",
+            ),
+            models.Index(
+                fields=["lease"],
+                condition=Q(lease__isnull=False, state__in=["waiting", "sending"]),
+                name="message_is_in_hand",
             ),
             models.Index(
                 fields=["state"],

@@ -98,6 +98,7 @@ NEWS: dict[str, News] = {
     "invoice.finalized": News(Kind.INVOICE, happens_again=False, is_told=_is_not_ordered),
     "credit_note.issued": News(Kind.CREDIT_NOTE, happens_again=False),
     "payment.succeeded": News(Kind.RECEIPT, happens_again=False, is_told=_is_not_in_an_order),
+    "refund.succeeded": News(Kind.REFUND),
     "payment.failed": News(Kind.PAYMENT_FAILED, happens_again=False),
     "payment.action_required": News(Kind.ACTION_NEEDED, happens_again=False),
     "dunning.reminded": News(Kind.REMINDER),

@@ -1,13 +1,16 @@
 """What customers are told of before it happens: the end of a trial, and a long renewal."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.db.models import F, Q, QuerySet
 
 from billing.engine.periods import period_of
+from billing.events.troubles import Watch
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.subscriptions.agreements import load_contracts
@@ -72,17 +75,31 @@ def notify(seller: Seller, today: date) -> int:
 
     Asks in a number of queries that grows with the mails alone.
     """
+    watch = Watch("notify", seller.public_id)
     made = 0
-    for customer, kind, object, facts in [*_trials(seller, today), *_renewals(seller, today)]:
-        post(kind, object=object, customer=customer, facts=facts)
-        made += 1
+
+    def tell(part: Sequence[Subscription], find: _Finder) -> int:
+        with transaction.atomic():
+            told = list(find(part))
+            for customer, kind, object, facts in told:
+                post(kind, object=object, customer=customer, facts=facts)
+        return len(told)
+
+    for found, find in [*_trials(seller, today), *_renewals(seller, today)]:
+        ready = list(found.exclude(public_id__in=watch.waiting))
+        made += watch.serve(ready, partial(tell, find=find), _name_of)
     return made
 
 
+def _name_of(subscription: Subscription) -> str:
+    return subscription.public_id
+
+
 type _Told = tuple[Customer, str, str, dict[str, Any]]
+type _Finder = Callable[[Sequence[Subscription]], Iterator[_Told]]
 
 
-def _trials(seller: Seller, today: date) -> Iterator[_Told]:
+def _trials(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription], _Finder]]:
     for days, customers in _leads(Kind.TRIAL_ENDING):
         told_on = F("paid_from") - timedelta(days=days)
         is_on = Q(status=Subscription.Status.TRIALING, paid_from__gt=today)
@@ -99,15 +116,19 @@ def _trials(seller: Seller, today: date) -> Iterator[_Told]:
             starts_on__lt=told_on,
             paid_from__lte=today + timedelta(days=days),
         )
-        known = _known(Kind.TRIAL_ENDING, ending)
-        for subscription in ending:
-            about = f"{subscription.public_id}:{subscription.paid_from}"
-            if about not in known:
-                facts = {"subject": subscription.public_id}
-                yield subscription.customer, Kind.TRIAL_ENDING, about, facts
+        yield ending, _endings_of
 
 
-def _renewals(seller: Seller, today: date) -> Iterator[_Told]:
+def _endings_of(ending: Sequence[Subscription]) -> Iterator[_Told]:
+    known = _known(Kind.TRIAL_ENDING, ending)
+    for subscription in ending:
+        about = f"{subscription.public_id}:{subscription.paid_from}"
+        if about not in known:
+            facts = {"subject": subscription.public_id}
+            yield subscription.customer, Kind.TRIAL_ENDING, about, facts
+
+
+def _renewals(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription], _Finder]]:
     for days, customers in _leads(Kind.RENEWAL):
         until = today + timedelta(days=days)
         # The day of the next bill may be too early, never too late.
@@ -117,14 +138,18 @@ def _renewals(seller: Seller, today: date) -> Iterator[_Told]:
             status=Subscription.Status.ACTIVE,
             next_bill_on__lte=until,
         )
-        known = _known(Kind.RENEWAL, near)
-        contracts = load_contracts([subscription.pk for subscription in near])
-        for subscription in near:
-            on = period_of(contracts[subscription.pk].agreement.cycles, today).end
-            about = f"{subscription.public_id}:{on}"
-            if today < on <= until and about not in known:
-                facts = {"subject": subscription.public_id, "renews_on": on.isoformat()}
-                yield subscription.customer, Kind.RENEWAL, about, facts
+        yield near, partial(_renewals_of, today=today, until=until)
+
+
+def _renewals_of(near: Sequence[Subscription], today: date, until: date) -> Iterator[_Told]:
+    known = _known(Kind.RENEWAL, near)
+    contracts = load_contracts([subscription.pk for subscription in near])
+    for subscription in near:
+        on = period_of(contracts[subscription.pk].agreement.cycles, today).end
+        about = f"{subscription.public_id}:{on}"
+        if today < on <= until and about not in known:
+            facts = {"subject": subscription.public_id, "renews_on": on.isoformat()}
+            yield subscription.customer, Kind.RENEWAL, about, facts
 
 
 def _leads(kind: str) -> Iterator[tuple[int, Q]]:
@@ -141,8 +166,8 @@ def _going_on(seller: Seller) -> QuerySet[Subscription]:
     return alive.select_related("customer__seller").order_by("pk")
 
 
-def _known(kind: str, subscriptions: QuerySet[Subscription]) -> set[str]:
+def _known(kind: str, subscriptions: Sequence[Subscription]) -> set[str]:
     """What has been told of them already."""
-    customers = subscriptions.order_by().values("customer_id")
+    customers = {subscription.customer_id for subscription in subscriptions}
     told = Message.objects.filter(kind=kind, customer__in=customers)
     return set(told.values_list("object", flat=True))

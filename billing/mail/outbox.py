@@ -1,6 +1,7 @@
 """Sending what waits, a batch at a time. No transaction is open while a provider is spoken to.
 
-A message is claimed by pushing its next attempt ahead, and each attempt is counted before it
+A message is claimed with a lease, an advisory lock of its worker's connection: when the worker dies
+the lock goes, and with the next sweep what it had claimed leaves. Each attempt is counted before it
 begins. It is *sending* only from the moment at which the whole mail is handed over: a worker that
 dies before leaves it waiting, and it comes again; one that dies after leaves it to a person, since
 nobody knows whether it was taken, and twice is worse than late. The same goes for a provider that
@@ -8,41 +9,44 @@ takes a mail and hangs up without a word.
 """
 
 import logging
+import random
 import smtplib
-from contextlib import suppress
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.core import mail
-from django.db import transaction
-from django.db.models import Case, Q, Value, When
+from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
 from billing.engine.errors import Refused
-from billing.events import clock
+from billing.events import clock, tallies
+from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
 from billing.mail.composing import Page, compose, kept_page
 from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.transport import SMTP
 from billing.mail.words import write
+from billing.outbound.gate import Held, Kind, Pass, pass_out
 from customers.calendar import today_of
 from customers.models import Seller
 
 JOB = "send mail"
 LIMIT = 20
-# Until then nobody else touches what is claimed, or being handed over.
-LEASE = timedelta(minutes=30)
 # A slow provider must not hold up what else the tick has to do.
 BATCH_SECONDS_MAX = 30
 TRIED_FOR = timedelta(days=3)
 WAIT_MAX = timedelta(hours=1)
-# Attempts that ended their worker; more would end it for ever.
-DEATHS_MAX = 3
+# One that has ended so many workers would end the next as well. The first may have been chance:
+# a server that was turned off. After the second it waits 1, 2, 4 … minutes.
+DEATHS_MAX = 8
 DIED = "The worker died while it wrote or sent this mail."
-OUTBOUND_IS_OFF = "Mail was turned off (KVITT_OUTBOUND) when it was due."
 State = Message.State
 
 logger = logging.getLogger(__name__)
@@ -51,21 +55,32 @@ logger = logging.getLogger(__name__)
 def send_due(limit: int = LIMIT, seller: Seller | None = None) -> int:
     """Send what is due; how many messages came to an end. 0 where the provider is away.
 
+    While mail is held, or this machine's clock is ahead, all stays as it is: it leaves when the
+    gate opens, as things stand then.
+
     Of one seller, or of all but those whose test clock is on its way: their mail is written on the
     days that it tells of, by whoever plays them.
     """
     now = clock.now()
-    if not settings.OUTBOUND:
-        return _waiting(now, seller).update(state=State.SUPPRESSED, last_error=OUTBOUND_IS_OFF)
-    Message.objects.filter(state=State.SENDING, next_attempt_at__lte=now).update(
-        state=State.UNCLEAR, last_error=DIED
-    )
-    batch = _claim(now, limit, seller)
-    if not batch:
+    try:
+        allowed = pass_out(Kind.MAIL)
+    except Held:
         return 0
-    post = _Post()
+    if clock.is_ahead():
+        return 0
+    _free_dead(now)
+    with _lease() as lease:
+        batch = _claim(now, limit, seller, lease)
+        return _send(batch, allowed, now) if batch else 0
+
+
+def _send(batch: list[Message], allowed: Pass, now: datetime) -> int:
+    post, watch = _Post(allowed), Watch("write mail")
     try:
         post.open()
+    except Held:
+        _release(batch, now)
+        return 0
     except Exception as error:  # Whatever a backend raises: nothing has been handed over.
         logger.warning("mail=provider_away reason=%r", str(error))
         _put_off_all(batch, now, error)
@@ -73,13 +88,21 @@ def send_due(limit: int = LIMIT, seller: Seller | None = None) -> int:
     done, ends_at = 0, monotonic() + BATCH_SECONDS_MAX
     try:
         for at, message in enumerate(batch, start=1):
-            done += _handle(message, post, now)
+            done += _handle(message, post, now, watch)
             if post.is_away or monotonic() > ends_at:
                 _release(batch[at:], now)
                 return 0 if post.is_away else done
     finally:
         post.close()
+        _tally(batch)
     return done
+
+
+def _tally(batch: list[Message]) -> None:
+    """Count for whoever watches what has come to an end, and how."""
+    ended = Message.objects.filter(pk__in=[message.pk for message in batch], lease=None)
+    states = ended.exclude(state=State.WAITING).values_list("state", flat=True)
+    tallies.add("mail", Counter(states))
 
 
 def send_soon() -> None:
@@ -93,7 +116,8 @@ def send_soon() -> None:
 class _Post:
     """The connection to the provider, opened anew after a mail that it did not take."""
 
-    def __init__(self) -> None:
+    def __init__(self, allowed: Pass) -> None:
+        assert allowed.kind is Kind.MAIL
         self.backend = mail.mailers.default
         self.is_away = False
 
@@ -120,12 +144,71 @@ class _Post:
 # Claiming
 
 
+def due_now() -> QuerySet[Message]:
+    """The messages that a sweep would take up now."""
+    found: QuerySet[Message] = _waiting(clock.now(), None)
+    return found
+
+
 def _waiting(now: datetime, seller: Seller | None) -> Any:
     of_seller = Q(seller=seller) if seller else Q(seller__test_clock__advancing_to=None)
-    return Message.objects.filter(of_seller, state=State.WAITING, next_attempt_at__lte=now)
+    return Message.objects.filter(
+        of_seller, state=State.WAITING, lease=None, next_attempt_at__lte=now
+    )
 
 
-def _claim(now: datetime, limit: int, seller: Seller | None) -> list[Message]:
+@contextmanager
+def _lease() -> Iterator[int]:
+    """A number for what this worker claims, held for as long as its connection lives."""
+    lease = random.randrange(2**31)  # noqa: S311 -- no secret.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_lock(hashtext('kvitt mail'), %s)", [lease])
+    try:
+        yield lease
+    finally:
+        # A connection that is lost has let it go.
+        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(hashtext('kvitt mail'), %s)", [lease])
+
+
+def _free_dead(now: datetime) -> None:
+    """Let go of what dead workers had claimed: it leaves with this sweep, as if nobody had.
+
+    What one had in hand has counted its attempt, and the death; what was handed over is unclear.
+    """
+    # Read before who lives is asked: a lease is locked before anything is claimed with it.
+    claimed = Message.objects.filter(lease__isnull=False, state__in=[State.WAITING, State.SENDING])
+    leases = set(claimed.values_list("lease", flat=True))
+    dead = leases - _living() if leases else set()
+    if not dead:
+        return
+    in_hand = claimed.filter(lease__in=dead)
+    in_hand.filter(state=State.SENDING).update(state=State.UNCLEAR, last_error=DIED, lease=None)
+    killers = in_hand.filter(state=State.WAITING, last_error=DIED)
+    for message in killers:
+        deaths = message.deaths + 1
+        wait = timedelta(minutes=2 ** (deaths - 2)) if deaths > 1 else timedelta()
+        killers.filter(pk=message.pk).update(
+            state=State.FAILED if deaths >= DEATHS_MAX else State.WAITING,
+            deaths=deaths,
+            next_attempt_at=now + wait,
+            lease=None,
+        )
+    in_hand.filter(state=State.WAITING).update(lease=None)
+
+
+def _living() -> set[int]:
+    """The leases whose workers live."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
+            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+            " AND classid::bigint = hashtext('kvitt mail')::bigint & 4294967295 AND objsubid = 2"
+        )
+        return {lease for (lease,) in cursor}
+
+
+def _claim(now: datetime, limit: int, seller: Seller | None, lease: int) -> list[Message]:
     """Take what is due, sign-in links first; somebody sits and waits for those."""
     first = Case(When(kind=Message.Kind.SIGN_IN, then=Value(0)), default=Value(1))
     due = _waiting(now, seller).order_by(first, "next_attempt_at", "pk")
@@ -135,26 +218,19 @@ def _claim(now: datetime, limit: int, seller: Seller | None) -> list[Message]:
                 "seller__test_clock", "customer__seller__test_clock"
             )[:limit]
         )
-        Message.objects.filter(pk__in=[message.pk for message in batch]).update(
-            next_attempt_at=now + LEASE
-        )
+        Message.objects.filter(pk__in=[message.pk for message in batch]).update(lease=lease)
     for message in batch:
-        message.next_attempt_at = now + LEASE
+        message.lease = lease
     return batch
 
 
 def _mine(message: Message) -> Any:
     """The row, as long as this worker's claim on it holds."""
-    return Message.objects.filter(
-        pk=message.pk, state=State.WAITING, next_attempt_at=message.next_attempt_at
-    )
+    return Message.objects.filter(pk=message.pk, state=State.WAITING, lease=message.lease)
 
 
 def _begin(message: Message, now: datetime) -> bool:
-    """Count the attempt; not where somebody else has the message, or it has killed too many."""
-    if message.last_error == DIED and message.attempts >= DEATHS_MAX:
-        _mine(message).update(state=State.FAILED)
-        return False
+    """Count the attempt; not where somebody else has the message."""
     message.attempts += 1
     message.first_attempt_at = message.first_attempt_at or now
     return bool(
@@ -166,15 +242,14 @@ def _begin(message: Message, now: datetime) -> bool:
 
 def _release(messages: list[Message], now: datetime) -> None:
     """Let go of what was claimed and not tried."""
-    Message.objects.filter(pk__in=[message.pk for message in messages], state=State.WAITING).update(
-        next_attempt_at=now + timedelta(minutes=1)
-    )
+    for message in messages:
+        _mine(message).update(lease=None)
 
 
 # One message
 
 
-def _handle(message: Message, post: _Post, now: datetime) -> bool:
+def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
     """Write a message and send it; whether it came to an end."""
     if not _begin(message, now):
         return False
@@ -185,17 +260,19 @@ def _handle(message: Message, post: _Post, now: datetime) -> bool:
             page = kept_page(occasion, letter)
             made = None if occasion.is_on_paper else compose(occasion, letter)
     except Unneeded as reason:
-        return bool(_mine(message).update(state=State.SUPPRESSED, last_error=str(reason)))
+        said = str(reason)
+        return bool(_mine(message).update(state=State.SUPPRESSED, last_error=said, lease=None))
     except Exception as error:  # One that cannot be written must not hold up the others.
-        logger.exception("mail=%s cannot be written", message.public_id)
+        watch.let_through(error)
+        watch.keep(message.public_id, error)
         _put_off(message, State.WAITING, now, error)
         return False
+    watch.clear(message.public_id)
     if made is None:
-        return bool(_mine(message).update(state=State.PRINT, last_error="", **_kept(page)))
-    until = clock.now() + LEASE
-    if not _mine(message).update(state=State.SENDING, next_attempt_at=until, **_kept(page)):
+        kept = _kept(page)
+        return bool(_mine(message).update(state=State.PRINT, last_error="", lease=None, **kept))
+    if not _mine(message).update(state=State.SENDING, **_kept(page)):
         return False
-    message.next_attempt_at = until
     return _hand_over(message, made, post, now)
 
 
@@ -213,7 +290,7 @@ def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: date
         post.is_away = post.is_away or not _is_answer(error)
         return False
     sending = Message.objects.filter(pk=message.pk, state=State.SENDING)
-    return bool(sending.update(state=State.SENT, sent_at=clock.now(), last_error=""))
+    return bool(sending.update(state=State.SENT, sent_at=clock.now(), last_error="", lease=None))
 
 
 def _conclude(message: Message, error: Exception, now: datetime) -> None:
@@ -262,11 +339,10 @@ def _put_off(message: Message, state: str, now: datetime, error: Exception) -> N
     assert message.first_attempt_at is not None
     is_over = now - message.first_attempt_at >= TRIED_FOR
     wait = min(timedelta(minutes=2 ** min(message.attempts - 1, 10)), WAIT_MAX)
-    Message.objects.filter(
-        pk=message.pk, state=state, next_attempt_at=message.next_attempt_at
-    ).update(
+    Message.objects.filter(pk=message.pk, state=state, lease=message.lease).update(
         state=State.FAILED if is_over else State.WAITING,
         next_attempt_at=now + wait,
+        lease=None,
         last_error=_said(error),
     )
 
@@ -280,7 +356,7 @@ def _put_off_all(batch: list[Message], now: datetime, error: Exception) -> None:
 
 def _end(message: Message, state: str, error: Exception) -> None:
     Message.objects.filter(pk=message.pk, state=State.SENDING).update(
-        state=state, last_error=_said(error)
+        state=state, last_error=_said(error), lease=None
     )
 
 

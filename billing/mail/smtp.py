@@ -5,6 +5,8 @@ from typing import Any
 
 from django.core.mail.backends import smtp
 
+from billing.outbound.gate import Kind, pass_out
+
 END_OF_DATA = b"\r\n.\r\n"
 
 
@@ -42,7 +44,16 @@ class _SecureConnection(_NotingHandover, smtplib.SMTP_SSL):
 
 
 class EmailBackend(smtp.EmailBackend):
-    """Raises :class:`HandoverUnclear` where sending once more might make a mail twice."""
+    """Raises :class:`HandoverUnclear` where sending once more might make a mail twice.
+
+    Whoever sends by it, opening it raises :class:`~billing.outbound.gate.Held` where no mail may
+    leave.
+    """
+
+    def open(self) -> bool | None:
+        if self.connection is None:
+            pass_out(Kind.MAIL)
+        return super().open()
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:

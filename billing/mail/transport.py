@@ -1,9 +1,11 @@
 """Where mail goes, as the settings say: no model is known here, for settings read this first."""
 
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 import environ
+from django.conf import settings
 
 # A provider that does not answer holds the sweep up for so long, and nothing else.
 TIMEOUT_SECONDS = 20
@@ -35,3 +37,13 @@ def mailer_of(url: str, var_dir: Path, *, in_production: bool) -> dict[str, Any]
             "timeout": TIMEOUT_SECONDS,
         },
     }
+
+
+def bare_address(text: str) -> str:
+    """The address alone, of ``Shop <billing@example.com>`` as of ``billing@example.com``."""
+    return parseaddr(text)[1] or text
+
+
+def sender_address() -> str:
+    """The address that all mail is sent from; its name is each seller's."""
+    return bare_address(settings.DEFAULT_FROM_EMAIL)

@@ -1,25 +1,27 @@
 """Money in and back, as it is booked. What a person saw on a bank statement is recorded here."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
+from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.bulk import copy_rows, take_ids
 from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
-from billing.invoicing.actions import lock_invoice
+from billing.invoicing.actions import lock_invoice, round_off
 from billing.invoicing.issuing import Issued, move_balances
+from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.payments import gateways
 from billing.payments.models import Payment, PaymentAllocation, Refund
-from customers.models import Seller
+from customers.models import Customer, Seller
 
 # Who wants to know of an invoice that has just been paid, with its customer locked.
 paid_listeners: list[Callable[[Invoice, date, str], None]] = []
@@ -78,8 +80,16 @@ def record_payment(
     amount_minor: int | None = None,
     reference: str = "",
     gateway: str = "manual",
+    received_on: date | None = None,
+    is_confirmed: bool = False,
 ) -> Payment:
     """Record money that has arrived for an invoice, by default all that is due.
+
+    It is booked on the day on which it was received, today where none is said
+    ("received_in_the_future").
+
+    More than twice what is due, or than is usual, is refused unless ``is_confirmed``
+    ("unusual_amount"): most often it was typed wrong.
 
     What was written off takes late money as well: so much was no loss after all. What is over goes
     to the customer's balance. A ``reference`` of the same gateway counts once:
@@ -88,30 +98,115 @@ def record_payment(
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
-    known = Payment.objects.filter(seller=invoice.seller_id, gateway=gateway)
+    usual = 2 * invoice.payable_minor
+    check_amount(amount_minor, invoice.currency, is_confirmed=is_confirmed, usual=usual)
+    settled_minor = min(amount_minor, invoice.payable_minor)
+    return _record(
+        {invoice: settled_minor},
+        amount_minor,
+        received_on=received_on or as_of,
+        as_of=as_of,
+        actor=actor,
+        reference=reference,
+        gateway=gateway,
+    )
+
+
+@transaction.atomic
+def record_payment_of_many(
+    customer: Customer,
+    parts: Mapping[Invoice, int],
+    *,
+    as_of: date,
+    actor: str,
+    amount_minor: int | None = None,
+    received_on: date | None = None,
+    reference: str = "",
+    is_confirmed: bool = False,
+) -> Payment:
+    """Record one payment that settles several invoices of a customer, each by its part.
+
+    ``amount_minor`` is what came, by default the sum of the parts; what is over goes to the
+    balance. Raises as :func:`record_payment` does, and :class:`Refused` ("part_exceeds_invoice",
+    "parts_exceed_payment", "nothing_to_settle", "several_currencies").
+    """
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    asked = {invoice.pk: minor for invoice, minor in parts.items() if minor}
+    mine = Invoice.objects.select_for_update(of=["self"]).select_related("seller", "customer")
+    found = list(mine.filter(pk__in=asked, customer=customer).order_by("pk"))
+    if not found or len(found) < len(asked):
+        raise Refused("Say how much of the money is for which invoice.", code="nothing_to_settle")
+    if len({invoice.currency for invoice in found}) > 1:
+        raise Refused("One payment is in one currency.", code="several_currencies")
+    for invoice in found:
+        _checked(invoice, asked[invoice.pk])
+        if asked[invoice.pk] > invoice.payable_minor:
+            left = major_string(invoice.payable_minor, invoice.currency)
+            raise Refused(
+                f"Only {left} {invoice.currency} is left to pay of {invoice}.",
+                code="part_exceeds_invoice",
+            )
+    settled_minor = sum(asked.values())
+    amount_minor = settled_minor if amount_minor is None else amount_minor
+    if amount_minor < settled_minor:
+        raise Refused("The parts come to more than the payment.", code="parts_exceed_payment")
+    check_amount(
+        amount_minor, found[0].currency, is_confirmed=is_confirmed, usual=2 * settled_minor
+    )
+    return _record(
+        {invoice: asked[invoice.pk] for invoice in found},
+        amount_minor,
+        received_on=received_on or as_of,
+        as_of=as_of,
+        actor=actor,
+        reference=reference,
+    )
+
+
+def _record(
+    parts: Mapping[Invoice, int],
+    amount_minor: int,
+    *,
+    received_on: date,
+    as_of: date,
+    actor: str,
+    reference: str,
+    gateway: str = "manual",
+) -> Payment:
+    """Write a payment that a person saw arrive; its invoices are locked with their customer."""
+    first = next(iter(parts))
+    if received_on > as_of:
+        raise Refused(
+            f"{received_on} is still to come. Record the money on the day on which it is there.",
+            code="received_in_the_future",
+        )
+    known = Payment.objects.filter(seller=first.seller_id, gateway=gateway)
     if reference and known.filter(gateway_key=reference).exists():
         raise Refused(
             f"A payment with the reference {reference} has been recorded.",
             code="payment_already_recorded",
         )
-    refuse_in_flight(invoice)
-    release_planned(invoice)
+    for invoice in parts:
+        refuse_in_flight(invoice)
+        release_planned(invoice)
     payment = Payment.objects.create(
-        seller=invoice.seller,
-        customer=invoice.customer,
-        currency=invoice.currency,
+        seller=first.seller,
+        customer=first.customer,
+        currency=first.currency,
         amount_minor=amount_minor,
         state=Payment.State.SUCCEEDED,
         gateway=gateway,
         gateway_key=reference or None,
-        received_on=as_of,
+        received_on=received_on,
     )
-    settled_minor = min(amount_minor, invoice.payable_minor)
-    PaymentAllocation.objects.create(
-        payment=payment, invoice=invoice, amount_minor=settled_minor, state="settled"
+    PaymentAllocation.objects.bulk_create(
+        PaymentAllocation(payment=payment, invoice=invoice, amount_minor=minor, state="settled")
+        for invoice, minor in parts.items()
     )
-    book(payment, [(invoice, settled_minor)], as_of)
-    tell("payment.succeeded", payment, invoice, as_of, actor)
+    book(payment, list(parts.items()), received_on)
+    others = [invoice.public_id for invoice in parts if invoice is not first]
+    more = {"also": others} if others else {}
+    tell("payment.succeeded", payment, first, as_of, actor, **more)
     return payment
 
 
@@ -164,41 +259,6 @@ def record_failure(
     return payment
 
 
-@transaction.atomic
-def refund(
-    invoice: Invoice,
-    *,
-    as_of: date,
-    actor: str,
-    amount_minor: int | None = None,
-    reason: str = "",
-) -> Refund:
-    """Pay money of an invoice back; the invoice is owed again by so much.
-
-    To give money back for good, issue a credit note to refund instead. A payment that came through
-    a gateway goes back through it: the refund waits to be sent. Raises :class:`Refused`
-    ("refund_exceeds_paid") beyond what was paid and kept.
-    """
-    invoice = lock_invoice(invoice)
-    amount_minor = invoice.paid_minor if amount_minor is None else amount_minor
-    if amount_minor <= 0 or amount_minor > invoice.paid_minor:
-        paid = major_string(invoice.paid_minor, invoice.currency)
-        raise Refused(
-            f"Only {paid} {invoice.currency} of {invoice} was paid and can be refunded.",
-            code="refund_exceeds_paid",
-        )
-    refunds = _pay_back(invoice, amount_minor, as_of, reason)
-    invoice.paid_minor -= amount_minor
-    if invoice.status == Invoice.Status.PAID:
-        invoice.move("open", paid_minor=invoice.paid_minor, closed_on=None)
-    else:
-        invoice.save(update_fields=["paid_minor"])
-    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        _move_loss(invoice, amount_minor, as_of)
-    tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
-    return refunds[0]
-
-
 def refund_credit(
     seller: Seller,
     as_of: date,
@@ -227,42 +287,89 @@ def refund_credit(
 
 
 def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
-    """Refund the invoice's payments, the newest first, and book it.
+    """Refund the invoice's payments, the newest first.
 
-    What came through a gateway is sent back by it, once this has been committed.
+    What came through a gateway is booked now and sent back by it, once this has been committed.
+    All else is owed: it is booked when a person has paid it and says so.
     """
-    refunds, left = [], amount_minor
-    books = Books(invoice.seller)
+    return [
+        _send_back(invoice, payment, part_minor, as_of, reason)
+        if payment.gateway in gateways.NAMES
+        else _owe(invoice, payment, part_minor, as_of, reason)
+        for payment, part_minor in take_back(invoice, amount_minor)
+    ]
+
+
+def take_back(
+    invoice: Invoice, amount_minor: int, *, is_by_hand: bool = False
+) -> list[tuple[Payment, int]]:
+    """Take so much off what a locked invoice's payments have settled, the newest first.
+
+    Only off payments that a person recorded, where asked for. Answers which payment gives what.
+    """
+    taken, left = [], amount_minor
     allocations = (
         invoice.allocations.select_for_update(of=["self"])
         .filter(state="settled", amount_minor__gt=F("refunded_minor"))
         .select_related("payment")
         .order_by("-id")
     )
+    if is_by_hand:
+        allocations = allocations.exclude(payment__gateway__in=gateways.NAMES)
     for allocation in allocations:
-        part = min(left, allocation.amount_minor - allocation.refunded_minor)
-        if not part:
+        part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
+        if not part_minor:
             break
-        left -= part
-        allocation.refunded_minor += part
+        left -= part_minor
+        allocation.refunded_minor += part_minor
         allocation.save(update_fields=["refunded_minor"])
         payment = allocation.payment
-        Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + part)
-        is_sent = payment.gateway in gateways.NAMES
-        made = Refund.objects.create(
-            payment=payment,
-            invoice=invoice,
-            amount_minor=part,
-            refunded_on=as_of,
-            reason=reason,
-            state=Refund.State.CREATED if is_sent else Refund.State.SUCCEEDED,
+        Payment.objects.filter(pk=payment.pk).update(
+            refunded_minor=F("refunded_minor") + part_minor
         )
-        posting = Posting(
-            books.account(Account.Role.RECEIVABLE), books.account(Account.Role.CLEARING), part
-        )
-        _post(payment, Transfer.Document.REFUND, made.pk, [posting], as_of)
-        refunds.append(made)
-    return refunds
+        taken.append((payment, part_minor))
+    return taken
+
+
+def _send_back(
+    invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str
+) -> Refund:
+    made = Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.CREATED,
+    )
+    book_refund(made, as_of)
+    return made
+
+
+def _owe(invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str) -> Refund:
+    """A refund that somebody has to pay, to the account that was last known of the customer."""
+    known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
+    account = known.order_by("-id").values_list("to_account", flat=True).first()
+    return Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.OWED,
+        to_account=account or "",
+    )
+
+
+def book_refund(refund: Refund, as_of: date) -> None:
+    """Book that the money of a refund has left us, or is on its way."""
+    books = Books(refund.payment.seller)
+    posting = Posting(
+        books.account(Account.Role.RECEIVABLE),
+        books.account(Account.Role.CLEARING),
+        refund.amount_minor,
+    )
+    _post(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
@@ -294,12 +401,25 @@ def release_planned(invoice: Invoice) -> None:
 
 
 def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
-    """Count money as paid on a locked invoice; with nothing left to pay it is closed."""
-    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        _move_loss(invoice, -amount_minor, as_of)
-    paid_minor = invoice.paid_minor + amount_minor
-    if paid_minor + invoice.credited_minor == invoice.amount_due_minor:
-        invoice.move("paid", paid_minor=paid_minor, closed_on=as_of)
+    """Count money as paid on a locked invoice; with nothing left to pay it is closed.
+
+    What is left within the seller's tolerance is rounding. Late money takes a loss back.
+    """
+    was_left_minor = invoice.payable_minor
+    invoice.paid_minor += amount_minor
+    is_lost = invoice.status == Invoice.Status.UNCOLLECTIBLE
+    if 0 < invoice.payable_minor <= invoice.seller.rounding_tolerance_minor:
+        round_off(invoice, as_of)
+    if is_lost:
+        move_loss(invoice, was_left_minor, invoice.payable_minor, as_of)
+    if not invoice.payable_minor:
+        invoice.move(
+            "paid",
+            paid_minor=invoice.paid_minor,
+            credited_minor=invoice.credited_minor,
+            rounded_off_minor=invoice.rounded_off_minor,
+            closed_on=as_of,
+        )
         record(
             "invoice.paid",
             seller=invoice.seller.public_id,
@@ -311,24 +431,7 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
         for listen in paid_listeners:
             listen(invoice, as_of, "system")
         return
-    invoice.paid_minor = paid_minor
     invoice.save(update_fields=["paid_minor"])
-
-
-def _move_loss(invoice: Invoice, amount_minor: int, as_of: date) -> None:
-    """Book so much of a written-off invoice as lost, or with a minus as no loss after all."""
-    books = Books(invoice.seller)
-    loss = books.account(Account.Role.BAD_DEBT)
-    receivable = books.account(Account.Role.RECEIVABLE)
-    post(
-        invoice.seller,
-        list(between(loss, receivable, amount_minor)),
-        currency=invoice.currency,
-        effective_on=as_of,
-        document=Transfer.Document.INVOICE,
-        document_id=invoice.pk,
-        customer_id=invoice.customer_id,
-    )
 
 
 def _post(

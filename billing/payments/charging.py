@@ -11,21 +11,27 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
-from billing.engine import retries
+from billing.engine.declines import Decline
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone
 from billing.payments import gateways
 from billing.payments.actions import book, release_planned, tell
 from billing.payments.balances import forbidden, settle_debts
 from billing.payments.gateways.base import (
+    KEY_USED_BEFORE,
     Charge,
     ChargeRequest,
     Gateway,
+    GatewayHeld,
     GatewayRefused,
     GatewayUnavailable,
     GatewayUnclear,
+    may_leave,
 )
+from billing.payments.keys import key_of_charge
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -52,21 +58,25 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     """Charge a planned payment; False where there is nothing to charge, or another is at it.
 
     Raises :class:`GatewayUnavailable` where the gateway was not reached; the payment is then
-    planned as before, for a little later.
+    planned as before, for a little later. Where charging is held or stopped it is not touched.
     """
+    may_leave(Kind.CHARGE, Seller.objects.get(payments=payment_id).public_id)
     request = _begin(payment_id, as_of, actor)
     if request is None:
         return False
     payment_id, order = request
     try:
         made = gateways.gateway(_gateway_of(payment_id)).charge(order)
-    except GatewayUnavailable:
-        put_back(payment_id)
+    except GatewayUnavailable as error:
+        put_back(payment_id, was_asked=not isinstance(error, GatewayHeld))
         raise
     except GatewayRefused as refused:
         fail(payment_id, refused.code, as_of=as_of, actor=actor)
     except GatewayUnclear as unclear:
         doubt(payment_id, unclear.message, as_of=as_of, actor=actor)
+        if unclear.code == KEY_USED_BEFORE:
+            # What was charged under the key is what is asked for, in other words: it counts.
+            resolve(payment_id, actor)
     else:
         settle(payment_id, made, as_of=as_of, actor=actor)
     return True
@@ -105,15 +115,27 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     if payment.amount_minor != invoice.outstanding_minor:
         release_planned(invoice)
         payment = plan(invoice, as_of)
-    _submit(payment, method, now)
+    _submit(payment, invoice, method, now)
     return payment.pk, ChargeRequest(
         key=str(payment.gateway_key),
         customer=method.gateway_customer,
         payment_method=method.gateway_id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        reference=payment.public_id,
+        reference=payment.reference,
+        seller=payment.seller.public_id,
+        metadata=metadata_of(payment, invoice),
     )
+
+
+def metadata_of(payment: Payment, invoice: Invoice) -> dict[str, str]:
+    """What is written on a charge, so that it can be told by itself whose it is and what for."""
+    return {
+        "seller": payment.seller.public_id,
+        "customer": payment.customer.public_id,
+        "number": str(invoice.number),
+        "sequence": str(invoice.sequence),
+    }
 
 
 def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, actor: str) -> bool:
@@ -137,12 +159,11 @@ def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, a
     return False
 
 
-def _submit(payment: Payment, method: PaymentMethod, now: datetime) -> None:
+def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: datetime) -> None:
     payment.move(
         "created",
         gateway=method.gateway,
-        # The same payment and amount is the same key, in whatever state a backup brings it back.
-        gateway_key=f"{payment.public_id}-{payment.amount_minor}",
+        gateway_key=key_of_charge(payment, invoice),
         payment_method=method,
         attempts=payment.attempts + 1,
         submitted_at=now,
@@ -187,7 +208,7 @@ def contradiction(payment: Payment, made: Charge) -> str:
     for what, theirs, ours in (
         ("amount", made.amount_minor, payment.amount_minor),
         ("currency", made.currency, payment.currency),
-        ("reference", made.reference, payment.public_id),
+        ("reference", made.reference, payment.reference),
         ("id", made.gateway_id, payment.gateway_id or made.gateway_id),
     ):
         if theirs != ours:
@@ -305,7 +326,7 @@ def _fail(
     if settle_debts([payment.customer_id], as_of, actor):
         invoice.refresh_from_db()
     method = payment.payment_method
-    if method and (is_hard or retries.is_hard(code)):
+    if method and (is_hard or Decline.of(code).is_hard):
         PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
     again = [listen(invoice, as_of, actor) for listen in failure_listeners]
     tell(
@@ -363,16 +384,22 @@ def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
 
 
 @transaction.atomic
-def put_back(payment_id: int) -> None:
+def put_back(payment_id: int, *, was_asked: bool = True) -> None:
     """Plan a payment as before: the gateway has certainly made no charge for it.
+
+    Where it was not even asked, this was no attempt.
 
     It keeps its key, so that even a charge that nobody believes in any more would not be a second.
     """
     payment = lock_with_customer(payment_id)
     is_asked_for = payment.state in {Payment.State.CREATED, Payment.State.UNKNOWN}
     if is_asked_for and payment.payment_method:
-        wait = next_wait(payment.attempts) or CHECKS[-1]
-        payment.move("planned", next_check_at=clock.now() + wait, attention="")
+        if was_asked:
+            wait = next_wait(payment.attempts) or CHECKS[-1]
+            payment.move("planned", next_check_at=clock.now() + wait, attention="")
+        else:
+            attempts = payment.attempts - 1
+            payment.move("planned", attempts=attempts, next_check_at=None, attention="")
         payment.allocations.filter(state="in_flight").update(state="planned")
 
 
@@ -423,6 +450,7 @@ def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
         payment = (
             Payment.objects.select_for_update(skip_locked=True, of=["self"])
             .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
+            .exclude(gateway__in=left_alone())
             .order_by("next_check_at")
             .first()
         )
@@ -450,7 +478,7 @@ def resolve(payment_id: int, actor: str) -> None:
     try:
         gateway = gateways.gateway(payment.gateway)
         made = _ask(gateway, payment)
-        if made is not None and made.status == "requires_action" and _is_too_late(payment, now):
+        if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)
     except (GatewayRefused, GatewayUnclear) as unclear:
         doubt(payment.pk, unclear.message, as_of=as_of, actor=actor)
@@ -465,7 +493,7 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return the_one_that_counts(gateway.charges_of(payment.public_id))
+    return the_one_that_counts(gateway.charges_of(payment.reference))
 
 
 def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
@@ -483,9 +511,11 @@ def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
     return charges[-1] if charges else None
 
 
-def _is_too_late(payment: Payment, now: datetime) -> bool:
+def _is_to_end(payment: Payment, now: datetime) -> bool:
+    """Whether its customer has had time enough, and we may take it back now."""
     since = payment.submitted_at or payment.recorded_at
-    return now - since >= timedelta(days=ACTION_DAYS_MAX)
+    is_late = now - since >= timedelta(days=ACTION_DAYS_MAX)
+    return is_late and refusal(Kind.WITHDRAWAL) is None
 
 
 # What an operator asks for

@@ -13,8 +13,11 @@ from django.db import transaction
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.events.recorder import record
+from billing.events.troubles import Watch
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.actions import refuse_in_flight, tell
 from billing.payments.balances import settle_debts, settle_from_balance
@@ -26,6 +29,7 @@ from billing.payments.gateways.base import (
     GatewayUnavailable,
     Method,
     Session,
+    may_leave,
 )
 from billing.payments.models import (
     IN_FLIGHT,
@@ -127,6 +131,7 @@ def start_setup(
     One that is open and leads back to the same place is given again. Raises what the gateway's
     client raises; nothing is left open then.
     """
+    may_leave(Kind.CARD, customer.seller.public_id)
     known = CheckoutSession.objects.filter(
         customer=customer,
         kind=CheckoutSession.Kind.SETUP,
@@ -174,6 +179,7 @@ def start_payment(
     gateway first. Raises :class:`Refused` ("invoice_not_open", "payment_in_flight") and what the
     gateway's client raises.
     """
+    may_leave(Kind.CHARGE, invoice.seller.public_id)
     settle_from_balance(invoice.customer, as_of=as_of, actor=actor)
     open_one = CheckoutSession.objects.filter(
         status=CheckoutSession.Status.OPEN,
@@ -243,6 +249,7 @@ def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
         reference=payment.public_id if payment else session.public_id,
         return_url=session.return_url,
         locale=customer.language,
+        seller=customer.seller.public_id,
         amount_minor=payment.amount_minor if payment else None,
         currency=payment.currency if payment else "",
     )
@@ -389,13 +396,15 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     Of one seller, or of all who have no clock of their own. Raises :class:`GatewayUnavailable`
     where the gateway cannot be asked.
     """
+    watch = Watch("check pages", passing=(GatewayError,))
     for count in range(limit):
-        session = _claim(seller)
+        session = None if time_is_up() else _claim(seller)
         if session is None:
             return count
         as_of = today_of(session.customer.seller)
         try:
-            complete_session(session, as_of=as_of, actor=actor)
+            with watch.over(session.public_id):
+                complete_session(session, as_of=as_of, actor=actor)
         except GatewayUnavailable:
             raise
         except GatewayError:
@@ -413,6 +422,7 @@ def _claim(seller: Seller | None) -> CheckoutSession | None:
             status__in=["creating", "open"],
             next_check_at__lte=now,
         )
+        .exclude(gateway__in=left_alone())
         .select_related("customer__seller", "payment")
         .order_by("next_check_at")
         .first()

@@ -5,18 +5,23 @@ calls a gateway; so a second sweep, or one that dies, charges nobody twice.
 """
 
 import logging
-from datetime import date
+from contextlib import suppress
+from datetime import date, datetime
+from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.balances import settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions, expire_session
-from billing.payments.gateways.base import GatewayUnavailable
+from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
 from billing.payments.paying_back import check_refunds, send_refunds
@@ -40,14 +45,21 @@ def collect_due(seller: Seller, as_of: date, actor: str, limit: int = 100) -> in
     """Charge what is planned until ``as_of`` for customers with a card; how many were charged for.
 
     Customers without a card wait, and those whom another worker holds are passed by. A gateway
-    that cannot be reached ends the sweep: nothing is lost, and the next one tries again.
+    that cannot be reached, or hangs, ends the sweep: nothing is lost, and the next one tries again.
     """
+    if refusal(Kind.CHARGE, seller.public_id):
+        return 0
+    watch = Watch("collect", seller.public_id, passing=(GatewayUnavailable,))
+    due = _due(seller, as_of).exclude(public_id__in=watch.waiting)
     count = 0
-    for payment_id in _due(seller, as_of)[:limit]:
+    for payment_id, public_id in due.values_list("pk", "public_id")[:limit]:
         try:
-            count += charge(payment_id, as_of=as_of, actor=actor)
+            with watch.over(public_id):
+                count += charge(payment_id, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
             logger.warning("seller=%s collection=stopped reason=%r", seller, error.message)
+            break
+        if time_is_up():
             break
     return count
 
@@ -66,7 +78,7 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
     for page in pages.select_related("customer__seller", "payment"):
         expire_session(page, as_of=as_of, actor=actor)
     due = _due(customer.seller, as_of).filter(customer=customer)
-    return sum(charge(payment_id, as_of=as_of, actor=actor) for payment_id in list(due))
+    return sum(charge(payment.pk, as_of=as_of, actor=actor) for payment in list(due))
 
 
 def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
@@ -87,8 +99,18 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     return made.select_related("customer", "payment_method").latest("id")
 
 
-def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
-    names = [one.name for one in gateways.gateways_for(seller)]
+def clocks() -> list[datetime]:
+    """What time it is for the gateways that can be asked now."""
+    found = []
+    for one in gateways.configured():
+        with suppress(GatewayError):
+            found.append(one.clock())
+    return [at for at in found if at is not None]
+
+
+def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
+    left = left_alone()
+    names = [one.name for one in gateways.gateways_for(seller) if one.name not in left]
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"
@@ -102,7 +124,11 @@ def _due(seller: Seller, as_of: date) -> QuerySet[Payment, int]:
         planned_on__lte=as_of,
         attention="",
     )
-    return planned.order_by("planned_on", "id").values_list("pk", flat=True)
+    return planned.order_by("planned_on", "id")
+
+
+def _public_id(payment_id: int) -> str:
+    return Payment.objects.values_list("public_id", flat=True).get(pk=payment_id)
 
 
 def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
@@ -111,11 +137,18 @@ def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
     For one seller, or for all but those with a test clock, whose time is another. Raises nothing
     for a gateway that cannot be reached: what it was to be asked is asked later.
     """
+    if refusal(Kind.QUESTION):
+        return 0
+    # A turn that comes to nothing is followed by another: each claim puts the next one off.
+    watch = Watch("resolve payments", passing=(GatewayUnavailable,))
     count = 0
     try:
-        while count < limit and (payment_id := claim_in_doubt(clock.now(), seller)):
+        while count < limit and not time_is_up():
+            if (payment_id := claim_in_doubt(clock.now(), seller)) is None:
+                break
             count += 1
-            resolve(payment_id, ACTOR)
+            with watch.over(partial(_public_id, payment_id)):
+                resolve(payment_id, ACTOR)
         count += check_sessions(ACTOR, limit, seller)
         count += check_refunds(limit, seller)
         count += send_refunds(limit, seller)

@@ -16,12 +16,18 @@ from django.db.models import Q
 
 from billing.engine.errors import Refused
 from billing.events import clock
+from billing.events.troubles import Watch
+from billing.outbound.gate import Kind, refusal
+from billing.outbound.mark import doubt_for
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.checkout import complete_session
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
+    GatewayRefused,
+    GatewayUnavailable,
     GatewayUnclear,
     Notice,
 )
@@ -33,7 +39,9 @@ from billing.payments.models import (
     Refund,
 )
 from billing.payments.paying_back import resolve_refund
+from billing.payments.taking_in import owner_of, take_in
 from customers.calendar import today_of
+from customers.models import Seller
 
 ACTOR = "gateway"
 ATTEMPTS_MAX = 10
@@ -41,6 +49,8 @@ PAGE = 100
 PAGES_MAX = 50
 # An event may appear in the list after one that is younger; so far back it is read again.
 OVERLAP = timedelta(minutes=10)
+# What taking up an event raises that says nothing which anybody can understand.
+SENSELESS = (ValueError, TypeError, LookupError, AttributeError)
 
 logger = logging.getLogger(__name__)
 
@@ -79,10 +89,24 @@ def keep(gateway: str, notices: Sequence[Notice], now: datetime, *, is_polled: b
 def poll_gateways() -> int:
     """Read the gateways' lists of events as far as they have grown; how many were new.
 
-    Raises :class:`GatewayUnavailable` and its like where a gateway does not answer: then the
-    cursor stays.
+    Raises :class:`GatewayUnavailable` and its like where a gateway does not answer, once the others
+    were asked: then its cursor stays.
     """
-    return sum(_poll(gateway) for gateway in gateways.configured())
+    if refusal(Kind.QUESTION):
+        return 0
+    watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
+    failed: GatewayError | None = None
+    for gateway in gateways.configured():
+        if gateway.name in left_alone():
+            continue
+        try:
+            with watch.over(gateway.name):
+                found += _poll(gateway)
+        except GatewayError as error:
+            failed = error
+    if failed:
+        raise failed
+    return found
 
 
 def _poll(gateway: Gateway) -> int:
@@ -90,7 +114,15 @@ def _poll(gateway: Gateway) -> int:
     cursor, _ = GatewayCursor.objects.get_or_create(gateway=gateway.name)
     at = cursor.event_id
     for _ in range(PAGES_MAX):
-        page = gateway.events_after(at, PAGE)
+        try:
+            page = gateway.events_after(at, PAGE)
+        except GatewayRefused as refused:
+            if not at:
+                raise
+            # It knows this event no longer: all that it has is read, and what is known is kept.
+            logger.error("gateway=%s events=read_anew reason=%r", gateway.name, refused.message)
+            at = ""
+            continue
         if not page:
             break
         found += keep(gateway.name, page, now, is_polled=True)
@@ -123,21 +155,37 @@ def _advance(gateway: str, page: Sequence[Notice], now: datetime) -> None:
 
 def process_hooks(limit: int = 100) -> int:
     """Take up events that wait; how many. What is about nothing of ours is parked with a reason."""
+    if refusal(Kind.QUESTION):  # What an event is about is asked for.
+        return 0
+    watch = Watch("process hooks", passing=(Unknown, Refused, GatewayError, *SENSELESS))
     for count in range(limit):
-        event = _claim()
+        event = None if time_is_up() else _claim()
         if event is None:
             return count
         try:
-            _take_up(event)
+            with watch.over(event.event_id):
+                is_taken = False
+                _take_up(event)
+                is_taken = True
         except Unknown as unknown:
             _park(event, str(unknown))
         except Refused as refused:
             _park(event, refused.message)
+        except GatewayUnavailable:
+            # Nothing was asked, so it is no attempt; others of this gateway would fare the same.
+            _let_go(event)
+            return count
         except GatewayError as error:
             if event.attempts >= ATTEMPTS_MAX:
                 _park(event, error.message)
+        except SENSELESS as error:
+            watch.keep(event.event_id, error)
+            _park(event, f"It makes no sense: {type(error).__name__}.")
         else:
-            GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            if is_taken:
+                GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
+            elif event.attempts >= ATTEMPTS_MAX:
+                _park(event, "Kvitt could not take it up: its traceback is under Troubles.")
     return limit
 
 
@@ -148,6 +196,7 @@ def _claim() -> GatewayEvent | None:
     event = (
         GatewayEvent.objects.select_for_update(skip_locked=True)
         .filter(processed_at__isnull=True, parked_reason="", next_attempt_at__lte=now)
+        .exclude(gateway__in=left_alone())
         .order_by("next_attempt_at", "id")
         .first()
     )
@@ -160,6 +209,13 @@ def _claim() -> GatewayEvent | None:
     event.next_attempt_at = now + timedelta(minutes=2**event.attempts)
     event.save(update_fields=["attempts", "next_attempt_at"])
     return event
+
+
+def _let_go(event: GatewayEvent) -> None:
+    """Give an event back that could not be asked about; its turn comes again in a minute or two."""
+    event.attempts -= 1
+    event.next_attempt_at = clock.now() + timedelta(minutes=1)
+    event.save(update_fields=["attempts", "next_attempt_at"])
 
 
 def _park(event: GatewayEvent, reason: str) -> None:
@@ -175,6 +231,8 @@ def _take_up(event: GatewayEvent) -> None:
     gateway_id, reference = about.get("id"), about.get("reference")
     if not isinstance(gateway_id, str) or not isinstance(reference, str):
         raise Unknown("It does not say what it is about.")
+    if "\x00" in gateway_id + reference:
+        raise Unknown("It names an id with a character that no id has.")
     _TAKERS[kind](event, gateway_id, reference, about.get("status"))
 
 
@@ -182,10 +240,14 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
     """A charge of ours is asked for, unless we know already what the event tells."""
     ours = Payment.objects.filter(gateway=event.gateway).select_related("seller", "session")
     payment = ours.filter(gateway_id=gateway_id).first() or (
-        Payment.objects.select_related("seller", "session").filter(public_id=reference).first()
+        Payment.objects.select_related("seller", "session")
+        .filter(Q(public_id=reference) | Q(gateway=event.gateway, gateway_key=reference))
+        .first()
     )
     if payment is None:
-        raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
+        if status != "succeeded" or not _take_unknown(event.gateway, gateway_id):
+            raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
+        return
     if payment.gateway_id == gateway_id and payment.state == status:
         return
     session = getattr(payment, "session", None)
@@ -194,13 +256,27 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         _take_up_session(event, session.gateway_id or "", session.public_id, None)
         return
     made = gateways.gateway(event.gateway).get_charge(gateway_id)
-    if made.reference != payment.public_id:
+    if made.reference != payment.reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
 
 
+def _take_unknown(gateway: str, gateway_id: str) -> bool:
+    """Take in money that nothing here was asked for, where its customer is known; whether it was.
+
+    After a restore it is the money of a payment that was lost, and more may have been.
+    """
+    made = gateways.gateway(gateway).get_charge(gateway_id)
+    if Seller.objects.filter(public_id=made.metadata.get("seller", "")).exists():
+        doubt_for(gateway_id)
+    owner = owner_of(gateway, made)
+    if owner is None:
+        return False
+    return take_in(gateway, made, as_of=today_of(owner.seller), actor=ACTOR) is not None
+
+
 def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
-    refund = Refund.objects.filter(public_id=reference, payment__gateway=event.gateway).first()
+    refund = Refund.objects.filter(gateway_key=reference, payment__gateway=event.gateway).first()
     if refund is None:
         raise Unknown(f"We have no refund {reference}.")
     if refund.state in {Refund.State.CREATED, Refund.State.UNKNOWN}:

@@ -7,7 +7,7 @@ from django.db.models.functions import Now
 
 from billing.events.models import Stateful
 from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, ReferencesExist
+from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.invoicing.models import Invoice
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon, Plan
@@ -29,8 +29,10 @@ PAYMENT_LIFECYCLE = {
     "canceled": frozenset(),
 }
 # Unknown is a refund from the moment that it is sent: then only the gateway knows. It is sent
-# again, with its key, when the gateway says that it never came.
+# again, with its key, when the gateway says that it never came. Owed is one that no gateway can
+# send, until a person says that they have paid it.
 REFUND_LIFECYCLE = {
+    "owed": frozenset({"succeeded"}),
     "created": frozenset({"unknown"}),
     "unknown": frozenset({"created", "succeeded", "failed"}),
     "succeeded": frozenset(),
@@ -255,12 +257,34 @@ class Payment(Stateful):
                 condition=Q(state="planned"),
                 name="payment_planned",
             ),
+            models.Index(
+                fields=["gateway_key"],
+                condition=Q(gateway_key__isnull=False),
+                name="payment_by_gateway_key",
+            ),
+            models.Index(
+                fields=["gateway_id"],
+                condition=Q(gateway_id__isnull=False),
+                name="payment_by_gateway_id",
+            ),
         ]
         triggers = [
             ReferencesExist(name="payment_refers_to_rows_that_exist"),
+            # Those that a batch plans have no such day yet, and are not asked.
+            NotDatedAhead(
+                name="live_payment_is_not_dated_ahead",
+                day="received_on",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("received_on"),
+                condition=pgtrigger.Q(new__received_on__isnull=False),
+            ),
             pgtrigger.ReadOnly(
                 name="payment_amount_is_never_edited",
                 fields=["seller", "customer", "currency", "amount_minor"],
+            ),
+            FrozenOnce(
+                name="received_payment_is_never_edited",
+                fields=["gateway", "gateway_id", "received_on"],
+                once=pgtrigger.Q(old__received_on__isnull=False),
             ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
             follows("payment_state_follows_its_lifecycle", "state", PAYMENT_LIFECYCLE),
@@ -268,6 +292,11 @@ class Payment(Stateful):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def reference(self) -> str:
+        """What the gateway knows it by: the key of a charge, and its own id on a hosted page."""
+        return self.gateway_key or self.public_id
 
 
 _SETTLES_NO_MORE_THAN_IT_HAS = """
@@ -331,7 +360,6 @@ class PaymentAllocation(models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.Insert | pgtrigger.Update,
                 timing=pgtrigger.Deferred,
-                level=pgtrigger.Row,
                 condition=pgtrigger.Q(new__state="settled"),
                 func=_SETTLES_NO_MORE_THAN_IT_HAS,
             ),
@@ -342,12 +370,15 @@ class PaymentAllocation(models.Model):
 
 
 class Refund(Stateful):
-    """Money paid back, of one payment: booked from the start, and taken back where it fails.
+    """Money to pay back, of one payment.
 
-    What did not come through a gateway was paid back by a person, and has succeeded.
+    What came through a gateway goes back through it: it is booked from the start, and taken back
+    where it fails. What did not is owed until a person has paid it and says so, and booked then. A
+    *return* is money that went back by itself, as when a bank takes a payment back.
     """
 
     class State(models.TextChoices):
+        OWED = "owed", "to be paid by hand"
         CREATED = "created", "waits to be sent"
         UNKNOWN = "unknown", "sent, no answer yet"
         SUCCEEDED = "succeeded"
@@ -364,10 +395,38 @@ class Refund(Stateful):
     amount_minor = models.BigIntegerField()
     refunded_on = models.DateField()
     reason = models.CharField(max_length=200, blank=True, default="")
-    state = models.CharField(
-        max_length=9, choices=State, default=State.SUCCEEDED, db_default="succeeded"
+    state = models.CharField(max_length=9, choices=State, default=State.OWED, db_default="owed")
+    is_return = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="The money went back by itself: nobody sent or pays anything.",
+    )
+    to_account = models.CharField(
+        max_length=60,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The customer's account, where it is to be paid by hand and known.",
+    )
+    paid_on = models.DateField(null=True, blank=True, help_text="When a person has paid it.")
+    paid_by = models.CharField(
+        max_length=200, blank=True, default="", db_default="", help_text="Who said so."
+    )
+    reference = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The bank's, of the payment.",
     )
     gateway_id = models.CharField(max_length=80, null=True, blank=True, unique=True)
+    gateway_key = models.CharField(
+        max_length=80,
+        null=True,
+        blank=True,
+        unique=True,
+        help_text="Idempotency key, by which the gateway knows it.",
+    )
     failure_code = models.CharField(max_length=60, blank=True, default="", db_default="")
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     submitted_at = models.DateTimeField(null=True, blank=True)
@@ -377,14 +436,21 @@ class Refund(Stateful):
 
     class Meta:
         constraints = [
-            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_is_positive")
+            models.CheckConstraint(condition=Q(amount_minor__gt=0), name="refund_is_positive"),
+            models.CheckConstraint(
+                condition=~Q(state="succeeded")
+                | Q(gateway_id__isnull=False)
+                | (Q(paid_on__isnull=False) & ~Q(paid_by="")),
+                name="refund_by_hand_was_paid_by_somebody",
+            ),
         ]
         indexes = [
+            models.Index(fields=["id"], condition=Q(state="owed"), name="refund_is_owed"),
             models.Index(
                 fields=["next_check_at"],
                 condition=Q(state__in=["created", "unknown"]),
                 name="refund_in_flight",
-            )
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(
@@ -396,6 +462,7 @@ class Refund(Stateful):
                     "amount_minor",
                     "refunded_on",
                     "reason",
+                    "is_return",
                     "recorded_at",
                 ],
             ),
@@ -405,6 +472,14 @@ class Refund(Stateful):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def customer(self) -> Customer:
+        return self.payment.customer
+
+    @property
+    def seller(self) -> Seller:
+        return self.payment.seller
 
 
 class CheckoutSession(Stateful):

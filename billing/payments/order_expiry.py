@@ -9,8 +9,11 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from billing.events.troubles import Watch
 from billing.invoicing.actions import credit, lock_invoice, void
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import time_is_up
 from billing.payments.actions import release_planned
 from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
@@ -29,9 +32,11 @@ logger = logging.getLogger(__name__)
 def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> int:
     """Let orders run out whose time has come; how many.
 
-    One that is being paid waits, and so do all while the gateway cannot be reached: nobody may pay
-    for what is no longer there.
+    One that is being paid waits, and so do all while the gateway cannot be reached, or may not be
+    told: nobody may pay for what is no longer there.
     """
+    if refusal(Kind.WITHDRAWAL):
+        return 0
     in_doubt = PaymentAllocation.objects.filter(
         invoice=OuterRef("invoice"), state="in_flight"
     ).exclude(payment__session__status__in=["creating", "open"])
@@ -41,15 +46,20 @@ def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> 
         status__in=["open", "placed"],
         expires_at__lte=now_of(seller),
     ).select_related("seller")
+    watch = Watch("expire orders", seller.public_id, passing=(GatewayError,))
+    over = over.exclude(public_id__in=watch.waiting)
     count = 0
     for order in over.order_by("expires_at", "pk")[:limit]:
         try:
-            count += expire(order, as_of=as_of, actor=actor)
+            with watch.over(order.public_id):
+                count += expire(order, as_of=as_of, actor=actor)
         except GatewayUnavailable as error:
             logger.warning("seller=%s orders=waiting reason=%r", seller, error.message)
             break
         except GatewayError as error:
             logger.warning("order=%s expires=later reason=%r", order, error.message)
+        if time_is_up():
+            break
     return count
 
 

@@ -13,14 +13,15 @@ from functools import partial
 from typing import Any
 
 from django.db import transaction
-from stdnum import luhn
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
+from billing.payments.gateways import gateways_for
 from billing.payments.models import Order, PaymentMethod
 from billing.payments.order_expiry import NEVER_PAID, expire, expire_orders
 from billing.payments.order_offer import (
@@ -45,14 +46,17 @@ from billing.payments.order_paying import (
     note_paid,
     open_page,
 )
+from billing.redaction import card_number_in
 from billing.subscriptions.actions import start
-from billing.subscriptions.coupons import check_coupon
+from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
+from customers.addresses import demanded_fields
 from customers.calendar import now_of
-from customers.details import tidy_vat_number
-from customers.models import Customer
+from customers.going_live import refuse_unready
+from customers.models import Customer, Seller
+from customers.numbers import tidy_vat_number
 
 __all__ = [
     "LIVES",
@@ -150,7 +154,7 @@ def check_details(details: Details) -> dict[str, str]:
     """What is wrong with details, by field: missing, invalid_vat_number or card_number."""
     wrong = {
         name: "missing"
-        for name in ("name", "email", "address_line1", "postal_code", "city", "country")
+        for name in ("name", "email", "country", *demanded_fields(details.country))
         if not getattr(details, name).strip()
     }
     try:
@@ -158,7 +162,7 @@ def check_details(details: Details) -> dict[str, str]:
     except Refused as refused:
         wrong["vat_number"] = refused.code
     for name, text in asdict(details).items():
-        if _is_card_number(text):
+        if card_number_in(text):
             wrong[name] = "card_number"
     return wrong
 
@@ -166,13 +170,6 @@ def check_details(details: Details) -> dict[str, str]:
 def _vat_number(details: Details) -> str:
     number = details.vat_number.strip()
     return tidy_vat_number(number, details.country) if number else ""
-
-
-def _is_card_number(text: str) -> bool:
-    """Whether somebody has typed a card's number where none belongs: it is never kept."""
-    digits = "".join(character for character in text if character not in " -\u00a0")
-    is_long = digits.isascii() and digits.isdigit() and 13 <= len(digits) <= 19
-    return is_long and luhn.is_valid(digits)
 
 
 def _check_choice(order: Order, choice: Choice) -> None:
@@ -187,6 +184,22 @@ def _check_choice(order: Order, choice: Choice) -> None:
 
 
 # Placing
+
+
+def refuse_unpayable(seller: Seller) -> None:
+    """Raise :class:`Refused` before anything is sold that cannot be paid for or billed.
+
+    The codes are "no_way_to_pay", "seller_not_ready" and those of a gate that lets no charge out.
+    """
+    refuse_unready(seller)
+    if held := refusal(Kind.CHARGE, seller.public_id):
+        raise held
+    if seller.is_live and not gateways_for(seller):
+        raise Refused(
+            f"No gateway serves {seller}, so an order could not be paid. Start the subscription "
+            "by hand, and it is paid by invoice.",
+            code="no_way_to_pay",
+        )
 
 
 @transaction.atomic
@@ -205,7 +218,7 @@ def place(
     A second time changes nothing and gives what is there. ``agreed_minor`` is what the customer
     was told to pay today; another sum is refused ("price_changed"). Raises :class:`Refused` also
     with "order_expired", "plan_inactive", "details_wrong" (``details`` has the fields),
-    "quantity_out_of_range" and those of :func:`check_coupon`.
+    "quantity_out_of_range" and those of :func:`check_coupon` and :func:`check_person`.
     """
     order = lock_order(order)
     if order.status in {Order.Status.PLACED, Order.Status.COMPLETE}:
@@ -213,6 +226,7 @@ def place(
     now = now_of(order.seller)
     refuse_over(order, now)
     check_active(order.plan)
+    refuse_unpayable(order.seller)
     _check_choice(order, choice)
     if wrong := check_details(details):
         raise Refused("Something is missing or wrong.", code="details_wrong", fields=wrong)
@@ -287,6 +301,8 @@ def _start(
     is_incomplete: bool = False,
 ) -> Subscription:
     asked = {code: Decimal(quantity) for code, quantity in order.quantities.items()}
+    if choice.coupon is not None:
+        check_person(choice.coupon, order.seller_id, customer.email)
     return start(
         customer,
         order.plan,
@@ -297,6 +313,7 @@ def _start(
         coupons=[choice.coupon] if choice.coupon else [],
         metadata=order.metadata,
         is_incomplete=is_incomplete,
+        trial_days=0 if has_tried(order.plan, customer.email) else None,
     )
 
 

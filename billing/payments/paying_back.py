@@ -10,10 +10,13 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from billing.events import clock
+from billing.events.troubles import Watch
 from billing.invoicing.issuing import move_balances
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
+from billing.outbound.gate import Kind, refusal
+from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.actions import count_paid, tell
 from billing.payments.charging import (
@@ -31,6 +34,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     RefundMade,
 )
+from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, Refund
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -39,28 +43,41 @@ ACTOR = "system"
 
 
 def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
-    """Send refunds that wait for it; how many. Stops where the gateway cannot be reached."""
+    """Send refunds that wait for it; how many. Stops where the gateway cannot be reached.
+
+    Touches none while refunds are held.
+    """
+    if refusal(Kind.REFUND):
+        return 0
+    watch = Watch("send refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
-        refund = _claim_unsent(seller)
+        refund = None if time_is_up() else _claim_unsent(seller)
         if refund is None:
             return count
         try:
-            made = gateways.gateway(refund.payment.gateway).refund(
-                f"{refund.public_id}-{refund.amount_minor}",
-                charge=str(refund.payment.gateway_id),
-                amount_minor=refund.amount_minor,
-                reference=refund.public_id,
-            )
+            with watch.over(refund.public_id):
+                _send(refund)
         except GatewayUnavailable:
             _put_back(refund.pk)
             return count
-        except GatewayRefused as refused:
-            _fail(refund.pk, refused.code)
-        except GatewayUnclear:
-            continue
-        else:
-            settle_refund(refund.pk, made)
     return limit
+
+
+def _send(refund: Refund) -> None:
+    """Send one refund and write what is clear; raises :class:`GatewayUnavailable`."""
+    try:
+        made = gateways.gateway(refund.payment.gateway).refund(
+            str(refund.gateway_key),
+            charge=str(refund.payment.gateway_id),
+            amount_minor=refund.amount_minor,
+            reference=str(refund.gateway_key),
+        )
+    except GatewayRefused as refused:
+        _fail(refund.pk, refused.code)
+    except GatewayUnclear:
+        return
+    else:
+        settle_refund(refund.pk, made)
 
 
 @transaction.atomic
@@ -71,6 +88,7 @@ def _claim_unsent(seller: Seller | None) -> Refund | None:
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
         .filter(in_time_of(seller, "payment__seller"), is_due)
         .filter(state="created", attempts__lt=CALLS_MAX)
+        .exclude(payment__gateway__in=left_alone())
         .select_related("payment")
         .order_by("id")
         .first()
@@ -78,6 +96,7 @@ def _claim_unsent(seller: Seller | None) -> Refund | None:
     if refund is not None:
         refund.move(
             "unknown",
+            gateway_key=key_of_refund(refund),
             attempts=refund.attempts + 1,
             submitted_at=now,
             next_check_at=now + FIRST_CHECK,
@@ -90,11 +109,13 @@ def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
 
     Raises :class:`GatewayUnavailable` where the gateway cannot be asked.
     """
+    watch = Watch("check refunds", passing=(GatewayUnavailable,))
     for count in range(limit):
-        refund = _claim_unknown(clock.now(), seller)
+        refund = None if time_is_up() else _claim_unknown(clock.now(), seller)
         if refund is None:
             return count
-        resolve_refund(refund.pk)
+        with watch.over(refund.public_id):
+            resolve_refund(refund.pk)
     return limit
 
 
@@ -103,6 +124,7 @@ def _claim_unknown(now: datetime, seller: Seller | None) -> Refund | None:
     refund = (
         Refund.objects.select_for_update(skip_locked=True, of=["self"])
         .filter(in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now)
+        .exclude(payment__gateway__in=left_alone())
         .order_by("next_check_at")
         .first()
     )
@@ -119,7 +141,7 @@ def resolve_refund(refund_id: int) -> None:
     """Ask the gateway what became of a refund, and write what is clear."""
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     try:
-        made = gateways.gateway(refund.payment.gateway).refunds_of(refund.public_id)
+        made = gateways.gateway(refund.payment.gateway).refunds_of(str(refund.gateway_key))
     except (GatewayRefused, GatewayUnclear):
         return
     if made:
@@ -141,7 +163,7 @@ def settle_refund(refund_id: int, made: RefundMade) -> None:
         (made.amount_minor, refund.amount_minor),
         (made.currency, payment.currency),
         (made.charge, payment.gateway_id),
-        (made.reference, refund.public_id),
+        (made.reference, refund.gateway_key),
     ):
         if theirs != ours:
             refund.attention = f"The gateway's refund says {theirs}, ours {ours}."[:300]

@@ -106,10 +106,10 @@ def _totals(
     refunds = payment.refunds.filter(state=Refund.State.SUCCEEDED).order_by("id")
     rows += [
         (
-            pgettext("document", "Paid back %(day)s") % {"day": write.day(refund.refunded_on)},
+            pgettext("document", "Paid back %(day)s")
+            % {"day": write.day(refund.paid_on or refund.refunded_on)},
             write.amount(-refund.amount_minor),
         )
         for refund in refunds
-        if refund.refunded_on
     ]
     return rows

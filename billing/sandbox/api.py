@@ -48,7 +48,26 @@ class Route:
 
 
 def _reference(call: Call) -> str:
-    return Fields(call.query, "reference").text("reference")
+    return Fields(call.query, *_LISTED).text("reference")
+
+
+def _charges(gateway: Gateway, call: Call) -> Answer:
+    if "since" not in call.query:
+        return gateway.charges(_reference(call))
+    return gateway.charges_since(Fields(call.query, *_LISTED).instant("since"), _after(call))
+
+
+def _refunds(gateway: Gateway, call: Call) -> Answer:
+    if "since" not in call.query:
+        return gateway.refunds(_reference(call))
+    return gateway.refunds_since(Fields(call.query, *_LISTED).instant("since"), _after(call))
+
+
+def _after(call: Call) -> str:
+    return call.query.get("after", "")
+
+
+_LISTED: Final = ("reference", "since", "after")
 
 
 def _events(gateway: Gateway, call: Call) -> Answer:
@@ -85,8 +104,8 @@ ROUTES: Final = (
     Route(
         "GET",
         "/charges",
-        lambda gateway, call: gateway.charges(_reference(call)),
-        asks=("reference",),
+        _charges,
+        asks=_LISTED,
     ),
     Route("GET", "/charges/ID", lambda gateway, call: gateway.charge(call.id)),
     Route("POST", "/charges/ID/cancel", lambda gateway, call: gateway.cancel_charge(call.id)),
@@ -94,8 +113,8 @@ ROUTES: Final = (
     Route(
         "GET",
         "/refunds",
-        lambda gateway, call: gateway.refunds(_reference(call)),
-        asks=("reference",),
+        _refunds,
+        asks=_LISTED,
     ),
     _creating("/sessions", Gateway.create_session),
     Route("GET", "/sessions/ID", lambda gateway, call: gateway.session(call.id)),

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from .refusals import Refusal
 
 AMOUNT_MINOR_MAX = 10**12
 TEXT_LENGTH_MAX = 255
+TEXTS_MAX = 20
 URL_LENGTH_MAX = 2000
 NOT_TEXT = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 WEB_ADDRESS = re.compile(
@@ -40,6 +42,24 @@ class Fields:
                 422, "invalid", f"{name} is longer than 255 characters or not plain text.", name
             )
         return value
+
+    def texts(self, name: str) -> dict[str, str]:
+        """Up to twenty short texts by their names; none where the field is missing."""
+        value = self._body.get(name) or {}
+        if not isinstance(value, dict) or len(value) > TEXTS_MAX:
+            raise Refusal(422, "invalid", f"{name} holds up to {TEXTS_MAX} texts by name.", name)
+        return {key: Fields(value, *value).text(key) for key in value}
+
+    def instant(self, name: str) -> str:
+        """An instant with its zone, as the gateway writes it: in UTC, with its microseconds."""
+        value = self._body.get(name)
+        try:
+            at = datetime.fromisoformat(value if isinstance(value, str) else "")
+        except ValueError:
+            at = None
+        if at is None or at.tzinfo is None:
+            raise Refusal(422, "invalid", f"{name} is an instant in ISO 8601, with zone.", name)
+        return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
     def choice(self, name: str, *choices: str) -> str:
         value = self._body.get(name)

@@ -110,7 +110,15 @@ class Gateway:
     # Charges and refunds
 
     def create_charge(self, body: Body) -> Answer:
-        fields = Fields(body, "customer", "payment_method", "amount_minor", "currency", "reference")
+        fields = Fields(
+            body,
+            "customer",
+            "payment_method",
+            "amount_minor",
+            "currency",
+            "reference",
+            "metadata",
+        )
         customer = self._named(fields, "customers", "customer")
         method = self._named(fields, "payment_methods", "payment_method")
         if method["customer"] != customer["id"]:
@@ -121,7 +129,11 @@ class Gateway:
                 "payment_method",
             )
         charge = self._charge(
-            method, fields.amount_minor(), fields.currency(), fields.text("reference")
+            method,
+            fields.amount_minor(),
+            fields.currency(),
+            fields.text("reference"),
+            metadata=fields.texts("metadata"),
         )
         return self._charge_answer(charge)
 
@@ -134,6 +146,27 @@ class Gateway:
             (reference, LIST_LENGTH_MAX),
         )
         return {"data": [self._charge_answer(row) for row in rows]}
+
+    def charges_since(self, since: str, after: str) -> Answer:
+        """A page of those made since an instant, oldest first, from the one after an id."""
+        return {"data": [self._charge_answer(row) for row in self._since("charges", since, after)]}
+
+    def refunds_since(self, since: str, after: str) -> Answer:
+        return {"data": [dict(row) for row in self._since("refunds", since, after)]}
+
+    def _since(self, table: str, since: str, after: str) -> list[Row]:
+        last = self._get(table, after) if after else None
+        number = self._number(table, last["id"]) if last else 0
+        return self._db.execute(
+            f"SELECT * FROM {table} WHERE created_at >= ? AND rowid > ?"  # noqa: S608 -- _insert.
+            " ORDER BY rowid LIMIT ?",
+            (since, number, LIST_LENGTH_MAX),
+        ).fetchall()
+
+    def _number(self, table: str, row_id: str) -> int:
+        query = f"SELECT rowid AS number FROM {table} WHERE id = ?"  # noqa: S608 -- see _insert.
+        number: int = self._db.execute(query, (row_id,)).fetchone()["number"]
+        return number
 
     def cancel_charge(self, charge_id: str) -> Answer:
         """Cancel a charge that still waits for its cardholder; a second time changes nothing."""
@@ -316,6 +349,7 @@ class Gateway:
         currency: str,
         reference: str,
         session_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
     ) -> Row:
         outcome = cards.OUTCOMES[method["behaviour"]]
         charge = self._insert(
@@ -330,6 +364,7 @@ class Gateway:
             status=outcome.status,
             failure_code=outcome.failure_code,
             is_hard=outcome.is_hard,
+            metadata=json.dumps(dict(metadata or {})),
             form_token=secrets.token_urlsafe(24),
             created_at=self._at,
         )
@@ -418,6 +453,7 @@ class Gateway:
         answer = _without(charge, "form_token", "session")
         waits = charge["status"] == "requires_action"
         answer["is_hard"] = bool(charge["is_hard"])
+        answer["metadata"] = json.loads(charge["metadata"])
         answer["action_url"] = f"{self._public_url}/act/{charge['id']}" if waits else None
         return answer
 

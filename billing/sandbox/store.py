@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS charges (
     failure_code TEXT, is_hard INTEGER NOT NULL CHECK (is_hard IN (0, 1)),
     refunded_minor INTEGER NOT NULL DEFAULT 0
         CHECK (refunded_minor BETWEEN 0 AND amount_minor),
+    metadata TEXT NOT NULL DEFAULT '{}',
     form_token TEXT NOT NULL, created_at TEXT NOT NULL,
     CHECK ((status = 'failed') = (failure_code IS NOT NULL)),
     CHECK (status = 'succeeded' OR refunded_minor = 0)
@@ -113,6 +114,13 @@ class Store:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
+        self._add_metadata()
+
+    def _add_metadata(self) -> None:
+        """Files of before have charges without it."""
+        columns = [row["name"] for row in self._db.execute("PRAGMA table_info(charges)")]
+        if "metadata" not in columns:
+            self._db.execute("ALTER TABLE charges ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}'")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -13,12 +13,15 @@ from django.db.models import Min
 
 from billing.engine.errors import BillingError, InvalidAgreement, Refused
 from billing.engine.money import exact_minor, exponent
+from billing.events import clock
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.recognition import recognize
 from billing.payments import actions as payments
+from billing.payments.giving_back import reopen
 from billing.simulation.reading import (
+    RULES,
     Node,
     Scenario,
     ScenarioError,
@@ -31,6 +34,9 @@ from billing.simulation.reading import (
 )
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
+from billing.tax.loading import DEFAULT_FILE, load_rates
+from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
+from billing.tax.supplies import plain as plain_number
 from billing.usage.actions import record_usage
 from billing.usage.models import Meter
 from catalog.models import Coupon, Plan, Price, Product
@@ -72,19 +78,50 @@ def open_company(story: Node) -> Company:
         country=story.get("country", "SE"),
         time_zone=story.get("timezone", "UTC"),
         rounding=story.get("rounding", "none"),
-        tax=as_tax(story) or [],
+        tax=None if story.get("tax") == RULES else as_tax(story) or [],
     )
+    if seller.tax is None:
+        _register(seller, story)
     company = Company(seller, currency)
     for code, node in mapping(story, "meters").items():
         company.meters[code] = _meter(seller, code, node)
-    product = Product.objects.create(seller=seller, name="Scenario")
     for code, node in mapping(story, "plans").items():
-        company.plans[code] = _plan(company, product, code, node)
+        company.plans[code] = _plan(company, _product(seller, node), code, node)
     for code, node in mapping(story, "coupons").items():
         company.coupons[code] = _coupon(company, code, node)
     for name, node in mapping(story, "customers").items():
         company.customers[name] = _customer(company, story, name, node)
     return company
+
+
+def _register(seller: Seller, story: Node) -> None:
+    """Let the rules of the tax speak: a seller that is registered at home, the dated rates (those
+    that are shipped where the table is empty), and VAT numbers that have been seen to be valid.
+    """
+    if not TaxRate.objects.exists():
+        load_rates(DEFAULT_FILE)
+    seller.vat_number = f"{seller.country}0"
+    seller.save(update_fields=["vat_number"])
+    TaxRegistration.objects.create(
+        seller=seller, country=seller.country, number=seller.vat_number, valid_from=date.min
+    )
+    for node in mapping(story, "customers").values():
+        if number := node.get("vat_number"):
+            VatNumberCheck.objects.create(
+                seller=seller, number=plain_number(number), asked_at=clock.now(), answer="valid"
+            )
+
+
+def _product(seller: Seller, node: Node) -> Product:
+    """What a plan sells: one product for each category of tax and kind of supply."""
+    category = str(node.get("tax_category") or "standard")
+    supply = str(node.get("supply") or Product.Supply.DIGITAL)
+    if supply not in Product.Supply.values:
+        raise ScenarioError(f"There is no kind of supply “{supply}”.", node.line)
+    product, _ = Product.objects.get_or_create(
+        seller=seller, name=f"{category} {supply}", tax_category=category, supply=supply
+    )
+    return product
 
 
 def _meter(seller: Seller, code: str, node: Node) -> Meter:
@@ -215,6 +252,7 @@ def _customer(company: Company, story: Node, name: str, node: Node) -> Customer:
             description="Opening balance",
             as_of=as_date(steps[0], "on") if steps else date(2000, 1, 1),
             actor=ACTOR,
+            is_confirmed=True,
         )
     return customer
 
@@ -472,6 +510,7 @@ class Player:
                 description=str(line.get("description", step.get("description", "One-off item"))),
                 as_of=on,
                 actor=ACTOR,
+                is_confirmed=True,
                 subscription=subscription,
                 tax=as_tax(line) if line.get("tax") is not None else as_tax(step),
             )
@@ -502,6 +541,7 @@ class Player:
             description=str(step.get("description", "")),
             as_of=on,
             actor=ACTOR,
+            is_confirmed=True,
         )
 
     def _bill(self, step: Node, on: date) -> None:
@@ -561,7 +601,7 @@ class Player:
     def _refund(self, step: Node, on: date) -> None:
         invoice = self._invoice_of(step)
         amount_minor = self._amount_or_none(step, invoice)
-        payments.refund(invoice, as_of=on, actor=ACTOR, amount_minor=amount_minor)
+        reopen(invoice, as_of=on, actor=ACTOR, amount_minor=amount_minor)
 
     def _preview(self, number: int, step: Node, on: date) -> None:
         """Play another step, keep what it made for the report, and take it all back."""

@@ -88,7 +88,8 @@ VERBS: dict[str, set[str]] = {
     "write_off": {"invoice", "amount"},
     "preview": {"what"},
 }  # fmt: skip
-LATER = {"grant": "grants", "grace_days": "draft invoices", "rules": "the full tax rules"}
+LATER = {"grant": "grants", "grace_days": "draft invoices"}
+RULES = "rules"
 SCENARIO_KEYS = {
     "name", "currency", "timezone", "country", "tax", "run", "until", "grace_days", "rounding",
     "meters", "plans", "coupons", "customers", "timeline", "expect",
@@ -100,6 +101,7 @@ PRICE_KEYS = {
 }  # fmt: skip
 PLAN_KEYS = {
     "interval", "trial_days", "trial_usage", "cycles", "family", "prices", "name", "currency",
+    "tax_category", "supply",
 }  # fmt: skip
 METER_KEYS = {"aggregation", "property", "filter", "carry", "rounding", "name"}
 COUPON_KEYS = {"percent_off", "amount_off", "duration", "periods", "plans", "prices", "name"}
@@ -160,8 +162,8 @@ def _check(story: Node) -> None:
     for plan in mapping(story, "plans").values():
         for price in plan.get("prices", []):
             known(price, PRICE_KEYS, "price")
-    if story.get("tax") == "rules" or story.get("grace_days"):
-        later = LATER["rules"] if story.get("tax") == "rules" else LATER["grace_days"]
+    if story.get("grace_days"):
+        later = LATER["grace_days"]
         raise ScenarioError(f"Kvitt does not have {later} yet.", story.line, "not_supported")
     if story.get("run", "events") not in ("events", "daily"):
         raise ScenarioError("run is events or daily.", story.line)

@@ -174,7 +174,8 @@ def change(
 
     ``is_credited``: unused days paid ahead come back. Without ``is_prorated`` nothing happens to
     the price before the next period. ``anchor`` is keep or reset; it is reset by itself where the
-    new plan has another interval.
+    new plan has another interval. The plan that is there already brings the prices that it has
+    now. Raises :class:`Refused` ("nothing_to_change") where all would stay as it is.
     """
     subscription, agreement = _locked(subscription, as_of)
     on = _day_of(agreement, when, as_of)
@@ -182,7 +183,7 @@ def change(
         on = _period_end(agreement, on)
     if agreement.end is not None and on >= agreement.end:
         raise Refused(f"It ends on {agreement.end}, before the change.", code="subscription_ended")
-    _drop_scheduled(subscription, as_of)
+    has_changed = _drop_scheduled(subscription, as_of)
     old_plan = _plan_on(subscription, on)
     new_plan = plan or old_plan
     prices = prices_of(new_plan, subscription.currency)
@@ -194,8 +195,15 @@ def change(
             )
         _end_items(subscription, on, keeps_paid=not is_credited)
         _add_items(subscription, prices, overrides, on)
+        has_changed = True
     else:
-        _change_quantities(subscription, prices, overrides, on, keeps_paid=not is_credited)
+        if plan is not None:
+            has_changed |= _renew_prices(
+                subscription, prices, overrides, on, keeps_paid=not is_credited
+            )
+        has_changed |= _change_quantities(
+            subscription, prices, overrides, on, keeps_paid=not is_credited
+        )
     has_other_interval = (new_plan.interval_unit, new_plan.interval_count) != (
         old_plan.interval_unit,
         old_plan.interval_count,
@@ -204,6 +212,13 @@ def change(
     if resets or has_other_interval or anchor_day is not None or anchor_on is not None:
         grid = _changed_grid(agreement, new_plan, on, anchor_day, anchor_on, resets)
         _cut_cycles(subscription, on, grid)
+        has_changed = True
+    if not has_changed:
+        raise Refused(
+            "Nothing would change: the subscription has this plan, these quantities and the "
+            "plan's prices already.",
+            code="nothing_to_change",
+        )
     known_codes = {price.code for price in prices}
     kept = {code: value for code, value in overrides.items() if code in known_codes}
     _save(
@@ -406,6 +421,7 @@ def _redeem(
         raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
     if subscription and coupon.amount_off_minor and coupon.currency != subscription.currency:
         raise CurrencyMismatch(f"The coupon {coupon} is in {coupon.currency}.")
+    _refuse_useless(customer, coupon, subscription)
     redemption, is_new = CouponRedemption.objects.get_or_create(
         coupon=coupon,
         customer=customer,
@@ -425,6 +441,23 @@ def _redeem(
         data={"coupon": coupon.code},
     )
     return redemption
+
+
+def _refuse_useless(customer: Customer, coupon: Coupon, subscription: Subscription | None) -> None:
+    """Refuse a coupon for other plans than the subscription's, or any that the customer has."""
+    if not coupon.plans:
+        return
+    if subscription:
+        plans = {subscription.plan.code}
+    else:
+        running = customer.subscriptions.exclude(status=Subscription.Status.ENDED)
+        plans = set(running.values_list("plan__code", flat=True))
+    if plans and not plans & set(coupon.plans):
+        wanted, had = ", ".join(coupon.plans), ", ".join(sorted(plans))
+        raise Refused(
+            f"The coupon {coupon} is for {wanted} and would take nothing off {had}.",
+            code="coupon_of_another_plan",
+        )
 
 
 @transaction.atomic
@@ -689,15 +722,17 @@ def _change_quantities(
     on: date,
     *,
     keeps_paid: bool,
-) -> None:
+) -> bool:
+    """Change what has another quantity from a day on; whether anything has."""
     current = {item.key: item for item in _ongoing(subscription).select_related("price")}
-    added = []
+    added, has_changed = [], False
     for price in prices:
         if price.billing == Price.Billing.ONCE or price.code not in overrides:
             continue
         quantity, item = Decimal(overrides[price.code]), current.get(price.code)
-        if item is not None and item.quantity == quantity:
+        if quantity == (item.quantity if item else 0):
             continue
+        has_changed = True
         if item is not None:
             item.ends_on, item.keeps_paid = on, keeps_paid
             item.save(update_fields=["ends_on", "keeps_paid"])
@@ -716,17 +751,52 @@ def _change_quantities(
     SubscriptionItem.objects.bulk_create(added)
     new = [item.price_id for item in added]
     Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
+    return has_changed
 
 
-def _drop_scheduled(subscription: Subscription, as_of: date) -> None:
-    """Forget versions that have not begun, and let those that they were to replace go on."""
+def _renew_prices(
+    subscription: Subscription,
+    prices: Sequence[Price],
+    overrides: Mapping[str, str],
+    on: date,
+    *,
+    keeps_paid: bool,
+) -> bool:
+    """Put the prices that a plan has now in place of those that it had; whether any differs."""
+    offered = {price.code: price for price in prices if price.billing != Price.Billing.ONCE}
+    items = {item.key: item for item in _ongoing(subscription)}
+    ended = [item for code, item in items.items() if _price_id(offered.get(code)) != item.price_id]
+    for item in ended:
+        item.ends_on, item.keeps_paid = on, keeps_paid
+        item.save(update_fields=["ends_on", "keeps_paid"])
+    kept = {item.key: str(item.quantity) for item in ended} | dict(overrides)
+    new = [price for code, price in offered.items() if _is_new(price, items)]
+    added = [price for price in new if Decimal(kept.get(price.code, price.quantity))]
+    _add_items(subscription, added, kept, on)
+    return bool(ended or added)
+
+
+def _price_id(price: Price | None) -> int | None:
+    return price.pk if price else None
+
+
+def _is_new(price: Price, items: Mapping[str, SubscriptionItem]) -> bool:
+    return price.code not in items or items[price.code].price_id != price.pk
+
+
+def _drop_scheduled(subscription: Subscription, as_of: date) -> bool:
+    """Forget versions that have not begun, and let those that they were to replace go on.
+
+    Whether there were any.
+    """
     future = subscription.items.filter(starts_on__gt=as_of)
     days = set(future.values_list("starts_on", flat=True))
     future.delete()
-    subscription.items.filter(ends_on__gt=as_of).exclude(price__billing=Price.Billing.ONCE).update(
-        ends_on=None, keeps_paid=False
-    )
+    cut = subscription.items.filter(ends_on__gt=as_of)
+    reopened = cut.exclude(price__billing=Price.Billing.ONCE)
+    has_dropped = bool(reopened.update(ends_on=None, keeps_paid=False) or days)
     subscription.cycles.filter(starts_on__in=days).delete()
+    return has_dropped
 
 
 def _plan_on(subscription: Subscription, on: date) -> Plan:

@@ -29,6 +29,7 @@ from billing.desk import (
     today_of,
     trimmed,
 )
+from billing.engine.bounds import TRIAL_DAYS_MAX
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin, on_sellers_day
@@ -248,7 +249,10 @@ class StartForm(ActionForm):
     plan = forms.ModelChoiceField(Plan.objects.none())
     currency = forms.ChoiceField(required=False, help_text="Empty: the seller's.")
     trial_days = forms.IntegerField(
-        required=False, min_value=0, help_text="Empty: as many as the plan gives."
+        required=False,
+        min_value=0,
+        max_value=TRIAL_DAYS_MAX,
+        help_text="Empty: as many as the plan gives.",
     )
     ends_on = date_field(
         required=False, label="Ends on", help_text="The first day without service; empty: open."

@@ -1,8 +1,13 @@
-"""Finding the coupon that a customer has typed, and whether it does anything for them."""
+"""Finding the coupon that a customer has typed, whether it does anything for them, and who has had
+what each person has once.
+"""
+
+from django.db.models import F
 
 from billing.engine.errors import Refused
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Coupon, Plan
+from customers.persons import customers_of
 
 
 def coupon_of(seller_id: int, code: str) -> Coupon:
@@ -31,6 +36,27 @@ def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
         raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
     if coupon.amount_off_minor and coupon.currency != currency:
         raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
+
+
+def check_person(coupon: Coupon, seller_id: int, email: str) -> None:
+    """Raise :class:`Refused` ("coupon_used") where a person has redeemed a coupon before.
+
+    An order that ran out unpaid has used nothing.
+    """
+    had = CouponRedemption.objects.filter(
+        coupon=coupon, customer__in=customers_of(seller_id, email)
+    )
+    if had.exclude(subscription__ends_on=F("subscription__starts_on")).exists():
+        raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
+
+
+def has_tried(plan: Plan, email: str) -> bool:
+    """Whether a person has begun a free trial of the plan's product before."""
+    known = Subscription.objects.filter(
+        customer__in=customers_of(plan.seller_id, email), plan__product=plan.product_id
+    )
+    begun = known.exclude(ends_on=F("starts_on")).exclude(status=Subscription.Status.INCOMPLETE)
+    return begun.filter(paid_from__gt=F("starts_on")).exists()
 
 
 def coupon_for(subscription: Subscription, code: str) -> Coupon:

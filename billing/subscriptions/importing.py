@@ -23,8 +23,9 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django_countries import countries
 
+from billing.cards import card_refusal
 from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
-from billing.engine.errors import BillingError
+from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
 from billing.engine.periods import UNITS, Grid, anchored_on
 from billing.events.recorder import record
@@ -32,6 +33,7 @@ from billing.subscriptions import mapping as mapping_file
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from catalog.models import Plan, Price, Product
 from customers.models import LANGUAGES, Customer, Seller
+from customers.numbers import TIDIERS
 
 CHUNK_SIZE = 500
 TENURE_MONTHS_MAX = 1200
@@ -189,6 +191,11 @@ class _Reader:
             value = cell(f"customer.{name}", check)
             if value is not None:
                 said[name] = value
+        for name in said.keys() & TIDIERS.keys():
+            try:
+                said[name] = TIDIERS[name](said[name], said["country"])
+            except Refused as refused:
+                cell.wrong(f"customer.{name}", refused.message)
         return said
 
     def _customer_checks(self) -> dict[str, Callable[[str], Any]]:
@@ -302,7 +309,11 @@ class _Reader:
 
     def _metadata(self, section: str, row: Row) -> dict[str, str]:
         columns = self.mapping.metadata.get(section, {})
-        return {name: row.cells[column] for name, column in columns.items() if row.cells[column]}
+        found = {name: row.cells[column] for name, column in columns.items() if row.cells[column]}
+        for name, text in found.items():
+            if said := card_refusal(name, text):
+                self.problems.append(Problem(row.number, columns[name], said))
+        return found
 
     # What a cell may hold: each takes its text and raises ValueError with a sentence.
 
@@ -313,6 +324,8 @@ class _Reader:
         def check(text: str) -> str:
             if len(text) > length_max:
                 raise ValueError(f"“{text[:20]}…” is longer than {length_max} characters.")
+            if said := card_refusal("", text):
+                raise ValueError(said)
             return text
 
         return check

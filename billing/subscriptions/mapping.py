@@ -30,7 +30,14 @@ SELLER_KEYS = (
 # Fields of a customer by the name of the column in the model; `id` is its external id.
 CUSTOMER_KEYS = (
     *("name", "email", "is_business", "country", "language", "vat_number", "organisation_number"),
-    *("net_terms_days", "collection", "delivery", "is_consolidated", "address_line1"),
+    *(
+        "business_evidence",
+        "net_terms_days",
+        "collection",
+        "delivery",
+        "is_consolidated",
+        "address_line1",
+    ),
     *("address_line2", "postal_code", "city"),
 )
 _FIELDS: dict[str, Sequence[str]] = {

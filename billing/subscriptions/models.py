@@ -152,6 +152,11 @@ class Subscription(Stateful):
             models.Index(
                 fields=["seller"], condition=~Q(parked_reason=""), name="subscription_is_parked"
             ),
+            models.Index(
+                fields=["external_id"],
+                condition=Q(external_id__isnull=False),
+                name="subscription_by_external_id",
+            ),
         ]
         permissions = [
             ("pause_subscription", "Can pause a subscription"),

@@ -5,6 +5,7 @@ checkout: it only lets the buyer pay VAT for longer. What is answered counts for
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,6 +13,8 @@ from django.conf import settings
 from django.db import connection
 
 from billing.engine.supply import is_in_eu
+from billing.events.troubles import Watch
+from billing.outbound.gate import Held, Kind, refusal
 from billing.tax import vies
 from billing.tax.models import VatNumberCheck
 from billing.tax.supplies import country_prefixes, counts_for, plain, registrations_of
@@ -44,7 +47,10 @@ def matters(seller: Seller, number: str) -> bool:
 
 
 def ask(seller: Seller, number: str, *, seconds: float = vies.PATIENT_SECONDS) -> VatNumberCheck:
-    """Ask VIES about a number and keep what it says. Raises RuntimeError inside a transaction."""
+    """Ask VIES about a number and keep what it says.
+
+    Raises :class:`Held` where nobody may be asked now, and RuntimeError inside a transaction.
+    """
     number = plain(number)
     answer = vies.ask(number, plain(seller.vat_number), seconds=seconds)
     known = {True: Answer.VALID, False: Answer.INVALID, None: Answer.UNKNOWN}
@@ -76,7 +82,8 @@ def looked_up(seller: Seller, number: str, may_ask: Callable[[], bool]) -> Answe
     last = VatNumberCheck.objects.filter(seller=seller, number=plain(number)).first()
     is_old = last is None or last.asked_at <= now_of(seller) - _ENOUGH_FOR_A_PAGE[known]
     if is_old and may_ask():
-        ask(seller, number, seconds=PAGE_SECONDS)
+        with suppress(Held):  # It is asked about when the gate opens.
+            ask(seller, number, seconds=PAGE_SECONDS)
         known = standing(seller, number)
     return known
 
@@ -98,22 +105,28 @@ def ask_due(seller: Seller, on_answer: Callable[[], object] = lambda: None) -> i
     ``on_answer`` is called after each, and may end it by an exception. Stops where VIES itself
     cannot be reached. Raises RuntimeError inside a transaction.
     """
-    if not settings.OUTBOUND or not settings.VIES_URL:
+    if refusal(Kind.VIES) or not settings.VIES_URL:
         return 0
     on = today_of(seller)
     if not is_in_eu(str(seller.country), on) or not registrations_of(seller, on).home:
         return 0
+    watch = Watch("check VAT numbers", seller.public_id, passing=(Held,))
     count = 0
-    for number in _due(seller, now_of(seller)):
+    for number in _due(seller, now_of(seller), watch.waiting):
         count += 1
-        check = ask(seller, number)
+        check = None
+        try:
+            with watch.over(number):
+                check = ask(seller, number)
+        except Held:
+            break
         on_answer()
-        if check.problem == vies.UNREACHABLE:
+        if check and check.problem == vies.UNREACHABLE:
             break
     return count
 
 
-def _due(seller: Seller, now: datetime) -> list[str]:
+def _due(seller: Seller, now: datetime, left_out: list[str]) -> list[str]:
     """Customers' numbers that nobody has asked about, or not for long enough, oldest first."""
     with connection.cursor() as cursor:
         cursor.execute(
@@ -124,6 +137,7 @@ def _due(seller: Seller, now: datetime) -> list[str]:
                 "by_hand": ASKED_BY_HAND,
                 "again": now - AGAIN_AFTER,
                 "old": now - GOOD_FOR,
+                "left_out": left_out,
                 "limit": DUE_MAX,
             },
         )
@@ -139,6 +153,7 @@ _DUE = """
         WHERE seller_id = %(seller)s AND number = n.number ORDER BY asked_at DESC, id DESC LIMIT 1
     ) c ON true
     WHERE left(n.number, 2) = ANY(%(prefixes)s) AND length(n.number) <= 20
+      AND n.number <> ALL(%(left_out)s)
       AND (c.answer IS NULL OR c.problem = %(by_hand)s OR c.asked_at <= %(old)s
            OR (c.answer = 'unknown' AND c.asked_at <= %(again)s))
     ORDER BY c.asked_at NULLS FIRST, n.number LIMIT %(limit)s

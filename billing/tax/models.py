@@ -8,8 +8,10 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django_countries.fields import CountryField
 
+from billing.engine.errors import Refused
 from billing.engine.supply import MEMBER_STATES
 from customers.models import Seller
+from customers.numbers import tidy_vat_number
 
 
 def _span() -> Func:
@@ -122,6 +124,10 @@ class TaxRegistration(models.Model):
     def clean(self) -> None:
         if not self.seller_id:
             return
+        try:
+            self.number = tidy_vat_number(self.number, str(self.country))
+        except Refused as refused:
+            raise ValidationError({"number": refused.message}) from refused
         is_at_home = self.country == self.seller.country
         if is_at_home == (self.scheme == self.Scheme.LOCAL):
             raise ValidationError(

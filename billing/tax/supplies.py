@@ -6,7 +6,6 @@ from datetime import date, datetime
 from functools import cached_property
 
 from django.db import connection
-from django.db.models import Q
 
 from billing.engine.supply import MEMBER_STATES, Kind, Party, Registrations, Supply, supply_of
 from billing.tax.models import TaxRegistration
@@ -41,16 +40,30 @@ def counts_for(seller: Seller, number: str) -> bool:
 
 
 def registrations_of(seller: Seller, on: date) -> Registrations:
-    """Where a seller is registered on a day, in one query.
+    """Where a seller is registered on a day, in one query."""
+    return _on(seller, _registrations(seller), on)
+
+
+type _Registration = tuple[str, str, date, date | None]
+
+
+def _registrations(seller: Seller) -> list[_Registration]:
+    """Scheme, country, first day and first day without, of all that a seller has ever had."""
+    columns = ("scheme", "country", "valid_from", "valid_until")
+    return list(TaxRegistration.objects.filter(seller=seller).values_list(*columns))
+
+
+def _on(seller: Seller, known: Iterable[_Registration], on: date) -> Registrations:
+    """What holds on a day.
 
     A registration at home counts as long as the seller's documents show its number, as they must
     (article 226, point 3).
     """
-    found = set(
-        TaxRegistration.objects.filter(
-            Q(valid_until=None) | Q(valid_until__gt=on), seller=seller, valid_from__lte=on
-        ).values_list("scheme", "country")
-    )
+    found = {
+        (scheme, country)
+        for scheme, country, start, end in known
+        if start <= on and (end is None or on < end)
+    }
     home, scheme = str(seller.country), TaxRegistration.Scheme
     return Registrations(
         home=(scheme.HOME, home) in found and bool(seller.vat_number),
@@ -79,24 +92,32 @@ _CONFIRMED = """
 
 
 class Situation:
-    """A seller's situation on a day, for the buyers abroad of a batch: two queries, when asked."""
+    """A seller's situation, for the buyers abroad of a batch: two queries, when asked."""
 
-    def __init__(self, seller: Seller, on: date, numbers: Iterable[str]) -> None:
-        self.seller, self.on = seller, on
+    def __init__(self, seller: Seller, numbers: Iterable[str]) -> None:
+        self.seller = seller
+        self._on: dict[date, Registrations] = {}
         self._numbers = {
             number for number in map(plain, numbers) if number and counts_for(seller, number)
         }
 
     @cached_property
-    def registrations(self) -> Registrations:
-        return registrations_of(self.seller, self.on)
+    def _known(self) -> list[_Registration]:
+        return _registrations(self.seller)
+
+    def registrations(self, on: date) -> Registrations:
+        if on not in self._on:
+            self._on[on] = _on(self.seller, self._known, on)
+        return self._on[on]
 
     @cached_property
     def confirmed(self) -> dict[str, Confirmed]:
         return confirmed(self.seller, self._numbers)
 
-    def supply(self, kind: str, country: str, number: str, *, is_business: bool) -> Supply:
-        """How a supply to a buyer is taxed, by :func:`billing.engine.supply.supply_of`."""
+    def supply(
+        self, kind: str, country: str, number: str, *, is_business: bool, on: date
+    ) -> Supply:
+        """How what is taxed on a day is, by :func:`billing.engine.supply.supply_of`."""
         buyer = Party(country, is_business, has_valid_number=plain(number) in self.confirmed)
         home = str(self.seller.country)
-        return supply_of(Kind(kind), home, self.registrations, buyer, self.on)
+        return supply_of(Kind(kind), home, self.registrations(on), buyer, on)

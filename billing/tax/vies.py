@@ -15,6 +15,8 @@ from django.conf import settings
 from django.db import connection
 from requests.exceptions import RequestException
 
+from billing.outbound.gate import Kind, Pass, pass_out
+
 PATH: Final = "/check-vat-number"
 CONNECT_SECONDS: Final = 3
 # Some registers take a quarter of a minute; who waits for a page waits for less.
@@ -42,18 +44,20 @@ class Answer:
 def ask(number: str, requester: str = "", *, seconds: float = PATIENT_SECONDS) -> Answer:
     """Ask about a VAT number, such as ``DE136695976``; waits for so many seconds at most.
 
-    Whatever goes wrong is an unknown answer. Raises RuntimeError inside a transaction.
+    Whatever goes wrong is an unknown answer. Raises :class:`Held` where nobody may be asked now,
+    and RuntimeError inside a transaction.
     """
     if connection.in_atomic_block:
         raise RuntimeError("VIES is never asked while a transaction is open.")
+    allowed = pass_out(Kind.VIES)
     until = time.monotonic() + seconds
-    answer = _ask(number, requester, until)
+    answer = _ask(allowed, number, requester, until)
     if answer.problem == _REQUESTER_UNKNOWN and requester:
-        return _ask(number, "", until)
+        return _ask(allowed, number, "", until)
     return answer
 
 
-def _ask(number: str, requester: str, until: float) -> Answer:
+def _ask(allowed: Pass, number: str, requester: str, until: float) -> Answer:
     if not settings.VIES_URL:
         return Answer(None, problem=UNREACHABLE)
     body = {"countryCode": number[:2], "vatNumber": number[2:]}

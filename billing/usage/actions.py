@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal
 
@@ -12,12 +12,15 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce, Least
 
 from billing.engine import metering
-from billing.engine.errors import BillingError, UsageRefused
+from billing.engine.errors import BillingError, Refused, UsageRefused
 from billing.events import clock
 from billing.events.lookups import array_of
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller
+
+# Of one record: far above any real one, and far below what would overflow an amount.
+QUANTITY_MAX = 10**12
 
 
 @transaction.atomic
@@ -33,8 +36,8 @@ def record_usage(
 ) -> UsageRecord:
     """Record one event; a ``key`` that was used before answers with the first record.
 
-    The event belongs to the local day of ``at`` and must lie in the subscription's life, no
-    further back than the last billed period. Raises :class:`UsageRefused`.
+    The event belongs to the local day of ``at``. What a bill could not charge is refused: see
+    :func:`_day_of`. Raises :class:`UsageRefused`.
     """
     Customer.objects.select_for_update().get(pk=subscription.customer_id)
     subscription.refresh_from_db()
@@ -42,8 +45,7 @@ def record_usage(
         known = UsageRecord.objects.filter(subscription=subscription, meter=meter, key=key).first()
         if known is not None:
             return known
-    on = clock.local_day(at, subscription.time_zone)
-    _check_day(subscription, on)
+    on = _day_of(subscription, meter, at, as_of, _Lives.of([subscription.pk]))
     properties = dict(properties or {})
     value, distinct = _measured(meter, quantity, properties)
     usage = UsageRecord.objects.create(
@@ -57,10 +59,76 @@ def record_usage(
         distinct=distinct,
         properties=properties,
     )
-    if subscription.billed_through is not None and on < subscription.billed_through:
-        due_on = min(as_of, subscription.next_bill_on or as_of)
-        Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=due_on)
+    _bill_late([usage], as_of)
     return usage
+
+
+@transaction.atomic
+def withdraw_usage(record: UsageRecord, *, as_of: date, actor: str) -> UsageRecord:
+    """Let a record count no longer: it should not have been recorded.
+
+    What has been billed for it comes back with the next bill, as long as its period is open. One
+    that is withdrawn already stays as it is. Raises :class:`UsageRefused` ("usage_too_late").
+    """
+    found = _locked(record)
+    if found.withdrawn_at is None:
+        _check_open(found.subscription, found.on)
+        found.withdrawn_at, found.withdrawn_by = clock.now(), actor
+        found.save(update_fields=["withdrawn_at", "withdrawn_by"])
+        _bill_late([found], as_of)
+    return found
+
+
+@transaction.atomic
+def correct_usage(
+    record: UsageRecord,
+    *,
+    quantity: Decimal,
+    key: str,
+    as_of: date,
+    actor: str,
+    properties: Mapping[str, Any] | None = None,
+) -> UsageRecord:
+    """Put a record of the same instant in the place of one that is wrong, and withdraw that.
+
+    The properties stay unless others are given. Asked again with the same ``key`` it answers with
+    the record that it made. Raises :class:`UsageRefused`, and :class:`Refused` ("usage_withdrawn"
+    where the wrong one counts no longer, "usage_key_used" where the key is another record's).
+    """
+    wrong = _locked(record)
+    of_key = UsageRecord.objects.filter(
+        subscription=wrong.subscription, meter=wrong.meter, key=key
+    ).first()
+    if of_key is not None:
+        if of_key.corrects_id == wrong.pk:
+            return of_key
+        raise Refused("Another record has this key. Choose a new one.", code="usage_key_used")
+    if wrong.withdrawn_at is not None:
+        raise Refused(
+            "This record was withdrawn already. Correct the one in its place, or record anew.",
+            code="usage_withdrawn",
+        )
+    kept = dict(wrong.properties if properties is None else properties)
+    value, distinct = _measured(wrong.meter, quantity, kept)
+    withdraw_usage(wrong, as_of=as_of, actor=actor)
+    return UsageRecord.objects.create(
+        subscription=wrong.subscription,
+        meter=wrong.meter,
+        key=key,
+        at=wrong.at,
+        on=wrong.on,
+        quantity=quantity,
+        value=value,
+        distinct=distinct,
+        properties=kept,
+        corrects=wrong,
+    )
+
+
+def _locked(record: UsageRecord) -> UsageRecord:
+    """A record as it stands, its customer locked against a bill that is being made of it."""
+    Customer.objects.select_for_update().get(pk=record.subscription.customer_id)
+    return UsageRecord.objects.select_related("subscription", "meter").get(pk=record.pk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +173,7 @@ def record_many(
             subscription__in=subscriptions.values(), key__in={event.key for event in events}
         ).values_list("subscription__public_id", "meter__code", "key")
     )
+    lives = _Lives.of([each.pk for each in subscriptions.values()])
     outcomes: list[Outcome] = []
     rows: list[UsageRecord] = []
     for event in events:
@@ -113,7 +182,7 @@ def record_many(
             outcomes.append(Outcome("duplicate"))
             continue
         try:
-            rows.append(_row(event, subscriptions, meters))
+            rows.append(_row(event, subscriptions, meters, lives, as_of))
         except BillingError as refusal:
             outcomes.append(Outcome("refused", refusal))
             continue
@@ -127,15 +196,18 @@ def record_many(
 
 
 def _row(
-    event: Measured, subscriptions: Mapping[str, Subscription], meters: Mapping[str, Meter]
+    event: Measured,
+    subscriptions: Mapping[str, Subscription],
+    meters: Mapping[str, Meter],
+    lives: "_Lives",
+    as_of: date,
 ) -> UsageRecord:
     subscription, meter = subscriptions.get(event.subscription), meters.get(event.meter)
     if subscription is None:
         raise UsageRefused("There is no such subscription.", code="unknown_subscription")
     if meter is None:
         raise UsageRefused(f"There is no meter “{event.meter}”.", code="unknown_meter")
-    on = clock.local_day(event.at, subscription.time_zone)
-    _check_day(subscription, on)
+    on = _day_of(subscription, meter, event.at, as_of, lives)
     value, distinct = _measured(meter, event.quantity, event.properties)
     return UsageRecord(
         subscription=subscription,
@@ -163,7 +235,72 @@ def _bill_late(rows: Sequence[UsageRecord], as_of: date) -> None:
         )
 
 
-def _check_day(subscription: Subscription, on: date) -> None:
+@dataclass(frozen=True, slots=True)
+class _Lives:
+    """The days on which subscriptions, by id, charge for each meter's code, and their pauses."""
+
+    metered: Mapping[tuple[int, str], Sequence[tuple[date, date | None]]]
+    pauses: Mapping[int, Sequence[tuple[date, date | None]]]
+
+    @classmethod
+    def of(cls, subscription_ids: Sequence[int]) -> "_Lives":
+        """Two queries for any number of them."""
+        metered: dict[tuple[int, str], list[tuple[date, date | None]]] = defaultdict(list)
+        pauses: dict[int, list[tuple[date, date | None]]] = defaultdict(list)
+        items = SubscriptionItem.objects.filter(subscription__in=subscription_ids, quantity__gt=0)
+        for owner, code, begun, over in items.exclude(price__meter="").values_list(
+            "subscription_id", "price__meter", "starts_on", "ends_on"
+        ):
+            metered[owner, code].append((begun, over))
+        rests = Pause.objects.filter(subscription__in=subscription_ids)
+        for owner, begun, over in rests.values_list("subscription_id", "starts_on", "ends_on"):
+            pauses[owner].append((begun, over))
+        return cls(metered, pauses)
+
+
+def _lies_in(on: date, spans: Sequence[tuple[date, date | None]]) -> bool:
+    return any(start <= on and (end is None or on < end) for start, end in spans)
+
+
+def _day_of(
+    subscription: Subscription, meter: Meter, at: datetime, as_of: date, lives: _Lives
+) -> date:
+    """The local day to which an event belongs.
+
+    Refuses what no bill could charge: before the start, after the end, in a pause, where nothing
+    charges for the meter, in a period that is closed, or still to come. A clock that is fast
+    around midnight is forgiven: what it says of tomorrow is today's.
+    """
+    on = clock.local_day(at, subscription.time_zone)
+    if on > as_of + timedelta(days=1):
+        raise UsageRefused(
+            f"Usage on {on} is still to come. Record it once it has happened.",
+            code="usage_in_the_future",
+        )
+    _check_life(subscription, on)
+    _check_open(subscription, on)
+    on = max(subscription.starts_on, min(on, as_of))
+    if not meter.is_carried and _lies_in(on, lives.pauses.get(subscription.pk, ())):
+        raise UsageRefused(
+            f"The subscription is paused on {on}, and usage then is not billed. Resume it first, "
+            "or leave this usage out.",
+            code="usage_during_pause",
+        )
+    if not _lies_in(on, lives.metered.get((subscription.pk, meter.code), ())):
+        raise UsageRefused(
+            f"Nothing in the subscription charges for the meter “{meter.code}” on {on}. Change it "
+            "to a plan with a price for that meter first.",
+            code="usage_not_metered",
+        )
+    return on
+
+
+def _check_life(subscription: Subscription, on: date) -> None:
+    if subscription.status == Subscription.Status.INCOMPLETE:
+        raise UsageRefused(
+            "It has not begun: its order is not paid. Record usage once it is.",
+            code="subscription_incomplete",
+        )
     if on < subscription.starts_on:
         raise UsageRefused(
             f"Usage on {on} is before the start, {subscription.starts_on}.",
@@ -172,6 +309,16 @@ def _check_day(subscription: Subscription, on: date) -> None:
     if subscription.ends_on is not None and on >= subscription.ends_on:
         raise UsageRefused(
             f"Usage on {on} is after the end, {subscription.ends_on}.", code="usage_after_end"
+        )
+
+
+def _check_open(subscription: Subscription, on: date) -> None:
+    """Whether a later bill still looks at a day."""
+    if subscription.billed_until is not None and on < subscription.billed_until:
+        raise UsageRefused(
+            f"Usage on {on} is too late: days before {subscription.billed_until} were billed "
+            "before the subscription came here.",
+            code="usage_too_late",
         )
     if subscription.window_on is not None and on < subscription.window_on:
         raise UsageRefused(
@@ -185,6 +332,7 @@ def _measured(
     meter: Meter, quantity: Decimal, properties: Mapping[str, Any]
 ) -> tuple[Decimal | None, str]:
     """What the meter aggregates of a record: nothing where its filter leaves the record out."""
+    _check_quantity(meter, quantity)
     for name, wanted in meter.filter.items():
         allowed = wanted if isinstance(wanted, list) else [wanted]
         if str(properties.get(name)) not in {str(value) for value in allowed}:
@@ -197,12 +345,29 @@ def _measured(
     if not meter.property:
         return quantity, ""
     try:
-        return Decimal(str(properties[meter.property])), ""
+        measured = Decimal(str(properties[meter.property]))
+        _check_quantity(meter, measured)
+        return measured, ""
     except (KeyError, InvalidOperation) as error:
         raise UsageRefused(
             f"The meter {meter} needs a number in the property “{meter.property}”.",
             code="usage_property_missing",
         ) from error
+
+
+def _check_quantity(meter: Meter, quantity: Decimal) -> None:
+    quantity = Decimal(quantity)
+    if not quantity.is_finite() or abs(quantity) > QUANTITY_MAX:
+        raise UsageRefused(
+            f"A quantity of usage is between -{QUANTITY_MAX} and {QUANTITY_MAX}. Measure in a "
+            "larger unit.",
+            code="usage_quantity_out_of_bounds",
+        )
+    if meter.is_whole and quantity % 1:
+        raise UsageRefused(
+            f"The meter {meter} takes whole units alone; {quantity} is not whole.",
+            code="usage_not_whole",
+        )
 
 
 def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.Usage]]:
@@ -224,7 +389,7 @@ def load_usage(subscription_ids: Sequence[int]) -> dict[int, dict[str, metering.
         kept[3].append(name)
     return {
         subscription_id: {
-            code: metering.Usage(_engine_meter(meters[meter_id]), days, values, names)
+            code: metering.Usage(engine_meter(meters[meter_id]), days, values, names)
             for code, (meter_id, days, values, names) in by_code.items()
         }
         for subscription_id, by_code in found.items()
@@ -236,13 +401,13 @@ _RECORDS = """
     FROM usage_usagerecord r
     JOIN subscriptions_subscription s ON s.id = r.subscription_id
     JOIN usage_meter m ON m.id = r.meter_id
-    WHERE s.id = ANY(%s::bigint[]) AND r.value IS NOT NULL
+    WHERE s.id = ANY(%s::bigint[]) AND r.value IS NOT NULL AND r.withdrawn_at IS NULL
       AND (m.is_carried OR r."on" >= COALESCE(s.window_on, s.starts_on))
     ORDER BY r.subscription_id, r.meter_id, r."on", r.at, r.id
 """
 
 
-def _engine_meter(meter: Meter) -> metering.Meter:
+def engine_meter(meter: Meter) -> metering.Meter:
     return metering.Meter(
         meter.aggregation, meter.is_carried, meter.rounding_mode, meter.rounding_digits
     )

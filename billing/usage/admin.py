@@ -21,7 +21,7 @@ class MeterAdmin(Desk):
     readonly_fields = ("public_id",)
     fieldsets = (
         (None, {"fields": (("code", "name"), ("seller", "public_id"))}),
-        ("Measures", {"fields": (("aggregation", "property"), "filter", "is_carried")}),
+        ("Measures", {"fields": (("aggregation", "property"), "filter", "is_carried", "is_whole")}),
         ("Rounds", {"fields": (("rounding_mode", "rounding_digits"),)}),
     )
 
@@ -34,21 +34,27 @@ class MeterAdmin(Desk):
 
 @admin.register(UsageRecord)
 class UsageRecordAdmin(BigReadOnly):
-    list_display = ("on", "meter", "amount", "counted", "subscription_link", "key")
+    list_display = ("on", "meter", "amount", "counted", "subscription_link", "key", "is_withdrawn")
     list_filter = (("meter", RelatedDropdownFilter), ("on", RangeDateFilter))
     list_select_related = ("meter", "subscription")
-    search_fields = ("key__exact", "subscription__public_id__exact")
-    search_help_text = "The key of a record, or the public id of a subscription."
+    search_fields = ("key__exact", "public_id__exact", "subscription__public_id__exact")
+    search_help_text = "The key or the id of a record, or the id of a subscription."
     fields = (
         ("subscription", "meter"),
         ("on", "at"),
         ("amount", "counted"),
         ("key", "distinct"),
         "properties",
-        "recorded_at",
+        ("recorded_at", "public_id"),
+        ("withdrawn_at", "withdrawn_by"),
+        "corrects",
     )
-    readonly_fields = ("amount", "counted", "recorded_at")
+    readonly_fields = ("amount", "counted", "recorded_at", "public_id", "corrects")
 
     amount = plain_column("quantity")
     counted = plain_column("value", "counted as")
     subscription_link = link_column("subscription")
+
+    @admin.display(boolean=True, description="withdrawn")
+    def is_withdrawn(self, record: UsageRecord) -> bool:
+        return record.withdrawn_at is not None

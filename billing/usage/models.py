@@ -1,11 +1,22 @@
 import pgtrigger
+from django.contrib.postgres.functions import RandomUUID
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import Value
+from django.db.models.functions import Cast, Concat, Left, Now, Replace
 
 from billing.events.public_ids import PublicIdField
 from billing.subscriptions.models import Subscription
 from catalog.models import AmountField
 from customers.models import Seller
+
+# For records that are written by a statement and not by Django.
+_NEW_ID = Concat(
+    Value("use_"),
+    Left(
+        Replace(Cast(RandomUUID(), models.CharField()), Value("-"), Value("")),
+        24,
+    ),
+)
 
 
 class Meter(models.Model):
@@ -44,6 +55,12 @@ class Meter(models.Model):
         max_length=5, choices=RoundingMode, blank=True, default=RoundingMode.NONE
     )
     rounding_digits = models.SmallIntegerField(default=0)
+    is_whole = models.BooleanField(
+        "whole units only",
+        default=False,
+        db_default=False,
+        help_text="Records with a fraction, such as half a seat, are refused.",
+    )
 
     class Meta:
         constraints = [
@@ -57,9 +74,11 @@ class Meter(models.Model):
 class UsageRecord(models.Model):
     """One measured event. ``on`` is its day in the subscription's time zone.
 
-    Records are append-only: a wrong one is corrected by another of the opposite quantity.
+    Records are append-only. A wrong one is withdrawn, once and for good: it stays, and counts
+    nowhere; ``corrects`` points from the record that stands in its place.
     """
 
+    public_id = PublicIdField(prefix="use", db_default=_NEW_ID)
     subscription = models.ForeignKey(
         Subscription, on_delete=models.PROTECT, related_name="usage_records", db_index=False
     )
@@ -74,18 +93,38 @@ class UsageRecord(models.Model):
     distinct = models.CharField(max_length=200, blank=True, default="")
     properties = models.JSONField(default=dict, blank=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+    corrects = models.OneToOneField(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="corrected_by"
+    )
+    withdrawn_at = models.DateTimeField(null=True, blank=True, editable=False)
+    withdrawn_by = models.CharField(
+        max_length=100, blank=True, default="", db_default="", editable=False
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=models.Q(withdrawn_at__isnull=True, withdrawn_by="")
+                | models.Q(withdrawn_at__isnull=False) & ~models.Q(withdrawn_by=""),
+                name="withdrawn_usage_says_by_whom",
+            ),
             models.UniqueConstraint(
                 fields=["subscription", "meter", "key"], name="usage_key_counts_once"
-            )
+            ),
         ]
         indexes = [models.Index(fields=["subscription", "on"], name="usage_of_subscription_by_day")]
         triggers = [
             pgtrigger.Protect(
-                name="usage_record_is_append_only", operation=pgtrigger.Update | pgtrigger.Delete
-            )
+                name="usage_record_is_append_only",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.AnyChange(exclude=["withdrawn_at", "withdrawn_by"]),
+            ),
+            pgtrigger.Protect(
+                name="usage_is_withdrawn_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Q(old__withdrawn_at__isnull=False),
+            ),
+            pgtrigger.Protect(name="usage_record_is_never_deleted", operation=pgtrigger.Delete),
         ]
 
     def __str__(self) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 from django.db import connection, transaction
 
-from billing.verification import coverage, debts, documents, money, references
+from billing.verification import coverage, debts, documents, guards, money, references
 from billing.verification.rows import rows_of
 
 Invariant = Callable[[], Iterator[str]]
@@ -54,26 +54,34 @@ INVARIANTS: dict[str, Invariant] = {
     invariant.__name__: invariant
     for invariant in (
         documents.numbers_are_without_gap,
+        documents.nothing_live_is_dated_ahead,
         documents.documents_add_up,
         documents.tax_groups_add_up,
         money.receivable_is_what_customers_owe,
         money.balances_are_what_was_entered,
         money.balances_pay_what_they_are_said_to,
+        documents.credited_invoices_have_their_rounding_back,
         documents.documents_are_in_the_books,
+        money.no_charge_is_made_twice,
         money.invoices_are_paid_by_payments,
+        money.losses_and_roundings_are_booked,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,
+        money.money_owed_back_is_work_or_somebodys_word,
         debts.late_debts_follow_their_invoices,
         debts.access_is_what_late_debts_leave,
         coverage.coverage_is_within_its_line,
         coverage.no_day_is_billed_twice,
         coverage.charges_have_coverage,
         coverage.lines_give_back_no_more_than_they_billed,
+        coverage.credits_of_void_invoices_are_taken_back,
         references.references_lead_to_rows,
         references.parties_agree,
         documents.documents_have_events,
         references.events_are_on_their_way,
         references.transfers_have_documents,
+        guards.guards_stand,
+        guards.what_was_sealed_is_unchanged,
     )
 }
 _INVENTORY = """

@@ -27,6 +27,15 @@ def charges_have_coverage() -> Iterator[str]:
         yield f"Document {number}, line {position} {what}."
 
 
+def credits_of_void_invoices_are_taken_back() -> Iterator[str]:
+    """What a document gave back of an invoice that is void now is charged, or waits to be."""
+    for number, position, voided, currency, credit in rows_of(_NOT_TAKEN_BACK):
+        yield (
+            f"Document {number}, line {position} gives {money(credit, currency)} back of "
+            f"invoice {voided}, which is void, and nothing takes that back."
+        )
+
+
 def lines_give_back_no_more_than_they_billed() -> Iterator[str]:
     """All corrections of a line together stay within its amount after discount."""
     for number, position, currency, billed, given_back in rows_of(_GIVEN_BACK):
@@ -89,18 +98,37 @@ _UNCOVERED = """
                 AND l.kind IN ('recurring', 'usage', 'minimum') END
     ORDER BY d.id, l.position
 """
-# On a credit note a line says what the customer gets, on an invoice what the customer pays.
+# On a credit note a line says what the customer gets, on an invoice what the customer pays. What
+# turns a credit round on a note gives back so much less of what that credit was about.
 _GIVEN_BACK = """
-    SELECT d.number, l.position, d.currency, l.amount_minor - l.discount_minor, g.given_back
-    FROM (
-        SELECT l.corrects_id,
-               sum(CASE WHEN d.kind = 'credit_note' THEN 1 ELSE -1 END
-                   * (l.amount_minor - l.discount_minor)) AS given_back
+    WITH given AS (
+        SELECT l.corrects_id, CASE WHEN d.kind = 'credit_note' THEN 1 ELSE -1 END
+                   * (l.amount_minor - l.discount_minor) AS minor
         FROM invoicing_invoiceline l JOIN invoicing_invoice d ON d.id = l.invoice_id
-        WHERE l.corrects_id IS NOT NULL AND d.status <> 'void' GROUP BY 1
-    ) g
+        WHERE l.corrects_id IS NOT NULL AND d.status <> 'void'
+        UNION ALL
+        SELECT c.corrects_id, l.amount_minor - l.discount_minor
+        FROM invoicing_invoiceline l
+        JOIN invoicing_invoice d ON d.id = l.invoice_id AND d.kind = 'credit_note'
+        JOIN invoicing_invoiceline c ON c.id = l.corrects_id
+        WHERE c.corrects_id IS NOT NULL
+    )
+    SELECT d.number, l.position, d.currency, l.amount_minor - l.discount_minor, g.given_back
+    FROM (SELECT corrects_id, sum(minor) AS given_back FROM given GROUP BY 1) g
     JOIN invoicing_invoiceline l ON l.id = g.corrects_id
     JOIN invoicing_invoice d ON d.id = l.invoice_id
     WHERE g.given_back > abs(l.amount_minor - l.discount_minor)
+    ORDER BY d.id, l.position
+"""
+_NOT_TAKEN_BACK = """
+    SELECT d.number, l.position, v.number, d.currency, l.amount_minor - l.discount_minor
+    FROM invoicing_invoiceline b
+    JOIN invoicing_invoice v ON v.id = b.invoice_id AND v.status = 'void'
+    JOIN invoicing_invoiceline l ON l.corrects_id = b.id
+    JOIN invoicing_invoice d ON d.id = l.invoice_id AND d.status <> 'void'
+    LEFT JOIN invoicing_oneoffitem o ON o.reverses_id = l.id
+    WHERE b.net_minor > 0
+      AND (d.kind = 'credit_note'
+           OR o.amount_minor IS DISTINCT FROM l.discount_minor - l.amount_minor)
     ORDER BY d.id, l.position
 """

@@ -2,11 +2,15 @@
 
 from collections.abc import Iterator
 
+from billing.payments.gateways import NAMES
 from billing.verification.rows import money, rows_of
 
 
 def receivable_is_what_customers_owe() -> Iterator[str]:
-    """A customer's receivable in a currency is what is left to pay of the open invoices."""
+    """A customer's receivable in a currency is what is left to pay of the open invoices.
+
+    Less what is owed back by hand.
+    """
     for customer, currency, booked, owed in rows_of(_RECEIVABLE):
         yield (
             f"Customer {customer}: the receivable account says {money(booked, currency)}, "
@@ -32,6 +36,12 @@ def balances_pay_what_they_are_said_to() -> Iterator[str]:
         )
 
 
+def no_charge_is_made_twice() -> Iterator[str]:
+    """A gateway's charge, and a key under which it was asked for one, are of one payment each."""
+    for gateway, what, count in rows_of(_CHARGED_TWICE):
+        yield f"{gateway}: {what} is of {count} payments, and counts as money for each of them."
+
+
 def invoices_are_paid_by_payments() -> Iterator[str]:
     """What an invoice says is paid are its settled allocations, and its status fits."""
     for number, currency, paid, settled in rows_of(_PAID):
@@ -41,6 +51,15 @@ def invoices_are_paid_by_payments() -> Iterator[str]:
         )
     for number, status, currency, left in rows_of(_STATUS):
         yield f"Invoice {number} is {status} with {money(left, currency)} left to pay."
+
+
+def losses_and_roundings_are_booked() -> Iterator[str]:
+    """What is booked as lost, VAT and all, is what is written off; so is what was rounded off."""
+    for number, currency, what, booked, said in rows_of(_LET_GO):
+        yield (
+            f"Invoice {number}: {money(booked, currency)} is booked as {what}, and "
+            f"{money(said, currency)} is."
+        )
 
 
 def payments_are_allocated_within_their_amount() -> Iterator[str]:
@@ -58,7 +77,7 @@ def payments_are_allocated_within_their_amount() -> Iterator[str]:
 
 
 def payments_are_in_the_books() -> Iterator[str]:
-    """The clearing account holds what customers have paid and not got back."""
+    """The clearing account holds what customers have paid and not got back, or not yet."""
     for customer, currency, booked, received in rows_of(_CLEARING):
         yield (
             f"Customer {customer}: the clearing account says {money(booked, currency)}, "
@@ -66,6 +85,41 @@ def payments_are_in_the_books() -> Iterator[str]:
         )
 
 
+def money_owed_back_is_work_or_somebodys_word() -> Iterator[str]:
+    """What no gateway can pay back is owed and unbooked, or paid on somebody's word and booked."""
+    for refund, state, what in rows_of(_OWED_BACK):
+        yield f"Refund {refund} ({state}) {what}."
+
+
+_BY_HAND = f"p.gateway NOT IN ({', '.join(repr(name) for name in NAMES)})"
+_OWED_BACK = f"""
+    WITH checked AS (
+        SELECT r.id, r.public_id, r.state, concat_ws(' and ',
+            CASE WHEN {_BY_HAND} AND r.state NOT IN ('owed', 'succeeded')
+                 THEN 'waits for a gateway, though none has the money' END,
+            CASE WHEN NOT {_BY_HAND} AND r.state = 'owed'
+                 THEN 'waits for a person, though a gateway has the money' END,
+            CASE WHEN {_BY_HAND} AND r.state = 'succeeded'
+                  AND (r.paid_on IS NULL OR r.paid_by = '')
+                 THEN 'counts as paid, though nobody has said so' END,
+            CASE WHEN (r.state = 'owed') = EXISTS (
+                     SELECT FROM ledger_transfer t
+                     WHERE t.document = 'refund' AND t.document_id = r.id
+                       AND t.amount_minor = r.amount_minor)
+                  AND r.state <> 'failed'
+                 THEN CASE WHEN r.state = 'owed' THEN 'is booked before it is paid'
+                           ELSE 'is not booked' END END) AS what
+        FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+    )
+    SELECT public_id, state, what FROM checked WHERE what <> '' ORDER BY id
+"""  # noqa: S608 -- put together from constants of this module only.
+_CHARGED_TWICE = """
+    SELECT gateway, gateway_id, count(*) FROM payments_payment
+    WHERE gateway_id IS NOT NULL GROUP BY 1, 2 HAVING count(*) > 1
+    UNION ALL
+    SELECT gateway, gateway_key, count(*) FROM payments_payment
+    WHERE starts_with(gateway_key, 'chg_') GROUP BY 1, 2 HAVING count(*) > 1
+"""
 _BOOKS = """
     SELECT COALESCE(t.customer_id, 0) AS customer_id, t.currency,
            sum(CASE WHEN d.role = '{role}' THEN t.amount_minor ELSE 0 END
@@ -79,7 +133,14 @@ _RECEIVABLE = f"""
     WITH books AS ({_BOOKS.format(role="receivable")}), owed AS (
         SELECT customer_id, currency,
                sum(amount_due_minor - paid_minor - credited_minor) AS owed
-        FROM invoicing_invoice WHERE status = 'open' GROUP BY 1, 2
+        FROM (
+            SELECT customer_id, currency, amount_due_minor, paid_minor, credited_minor
+            FROM invoicing_invoice WHERE status = 'open'
+            UNION ALL
+            SELECT p.customer_id, p.currency, 0, r.amount_minor, 0
+            FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+            WHERE r.state = 'owed'
+        ) debts GROUP BY 1, 2
     )
     SELECT COALESCE(c.public_id, 'unknown'), currency, b.booked, o.owed
     FROM books b FULL JOIN owed o USING (customer_id, currency)
@@ -129,6 +190,30 @@ _PAID = """
     WHERE d.paid_minor <> COALESCE(s.settled, 0)
     ORDER BY d.id
 """
+# Each such posting goes against the receivable: what is let go on its credit, what comes back on
+# its debit.
+_LET_GO = """
+    WITH booked AS (
+        SELECT t.document_id, t.document AS what,
+               sum(CASE WHEN c.role = 'receivable' THEN t.amount_minor
+                        ELSE -t.amount_minor END) AS minor
+        FROM ledger_transfer t JOIN ledger_account c ON c.id = t.credit_account_id
+        WHERE t.document IN ('loss', 'rounding') GROUP BY 1, 2
+    ), said AS (
+        SELECT id, number, currency, 'loss' AS what,
+               amount_due_minor - paid_minor - credited_minor AS minor
+        FROM invoicing_invoice WHERE status = 'uncollectible'
+        UNION ALL
+        SELECT id, number, currency, 'rounding', rounded_off_minor
+        FROM invoicing_invoice WHERE rounded_off_minor <> 0
+    )
+    SELECT COALESCE(s.number, i.number), COALESCE(s.currency, i.currency),
+           COALESCE(s.what, b.what), COALESCE(b.minor, 0), COALESCE(s.minor, 0)
+    FROM said s FULL JOIN booked b ON b.document_id = s.id AND b.what = s.what
+    LEFT JOIN invoicing_invoice i ON i.id = b.document_id
+    WHERE COALESCE(b.minor, 0) <> COALESCE(s.minor, 0)
+    ORDER BY 1, 3
+"""
 _STATUS = """
     SELECT number, status, currency, amount_due_minor - paid_minor - credited_minor
     FROM invoicing_invoice
@@ -158,7 +243,14 @@ _REFUNDED = """
 _CLEARING = f"""
     WITH books AS ({_BOOKS.format(role="clearing")}), received AS (
         SELECT customer_id, currency, sum(amount_minor - refunded_minor) AS received
-        FROM payments_payment WHERE state = 'succeeded' GROUP BY 1, 2
+        FROM (
+            SELECT customer_id, currency, amount_minor, refunded_minor
+            FROM payments_payment WHERE state = 'succeeded'
+            UNION ALL
+            SELECT p.customer_id, p.currency, r.amount_minor, 0
+            FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
+            WHERE r.state = 'owed'
+        ) moved GROUP BY 1, 2
     )
     SELECT COALESCE(c.public_id, 'unknown'), currency, b.booked, r.received
     FROM books b FULL JOIN received r USING (customer_id, currency)

@@ -95,7 +95,8 @@ _DANGLING = """
 """
 _ORPHANED_TRANSFERS = """
     SELECT t.id, t.document, t.document_id FROM ledger_transfer t
-    LEFT JOIN invoicing_invoice d ON t.document = 'invoice' AND d.id = t.document_id
+    LEFT JOIN invoicing_invoice d
+      ON t.document IN ('invoice', 'loss', 'rounding') AND d.id = t.document_id
     LEFT JOIN payments_payment p ON t.document = 'payment' AND p.id = t.document_id
     LEFT JOIN payments_refund r ON t.document = 'refund' AND r.id = t.document_id
     LEFT JOIN payments_payment o ON o.id = r.payment_id

@@ -20,9 +20,10 @@ from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
 from billing.payments import orders
-from billing.payments.gateways.base import GatewayError
+from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.models import Order
 from billing.payments.orders import Consent, is_over
+from billing.staff import client_address
 from billing.tax import checks
 from customers.calendar import now_of, today_of
 from portal.limits import may_try
@@ -96,11 +97,15 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     with in_language_of(request, order.customer, order.language) as language:
         is_ordering = request.POST.get("act") == "order"
         form = OrderForm(
-            order, request.POST if request.method == "POST" else None, is_ordering=is_ordering
+            order,
+            request.POST if request.method == "POST" else None,
+            is_ordering=is_ordering,
+            network=client_address(request) or "",
         )
         form.is_valid()
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
+            orders.refuse_unpayable(order.seller)
             seen = _quote(order, form)
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)
@@ -247,6 +252,11 @@ def _problem(said: str) -> str:
             "The card page cannot be reached just now. Your order is kept and nothing has been "
             "taken: try again in a moment.",
         ),
+        "held": pgettext(
+            "pay",
+            "Nothing can be paid by card just now. Your order is kept and nothing has been taken: "
+            "come back later today.",
+        ),
         "waits": pgettext(
             "pay",
             "A payment of this order is under way. We are following it: look again in a "
@@ -276,6 +286,8 @@ def _leave(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         session = orders.open_page(
             order, as_of=today_of(order.seller), actor=_actor(order), return_url=back
         )
+    except GatewayHeld:
+        return go_to(request, _address(token, "held"))
     except GatewayError:
         return go_to(request, _address(token, "gateway"))
     except Refused as refused:

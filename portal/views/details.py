@@ -11,8 +11,10 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from billing.engine.errors import BillingError
-from customers.details import change_own_details, tidy_vat_number
+from billing.typed import Typed
+from customers.details import change_own_details
 from customers.models import LANGUAGES, Customer
+from customers.numbers import tidy_vat_number
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
 from portal.words import writer
@@ -20,7 +22,7 @@ from portal.words import writer
 A_YEAR_SECONDS = 365 * 24 * 3600
 
 
-class DetailsForm(forms.Form):
+class DetailsForm(Typed):
     """The fields of :func:`change_own_details`; the VAT number of companies alone."""
 
     name = forms.CharField(

@@ -3,16 +3,15 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import pgettext
 from django.views.decorators.http import require_safe
 
-from billing.payments.models import PaymentMethod
-from customers.models import Customer
+from billing.payments.outlook import what_becomes_of
 from portal.cards import cards_of
+from portal.debts import what_comes_of
 from portal.next_payment import next_payment_of
 from portal.queries import Debt, balances_of, debts_of, subscriptions_of, usable_method
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, writer
+from portal.words import writer
 
 
 @require_safe
@@ -21,7 +20,7 @@ def home(request: HttpRequest, visit: Visit) -> HttpResponse:
     method = usable_method(visit.customer)
     cards = cards_of(subscriptions_of(visit.customer), visit.as_of)
     context = {
-        "debts": [_debt(debt, visit, method) for debt in debts_of(visit.customer)],
+        "debts": [_debt(debt, visit) for debt in debts_of(visit.customer)],
         "balances": [
             writer(balance.currency).money(balance.balance_minor)
             for balance in balances_of(visit.customer)
@@ -34,27 +33,15 @@ def home(request: HttpRequest, visit: Visit) -> HttpResponse:
     return show_to(request, visit, "portal/home.html", context, section="home")
 
 
-def _debt(debt: Debt, visit: Visit, method: PaymentMethod | None) -> dict[str, Any]:
+def _debt(debt: Debt, visit: Visit) -> dict[str, Any]:
     """What is owed in one currency, by when, and the one invoice that is paid first."""
     write = writer(debt.currency)
     first = debt.invoices[0]
-    is_late = first.due_on < visit.as_of
-    is_ours = visit.customer.collection == Customer.Collection.AUTOMATIC
-    if is_late:
-        sentence = pgettext("portal", "Was to be paid by %(day)s.")
-    elif is_ours and method is not None and has_failed(first):
-        sentence = pgettext("portal", "It could not be taken from %(method)s.")
-    elif is_ours and method is not None:
-        sentence = pgettext("portal", "Is taken from %(method)s. You need not do anything.")
-    else:
-        sentence = pgettext("portal", "To be paid by %(day)s.")
-    said = {"day": write.day(first.due_on)}
-    if method is not None:
-        said["method"] = name_of_method(method)
+    outlook = what_becomes_of(first, visit.as_of)
     return {
         "amount": write.money(debt.owed_minor),
-        "sentence": sentence % said,
-        "is_late": is_late or has_failed(first),
+        "sentence": what_comes_of(first, outlook, visit.as_of),
+        "is_late": first.due_on < visit.as_of or has_failed(first),
         "first": first,
         "count": len(debt.invoices),
     }

@@ -18,9 +18,11 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
 from billing.invoicing.writing import NO_BREAK
 from billing.payments.models import Payment
+from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
+from portal.debts import what_comes_of
 from portal.next_payment import whys_of
-from portal.paying import can_pay, way_to_pay
+from portal.paying import way_to_pay
 from portal.queries import documents_of, matching
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
@@ -79,12 +81,15 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         .distinct()
     )
     write = writer(found.currency)
+    outlook = what_becomes_of(found, visit.as_of)
+    asks = found.kind == Invoice.Kind.INVOICE and bool(found.outstanding_minor)
     context = {
         "invoice": found,
         "words": words,
         "figure": _figure(found),
         "state": _state(found, visit),
-        "can_pay": can_pay(found),
+        "can_pay": asks and outlook.has_card_page,
+        "comes": what_comes_of(found, outlook, visit.as_of) if asks else "",
         "has_failed": bool(found.outstanding_minor) and _has_failed(found),
         "payments": [
             {

@@ -19,12 +19,14 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
 from billing.payments.checkout import start_payment, start_setup
 from billing.payments.gateways import gateways_for
-from billing.payments.gateways.base import GatewayError
+from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.models import CheckoutSession, Payment
+from billing.payments.outlook import Prospect, what_becomes_of
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
 from dunning.models import DunningCase
+from portal.debts import what_comes_of
 from portal.news import LINK_REQUESTED, hint
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
@@ -128,6 +130,7 @@ def _invoice_in_words(
         payment__allocations__invoice=document, status="open"
     ).first()
     is_in_flight = document.allocations.filter(state="in_flight").exists()
+    outlook = what_becomes_of(document, opened.as_of)
     return {
         "invoice": document,
         "words": words,
@@ -136,7 +139,10 @@ def _invoice_in_words(
         "due_on": write.day(document.due_on),
         "closed_on": write.day(document.closed_on) if document.closed_on else "",
         "state": _state(document, opened.as_of),
-        "can_pay_by_card": bool(left_minor and gateways_for(document.seller)),
+        "can_pay_by_card": bool(left_minor) and outlook.has_card_page,
+        "comes": what_comes_of(document, outlook, opened.as_of)
+        if outlook.prospect in {Prospect.HELD, Prospect.ASK}
+        else "",
         "is_under_way": is_in_flight and page is None,
         "failure": _failure(document, page),
         "problem": _problem(problem),
@@ -171,6 +177,10 @@ def _problem(said: str) -> str:
             "The card page cannot be reached just now. Nothing has been taken: try again in a "
             "moment.",
         ),
+        "held": pgettext(
+            "pay",
+            "Nothing can be paid by card just now. Nothing has been taken: come back later today.",
+        ),
         "waits": pgettext(
             "pay",
             "A payment is under way. We are following it: look again in a few minutes.",
@@ -196,6 +206,8 @@ def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> Ht
             actor=opened.actor,
             return_url=return_address(document.public_id),
         )
+    except GatewayHeld:
+        return go_to(request, f"{address}?problem=held")
     except GatewayError:
         return go_to(request, f"{address}?problem=gateway")
     except Refused as refused:
@@ -330,6 +342,9 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
             Writer(language, settled.currency).money(_settled_minor(settled)) if settled else ""
         ),
         "can_leave": bool(gateways_for(customer.seller)),
+        "is_stopped": any(
+            not what_becomes_of(document, opened.as_of).has_card_page for document in now_owed
+        ),
         "problem": _problem(request.GET.get("problem", "")),
     }
 
@@ -383,6 +398,8 @@ def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
             actor=opened.actor,
             return_url=return_address(opened.customer.public_id),
         )
+    except GatewayHeld:
+        return go_to(request, f"{address}?problem=held")
     except GatewayError:
         return go_to(request, f"{address}?problem=gateway")
     return _leave(request, opened, session, opened.customer.public_id, address)

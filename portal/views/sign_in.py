@@ -11,6 +11,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from billing.engine.errors import Refused
 from billing.events import clock
 from billing.staff import client_address
+from billing.typed import Typed
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
 from portal.pages import in_language_of, show
@@ -21,7 +22,7 @@ ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
 LINK_STATUS = {"link_unknown": 404, "link_expired": 410, "link_used": 410}
 
 
-class AddressForm(forms.Form):
+class AddressForm(Typed):
     email = forms.EmailField(
         label=pgettext_lazy("portal", "E-mail address"),
         max_length=254,

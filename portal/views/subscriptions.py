@@ -82,7 +82,8 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 found,
                 as_of=visit.as_of,
                 actor=visit.actor,
-                plan=form.chosen,
+                # Who asks for more of what they have keeps the price that they agreed to.
+                plan=None if form.chosen.pk == found.plan_id else form.chosen,
                 quantities=form.quantities,
                 when=form.cleaned_data["when"] or "now",
             ),

@@ -14,6 +14,7 @@ from billing.events.models import (
     Delivery,
     Event,
     EventBody,
+    Trouble,
     WebhookAttempt,
     WebhookDelivery,
     WebhookEndpoint,
@@ -27,6 +28,7 @@ from billing.invoicing.models import (
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
 from billing.mail.models import Message
+from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import GatewayEvent, Order, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
@@ -207,6 +209,32 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     run = JobRun.objects.create(
         name=name[:80], state="failed", started_at=at, beat_at=at, log=name, error=name
     )
+    trouble = Trouble.objects.create(
+        step=name[:80],
+        subject=name[:120],
+        kind="ValueError",
+        message=name,
+        traceback=name,
+        first_seen_at=at,
+        last_seen_at=at,
+        next_attempt_at=at,
+    )
+    held = Hold.objects.create(
+        code=f"code_{number}",
+        reason=name,
+        details={"note": name},
+        held_at=at,
+        released_at=at,
+        released_by=name[:80],
+    )
+    switch = KillSwitch.objects.create(
+        seller=seller.public_id,
+        reason=name[:300],
+        on_at=at,
+        on_by=name[:80],
+        off_at=at,
+        off_by=name[:80],
+    )
     beat = Heartbeat.objects.create(name=name[:80], beat_at=at)
     asked = {
         "username": name[:255],
@@ -255,9 +283,9 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
     made: tuple[Any, ...] = (
         *(seller, product, plan, price, customer, subscription, coupon, redemption, meter, record),
         *(invoice, invoice.lines.get(), waiting, balance, entry, payment, refund),
-        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat),
+        *(accounts["receivable"], transfer, event, delivery, rate, user, log, run, beat, trouble),
         *(attempt, entry_log, heard, policy, case, order, endpoint, sent, message),
-        *(registration, checked),
+        *(registration, checked, held, switch),
         NumberSeriesFactory(seller=seller, prefix=name[:20]),
         Group.objects.create(name=name[:150]),
         make_key(seller, name=name[:100], actor=f"user:{name}")[0],

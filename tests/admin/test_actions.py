@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,13 +21,14 @@ from billing.api.models import ApiKey
 from billing.desk import Desk
 from billing.events import clock
 from billing.events.actions import new_secret
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.events.sealing import seal
-from billing.invoicing.models import CreditNote, CustomerBalance, Invoice, OneOffItem
+from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account
 from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -117,8 +119,40 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     message = post(Message.Kind.INVOICE, object=invoice.public_id, customer=customer, facts={})
     key, _ = make_key(subscription.seller, name="Shop", actor="user:anna")
     made |= {Payment: payment, DunningCase: case, Plan: subscription.plan, Message: message}
+    trouble = Trouble.objects.create(
+        step="bill", subject="one", first_seen_at=at, last_seen_at=at, next_attempt_at=at
+    )
     made |= {Seller: subscription.seller, ApiKey: key}
+    made |= {Trouble: trouble, Refund: owed_by_hand(invoice)}
+    waiting = OneOffItem.objects.create(
+        seller=subscription.seller,
+        customer=customer,
+        currency="SEK",
+        amount_minor=100,
+        description="Mug",
+        due_on=invoice.issued_on,
+    )
+    entry = BalanceEntry.objects.create(
+        customer=customer, currency="SEK", amount_minor=100, effective_on=invoice.issued_on
+    )
+    made |= {OneOffItem: waiting, BalanceEntry: entry}
+    made |= {Hold: let_go(Hold, at), KillSwitch: let_go(KillSwitch, at)}
     return made | webhooks_of(subscription.seller)
+
+
+def let_go(kind: type[Hold | KillSwitch], at: datetime) -> Model:
+    """What once stood still and goes on, so that nothing here waits for it."""
+    if kind is Hold:
+        return Hold.objects.create(code="clock_jumped", reason="x", released_at=at, released_by="x")
+    return KillSwitch.objects.create(reason="x", on_by="x", on_at=at, off_at=at, off_by="x")
+
+
+def owed_by_hand(invoice: Invoice) -> Refund:
+    """A refund of money that came by bank, which somebody has to pay."""
+    payment = PaymentFactory(customer=invoice.customer, amount_minor=100)
+    return Refund.objects.create(
+        payment=payment, invoice=invoice, amount_minor=100, refunded_on=invoice.issued_on
+    )
 
 
 def webhooks_of(seller: Seller) -> dict[type[Model], Model]:
@@ -247,6 +281,7 @@ def test_a_form_that_is_sent_twice_is_done_once(anna: Client, customer: Customer
 def test_an_amount_with_too_many_decimals_is_a_mistake_to_report(
     anna: Client, customer: Customer
 ) -> None:
+    CustomerBalance.objects.create(customer=customer, currency="JPY")
     asked = {"amount": "25.005", "description": "Sorry"}
     assert "more than the 2 decimals" in act(anna, customer, "give-credit", currency="SEK", **asked)
     assert "more than the 0 decimals" in act(
@@ -259,7 +294,7 @@ def test_an_amount_with_too_many_decimals_is_a_mistake_to_report(
 
 def test_a_one_off_item_goes_on_the_next_document(anna: Client, customer: Customer) -> None:
     told = act(anna, customer, "add-one-off", currency="SEK", amount="-10.5", description="Sorry")
-    assert told == "“Sorry”, -10.50 SEK, goes on the next document."
+    assert told == "“Sorry”, -10.50 SEK, is billed with the next bill."
     assert "Issued invoice" in act(anna, customer, "bill")
     item = OneOffItem.objects.get()
     assert item.amount_minor == -1050
@@ -476,12 +511,37 @@ def test_a_payment_is_offered_with_what_is_left(anna: Client, invoice: Invoice) 
     assert 'name="amount" value="99.50"' in page
 
 
-def test_a_refund_goes_no_further_than_the_payment(anna: Client, invoice: Invoice) -> None:
-    act(anna, invoice, "record-payment", amount="100")
-    assert act(anna, invoice, "refund", amount="40") == "Paid back 40.00 SEK."
-    assert Refund.objects.get().amount_minor == 4000
-    told = act(anna, invoice, "refund", amount="61")
-    assert told.startswith("REFUSED Only 60.00 SEK")
+def test_money_by_bank_is_given_back_when_somebody_says_so(anna: Client, invoice: Invoice) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    told = act(anna, invoice, "give-back", amount="40", reason="Late")
+    note = CreditNote.objects.get()
+    assert told.startswith(f"Issued credit note {note} of 40.00 SEK. Somebody must pay it")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.outstanding_minor, note.reason) == ("paid", 0, "Late")
+    refund = Refund.objects.get()
+    assert (refund.state, refund.paid_on) == ("owed", None)
+    front = anna.get(reverse("admin:index")).content.decode()
+    assert "Money to pay back" in front
+    assert act(anna, refund, "note-account", to_account="5000-123").endswith("5000-123.")
+    assert act(anna, refund, "mark-paid", paid_on="2999-01-01").startswith("REFUSED")
+    told = act(anna, refund, "mark-paid", paid_on=str(clock.today("UTC")), reference="BG 9")
+    assert told == "Paid back 40.00 SEK."
+    refund.refresh_from_db()
+    assert (refund.state, refund.paid_by, refund.reference) == ("succeeded", "user:anna", "BG 9")
+    assert act(anna, refund, "mark-paid", paid_on=str(clock.today("UTC"))).startswith("REFUSED")
+    assert act(anna, invoice, "give-back", amount="86").startswith("REFUSED Only 85.00 SEK")
+
+
+def test_a_payment_that_bounced_is_owed_again_and_nobody_pays_it(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    assert act(anna, invoice, "reopen", amount="125").endswith("is owed again.")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.outstanding_minor) == ("open", 12_500)
+    assert not Refund.objects.filter(state="owed").exists()
+    assert not Event.objects.filter(type="refund.succeeded").exists()
+    assert act(anna, invoice, "reopen", amount="1").startswith("REFUSED Only 0.00 SEK")
 
 
 def test_a_credit_note_corrects_the_invoice(anna: Client, invoice: Invoice) -> None:
@@ -556,3 +616,68 @@ def test_a_plan_that_is_withdrawn_gets_no_checkout_link(
     Plan.objects.filter(pk=subscription.plan_id).update(is_active=False)
     assert "no longer offered" in act(anna, subscription.plan, "checkout-link", currency="SEK")
     assert not Order.objects.exists()
+
+
+def _asks_again(client: Client, obj: Model, name: str, **asked: Any) -> bool:
+    """Whether the form comes back with a box to tick, unticked, and nothing was done."""
+    page = client.post(act_url(obj, name), {"key": f"k{next(KEYS)}", **asked})
+    box = page.context["form"]["is_confirmed"]
+    return not box.is_hidden and not box.value() and str(box) in page.content.decode()
+
+
+def test_what_is_unusual_is_asked_again_and_done_once_it_is_confirmed(
+    anna: Client, invoice: Invoice
+) -> None:
+    customer, much = invoice.customer, {"currency": "SEK", "amount": "20000", "description": "Oops"}
+    for name in ("give-credit", "add-one-off"):
+        assert _asks_again(anna, customer, name, **much)
+        assert "REFUSED" not in act(anna, customer, name, is_confirmed="on", **much)
+    assert OneOffItem.objects.get().amount_minor == 2_000_000
+
+
+def test_an_empty_amount_on_credit_asks_whether_all_is_meant(
+    anna: Client, invoice: Invoice
+) -> None:
+    assert _asks_again(anna, invoice, "credit", to="balance")
+    assert not CreditNote.objects.exists()
+    assert "Issued credit note" in act(anna, invoice, "credit", to="balance", is_confirmed="on")
+
+
+def test_goodwill_is_taken_back_and_what_waits_removed_on_their_pages(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice.customer, "add-one-off", currency="SEK", amount="10", description="Mug")
+    item = OneOffItem.objects.get()
+    act(anna, item, "remove")
+    assert not OneOffItem.objects.exists()
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="500", description="Sorry")
+    entry = BalanceEntry.objects.filter(amount_minor=50_000).get()
+    # 125.00 of it has paid the open invoice.
+    assert "REFUSED" in act(anna, entry, "take-back")
+    act(anna, invoice.customer, "give-credit", currency="SEK", amount="5", description="Sorry")
+    assert "Took back" in act(anna, BalanceEntry.objects.latest("id"), "take-back")
+
+
+def test_the_page_of_a_live_seller_lists_what_it_misses(anna: Client) -> None:
+    seller = SellerFactory(is_live=True, city="", bankgiro="", iban="", bic="")
+    page = anna.get(page_url(seller)).content.decode()
+    assert 'href="#id_city"' in page
+    assert 'href="#id_bankgiro"' in page
+    assert "Missing before it may issue" in page
+    front = anna.get(reverse("admin:index")).content.decode()
+    assert "Live sellers that may not issue" in front
+
+
+def test_one_payment_is_recorded_for_several_invoices_on_its_day(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    customer = invoice.customer
+    act(anna, customer, "add-one-off", currency="SEK", amount="40", description="Mug")
+    assert "Issued invoice" in act(anna, customer, "bill")
+    other = Invoice.objects.latest("id")
+    asked = {"currency": "SEK", "amount": "", "received_on": "", invoice.public_id: "125"}
+    told = act(anna, customer, "record-payment", **asked, **{other.public_id: "20"})
+    assert told == "Recorded a payment of 145.00 SEK for 2 invoices."
+    other.refresh_from_db()
+    assert (other.status, other.paid_minor) == ("open", 2000)
+    assert act(anna, customer, "record-payment", currency="SEK").startswith("REFUSED Say how much")

@@ -4,14 +4,26 @@ import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from billing import overview
 from billing.events import clock
+from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat
-from billing.overview import chart_of, sums_of
+from billing.overview import ANEW_AFTER, add_up, chart_of, shown_sums, sums_of
+from billing.payments.models import Order
+from billing.waiting import kinds_of_work
 from customers.models import Seller
-from tests.factories import DAY, CustomerFactory, InvoiceFactory, PaymentFactory, SellerFactory
+from tests.factories import (
+    DAY,
+    CustomerFactory,
+    InvoiceFactory,
+    PaymentFactory,
+    SellerFactory,
+    SubscriptionFactory,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -41,11 +53,61 @@ def test_sums_are_of_this_month_and_bars_of_the_last_twelve() -> None:
     assert chart["datasets"][0]["data"][-2:] == [100, 200]
 
 
+def test_what_is_only_ordered_is_neither_billed_nor_open_nor_overdue() -> None:
+    customer = CustomerFactory()
+    subscription = SubscriptionFactory(customer=customer, status="incomplete")
+    invoice = InvoiceFactory(customer=customer, due_on=DAY)
+    order = Order.objects.create(
+        seller=customer.seller,
+        plan=subscription.plan,
+        currency="SEK",
+        customer=customer,
+        subscription=subscription,
+        invoice=invoice,
+        token_hash="x",
+        status="placed",
+        expires_at=clock.now(),
+        placed_at=clock.now(),
+        consent={"words": "I agree."},
+    )
+    later = DAY + timedelta(days=1)
+    assert sums_of(later) == []
+    assert not any(
+        work.waiting.filter(pk=invoice.pk).exists()
+        for work in kinds_of_work()
+        if work.waiting.model is Invoice
+    )
+    Order.objects.filter(pk=order.pk).update(status="complete", closed_at=clock.now())
+    (sums,) = sums_of(later)
+    assert (sums.billed_minor, sums.overdue_minor) == (10_000, 12_500)
+
+
 def test_test_sellers_are_left_out_as_soon_as_there_is_a_live_one() -> None:
     trade(SellerFactory())
     live = SellerFactory(live=True, currency="EUR")
     InvoiceFactory(customer=CustomerFactory(seller=live), lines=[{"amount_minor": 700}])
     assert [(sums.currency, sums.billed_minor) for sums in sums_of(DAY)] == [("EUR", 700)]
+
+
+def test_sums_that_take_long_are_kept_for_who_asks_next_and_added_up_by_the_tick(
+    anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(SellerFactory())
+    today = clock.today("UTC")
+    assert shown_sums(today)[1] is None
+    monkeypatch.setattr(overview, "SLOW_S", 0)
+    with time_machine.travel(clock.now(), tick=False) as time:
+        add_up(today)
+        before = shown_sums(today)
+        InvoiceFactory(customer=CustomerFactory(seller=SellerFactory(currency="EUR")))
+        add_up(today)
+        assert shown_sums(today) == before
+        assert f"as of {before[1]:%H:%M} UTC" in anna.get(reverse("admin:index")).content.decode()
+        time.shift(ANEW_AFTER)
+        add_up(today)
+        found, at = shown_sums(today)
+        assert (found, at) == (sums_of(today), clock.now())
+    assert found != before[0]
 
 
 def test_the_page_shows_the_sums_the_chart_and_the_age_of_the_tick(anna: Client) -> None:

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from billing.api.models import ApiKey
 from billing.desk import CappedPaginator, Desk
-from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -29,6 +29,7 @@ from billing.invoicing.models import (
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
+from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
@@ -60,14 +61,16 @@ MAY: dict[type[Model], str] = {
     GatewayEvent: "",
     Group: "acd",
     Heartbeat: "",
+    Hold: "",
     Invoice: "",
     InvoiceLine: "",
     JobRun: "",
+    KillSwitch: "a",
     LogEntry: "",
     Message: "",
     Meter: "ac",
     NumberSeries: "ac",
-    OneOffItem: "d",
+    OneOffItem: "",
     Order: "",
     Payment: "",
     Plan: "ac",
@@ -83,6 +86,7 @@ MAY: dict[type[Model], str] = {
     VatNumberCheck: "",
     WebhookDelivery: "",
     WebhookEndpoint: "",
+    Trouble: "",
     User: "acd",
 }
 ALL = sorted(MAY, key=lambda model: model._meta.label)
@@ -189,7 +193,8 @@ def test_what_is_read_only_cannot_be_changed_by_post(
     before = model._base_manager.filter(pk=row.pk).values().get()
     sent = {name: "7" for name, value in before.items() if value is not None}
     assert anna.post(url(model, "change", row.pk), sent).status_code == 403
-    assert anna.post(url(model, "add"), sent).status_code == 403
+    if "a" not in MAY[model]:
+        assert anna.post(url(model, "add"), sent).status_code == 403
     assert model._base_manager.filter(pk=row.pk).values().get() == before
 
 
@@ -239,7 +244,7 @@ def test_a_trigger_that_refuses_comes_back_as_a_message(
     monkeypatch.setattr("catalog.admin.PriceAdmin.get_readonly_fields", lambda *args: ["public_id"])
     sent = _price_form(rows[Price], amount="1")
     page = anna.post(url(Price, "change", rows[Price].pk), sent, follow=True)
-    assert "the database refused it" in page.content.decode()
+    assert "This cannot be: used price is never edited." in page.content.decode()
 
 
 # What may be edited, and how far
@@ -379,7 +384,7 @@ def test_a_search_finds_the_one(anna: Client, rows: Rows, model: Any, term: Any)
         (Subscription, "work=parked", 1),
         (Subscription, "work=due", 0),
         (Subscription, "work=ending", 0),
-        (Invoice, "work=open", 1),
+        (Invoice, "work=open", 0),  # It is only ordered.
         (Invoice, "work=due", 0),
         (Invoice, "work=overdue", 0),
         (Invoice, "issued_on_from=2026-03-01&issued_on_to=2026-03-01", 1),
@@ -441,7 +446,7 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Due to be billed": 0,
         "Overdue invoices": 0,
         "Due today": 0,
-        "Open invoices": 1,
+        "Open invoices": 0,  # The one that there is belongs to an order that nobody has paid.
         "Debts with a step today": 0,
         "Suspended debts": 0,
         "Stopped debts": 1,
@@ -452,7 +457,10 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Mail in doubt": 0,
         "Letters to print": 0,
         "Payments to look at": 0,
+        "Money to pay back": 1,
+        "Live sellers that may not issue": 0,
         "Parked gateway events": 1,
+        "Troubles": 1,
         "Failed jobs": 1,
     }
     for work in shown:

@@ -11,6 +11,7 @@ from typing import Any
 import hypothesis
 import pytest
 import schemathesis
+from django.core.wsgi import get_wsgi_application
 from hypothesis import strategies as st
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
@@ -23,7 +24,6 @@ from schemathesis.specs.openapi.checks import (
 
 from billing.api.models import ApiKey
 from billing.verification.books import broken_invariants
-from billing.wsgi import application
 from tests.api.calling import Shop
 from tests.api.conftest import open_seller
 from tests.api.world import World, schema
@@ -89,7 +89,7 @@ def _put_right(value: Any, real: dict[str, Any]) -> None:
 
 def each_operation() -> Iterator[Any]:
     loaded = schemathesis.openapi.from_dict(schema())
-    loaded.app = application
+    loaded.app = get_wsgi_application()
     found: Any
     for found in loaded.get_all_operations():
         yield found.ok()

@@ -8,7 +8,7 @@ from django.test import Client
 
 from billing.api import keys
 from billing.api.keys import make_key, open_with, revoke_key, rotate_key
-from billing.api.models import ApiKey, Guesser
+from billing.api.models import ApiKey, Bucket
 from billing.api.scopes import PUBLISHABLE, Scope
 from billing.engine.errors import Refused
 from billing.events import clock
@@ -172,6 +172,6 @@ def test_who_guesses_keys_is_soon_told_to_wait(seller: Seller) -> None:
     answers = [call("sk_test_guess")[0] for _ in range(keys.GUESSES + 2)]
     assert answers[: keys.GUESSES - 1] == [401] * (keys.GUESSES - 1)
     assert answers[-1] == 429
-    assert Guesser.objects.get().address == "127.0.0.1"
+    assert Bucket.objects.get().address == "127.0.0.1"
     _, text = make_key(seller, name="Shop", actor="user:anna")
     assert call(text) == (200, "")

@@ -8,7 +8,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from billing.events import clock
 from billing.invoicing.models import OneOffItem
+from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller
 from tests.api.calling import Shop, errors_of
 from tests.factories import (
@@ -61,6 +63,14 @@ def _item(seller: Seller) -> None:
     )
 
 
+def _record(seller: Seller) -> None:
+    subscription = SubscriptionFactory(customer=_customer(seller))
+    meter, _ = Meter.objects.get_or_create(seller=seller, code="calls")
+    UsageRecord.objects.create(
+        subscription=subscription, meter=meter, at=clock.now(), on=DAY, quantity=1, value=1
+    )
+
+
 LISTS: dict[str, tuple[Callable[[Seller], Any], str]] = {
     "customers": (_customer, ""),
     "plans": (_plan, ""),
@@ -70,6 +80,7 @@ LISTS: dict[str, tuple[Callable[[Seller], Any], str]] = {
     "credit_notes": (_credit_note, "customer"),
     "payments": (_payment, "customer"),
     "one_off_items": (_item, "customer,subscription,invoice"),
+    "usage": (_record, "subscription.customer"),
 }
 
 
@@ -121,10 +132,33 @@ def test_lists_are_filtered_by_a_customers_ids_and_by_days(shop: Shop) -> None:
     assert len(ids()) == 2
     assert ids(customer=mine.customer.public_id) == [mine.public_id]
     assert ids(customer="external:shop-1") == [mine.public_id]
-    assert ids(customer="external:nobody") == []
     assert len(ids(issued_from="2026-03-01", issued_before="2026-03-02")) == 2
     assert ids(issued_before="2026-03-01") == []
     assert ids(status="paid") == []
+
+
+@pytest.mark.parametrize(
+    "name", ["subscriptions", "invoices", "payments", "one_off_items", "usage"]
+)
+@pytest.mark.parametrize("key", ["external:nobody", "cus_" + "0" * 24, "nobody"])
+def test_a_list_is_not_filtered_by_a_customer_that_does_not_exist(
+    shop: Shop, name: str, key: str
+) -> None:
+    answer = shop.get(name, customer=key)
+    assert (answer.status_code, errors_of(answer)) == (400, [("unknown_customer", "customer")])
+    foreign = CustomerFactory()
+    assert shop.get(name, customer=foreign.public_id).status_code == 400
+
+
+@pytest.mark.parametrize("name", ["invoices", "credit_notes", "usage"])
+def test_a_list_is_not_filtered_by_a_subscription_that_does_not_exist(
+    shop: Shop, name: str
+) -> None:
+    answer = shop.get(name, subscription="sub_" + "0" * 24)
+    assert errors_of(answer) == [("unknown_subscription", "subscription")]
+    mine = SubscriptionFactory(customer=_customer(shop.seller), external_id="a/b")
+    for key in (mine.public_id, "external:a/b"):
+        assert shop.get(name, subscription=key).json()["results"] == []
 
 
 @pytest.mark.parametrize("query", [{"status": "lost"}, {"issued_from": "yesterday"}])

@@ -18,7 +18,8 @@ from billing.invoicing.changes import bill_after
 from billing.payments.actions import record_payment
 from billing.payments.orders import create_order
 from billing.subscriptions.actions import cancel, pause, start
-from billing.usage.models import Meter
+from billing.subscriptions.models import Subscription
+from billing.usage.models import Meter, UsageRecord
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of, today_of
 from customers.models import Customer, Seller, TestClock
@@ -99,6 +100,7 @@ class World:
             "endpoint": endpoint.public_id,
             "webhook_endpoint": endpoint.public_id,
             "test_clock": "clk_" + "1" * 24,
+            "record": "use_" + "1" * 24,
         }
 
     def _now(self) -> dict[str, Any]:
@@ -111,6 +113,20 @@ class World:
         """Give the seller its clock, of which there can be one."""
         TestClock.objects.create(
             seller=self.seller, at=now_of(self.seller), public_id=self.named["test_clock"]
+        )
+
+    def use(self) -> None:
+        """Record usage, of which there is none before."""
+        subscription = Subscription.objects.get(public_id=self.named["subscription"])
+        UsageRecord.objects.create(
+            public_id=self.named["record"],
+            subscription=subscription,
+            meter=Meter.objects.get(seller=self.seller, code="calls"),
+            key="call-0",
+            at=now_of(self.seller),
+            on=self.today,
+            quantity=3,
+            value=3,
         )
 
     def subscribed(self, customer: Customer | None = None) -> tuple[Any, Any]:
@@ -195,6 +211,19 @@ def requests(world: World) -> dict[str, Asked]:
                 ]
             },
         ),
+        "list_usage": Asked("GET", "usage", before=world.use),
+        "get_usage_periods": Asked(
+            "GET", f"usage/periods?subscription={subscription}", before=world.use
+        ),
+        "get_usage": Asked("GET", f"usage/{name['record']}", before=world.use),
+        "withdraw_usage": Asked("POST", f"usage/{name['record']}/withdraw", {}, before=world.use),
+        "correct_usage": Asked(
+            "POST",
+            f"usage/{name['record']}/correct",
+            {"quantity": "2", "key": "call-0-corrected"},
+            201,
+            before=world.use,
+        ),
         "list_invoices": Asked("GET", "invoices"),
         "get_invoice": Asked("GET", f"invoices/{name['invoice']}"),
         "get_invoice_pdf": Asked("GET", f"invoices/{name['invoice']}/pdf"),
@@ -219,10 +248,13 @@ def requests(world: World) -> dict[str, Asked]:
                 "currency": "SEK",
                 "amount_minor": 49900,
                 "description": "Kaffebryggare",
+                "bill": "now",
+                "confirm": False,
             },
             201,
         ),
         "get_one_off_item": Asked("GET", f"one_off_items/{name['item']}"),
+        "remove_one_off_item": Asked("DELETE", f"one_off_items/{name['item']}", None, 204),
         "validate_coupon": Asked("POST", "coupons/validate", {"code": "welcome", "plan": "small"}),
         "create_checkout_session": Asked(
             "POST",

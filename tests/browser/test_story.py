@@ -312,7 +312,7 @@ def test_a_card_that_is_refused_is_followed_by_another(page: Page, plan: Plan) -
     order(page)
     type_card(page, DECLINED)
     page.get_by_role("link", name=re.compile("Cancel|back", re.IGNORECASE)).first.click()
-    expect(page.get_by_text("The bank said no to this card.")).to_be_visible()
+    expect(page.get_by_text("The bank declined the payment.")).to_be_visible()
     checked(page)
     page.get_by_role("button", name=re.compile("with another card")).click()
     type_card(page, WORKS)

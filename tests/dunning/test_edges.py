@@ -19,11 +19,11 @@ from billing.payments import charging
 from billing.payments.actions import (
     record_failure,
     record_payment,
-    refund,
     release_planned,
 )
 from billing.payments.charging import failure_listeners
 from billing.payments.checkout import tell_of_method
+from billing.payments.giving_back import reopen
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
@@ -114,7 +114,7 @@ def test_half_of_a_loss_that_is_paid_and_refunded_is_lost_again(
     half = invoice.outstanding_minor // 2
     record_payment(invoice, as_of=DAY, actor="test", amount_minor=half)
     write_off(invoice, as_of=DUE, actor="test")
-    refund(invoice, as_of=DUE, actor="test")
+    reopen(invoice, as_of=DUE, actor="test")
     assert broken_invariants() == {}
     record_payment(invoice, as_of=DUE, actor="test")
     assert broken_invariants() == {}
@@ -127,7 +127,7 @@ def test_a_refund_makes_it_late_again_and_no_step_is_taken_twice(
     policy_of(seller, (1, "remind"), (5, "restrict"))
     live_through(seller, DUE, after(2))
     record_payment(invoice, as_of=after(2), actor="test")
-    refund(invoice, as_of=after(50), actor="test")
+    reopen(invoice, as_of=after(50), actor="test")
     live_through(seller, after(50), after(60))
     # Four days later, as the policy has it between the two.
     assert done(invoice) == [(1, "remind"), (54, "restrict")]

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.engine.retries import is_hard, may_retry, step_on
+from billing.engine.declines import Decline
+from billing.engine.retries import may_retry, step_on
 
 LATE = date(2026, 3, 1)
 DAYS = (3, 10, 24)
@@ -55,7 +56,7 @@ def test_steps_taken_in_time_are_on_the_days_of_the_policy() -> None:
     [("lost_card", True), ("expired_card", True), ("insufficient_funds", False), ("", False)],
 )
 def test_hard_declines_are_those_that_will_be_the_same_tomorrow(code: str, expected: bool) -> None:
-    assert is_hard(code) is expected
+    assert Decline.of(code).is_hard is expected
 
 
 @pytest.mark.parametrize(
@@ -77,7 +78,7 @@ def test_hard_declines_are_those_that_will_be_the_same_tomorrow(code: str, expec
     ],
 )
 def test_what_will_never_be_accepted_waits_for_another_card(code: str, expected: bool) -> None:
-    assert is_hard(code) is expected
+    assert Decline.of(code).is_hard is expected
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,9 @@ from pytest_django import Settings
 from billing.events import addresses, sending
 from billing.events.addresses import AddressRefused, is_public, resolve, target_of
 from billing.events.sending import send
+from billing.outbound.gate import Kind, Pass
+
+PASS = Pass(Kind.WEBHOOK)
 
 # Ways to write an address of ours, or of a neighbour; "{port}" is where the canary listens.
 INSIDE = r"""
@@ -149,7 +152,7 @@ def test_no_way_of_writing_an_address_leads_inside(
     urls = corpus(port)
     assert len(urls) >= 80
     for url in urls:
-        answer = send(url, {}, b"{}", seconds_max=2)
+        answer = send(PASS, url, {}, b"{}", seconds_max=2)
         assert (answer.status, bool(answer.error)) == (None, True), url
     assert hits(canary) == 0
 
@@ -173,7 +176,7 @@ def test_each_is_refused_before_anybody_connects(url: str) -> None:
 
 def test_the_canary_hears_whom_it_should(canary: socket.socket, settings: Settings) -> None:
     settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1"]
-    send(f"http://127.0.0.1:{canary.getsockname()[1]}/", {}, b"{}", seconds_max=0.2)
+    send(PASS, f"http://127.0.0.1:{canary.getsockname()[1]}/", {}, b"{}", seconds_max=0.2)
     assert hits(canary) == 1
 
 
@@ -214,7 +217,7 @@ def test_a_name_that_answers_differently_the_second_time_gains_nothing(
 
     monkeypatch.setattr(socket, "getaddrinfo", rebinding)
     monkeypatch.setattr(sending.socket, "socket", Dialing)
-    answer = send(f"https://rebind.example:{port}/", {}, b"{}", seconds_max=1)
+    answer = send(PASS, f"https://rebind.example:{port}/", {}, b"{}", seconds_max=1)
     assert "ConnectionRefusedError" in answer.error
     assert asked == ["rebind.example"]
     assert dialed == [("93.184.215.14", port)]
@@ -264,7 +267,7 @@ def test_public_is_what_anybody_can_be_reached_at(text: str, expected: bool) -> 
 
 def test_threads_share_nothing(canary: socket.socket) -> None:
     urls = corpus(canary.getsockname()[1])[:16]
-    threads = [threading.Thread(target=send, args=(url, {}, b"{}", 2)) for url in urls]
+    threads = [threading.Thread(target=send, args=(PASS, url, {}, b"{}", 2)) for url in urls]
     for thread in threads:
         thread.start()
     for thread in threads:

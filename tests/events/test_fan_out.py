@@ -178,7 +178,8 @@ def test_a_batch_is_fanned_out_in_as_many_queries_whatever_is_in_it() -> None:
         with CaptureQueriesContext(connection) as captured:
             assert fan_out() == 2 * count
         asked.append(len(captured))
-    assert asked[0] == asked[1] < 10
+    # What is sent is written down as well, with the objects as they are.
+    assert asked[0] == asked[1] < 18
 
 
 @pytest.mark.django_db
@@ -230,7 +231,7 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_breaks_no_order
         )
         wanted = [
             event
-            for number in range(20)
+            for number in range(60)
             for event in happen(f"x_{number}", "invoice.finalized", "invoice.paid")
         ]
         fan_out()
@@ -257,4 +258,4 @@ def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_breaks_no_order
         seen = first_seen.setdefault(each.payload["data"]["object"]["id"], [])
         if each.payload["sequence"] not in seen:
             seen.append(each.payload["sequence"])
-    assert first_seen == {f"x_{number}": [1, 2] for number in range(20)}
+    assert first_seen == {f"x_{number}": [1, 2] for number in range(60)}

@@ -17,14 +17,17 @@ from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
 from billing.events.sending import EXCERPT_MAX, send
+from billing.outbound.gate import Kind, Pass
 from tests.events.receiving import RunningReceiver
+
+PASS = Pass(Kind.WEBHOOK)
 
 HEADERS = {"webhook-id": "evt_1", "webhook-signature": "v1,abc"}
 
 
 def test_a_taken_body_arrives_as_it_was_sent(receiver: RunningReceiver) -> None:
     body = '{"name":"Åsa Öberg"}'.encode()
-    answer = send(receiver.url("ok?shop=1"), HEADERS, body)
+    answer = send(PASS, receiver.url("ok?shop=1"), HEADERS, body)
     assert (answer.is_taken, answer.status, answer.error) == (True, 200, "")
     (got,) = receiver.got
     assert (got.path, got.body.encode(), got.id) == ("/ok?shop=1", body, "evt_1")
@@ -34,17 +37,17 @@ def test_a_taken_body_arrives_as_it_was_sent(receiver: RunningReceiver) -> None:
 
 @pytest.mark.parametrize("status", [201, 204, 299])
 def test_any_2xx_is_taken(receiver: RunningReceiver, status: int) -> None:
-    assert send(receiver.url(str(status)), HEADERS, b"{}").is_taken
+    assert send(PASS, receiver.url(str(status)), HEADERS, b"{}").is_taken
 
 
 @pytest.mark.parametrize("status", [199, 400, 401, 404, 410, 429, 500, 503])
 def test_nothing_else_is(receiver: RunningReceiver, status: int) -> None:
-    answer = send(receiver.url(str(status)), HEADERS, b"{}", seconds_max=2)
+    answer = send(PASS, receiver.url(str(status)), HEADERS, b"{}", seconds_max=2)
     assert not answer.is_taken
 
 
 def test_a_redirect_is_not_followed(receiver: RunningReceiver) -> None:
-    answer = send(receiver.url("redirect"), HEADERS, b"{}")
+    answer = send(PASS, receiver.url("redirect"), HEADERS, b"{}")
     assert not answer.is_taken
     assert "redirects are not followed" in answer.error
     assert [got.manner for got in receiver.got] == ["redirect"]
@@ -55,7 +58,7 @@ def test_whoever_takes_too_long_is_left_however_alive_they_seem(
     receiver: RunningReceiver, manner: str
 ) -> None:
     began = time.monotonic()
-    answer = send(receiver.url(manner), HEADERS, b"{}", seconds_max=1)
+    answer = send(PASS, receiver.url(manner), HEADERS, b"{}", seconds_max=1)
     assert not answer.is_taken
     assert "within 1 seconds" in answer.error
     assert time.monotonic() - began < 10
@@ -66,7 +69,7 @@ def test_a_name_that_does_not_answer_is_left_too(monkeypatch: pytest.MonkeyPatch
     ended = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *asked, **options: [ended.wait(20)][:0])
     began = time.monotonic()
-    answer = send("https://slow.example/", HEADERS, b"{}", seconds_max=1)
+    answer = send(PASS, "https://slow.example/", HEADERS, b"{}", seconds_max=1)
     assert "within 1 seconds" in answer.error
     assert time.monotonic() - began < 10
     ended.set()
@@ -76,21 +79,21 @@ def test_a_receiver_that_does_not_read_is_left_too(settings: Settings) -> None:
     settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1"]
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}/"
-        answer = send(url, HEADERS, b"a" * 20_000_000, seconds_max=1)
+        answer = send(PASS, url, HEADERS, b"a" * 20_000_000, seconds_max=1)
     assert "within 1 seconds" in answer.error
 
 
 def test_of_a_long_answer_the_beginning_is_kept_in_plain_characters(
     receiver: RunningReceiver,
 ) -> None:
-    answer = send(receiver.url("big"), HEADERS, b"{}")
+    answer = send(PASS, receiver.url("big"), HEADERS, b"{}")
     assert answer.is_taken
     assert answer.excerpt == "�a" * (EXCERPT_MAX // 2)
 
 
 @pytest.mark.parametrize("manner", ["head", "noise", "close"])
 def test_what_is_no_answer_is_a_failure_in_words(receiver: RunningReceiver, manner: str) -> None:
-    answer = send(receiver.url(manner), HEADERS, b"{}", seconds_max=5)
+    answer = send(PASS, receiver.url(manner), HEADERS, b"{}", seconds_max=5)
     assert not answer.is_taken
     assert answer.error.startswith("The connection failed: ")
     assert "\x00" not in answer.error
@@ -100,7 +103,7 @@ def test_nobody_at_home_is_a_failure(settings: Settings) -> None:
     settings.WEBHOOK_ALLOWED_HOSTS = ["127.0.0.1"]
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    assert "refused" in send(f"http://127.0.0.1:{port}/", HEADERS, b"{}").error
+    assert "refused" in send(PASS, f"http://127.0.0.1:{port}/", HEADERS, b"{}").error
 
 
 # TLS
@@ -217,7 +220,7 @@ def test_the_certificate_is_checked_for_the_name_that_was_written(
 ) -> None:
     issuer = authority if is_ours else certificate(["Somebody"])
     for port in serving(tmp_path, certificate(names, days, issuer)):
-        answer = send(f"https://{host}:{port}/", HEADERS, b"{}")
+        answer = send(PASS, f"https://{host}:{port}/", HEADERS, b"{}")
         assert answer.is_taken is not bool(error)
         if error:
             assert answer.error.startswith("The certificate is not trusted")

@@ -92,6 +92,7 @@ def test_an_event_arrives_signed_with_its_whole_object(receiver: RunningReceiver
         "data": {
             "object": {"id": "x_1", "state": "asked for 1 times", "name": "Åsa Öberg"},
             "details": {"n": 1},
+            "is_as_of_event": True,
         },
     }
     assert states() == {"x_1 1": "done"}
@@ -417,3 +418,37 @@ def test_an_endpoint_that_would_never_hear_anything_is_refused(
         actions.create(seller=SELLER, is_live=False, url=url, types=types, as_of=DAY, actor="test")
     assert refused.value.code == code
     assert not WebhookEndpoint.objects.exists()
+
+
+def test_forty_objects_that_are_refused_hold_up_no_other_of_their_endpoint(
+    receiver: RunningReceiver,
+) -> None:
+    endpoint(receiver.url("poison"))
+    # Those that are refused are the oldest, of the same type as the others, and have a next event.
+    for number in range(40):
+        happen(f"x_poison_{number}", "invoice.finalized", "invoice.paid")
+    for number in range(80):
+        happen(f"x_{number}", "invoice.finalized", "invoice.paid")
+    while deliver():  # At the same instant: nothing that was refused is due again.
+        pass
+    sent = [(got.payload["subject"], got.payload["sequence"]) for got in receiver.got]
+    healthy = [each for each in sent if "poison" not in each[0]]
+    assert sorted(healthy) == sorted((f"x_{n}", of) for n in range(80) for of in (1, 2))
+    assert all(healthy.index((f"x_{n}", 1)) < healthy.index((f"x_{n}", 2)) for n in range(80))
+    # What was refused was tried once, and what follows it waits.
+    refused = [each for each in sent if "poison" in each[0]]
+    assert sorted(refused) == sorted((f"x_poison_{n}", 1) for n in range(40))
+
+
+def test_what_was_refused_before_comes_after_what_is_new(receiver: RunningReceiver) -> None:
+    endpoint(receiver.url("poison"))
+    for number in range(20):
+        happen(f"x_poison_{number}")
+    deliver()
+    for number in range(20):
+        happen(f"x_{number}")
+    deliver(NOON + timedelta(minutes=5))
+    again = [got.payload["subject"] for got in receiver.got[20:]]
+    # Several are on their way at once, so that the last of the new meet the first of the old.
+    assert {each for each in again[:12] if "poison" in each} == set()
+    assert len(again) == 40

@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -150,3 +151,66 @@ def test_what_is_no_address_of_the_register_of_vat_numbers_is_refused() -> None:
     for url in ("", "https://ec.europa.eu/taxation_customs/vies/rest-api"):
         with override_settings(VIES_URL=url):
             assert checks.the_register_of_vat_numbers_is_an_address() == []
+
+
+def test_every_variable_that_is_documented_is_known_and_the_other_way_round() -> None:
+    documented = set[str]()
+    pages = [*ROOT.glob("docs/*.md"), *ROOT.glob("deploy/*"), ROOT / "compose.yaml"]
+    for page in filter(Path.is_file, pages):
+        documented |= set(re.findall(r"\bKVITT_[A-Z_]+[A-Z]\b", page.read_text()))
+    # The examples of the API keep their reader's key in a variable of its own.
+    found = {name.removesuffix("_FILE") for name in documented} - {"KVITT_KEY"}
+    assert found == checks.KNOWN_VARIABLES
+
+
+@pytest.mark.parametrize(
+    ("url", "sentence"),
+    [
+        (None, "needs KVITT_PUBLIC_URL"),
+        ("http://billing.example.com", "is no https address"),
+        ("billing.example.com", "is no https address"),
+        ("https://other.example.com", "which KVITT_ALLOWED_HOSTS does not name"),
+        ("https://billing.example.com", ""),
+    ],
+)
+def test_production_knows_where_it_is_reached(
+    url: str | None, sentence: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("KVITT_PUBLIC_URL", raising=False)
+    if url is not None:
+        monkeypatch.setenv("KVITT_PUBLIC_URL", url)
+    with override_settings(
+        IN_PRODUCTION=True, PUBLIC_URL=url or "", ALLOWED_HOSTS=["billing.example.com"]
+    ):
+        found = checks.production_knows_where_it_is_reached()
+    assert [message.id for message in found] == (["kvitt.E017"] if sentence else [])
+    assert all(sentence in message.msg for message in found)
+
+
+@pytest.mark.parametrize(
+    ("sender", "is_taken"),
+    [
+        ("billing@example.com", True),
+        ("Shop <billing@example.com>", True),
+        ('"Shop, the first" <billing@example.com>', True),
+        ("Shop, the first <billing@example.com>", False),
+        ("billing", False),
+        ("Shop <a@b", False),
+        ("", False),
+    ],
+)
+def test_mail_is_sent_from_one_address(sender: str, is_taken: bool) -> None:
+    with override_settings(DEFAULT_FROM_EMAIL=sender):
+        found = checks.mail_is_sent_from_an_address()
+    assert not found if is_taken else [message.id for message in found] == ["kvitt.E018"]
+
+
+def test_the_example_of_the_environment_is_content_once_it_is_filled_in(tmp_path: Path) -> None:
+    lines = (ROOT / "deploy" / "kvitt.env.example").read_text().splitlines()
+    example = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
+    filled = example | {"KVITT_SECRET_KEY": "abcdefghij0123456789" * 3, "KVITT_PG": "off"}
+    done = manage("check", "--deploy", KVITT_VAR=str(tmp_path), **filled)
+    assert done.returncode == 0, done.stderr
+    assert "kvitt." not in done.stderr
+    without = {name: value for name, value in filled.items() if name != "KVITT_PUBLIC_URL"}
+    assert "kvitt.E017" in manage("check", KVITT_VAR=str(tmp_path), **without).stderr

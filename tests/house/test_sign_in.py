@@ -18,7 +18,7 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.urls import get_resolver, reverse
 
 from billing import settings as settings_as_shipped
@@ -167,6 +167,56 @@ def test_guessed_codes_are_few_and_the_right_one_has_to_wait(
     assert is_in(client)
 
 
+def test_who_has_only_the_password_cannot_keep_its_owner_out(
+    seed: str, client: Client, now: time_machine.Traveller
+) -> None:
+    enter(client)
+    show_code(client, code_of(seed))
+    assert is_in(client)  # From here on this browser is known.
+    client.post("/accounts/logout/")
+    thief = Client(REMOTE_ADDR="192.0.2.7")
+    for _ in range(8):
+        enter(thief, REMOTE_ADDR="192.0.2.7")
+        for guess in range(6):
+            show_code(thief, f"{guess:06}")
+        now.shift(timedelta(minutes=6))
+    enter(thief, REMOTE_ADDR="192.0.2.7")
+    show_code(thief, code_of(seed))
+    assert not is_in(thief)  # Thirty guesses a day are all that strangers have.
+    enter(client)
+    show_code(client, code_of(seed))
+    assert is_in(client)
+
+
+def test_a_known_browser_has_no_more_guesses_than_others(
+    seed: str, client: Client, now: time_machine.Traveller
+) -> None:
+    enter(client)
+    show_code(client, code_of(seed))
+    assert is_in(client)
+    client.post("/accounts/logout/")
+    now.shift(timedelta(minutes=6))
+    enter(client)
+    for guess in range(5):
+        show_code(client, f"{guess:06}")
+    show_code(client, code_of(seed))
+    assert not is_in(client)
+
+
+def test_a_mark_of_another_user_or_of_nobody_makes_no_browser_known(
+    anna: User, seed: str, client: Client
+) -> None:
+    other = User.objects.create_superuser("bo", password=PASSWORD)
+    request = RequestFactory().get("/")
+    answer = HttpResponse()
+    for value in (f"{other.pk}:abc", "", "abc"):
+        answer.set_signed_cookie(staff.DEVICE, value, salt=staff.DEVICE)
+        request.COOKIES[staff.DEVICE] = answer.cookies[staff.DEVICE].value
+        assert staff._whose_guesses(request, anna) == f"{anna.pk}:strangers"
+    request.COOKIES[staff.DEVICE] = f"{anna.pk}:abc"
+    assert staff._whose_guesses(request, anna) == f"{anna.pk}:strangers"
+
+
 def test_removing_a_factor_asks_again_who_it_is(
     anna: User, seed: str, client: Client, now: time_machine.Traveller
 ) -> None:
@@ -212,6 +262,7 @@ def test_production_refuses_to_go_without(tmp_path: Any) -> None:
         "KVITT_ENV": "production",
         "KVITT_SECRET_KEY": "x" * 50,
         "KVITT_ALLOWED_HOSTS": "billing.example.com",
+        "KVITT_PUBLIC_URL": "https://billing.example.com",
         "KVITT_PG": "off",
         "KVITT_VAR": str(tmp_path),
         "KVITT_STAFF_MFA": "off",

@@ -169,7 +169,8 @@ def test_a_consumer_pays_the_price_that_includes_tax_whatever_the_rate(seller: S
 
 
 @pytest.mark.parametrize(
-    ("country", "number", "category"), [("DE", GERMAN, "AE"), ("NO", "", "O"), ("US", "", "O")]
+    ("country", "number", "category"),
+    [("DE", GERMAN, "AE"), ("NO", "995525828MVA", "O"), ("US", "12-3456789", "O")],
 )
 def test_a_business_pays_a_price_that_includes_tax_without_it(
     seller: Seller, country: str, number: str, category: str
@@ -180,6 +181,22 @@ def test_a_business_pays_a_price_that_includes_tax_without_it(
     assert taxed(invoice) == [(category, Decimal(0), 100_00, 0)]
     assert (invoice.subtotal_minor, invoice.total_minor) == (125_00, 100_00)
     assert broken_invariants() == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "total_minor"),
+    [
+        ({}, 125_00),
+        ({"is_business": True}, 125_00),
+        ({"vat_number": "none"}, 125_00),
+        ({"business_evidence": "Certificate of the tax authority, seen 2026-03-01"}, 100_00),
+    ],
+)
+def test_neither_a_company_s_name_nor_a_word_takes_the_tax_out_of_a_price(
+    seller: Seller, said: dict[str, Any], total_minor: int
+) -> None:
+    plan = plan_of(seller, is_tax_inclusive=True)
+    assert billed(seller, plan, country="US", **said).total_minor == total_minor
 
 
 @pytest.mark.parametrize("amount_minor", [None, 33_33])

@@ -24,11 +24,13 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import TEMPLATE, render_invoice
 from billing.invoicing.press import FONT_FILES, FONTS, PackagedAssetsOnly
 from billing.invoicing.snapshots import encode_logo
+from billing.payments.models import PaymentMethod
 from tests.factories import (
     VAT_25,
     CustomerFactory,
     InvoiceFactory,
     LetterheadFactory,
+    PaymentFactory,
     SellerFactory,
 )
 from tests.invoicing.test_snapshots import png
@@ -243,10 +245,20 @@ def test_a_credit_note_says_what_it_corrects_and_where_the_money_goes(
 
 
 @pytest.mark.django_db
-def test_who_need_not_pay_is_told_so() -> None:
+def test_who_need_not_pay_is_told_so(settings: Any) -> None:
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
     paid = swedish(credit_applied_minor=12_500)
     assert "Det finns inget att betala." in text_of(paid)
     automatic = swedish(customer__collection="automatic")
+    assert "Så betalar du" in text_of(automatic), "there is no card to charge"
+    PaymentMethod.objects.create(
+        customer=automatic.customer,
+        gateway="sandbox",
+        gateway_id="pm_1",
+        last4="4242",
+        is_default=True,
+    )
+    PaymentFactory(customer=automatic.customer, invoice=automatic, planned=True)
     text = text_of(automatic)
     assert "Vi drar 125,00 kr från ditt sparade kort." in text
     assert "Så betalar du" not in text

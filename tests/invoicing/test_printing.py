@@ -1,5 +1,7 @@
 """The renderer's process: what it is held to, and that whoever prints outlives it."""
 
+import contextlib
+import gc
 import os
 import signal
 import threading
@@ -179,3 +181,25 @@ def test_where_no_app_would_know_what_to_do_there_is_no_square(
 ) -> None:
     assert qr.text_of(demand(currency, **letterhead)) == ""
     assert qr.drawn("") == ""
+
+
+def test_a_child_closes_its_parents_pipes_once() -> None:
+    renderer = Renderer()
+    renderer.print(b"<p>Hello</p>")
+    process = renderer.process
+    assert process
+    assert process.stdin
+    number = process.stdin.fileno()
+    child = os.fork()
+    if not child:
+        renderer.abandon()
+        # Another gets the number at once; the pipe's file object, forgotten, must leave it alone.
+        other = os.dup2(1, number)
+        del process, renderer
+        gc.collect()
+        with contextlib.suppress(OSError):
+            os.fstat(other)
+            os._exit(0)
+        os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    renderer.stop()

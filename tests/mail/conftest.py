@@ -13,6 +13,12 @@ def files(settings: Any, tmp_path: Path) -> None:
     settings.MEDIA_ROOT = tmp_path
 
 
+@pytest.fixture(autouse=True)
+def gateway(settings: Any) -> None:
+    """The gateway at which the world's cards are: mail promises charges, and makes none."""
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+
+
 @pytest.fixture
 def post_office(settings: Any) -> Iterator[Provider]:
     """The provider to which mail goes."""

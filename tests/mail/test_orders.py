@@ -7,7 +7,8 @@ import pytest
 
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
-from billing.payments.actions import record_payment, refund
+from billing.payments.actions import record_payment
+from billing.payments.giving_back import reopen
 from billing.payments.models import Order
 from billing.subscriptions import actions as subscriptions
 from customers.models import Customer
@@ -138,7 +139,7 @@ def test_what_is_paid_anew_after_a_refund_has_a_receipt_of_its_own() -> None:
         pay(order)
         deliver()
         assert order.invoice is not None
-        refund(order.invoice, as_of=DAY, actor="test")
+        reopen(order.invoice, as_of=DAY, actor="test")
         order.invoice.refresh_from_db()
         pay(order)
         deliver()

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from billing.invoicing.actions import bill_customer
+from billing.invoicing.actions import bill_customer, credit
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
@@ -40,8 +40,12 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Månadskaffe renews by itself every month.",
         ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
-        Kind.CREDIT_NOTE: ("We have credited you SEK 123.45.", "kept on your balance"),
+        Kind.CREDIT_NOTE: (
+            "We have credited you SEK 123.45.",
+            "SEK 123.45 lowers what is unpaid on the invoice.",
+        ),
         Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
+        Kind.REFUND: ("We have paid SEK 123.45 back to you through the bank.", "Reference: BG 9"),
         Kind.PAYMENT_FAILED: (
             "We could not take SEK 1,234.50 for invoice 1 from your card Visa ·· 4242.",
             "We try again on 4 March 2026.",
@@ -85,8 +89,12 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Säljare Rosteriet AB",
         ),
         Kind.INVOICE: ("Här är faktura 1 på 1 234,50 kr.", "senast den 15 mars 2026"),
-        Kind.CREDIT_NOTE: ("Vi har krediterat dig 123,45 kr.", "tillgodohavande"),
+        Kind.CREDIT_NOTE: (
+            "Vi har krediterat dig 123,45 kr.",
+            "123,45 kr minskar det som är obetalt på fakturan.",
+        ),
         Kind.RECEIPT: ("tagit emot din betalning på 1 234,50 kr.", "Faktura 1 är betald"),
+        Kind.REFUND: ("Vi har betalat tillbaka 123,45 kr till dig via banken.", "Referens: BG 9"),
         Kind.PAYMENT_FAILED: (
             "Vi kunde inte dra 1 234,50 kr för faktura 1 från ditt kort Visa ·· 4242.",
             "Vi försöker igen den 4 mars 2026.",
@@ -253,7 +261,8 @@ def test_a_charged_invoice_says_from_which_card_and_when() -> None:
     assert "<a " not in message.html
 
 
-def test_an_invoice_that_cannot_be_charged_asks_for_a_card() -> None:
+def test_an_invoice_that_cannot_be_charged_asks_for_a_card(settings: Any) -> None:
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
     with at(date(2026, 3, 1)):
         world = World(is_charged=True)
         world.card.refused_code = "expired_card"
@@ -264,6 +273,22 @@ def test_an_invoice_that_cannot_be_charged_asks_for_a_card() -> None:
         message = world.message(Kind.INVOICE)
     assert "We have no card to take the amount from." in message.text
     assert "/pay/m/" in message.text
+
+
+def test_a_credit_note_on_a_paid_invoice_says_that_it_goes_to_the_balance() -> None:
+    with at(date(2026, 3, 1)):
+        world = World()
+        document = world.invoice()
+        record_payment(document, as_of=DAY, actor="test")
+        credit(document, as_of=DAY, actor="test", amount_minor=12345)
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.CREDIT_NOTE)
+    assert "SEK 123.45 goes to your balance, which pays what you owe now or later." in spaced(
+        message.text
+    )
+    assert "lowers what is unpaid" not in message.text
 
 
 def test_reminders_are_counted_and_each_is_a_mail() -> None:

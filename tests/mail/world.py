@@ -25,7 +25,8 @@ from billing.mail.notices import notify
 from billing.payments import charging
 from billing.payments.actions import record_payment
 from billing.payments.gateways.base import Charge
-from billing.payments.models import Order, Payment, PaymentAllocation, PaymentMethod
+from billing.payments.giving_back import give_back, mark_paid_back
+from billing.payments.models import Order, Payment, PaymentAllocation, PaymentMethod, Refund
 from billing.payments.orders import Choice, Consent, Details, create_order
 from billing.payments.orders import place as place_order
 from billing.subscriptions import actions as subscriptions
@@ -173,6 +174,15 @@ def place(world: World, plan: Plan | None = None, **choice: Any) -> Order:
     return place_order(order, details, Choice(**choice), consent, as_of=DAY, actor="test")
 
 
+def _pay_back(world: World) -> None:
+    """Money that came by bank is given back, and somebody says that they have paid it."""
+    document = world.invoice()
+    record_payment(document, as_of=DAY, actor="test")
+    give_back(document, as_of=DAY, actor="test", amount_minor=12345)
+    owed = Refund.objects.get(invoice=document)
+    mark_paid_back(owed, paid_on=DAY, as_of=DAY, actor="test", reference="BG 9")
+
+
 def _fail(world: World, code: str = "insufficient_funds") -> None:
     document = world.invoice()
     charging.fail(world.in_flight(document).pk, code, as_of=DAY, actor="test")
@@ -262,6 +272,7 @@ STORIES: dict[str, tuple[bool, Callable[[World], object], date]] = {
         lambda world: record_payment(world.invoice(), as_of=DAY, actor="test"),
         DAY,
     ),
+    Kind.REFUND: (False, _pay_back, DAY),
     Kind.PAYMENT_FAILED: (True, _fail, DAY),
     Kind.ACTION_NEEDED: (True, _ask, DAY),
     Kind.REMINDER: (False, lambda world: _late(world, 6), DUE + timedelta(days=6)),

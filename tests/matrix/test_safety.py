@@ -268,7 +268,8 @@ def test_who_guesses_keys_waits(house: World) -> None:
 
 def every_field() -> dict[str, Any]:
     """A value for each field of each model of ours, by all of its names."""
-    values: dict[str, Any] = {}
+    # Errors are told up to a number: what matters most comes first.
+    values: dict[str, Any] = {"seller": "1", "public_id": "1"}
     for model in apps.get_models():
         if model.__module__.split(".")[0] not in (
             "billing",
@@ -295,7 +296,9 @@ def test_the_api_refuses_every_field_that_it_does_not_know(house: World, actors:
             tried += 1
             body = asked.body or {}
             too_much = {key: value for key, value in every_field().items() if key not in body}
-            answer = shop.send(asked.method, asked.path, {**too_much, **body})
+            with undone():
+                asked.before()
+                answer = shop.send(asked.method, asked.path, {**too_much, **body})
             assert answer.status_code == 400, (name, answer.content[:200])
             errors = {error["attr"] for error in answer.json()["errors"]}
             assert {"seller", "public_id"} <= errors, name

@@ -30,6 +30,7 @@ from billing.payments.models import PaymentMethod
 from billing.payments.orders import create_order
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription
+from billing.usage.models import Meter, UsageRecord
 from catalog.models import Plan
 from customers import test_clocks
 from customers.links import Purpose, hash_of, make_link
@@ -125,7 +126,12 @@ class Shop:
         endpoint, _ = endpoints.create(
             seller=public, is_live=seller.is_live, url="https://93.184.216.34/", types=["*"], **NOW
         )
+        meter, _ = Meter.objects.get_or_create(seller=seller, code="cups")
+        used = UsageRecord.objects.create(
+            subscription=theirs.subscription, meter=meter, at=clock.now(), on=DAY, quantity=1
+        )
         self.named = {
+            "record": used.public_id,
             "customer": customer.public_id,
             "plan": plan.public_id,
             "price": plan.prices.all()[0].public_id,

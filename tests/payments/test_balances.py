@@ -8,11 +8,12 @@ import pytest
 from billing.events.models import Event
 from billing.invoicing.actions import add_one_off, balance_of, credit, give_credit, void
 from billing.invoicing.batch import bill_due
-from billing.invoicing.models import BalanceEntry, Invoice
+from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.ledger.models import Account, Transfer
-from billing.payments.actions import record_payment, refund
+from billing.payments.actions import record_payment
 from billing.payments.balances import settle_debts
 from billing.payments.charging import fail, plan
+from billing.payments.giving_back import reopen
 from billing.payments.models import Payment, PaymentAllocation
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
@@ -121,10 +122,13 @@ def test_a_credit_note_on_a_paid_invoice_pays_another_that_is_open(
     assert broken_invariants() == {}
 
 
-def test_a_batch_that_gives_money_back_pays_what_is_open(customer: Customer, owe: Owe) -> None:
+def test_what_is_taken_off_waits_for_the_next_bill_and_is_no_balance(
+    customer: Customer, owe: Owe
+) -> None:
     open_one = owe()
     owe(-3_000)
-    assert left(open_one) == [7_000]
+    assert left(open_one) == [10_000]
+    assert left(open_one, owe(5_000)) == [10_000, 2_000]
     assert balance_of(customer, "SEK") == 0
     assert broken_invariants() == {}
 
@@ -142,6 +146,7 @@ def test_money_of_another_currency_or_customer_pays_nothing(
     seller: Seller, customer: Customer, owe: Owe
 ) -> None:
     open_one = owe()
+    CustomerBalance.objects.create(customer=customer, currency="EUR")
     give(customer, 4_000, "EUR")
     give(CustomerFactory(seller=seller), 4_000)
     assert left(open_one) == [10_000]
@@ -200,7 +205,7 @@ def test_only_money_that_came_is_paid_back_and_the_rest_is_owed_as_before(
     give(customer, 4_000)
     record_payment(invoice, as_of=DAY, actor="test")
     assert left(invoice) == [0]
-    refund(invoice, as_of=DAY, actor="test")
+    reopen(invoice, as_of=DAY, actor="test")
     assert left(invoice) == [6_000]
     assert broken_invariants() == {}
 

@@ -135,7 +135,7 @@ def succeeded(sandbox: RunningSandbox) -> list[dict[str, Any]]:
     return [
         charge
         for payment in Payment.objects.all()
-        for charge in sandbox.get("/charges", reference=payment.public_id).json()["data"]
+        for charge in sandbox.get("/charges", reference=payment.reference).json()["data"]
         if charge["status"] == "succeeded"
     ]
 
@@ -687,12 +687,12 @@ def test_a_gateway_that_fails_at_any_call_of_the_way_back_loses_nothing(
     sandbox.fill_in(page_of(order).url)
     ask, calls = client.Sandbox._call, 0
 
-    def failing(self: Any, method: str, path: str, **options: Any) -> Any:
+    def failing(self: Any, allowed: Any, method: str, path: str, **options: Any) -> Any:
         nonlocal calls
         calls += 1
         if calls == lost_calls:
             raise GatewayUnclear("It broke off.")
-        return ask(self, method, path, **options)
+        return ask(self, allowed, method, path, **options)
 
     monkeypatch.setattr(client.Sandbox, "_call", failing)
     with pytest.raises(GatewayUnclear):

@@ -9,7 +9,8 @@ from billing.engine.errors import Refused
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import receipts
-from billing.payments.actions import record_failure, record_payment, refund
+from billing.payments.actions import record_failure, record_payment
+from billing.payments.giving_back import reopen
 from customers.models import Seller
 from tests.factories import (
     DAY,
@@ -61,7 +62,7 @@ def test_money_beyond_the_invoice_is_shown_as_balance(invoice: Invoice) -> None:
 
 def test_what_was_paid_back_is_shown(invoice: Invoice) -> None:
     payment = record_payment(invoice, as_of=DAY, actor="test")
-    refund(Invoice.objects.get(), as_of=DAY, actor="test", amount_minor=1000)
+    reopen(Invoice.objects.get(), as_of=DAY, actor="test", amount_minor=1000)
     assert "Återbetalt" in receipts.html_of(payment)
 
 

@@ -409,7 +409,7 @@ def test_a_card_that_is_refused_is_told_of_and_the_order_is_kept(
     sandbox.fill_in(page, DECLINED)
     session = CheckoutSession.objects.get()
     back = visitor.get(session.return_url.removeprefix("http://testserver"), follow=True)
-    assert "Banken sade nej till det här kortet" in text(back)
+    assert "Banken nekade betalningen" in text(back)
     assert "Betala 125,00 kr med ett annat kort" in text(back)
     again = gateway_page(send(visitor, address, {}, f"{address}card/"))
     come_back(visitor, sandbox.fill_in(again))
@@ -609,7 +609,7 @@ def test_another_card_pays_what_is_late_at_once_and_access_returns(
     clock.move_to(NOON + timedelta(days=20))
     page = text(visitor.get(link))
     assert "Vi kunde inte dra din betalning" in page
-    assert "Banken sade nej" in page
+    assert "Banken nekade betalningen" in page
     assert "125,00 kr" in page
     back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
     assert "Kortet är sparat, och inget är obetalt." in text(back)

@@ -16,8 +16,9 @@ from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.payments.actions import record_payment
 from billing.subscriptions.models import Subscription
-from customers.details import CHANGEABLE, change_own_details, tidy_vat_number
+from customers.details import CHANGEABLE, change_own_details
 from customers.models import Customer, Seller
+from customers.numbers import tidy_vat_number
 from portal.export import written
 from tests.factories import DAY, CustomerFactory, InvoiceFactory
 from tests.portal.doors import sign_in, text_of

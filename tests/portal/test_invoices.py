@@ -222,8 +222,9 @@ def test_tiers_explain_themselves(visitor: Client, customer: Customer) -> None:
 
 
 def test_what_the_bank_refused_is_not_said_to_be_taken_by_itself(
-    visitor: Client, customer: Customer, subscription: Subscription
+    visitor: Client, customer: Customer, subscription: Subscription, settings: Any
 ) -> None:
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
     Customer.objects.update(collection="automatic")
     card_of(customer)
     invoice = customer.documents.earliest("pk")

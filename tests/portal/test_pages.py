@@ -44,11 +44,17 @@ OPEN_TO_ALL = {
 SENT_ALONE = {"pay", "add_method", "charge_from_now_on", "default_method", "remove_method"}
 
 
+@pytest.fixture(autouse=True)
+def gateway(settings: Any) -> None:
+    """The gateway at which the cards are; nothing is asked of it."""
+    settings.SANDBOX_URL = "http://127.0.0.1:9"
+
+
 def card_of(customer: Customer, last4: str = "4242", **fields: Any) -> PaymentMethod:
     return PaymentMethod.objects.create(
         **{
             "customer": customer,
-            "gateway": "elsewhere",
+            "gateway": "sandbox",
             "gateway_id": f"{customer.public_id}-{last4}",
             "brand": "visa",
             "last4": last4,

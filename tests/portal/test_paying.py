@@ -8,11 +8,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 
+from billing.events import clock
 from billing.invoicing.models import Invoice
+from billing.outbound.actions import hold, stop_charging
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
 from billing.subscriptions.models import Subscription
-from customers.models import Customer, Seller
+from customers.links import make_link
+from customers.models import AccessLink, Customer, Seller
 from tests.factories import CustomerFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of, sign_in, started, text_of
 from tests.portal.test_pages import card_of
@@ -103,6 +107,28 @@ def test_a_gateway_that_is_down_says_so_and_keeps_everything(
     invoice.refresh_from_db()
     assert invoice.outstanding_minor == 38_750
     assert way_out(visitor.post(f"{page}pay/")).startswith(sandbox.url)
+
+
+@pytest.mark.parametrize("what", ["stopped", "held", "off"])
+def test_while_nothing_may_be_charged_that_is_what_is_said(
+    what: str, visitor: Client, customer: Customer, subscription: Subscription, settings: Any
+) -> None:
+    invoice = invoice_of(customer)
+    now = clock.now()
+    link = make_link(customer, AccessLink.Purpose.PAY, now=now, subject=invoice.public_id)
+    if what == "stopped":
+        stop_charging(reason="Wrong prices", actor="anna")
+    elif what == "held":
+        hold("database_is_older", "A backup was restored.")
+    else:
+        settings.OUTBOUND = False
+    answer = visitor.post(f"/portal/invoices/{invoice.public_id}/pay/", follow=True)
+    assert "just now" in text_of(answer) and "Wrong prices" not in text_of(answer)
+    page = reverse("pay:invoice", args=[link])
+    left = visitor.post(page)
+    assert left.headers["Location"].endswith("?problem=held")
+    assert "Nothing can be paid by card just now" in text_of(visitor.get(left.headers["Location"]))
+    assert not CheckoutSession.objects.filter(status="open").exists()
 
 
 def test_a_gateway_that_is_down_when_they_come_back_says_so(

@@ -22,6 +22,9 @@ from tests.sandbox.process import RunningSandbox, running_sandbox
 
 NEEDS_ACTION = "4000002500003155"
 
+# The client asks the gate, whose holds are rows.
+pytestmark = pytest.mark.django_db(transaction=True)
+
 
 @pytest.fixture
 def client(sandbox: RunningSandbox) -> Iterator[Sandbox]:
@@ -42,6 +45,7 @@ def request(
         "amount_minor": 19900,
         "currency": "SEK",
         "reference": reference,
+        "seller": "sel_1",
     } | changed
     return ChargeRequest(**asked)
 
@@ -55,6 +59,8 @@ def test_a_charge_is_read_as_it_is(sandbox: RunningSandbox, client: Sandbox) -> 
         amount_minor=19900,
         currency="SEK",
         reference="read",
+        customer=asked.customer,
+        payment_method=asked.payment_method,
     )
     assert client.get_charge(made.gateway_id) == made
     assert client.charges_of("read") == [made]
@@ -128,6 +134,7 @@ def test_a_card_is_saved_on_the_hosted_page(sandbox: RunningSandbox, client: San
         reference="saved",
         return_url="https://shop.example/back",
         locale="sv",
+        seller="sel_1",
     )
     assert (opened.status, opened.customer, opened.payment_method) == ("open", customer, "")
     sandbox.fill_in(opened.url, exp_month="2", exp_year="2048")
@@ -146,6 +153,7 @@ def test_an_amount_is_paid_on_the_hosted_page(sandbox: RunningSandbox, client: S
         reference="paid",
         return_url="https://shop.example/back",
         locale="en",
+        seller="sel_1",
         amount_minor=5000,
         currency="EUR",
     )
@@ -167,6 +175,7 @@ def test_a_page_is_closed_for_good(sandbox: RunningSandbox, client: Sandbox) -> 
         reference="expires",
         return_url="https://shop.example/back",
         locale="en",
+        seller="sel_1",
     )
     for _ in range(2):
         assert client.expire_session(opened.gateway_id).status == "expired"

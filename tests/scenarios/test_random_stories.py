@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from billing.payments.models import Refund
 from billing.simulation import reporting
 from billing.simulation.playing import Player, StepFailed
 from billing.simulation.reading import Node, Scenario, check_step
@@ -182,10 +183,14 @@ def refusals_pass(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def check(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     broken: list[dict[str, list[str]]] = []
+    to_pay_back_minor = 0
     outcome = reporting._outcome
 
     def verified(player: Player) -> dict[str, Any]:
+        nonlocal to_pay_back_minor
         broken.append(books.broken_invariants())
+        owed_back = Refund.objects.filter(state="owed").values_list("amount_minor", flat=True)
+        to_pay_back_minor = sum(owed_back)
         return outcome(player)
 
     monkeypatch.setattr(reporting, "_outcome", verified)
@@ -204,7 +209,8 @@ def check(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
         for one in result["invoices"]
         if one["status"] == "open"
     )
-    assert balances.get("receivable", 0) == owed
+    # What somebody has yet to pay back by bank is not booked before it is paid.
+    assert balances.get("receivable", 0) == owed - Decimal(to_pay_back_minor) / 100
     assert -balances.get("customer_balance", Decimal(0)) == Decimal(result["balances"]["a"]["EUR"])
 
 

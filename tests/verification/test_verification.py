@@ -14,6 +14,8 @@ from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import actions as payments
+from billing.payments.giving_back import mark_paid_back, reopen
+from billing.payments.models import Refund
 from billing.subscriptions import actions as subscriptions
 from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
@@ -52,8 +54,11 @@ def company(db: None) -> Seller:
     payments.record_payment(first[0], **BY_TEST)
     payments.record_payment(first[1], amount_minor=first[1].total_minor + 2000, **BY_TEST)
     payments.record_payment(first[2], **BY_TEST)
-    invoicing.credit(first[0], amount_minor=1000, to=Invoice.CreditTo.REFUND, **BY_TEST)
-    payments.refund(first[2], amount_minor=500, **BY_TEST)
+    for _ in range(2):
+        invoicing.credit(first[0], amount_minor=500, to=Invoice.CreditTo.REFUND, **BY_TEST)
+    paid_back = Refund.objects.latest("id")
+    mark_paid_back(paid_back, paid_on=APRIL, **BY_TEST)
+    reopen(first[2], amount_minor=500, **BY_TEST)
     invoicing.credit(first[3], amount_minor=2500, **BY_TEST)
     invoicing.write_off(first[4], **BY_TEST)
     invoicing.void(first[5], **BY_TEST)
@@ -61,6 +66,9 @@ def company(db: None) -> Seller:
         subscribed[1].customer, currency="SEK", amount_minor=700, description="Mug", **BY_TEST
     )
     bill_due(seller, APRIL, actor="test")
+    invoicing.credit(
+        Invoice.objects.filter(issued_on=APRIL, kind="invoice").earliest("id"), **BY_TEST
+    )
     policy = DunningPolicy.objects.create(seller=seller, code="own", name="Own")
     for days, kind in ((1, "restrict"), (9, "remind")):
         DunningStep.objects.create(policy=policy, since="due", days=days, kind=kind)
@@ -88,6 +96,32 @@ def test_an_empty_installation_passes(db: None) -> None:
 BREAKS = [
     ("numbers_are_without_gap", "UPDATE invoicing_invoice SET sequence = 900 WHERE sequence = 2"),
     ("numbers_are_without_gap", "UPDATE invoicing_numberseries SET next_number = 2"),
+    ("guards_stand", "ALTER TABLE ledger_transfer DISABLE TRIGGER USER"),
+    (
+        "what_was_sealed_is_unchanged",
+        "INSERT INTO seals_seal"
+        " (chain, position, after, until, rows, columns, digest, mark, sealed_at)"
+        " VALUES ('transfers', 1, 0, 1, 1, '{}', 'x', 'x', now())",
+    ),
+    (
+        "nothing_live_is_dated_ahead",
+        "WITH live AS (UPDATE customers_seller SET is_live = true)"
+        " UPDATE invoicing_invoice SET issued_on = '2999-01-01' WHERE sequence = 1",
+    ),
+    (
+        "nothing_live_is_dated_ahead",
+        "WITH live AS (UPDATE customers_seller SET is_live = true)"
+        " UPDATE payments_payment SET received_on = '2999-01-01'",
+    ),
+    (
+        "no_charge_is_made_twice",
+        "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
+    ),
+    (
+        "no_charge_is_made_twice",
+        "DROP INDEX payment_is_sent_to_a_gateway_once;"
+        " UPDATE payments_payment SET gateway_key = 'chg_1_1'",
+    ),
     (
         "documents_add_up",
         "UPDATE invoicing_invoiceline SET amount_minor = amount_minor + 1"
@@ -128,6 +162,15 @@ BREAKS = [
         "UPDATE invoicing_invoice SET status = 'paid' WHERE status = 'open'",
     ),
     (
+        "losses_and_roundings_are_booked",
+        "DELETE FROM ledger_transfer WHERE document = 'loss'",
+    ),
+    (
+        "losses_and_roundings_are_booked",
+        "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1, rounded_off_minor = 1"
+        " WHERE status = 'open'",
+    ),
+    (
         "payments_are_allocated_within_their_amount",
         "UPDATE payments_payment SET amount_minor = 1 WHERE refunded_minor = 0",
     ),
@@ -142,6 +185,24 @@ BREAKS = [
     (
         "payments_are_in_the_books",
         "DELETE FROM ledger_transfer WHERE document IN ('payment', 'refund')",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "ALTER TABLE payments_refund DROP CONSTRAINT refund_by_hand_was_paid_by_somebody;"
+        "UPDATE payments_refund SET paid_by = '' WHERE state = 'succeeded'",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "UPDATE payments_refund SET state = 'succeeded', paid_on = refunded_on, paid_by = 'x'"
+        " WHERE state = 'owed'",
+    ),
+    (
+        "money_owed_back_is_work_or_somebodys_word",
+        "UPDATE payments_refund SET state = 'created' WHERE state = 'owed'",
+    ),
+    (
+        "receivable_is_what_customers_owe",
+        "UPDATE payments_refund SET state = 'failed' WHERE state = 'owed'",
     ),
     (
         "coverage_is_within_its_line",
@@ -170,6 +231,22 @@ BREAKS = [
     (
         "lines_give_back_no_more_than_they_billed",
         "UPDATE invoicing_invoiceline SET amount_minor = 99999 WHERE corrects_id IS NOT NULL",
+    ),
+    (
+        "credits_of_void_invoices_are_taken_back",
+        "UPDATE invoicing_invoiceline SET amount_minor = -700, corrects_id ="
+        " (SELECT l.id FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
+        "  WHERE i.status = 'void' AND l.net_minor > 0) WHERE description = 'Mug'",
+    ),
+    (
+        "credited_invoices_have_their_rounding_back",
+        "UPDATE invoicing_invoice SET rounding_minor = 0, total_minor = net_minor + tax_minor,"
+        " amount_due_minor = net_minor + tax_minor WHERE kind = 'credit_note'",
+    ),
+    (
+        "tax_groups_add_up",
+        "UPDATE invoicing_invoicetax SET tax_minor = tax_minor - 450 WHERE invoice_id IN"
+        " (SELECT id FROM invoicing_invoice WHERE kind = 'credit_note')",
     ),
     (
         "parties_agree",

@@ -23,6 +23,8 @@ from customers.models import LANGUAGES
 class CheckoutReading(Reading):
     """An order, as far as its customer has come with it."""
 
+    scope = Scope.CHECKOUT_READ
+
     id = serializers.CharField(source="public_id")
     status = serializers.ChoiceField(Order.Status.choices)
     plan = Reference("PlanReading")

@@ -7,12 +7,17 @@ from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
+from billing.api.authentication import address_of
+from billing.api.errors import ApiError
 from billing.api.fields import Currency, Exact, Text, Writing
+from billing.api.keys import CODES_PER_S, count_code, has_tried_codes
+from billing.api.models import ApiKey
 from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find_plan
 from billing.api.views import Endpoint, reply
 from billing.engine.errors import Refused
+from billing.events import clock
 from billing.subscriptions.coupons import check_coupon, coupon_of
 from catalog.models import Coupon
 
@@ -63,11 +68,19 @@ class ValidateCoupon(Endpoint):
     )
     def post(self, request: Request) -> HttpResponse:
         asked = self.sent(CouponWriting)
+        address, now = address_of(request), clock.now()
+        # A shop's server asks for all its visitors, and counts them by itself.
+        is_counted = self.caller.kind == ApiKey.Kind.PUBLISHABLE
+        if is_counted and has_tried_codes(self.caller, address, now):
+            wait_s = 1 / CODES_PER_S
+            raise ApiError(429, "rate_limited", "Too many codes were tried.", wait_s=wait_s)
         plan = find_plan(self.seller, asked["plan"]) if "plan" in asked else None
         try:
             found = coupon_of(self.seller.pk, asked["code"])
             check_coupon(found, plan, asked.get("currency") or self.seller.currency)
         except Refused as refusal:
+            if is_counted:
+                count_code(self.caller, address, now)
             return reply(_invalid(refusal.code, refusal.message))
         shown = CouponReading.show(found)
         return reply({"is_valid": True, "code": None, "detail": None, "coupon": shown})

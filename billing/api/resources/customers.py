@@ -31,6 +31,8 @@ from customers.models import LANGUAGES, Customer
 class CustomerReading(Reading):
     """Who is billed."""
 
+    scope = Scope.CUSTOMERS_READ
+
     id = serializers.CharField(source="public_id")
     external_id = serializers.CharField(allow_null=True, help_text="The shop's own id.")
     name = serializers.CharField()
@@ -44,6 +46,10 @@ class CustomerReading(Reading):
     language = serializers.ChoiceField(LANGUAGES)
     vat_number = serializers.CharField(allow_blank=True)
     organisation_number = serializers.CharField(allow_blank=True)
+    business_evidence = serializers.CharField(
+        allow_blank=True,
+        help_text="Outside the EU, where no number shows that this is a business: what does.",
+    )
     net_terms_days = serializers.IntegerField(help_text="Days from an invoice to its due date.")
     collection = serializers.ChoiceField(Customer.Collection.choices)
     is_consolidated = serializers.BooleanField(
@@ -66,6 +72,7 @@ class CustomerWriting(Writing):
     language = Choice(LANGUAGES, required=False)
     vat_number = Text(max_length=20, required=False, allow_blank=True)
     organisation_number = Text(max_length=30, required=False, allow_blank=True)
+    business_evidence = Text(max_length=200, required=False, allow_blank=True)
     net_terms_days = Integer(min_value=0, max_value=365, required=False)
     collection = Choice(Customer.Collection.choices, required=False)
     is_consolidated = Boolean(required=False)

@@ -6,8 +6,11 @@ from rest_framework import serializers
 
 from billing.api.fields import Exact
 from billing.api.reading import Reading, Reference
+from billing.api.scopes import Scope
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice, InvoiceLine
+from billing.payments.outlook import Prospect, what_becomes_of
+from customers.calendar import today_of
 from customers.models import LANGUAGES
 
 
@@ -83,6 +86,8 @@ class AmountsReading(Reading):
 class DocumentReading(AmountsReading):
     """An invoice or a credit note, without its lines."""
 
+    scope = Scope.INVOICES_READ
+
     id = serializers.CharField(source="public_id")
     number = serializers.CharField(allow_null=True)
     status = serializers.ChoiceField(Invoice.Status.choices)
@@ -90,8 +95,17 @@ class DocumentReading(AmountsReading):
     subscription = Reference("SubscriptionReading", allow_null=True)
     language = serializers.ChoiceField(LANGUAGES)
     reference = serializers.CharField(allow_blank=True, help_text="What a payer quotes (OCR).")
-    paid_minor = serializers.IntegerField()
-    credited_minor = serializers.IntegerField()
+    paid_minor = serializers.IntegerField(help_text="By money that came for it.")
+    paid_from_balance_minor = serializers.IntegerField(
+        source="from_balance_minor",
+        help_text="By the balance since it was issued; before, it is `credit_applied_minor`.",
+    )
+    credited_minor = serializers.IntegerField(
+        source="by_notes_minor", help_text="Taken off by credit notes."
+    )
+    rounded_off_minor = serializers.IntegerField(
+        help_text="A difference so small that it is not asked for."
+    )
     outstanding_minor = serializers.IntegerField(help_text="What is left to pay.")
     credit_to = serializers.CharField(
         allow_null=True, help_text="Where a credit note's money goes: balance or refund."
@@ -104,12 +118,43 @@ class DocumentReading(AmountsReading):
         return document.credit_to or None
 
 
+class NextStepReading(serializers.Serializer[Any]):
+    """What becomes of what is left to pay, as things stand now."""
+
+    kind = serializers.ChoiceField(
+        [(each.value, each.value) for each in Prospect],
+        help_text="`charge`: the card is charged on `on`. `held`: it is, once charging, which is "
+        "stopped, goes on. `confirm`: the customer confirms it at `action_url`. `under_way`: an "
+        "answer is awaited. `failed`: the last charge was refused and none is planned. "
+        "`needs_card`: there is no card to charge. `pay`: the customer pays by `on`. `ask`: the "
+        "customer would pay, but the invoice bears no account and no card page can be opened. "
+        "`settled`: nothing is left.",
+    )
+    on = serializers.DateField(help_text="The day of the charge, or else the due date.")
+    action_url = serializers.CharField(allow_blank=True)
+
+
 class DocumentDetail(DocumentReading):
     """An invoice or a credit note with its lines and VAT groups."""
+
+    next_step = NextStepReading(allow_null=True, help_text="None for a credit note.")
 
     bill_to = serializers.JSONField(help_text="The customer as it stood on the day of issue.")
     lines = LineReading(many=True)
     taxes = TaxReading(many=True)
+
+    also_loads: ClassVar[tuple[str, ...]] = ("letterhead", "seller__test_clock", "customer__seller")
+
+    @staticmethod
+    def read_next_step(document: Invoice) -> dict[str, str] | None:
+        if document.kind != Invoice.Kind.INVOICE:
+            return None
+        seen = what_becomes_of(document, today_of(document.seller))
+        return {
+            "kind": seen.prospect.value,
+            "on": seen.on.isoformat(),
+            "action_url": seen.action_url,
+        }
 
     prefetches = (
         LineReading.prefetch("lines", InvoiceLine.objects.order_by("position")),

@@ -1,5 +1,6 @@
 """Events: what happened, as webhooks tell it, to be read again by whoever missed some of it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import django_filters
@@ -12,6 +13,7 @@ from rest_framework.request import Request
 from billing.api.errors import invalid
 from billing.api.fields import PublicId, Writing
 from billing.api.filtering import Filters
+from billing.api.objects import SHOWN
 from billing.api.pagination import Cursor
 from billing.api.reading import Reading
 from billing.api.scopes import Scope
@@ -26,10 +28,13 @@ from billing.events.types import check_patterns
 
 class DataReading(serializers.Serializer[Any]):
     object = serializers.JSONField(
-        help_text="The object, as the API shows it: as it was when the event was first sent, or "
-        "as it is now."
+        help_text="The object, as the API shows it: as it was when the event happened, where an "
+        "endpoint is told of it, or else as it is now."
     )
     details = serializers.JSONField(help_text="What only this event tells.")
+    is_as_of_event = serializers.BooleanField(
+        help_text="Whether the object is shown as it was when the event happened."
+    )
 
 
 class EventReading(Reading):
@@ -103,6 +108,23 @@ class Pages(Cursor):
     ordering = "-position"
 
 
+def seen_by(endpoint: Endpoint, payloads: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Events as a key may see them: of an object that it may not read, the id and no more."""
+    may = {
+        prefix: reading.scope in endpoint.caller.scopes for prefix, (reading, _) in SHOWN.items()
+    }
+    return [
+        payload
+        if may.get(payload["subject"].partition("_")[0])
+        else {**payload, "data": _only_id(payload["subject"])}
+        for payload in payloads
+    ]
+
+
+def _only_id(subject: str) -> dict[str, Any]:
+    return {"object": {"id": subject}, "details": {}, "is_as_of_event": False}
+
+
 class Events(Listing):
     scopes = {"GET": Scope.EVENTS_READ}
     reading = EventReading
@@ -129,7 +151,7 @@ class Events(Listing):
             {
                 "next": pages.get_next_link(),
                 "previous": pages.get_previous_link(),
-                "results": payloads_of(found, is_live=self.seller.is_live),
+                "results": seen_by(self, payloads_of(found, is_live=self.seller.is_live)),
             }
         )
 
@@ -145,7 +167,8 @@ class OneEvent(Endpoint):
         responses=EventReading,
     )
     def get(self, request: Request, event: str) -> HttpResponse:
-        (payload,) = payloads_of([find(told(self), event)], is_live=self.seller.is_live)
+        found = find(told(self), event)
+        (payload,) = seen_by(self, payloads_of([found], is_live=self.seller.is_live))
         return reply(payload)
 
 

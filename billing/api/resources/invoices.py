@@ -11,8 +11,8 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.errors import ApiError, invalid
-from billing.api.fields import Choice, Integer, Minor, PublicId, Writing
-from billing.api.filtering import CustomerFilter, DayFilter, Filters
+from billing.api.fields import Boolean, Choice, Integer, Minor, PublicId, Writing
+from billing.api.filtering import CustomerFilter, DayFilter, Filters, SubscriptionFilter
 from billing.api.resources.documents import DocumentDetail, DocumentReading
 from billing.api.resources.payments import PaymentReading
 from billing.api.scopes import Scope
@@ -29,7 +29,7 @@ PDF = {(200, "application/pdf"): OpenApiResponse(OpenApiTypes.BINARY, "The docum
 
 class InvoiceFilters(Filters):
     customer = CustomerFilter()
-    subscription = django_filters.CharFilter(field_name="subscription__public_id")
+    subscription = SubscriptionFilter()
     status = django_filters.ChoiceFilter(choices=Invoice.Status.choices)
     number = django_filters.CharFilter()
     issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
@@ -43,7 +43,7 @@ class InvoiceFilters(Filters):
 
 class CreditNoteFilters(Filters):
     customer = CustomerFilter()
-    subscription = django_filters.CharFilter(field_name="subscription__public_id")
+    subscription = SubscriptionFilter()
     number = django_filters.CharFilter()
     issued_from = DayFilter(field_name="issued_on", lookup_expr="gte")
     issued_before = DayFilter(field_name="issued_on", lookup_expr="lt")
@@ -164,6 +164,10 @@ class CreditNoteWriting(Writing):
         default="balance",
         help_text="Where it goes beyond what is unpaid: the balance, or back as it was paid.",
     )
+    confirm = Boolean(
+        default=False,
+        help_text="Say true for an amount that was refused as `unusual_amount` and is meant so.",
+    )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         if "amount_minor" in attrs and "lines" in attrs:
@@ -209,6 +213,8 @@ class CreditNotes(OfCreditNotes, Listing):
             amount_minor=asked.get("amount_minor"),
             lines=lines,
             to=asked["to"],
+            # To name neither an amount nor lines says in so many words that all is meant.
+            is_confirmed=asked["confirm"] or not {"amount_minor", "lines"} & asked.keys(),
         )
         made = find(DocumentDetail.loaded(for_seller(CreditNote, self.seller)), note.public_id)
         return reply(DocumentDetail.show(made, self.expand), 201)

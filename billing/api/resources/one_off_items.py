@@ -9,19 +9,30 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.errors import ApiError
-from billing.api.fields import Currency, CustomerKey, Minor, PublicId, Text, Writing
+from billing.api.fields import (
+    Boolean,
+    Choice,
+    Currency,
+    CustomerKey,
+    Minor,
+    PublicId,
+    Text,
+    Writing,
+)
 from billing.api.filtering import CustomerFilter, Filters, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, find_customer, for_seller
-from billing.api.views import Endpoint, Listing, reply
-from billing.invoicing.actions import add_one_off
+from billing.api.views import Endpoint, Listing, nothing, reply
+from billing.invoicing.actions import add_one_off, remove_one_off
 from billing.invoicing.models import OneOffItem
 from billing.subscriptions.models import Subscription
 
 
 class OneOffItemReading(Reading):
     """Something to bill once; ``invoice`` is the document that it is on, once it is billed."""
+
+    scope = Scope.ONE_OFF_ITEMS_READ
 
     id = serializers.CharField(source="public_id")
     customer = Reference("CustomerReading")
@@ -31,6 +42,7 @@ class OneOffItemReading(Reading):
     amount_minor = serializers.IntegerField(help_text="Below zero to take off.")
     description = serializers.CharField()
     due_on = serializers.DateField()
+    waits = serializers.BooleanField(help_text="For the next regular bill.")
 
 
 class OneOffItemWriting(Writing):
@@ -39,6 +51,17 @@ class OneOffItemWriting(Writing):
     currency = Currency()
     amount_minor = Minor(help_text="Before tax; below zero to take off.")
     description = Text(max_length=500)
+    bill = Choice(
+        [(when, when) for when in ("now", "with_next_bill")],
+        default="now",
+        help_text="`now`: on a document of its own, at once. `with_next_bill`: when a subscription "
+        "of the customer is billed next; 409 `no_bill_to_come` where none will be. What is below "
+        "zero waits for something to reduce either way.",
+    )
+    confirm = Boolean(
+        default=False,
+        help_text="Say true for a sum that was refused as `unusual_amount` and is meant so.",
+    )
 
 
 class OneOffItemFilters(Filters):
@@ -92,14 +115,20 @@ class OneOffItems(Listing):
                     attr="subscription",
                 )
         item = add_one_off(
-            customer, as_of=self.today, actor=self.actor, subscription=subscription, **asked
+            customer,
+            as_of=self.today,
+            actor=self.actor,
+            subscription=subscription,
+            waits=asked.pop("bill") == "with_next_bill",
+            is_confirmed=asked.pop("confirm"),
+            **asked,
         )
         made = find(self.loaded(self.rows()), item.public_id)
         return reply(self.show(made), 201)
 
 
 class OneOneOffItem(Endpoint):
-    scopes = {"GET": Scope.ONE_OFF_ITEMS_READ}
+    scopes = {"GET": Scope.ONE_OFF_ITEMS_READ, "DELETE": Scope.ONE_OFF_ITEMS_WRITE}
     reading = OneOffItemReading
 
     @extend_schema(
@@ -110,3 +139,15 @@ class OneOneOffItem(Endpoint):
     )
     def get(self, request: Request, item: str) -> HttpResponse:
         return reply(self.show(find(self.loaded(for_seller(OneOffItem, self.seller)), item)))
+
+    @extend_schema(
+        operation_id="remove_one_off_item",
+        summary="Remove what waits to be billed",
+        description="409 `one_off_billed` for what is on a document already.",
+        tags=["one-off items"],
+        responses={204: None},
+    )
+    def delete(self, request: Request, item: str) -> HttpResponse:
+        found = find(for_seller(OneOffItem, self.seller), item)
+        remove_one_off(found, as_of=self.today, actor=self.actor)
+        return nothing()

@@ -38,6 +38,8 @@ class AllocationReading(Reading):
 class PaymentReading(Reading):
     """A payment; ``unknown`` until the gateway has given a clear answer."""
 
+    scope = Scope.PAYMENTS_READ
+
     id = serializers.CharField(source="public_id")
     customer = Reference("CustomerReading")
     status = serializers.ChoiceField(Payment.State.choices, source="state")

@@ -8,10 +8,10 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.fields import Exact
-from billing.api.filtering import Filters, YesNoFilter
+from billing.api.filtering import Filters, PlanFilter, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
-from billing.api.scoping import find, for_seller
+from billing.api.scoping import find, find_plan, for_seller
 from billing.api.views import Endpoint, Listing, reply
 from catalog.models import IntervalUnit, Plan, Price
 
@@ -25,6 +25,8 @@ class TierReading(serializers.Serializer[object]):
 
 class PriceReading(Reading):
     """One price of a plan in one currency. Unit amounts are decimals in major units."""
+
+    scope = Scope.PLANS_READ
 
     id = serializers.CharField(source="public_id")
     plan = Reference("PlanReading")
@@ -63,6 +65,8 @@ class PlanPriceReading(PriceReading):
 class PlanReading(Reading):
     """What a customer subscribes to: an interval, and the prices that are offered now."""
 
+    scope = Scope.PLANS_READ
+
     id = serializers.CharField(source="public_id")
     code = serializers.CharField()
     name = serializers.CharField()
@@ -98,7 +102,7 @@ class PlanFilters(Filters):
 
 
 class PriceFilters(Filters):
-    plan = django_filters.CharFilter(field_name="plan__public_id", label="A plan's id.")
+    plan = PlanFilter()
     currency = django_filters.CharFilter()
     is_active = YesNoFilter()
 
@@ -130,10 +134,15 @@ class OnePlan(Endpoint):
     reading = PlanReading
 
     @extend_schema(
-        operation_id="get_plan", summary="Get a plan", tags=["plans"], responses=PlanReading
+        operation_id="get_plan",
+        summary="Get a plan",
+        description="By its id, or by its code.",
+        tags=["plans"],
+        responses=PlanReading,
     )
     def get(self, request: Request, plan: str) -> HttpResponse:
-        return reply(self.show(find(self.loaded(for_seller(Plan, self.seller)), plan)))
+        known = find_plan(self.seller, plan, attr=None)
+        return reply(self.show(self.loaded(for_seller(Plan, self.seller)).get(pk=known.pk)))
 
 
 class Prices(Listing):

@@ -8,7 +8,8 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet, prefetch_related_objects
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
@@ -27,12 +28,12 @@ from billing.api.fields import (
     Writing,
     exact,
 )
-from billing.api.filtering import CustomerFilter, Filters
+from billing.api.filtering import CustomerFilter, Filters, PlanFilter, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.resources.documents import DocumentReading, SeenReading
 from billing.api.scopes import Scope
-from billing.api.scoping import find, find_customer, find_plan, for_seller
-from billing.api.views import Endpoint, Listing, reply
+from billing.api.scoping import EXTERNAL, find_customer, find_plan, find_subscription, for_seller
+from billing.api.views import READS, Endpoint, Listing, reply
 from billing.engine.errors import Refused
 from billing.invoicing.changes import bill_after, preview
 from billing.subscriptions import actions
@@ -70,6 +71,8 @@ class ItemReading(Reading):
 class SubscriptionReading(Reading):
     """What a customer has agreed to. Days are those of its time zone."""
 
+    scope = Scope.SUBSCRIPTIONS_READ
+
     id = serializers.CharField(source="public_id")
     external_id = serializers.CharField(allow_null=True)
     customer = Reference("CustomerReading")
@@ -89,6 +92,10 @@ class SubscriptionReading(Reading):
     next_bill_on = serializers.DateField(
         allow_null=True, help_text="The first day on which a bill may come."
     )
+    is_parked = serializers.BooleanField(
+        help_text="It cannot be billed until somebody sets it right in the back office."
+    )
+    parked_reason = serializers.CharField(allow_null=True, help_text="Why it is parked.")
     items = ItemReading(many=True)
     metadata = Metadata()
     recorded_at = serializers.DateTimeField()
@@ -99,6 +106,14 @@ class SubscriptionReading(Reading):
             SubscriptionItem.objects.only(*_SHOWN_OF_ITEMS).order_by("starts_on", "position"),
         ),
     )
+
+    @staticmethod
+    def read_is_parked(subscription: Subscription) -> bool:
+        return bool(subscription.parked_reason)
+
+    @staticmethod
+    def read_parked_reason(subscription: Subscription) -> str | None:
+        return subscription.parked_reason or None
 
 
 class ChangedReading(Reading):
@@ -219,13 +234,19 @@ class NothingWriting(Writing):
 
 class SubscriptionFilters(Filters):
     customer = CustomerFilter()
-    plan = django_filters.CharFilter(field_name="plan__public_id", label="A plan's id.")
+    plan = PlanFilter()
     status = django_filters.ChoiceFilter(choices=Subscription.Status.choices)
     external_id = django_filters.CharFilter()
+    is_parked = YesNoFilter(method="that_is_parked")
 
     class Meta:
         model = Subscription
         fields: tuple[str, ...] = ()
+
+    def that_is_parked(
+        self, rows: QuerySet[Subscription], name: str, value: bool
+    ) -> QuerySet[Subscription]:
+        return rows.exclude(parked_reason="") if value else rows.filter(parked_reason="")
 
 
 def find_coupon(seller: Seller, code: str, attr: str = "coupons") -> Coupon:
@@ -266,7 +287,7 @@ class Of(Endpoint):
 
     def found(self, subscription: str) -> Subscription:
         rows = for_seller(Subscription, self.seller).select_related("customer", "plan")
-        found = find(rows, subscription)
+        found = find_subscription(rows, subscription)
         found.seller = found.customer.seller = self.seller
         return found
 
@@ -355,10 +376,23 @@ class OneSubscription(Of):
     )
     def get(self, request: Request, subscription: str) -> HttpResponse:
         rows = self.loaded(for_seller(Subscription, self.seller))
-        return reply(self.show(find(rows, subscription)))
+        return reply(self.show(find_subscription(rows, subscription)))
 
 
-class _Change(Of):
+class Deed(Of):
+    """What is done to a subscription. Reading opens one whose own id ends like the deed's address:
+    ``external:2026/change`` is the subscription that the shop calls so.
+    """
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        key = kwargs["subscription"]
+        if request.method in READS and key.startswith(EXTERNAL) and request.resolver_match:
+            deed = request.resolver_match.route.partition("<key:subscription>")[2]
+            return OneSubscription.as_view()(request, subscription=f"{key}{deed}")
+        return super().dispatch(request, *args, **kwargs)
+
+
+class _Change(Deed):
     def change_of(self, subscription: str) -> Change:
         asked = self.sent(ChangeWriting)
         if "plan" in asked:
@@ -405,7 +439,7 @@ class PreviewChange(_Change):
         return self.foreseen(self.change_of(subscription))
 
 
-class PauseSubscription(Of):
+class PauseSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -424,7 +458,7 @@ class PauseSubscription(Of):
         )
 
 
-class ResumeSubscription(Of):
+class ResumeSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -441,7 +475,7 @@ class ResumeSubscription(Of):
         return self.billed(partial(actions.resume, found, as_of=self.today, actor=self.actor))
 
 
-class CancelSubscription(Of):
+class CancelSubscription(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -462,7 +496,7 @@ class CancelSubscription(Of):
         )
 
 
-class UndoCancel(Of):
+class UndoCancel(Deed):
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 

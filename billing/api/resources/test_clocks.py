@@ -24,6 +24,8 @@ STATUSES = ("ready", "advancing")
 class ClockReading(Reading):
     """What time it is for a test seller."""
 
+    scope = Scope.CLOCKS_READ
+
     id = serializers.CharField(source="public_id")
     at = serializers.DateTimeField(help_text="What time it is for the seller.")
     status = serializers.ChoiceField(STATUSES)

@@ -1,19 +1,33 @@
 """Usage: measured events, one or a thousand, each counted once by its key."""
 
 from collections import Counter
+from datetime import date
 from typing import Any
 
+import django_filters
+from django.db.models import QuerySet
 from django.http import HttpResponse
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import serializers
 from rest_framework.request import Request
 
-from billing.api.errors import ApiError, status_of
-from billing.api.fields import Boolean, Exact, Instant, PublicId, Text, Writing
-from billing.api.reading import Reading
+from billing.api.errors import ApiError, invalid, status_of
+from billing.api.fields import Boolean, Day, Exact, Instant, PublicId, Text, Writing
+from billing.api.filtering import (
+    CustomerFilter,
+    DayFilter,
+    Filters,
+    SubscriptionFilter,
+    YesNoFilter,
+)
+from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
-from billing.api.views import Endpoint, reply
-from billing.usage.actions import Measured, record_many
+from billing.api.scoping import find, find_subscription, for_seller
+from billing.api.views import Endpoint, Listing, reply
+from billing.subscriptions.models import Subscription
+from billing.usage.actions import Measured, correct_usage, record_many, withdraw_usage
+from billing.usage.models import UsageRecord
+from billing.usage.periods import PERIODS_MAX, usage_by_period
 from customers.calendar import now_of
 
 RECORDS_MAX = 1000
@@ -55,6 +69,61 @@ class UsageWriting(Writing):
     properties = PropertiesField(required=False)
 
 
+class CorrectionWriting(Writing):
+    quantity = Exact()
+    key = Text(
+        max_length=100,
+        help_text="Your own id of the correction: a second request with it makes no second one.",
+    )
+    properties = PropertiesField(required=False, help_text="Those of the wrong record, else.")
+
+
+class RecordReading(Reading):
+    """One event that was recorded. Records are never changed: a wrong one is withdrawn."""
+
+    scope = Scope.USAGE_READ
+
+    id = serializers.CharField(source="public_id")
+    subscription = Reference("SubscriptionReading")
+    meter = serializers.CharField(source="meter.code")
+    key = serializers.CharField(allow_null=True)
+    quantity = Exact()
+    counted = Exact(
+        source="value",
+        allow_null=True,
+        help_text="What the meter aggregates; null where its filter leaves the record out.",
+    )
+    properties = serializers.JSONField()
+    at = serializers.DateTimeField()
+    used_on = serializers.DateField(source="on", help_text="Its day, by which it is billed.")
+    recorded_at = serializers.DateTimeField()
+    corrects = Reference("RecordReading", allow_null=True)
+    withdrawn_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since then it counts no longer."
+    )
+
+    also_loads = ("meter",)
+
+
+class PeriodReading(Reading):
+    """What a meter comes to in one period, as a bill goes by it."""
+
+    meter = serializers.CharField(help_text="A meter's code.")
+    starts_on = serializers.DateField(source="start")
+    ends_on = serializers.DateField(source="end")
+    quantity = Exact()
+    records = serializers.IntegerField(help_text="How many are behind it.")
+    is_open = serializers.BooleanField(
+        help_text="Usage of it may still be recorded, corrected and withdrawn."
+    )
+
+
+class PeriodsReading(Reading):
+    """The sums, newest period first."""
+
+    results = PeriodReading(many=True)
+
+
 class BatchWriting(Writing):
     records = serializers.ListField(child=UsageWriting(), allow_empty=False, max_length=RECORDS_MAX)
     is_all_or_nothing = Boolean(
@@ -78,6 +147,22 @@ class BatchReading(Reading):
     duplicates = serializers.IntegerField()
     refused = serializers.IntegerField()
     results = OutcomeReading(many=True)
+
+
+class UsageFilters(Filters):
+    customer = CustomerFilter("subscription__customer")
+    subscription = SubscriptionFilter()
+    meter = django_filters.CharFilter(field_name="meter__code", label="A meter's code.")
+    key = django_filters.CharFilter(label="Your own id of an event.")
+    used_from = DayFilter(field_name="on", lookup_expr="gte")
+    used_before = DayFilter(field_name="on", lookup_expr="lt")
+    is_withdrawn = YesNoFilter(
+        field_name="withdrawn_at", lookup_expr="isnull", exclude=True, label="Counts no longer."
+    )
+
+    class Meta:
+        model = UsageRecord
+        fields: tuple[str, ...] = ()
 
 
 class Recording(Endpoint):
@@ -125,8 +210,22 @@ class Recording(Endpoint):
         }
 
 
-class Usage(Recording):
-    scopes = {"POST": Scope.USAGE_WRITE}
+class Usage(Recording, Listing):
+    scopes = {"GET": Scope.USAGE_READ, "POST": Scope.USAGE_WRITE}
+    reading = RecordReading
+    filterset_class = UsageFilters
+
+    def rows(self) -> QuerySet[UsageRecord]:
+        return for_seller(UsageRecord, self.seller)
+
+    @extend_schema(
+        operation_id="list_usage",
+        summary="List what was recorded",
+        tags=["usage"],
+        responses=RecordReading(many=True),
+    )
+    def get(self, request: Request) -> HttpResponse:
+        return self.page()
 
     @extend_schema(
         operation_id="record_usage",
@@ -157,3 +256,106 @@ class UsageBatch(Recording):
         asked = self.sent(BatchWriting)
         told = self.record(asked["records"], is_all_or_nothing=asked["is_all_or_nothing"])
         return reply(told)
+
+
+def _day(written: str, name: str) -> date:
+    """A day of the query; refused by the parameter's name."""
+    try:
+        found: date = Day().run_validation(written)
+    except serializers.ValidationError as error:
+        raise serializers.ValidationError({name: error.detail}) from error
+    return found
+
+
+class UsagePeriods(Endpoint):
+    scopes = {"GET": Scope.USAGE_READ}
+    parameters = frozenset({"subscription", "from"})
+
+    @extend_schema(
+        operation_id="get_usage_periods",
+        summary="Sum up usage by period",
+        description="What each meter comes to in each billing period of a subscription, aggregated "
+        "as the meter says: what has been billed of a period that is over, and what will be of one "
+        f"that is not. Newest first, {PERIODS_MAX} periods at most.",
+        tags=["usage"],
+        parameters=[
+            OpenApiParameter(
+                "subscription",
+                str,
+                required=True,
+                description="`sub_…`, or `external:` and your id.",
+            ),
+            OpenApiParameter(
+                "from",
+                date,
+                description="A day of the oldest period to tell of; else the oldest that is open.",
+            ),
+        ],
+        responses=PeriodsReading,
+    )
+    def get(self, request: Request) -> HttpResponse:
+        query = request.query_params
+        if not query.get("subscription"):
+            raise invalid("subscription", "required", "Say which subscription.")
+        rows = for_seller(Subscription, self.seller)
+        subscription = find_subscription(rows, query["subscription"], "subscription")
+        since = _day(query["from"], "from") if "from" in query else None
+        found = usage_by_period(subscription, since=since, as_of=self.today)
+        return reply({"results": [PeriodReading.show(each) for each in found]})
+
+
+class OneRecord(Endpoint):
+    scopes = {"GET": Scope.USAGE_READ}
+    reading = RecordReading
+
+    @extend_schema(
+        operation_id="get_usage",
+        summary="Get one record",
+        tags=["usage"],
+        responses=RecordReading,
+    )
+    def get(self, request: Request, record: str) -> HttpResponse:
+        return reply(self.show(self.found(record)))
+
+    def found(self, record: str) -> UsageRecord:
+        return find(self.loaded(for_seller(UsageRecord, self.seller)), record)
+
+
+class WithdrawUsage(OneRecord):
+    scopes = {"POST": Scope.USAGE_WRITE}
+    http_method_names = ("post",)
+
+    @extend_schema(
+        operation_id="withdraw_usage",
+        summary="Withdraw a record",
+        description="It counts no longer; what has been billed for it comes back with the next "
+        "bill. A record of a period that is closed is `usage_too_late`: credit its invoice "
+        "instead. A second request changes nothing.",
+        tags=["usage"],
+        request=Writing,
+        responses=RecordReading,
+    )
+    def post(self, request: Request, record: str) -> HttpResponse:
+        self.sent(Writing)
+        done = withdraw_usage(self.found(record), as_of=self.today, actor=self.actor)
+        return reply(self.show(self.found(done.public_id)))
+
+
+class CorrectUsage(OneRecord):
+    scopes = {"POST": Scope.USAGE_WRITE}
+    http_method_names = ("post",)
+
+    @extend_schema(
+        operation_id="correct_usage",
+        summary="Correct a record",
+        description="Withdraws it and records another of the same instant in its place, which the "
+        "answer shows. What has been billed is charged or given back as a difference by the next "
+        "bill; a record of a period that is closed is `usage_too_late`.",
+        tags=["usage"],
+        request=CorrectionWriting,
+        responses={201: RecordReading},
+    )
+    def post(self, request: Request, record: str) -> HttpResponse:
+        wrong, asked = self.found(record), self.sent(CorrectionWriting)
+        made = correct_usage(wrong, as_of=self.today, actor=self.actor, **asked)
+        return reply(self.show(self.found(made.public_id)), 201)

@@ -23,6 +23,8 @@ TYPES = "Types such as `invoice.paid`, `invoice.*` for all of a kind, or `*` for
 class EndpointReading(Reading):
     """An address that is told what happens."""
 
+    scope = Scope.WEBHOOKS_READ
+
     id = serializers.CharField(source="public_id")
     url = serializers.CharField()
     types = serializers.ListField(child=serializers.CharField(), help_text=TYPES)

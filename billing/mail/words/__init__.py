@@ -17,6 +17,7 @@ WRITERS: dict[str, Callable[[Occasion], Letter]] = {
     Kind.INVOICE: bills.invoice,
     Kind.CREDIT_NOTE: bills.credit_note,
     Kind.RECEIPT: payments.receipt,
+    Kind.REFUND: payments.refund,
     Kind.PAYMENT_FAILED: payments.payment_failed,
     Kind.ACTION_NEEDED: payments.action_needed,
     Kind.REMINDER: debts.reminder,

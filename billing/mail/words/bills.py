@@ -2,19 +2,19 @@
 
 from django.utils.translation import pgettext
 
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import BalanceEntry, Invoice
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
     card_name,
-    card_of,
     document_of,
     document_pdf,
-    has_account,
     how_to_pay,
     pay_button,
 )
-from billing.payments.models import Payment
+from billing.payments.gateways import NAMES
+from billing.payments.models import PaymentMethod, Refund
+from billing.payments.outlook import Outlook, Prospect, what_becomes_of
 from customers.links import Purpose
 
 
@@ -41,50 +41,73 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
         if document.amount_due_minor:
             return pgettext("mail", "It is paid, so you do not need to do anything."), None
         return pgettext("mail", "There is nothing to pay."), None
-    if not occasion.is_charged:
-        return _by_invoice(occasion, document), pay_button(occasion, document)
-    card = card_of(occasion.customer)
-    if card is None:
+    outlook = what_becomes_of(document, occasion.today)
+    if outlook.prospect is Prospect.CONFIRM:
+        confirm = Button(pgettext("mail", "Confirm the payment"), url=outlook.action_url)
+        said = pgettext("mail", "Your bank waits for you to confirm the payment of it.")
+        return said, None if occasion.is_on_paper else confirm
+    if outlook.prospect is Prospect.UNDER_WAY:
+        return pgettext("mail", "A payment of it is under way."), None
+    if outlook.prospect is Prospect.FAILED:
+        said = pgettext(
+            "mail", "It could not be taken from your card. Please pay it in another way."
+        )
+        return said, pay_button(occasion, document)
+    if outlook.prospect is Prospect.NEEDS_CARD:
         button = Button(pgettext("mail", "Add a card"), Purpose.METHOD, document.public_id)
         return pgettext(
             "mail",
             "We have no card to take the amount from. Add one here, and the invoice is paid with "
             "it at once.",
         ), None if occasion.is_on_paper else button
-    planned_on = (
-        Payment.objects.filter(allocations__invoice=document, state="planned")
-        .values_list("planned_on", flat=True)
-        .first()
-    )
-    on = max(planned_on or document.due_on, occasion.today)
+    if outlook.prospect is Prospect.HELD and outlook.card is not None:
+        return _once_it_goes_on(outlook.card, outlook), None
+    if not outlook.is_charged or outlook.card is None:
+        return _by_invoice(occasion, document, outlook), pay_button(occasion, document)
     return pgettext(
         "mail",
         "We take the amount from your card %(card)s on %(day)s. You do not need to do anything.",
-    ) % {"card": card_name(card), "day": occasion.day(on)}, None
+    ) % {"card": card_name(outlook.card), "day": occasion.day(outlook.on)}, None
 
 
-def _by_invoice(occasion: Occasion, document: Invoice) -> str:
+def _once_it_goes_on(card: PaymentMethod, outlook: Outlook) -> str:
+    """Nobody knows the day on which charging goes on, so none is said."""
+    said = pgettext(
+        "mail",
+        "Card payments are stopped for the moment. Once they go on, we take the amount from your "
+        "card %(card)s.",
+    ) % {"card": card_name(card)}
+    bank = pgettext("mail", "You can also pay it through your bank.") if outlook.has_account else ""
+    return " ".join(filter(None, (said, bank)))
+
+
+def _by_invoice(occasion: Occasion, document: Invoice, outlook: Outlook) -> str:
     day = {"day": occasion.day(document.due_on)}
-    if document.due_on < occasion.today:
+    if document.due_on < occasion.today and outlook.prospect is not Prospect.ASK:
         said = pgettext("mail", "It was due on %(day)s. Please pay it as soon as you can.")
         return said % day
-    if not has_account(document):
+    if outlook.prospect is Prospect.ASK:
+        return (
+            pgettext("mail", "It is to be paid by %(day)s. Write to us, and we tell you how.") % day
+        )
+    if not outlook.has_account:
         return pgettext("mail", "Pay it by %(day)s.") % day
-    if occasion.is_on_paper:
+    if occasion.is_on_paper or not outlook.has_card_page:
         return pgettext("mail", "Pay it by %(day)s through your bank.") % day
     return pgettext("mail", "Pay it by %(day)s, with a card here or through your bank.") % day
 
 
 def _figures(occasion: Occasion, document: Invoice) -> Rows:
     left_minor = document.outstanding_minor
+    is_charged = what_becomes_of(document, occasion.today).is_charged
     rows: list[tuple[str, str]] = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
     ]
-    if left_minor and not occasion.is_charged:
+    if left_minor and not is_charged:
         rows.append((pgettext("mail", "Due date"), occasion.day(document.due_on)))
     rows += _sums(occasion, document)
-    if left_minor and not occasion.is_charged:
+    if left_minor and not is_charged:
         rows += how_to_pay(document)
     return tuple(rows)
 
@@ -121,23 +144,55 @@ def credit_note(occasion: Occasion) -> Letter:
     return Letter(
         subject=pgettext("mail", "Credit note %(number)s from %(seller)s: %(amount)s") % named,
         happened=pgettext("mail", "We have credited you %(amount)s.") % named,
-        next=_where_it_goes(document),
+        next=_where_it_goes(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
         attachments=(document_pdf(document),),
     )
 
 
-def _where_it_goes(document: Invoice) -> str:
-    if document.credit_to == Invoice.CreditTo.REFUND:
-        return pgettext(
+def _where_it_goes(occasion: Occasion, document: Invoice) -> str:
+    """What has become of a credit note's money: only what is true of this one."""
+    kept_minor = sum(
+        entry.amount_minor
+        for entry in BalanceEntry.objects.filter(invoice=document, amount_minor__gt=0)
+    )
+    left_minor = document.total_minor - kept_minor
+    by_hand_minor, by_card_minor = _paid_back(document, left_minor)
+    lowered_minor = left_minor - by_hand_minor - by_card_minor
+    said = {
+        pgettext("mail", "%(amount)s lowers what is unpaid on the invoice."): lowered_minor,
+        pgettext(
+            "mail", "%(amount)s is paid back to your card, which takes a few bank days."
+        ): by_card_minor,
+        pgettext(
             "mail",
-            "It first lowers what is unpaid on the invoice. What is over is paid back the way it "
-            "was paid, which takes a few bank days.",
-        )
-    if document.credit_to == Invoice.CreditTo.BALANCE:
-        return pgettext(
-            "mail",
-            "It first lowers what is unpaid on the invoice. What is over is kept on your balance "
-            "and pays your next invoice.",
-        )
-    return pgettext("mail", "It lowers what is unpaid on the invoice.")
+            "We pay %(amount)s back to you through the bank, and write again when it is done.",
+        ): by_hand_minor,
+        pgettext(
+            "mail", "%(amount)s goes to your balance, which pays what you owe now or later."
+        ): kept_minor,
+    }
+    return " ".join(
+        sentence % {"amount": occasion.sum(minor, document.currency)}
+        for sentence, minor in said.items()
+        if minor > 0
+    )
+
+
+def _paid_back(document: Invoice, most_minor: int) -> tuple[int, int]:
+    """What of a credit note a person pays back, and what a gateway, in minor units."""
+    if document.credit_to != Invoice.CreditTo.REFUND:
+        return 0, 0
+    made = Refund.objects.filter(
+        invoice__lines__corrected_by__invoice=document,
+        refunded_on=document.issued_on,
+        is_return=False,
+    ).select_related("payment")
+    by_hand_minor = by_card_minor = 0
+    for refund in made.distinct().order_by("-id"):
+        part_minor = min(refund.amount_minor, most_minor - by_hand_minor - by_card_minor)
+        if refund.payment.gateway in NAMES:
+            by_card_minor += part_minor
+        else:
+            by_hand_minor += part_minor
+    return by_hand_minor, by_card_minor

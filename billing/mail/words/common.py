@@ -11,19 +11,14 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment, PaymentMethod
+from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
 from customers.links import Purpose
-from customers.models import Customer
 
 ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
-
-
-def card_of(customer: Customer) -> PaymentMethod | None:
-    """What may be charged, if anything."""
-    return PaymentMethod.objects.usable().filter(customer=customer).first()
 
 
 def card_name(method: PaymentMethod) -> str:
@@ -33,10 +28,14 @@ def card_name(method: PaymentMethod) -> str:
 
 
 def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
-    """Pay what is left of an invoice: with a card that is left for it, or once."""
-    if occasion.is_on_paper:
+    """Pay what is left of an invoice: with a card that is left for it, or once.
+
+    There is none where no page to pay on can be opened and the page would show no account.
+    """
+    outlook = what_becomes_of(invoice, occasion.today)
+    if occasion.is_on_paper or not (outlook.has_card_page or outlook.has_account):
         return None
-    if occasion.is_charged:
+    if occasion.is_charged and outlook.has_card_page:
         label = pgettext("mail", "Change card and pay %(amount)s")
         purpose = Purpose.METHOD
     else:
@@ -57,11 +56,6 @@ def how_to_pay(invoice: Invoice) -> Rows:
         (pgettext("mail", "BIC"), seller.get("bic", "")),
     )
     return tuple((label, value) for label, value in rows if value)
-
-
-def has_account(invoice: Invoice) -> bool:
-    """Whether the invoice says where to pay it by bank."""
-    return any(invoice.letterhead.content.get(key) for key in ("bankgiro", "plusgiro", "iban"))
 
 
 def document_pdf(document: Invoice) -> Attachment:

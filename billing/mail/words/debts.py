@@ -6,6 +6,7 @@ from django.utils.translation import pgettext
 from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import Rows, document_of, document_pdf, how_to_pay, pay_button
+from billing.payments.outlook import can_be_charged, what_becomes_of
 from dunning.models import DunningCase, StepKind
 
 
@@ -41,13 +42,15 @@ def reminder(occasion: Occasion) -> Letter:
             occasion.money(document.outstanding_minor, document.currency),
         ),
     )
+    # Whoever is charged pays with another card, and by bank only where no card can be left.
+    has_page = occasion.is_charged and what_becomes_of(document, occasion.today).has_card_page
     also = tuple(row for _, other in others for row in _in_brief(occasion, other))
     return Letter(
         subject=_subject(level) % named,
         happened=_what_is_late(occasion, level) % named,
         next=what_comes(occasion, case),
         button=pay_button(occasion, document),
-        details=(rows if occasion.is_charged else rows + how_to_pay(document)) + also,
+        details=(rows if has_page else rows + how_to_pay(document)) + also,
         closing=pgettext(
             "mail",
             "If you have paid in the last few days, thank you: you do not need to do anything.",
@@ -123,7 +126,7 @@ def what_comes(occasion: Occasion, case: DunningCase) -> str:
             "Please pay it before %(day)s. If it is still unpaid then, your subscription ends.",
         ),
     }
-    if step.kind == StepKind.RETRY and occasion.is_charged:
+    if step.kind == StepKind.RETRY and occasion.is_charged and can_be_charged(occasion.customer):
         said[StepKind.RETRY] = pgettext(
             "mail", "We try your card again on %(day)s. You can also pay at once, here."
         )

@@ -11,7 +11,6 @@ from billing.mail.news import paid_at_the_checkout
 from billing.mail.words.common import (
     Rows,
     card_name,
-    card_of,
     document_pdf,
     interval,
     manage_button,
@@ -21,6 +20,7 @@ from billing.mail.words.common import (
 )
 from billing.payments.models import Order, Payment
 from billing.payments.orders import countable_prices
+from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 
 
@@ -68,7 +68,7 @@ def _what_it_costs(
         said = [pgettext("mail", "There was nothing to pay when you ordered.")]
     if bill is None or bill.to_pay_minor <= 0:
         return " ".join(said)
-    card = card_of(occasion.customer)
+    card = chargeable_card(occasion.customer)
     named = {
         "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),

@@ -4,13 +4,16 @@ from datetime import date, timedelta
 
 from django.utils.translation import pgettext
 
-from billing.engine import retries
+from billing.engine.declines import Decline
 from billing.events import clock
 from billing.invoicing.models import Invoice
+from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import card_name, card_of, document_of, pay_button, receipt_pdf
+from billing.mail.words.common import card_name, document_of, pay_button, receipt_pdf
+from billing.payments import gateways
 from billing.payments.charging import ACTION_DAYS_MAX
-from billing.payments.models import Payment, PaymentAllocation
+from billing.payments.models import Payment, PaymentAllocation, Refund
+from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
 from dunning.cases import next_retry_on
 from dunning.models import DunningCase
 
@@ -75,12 +78,53 @@ def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) 
     }
 
 
+def refund(occasion: Occasion) -> Letter:
+    """Money that has gone back: by the gateway to the card, or paid by a person."""
+    made = Refund.objects.select_related("payment__payment_method", "invoice").get(
+        public_id=occasion.told("refund")
+    )
+    payment, document = made.payment, made.invoice
+    is_by_hand = payment.gateway not in gateways.NAMES
+    card = payment.payment_method
+    named = {
+        "amount": occasion.sum(made.amount_minor, payment.currency),
+        "seller": occasion.seller.name,
+        "card": card_name(card) if card else pgettext("mail", "card"),
+    }
+    rows = [
+        (pgettext("mail", "Amount"), occasion.money(made.amount_minor, payment.currency)),
+        (pgettext("mail", "Paid back"), occasion.day(made.paid_on or made.refunded_on)),
+        (
+            pgettext("mail", "To"),
+            made.to_account or pgettext("mail", "your bank account")
+            if is_by_hand
+            else named["card"],
+        ),
+        (pgettext("mail", "Reference"), made.reference),
+        (pgettext("mail", "Invoice"), str(document.number) if document else ""),
+    ]
+    happened = (
+        pgettext("mail", "We have paid %(amount)s back to you through the bank.")
+        if is_by_hand
+        else pgettext("mail", "We have paid %(amount)s back to your card %(card)s.")
+    )
+    return Letter(
+        subject=pgettext("mail", "%(amount)s paid back by %(seller)s") % named,
+        happened=happened % named,
+        next=pgettext(
+            "mail",
+            "It can take a few bank days until you see it. You do not need to do anything.",
+        ),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
 def payment_failed(occasion: Occasion) -> Letter:
     payment, document = _payment(occasion), document_of(occasion.told("invoice"))
     if not document.outstanding_minor:
         raise Unneeded("The invoice is settled by now.")
     card = payment.payment_method
-    is_final = bool(occasion.told("is_hard")) or retries.is_hard(payment.failure_code)
+    is_final = bool(occasion.told("is_hard")) or Decline.of(payment.failure_code).is_hard
     named = {
         "amount": occasion.sum(payment.amount_minor, payment.currency),
         "number": document.number,
@@ -94,13 +138,13 @@ def payment_failed(occasion: Occasion) -> Letter:
             occasion.money(document.outstanding_minor, document.currency),
         ),
         (pgettext("mail", "Card"), named["card"]),
-        (pgettext("mail", "Reason"), _reason(payment.failure_code)),
+        (pgettext("mail", "Reason"), decline_in_words(payment.failure_code)),
         (pgettext("mail", "Next attempt"), occasion.day(again_on) if again_on else ""),
     ]
     return Letter(
         subject=pgettext("mail", "The payment of %(amount)s did not go through") % named,
         happened=_what_failed(is_final=is_final, has_card=card is not None) % named,
-        next=_when_again(occasion, again_on, is_final=is_final),
+        next=_when_again(occasion, document, again_on, is_final=is_final),
         button=pay_button(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -120,7 +164,12 @@ def _what_failed(*, is_final: bool, has_card: bool) -> str:
     )
 
 
-def _when_again(occasion: Occasion, again_on: date | None, *, is_final: bool) -> str:
+def _when_again(
+    occasion: Occasion, document: Invoice, again_on: date | None, *, is_final: bool
+) -> str:
+    outlook = what_becomes_of(document, occasion.today)
+    if not outlook.has_card_page:
+        return _without_a_page(outlook)
     if not occasion.is_charged:
         return pgettext("mail", "You can pay the invoice here.")
     if is_final or again_on is None:
@@ -136,25 +185,21 @@ def _when_again(occasion: Occasion, again_on: date | None, *, is_final: bool) ->
     ) % {"day": occasion.day(again_on)}
 
 
+def _without_a_page(outlook: Outlook) -> str:
+    """What can be done where no card can be used just now."""
+    if outlook.has_account:
+        return pgettext("mail", "Cards cannot be used just now. Please pay it through your bank.")
+    return pgettext("mail", "Cards cannot be used just now. Write to us, and we tell you how.")
+
+
 def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
     """The day on which it is charged again as things stand now, not as they stood at the event."""
-    if not occasion.is_charged or card_of(occasion.customer) is None:
+    if not occasion.is_charged or not can_be_charged(occasion.customer):
         return None
     planned = Payment.objects.filter(allocations__invoice=document, state="planned").first()
     case = DunningCase.objects.filter(invoice=document).select_related("seller").first()
     on = planned.planned_on if planned else (case and next_retry_on(case))
     return max(on, occasion.today) if on else None
-
-
-def _reason(code: str) -> str:
-    """Why, in words; banks' finer reasons are between them and their customer."""
-    return {
-        "insufficient_funds": pgettext("mail", "There was not enough money on the account."),
-        "expired_card": pgettext("mail", "The card has expired."),
-        "incorrect_number": pgettext("mail", "The card number is not right."),
-        "processing_error": pgettext("mail", "The bank could not be reached."),
-        "authentication_required": pgettext("mail", "The payment was not confirmed in time."),
-    }.get(code, pgettext("mail", "The bank declined the payment."))
 
 
 def action_needed(occasion: Occasion) -> Letter:

@@ -11,12 +11,12 @@ from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.common import (
     Rows,
     card_name,
-    card_of,
     interval,
     manage_button,
     next_bill_of,
     next_costs,
 )
+from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Pause, Subscription
 from billing.subscriptions.offers import WITHDRAWAL
 from catalog.models import Plan
@@ -133,7 +133,7 @@ def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
         "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
     }
-    card = card_of(occasion.customer) if occasion.is_charged else None
+    card = chargeable_card(occasion.customer) if occasion.is_charged else None
     if card is None:
         return pgettext("mail", "You then get an invoice for %(amount)s.") % named
     return pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {

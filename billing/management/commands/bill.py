@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import InterfaceError, OperationalError
 from django.db.models import Q
 
+from billing.engine.errors import BillingError
 from billing.engine.money import major_string
 from billing.invoicing.batch import BillingRun, bill_due
 from billing.management.progress import Progress
@@ -93,6 +94,10 @@ class Command(BaseCommand):
             total = sum(due_customers(seller, as_of) for seller, as_of in work)
             with Progress("Billing customers", total) as progress:
                 _bill(work, summary, progress)
+        except BillingError as refused:
+            raise CommandError(
+                f"{refused.message}\n{summary.done} customers of other sellers were billed before."
+            ) from refused
         except (OperationalError, InterfaceError) as error:
             raise CommandError(
                 f"The database failed: {str(error).splitlines()[0]}\n"

@@ -1,9 +1,10 @@
 """The worker: what goes on by itself goes on while this runs.
 
-The broker's processes hand each other work through queues whose locks die with whoever held them:
-after one of them was killed, the others may wait for ever and look well. So they are started anew
-whenever one has died, and when no tick has come for long, which costs nothing: all that they do can
-be cut off anywhere.
+The broker's processes keep the books. They hand each other work through queues whose locks die with
+whoever held them: after one of them was killed, the others may wait for ever and look well. So they
+are started anew whenever one has died, and when no tick has come for long, which costs nothing: all
+that they do can be cut off anywhere. What calls out has processes of its own, which share nothing
+and are replaced one by one (:mod:`billing.lanes`).
 """
 
 import logging
@@ -27,6 +28,8 @@ from django_q.tasks import async_task
 from billing.events import clock
 from billing.jobs import schedule
 from billing.jobs.queries import tick_age
+from billing.lanes import Lanes, run_lane
+from billing.tick import Lane
 
 SECONDS_BETWEEN_REPAIRS = 15
 SECONDS_BEFORE_RESTART = 3
@@ -43,7 +46,8 @@ class Command(BaseCommand):
 
     help = (
         "Run the worker: every minute a tick, which bills what is due, collects, asks the gateways "
-        "and delivers events. KVITT_WORKERS says how many processes (default 2). Any number of "
+        "and delivers events. KVITT_WORKERS says how many processes keep the books (default 2); "
+        "charges, mail, webhooks and what else calls out have one each. Any number of "
         "workers on any number of machines run beside each other over one database. While it runs "
         "it keeps the one schedule right, so that no row beside it can stop the tick, and replaces "
         "processes that die. Ends on SIGTERM or Ctrl-C, after the work in hand; exit status 1 "
@@ -64,10 +68,13 @@ class Command(BaseCommand):
             signal.signal(number, self._on_signal)
         self.stdout.write(f"At work with {settings.WORKERS} processes; Ctrl-C ends it.")
         self.stdout.flush()
+        lanes = Lanes(_start_lane)
         while True:
             hurt = FORK.Event()
             processes = _start(hurt)
-            why = self._look_after(processes, hurt)
+            why = self._look_after(processes, hurt, lanes)
+            if not why:
+                lanes.end(SECONDS_TO_FINISH)
             _end(processes, SECONDS_TO_FINISH_WHEN_HURT if why else SECONDS_TO_FINISH)
             if not why:
                 return
@@ -79,7 +86,7 @@ class Command(BaseCommand):
     def _on_signal(self, *signalled: object) -> None:
         self.is_ending = True
 
-    def _look_after(self, processes: ForkProcess, hurt: Event) -> str:
+    def _look_after(self, processes: ForkProcess, hurt: Event, lanes: Lanes) -> str:
         """Keep the schedule right; returns why the processes must be replaced, "" at the end."""
         began = repaired = time.monotonic()
         while not self.is_ending:
@@ -91,6 +98,7 @@ class Command(BaseCommand):
                 repaired = time.monotonic()
                 if _is_given_up() and repaired - began > GIVEN_UP_AFTER.total_seconds():
                     return "no tick has come"
+            lanes.look_after()
             processes.join(timeout=1)
         return ""
 
@@ -117,6 +125,13 @@ def _is_given_up() -> bool:
 
 def _start(hurt: Event) -> ForkProcess:
     process = FORK.Process(target=_run_cluster, args=(hurt, os.getpid()))
+    process.start()
+    return process
+
+
+def _start_lane(lane: Lane) -> ForkProcess:
+    connections.close_all()
+    process = FORK.Process(target=run_lane, args=(lane, os.getpid()), name=f"lane {lane}")
     process.start()
     return process
 

@@ -1,13 +1,20 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import date
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import ClassVar, Protocol
 
 from django.db import connection
 
 from billing.engine.errors import BillingError
+from billing.events import clock
+from billing.outbound import turns
+from billing.outbound.gate import Held, Kind, Pass, pass_out
+
+# The code of GatewayUnclear where a key was used before, for a request in other words.
+KEY_USED_BEFORE = "key_used_before"
 
 
 class GatewayError(BillingError):
@@ -20,6 +27,21 @@ class GatewayUnavailable(GatewayError):
     """Raised when it is certain that the gateway has done nothing: it was not reached."""
 
     code = "gateway_unavailable"
+
+
+class GatewayHeld(GatewayUnavailable):
+    """Raised when our own gate lets nothing of the kind out now; it is tried again by itself."""
+
+    code = "gateway_held"
+
+
+class GatewayLeft(GatewayHeld):
+    """Raised when an account has not answered too often in this turn, and is not asked again in it.
+
+    Nothing was done, and nothing counts as an attempt.
+    """
+
+    code = "gateway_left"
 
 
 class GatewayRefused(GatewayError):
@@ -36,7 +58,10 @@ class GatewayUnclear(GatewayError):
 
 @dataclass(frozen=True, slots=True)
 class ChargeRequest:
-    """What to charge, in minor units; ``reference`` is the payment's public id."""
+    """What to charge, in minor units; ``reference`` is what both sides know it by.
+
+    ``seller`` is the public id of whose charge it is, for the gate.
+    """
 
     key: str
     customer: str
@@ -44,6 +69,8 @@ class ChargeRequest:
     amount_minor: int
     currency: str
     reference: str
+    seller: str
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +89,9 @@ class Charge:
     is_hard: bool = False
     action_url: str = ""
     refunded_minor: int = 0
+    customer: str = ""
+    payment_method: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +154,16 @@ class Gateway(Protocol):
 
     def charges_of(self, reference: str) -> Sequence[Charge]: ...
 
+    def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
+        """Those made since an instant, oldest first: a page, from the one after ``after``."""
+        ...
+
+    def refunds_since(self, at: datetime, after: str = "") -> Sequence["RefundMade"]: ...
+
+    def clock(self) -> datetime | None:
+        """What time it is for the gateway, to the second; None where it does not say."""
+        ...
+
     def cancel_charge(self, gateway_id: str) -> Charge: ...
 
     def refund(self, key: str, *, charge: str, amount_minor: int, reference: str) -> RefundMade: ...
@@ -140,6 +180,7 @@ class Gateway(Protocol):
         reference: str,
         return_url: str,
         locale: str,
+        seller: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session: ...
@@ -157,6 +198,46 @@ class Headers(Protocol):
     """The headers of a request, by name in any case."""
 
     def get(self, name: str, default: str, /) -> str | None: ...
+
+
+def may_leave(kind: Kind, seller: str | None = None) -> Pass:
+    """The gate's pass, asked for before any row is touched and again before the call.
+
+    Raises :class:`GatewayHeld`: nothing was done, and nothing counts as an attempt.
+    """
+    try:
+        allowed = pass_out(kind, seller)
+    except Held as held:
+        raise GatewayHeld(held.message, code=held.code) from held
+    if kind is Kind.CHARGE and clock.is_ahead():
+        raise GatewayHeld(
+            "This machine's clock is ahead of the database's: nothing is charged by it.",
+            code="clock_ahead",
+        )
+    return allowed
+
+
+@contextmanager
+def asking(gateway: str) -> Iterator[None]:
+    """A call to a gateway, which counts how clearly and how soon it answers.
+
+    Raises :class:`GatewayLeft` where it has not, three times in this turn. A clear no is an answer.
+    """
+    if turns.is_left(gateway):
+        raise GatewayLeft(f"The gateway {gateway} does not answer; it is asked again by itself.")
+    answered: GatewayError | None = None
+    with turns.call(gateway):
+        try:
+            yield
+        except GatewayRefused as refused:
+            answered = refused
+        except GatewayUnclear as unclear:
+            # That a key was used before is as clear as an answer can be.
+            if unclear.code != KEY_USED_BEFORE:
+                raise
+            answered = unclear
+    if answered:
+        raise answered
 
 
 def refuse_in_transaction() -> None:

@@ -9,14 +9,17 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from datetime import date
+from datetime import date, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
 import requests
 from requests.exceptions import ConnectTimeout, RequestException
 from urllib3.exceptions import NewConnectionError
 
+from billing.outbound.gate import Kind, Pass
 from billing.payments.gateways.base import (
+    KEY_USED_BEFORE,
     Charge,
     ChargeRequest,
     GatewayRefused,
@@ -27,6 +30,8 @@ from billing.payments.gateways.base import (
     Notice,
     RefundMade,
     Session,
+    asking,
+    may_leave,
     refuse_in_transaction,
 )
 
@@ -47,6 +52,7 @@ class Sandbox:
 
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
         self._url, self._hook_secret = url.rstrip("/"), hook_secret
+        self._told_at: datetime | None = None
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {key}"
@@ -55,7 +61,7 @@ class Sandbox:
 
     def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str:
         body = {"reference": reference, "name": name, "email": email}
-        answer = self._post("/customers", body, key)
+        answer = self._post(Kind.CARD, "/customers", body, key)
         return _understood(lambda: _id(answer["id"]))
 
     def get_method(self, gateway_id: str) -> Method:
@@ -67,7 +73,8 @@ class Sandbox:
 
         No other gateway is told a number by us, so this is no part of what Kvitt asks of one.
         """
-        answer = self._post("/payment_methods", {"customer": customer, "card_number": number}, key)
+        card = {"customer": customer, "card_number": number}
+        answer = self._post(Kind.CARD, "/payment_methods", card, key)
         return _understood(lambda: _id(answer["id"]))
 
     # Charges and refunds
@@ -79,9 +86,10 @@ class Sandbox:
             "amount_minor": request.amount_minor,
             "currency": request.currency,
             "reference": request.reference,
+            "metadata": dict(request.metadata),
         }
         try:
-            answer = self._post("/charges", body, request.key)
+            answer = self._post(Kind.CHARGE, "/charges", body, request.key, request.seller)
         except GatewayRefused as refused:
             if refused.details["status"] != CONFLICT:
                 raise
@@ -97,13 +105,27 @@ class Sandbox:
         answer = self._get("/charges", reference=reference)
         return _understood(lambda: [_charge(each) for each in answer["data"]])
 
+    def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
+        answer = self._get("/charges", since=at.isoformat(), after=after)
+        return _understood(lambda: [_charge(each) for each in answer["data"]])
+
+    def refunds_since(self, at: datetime, after: str = "") -> Sequence[RefundMade]:
+        answer = self._get("/refunds", since=at.isoformat(), after=after)
+        return _understood(lambda: [_refund(each) for each in answer["data"]])
+
+    def clock(self) -> datetime | None:
+        self._get("/events", limit="1")
+        return self._told_at
+
     def cancel_charge(self, gateway_id: str) -> Charge:
-        answer = self._post(f"/charges/{_id(gateway_id)}/cancel", {}, f"cancel-{gateway_id}")
+        answer = self._post(
+            Kind.WITHDRAWAL, f"/charges/{_id(gateway_id)}/cancel", {}, f"cancel-{gateway_id}"
+        )
         return _understood(lambda: _charge(answer))
 
     def refund(self, key: str, *, charge: str, amount_minor: int, reference: str) -> RefundMade:
         body = {"charge": charge, "amount_minor": amount_minor, "reference": reference}
-        answer = self._post("/refunds", body, key)
+        answer = self._post(Kind.REFUND, "/refunds", body, key)
         return _understood(lambda: _refund(answer))
 
     def refunds_of(self, reference: str) -> Sequence[RefundMade]:
@@ -120,6 +142,7 @@ class Sandbox:
         reference: str,
         return_url: str,
         locale: str,
+        seller: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session:
@@ -130,9 +153,11 @@ class Sandbox:
             "return_url": return_url,
             "locale": locale,
         }
+        kind = Kind.CARD
         if amount_minor is not None:
+            kind = Kind.CHARGE
             body |= {"kind": "payment", "amount_minor": amount_minor, "currency": currency}
-        answer = self._post("/sessions", body, key)
+        answer = self._post(kind, "/sessions", body, key, seller)
         return _understood(lambda: _session(answer))
 
     def get_session(self, gateway_id: str) -> Session:
@@ -140,7 +165,9 @@ class Sandbox:
         return _understood(lambda: _session(answer))
 
     def expire_session(self, gateway_id: str) -> Session:
-        answer = self._post(f"/sessions/{_id(gateway_id)}/expire", {}, f"expire-{gateway_id}")
+        answer = self._post(
+            Kind.WITHDRAWAL, f"/sessions/{_id(gateway_id)}/expire", {}, f"expire-{gateway_id}"
+        )
         return _understood(lambda: _session(answer))
 
     # What it tells
@@ -177,13 +204,20 @@ class Sandbox:
     # HTTP
 
     def _get(self, path: str, **asked: str) -> dict[str, Any]:
-        return self._call("GET", path, params=asked)
+        return self._call(may_leave(Kind.QUESTION), "GET", path, params=asked)
 
-    def _post(self, path: str, body: dict[str, Any], key: str) -> dict[str, Any]:
-        return self._call("POST", path, json=body, headers={"Idempotency-Key": key})
+    def _post(
+        self, kind: Kind, path: str, body: dict[str, Any], key: str, seller: str | None = None
+    ) -> dict[str, Any]:
+        allowed = may_leave(kind, seller)
+        return self._call(allowed, "POST", path, json=body, headers={"Idempotency-Key": key})
 
-    def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
+    def _call(self, allowed: Pass, method: str, path: str, **options: Any) -> dict[str, Any]:
         refuse_in_transaction()
+        with asking(self.name):
+            return _answer(*self._exchange(allowed, method, path, **options))
+
+    def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         try:
             with self._session.request(
                 method,
@@ -193,19 +227,26 @@ class Sandbox:
                 allow_redirects=False,
                 **options,
             ) as response:
-                status, content = response.status_code, _read(response)
+                self._told_at = _date_of(response)
+                return response.status_code, _read(response)
         except ConnectTimeout as error:
             raise GatewayUnavailable("The sandbox cannot be reached.") from error
         except RequestException as error:
             if _was_never_connected(error):
                 raise GatewayUnavailable("The sandbox cannot be reached.") from error
             raise GatewayUnclear(f"The sandbox broke off: {type(error).__name__}.") from error
-        return _answer(status, content)
 
 
 def _was_never_connected(error: RequestException) -> bool:
     reason = getattr(error.args[0] if error.args else None, "reason", None)
     return isinstance(reason, NewConnectionError)
+
+
+def _date_of(response: requests.Response) -> datetime | None:
+    try:
+        return parsedate_to_datetime(response.headers["Date"])
+    except (LookupError, ValueError):
+        return None
 
 
 def _read(response: requests.Response) -> bytes:
@@ -233,7 +274,7 @@ def _answer(status: int, content: bytes) -> dict[str, Any]:
         raise GatewayUnavailable(said)
     # A key that is in use, or was used for something else, tells of a charge that may be there.
     if not code or status >= 500 or "idempotency" in code or not 400 <= status:
-        raise GatewayUnclear(said)
+        raise GatewayUnclear(said, code=KEY_USED_BEFORE if "mismatch" in code else None)
     raise GatewayRefused(said, code=code[:60], status=status)
 
 
@@ -283,7 +324,14 @@ def _charge(answer: dict[str, Any]) -> Charge:
         is_hard=bool(answer.get("is_hard")),
         action_url=str(answer.get("action_url") or ""),
         refunded_minor=_whole(answer.get("refunded_minor", 0)),
+        customer=str(answer.get("customer") or ""),
+        payment_method=str(answer.get("payment_method") or ""),
+        metadata=_texts(answer.get("metadata") or {}),
     )
+
+
+def _texts(given: dict[Any, Any]) -> dict[str, str]:
+    return {str(name): str(value) for name, value in given.items()}
 
 
 def _refund(answer: dict[str, Any]) -> RefundMade:

@@ -1,0 +1,121 @@
+"""What becomes of a debt: the one answer that pages, mails and documents ask for.
+
+Nothing is promised that cannot happen: a charge only where one is planned, there is a card of a
+gateway that serves the seller, and the gate lets charges out; a card page only where one can be
+opened; the bank only where the invoice bears an account.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind, refusal
+from billing.payments.gateways import gateways_for
+from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+from customers.models import Customer
+
+
+class Prospect(StrEnum):
+    SETTLED = "settled"  # Nothing is left to pay.
+    CONFIRM = "confirm"  # The bank waits for its customer, at `action_url`.
+    UNDER_WAY = "under_way"  # A payment was sent, and its answer is awaited.
+    CHARGE = "charge"  # The card is charged on a day; the customer need not do anything.
+    HELD = "held"  # The card is charged once charging, which is stopped, goes on.
+    FAILED = "failed"  # The last charge was refused, and none is planned.
+    NEEDS_CARD = "needs_card"  # It would be charged, if there were a card.
+    PAY = "pay"  # The customer pays, by the due date.
+    ASK = "ask"  # The customer would pay, and is told of no way to: no account and no card page.
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """``on`` is the day of a charge, or else the due date; ``has_failed`` of the last attempt."""
+
+    prospect: Prospect
+    on: date
+    card: PaymentMethod | None = None
+    action_url: str = ""
+    has_failed: bool = False
+    has_card_page: bool = False
+    has_account: bool = False
+
+    @property
+    def is_charged(self) -> bool:
+        return self.prospect is Prospect.CHARGE
+
+
+def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
+    """What becomes of what is left of an invoice, as things stand on a day."""
+    if not invoice.outstanding_minor:
+        return Outlook(Prospect.SETTLED, invoice.due_on)
+    ways = _ways(invoice)
+    tried = Payment.objects.filter(allocations__invoice=invoice).order_by("-id")
+    under_way = tried.filter(allocations__state="in_flight").first()
+    if under_way is not None and not _is_at_an_open_page(under_way):
+        asks = under_way.state == Payment.State.REQUIRES_ACTION
+        prospect = Prospect.CONFIRM if asks else Prospect.UNDER_WAY
+        return ways.to(prospect, invoice.due_on, action_url=under_way.action_url)
+    by_customer = Prospect.PAY if ways.has_page or ways.has_account else Prospect.ASK
+    if invoice.customer.collection != Customer.Collection.AUTOMATIC:
+        return ways.to(by_customer, invoice.due_on)
+    card = chargeable_card(invoice.customer)
+    planned = tried.filter(state="planned", attention="").first()
+    last = tried.filter(state__in=["failed", "succeeded"]).first()
+    has_failed = last is not None and last.state == Payment.State.FAILED
+    if card is not None and planned is not None:
+        prospect = Prospect.HELD if ways.is_stopped else Prospect.CHARGE
+        on = max(planned.planned_on or as_of, as_of)
+        return ways.to(prospect, on, card=card, has_failed=has_failed)
+    if has_failed and by_customer is Prospect.PAY:
+        prospect = Prospect.FAILED
+    elif card is None and ways.has_page:
+        prospect = Prospect.NEEDS_CARD
+    else:
+        prospect = by_customer
+    return ways.to(prospect, invoice.due_on, card=card, has_failed=has_failed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ways:
+    """By what an invoice can be paid now, and whether charging is stopped."""
+
+    has_page: bool
+    has_account: bool
+    is_stopped: bool
+
+    def to(self, prospect: Prospect, on: date, **more: Any) -> Outlook:
+        return Outlook(
+            prospect, on, has_card_page=self.has_page, has_account=self.has_account, **more
+        )
+
+
+def _ways(invoice: Invoice) -> _Ways:
+    is_stopped = refusal(Kind.CHARGE, invoice.seller.public_id) is not None
+    has_page = bool(gateways_for(invoice.seller)) and not is_stopped
+    accounts = invoice.letterhead.content
+    has_account = any(accounts.get(key) for key in ("bankgiro", "plusgiro", "iban"))
+    return _Ways(has_page, has_account, is_stopped)
+
+
+def chargeable_card(customer: Customer) -> PaymentMethod | None:
+    """The card that can be charged: the customer's default, at a gateway that serves the seller."""
+    names = [one.name for one in gateways_for(customer.seller)]
+    return PaymentMethod.objects.usable().filter(customer=customer, gateway__in=names).first()
+
+
+def can_be_charged(customer: Customer) -> bool:
+    """Whether a charge may be announced: there is a card for it, and the gate lets charges out."""
+    is_stopped = refusal(Kind.CHARGE, customer.seller.public_id) is not None
+    return not is_stopped and chargeable_card(customer) is not None
+
+
+def will_be_charged(invoice: Invoice) -> bool:
+    """Whether a printed invoice may say that its reader need not do anything."""
+    return what_becomes_of(invoice, invoice.issued_on).is_charged
+
+
+def _is_at_an_open_page(payment: Payment) -> bool:
+    """Whether the customer may still leave the gateway's page and pay in another way."""
+    return CheckoutSession.objects.filter(payment=payment, status__in=["creating", "open"]).exists()

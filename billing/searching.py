@@ -1,0 +1,102 @@
+"""Searching the desk's lists: what is exactly that first, then who and what is called so.
+
+Each field is asked by itself and of its own table, where an index answers, and the rows are found
+by what came of it. One condition over several tables would walk through all of them.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Model, Q, QuerySet
+from django.utils.text import smart_split
+
+FOUND_MAX = 1_000
+TERM_MAX = 200
+# Fewer letters have no trigram of their own; the beginning of a word has.
+LETTERS_MIN = 3
+_EXACT = {"exact", "iexact"}
+
+
+def search(queryset: QuerySet, term: str, fields: Iterable[str]) -> QuerySet:
+    """Those of ``queryset`` that ``term`` names exactly, else those with each of its words.
+
+    ``fields`` are written as Django's ``search_fields``. Of a table at most :data:`FOUND_MAX`
+    rows are followed: who finds more has to say more.
+    """
+    term = term.replace("\0", "").strip()[:TERM_MAX]
+    exact, loose = _by_table(queryset.model, fields)
+    found = _matching(queryset, exact, term)
+    if not found:
+        found = Q()
+        for word in smart_split(term):
+            found &= _with_word(queryset, loose, word.strip("\"'")) or Q(pk__in=[])
+    return queryset.filter(found)
+
+
+type _Fields = dict[str, list[tuple[str, str]]]
+
+
+def _by_table(model: type[Model], fields: Iterable[str]) -> tuple[_Fields, _Fields]:
+    """Fields by the path to their table, exact ones apart: ``{path: [(field, lookup)]}``."""
+    exact: _Fields = defaultdict(list)
+    loose: _Fields = defaultdict(list)
+    for written in fields:
+        *path, field, lookup = _split(model, written)
+        (exact if lookup in _EXACT else loose)["__".join(path)].append((field, lookup))
+    return exact, loose
+
+
+def _split(model: type[Model], written: str) -> Iterator[str]:
+    names = written.split("__")
+    there: Any = model
+    for position, name in enumerate(names):
+        field = there._meta.get_field(name)
+        yield name
+        if not field.remote_field:
+            yield names[position + 1] if names[position + 1 :] else "icontains"
+            return
+        there = field.related_model
+
+
+def _table_of(queryset: QuerySet, path: str) -> QuerySet:
+    if not path:
+        return queryset.order_by()
+    model: Any = queryset.model
+    for name in path.split("__"):
+        model = model._meta.get_field(name).related_model
+    return model._base_manager.all()
+
+
+def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q | None:
+    """What names a row exactly; None where nothing does."""
+    found = Q()
+    for path, names in fields.items():
+        for name, lookup in names:
+            rows = _table_of(queryset, path)
+            spellings = {term} if lookup == "exact" else {term, term.lower(), term.upper()}
+            try:
+                field = rows.model._meta.get_field(name)
+                values = {field.get_prep_value(field.to_python(each)) for each in spellings}
+                found |= _among(rows.filter(**{f"{name}__in": values}), path)
+            except (ValueError, TypeError, ValidationError):
+                continue  # Text is no number.
+    return found or None
+
+
+def _with_word(queryset: QuerySet, fields: _Fields, word: str) -> Q:
+    found = Q()
+    for path, names in fields.items():
+        called = Q()
+        for name, lookup in names:
+            is_short = lookup == "icontains" and len(word) < LETTERS_MIN
+            called |= Q(**{f"{name}__{'istartswith' if is_short else lookup}": word})
+        found |= _among(_table_of(queryset, path).filter(called), path)
+    return found
+
+
+def _among(rows: QuerySet, path: str) -> Q:
+    """The rows of a list that hang on some of another table, or are they; empty for none."""
+    ids = list(rows.values_list("pk", flat=True)[:FOUND_MAX])
+    return Q(**{f"{path}__in" if path else "pk__in": ids}) if ids else Q()

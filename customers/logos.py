@@ -1,0 +1,40 @@
+"""A seller's logo, as it is taken from a form: a picture that documents and mails can show."""
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from PIL import Image
+
+FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
+BYTES_MAX = 2 * 1024 * 1024
+PIXELS_MAX = 20_000_000
+
+
+class LogoField(forms.ImageField):
+    """Refuses what no document can show before anything of it is unpacked."""
+
+    def to_python(self, data: Any) -> Any:
+        if data in self.empty_values or not hasattr(data, "size"):
+            return super().to_python(data)
+        if data.size > BYTES_MAX:
+            raise ValidationError(
+                f"This file has {data.size / 1024 / 1024:.1f} MB. Choose a logo of at most 2 MB.",
+                code="logo_too_large",
+            )
+        try:
+            with Image.open(data, formats=FORMATS) as image:
+                width, height = image.size
+        except Exception as error:  # Whatever a decoder makes of a file that is none of its own.
+            raise ValidationError(
+                "This is no PNG, JPEG, GIF or WebP. Save the logo as one of these, best as PNG.",
+                code="logo_of_another_kind",
+            ) from error
+        if width * height > PIXELS_MAX:
+            raise ValidationError(
+                f"This picture has {width} × {height} pixels. Save it smaller: 1,000 pixels in "
+                "width are enough for print.",
+                code="logo_too_large",
+            )
+        data.seek(0)
+        return super().to_python(data)

@@ -1,0 +1,22 @@
+"""Who is the same person: for what each may have once, such as a coupon or a free trial."""
+
+from django.db.models import QuerySet
+
+from customers.models import PERSON, Customer
+
+
+def person_of(email: str) -> str:
+    """The one form of a mail address for this purpose: in lower case, without its plus part.
+
+    Mail still goes to the address as it was written; empty where there is none.
+    """
+    local, at, domain = email.strip().lower().rpartition("@")
+    return f"{local.split('+')[0]}{at}{domain}" if at else ""
+
+
+def customers_of(seller_id: int, email: str) -> QuerySet[Customer]:
+    """All customers of a seller that are this person; none for an empty address."""
+    person = person_of(email)
+    if not person:
+        return Customer.objects.none()
+    return Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)

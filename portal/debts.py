@@ -1,0 +1,48 @@
+"""What becomes of a debt, in the sentence that all pages of a customer say of it."""
+
+from datetime import date
+
+from django.utils.translation import pgettext
+
+from billing.invoicing.models import Invoice
+from billing.payments.outlook import Outlook, Prospect
+from portal.words import name_of_method, writer
+
+
+def what_comes_of(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
+    """As things stand: what happens to it by itself, or what its customer has to do and by when."""
+    write = writer(invoice.currency)
+    said = {"day": write.day(outlook.on)}
+    if outlook.card is not None:
+        said["method"] = name_of_method(outlook.card)
+    return _sentence(invoice, outlook, as_of) % said
+
+
+def _sentence(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
+    if outlook.prospect is Prospect.CONFIRM:
+        return pgettext("portal", "Your bank waits for you to confirm the payment.")
+    if outlook.prospect is Prospect.UNDER_WAY:
+        return pgettext("portal", "A payment of it is under way.")
+    if outlook.prospect is Prospect.HELD:
+        return pgettext(
+            "portal",
+            "Card payments are stopped for the moment. Once they go on, it is taken from "
+            "%(method)s.",
+        )
+    if outlook.prospect is Prospect.ASK:
+        return pgettext(
+            "portal", "To be paid by %(day)s. Write to us, and we tell you how to pay it."
+        )
+    if outlook.prospect is Prospect.NEEDS_CARD:
+        return pgettext(
+            "portal", "There is no card to take it from. Add one, or pay it by %(day)s."
+        )
+    if outlook.is_charged and not outlook.has_failed and invoice.due_on >= as_of:
+        return pgettext("portal", "Is taken from %(method)s. You need not do anything.")
+    if invoice.due_on < as_of and not outlook.is_charged:
+        return pgettext("portal", "Was to be paid by %(day)s.")
+    if outlook.is_charged:
+        return pgettext("portal", "It is tried again with %(method)s on %(day)s.")
+    if outlook.has_failed and outlook.card is not None:
+        return pgettext("portal", "It could not be taken from %(method)s.")
+    return pgettext("portal", "To be paid by %(day)s.")
