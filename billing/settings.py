@@ -112,18 +112,21 @@ else:  # A check refuses it with a hint; another engine would first fail for a m
 # How long a lock, a statement and an idle transaction may last, in seconds and 0 for ever; see
 # `billing.patience`. A worker's statements are those of whole batches.
 PATIENCE_S = {
-    role: {
-        "lock_timeout": env.int(f"KVITT_{role.upper()}_LOCK_SECONDS", default=lock),
-        "statement_timeout": env.int(f"KVITT_{role.upper()}_STATEMENT_SECONDS", default=statement),
-        "idle_in_transaction_session_timeout": env.int(
-            f"KVITT_{role.upper()}_IDLE_SECONDS", default=idle
-        ),
-    }
-    for role, lock, statement, idle in (
-        ("web", 4, 20, 30),
-        ("worker", 10, 600, 120),
-        ("migrate", 10, 0, 0),
-    )
+    "web": {
+        "lock_timeout": env.int("KVITT_WEB_LOCK_SECONDS", default=4),
+        "statement_timeout": env.int("KVITT_WEB_STATEMENT_SECONDS", default=20),
+        "idle_in_transaction_session_timeout": env.int("KVITT_WEB_IDLE_SECONDS", default=30),
+    },
+    "worker": {
+        "lock_timeout": env.int("KVITT_WORKER_LOCK_SECONDS", default=10),
+        "statement_timeout": env.int("KVITT_WORKER_STATEMENT_SECONDS", default=600),
+        "idle_in_transaction_session_timeout": env.int("KVITT_WORKER_IDLE_SECONDS", default=120),
+    },
+    "migrate": {
+        "lock_timeout": env.int("KVITT_MIGRATE_LOCK_SECONDS", default=10),
+        "statement_timeout": env.int("KVITT_MIGRATE_STATEMENT_SECONDS", default=0),
+        "idle_in_transaction_session_timeout": env.int("KVITT_MIGRATE_IDLE_SECONDS", default=0),
+    },
 }
 
 # Limits of attempts and codes that were used count for all processes, so they are in the database.

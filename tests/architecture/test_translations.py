@@ -38,7 +38,11 @@ def _text(context: object) -> object:
         (
             "",
             "document",
-            ("billing/invoicing/documents.py", "billing/payments/receipts.py"),
+            (
+                "billing/invoicing/actions.py",
+                "billing/invoicing/documents.py",
+                "billing/payments/receipts.py",
+            ),
             ("invoicing/document.html", "invoicing/invoice.html", "payments/receipt.html"),
         ),
         (
@@ -48,7 +52,7 @@ def _text(context: object) -> object:
             ("demo/base.html", "demo/demo.html", "demo/letter.html", "demo/mailbox.html"),
         ),
         ("billing/mail/", "mail", WORDS_OF_MAIL, ()),
-        ("portal/", "portal", ("portal/**/*.py",), ("portal/**/*.html",)),
+        ("portal/", "portal", ("billing/typed.py", "portal/**/*.py"), ("portal/**/*.html",)),
         ("portal/", "pay", ("portal/**/*.py",), ("portal/**/*.html",)),
     ],
 )
