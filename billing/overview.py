@@ -8,12 +8,12 @@ from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_currency
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from billing.engine.money import to_major
-from billing.invoicing.models import Invoice
-from billing.payments.models import Order, Payment
+from billing.invoicing.models import IS_ONLY_ORDERED, IS_OWED, Invoice
+from billing.payments.models import Payment
 from customers.models import Seller
 
 MONTHS = 12
@@ -35,11 +35,6 @@ def shows_live() -> bool:
     return Seller.objects.filter(is_live=True).exists()
 
 
-def _ordered_only() -> Any:
-    """The invoices of orders that nobody has paid yet: most of them never will be."""
-    return Order.objects.filter(status="placed", invoice__isnull=False).values("invoice")
-
-
 def sums_of(today: date) -> list[Sums]:
     """Sums of this month, and revenue of the last twelve, by currency; the largest one first."""
     is_live, first = shows_live(), today.replace(day=1)
@@ -50,10 +45,7 @@ def sums_of(today: date) -> list[Sums]:
         .annotate(minor=Sum(F("amount_minor") - F("refunded_minor")))
     )
     overdue = dict(
-        Invoice.objects.filter(
-            seller__is_live=is_live, kind=Invoice.Kind.INVOICE, status="open", due_on__lt=today
-        )
-        .exclude(pk__in=_ordered_only())
+        Invoice.objects.filter(IS_OWED, seller__is_live=is_live, due_on__lt=today)
         .values_list("currency")
         .annotate(minor=Sum(F("amount_due_minor") - F("paid_minor") - F("credited_minor")))
     )
@@ -75,8 +67,7 @@ def _revenue(is_live: bool, first: date) -> dict[str, dict[date, int]]:
     """{currency: {month: what was billed less what was credited}}."""
     issued = Invoice.objects.filter(
         seller__is_live=is_live, issued_on__gte=_months_before(first, MONTHS - 1)
-    ).exclude(status__in=["draft", "void"])
-    issued = issued.exclude(pk__in=_ordered_only())
+    ).exclude(Q(status__in=["draft", "void"]) | IS_ONLY_ORDERED)
     rows = (
         issued.annotate(month=TruncMonth("issued_on"))
         .values_list("currency", "month", "kind")

@@ -7,10 +7,10 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEndpoint
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import IS_OWED, Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Order, Payment, Refund
+from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
 from customers.admin import on_sellers_day
 from customers.going_live import missing_to_go_live
@@ -51,11 +51,7 @@ def kinds_of_work() -> list[Work]:
 
 
 def _to_bill() -> list[Work]:
-    # What is only ordered is no debt: whoever orders pays it, or it comes to nothing.
-    ordered = Order.objects.filter(status="placed", invoice__isnull=False).values("invoice")
-    open_invoices = Invoice.objects.filter(
-        kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-    ).exclude(pk__in=ordered)
+    open_invoices = Invoice.objects.filter(IS_OWED)
     to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
     invoices = ("invoicing.view_invoice", "invoicing_invoice")
     subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")

@@ -40,6 +40,7 @@ from billing.desk import (
 from billing.engine.errors import BillingError
 from billing.engine.money import Money
 from billing.invoicing.models import (
+    IS_OWED,
     BalanceEntry,
     CreditNote,
     CustomerBalance,
@@ -506,7 +507,7 @@ class WorkFilter(DropdownFilter):
         if value not in lookup:
             return queryset
         by_day = lookup[value]
-        return queryset.filter(on_sellers_day(by_day) if by_day else Q(), status="open")
+        return queryset.filter(on_sellers_day(by_day) if by_day else Q(), IS_OWED)
 
 
 class PrintedAdmin(BigReadOnly):

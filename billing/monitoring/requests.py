@@ -30,7 +30,7 @@ def follow(get_response: Handler) -> Handler:
         began, asked = time.monotonic(), context.begin(request)
         try:
             # Prometheus comes by address, as load balancers do, so nobody asks for the host.
-            is_watching = request.path == METRICS
+            is_watching = request.path == METRICS and request.method in ("GET", "HEAD")
             answer = metrics(request) if is_watching else get_response(request)
             seconds = time.monotonic() - began
             answer[context.HEADER] = asked.id

@@ -37,6 +37,7 @@ from billing.invoicing.models import (
     Invoice,
     InvoiceLine,
     InvoiceTax,
+    NumberGap,
     NumberSeries,
     OneOffItem,
 )
@@ -44,6 +45,7 @@ from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
 from billing.outbound import actions as outbound
+from billing.outbound.models import DatabaseMark
 from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
@@ -373,7 +375,32 @@ CASES = [
     Case("customer_balance_is_not_negative", changed("balance", balance_minor="-1")),
     Case("balance_entry_is_append_only", changed("entry", amount_minor="amount_minor + 1")),
     Case("balance_entry_is_append_only", removed("entry")),
+    Case(
+        "live_document_is_not_dated_ahead",
+        copied(
+            "invoice",
+            **NEW_NUMBER,
+            seller_id="{live_customer.seller_id}",
+            issued_on="current_date + 2",
+            due_on="current_date + 9",
+        ),
+    ),
+    Case("no_number_is_given_while_held", changed("series", next_number="next_number + 1")),
+    Case("number_gap_is_explained", copied("gap", first="2")),
+    Case("number_gap_is_explained", copied("gap", first="0", reason="''")),
+    Case("number_gap_is_recorded_once", copied("gap")),
+    Case("number_gap_is_never_edited", changed("gap", last="2")),
+    Case("number_gap_is_never_edited", removed("gap")),
     # Payments
+    Case(
+        "live_payment_is_not_dated_ahead",
+        copied(
+            "payment",
+            gateway_key="'b'",
+            seller_id="{live_customer.seller_id}",
+            received_on="current_date + 2",
+        ),
+    ),
     Case("payment_is_positive", copied("planned", amount_minor="0")),
     Case(
         "payment_is_not_refunded_beyond_its_amount",
@@ -461,6 +488,7 @@ CASES = [
     Case("hold_is_released_by_somebody", changed("hold", released_at="now()")),
     Case("hold_stands_once_for_a_reason", copied("hold")),
     Case("hold_keeps_its_reason", changed("hold", code="'x'")),
+    Case("database_has_one_mark", copied("mark", id="2")),
     Case("released_hold_is_never_edited", changed("released_hold", released_by="'x'")),
     Case("hold_is_never_deleted", removed("hold")),
     Case("seal_position_is_unique", copied("seal")),
@@ -518,6 +546,9 @@ def world() -> World:
     )
     made["released_hold"] = outbound.release(outbound.hold("test", "A test."), actor="test")
     made["hold"] = outbound.hold("test", "A test.")
+    made["mark"] = DatabaseMark.objects.create(
+        pk=1, installation="a", place="here", seen_at=EARLIER, seen_by="test"
+    )
     made["seal"] = Seal.objects.create(
         chain="test",
         position=1,
@@ -635,6 +666,9 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
         "due_on": DAY,
     }
     return {
+        "gap": NumberGap.objects.create(
+            seller=seller, kind="invoice", first=1, last=1, reason="Lost.", recorded_by="test"
+        ),
         "invoice": invoice,
         "bare_invoice": bare_invoice,
         "letterhead": invoice.letterhead,

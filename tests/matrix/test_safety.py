@@ -268,7 +268,8 @@ def test_who_guesses_keys_waits(house: World) -> None:
 
 def every_field() -> dict[str, Any]:
     """A value for each field of each model of ours, by all of its names."""
-    values: dict[str, Any] = {}
+    # Errors are told up to a number: what matters most comes first.
+    values: dict[str, Any] = {"seller": "1", "public_id": "1"}
     for model in apps.get_models():
         if model.__module__.split(".")[0] not in (
             "billing",

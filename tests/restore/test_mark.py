@@ -22,6 +22,7 @@ from billing.outbound.gate import Held, Kind, refusal, standing_holds
 from billing.outbound.mark import look
 from billing.outbound.models import DatabaseMark
 from billing.reconciling import go_on, reconcile
+from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.verification.books import broken_invariants
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory
@@ -211,6 +212,7 @@ def test_a_database_from_before_there_were_marks_is_held_where_there_is_one(
 
 
 def test_a_hold_in_the_midst_of_billing_parks_nobody(seller: Seller, marks: Path) -> None:
+    load_rates(DEFAULT_FILE)
     customer = CustomerFactory(seller=seller)
     add_one_off(
         customer, currency="SEK", amount_minor=700, description="Mug", as_of=TODAY, actor="test"

@@ -7,6 +7,9 @@ import pytest
 from django.core.management import call_command
 
 from billing.invoicing.models import Invoice
+from billing.payments.models import Refund
+from billing.simulation import reporting
+from billing.simulation.playing import Player
 from billing.simulation.reading import Scenario, read_scenarios
 from billing.simulation.reporting import simulate
 from customers.models import Seller
@@ -30,7 +33,19 @@ def test_the_story_comes_out_as_it_was_worked_by_hand(scenario: Scenario) -> Non
 
 
 @pytest.mark.parametrize("scenario", STORIES[::4])
-def test_the_books_of_a_story_agree_with_its_documents(scenario: Scenario) -> None:
+def test_the_books_of_a_story_agree_with_its_documents(
+    scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    to_pay_back_minor = 0
+    outcome = reporting._outcome
+
+    def noted(player: Player) -> dict[str, Any]:
+        nonlocal to_pay_back_minor
+        owed_back = Refund.objects.filter(state="owed").values_list("amount_minor", flat=True)
+        to_pay_back_minor = sum(owed_back)
+        return outcome(player)
+
+    monkeypatch.setattr(reporting, "_outcome", noted)
     result = simulate(scenario)
     currencies = {document["currency"] for document in result["invoices"]}
     if len(currencies) > 1:
@@ -43,6 +58,8 @@ def test_the_books_of_a_story_agree_with_its_documents(scenario: Scenario) -> No
             for one in result["invoices"]
             if one["status"] == "open"
         )
+        # What somebody has yet to pay back by bank is not booked before it is paid.
+        open_amounts -= Decimal(to_pay_back_minor) / 100
         assert Decimal(result["books"].get("receivable", "0")) == open_amounts
 
 

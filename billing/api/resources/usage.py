@@ -356,6 +356,6 @@ class CorrectUsage(OneRecord):
         responses={201: RecordReading},
     )
     def post(self, request: Request, record: str) -> HttpResponse:
-        asked = self.sent(CorrectionWriting)
-        made = correct_usage(self.found(record), as_of=self.today, actor=self.actor, **asked)
+        wrong, asked = self.found(record), self.sent(CorrectionWriting)
+        made = correct_usage(wrong, as_of=self.today, actor=self.actor, **asked)
         return reply(self.show(self.found(made.public_id)), 201)
