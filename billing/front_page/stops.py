@@ -190,7 +190,9 @@ class KillSwitchAdmin(ReadOnly):
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> Any:
-        return super().get_form(request, obj, change, **options) if obj else PressForm
+        if obj is None:
+            return PressForm
+        return super().get_form(request, obj, change, form=forms.ModelForm, **options)
 
     def save_model(self, request: HttpRequest, obj: KillSwitch, form: Any, change: bool) -> None:
         made = stop_charging(

@@ -196,9 +196,10 @@ def _horizon(chain: Chain, table: str) -> int:
         oldest, next_one, until = cursor.fetchone()
     if noted and oldest < noted.transaction_id:
         return 0
-    Horizon.objects.update_or_create(
-        chain=chain.name, defaults={"until": until, "transaction_id": next_one}
-    )
+    if noted is None or until != noted.until:
+        Horizon.objects.update_or_create(
+            chain=chain.name, defaults={"until": until, "transaction_id": next_one}
+        )
     return noted.until if noted else 0
 
 

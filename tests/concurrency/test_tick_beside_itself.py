@@ -17,7 +17,7 @@ from django_q.timeout import TimeoutHandler
 from billing import daily
 from billing.bench import make_seller
 from billing.events import recorder
-from billing.events.models import Delivery, Event
+from billing.events.models import Delivery, Event, Tally
 from billing.events.recorder import record, subscribe
 from billing.invoicing.models import Invoice
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, Heartbeat, JobRun
@@ -82,7 +82,7 @@ def rows_by_table() -> dict[str, tuple[int, int]]:
 
     A quiet tick writes that it was there, and takes over the rows that say so: those are counted.
     """
-    rewritten = {Heartbeat._meta.db_table, JobRun._meta.db_table}
+    rewritten = {each._meta.db_table for each in (Heartbeat, JobRun, Tally)}
     found = {}
     with connection.cursor() as cursor:
         for table in connection.introspection.table_names(cursor):
@@ -143,8 +143,8 @@ def _die_in(target: str, now: datetime) -> None:
 DEATHS = {
     "bill": "billing.invoicing.batch.issue",
     "recognize": "billing.invoicing.recognition.post",
-    "process hooks": "billing.tick.process_hooks",
-    "poll gateways": "billing.tick.poll_gateways",
+    "take in what gateways say": "billing.tick.process_hooks",
+    "ask gateways first": "billing.tick.poll_gateways",
     "resolve payments": "billing.tick.resolve_due",
     "collect": "billing.daily.collect_due",
     "deliver webhooks": "billing.tick.deliver_webhooks",

@@ -8,8 +8,9 @@ from billing import local
 
 
 @pytest.mark.django_db
+@pytest.mark.django_db
 def test_pages_run_no_script_from_elsewhere_or_inline(client: Client) -> None:
-    policy = client.get("/healthz").headers["Content-Security-Policy"]
+    policy = client.get("/portal/").headers["Content-Security-Policy"]
     assert "default-src 'self'" in policy
     assert "unsafe" not in policy
 

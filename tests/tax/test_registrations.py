@@ -47,7 +47,7 @@ def test_a_registration_that_contradicts_its_seller_is_refused(
 def test_the_union_scheme_is_for_sellers_in_the_eu() -> None:
     seller = SellerFactory(country="NO")
     with pytest.raises(ValidationError) as refused:
-        registration(seller, scheme="oss", country="NO").full_clean()
+        registration(seller, scheme="oss", country="NO", number="NO923609016MVA").full_clean()
     assert "scheme" in refused.value.message_dict
 
 

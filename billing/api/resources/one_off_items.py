@@ -23,7 +23,7 @@ from billing.api.filtering import CustomerFilter, Filters, YesNoFilter
 from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, find_customer, for_seller
-from billing.api.views import Endpoint, Listing, reply
+from billing.api.views import Endpoint, Listing, nothing, reply
 from billing.invoicing.actions import add_one_off, remove_one_off
 from billing.invoicing.models import OneOffItem
 from billing.subscriptions.models import Subscription
@@ -150,4 +150,4 @@ class OneOneOffItem(Endpoint):
     def delete(self, request: Request, item: str) -> HttpResponse:
         found = find(for_seller(OneOffItem, self.seller), item)
         remove_one_off(found, as_of=self.today, actor=self.actor)
-        return HttpResponse(status=204)
+        return nothing()
