@@ -98,8 +98,8 @@ def jobs_in_lanes(now: datetime, *, is_after_pause: bool = False) -> Iterator[Jo
     all, hears from them alone that it was, and then bills nobody anew. Lanes wait for that.
     """
     if is_after_pause:
-        yield Lane.BOOKS, "ask gateways first", once(poll_gateways)
-        yield Lane.BOOKS, "take in what gateways say", until_none(process_hooks)
+        yield Lane.BOOKS, "poll gateways", once(poll_gateways)
+        yield Lane.BOOKS, "process hooks", until_none(process_hooks)
     # The time of a seller with a test clock stands still, unless it is being advanced.
     sellers = list(Seller.objects.filter(test_clock=None).order_by("pk"))
     days = {seller: clock.local_day(now, seller.time_zone) for seller in sellers}

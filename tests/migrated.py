@@ -10,6 +10,7 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,13 +30,21 @@ OWN_IMPORT = re.compile(r"^from ((?:billing|catalog|customers|dunning|portal)[\w
 
 def migrated_database() -> str:
     """The name of a database of this server in which all migrations have run; made if need be."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    kept = CACHE / f"migrated-{_digest()}.sql"
+    kept = _folder() / f"migrated-{_digest()}.sql"
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not _exists():
             _make(kept)
     return NAME
+
+
+def _folder() -> Path:
+    """The user's cache; where nobody may write there, one that goes with the machine."""
+    try:
+        CACHE.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return Path(tempfile.gettempdir())
+    return CACHE if os.access(CACHE, os.W_OK) else Path(tempfile.gettempdir())
 
 
 def _make(kept: Path) -> None:

@@ -40,9 +40,10 @@ CUSTOMERS = 8
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folder(tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Workers keep the mark of their database here, which another test's has nothing to do with."""
     monkeypatch.setenv("KVITT_VAR", str(tmp_path))
+    monkeypatch.setenv("KVITT_SECRET_KEY", settings.SECRET_KEY)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from billing.engine.errors import BillingError, Refused
@@ -169,13 +169,17 @@ deeds = st.lists(
 
 
 @given(deeds)
+@example([(0, ("credit", 1)), (0, ("change", "middle"))])
 @settings(
-    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 def test_whatever_is_changed_voided_and_credited_the_customer_owes_what_was_agreed(
     seller: Seller, plans: dict[str, Plan], story: list[tuple[int, tuple[str, Any]]]
 ) -> None:
-    """One customer changes alone; the other's invoices are voided and credited meanwhile."""
+    """One customer changes alone; the other's invoices are voided and credited meanwhile.
+
+    What a credit note has given back of days that are changed later does not come back twice.
+    """
     with transaction.atomic():
         plain, tried = (subscribed(seller, plans["small"]) for _ in range(2))
         credited_minor, on = 0, START
@@ -192,7 +196,8 @@ def test_whatever_is_changed_voided_and_credited_the_customer_owes_what_was_agre
                     pass
             for customer in (plain, tried):
                 invoicing.bill_customer(customer, **by(on))
-        assert billed_minor(tried) == billed_minor(plain) - credited_minor
+        agreed_minor = billed_minor(plain)
+        assert agreed_minor - credited_minor <= billed_minor(tried) <= agreed_minor
         assert broken_invariants() == {}
         transaction.set_rollback(True)
 
