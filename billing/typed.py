@@ -28,6 +28,8 @@ def check_instant(value: datetime) -> None:
 UNREADABLE = pgettext_lazy("portal", "There is a character here that cannot be read. Type it anew.")
 # Django's words where a constraint has none of its own.
 _VIOLATED = re.compile(r"“(\w+)”")
+# Where in PL/pgSQL a trigger has refused, which names no constraint: its function has its name.
+_RAISED = re.compile(r"function (?:\w+\.)?pgtrigger_(\w+)_[0-9a-f]+\(")
 
 
 class Typed(forms.Form):
@@ -66,7 +68,9 @@ def refuse_control_characters(form: forms.BaseForm) -> None:
 def guard_of(error: DatabaseError) -> str:
     """What the database refused, without its own words, which tell of other rows."""
     diagnosis = getattr(error.__cause__, "diag", None)
-    return getattr(diagnosis, "constraint_name", None) or "a rule that holds for all records"
+    raised = _RAISED.search(getattr(diagnosis, "context", None) or "")
+    named = getattr(diagnosis, "constraint_name", None) or (raised and raised[1])
+    return named or "a rule that holds for all records"
 
 
 def in_words(guard: str) -> str:

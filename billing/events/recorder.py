@@ -186,9 +186,9 @@ def unheard(seller: str) -> Iterator[None]:
 def deliver_due(limit: int = 100) -> int:
     """Try what is due; returns how many were claimed.
 
-    The next attempt is pushed ahead before trying, so a crash loses nothing. An attempt is counted
-    when its turn comes and before it begins: one that kills its worker is counted, and what was
-    claimed beside it is not.
+    The next attempt is pushed ahead and counted before trying, so a crash loses nothing. What is
+    tried for the first time goes in one transaction; where one of it fails, and for whatever was
+    tried before, each has its own, so that one that kills its worker is counted alone from then on.
     """
     now = clock.now()
     with transaction.atomic():
@@ -198,15 +198,38 @@ def deliver_due(limit: int = 100) -> int:
             .select_related("event")
             .order_by("next_attempt_at")[:limit]
         )
+        fresh = [delivery for delivery in due if not delivery.attempts]
+        tried = [delivery for delivery in due if delivery.attempts]
         for delivery in due:
-            wait = timedelta(minutes=min(2**delivery.attempts, 24 * 60))
-            delivery.next_attempt_at = now + wait
-        Delivery.objects.bulk_update(due, ["next_attempt_at"])
+            delivery.next_attempt_at = now + timedelta(minutes=min(2**delivery.attempts, 24 * 60))
+        for delivery in fresh:
+            delivery.attempts = 1
+        Delivery.objects.bulk_update(due, ["next_attempt_at", "attempts"])
     watch = Watch("deliver events")
-    for delivery in due:
+    if not _are_delivered(fresh, watch):
+        for delivery in fresh:
+            _deliver(delivery, watch)
+    for delivery in tried:
         if _is_begun(delivery):
             _deliver(delivery, watch)
     return len(due)
+
+
+def _are_delivered(fresh: Sequence[Delivery], watch: Watch) -> bool:
+    """Tell all of it in one transaction; False, with nothing done, where one cannot be told."""
+    if len(fresh) < 2:
+        return False
+    try:
+        with transaction.atomic():
+            for delivery in fresh:
+                _, handler = _subscribers[delivery.subscriber]
+                handler(delivery.event)
+            done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in fresh])
+            done.update(state=Delivery.State.DONE)
+    except Exception as error:
+        watch.let_through(error)
+        return False
+    return True
 
 
 def _is_begun(delivery: Delivery) -> bool:
@@ -219,6 +242,7 @@ def _is_begun(delivery: Delivery) -> bool:
     if delivery.attempts >= ATTEMPTS_MAX:
         mine.update(state=Delivery.State.DEAD, last_error="The worker died in the last attempt.")
         return False
+    delivery.attempts += 1
     return bool(mine.update(attempts=F("attempts") + 1))
 
 
@@ -230,7 +254,7 @@ def _deliver(delivery: Delivery, watch: Watch) -> None:
     except Exception as error:  # One subscriber's fault must not stop the others.
         watch.let_through(error)
         watch.keep(about, error)
-        is_last = delivery.attempts + 1 >= ATTEMPTS_MAX
+        is_last = delivery.attempts >= ATTEMPTS_MAX
         Delivery.objects.filter(pk=delivery.pk).update(
             last_error=f"{type(error).__name__}: {error}",
             state=Delivery.State.DEAD if is_last else Delivery.State.PENDING,

@@ -384,7 +384,7 @@ def test_a_search_finds_the_one(anna: Client, rows: Rows, model: Any, term: Any)
         (Subscription, "work=parked", 1),
         (Subscription, "work=due", 0),
         (Subscription, "work=ending", 0),
-        (Invoice, "work=open", 1),
+        (Invoice, "work=open", 0),  # It is only ordered.
         (Invoice, "work=due", 0),
         (Invoice, "work=overdue", 0),
         (Invoice, "issued_on_from=2026-03-01&issued_on_to=2026-03-01", 1),

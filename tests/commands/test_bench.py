@@ -53,6 +53,13 @@ def test_late_debts_are_stepped_in_a_constant_number_of_queries() -> None:
     assert all(value > 0 for value in figures[40].values())
 
 
+def test_a_large_base_is_imported_billed_and_looked_at() -> None:
+    figures = _bench("million", "-n", "60")
+    assert figures["documents"] >= 60
+    assert figures.pop("too_slow") and figures.pop("too_slow_pages") >= 0
+    assert all(value > 0 for value in figures.values())
+
+
 def test_a_bench_of_nothing_is_refused() -> None:
     with pytest.raises(CommandError, match="at least 1"):
         call_command("bench", "renewals", n=0)

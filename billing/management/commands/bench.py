@@ -12,6 +12,7 @@ from django.db import Error
 from billing.bench import measure_bases, measure_renewals
 from billing.bench_api import measure_api
 from billing.bench_dunning import measure_dunning
+from billing.bench_million import DOCUMENTS, measure_million
 from billing.bench_pages import measure_pages
 
 DESCRIPTION = """
@@ -19,8 +20,9 @@ renewals: measure how many renewals a second are billed, beside the most that th
 can do with plain rows. bases: measure what a renewal takes in other kinds of base. pdf: measure how
 fast documents are printed, beside WeasyPrint as it comes. dunning: measure how fast overdue
 invoices are stepped, beside plain rows. api: measure how fast the API answers, beside bare DRF
-views. Works in a database of its own, kvitt_bench, which it makes and drops; needs the right to
-create databases. Nothing of yours is read or written.
+views. million: bill a large base month by month until a million documents stand, and measure what
+its size makes of every part. Works in a database of its own, kvitt_bench, which it makes and drops;
+needs the right to create databases. Nothing of yours is read or written.
 """
 EPILOGUE = """
 share              renewals_per_s of limit_per_s, the median of the rounds
@@ -57,6 +59,16 @@ list_share         list_per_s of bare_list_per_s: twenty customers
 start_share        start_per_s of bare_create_per_s, which writes a row: a subscription with its
                    first invoice, tax, books, payment and events
 start_share_of_read  the same of bare_one_per_s
+
+Of million, each time that of the slowest page of its kind:
+import_ratio       rows a second of the whole base, of those of one sample in fourteen
+renewals_ratio     renewals a second in the last month, of those in the first
+lists_ms …         lists, their sorting, single rows, the front page, the portal's pages
+searches_ms        a search in a list, and ctrl_k_ms over all of them
+verify_s           verify_books, and recognize_s a run that posts revenue
+deliveries_per_s   events told to who subscribes, and mails_made_per_s those written of them
+peak_mb            the most memory that a billing process had
+too_slow           pages over 100 ms, and searches over 200 ms: how many, and the slowest
 """
 # What measures, and how many it takes unless told.
 BENCHES: dict[str, tuple[Callable[..., Any], int]] = {
@@ -64,6 +76,7 @@ BENCHES: dict[str, tuple[Callable[..., Any], int]] = {
     "pdf": (measure_pages, 100),
     "dunning": (measure_dunning, 10_000),
     "api": (measure_api, 1_400),
+    "million": (measure_million, DOCUMENTS),
 }
 
 
@@ -115,5 +128,8 @@ class Command(BaseCommand):
         self.stdout.write(json.dumps(found) if options["json"] else _table(found))
 
 
-def _table(figures: dict[str, float]) -> str:
-    return "\n".join(f"{name:20} {value:>10,}" for name, value in figures.items())
+def _table(figures: dict[str, float | str]) -> str:
+    return "\n".join(
+        f"{name:20} {value if isinstance(value, str) else format(value, ','):>10}"
+        for name, value in figures.items()
+    )
