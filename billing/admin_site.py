@@ -15,7 +15,7 @@ from billing.events import clock
 from billing.front_page.stops import PRESS, stops
 from billing.invoicing.models import CreditNote, Invoice
 from billing.jobs.queries import last_beat, tick_is_late
-from billing.overview import Sums, chart_of, rounded, shows_live, sums_of
+from billing.overview import Sums, chart_of, rounded, shown_sums, shows_live
 from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.waiting import kinds_of_work
@@ -165,7 +165,7 @@ def _is_here(request: HttpRequest, url: str, query: str) -> bool:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """How the company does, and what needs a hand, each with the list behind the number."""
     if request.user.has_perm("invoicing.view_invoice"):
-        found = sums_of(clock.today(settings.TIME_ZONE))
+        found, context["sums_at"] = shown_sums(clock.today(settings.TIME_ZONE))
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
         context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""

@@ -3,20 +3,27 @@
 import json
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from babel.dates import format_date
 from babel.numbers import format_currency
+from django.core.cache import cache
 from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from billing.engine.money import to_major
+from billing.events import clock
 from billing.invoicing.models import IS_ONLY_ORDERED, IS_OWED, Invoice
 from billing.payments.models import Payment
 from customers.models import Seller
 
 MONTHS = 12
+# Sums that take longer than this are kept for the next who asks, and added up anew by the tick.
+SLOW_S = 0.05
+KEPT_S = 600
+ANEW_AFTER = timedelta(minutes=5)
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,34 @@ class Sums:
 def shows_live() -> bool:
     """Whether there is a company in earnest: then test sellers are left out of every sum."""
     return Seller.objects.filter(is_live=True).exists()
+
+
+def shown_sums(today: date) -> tuple[list[Sums], datetime | None]:
+    """The sums and the moment that they are of, None for now: over a million documents they take
+    longer than anybody should wait for a page.
+    """
+    kept: tuple[list[Sums], datetime] | None = cache.get(_place(today))
+    return kept or _kept_if_slow(today)
+
+
+def add_up(today: date) -> None:
+    """Have the sums ready for whoever asks next; for the tick."""
+    kept = cache.get(_place(today))
+    if not kept or clock.now() - kept[1] >= ANEW_AFTER:
+        _kept_if_slow(today)
+
+
+def _kept_if_slow(today: date) -> tuple[list[Sums], datetime | None]:
+    began, now = perf_counter(), clock.now()
+    found = sums_of(today)
+    if perf_counter() - began < SLOW_S:
+        return found, None
+    cache.set(_place(today), (found, now), KEPT_S)
+    return found, now
+
+
+def _place(today: date) -> str:
+    return f"sums:{'live' if shows_live() else 'test'}:{today}"
 
 
 def sums_of(today: date) -> list[Sums]:

@@ -18,6 +18,7 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import partial
 
+from django.conf import settings
 from django_q.models import Schedule
 
 from billing.api.idempotency import forget as forget_old_requests
@@ -52,6 +53,7 @@ from billing.mail import outbox
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import look
 from billing.outbound.turns import one_turn
+from billing.overview import add_up
 from billing.payments.collection import clocks, poll_gateways, process_hooks, resolve_due
 from billing.seals.sealing import seal_all
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
@@ -129,10 +131,15 @@ def jobs_in_lanes(now: datetime, *, is_after_pause: bool = False) -> Iterator[Jo
     # Last, for a register that is slow to answer must keep nobody waiting.
     yield from of_all(Lane.NUMBERS, CHECK_NUMBERS)
     yield Lane.BOOKS, "seal books", seal
+    yield Lane.BOOKS, "add up sums", partial(_add_up, now)
     tonight = datetime.combine(now, NIGHTLY_AT)
     for name, work in nightly(now):
         if now >= tonight and not has_run_since(name, tonight):
             yield Lane.BOOKS, name, work
+
+
+def _add_up(now: datetime, run: Run) -> None:
+    add_up(clock.local_day(now, settings.TIME_ZONE))
 
 
 def nightly(now: datetime) -> tuple[tuple[str, Work], ...]:

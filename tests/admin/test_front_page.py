@@ -4,13 +4,15 @@ import json
 from datetime import timedelta
 
 import pytest
+import time_machine
 from django.test import Client
 from django.urls import reverse
 
+from billing import overview
 from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat
-from billing.overview import chart_of, sums_of
+from billing.overview import ANEW_AFTER, add_up, chart_of, shown_sums, sums_of
 from billing.payments.models import Order
 from billing.waiting import kinds_of_work
 from customers.models import Seller
@@ -85,6 +87,27 @@ def test_test_sellers_are_left_out_as_soon_as_there_is_a_live_one() -> None:
     live = SellerFactory(live=True, currency="EUR")
     InvoiceFactory(customer=CustomerFactory(seller=live), lines=[{"amount_minor": 700}])
     assert [(sums.currency, sums.billed_minor) for sums in sums_of(DAY)] == [("EUR", 700)]
+
+
+def test_sums_that_take_long_are_kept_for_who_asks_next_and_added_up_by_the_tick(
+    anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trade(SellerFactory())
+    today = clock.today("UTC")
+    assert shown_sums(today)[1] is None
+    monkeypatch.setattr(overview, "SLOW_S", 0)
+    with time_machine.travel(clock.now(), tick=False) as time:
+        add_up(today)
+        before = shown_sums(today)
+        InvoiceFactory(customer=CustomerFactory(seller=SellerFactory(currency="EUR")))
+        add_up(today)
+        assert shown_sums(today) == before
+        assert f"as of {before[1]:%H:%M} UTC" in anna.get(reverse("admin:index")).content.decode()
+        time.shift(ANEW_AFTER)
+        add_up(today)
+        found, at = shown_sums(today)
+        assert (found, at) == (sums_of(today), clock.now())
+    assert found != before[0]
 
 
 def test_the_page_shows_the_sums_the_chart_and_the_age_of_the_tick(anna: Client) -> None:
