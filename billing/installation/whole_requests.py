@@ -3,13 +3,15 @@
 Gunicorn's threads read what a client sends as slowly as it sends it, so that some dozen clients
 that send a byte a second would take them all. Here the one loop that watches all connections waits
 for the whole request, by the kernel's own low-water mark, and gives up on who is too slow. What is
-larger than ``HELD_BYTES`` is read by a thread from then on, which has ``PATIENCE_S`` for it.
+larger than ``HELD_BYTES`` is read by a thread from then on, which has ``PATIENCE_S`` for it. So is
+what came in part behind another request. Only half of the threads do so at once.
 """
 
 import contextlib
 import errno
 import re
 import socket
+from collections import deque
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -63,6 +65,11 @@ class Patient:
 class WholeRequests(ThreadWorker):
     """Threads for requests that have arrived; a loop for those that are on their way."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.unfinished: deque[Any] = deque()
+        self.threads_that_read = 0
+
     def accept(self, listener: socket.socket) -> None:
         """Take a connection, and no thread yet."""
         try:
@@ -81,6 +88,31 @@ class WholeRequests(ThreadWorker):
         self._await(conn)
         self._look(conn, client)
 
+    def enqueue_req(self, conn: Any) -> None:
+        """A thread for a request that is there; what a thread must read on stands in line."""
+        if conn.is_whole:
+            conn.is_whole = False
+            super().enqueue_req(conn)
+            return
+        conn.timeout = monotonic() + PATIENCE_S
+        self.unfinished.append(conn)
+        self._read_on()
+
+    def finish_request(self, conn: Any, fs: Any) -> None:
+        """A thread is free again."""
+        if conn.is_read_on:
+            conn.is_read_on = False
+            self.threads_that_read -= 1
+        super().finish_request(conn, fs)
+        self._read_on()
+
+    def murder_pending(self) -> None:
+        """Let go who was too slow, and who stood in line for too long."""
+        super().murder_pending()
+        while self.unfinished and self.unfinished[0].timeout <= monotonic():
+            self.nr_conns -= 1
+            self.unfinished.popleft().close()
+
     def handle(self, conn: Any) -> Any:
         """Read and answer a request, with an end to the reading."""
         conn.sock.setblocking(True)
@@ -90,10 +122,18 @@ class WholeRequests(ThreadWorker):
             unreader.sock = Patient(conn.sock, monotonic() + PATIENCE_S)
         return super().handle(conn)
 
+    def _read_on(self) -> None:
+        while self.unfinished and self.threads_that_read < max(1, self.cfg.threads // 2):
+            conn = self.unfinished.popleft()
+            conn.is_read_on = True
+            self.threads_that_read += 1
+            super().enqueue_req(conn)
+
     def _await(self, conn: Any) -> None:
         conn.sock.setblocking(False)
         conn.timeout = monotonic() + PATIENCE_S
         conn.bytes_wanted, conn.was_told_to_go_on = 1, False
+        conn.is_whole = conn.is_read_on = False
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, 1, partial(self._look, conn))
 
@@ -116,6 +156,7 @@ class WholeRequests(ThreadWorker):
         self.poller.unregister(client)
         self.pending_conns.remove(conn)
         conn.data_ready = True
+        conn.is_whole = len(begun) < HELD_BYTES
         self.enqueue_req(conn)
 
     def _ask_to_go_on(self, conn: Any, client: socket.socket, begun: bytes) -> None:

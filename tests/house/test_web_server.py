@@ -14,7 +14,7 @@ from time import monotonic, sleep
 
 import pytest
 
-from billing.installation.whole_requests import HELD_BYTES, bytes_wanted
+from billing.installation.whole_requests import HELD_BYTES, PATIENCE_S, bytes_wanted
 
 ROOT = Path(__file__).resolve().parents[2]
 POST = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000\r\n\r\n"
@@ -81,6 +81,30 @@ def test_slow_clients_take_no_thread(
     for client in slow:
         client.close()
     assert ask(port) == b"0"
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        POST.replace(b"5000", b"200000") + b"x" * 70_000,
+        POST.replace(b"5000", b"1") + b"x" + POST + b"a",
+    ],
+    ids=["more than is held", "a part behind a whole one"],
+)
+def test_slow_clients_whom_a_thread_must_read_leave_half_of_the_threads(
+    server: tuple[subprocess.Popen[bytes], int], begun: bytes
+) -> None:
+    _, port = server
+    slow = [socket.create_connection(("127.0.0.1", port)) for _ in range(20)]
+    for client in slow:
+        client.sendall(begun)
+    sleep(1)
+    began = monotonic()
+    assert ask(port, b"x" * 5000) == b"5000"
+    assert monotonic() - began < PATIENCE_S / 2
+    for client in slow:
+        client.close()
+    assert ask(port, b"x" * 200_000) == b"200000"
 
 
 def test_what_comes_byte_by_byte_is_answered(server: tuple[subprocess.Popen[bytes], int]) -> None:
