@@ -23,6 +23,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.admin.widgets import AutocompleteSelect
 from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.paginator import Paginator
@@ -402,10 +403,38 @@ class CheckedForm(WithoutCards, TypedModelForm):
         return cleaned
 
 
+class PickedSelect(AutocompleteSelect):
+    """What is picked from a search; a form that comes back shows it where it can be a row."""
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        key = self.choices.queryset.model._meta.pk
+        return super().optgroups(name, [each for each in value if _is_key(key, each)], attrs)
+
+
+def _is_key(key: models.Field, value: Any) -> bool:
+    try:
+        key.get_prep_value(value)
+    except (TypeError, ValueError):
+        return not value
+    return True
+
+
+class Picking:
+    """An admin page, or rows within one, whose fields with a search take whatever is sent."""
+
+    def formfield_for_foreignkey(
+        self: Any, db_field: models.ForeignKey, request: HttpRequest, **options: Any
+    ) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            using = options.get("using")
+            options["widget"] = PickedSelect(db_field, self.admin_site, using=using)
+        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+
 # The admin of a model
 
 
-class Desk(ModelAdmin):
+class Desk(Picking, ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a

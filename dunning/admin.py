@@ -20,6 +20,7 @@ from billing.desk import (
     Desk,
     PageAction,
     Panel,
+    Picking,
     label_column,
     link,
     link_column,
@@ -213,7 +214,7 @@ class StepInline(TabularInline):
     fields = ("since", "days", "kind")
 
 
-class ChoiceInline(TabularInline):
+class ChoiceInline(Picking, TabularInline):
     model = DunningChoice
     extra = 0
     autocomplete_fields = ("seller", "plan")

@@ -159,7 +159,7 @@ class OrderForm(Typed):
         cleaned = super().clean() or {}
         if self.found is not None:
             try:
-                check_person(self.found, self.order.seller_id, cleaned.get("email") or "")
+                self._check_person(self.found, cleaned.get("email") or "")
             except Refused as refused:
                 self.found = None
                 self.add_error("coupon", _coupon_refusal(refused.code))
@@ -194,8 +194,22 @@ class OrderForm(Typed):
     @property
     def choice(self) -> Choice:
         if not self.is_bound:
-            return Choice(self._quantities({}), self.order.coupon)
+            return Choice(self._quantities({}), self._offered_coupon())
         return Choice(self._quantities(self.cleaned_data), self.found)
+
+    def _offered_coupon(self) -> Coupon | None:
+        """The coupon that the shop has put there; none where its customer has had it meanwhile."""
+        coupon, customer = self.order.coupon, self.order.customer
+        if coupon is None or customer is None:
+            return coupon
+        try:
+            self._check_person(coupon, customer.email)
+        except Refused:
+            return None
+        return coupon
+
+    def _check_person(self, coupon: Coupon, email: str) -> None:
+        check_person(coupon, self.order.seller_id, email, self.order.customer)
 
     def _quantities(self, typed: Mapping[str, Any]) -> dict[str, Decimal]:
         """By price code, as typed, or as offered where that is no number."""

@@ -224,10 +224,9 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
     plan, subscription = order.plan, seen.subscription
     said = {"interval": interval_in_words(plan), "plan": plan.name, "seller": order.seller.name}
     if as_of < subscription.paid_from:
-        yield pgettext(
-            "pay",
-            "The trial costs nothing until %(day)s. Cancel before that day and you pay nothing.",
-        ) % {"day": write.day(subscription.paid_from)}
+        yield _trial(is_fixed=subscription.ends_on is not None) % {
+            "day": write.day(subscription.paid_from)
+        }
     if seen.upcoming:
         then = seen.upcoming[0]
         yield _next_payment(seen, is_fixed=subscription.ends_on is not None) % (
@@ -247,6 +246,17 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         "pay",
         "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
         "that you have had.",
+    )
+
+
+def _trial(*, is_fixed: bool) -> str:
+    if is_fixed:
+        return pgettext(
+            "pay", "The trial costs nothing until %(day)s. From that day the fixed term is paid."
+        )
+    return pgettext(
+        "pay",
+        "The trial costs nothing until %(day)s. Cancel before that day and you pay nothing.",
     )
 
 

@@ -11,6 +11,9 @@ LAST_DAY: Final = date(2200, 12, 31)
 NO_TEXT: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 # Of an amount of money in one field, below zero as well.
 MINOR_MAX: Final = 10**15
+# Of units in an agreement and usage in a record: far above any real one.
+QUANTITY_MAX: Final = 10**12
+QUANTITY_DECIMALS_MAX: Final = 10
 TRIAL_DAYS_MAX: Final = 3650
 # Years or days of one period: what is longer is a term, and ends by itself.
 INTERVALS_MAX: Final = 1000

@@ -14,7 +14,7 @@ from billing.engine.errors import Refused
 from billing.events.recorder import record
 from billing.payments.models import Order
 from billing.subscriptions.actions import checked_quantities, prices_of
-from billing.subscriptions.coupons import check_coupon, coupon_of
+from billing.subscriptions.coupons import check_coupon, check_person, coupon_of
 from billing.subscriptions.offers import counted
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of
@@ -46,9 +46,9 @@ def create_order(
     """Offer a plan: the order and the token of its page (:func:`address_of`), told only here.
 
     Raises :class:`Refused` ("plan_inactive", "plan_of_another_seller", "unknown_price",
-    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon`),
-    ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch`` where the plan has no
-    prices in the currency.
+    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon` and
+    :func:`check_person`), ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch``
+    where the plan has no prices in the currency.
     """
     if plan.seller_id != seller.pk:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
@@ -61,6 +61,8 @@ def create_order(
     kept = checked_quantities(prices, quantities or {})
     if coupon is not None:
         check_coupon(coupon, plan, prices[0].currency)
+        if customer is not None:
+            check_person(coupon, seller.pk, customer.email, customer)
     token = secrets.token_urlsafe(32)
     order = Order.objects.create(
         seller=seller,

@@ -302,7 +302,7 @@ def _start(
 ) -> Subscription:
     asked = {code: Decimal(quantity) for code, quantity in order.quantities.items()}
     if choice.coupon is not None:
-        check_person(choice.coupon, order.seller_id, customer.email)
+        check_person(choice.coupon, order.seller_id, customer.email, customer)
     return start(
         customer,
         order.plan,

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.engine.bill import Agreement
+from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import CurrencyMismatch, InvalidAgreement, Refused
 from billing.engine.periods import (
     Cycle,
@@ -419,8 +420,6 @@ def _redeem(
 ) -> CouponRedemption:
     if not coupon.is_active:
         raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
-    if subscription and coupon.amount_off_minor and coupon.currency != subscription.currency:
-        raise CurrencyMismatch(f"The coupon {coupon} is in {coupon.currency}.")
     _refuse_useless(customer, coupon, subscription)
     redemption, is_new = CouponRedemption.objects.get_or_create(
         coupon=coupon,
@@ -444,15 +443,22 @@ def _redeem(
 
 
 def _refuse_useless(customer: Customer, coupon: Coupon, subscription: Subscription | None) -> None:
-    """Refuse a coupon for other plans than the subscription's, or any that the customer has."""
-    if not coupon.plans:
+    """Refuse a coupon for other plans or currencies than any that the customer has."""
+    if not coupon.plans and not coupon.amount_off_minor:
         return
     if subscription:
-        plans = {subscription.plan.code}
+        running = {(subscription.plan.code, subscription.currency)}
     else:
-        running = customer.subscriptions.exclude(status=Subscription.Status.ENDED)
-        plans = set(running.values_list("plan__code", flat=True))
-    if plans and not plans & set(coupon.plans):
+        going_on = customer.subscriptions.exclude(status=Subscription.Status.ENDED)
+        running = set(going_on.values_list("plan__code", "currency"))
+    currencies = {currency for _, currency in running}
+    if currencies and coupon.amount_off_minor and coupon.currency not in currencies:
+        raise CurrencyMismatch(
+            f"The coupon {coupon} is in {coupon.currency} and would take nothing off what is in "
+            f"{', '.join(sorted(currencies))}."
+        )
+    plans = {plan for plan, _ in running}
+    if plans and coupon.plans and not plans & set(coupon.plans):
         wanted, had = ", ".join(coupon.plans), ", ".join(sorted(plans))
         raise Refused(
             f"The coupon {coupon} is for {wanted} and would take nothing off {had}.",
@@ -561,7 +567,8 @@ def checked_quantities(
 ) -> dict[str, str]:
     """Quantities by price code as they are kept.
 
-    Raises :class:`Refused` ("unknown_price") and :class:`InvalidAgreement` ("negative_quantity").
+    Raises :class:`Refused` ("unknown_price", "quantity_out_of_bounds") and
+    :class:`InvalidAgreement` ("negative_quantity").
     """
     known = {price.code for price in prices}
     for code, quantity in quantities.items():
@@ -570,6 +577,13 @@ def checked_quantities(
         if Decimal(quantity) < 0:
             raise InvalidAgreement(
                 f"The quantity of {code} cannot be {quantity}.", code="negative_quantity"
+            )
+        exponent = Decimal(quantity).as_tuple().exponent
+        if quantity > QUANTITY_MAX or -int(exponent) > QUANTITY_DECIMALS_MAX:
+            raise Refused(
+                f"A quantity is at most {QUANTITY_MAX}, with at most {QUANTITY_DECIMALS_MAX} "
+                f"decimals; write that of {code} anew, or measure in another unit.",
+                code="quantity_out_of_bounds",
             )
     return {code: str(quantity) for code, quantity in quantities.items()}
 

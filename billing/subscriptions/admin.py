@@ -29,7 +29,7 @@ from billing.desk import (
     today_of,
     trimmed,
 )
-from billing.engine.bounds import TRIAL_DAYS_MAX
+from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin, on_sellers_day
@@ -87,7 +87,11 @@ class WhenForm(ActionForm):
 
 class ChangeForm(WhenForm):
     plan = forms.ModelChoiceField(
-        Plan.objects.none(), required=False, empty_label="Keep the plan", label="New plan"
+        Plan.objects.none(),
+        required=False,
+        empty_label="Keep the plan and its prices",
+        label="New plan",
+        help_text="The plan that is there already brings the prices that it has now.",
     )
     is_credited = forms.BooleanField(
         required=False, initial=True, label="Credit what is paid for the days not used"
@@ -100,17 +104,15 @@ class ChangeForm(WhenForm):
     def ask(self) -> None:
         plan = self.fields["plan"]
         assert isinstance(plan, forms.ModelChoiceField)
-        plan.queryset = (
-            Plan.objects.filter(
-                seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
-            )
-            .exclude(pk=self.obj.plan_id)
-            .order_by("name")
-        )
+        plan.queryset = Plan.objects.filter(
+            seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
+        ).order_by("name")
         for item in _items_on(self.obj, today_of(self.obj)):
             self.fields[f"quantity:{item.key}"] = forms.DecimalField(
                 required=False,
                 min_value=0,
+                max_value=QUANTITY_MAX,
+                decimal_places=QUANTITY_DECIMALS_MAX,
                 label=f"New quantity of {item.price.name or item.key}",
                 help_text=f"Now {trimmed(item.quantity)}; empty: as it is.",
             )
@@ -126,7 +128,7 @@ class ChangeForm(WhenForm):
         }
         asked["quantities"] = quantities or None
         if not quantities and asked.get("plan") is None:
-            raise forms.ValidationError("Choose another plan or write another quantity.")
+            raise forms.ValidationError("Choose a plan or write another quantity.")
         return asked
 
 

@@ -2,11 +2,12 @@
 what each person has once.
 """
 
-from django.db.models import F
+from django.db.models import F, Q
 
 from billing.engine.errors import Refused
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Coupon, Plan
+from customers.models import Customer
 from customers.persons import customers_of
 
 
@@ -38,14 +39,16 @@ def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
         raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
 
 
-def check_person(coupon: Coupon, seller_id: int, email: str) -> None:
+def check_person(
+    coupon: Coupon, seller_id: int, email: str, customer: Customer | None = None
+) -> None:
     """Raise :class:`Refused` ("coupon_used") where a person has redeemed a coupon before.
 
-    An order that ran out unpaid has used nothing.
+    The person is whoever has the address, and the customer where one is known. An order that ran
+    out unpaid has used nothing.
     """
-    had = CouponRedemption.objects.filter(
-        coupon=coupon, customer__in=customers_of(seller_id, email)
-    )
+    is_theirs = Q(customer__in=customers_of(seller_id, email)) | Q(customer=customer)
+    had = CouponRedemption.objects.filter(is_theirs, coupon=coupon)
     if had.exclude(subscription__ends_on=F("subscription__starts_on")).exists():
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
 
@@ -62,7 +65,7 @@ def has_tried(plan: Plan, email: str) -> bool:
 def coupon_for(subscription: Subscription, code: str) -> Coupon:
     """The coupon with a code, in any case, if this subscription may redeem it.
 
-    A customer has each coupon once, however long ago. Raises :class:`Refused`
+    A person has each coupon once, however long ago. Raises :class:`Refused`
     ("coupon_already_there", "coupon_used") and as :func:`coupon_of` and :func:`check_coupon` do.
     """
     coupon = coupon_of(subscription.seller_id, code)
@@ -72,4 +75,6 @@ def coupon_for(subscription: Subscription, code: str) -> Coupon:
         raise Refused(f"The coupon {coupon} is there already.", code="coupon_already_there")
     if had.exists():
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
+    # Who orders twice is two customers, and one person.
+    check_person(coupon, subscription.seller_id, subscription.customer.email)
     return coupon

@@ -9,7 +9,7 @@ periods gets a boundary on that day, so that the first bill here is for a whole 
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -25,6 +25,7 @@ from django_countries import countries
 
 from billing.cards import card_refusal
 from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
+from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
 from billing.engine.periods import UNITS, Grid, anchored_on
@@ -38,8 +39,6 @@ from customers.numbers import TIDIERS
 CHUNK_SIZE = 500
 TENURE_MONTHS_MAX = 1200
 NET_TERMS_DAYS_MAX = 365
-NUMBER_LIMIT = Decimal(10) ** 12
-QUANTITY_DECIMALS_MAX = 10
 _INTERVAL = re.compile(rf"([1-9][0-9]{{0,2}}) ({'|'.join(UNITS)})s?")
 _NUMBER = re.compile(r"-?[0-9]+(?:\.([0-9]+))?")
 
@@ -376,7 +375,7 @@ class _Reader:
         number = Decimal(plain)
         if number < 0:
             raise ValueError(f"“{text}” is negative.")
-        if number >= NUMBER_LIMIT:
+        if number > QUANTITY_MAX:
             raise ValueError(f"“{text}” is too large to be right.")
         return number
 
@@ -481,6 +480,14 @@ class _Writer:
                 is_active=True,
             ).select_related("plan")
         }
+        # What a plan charges for usage is not in the file, and is had by whoever has the plan.
+        self.metered: dict[str, list[Price]] = defaultdict(list)
+        for price in (
+            Price.objects.filter(plan__seller=seller, currency=seller.currency, is_active=True)
+            .exclude(meter="")
+            .select_related("plan")
+        ):
+            self.metered[price.plan.code].append(price)
         self.customers: dict[str, Customer] = {}
 
     def without_clashes(self, entries: Sequence[Entry], problems: list[Problem]) -> Sequence[Entry]:
@@ -503,6 +510,10 @@ class _Writer:
                 return f"The plan there is billed every {there[1]} {there[0]}."
         if price is not None and price.model not in (Price.Model.FLAT, Price.Model.PER_UNIT):
             return f"The price {price.code} there is {price.model}; an agreed amount needs flat."
+        if price is not None and price.meter:
+            return (
+                f"The price {price.code} there counts {price.meter}; name another in the mapping."
+            )
         return None
 
     def write(
@@ -570,9 +581,9 @@ class _Writer:
                 )
             if code not in self.prices:
                 self.prices[code] = self._price(code, amounts)
-        Price.objects.filter(
-            pk__in=[self.prices[entry.plan_code].pk for entry in entries], is_used=False
-        ).update(is_used=True)
+        codes = {entry.plan_code for entry in entries}
+        had = [price.pk for code in codes for price in (self.prices[code], *self.metered[code])]
+        Price.objects.filter(pk__in=had, is_used=False).update(is_used=True)
 
     def _price(self, code: str, commonest: Mapping[str, Decimal]) -> Price:
         """The list price, for those who subscribe later: as stated, or what most rows pay."""
@@ -625,6 +636,18 @@ class _Writer:
                 starts_on=entry.starts_on,
             )
             for entry, subscription in made
+        )
+        SubscriptionItem.objects.bulk_create(
+            SubscriptionItem(
+                subscription=subscription,
+                price=price,
+                key=price.code,
+                quantity=price.quantity,
+                position=price.position,
+                starts_on=entry.starts_on,
+            )
+            for entry, subscription in made
+            for price in self.metered[entry.plan_code]
         )
 
     def _subscription(self, entry: Entry) -> Subscription:

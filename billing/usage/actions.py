@@ -12,15 +12,13 @@ from django.db.models import Value
 from django.db.models.functions import Coalesce, Least
 
 from billing.engine import metering
+from billing.engine.bounds import QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused, UsageRefused
 from billing.events import clock
 from billing.events.lookups import array_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller
-
-# Of one record: far above any real one, and far below what would overflow an amount.
-QUANTITY_MAX = 10**12
 
 
 @transaction.atomic

@@ -1,6 +1,6 @@
 """One subscription: what it is, and what its customer may do with it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
+from billing.engine.bill import Item
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Changed
 from billing.subscriptions import actions
@@ -59,14 +60,15 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     """Another plan, or another number of what is counted."""
     found = visit.subscription(public_id)
     contract = load_contracts([found.pk])[found.pk]
-    had = {item.price.code: item.quantity for item in items_on(contract, visit.as_of)}
+    items = items_on(contract, visit.as_of)
+    had = {item.price.code: item.quantity for item in items}
     plans = plans_for(found)
     asked = _asked(request)
     form = ChangeForm(found, plans, had, {"plan": found.plan.public_id, "when": "now"} | asked)
     period = period_on(contract, visit.as_of)
     context = {
         "form": form,
-        "plans": [_choice(plan, form, found.currency) for plan in plans],
+        "plans": [_choice(plan, form, items, found.currency) for plan in plans],
         "period_end": day_of(period.end),
         "when": form.data.get("when"),
         "button": pgettext("portal", "Change the subscription"),
@@ -328,12 +330,17 @@ def _asked(request: HttpRequest) -> dict[str, str]:
     return {name: str(value) for name, value in sent.items()}
 
 
-def _choice(plan: Plan, form: ChangeForm, currency: str) -> dict[str, Any]:
-    """A plan to choose, with what it costs at as many units as there are or are asked for."""
+def _choice(plan: Plan, form: ChangeForm, items: Sequence[Item], currency: str) -> dict[str, Any]:
+    """A plan to choose, with what it costs at as many units as there are.
+
+    Who keeps a plan keeps its prices as they were agreed, though others pay new ones.
+    """
     offered = getattr(plan, "offered", [])
     parts = [
         (price.terms(), Decimal(form.had.get(price.code, price.quantity))) for price in offered
     ]
+    if plan.pk == form.subscription.plan_id:
+        parts = [(item.price, item.quantity) for item in items]
     return {
         "public_id": plan.public_id,
         "name": plan.name,

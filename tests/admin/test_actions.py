@@ -338,6 +338,19 @@ def test_a_coupon_is_given_to_a_customer_once(anna: Client, customer: Customer) 
     assert told == f"REFUSED The coupon {coupon} is there already."
 
 
+def test_a_coupon_that_would_take_nothing_off_is_refused_in_words(
+    anna: Client, subscription: Subscription, customer: Customer
+) -> None:
+    other = CouponFactory(seller=customer.seller, plans=["another"])
+    euro = CouponFactory(seller=customer.seller, amount=True, currency="EUR")
+    for owner in (subscription, customer):
+        for coupon in (other, euro):
+            told = act(anna, owner, "give-coupon", coupon=coupon.pk)
+            assert told.startswith(f"REFUSED The coupon {coupon} is "), told
+            assert "would take nothing off" in told
+    assert not CouponRedemption.objects.exists()
+
+
 # Subscriptions
 
 
@@ -370,10 +383,37 @@ def test_a_change_of_plan_is_billed_at_once(
 def test_a_change_of_nothing_or_on_no_day_is_asked_again(
     anna: Client, subscription: Subscription
 ) -> None:
-    assert "Choose another plan" in act(anna, subscription, "change", when="now")
+    assert "Choose a plan or write" in act(anna, subscription, "change", when="now")
     assert "Choose the day" in act(
         anna, subscription, "change", **{"when": "date", "quantity:base": "2"}
     )
+
+
+def test_the_plan_that_is_there_brings_its_new_price_or_is_refused_in_words(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    same = {"plan": subscription.plan_id, "when": "now", "is_credited": "on", "is_prorated": "on"}
+    told = act(anna, subscription, "change", **same)
+    assert told.startswith("REFUSED Nothing would change")
+    assert not Event.objects.filter(type="subscription.changed").exists()
+    subscription.plan.prices.update(is_active=False)
+    price = PriceFactory(
+        plan=subscription.plan, name="Coffee", model="per_unit", amount=Decimal(150)
+    )
+    assert act(anna, subscription, "change", **same).startswith("Changed. Issued invoice")
+    assert subscription.items.get(ends_on=None).price == price
+
+
+@pytest.mark.parametrize(
+    "quantity", ["-1", "1" + "0" * 13, "9" * 30, "0.00000000001", "NaN", "1e20"]
+)
+def test_a_quantity_that_nobody_means_is_refused_beside_its_field(
+    anna: Client, subscription: Subscription, quantity: str
+) -> None:
+    asked = {"when": "now", "quantity:base": quantity}
+    told = act(anna, subscription, "change", **asked)
+    assert told.startswith("REFUSED ") and "_" not in told
+    assert not Event.objects.filter(type="subscription.changed").exists()
 
 
 def test_a_change_in_the_past_is_refused(anna: Client, subscription: Subscription) -> None:

@@ -164,6 +164,48 @@ def test_of_two_codes_that_differ_in_case_the_one_that_is_written_counts(
     assert document["discount_minor"] == document["subtotal_minor"] // 2
 
 
+def test_a_coupon_that_would_take_nothing_off_is_refused_and_starts_nothing(
+    shop: Shop, customer: Customer
+) -> None:
+    CouponFactory(seller=shop.seller, code="LARGE", plans=["large"])
+    CouponFactory(seller=shop.seller, code="EURO", amount=True, currency="EUR")
+    for code, refusal in (("large", "coupon_of_another_plan"), ("euro", "currency_mismatch")):
+        answer = start(shop, coupons=[code])
+        assert errors_of(answer)[0][0] == refusal
+        assert "would take nothing off" in answer.json()["errors"][0]["detail"]
+    assert not Subscription.objects.exists()
+
+
+def test_the_same_plan_brings_its_new_price_or_is_refused(shop: Shop, customer: Customer) -> None:
+    path = path_of(start(shop))
+    answer = shop.post(f"{path}/change", {"plan": "small"})
+    assert (answer.status_code, errors_of(answer)) == (409, [("nothing_to_change", None)])
+    assert not Event.objects.filter(type="subscription.changed").exists()
+    small = Plan.objects.get(code="small")
+    small.prices.update(is_active=False)
+    price = PriceFactory(plan=small, amount=Decimal(150), model="per_unit")
+    changed = shop.post(f"{path}/change", {"plan": "small"})
+    assert changed.status_code == 200
+    items = changed.json()["subscription"]["items"]
+    assert [item["price"] for item in items if item["ends_on"] is None] == [price.public_id]
+
+
+@pytest.mark.parametrize("quantity", ["1" + "0" * 13, "99999999999999"])
+def test_an_unlikely_quantity_is_refused_at_every_door(
+    shop: Shop, customer: Customer, quantity: str
+) -> None:
+    asked = {"quantities": {"base": quantity}}
+    path = path_of(start(shop))
+    offer = {"plan": "small", **asked}
+    for answer in (
+        start(shop, **asked),
+        shop.post(f"{path}/change", asked),
+        shop.post("checkout_sessions", offer),
+    ):
+        assert errors_of(answer)[0][0] == "quantity_out_of_bounds", answer.content
+    assert Subscription.objects.count() == 1
+
+
 def test_an_external_id_starts_one_subscription(shop: Shop, customer: Customer) -> None:
     assert start(shop, external_id="order-7").status_code == 201
     again = start(shop, external_id="order-7")

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 import time_machine
@@ -512,3 +513,67 @@ def test_an_operator_resets_a_lost_factor_and_it_is_noted(
     entry = LogEntry.objects.get()
     assert (entry.user, entry.object_id) == (boss, str(anna.pk))
     assert "factors removed: 1" in entry.change_message
+
+
+# What nobody types
+
+
+UNLIKELY = ("", " ", "\x00", "a\x00b", "\x1b[0m", "\ud800", "9" * 30, "å" * 5000, "x" * 5000)
+
+
+def answers(client: Client, url: str, name: str, value: str, **more: str) -> str:
+    """What a form says of a value; whatever it is, it is answered and not stumbled over."""
+    client.raise_request_exception = False
+    sent = urlencode({**more, name: value}, errors="surrogatepass")
+    answer = client.post(url, sent, content_type="application/x-www-form-urlencoded", follow=True)
+    page = answer.content.decode()
+    assert answer.status_code < 500, url
+    assert "violates" not in page and "constraint" not in page
+    return page
+
+
+@pytest.mark.parametrize("name", ["login", "password", "next"])
+def test_whatever_is_typed_at_the_door_is_answered(anna: User, client: Client, name: str) -> None:
+    for value in UNLIKELY:
+        AccessAttempt.objects.all().delete()
+        more = {"login": "anna", "password": "wrong", "next": ""}
+        answers(client, "/accounts/login/", name, value, **more)
+        assert not is_in(client)
+
+
+def test_whatever_is_typed_at_the_second_step_is_answered(
+    anna: User, seed: str, client: Client
+) -> None:
+    enter(client)
+    for value in UNLIKELY:
+        answers(client, SECOND_STEP, "code", value)
+        answers(client, SECOND_STEP, "credential", value)
+        answers(client, "/accounts/2fa/webauthn/login/", "credential", value)
+        cache.clear()
+    assert not is_in(client)
+
+
+def test_whatever_is_typed_where_password_and_factors_are_changed_is_answered(
+    anna: User, seed: str, client: Client
+) -> None:
+    enter(client)
+    show_code(client, code_of(seed))
+    assert is_in(client)
+    new = {"oldpassword": PASSWORD, "password1": "another-horse-8", "password2": "another-horse-8"}
+    for value in UNLIKELY:
+        for name in new:
+            answers(client, "/accounts/password/change/", name, value, **new)
+        answers(client, "/accounts/reauthenticate/", "password", value)
+        answers(client, "/accounts/2fa/reauthenticate/", "code", value)
+        answers(client, "/accounts/2fa/webauthn/reauthenticate/", "credential", value)
+        for name in ("name", "credential"):
+            answers(client, "/accounts/2fa/webauthn/add/", name, value)
+    assert anna.check_password(PASSWORD)
+    assert User.objects.get().check_password(PASSWORD)
+
+
+def test_whatever_is_typed_where_the_app_is_set_up_is_answered(anna: User, client: Client) -> None:
+    enter(client)
+    for value in UNLIKELY:
+        answers(client, "/accounts/2fa/totp/activate/", "code", value)
+    assert not is_in(client)

@@ -156,3 +156,27 @@ def test_consumers_get_the_form_to_withdraw_with(is_business: bool, is_there: bo
         deliver()
     form = "I hereby withdraw from my contract for this service: Månadskaffe Ordered on: 1 March"
     assert (form in sent(world)[Kind.ORDER]) is is_there
+
+
+def test_the_confirmation_of_a_fixed_term_says_when_it_ends_and_not_that_it_renews() -> None:
+    with at(DAY):
+        world = World(is_charged=True)
+        pay(place(world, world.plan(cycles=3)))
+        deliver()
+    said = sent(world)[Kind.ORDER].partition("What you agreed to")[0]
+    assert (
+        "It is a fixed term: it ends by itself on 1 June 2026, and cannot be canceled before"
+        in said
+    )
+    for wrong in ("Renewed", "renew", "cancel the subscription", "whenever"):
+        assert wrong not in said
+
+
+def test_a_trial_of_a_fixed_term_is_not_said_to_be_canceled() -> None:
+    with at(DAY):
+        world = World(is_charged=True)
+        place(world, world.plan(trial_days=14, cycles=3))
+        deliver()
+    said = sent(world)[Kind.ORDER]
+    assert "It costs nothing before 15 March 2026." in said
+    assert "cancel before then" not in said

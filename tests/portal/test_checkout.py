@@ -22,7 +22,8 @@ from billing.payments.checkout import keep_method
 from billing.payments.collection import collect_due
 from billing.payments.models import CheckoutSession, Order, Payment
 from billing.payments.orders import create_order, expire_orders
-from billing.subscriptions.models import Subscription
+from billing.subscriptions import actions as subscriptions
+from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.links import Purpose, make_link
@@ -679,3 +680,136 @@ def test_where_the_bank_asks_the_page_leads_there(
 @pytest.mark.parametrize("subject", ["inv_nothing", "chk_nothing", "cus_nothing", "other_1"])
 def test_nothing_comes_back_for_what_is_not_there(visitor: Client, subject: str) -> None:
     assert visitor.get(f"/pay/back/{subject}/").status_code == 404
+
+
+# What each person has once
+
+
+SAME_PERSON = ("asa@example.com", "ASA@Example.COM", "asa+igen@example.com", "  asa@example.com ")
+
+
+def another_page(plan: Plan, **offer: Any) -> str:
+    _, token = create_order(plan.seller, plan, as_of=DAY, actor="test", **offer)
+    return f"/pay/c/{token}/"
+
+
+@pytest.mark.parametrize("email", SAME_PERSON)
+def test_a_code_works_once_for_a_person_however_they_write_their_address(
+    visitor: Client, address: str, plan: Plan, email: str
+) -> None:
+    CouponFactory(seller=plan.seller, code="WELCOME")
+    assert gateway_page(order(visitor, address, coupon="WELCOME"))
+    answer = order(visitor, another_page(plan), coupon="welcome", email=email)
+    assert "Du har redan använt koden" in text(answer)
+    assert CouponRedemption.objects.count() == Customer.objects.count() == 1
+
+
+@pytest.mark.parametrize("has_subscription", [True, False])
+def test_a_code_that_was_given_at_the_desk_has_been_used_at_the_checkout(
+    visitor: Client, address: str, plan: Plan, has_subscription: bool
+) -> None:
+    known = CustomerFactory(seller=plan.seller, email="Asa+gammal@example.com")
+    coupon = CouponFactory(seller=plan.seller, code="WELCOME")
+    had = subscriptions.start(known, plan, as_of=DAY, actor="test") if has_subscription else None
+    subscriptions.redeem_coupon(known, coupon, subscription=had, as_of=DAY, actor="test")
+    answer = order(visitor, address, coupon="WELCOME")
+    assert "Du har redan använt koden" in text(answer)
+    assert CouponRedemption.objects.count() == 1
+
+
+def test_a_known_customer_has_a_code_once_whatever_address_they_type(
+    visitor: Client, plan: Plan
+) -> None:
+    known = CustomerFactory(seller=plan.seller, email="asa@example.com")
+    CouponFactory(seller=plan.seller, code="WELCOME")
+    order(visitor, another_page(plan, customer=known), coupon="WELCOME")
+    assert CouponRedemption.objects.count() == 1
+    page = another_page(plan, customer=known)
+    answer = order(visitor, page, coupon="WELCOME", email="another@example.com")
+    assert "Du har redan använt koden" in text(answer)
+    assert CouponRedemption.objects.count() == 1
+
+
+@pytest.mark.parametrize("email", SAME_PERSON)
+def test_a_person_tries_for_nothing_once_however_they_write_their_address(
+    visitor: Client, plan: Plan, email: str
+) -> None:
+    Plan.objects.update(trial_days=14)
+    plan.refresh_from_db()
+    known = CustomerFactory(seller=plan.seller, email="Asa+forst@example.com")
+    subscriptions.start(known, plan, as_of=DAY, actor="test")
+    answer = order(visitor, another_page(plan), email=email)
+    assert gateway_page(answer)
+    ordered = Subscription.objects.latest("pk")
+    assert ordered.paid_from == ordered.starts_on == DAY
+    assert Order.objects.get().invoice is not None
+
+
+def test_a_known_customer_tries_for_nothing_once_whatever_address_they_type(
+    visitor: Client, plan: Plan
+) -> None:
+    Plan.objects.update(trial_days=14)
+    plan.refresh_from_db()
+    known = CustomerFactory(seller=plan.seller, email="asa@example.com")
+    subscriptions.start(known, plan, as_of=DAY, actor="test")
+    order(visitor, another_page(plan, customer=known), email="another@example.com")
+    assert Subscription.objects.latest("pk").paid_from == DAY
+
+
+def test_a_code_that_its_customer_has_had_is_not_offered_to_them(
+    visitor: Client, plan: Plan
+) -> None:
+    known = CustomerFactory(seller=plan.seller)
+    coupon = CouponFactory(seller=plan.seller, code="WELCOME")
+    page = another_page(plan, customer=known, coupon=coupon)
+    subscriptions.redeem_coupon(known, coupon, as_of=DAY, actor="test")
+    CouponRedemption.objects.update(is_spent=True)
+    shown = visitor.get(page)
+    assert shown.status_code == 200
+    assert "100,00 kr i dag, sedan" not in text(shown)
+    with pytest.raises(Refused) as refused:
+        another_page(plan, customer=known, coupon=coupon)
+    assert refused.value.code == "coupon_used"
+
+
+# Fixed terms
+
+
+@pytest.fixture
+def bound(plan: Plan) -> Plan:
+    """Three months, and over."""
+    Plan.objects.update(cycles=3)
+    plan.refresh_from_db()
+    return plan
+
+
+def test_a_fixed_term_is_sold_as_one_and_so_it_is_kept(visitor: Client, bound: Plan) -> None:
+    address = another_page(bound)
+    page = text(visitor.get(address))
+    assert "Avtalet är tidsbestämt: det gäller från i dag till den 1 juni 2026" in page
+    for wrong in ("Säg upp när du vill", "förnyas av sig självt", "säger upp när du vill"):
+        assert wrong not in page
+    order(visitor, address)
+    kept = Order.objects.get().consent["text"].replace("\N{NO-BREAK SPACE}", " ")
+    assert "1 juni 2026" in kept
+    assert "när du vill" not in kept
+
+
+def test_a_trial_of_a_fixed_term_does_not_say_that_it_can_be_canceled(
+    visitor: Client, bound: Plan
+) -> None:
+    Plan.objects.update(trial_days=14)
+    bound.refresh_from_db()
+    page = text(visitor.get(another_page(bound)))
+    assert "Provperioden kostar ingenting till den 15 mars 2026" in page
+    assert "Säg upp före den dagen" not in page
+
+
+def test_who_has_bought_a_fixed_term_is_not_told_to_cancel_when_they_like(
+    visitor: Client, bound: Plan, sandbox: RunningSandbox
+) -> None:
+    address = another_page(bound)
+    paid = sandbox.fill_in(gateway_page(order(visitor, address)))
+    page = text(come_back(visitor, paid))
+    assert "när du vill" not in page
+    assert "1 juni 2026" in page

@@ -17,7 +17,7 @@ from billing.subscriptions.offers import deeds_of
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from portal.views.subscriptions import COUPON_TIMES
-from tests.factories import DAY, CouponFactory, PlanFactory, PriceFactory
+from tests.factories import DAY, CouponFactory, CustomerFactory, PlanFactory, PriceFactory
 from tests.portal.conftest import NOON
 from tests.portal.doors import hidden_of, plan_of, sign_in, started, text_of
 
@@ -247,6 +247,33 @@ def test_a_code_that_does_nothing_says_why(
         answer = later.get(f"{url}?code={code}")
         assert said in text_of(answer), code
         assert 'name="seen"' not in answer.content.decode()
+
+
+def test_who_keeps_a_plan_keeps_its_price_and_is_shown_no_other(
+    later: Client, subscription: Subscription, plan: Plan, larger: Plan
+) -> None:
+    plan.prices.update(is_active=False)
+    PriceFactory(plan=plan, code="fee", amount="999")
+    url = page_of(subscription, "change")
+    answer = later.get(url)
+    assert "Small SEK 310.00" in text_of(answer)
+    assert "999" not in text_of(answer)
+    sent = {"plan": plan.public_id, "when": "now", "key": "a" * 24, "seen": "0"}
+    refused = later.post(url, sent)
+    assert "This is what you have. Choose something else" in text_of(refused)
+    assert types() == ["subscription.started"]
+
+
+def test_a_code_works_once_for_a_person_who_is_two_customers(
+    later: Client, subscription: Subscription, seller: Seller, customer: Customer
+) -> None:
+    name, _, domain = customer.email.partition("@")
+    other = CustomerFactory(seller=seller, email=f"{name.upper()}+x@{domain}")
+    coupon = CouponFactory(seller=seller, code="WELCOME")
+    actions.redeem_coupon(other, coupon, as_of=ELEVENTH, actor="test")
+    answer = later.get(f"{page_of(subscription, 'coupon')}?code=welcome")
+    assert "This code works once, and you have used it." in text_of(answer)
+    assert 'name="seen"' not in answer.content.decode()
 
 
 def test_codes_cannot_be_guessed(later: Client, subscription: Subscription, seller: Seller) -> None:

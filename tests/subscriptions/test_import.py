@@ -2,7 +2,7 @@ import csv
 import json
 import os
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from io import StringIO
 from pathlib import Path
@@ -13,17 +13,22 @@ from django.core.management import CommandError, call_command
 
 from billing.csvfile import Unreadable
 from billing.engine.bill import draft_bill
+from billing.engine.errors import UsageRefused
 from billing.events.models import Event
 from billing.invoicing.batch import bill_due
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import Invoice, InvoiceLine
 from billing.subscriptions import importing
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.importing import Imported, import_subscriptions
 from billing.subscriptions.mapping import read_mapping
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from billing.tax.loading import DEFAULT_FILE, load_rates
+from billing.usage.actions import record_usage
+from billing.usage.models import Meter
+from billing.verification.books import broken_invariants
 from catalog.models import Plan, Price, Product
 from customers.models import Customer, Seller
+from tests.factories import PriceFactory, make_accounts
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLES = ROOT / "docs" / "examples"
@@ -298,6 +303,48 @@ class TestPeriods:
         assert first_bill(subscription, DAY) == [(date(2026, 11, 1), date(2026, 11, 16), 14950)]
 
 
+class TestUsage:
+    """A plan that is there already charges for usage beside what the file states."""
+
+    @pytest.fixture
+    def metered(self, base: Base) -> Plan:
+        base.imported({})
+        plan = Plan.objects.get()
+        PriceFactory(
+            plan=plan, code="calls", meter="calls", model="per_unit", amount=2, billing="in_arrears"
+        )
+        Meter.objects.create(seller=plan.seller, code="calls", name="Calls", aggregation="sum")
+        return plan
+
+    def test_who_is_imported_to_it_is_billed_for_usage_from_the_import_day_on(
+        self, base: Base, metered: Plan
+    ) -> None:
+        make_accounts(metered.seller)
+        base.imported({}, {"id": "c2"})
+        subscription = Subscription.objects.get(external_id="c2")
+        calls = Meter.objects.get()
+        noon = datetime(2026, 11, 23, 12, tzinfo=UTC)
+        record_usage(subscription, calls, at=noon, as_of=DAY, quantity=Decimal(5), key="1")
+        with pytest.raises(UsageRefused) as refused:
+            before = noon - timedelta(days=1)
+            record_usage(subscription, calls, at=before, as_of=DAY, quantity=Decimal(5), key="2")
+        assert refused.value.code == "usage_too_late"
+        bill_due(metered.seller, date(2026, 12, 23), actor="test")
+        lines = InvoiceLine.objects.filter(subscription=subscription).order_by("pk")
+        # A fee of 299.00 for each of two periods, and five calls of 2.00.
+        assert sorted(line.amount_minor for line in lines) == [10_00, 299_00, 299_00]
+        assert broken_invariants() == {}
+
+    def test_an_amount_is_not_agreed_for_what_is_counted(self, base: Base, metered: Plan) -> None:
+        mapping = MAPPING.replace("  code: plan\n", "  code: plan\n  price: calls\n")
+        base.write({"id": "c2"}, mapping=mapping)
+        result = base.run()
+        assert [problem.reason for problem in result.problems] == [
+            "The price calls there counts calls; name another in the mapping."
+        ]
+        assert Subscription.objects.count() == 1
+
+
 class TestBadRows:
     @pytest.mark.parametrize(
         ("row", "column", "reason"),
@@ -539,6 +586,18 @@ class TestTheCommand:
             ],
         }
         assert Subscription.objects.get().billed_until == date(2026, 10, 1)
+
+    @pytest.mark.parametrize("option", ["--as-of", "--billed-until"])
+    @pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2201-01-01", "x"])
+    def test_a_day_that_nobody_means_is_refused_in_words(
+        self, base: Base, option: str, day: str
+    ) -> None:
+        base.write({})
+        with pytest.raises(CommandError, match=f"{day} is (no day|too far from today)"):
+            call_command(
+                "import_subscriptions", str(base.file), f"--mapping={base.map}", f"{option}={day}"
+            )
+        assert nothing_is_there()
 
     def test_a_dry_run_keeps_nothing(self, base: Base, run: Callable[..., str]) -> None:
         base.write({})

@@ -102,6 +102,13 @@ def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
     )
 
 
+def rhythm(subscription: Subscription, plan: Plan) -> tuple[str, str]:
+    """How often it is paid for; a fixed term is not said to renew."""
+    is_fixed = subscription.ends_on is not None
+    label = pgettext("mail", "Billed") if is_fixed else pgettext("mail", "Renewed")
+    return label, interval(plan)
+
+
 def interval(plan: Plan) -> str:
     """``every month``, ``every 3 months``."""
     if plan.interval_count == 1:

@@ -12,11 +12,11 @@ from billing.mail.words.common import (
     Rows,
     card_name,
     document_pdf,
-    interval,
     manage_button,
     next_bill_of,
     next_costs,
     receipt_pdf,
+    rhythm,
 )
 from billing.payments.models import Order, Payment
 from billing.payments.orders import countable_prices
@@ -34,11 +34,23 @@ def order(occasion: Occasion) -> Letter:
     payments = list(paid_at_the_checkout(found, recorded_at))
     bill = next_bill_of(subscription, occasion.today)
     named = {"plan": found.plan.name, "seller": occasion.seller.name}
-    label = pgettext("mail", "See or cancel the subscription")
+    label = (
+        pgettext("mail", "See the subscription")
+        if subscription.ends_on is not None
+        else pgettext("mail", "See or cancel the subscription")
+    )
     return Letter(
         subject=pgettext("mail", "Your order from %(seller)s: %(plan)s") % named,
         happened=pgettext("mail", "Thank you for your order of %(plan)s.") % named,
-        next=_what_it_costs(occasion, subscription, payments, bill),
+        next=" ".join(
+            filter(
+                None,
+                (
+                    _what_it_costs(occasion, subscription, payments, bill),
+                    _term(occasion, subscription),
+                ),
+            )
+        ),
         button=manage_button(occasion, subscription, label),
         details=(
             *_what_was_ordered(occasion, found),
@@ -52,6 +64,16 @@ def order(occasion: Occasion) -> Letter:
             *_form_to_withdraw(occasion, found),
         ),
     )
+
+
+def _term(occasion: Occasion, subscription: Subscription) -> str:
+    """That a fixed term is one; whoever was canceled meanwhile is told so by another mail."""
+    if subscription.ends_on is None or subscription.cancels_on is not None:
+        return ""
+    return pgettext(
+        "mail",
+        "It is a fixed term: it ends by itself on %(day)s, and cannot be canceled before that day.",
+    ) % {"day": occasion.day(subscription.ends_on)}
 
 
 def _what_it_costs(
@@ -76,12 +98,14 @@ def _what_it_costs(
     }
     if is_trial:
         until = {"day": occasion.day(subscription.paid_from)}
-        said.append(
-            pgettext(
+        free = (
+            pgettext("mail", "It costs nothing before %(day)s.")
+            if subscription.ends_on is not None
+            else pgettext(
                 "mail", "It costs nothing before %(day)s; cancel before then, and you pay nothing."
             )
-            % until
         )
+        said.append(free % until)
     if card is None:
         said.append(pgettext("mail", "Your next invoice is for %(amount)s and comes on %(day)s."))
     elif paid:
@@ -114,7 +138,7 @@ def _what_was_ordered(occasion: Occasion, order: Order) -> Rows:
         (pgettext("mail", "Subscription"), order.plan.name),
         *counts,
         (pgettext("mail", "Coupon"), order.coupon.code if order.coupon else ""),
-        (pgettext("mail", "Renewed"), interval(order.plan)),
+        rhythm(subscription, order.plan),
         (pgettext("mail", "Ends on"), occasion.day(ends_on) if ends_on else ""),
         (pgettext("mail", "Ordered on"), occasion.day(placed.date())),
         (

@@ -11,10 +11,10 @@ from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.common import (
     Rows,
     card_name,
-    interval,
     manage_button,
     next_bill_of,
     next_costs,
+    rhythm,
 )
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Pause, Subscription
@@ -159,7 +159,7 @@ def plan_changed(occasion: Occasion) -> Letter:
         (pgettext("mail", "Before"), old.name if old.pk != new.pk else ""),
         (pgettext("mail", "From"), named["day"]),
         *_billed_rows(occasion, issued),
-        (pgettext("mail", "Renewed"), interval(new)),
+        rhythm(subscription, new),
         *next_costs(occasion, bill),
     )
     subject, happened = _change_in_words(is_another=old.pk != new.pk, is_later=on > occasion.today)
@@ -439,7 +439,7 @@ def _plan(occasion: Occasion, name: str) -> Plan:
 def _what(occasion: Occasion, subscription: Subscription) -> Rows:
     return (
         (pgettext("mail", "Subscription"), subscription.plan.name),
-        (pgettext("mail", "Renewed"), interval(subscription.plan)),
+        rhythm(subscription, subscription.plan),
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.csvfile import Unreadable
+from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.management.progress import Progress
 from billing.subscriptions.importing import Imported, import_subscriptions
 from billing.subscriptions.mapping import read_mapping
@@ -17,9 +18,12 @@ from customers.calendar import today_of
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         raise ArgumentTypeError(f"{text} is no day; write it as YYYY-MM-DD.") from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ArgumentTypeError(f"{text} is too far from today to be right.")
+    return day
 
 
 class Command(BaseCommand):
