@@ -36,7 +36,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin
+from unfold.admin import ModelAdmin, TabularInline
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -429,6 +429,16 @@ class Picking:
             using = options.get("using")
             options["widget"] = PickedSelect(db_field, self.admin_site, using=using)
         return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+
+class Rows(Picking, TabularInline):
+    """Rows within a form, no more of which are made than anybody needs, whatever count is sent."""
+
+    extra = 0
+    max_num = 100
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        return super().get_formset(request, obj, absolute_max=self.max_num, **options)
 
 
 # The admin of a model

@@ -6,7 +6,6 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q
 from django.http import HttpRequest
-from unfold.admin import TabularInline
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -20,7 +19,7 @@ from billing.desk import (
     Desk,
     PageAction,
     Panel,
-    Picking,
+    Rows,
     label_column,
     link,
     link_column,
@@ -208,15 +207,13 @@ class DunningCaseAdmin(BigReadOnly):
         return money(case.invoice.outstanding_minor, case.invoice.currency)
 
 
-class StepInline(TabularInline):
+class StepInline(Rows):
     model = DunningStep
-    extra = 0
     fields = ("since", "days", "kind")
 
 
-class ChoiceInline(Picking, TabularInline):
+class ChoiceInline(Rows):
     model = DunningChoice
-    extra = 0
     autocomplete_fields = ("seller", "plan")
 
 

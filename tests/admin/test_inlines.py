@@ -73,6 +73,15 @@ def test_days_that_nobody_means_are_refused_beside_their_field(
         assert not DunningStep.objects.filter(policy=policy).exists()
 
 
+def test_a_forged_count_makes_no_more_rows_than_anybody_needs(
+    anna: Client, policy: DunningPolicy
+) -> None:
+    answer = send(anna, policy, counts={"steps-TOTAL_FORMS": "100000"})
+    assert answer.status_code == 200
+    assert "at most 100" in said_of(answer)
+    assert answer.content.decode().count("-since") < 1000
+
+
 @pytest.mark.parametrize("name", ["id", "policy", "since", "kind", "seller", "plan"])
 def test_no_field_of_a_row_breaks_the_page(anna: Client, policy: DunningPolicy, name: str) -> None:
     step = {"since": "due", "days": "1", "kind": "remind"}
