@@ -16,3 +16,5 @@ timeout = 60
 graceful_timeout = 30
 max_requests = 2000
 max_requests_jitter = 200
+# It would be one file for all servers of an account, and nobody here talks to it.
+control_socket_disable = True
