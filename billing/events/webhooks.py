@@ -376,8 +376,12 @@ def _note_success(endpoint: WebhookEndpoint, now: datetime) -> None:
     if endpoint.failing_since is None:
         return
     if now - endpoint.failing_since >= WAS_DOWN:
+        under_way = WebhookAttempt.objects.filter(
+            delivery=OuterRef("pk"), status=None, error="", began_at__gt=now - WAIT_MIN
+        )
         tried = endpoint.deliveries.filter(state="pending", attempts__gt=0)
-        tried.filter(next_attempt_at__gt=now).update(next_attempt_at=now)
+        tried = tried.filter(~Exists(under_way), next_attempt_at__gt=now)
+        tried.update(next_attempt_at=now)
     endpoint.failing_since = None
     endpoint.save(update_fields=["failing_since"])
 
