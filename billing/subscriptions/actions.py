@@ -189,42 +189,28 @@ def change(
     new_plan = plan or old_plan
     prices = prices_of(new_plan, subscription.currency)
     overrides = subscription.quantities | checked_quantities(prices, quantities or {})
+    terms = (subscription, prices, overrides, on)
     if new_plan.pk != old_plan.pk:
-        if new_plan.family != old_plan.family:
-            raise Refused(
-                f"{old_plan} and {new_plan} are not of one family.", code="plan_of_another_family"
-            )
+        _refuse_another_family(old_plan, new_plan)
         _end_items(subscription, on, keeps_paid=not is_credited)
-        _add_items(subscription, prices, overrides, on)
+        _add_items(*terms)
         has_changed = True
     else:
         if plan is not None:
-            has_changed |= _renew_prices(
-                subscription, prices, overrides, on, keeps_paid=not is_credited
-            )
-        has_changed |= _change_quantities(
-            subscription, prices, overrides, on, keeps_paid=not is_credited
-        )
-    has_other_interval = (new_plan.interval_unit, new_plan.interval_count) != (
-        old_plan.interval_unit,
-        old_plan.interval_count,
-    )
+            has_changed |= _renew_prices(*terms, keeps_paid=not is_credited)
+        has_changed |= _change_quantities(*terms, keeps_paid=not is_credited)
+    has_other_interval = _interval(new_plan) != _interval(old_plan)
     resets = anchor == "reset" or (anchor is None and has_other_interval)
     if resets or has_other_interval or anchor_day is not None or anchor_on is not None:
         grid = _changed_grid(agreement, new_plan, on, anchor_day, anchor_on, resets)
         _cut_cycles(subscription, on, grid)
         has_changed = True
     if not has_changed:
-        raise Refused(
-            "Nothing would change: the subscription has this plan, these quantities and the "
-            "plan's prices already.",
-            code="nothing_to_change",
-        )
+        raise Refused(_NOTHING_CHANGES, code="nothing_to_change")
     known_codes = {price.code for price in prices}
-    kept = {code: value for code, value in overrides.items() if code in known_codes}
     _save(
         subscription,
-        quantities=kept,
+        quantities={code: value for code, value in overrides.items() if code in known_codes},
         plan=new_plan if on <= as_of else subscription.plan,
         next_bill_on=_soonest(subscription.next_bill_on, max(on, as_of)),
     )
@@ -591,7 +577,7 @@ def checked_quantities(
 def _first_grid(
     plan: Plan, paid_from: date, anchor_day: int | None, anchor_on: date | None, align: str
 ) -> Grid:
-    unit, count = plan.interval_unit, plan.interval_count
+    unit, count = _interval(plan)
     if anchor_on is not None:
         return anchored_on(unit, count, anchor_on)
     if anchor_day is not None:
@@ -609,7 +595,7 @@ def _changed_grid(
     anchor_on: date | None,
     resets: bool,
 ) -> Grid:
-    unit, count = plan.interval_unit, plan.interval_count
+    unit, count = _interval(plan)
     base = max(on, agreement.paid_from)
     if anchor_on is not None:
         return anchored_on(unit, count, anchor_on)
@@ -723,6 +709,21 @@ def _add_items(
 
 def _ongoing(subscription: Subscription) -> Any:
     return subscription.items.filter(ends_on=None).exclude(price__billing=Price.Billing.ONCE)
+
+
+_NOTHING_CHANGES = (
+    "Nothing would change: the subscription has this plan, these quantities and the plan's prices "
+    "already."
+)
+
+
+def _interval(plan: Plan) -> tuple[str, int]:
+    return plan.interval_unit, plan.interval_count
+
+
+def _refuse_another_family(old: Plan, new: Plan) -> None:
+    if new.family != old.family:
+        raise Refused(f"{old} and {new} are not of one family.", code="plan_of_another_family")
 
 
 def _end_items(subscription: Subscription, on: date, *, keeps_paid: bool) -> None:
