@@ -146,7 +146,7 @@ def _undelivered() -> list[Work]:
             "state__exact=dead",
         ),
         of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
-        of_mails("Mail in doubt", "Handed over, and nobody knows whether it was taken.", "unclear"),
+        of_mails("Mail in doubt", "Nobody knows whether it was sent: again, or not?", "unclear"),
         of_mails("Letters to print", "For who has no address or wants paper.", "print"),
         Work(
             "Undelivered webhooks",
