@@ -173,10 +173,9 @@ def _customers_of(events: Iterable[Event]) -> dict[str, Customer]:
     subjects: dict[Any, list[str]] = defaultdict(list)
     for event in events:
         subjects[OWNERS[event.subject.partition("_")[0]]].append(event.subject)
-    return {
-        found.public_id: found.customer
-        for owner, ids in subjects.items()
-        for found in owner._base_manager.filter(public_id__in=ids).select_related(
-            "customer__seller"
-        )
-    }
+    owned: dict[str, int] = {}
+    for owner, ids in subjects.items():
+        objects = owner._base_manager.filter(public_id__in=ids)
+        owned.update(objects.values_list("public_id", "customer_id"))
+    customers = Customer.objects.in_bulk(set(owned.values()))
+    return {subject: customers[pk] for subject, pk in owned.items()}

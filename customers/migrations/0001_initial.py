@@ -557,6 +557,7 @@ class Migration(migrations.Migration):
             model_name="customer",
             name="seller",
             field=models.ForeignKey(
+                db_index=False,
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="customers",
                 to="customers.seller",
@@ -707,10 +708,12 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="insert_insert",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='INSERT INTO "customers_customerevent" ("address_line1", "address_line2", "business_evidence", "city", "collection", "country", "delivery", "email", "external_id", "id", "is_business", "is_consolidated", "language", "metadata", "name", "net_terms_days", "organisation_number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "postal_code", "public_id", "recorded_at", "seller_id", "tax", "vat_number") VALUES (NEW."address_line1", NEW."address_line2", NEW."business_evidence", NEW."city", NEW."collection", NEW."country", NEW."delivery", NEW."email", NEW."external_id", NEW."id", NEW."is_business", NEW."is_consolidated", NEW."language", NEW."metadata", NEW."name", NEW."net_terms_days", NEW."organisation_number", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."postal_code", NEW."public_id", NEW."recorded_at", NEW."seller_id", NEW."tax", NEW."vat_number"); RETURN NULL;',
-                    hash="002f86247062130787dea7e097616098176496ef",
+                    func='WITH _pgh_attached_context AS ( SELECT _pgh_attach_context() AS value ) INSERT INTO "customers_customerevent" ("address_line1", "address_line2", "business_evidence", "city", "collection", "country", "delivery", "email", "external_id", "id", "is_business", "is_consolidated", "language", "metadata", "name", "net_terms_days", "organisation_number", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "postal_code", "public_id", "recorded_at", "seller_id", "tax", "vat_number") SELECT new_values."address_line1", new_values."address_line2", new_values."business_evidence", new_values."city", new_values."collection", new_values."country", new_values."delivery", new_values."email", new_values."external_id", new_values."id", new_values."is_business", new_values."is_consolidated", new_values."language", new_values."metadata", new_values."name", new_values."net_terms_days", new_values."organisation_number", _pgh_attached_context.value, NOW(), \'insert\', new_values."id", new_values."postal_code", new_values."public_id", new_values."recorded_at", new_values."seller_id", new_values."tax", new_values."vat_number" FROM ( SELECT new_values.* FROM new_values  ) AS new_values, _pgh_attached_context; RETURN NULL;',
+                    hash="935c763c65c2b09cc76de48201a16d0b85fa5f18",
+                    level="STATEMENT",
                     operation="INSERT",
                     pgid="pgtrigger_insert_insert_a36e0",
+                    referencing="REFERENCING NEW TABLE AS new_values ",
                     table="customers_customer",
                     when="AFTER",
                 ),

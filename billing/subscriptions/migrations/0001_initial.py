@@ -280,6 +280,7 @@ class Migration(migrations.Migration):
                 (
                     "subscription",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="cycles",
                         to="subscriptions.subscription",
@@ -589,10 +590,12 @@ class Migration(migrations.Migration):
             trigger=pgtrigger.compiler.Trigger(
                 name="insert_insert",
                 sql=pgtrigger.compiler.UpsertTriggerSql(
-                    func='INSERT INTO "subscriptions_subscriptionevent" ("access", "agreed_ends_on", "billed_through", "billed_until", "cancels_on", "currency", "customer_id", "ends_on", "external_id", "id", "is_final_usage_billed", "is_trial_usage_billed", "is_unused_credited_at_end", "is_unused_refunded_at_end", "metadata", "next_bill_on", "paid_from", "parked_reason", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "public_id", "quantities", "recorded_at", "seller_id", "starts_on", "status", "time_zone", "window_on") VALUES (NEW."access", NEW."agreed_ends_on", NEW."billed_through", NEW."billed_until", NEW."cancels_on", NEW."currency", NEW."customer_id", NEW."ends_on", NEW."external_id", NEW."id", NEW."is_final_usage_billed", NEW."is_trial_usage_billed", NEW."is_unused_credited_at_end", NEW."is_unused_refunded_at_end", NEW."metadata", NEW."next_bill_on", NEW."paid_from", NEW."parked_reason", _pgh_attach_context(), NOW(), \'insert\', NEW."id", NEW."plan_id", NEW."public_id", NEW."quantities", NEW."recorded_at", NEW."seller_id", NEW."starts_on", NEW."status", NEW."time_zone", NEW."window_on"); RETURN NULL;',
-                    hash="4f1da6ec66451ece9ddd40ad0eeed61882ebe541",
+                    func='WITH _pgh_attached_context AS ( SELECT _pgh_attach_context() AS value ) INSERT INTO "subscriptions_subscriptionevent" ("access", "agreed_ends_on", "billed_through", "billed_until", "cancels_on", "currency", "customer_id", "ends_on", "external_id", "id", "is_final_usage_billed", "is_trial_usage_billed", "is_unused_credited_at_end", "is_unused_refunded_at_end", "metadata", "next_bill_on", "paid_from", "parked_reason", "pgh_context_id", "pgh_created_at", "pgh_label", "pgh_obj_id", "plan_id", "public_id", "quantities", "recorded_at", "seller_id", "starts_on", "status", "time_zone", "window_on") SELECT new_values."access", new_values."agreed_ends_on", new_values."billed_through", new_values."billed_until", new_values."cancels_on", new_values."currency", new_values."customer_id", new_values."ends_on", new_values."external_id", new_values."id", new_values."is_final_usage_billed", new_values."is_trial_usage_billed", new_values."is_unused_credited_at_end", new_values."is_unused_refunded_at_end", new_values."metadata", new_values."next_bill_on", new_values."paid_from", new_values."parked_reason", _pgh_attached_context.value, NOW(), \'insert\', new_values."id", new_values."plan_id", new_values."public_id", new_values."quantities", new_values."recorded_at", new_values."seller_id", new_values."starts_on", new_values."status", new_values."time_zone", new_values."window_on" FROM ( SELECT new_values.* FROM new_values  ) AS new_values, _pgh_attached_context; RETURN NULL;',
+                    hash="a351a70c5d9d57f017ff7263008c2b3f06e0558a",
+                    level="STATEMENT",
                     operation="INSERT",
                     pgid="pgtrigger_insert_insert_7b204",
+                    referencing="REFERENCING NEW TABLE AS new_values ",
                     table="subscriptions_subscription",
                     when="AFTER",
                 ),
