@@ -34,7 +34,7 @@ from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.subscriptions import mapping as mapping_file
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
-from catalog.models import Plan, Price, Product
+from catalog.models import REVENUE_ACCOUNT, Plan, Price, Product
 from customers.models import LANGUAGES, Customer, Seller
 from customers.numbers import TIDIERS
 
@@ -225,7 +225,7 @@ class _Reader:
             name=cell("plan.name", self._text(200)) or code or "",
             product=product or "",
             tax_category=cell("plan.tax_category", self._text(20)) or "standard",
-            revenue_account=cell("plan.revenue_account", self._text(20)) or "3041",
+            revenue_account=cell("plan.revenue_account", self._text(20)) or REVENUE_ACCOUNT,
             family=cell("plan.family", self._text(80)) or "",
             interval_unit=interval[1] if interval else "",
             interval_count=interval[0] if interval else 0,
