@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import lru_cache, partial
 from operator import attrgetter
 from typing import Any, ClassVar, cast
 
@@ -31,6 +31,7 @@ from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
@@ -144,12 +145,17 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
     """A column that shows a choice as a word on a ground: success, warning, danger or info."""
     title = description or name.replace("_", " ")
 
-    @display(description=title, ordering=name, label=dict(colors))
-    def column(admin: object, obj: models.Model) -> tuple[str, str]:
-        value = getattr(obj, name)
-        return value, getattr(obj, f"get_{name}_display")()
+    @display(description=title, ordering=name)
+    def column(admin: object, obj: models.Model) -> str:
+        return _label(getattr(obj, f"get_{name}_display")(), colors.get(getattr(obj, name), ""))
 
     return column
+
+
+@lru_cache
+def _label(word: str, color: str) -> str:
+    """Kept, because a list shows the same few labels in every row."""
+    return render_to_string("unfold/helpers/label.html", {"text": word, "type": color}).strip()
 
 
 # Tables of what hangs on an object
@@ -365,14 +371,29 @@ class CappedPaginator(Paginator):
 
 
 class CappedSort(ChangeList):
-    """Sorts the newest rows of a big table by a column, as far as anybody pages."""
+    """Sorts the newest rows of a big table by a column, as far as anybody pages.
+
+    The keys of a page are sorted first: wide rows, and what they join, are read for that page only.
+    """
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
         found = super().get_queryset(request, exclude_parameters)
-        if not issubclass(self.model_admin.paginator, CappedPaginator) or not self.params.get("o"):
+        if not self._is_capped:
             return found
-        newest = found.order_by("-pk").values("pk")[: CappedPaginator.COUNT_MAX]
-        return found.filter(pk__in=newest)
+        last = CappedPaginator.COUNT_MAX - 1
+        oldest = found.order_by("-pk").values_list("pk", flat=True)[last : last + 1]
+        return found.filter(pk__gte=oldest[0]) if oldest else found
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        if self._is_capped:
+            keys = list(self.result_list.values_list("pk", flat=True))
+            self.result_list = self.queryset.filter(pk__in=keys)
+
+    @property
+    def _is_capped(self) -> bool:
+        is_big = issubclass(self.model_admin.paginator, CappedPaginator)
+        return is_big and bool(self.params.get("o"))
 
 
 def _unpadded(contents: str) -> str:
