@@ -12,13 +12,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
@@ -37,7 +38,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -156,6 +157,12 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
 def _label(word: str, color: str) -> str:
     """Kept, because a list shows the same few labels in every row."""
     return render_to_string("unfold/helpers/label.html", {"text": word, "type": color}).strip()
+
+
+@cache
+def _box() -> str:
+    """The box before a row, with a place for its key; a list has one in each row."""
+    return checkbox.render(ACTION_CHECKBOX_NAME, "{}")
 
 
 # Tables of what hangs on an object
@@ -370,19 +377,26 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: self.COUNT_MAX].count()
 
 
-class CappedSort(ChangeList):
-    """Sorts the newest rows of a big table by a column, as far as anybody pages.
+class DeskList(ChangeList):
+    """A list that reads what it shows; of a big table it sorts the newest rows, as far as one pages.
 
     The keys of a page are sorted first: wide rows, and what they join, are read for that page only.
     """
 
+    sorts_newest = 0
+
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
         found = super().get_queryset(request, exclude_parameters)
+        if isinstance(self.list_select_related, tuple):
+            found = found.select_related(None).select_related(*self.list_select_related)
         if not self._is_capped:
             return found
         last = CappedPaginator.COUNT_MAX - 1
         oldest = found.order_by("-pk").values_list("pk", flat=True)[last : last + 1]
-        return found.filter(pk__gte=oldest[0]) if oldest else found
+        if not oldest:
+            return found
+        self.sorts_newest = CappedPaginator.COUNT_MAX
+        return found.filter(pk__gte=oldest[0])
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
@@ -483,6 +497,7 @@ class Desk(Picking, ModelAdmin):
     show_full_result_count = False
     warn_unsaved_form = True
     change_form_outer_after_template = "admin/desk/panels.html"
+    list_before_template = "admin/desk/newest.html"
 
     def __init__(self, model: type[models.Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -670,9 +685,13 @@ class Desk(Picking, ModelAdmin):
         return search(queryset, search_term, fields), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return type("List", (CappedSort, super().get_changelist(request, **kwargs)), {})
+        return type("List", (DeskList, super().get_changelist(request, **kwargs)), {})
 
     # Actions on many rows of a list
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj: Any) -> str:
+        return format_html(_box(), obj.pk)
 
     def get_actions(
         self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
