@@ -757,11 +757,22 @@ class BigReadOnly(ReadOnly):
 
 
 def _is_depended_on(obj: Any) -> bool:
-    """Whether a row that may not lose its parent points at the object; asked once for a page."""
+    """Whether a row that may not lose its parent points at the object; asked once for a page.
+
+    Tables that no index leads into are not walked for a button: deleting itself still asks them.
+    """
     if not hasattr(obj, "_desk_is_depended_on"):
         obj._desk_is_depended_on = any(
             relation.related_model._base_manager.filter(**{relation.field.name: obj}).exists()
             for relation in obj._meta.get_fields(include_hidden=True)
-            if getattr(relation, "on_delete", None) is models.PROTECT and relation.auto_created
+            if getattr(relation, "on_delete", None) is models.PROTECT
+            and relation.auto_created
+            and _is_indexed(relation.field)
         )
     return obj._desk_is_depended_on
+
+
+def _is_indexed(field: models.Field) -> bool:
+    options = field.model._meta
+    led_by = [each.fields[:1] for each in (*options.indexes, *options.total_unique_constraints)]
+    return field.db_index or field.unique or any(field.name in names for names in led_by)
