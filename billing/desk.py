@@ -492,7 +492,7 @@ class QuickSelect(UnfoldAdminSelectWidget):
         return context
 
     def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> str:
-        empty = super()._render(template_name, context, renderer)  # type: ignore[misc]
+        empty = super()._render(template_name, context, renderer)
         return SafeString(empty.replace("</select>", f"{_options(self._groups)}</select>", 1))
 
 

@@ -14,7 +14,7 @@ from django.utils.text import smart_split
 
 FOUND_MAX = 1_000
 TERM_MAX = 200
-# Fewer letters have no trigram of their own; the beginning of a word has.
+# Fewer letters have no trigram of their own; the beginning of a word has, and a longer word beside.
 LETTERS_MIN = 3
 _EXACT = {"exact", "iexact"}
 
@@ -88,13 +88,14 @@ def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q | None:
 
 def _with_words(queryset: QuerySet, fields: _Fields, words: Sequence[str]) -> Q:
     """What hangs on, or is, a row of one table in which each of the words is."""
+    are_short = all(len(word) < LETTERS_MIN for word in words)
     found = Q()
     for path, names in fields.items():
         rows = _table_of(queryset, path)
         for word in words:
             called = Q()
             for name, lookup in names:
-                is_short = lookup == "icontains" and len(word) < LETTERS_MIN
+                is_short = are_short and lookup == "icontains"
                 called |= Q(**{f"{name}__{'istartswith' if is_short else lookup}": word})
             rows = rows.filter(called)
         found |= _among(rows, path)
