@@ -382,9 +382,11 @@ class CappedPaginator(Paginator):
 class DeskList(ChangeList):
     """A list that reads what it shows; of a big table it sorts the newest rows alone.
 
-    The keys of a page are sorted first: wide rows, and what they join, are read for that page only.
+    The keys are sorted first: wide rows, and what they join, are read for one page only. All the
+    keys are asked for: for a few PostgreSQL would walk a joined table in the order of its index.
     """
 
+    SORTED_MAX = 2_000
     sorts_newest = 0
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
@@ -393,17 +395,20 @@ class DeskList(ChangeList):
             found = found.select_related(None).select_related(*self.list_select_related)
         if not self._is_capped:
             return found
-        last = CappedPaginator.COUNT_MAX - 1
+        last = self.SORTED_MAX - 1
         oldest = found.order_by("-pk").values_list("pk", flat=True)[last : last + 1]
         if not oldest:
             return found
-        self.sorts_newest = CappedPaginator.COUNT_MAX
+        self.sorts_newest = self.SORTED_MAX
         return found.filter(pk__gte=oldest[0])
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         if self._is_capped:
-            keys = list(self.result_list.values_list("pk", flat=True))
+            keys = list(self.queryset.values_list("pk", flat=True))
+            if self.multi_page and not (self.show_all and self.can_show_all):
+                first = (self.page_num - 1) * self.list_per_page
+                keys = keys[first : first + self.list_per_page]
             self.result_list = self.queryset.filter(pk__in=keys)
 
     @property

@@ -16,7 +16,7 @@ from django.urls import reverse
 
 from billing import searching
 from billing.api.models import ApiKey
-from billing.desk import CappedPaginator, Desk, QuickSelect
+from billing.desk import CappedPaginator, Desk, DeskList, QuickSelect
 from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
@@ -432,7 +432,7 @@ def test_a_big_list_sorts_its_newest_rows_and_says_so(
         fill(number)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert "Sorted are the newest" not in page.content.decode()
-    monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 2)
+    monkeypatch.setattr(DeskList, "SORTED_MAX", 2)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert [customer.name for customer in page.context["cl"].result_list] == ["Thing 3", "Thing 4"]
     assert "Sorted are the newest 2." in page.content.decode()
