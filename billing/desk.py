@@ -35,7 +35,7 @@ from django.forms.utils import flatatt
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.functional import cached_property
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -105,9 +105,23 @@ def link(obj: models.Model | None, text: object = "") -> str:
     """A link to the object's page; the text is escaped."""
     if obj is None:
         return NOTHING
-    options = obj._meta
-    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(obj.pk)])
-    return format_html('<a href="{}" class="text-link">{}</a>', url, text or obj)
+    return format_html('<a href="{}" class="text-link">{}</a>', address_of(obj), text or obj)
+
+
+def address_of(obj: models.Model) -> str:
+    """The path of the object's page."""
+    name = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
+    if not isinstance(obj.pk, int):
+        return reverse(name, args=[quote(obj.pk)])
+    before, after = _around_key(name, get_script_prefix())
+    return f"{before}{obj.pk}{after}"
+
+
+@lru_cache
+def _around_key(name: str, prefix: str) -> tuple[str, str]:
+    """What stands before and after the key in a path; a list asks for a hundred of them."""
+    before, _, after = reverse(name, args=["-key-"]).partition("-key-")
+    return before, after
 
 
 def money_column(name: str, description: str = "", currency: str = "currency") -> Callable:
@@ -404,12 +418,19 @@ class DeskList(ChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        # Else it is added in each row anew, after finding out by its address what page it leads to.
+        self._asked = f"?{self.preserved_filters}" if self.preserved_filters else ""
+        self.preserved_filters = ""
         if self._is_capped:
             keys = list(self.queryset.values_list("pk", flat=True))
             if self.multi_page and not (self.show_all and self.can_show_all):
                 first = (self.page_num - 1) * self.list_per_page
                 keys = keys[first : first + self.list_per_page]
             self.result_list = self.queryset.filter(pk__in=keys)
+
+    def url_for_result(self, result: models.Model) -> str:
+        """With what the list was asked for, so that one comes back to it from the row's page."""
+        return f"{address_of(result)}{self._asked}"
 
     @property
     def _is_capped(self) -> bool:

@@ -446,6 +446,13 @@ def test_a_sorted_list_reads_whole_rows_of_its_page_only(anna: Client, rows: Row
     assert '"invoicing_invoice"."id" IN (' in wide[0]
 
 
+def test_a_row_leads_to_its_page_and_back_to_the_list_as_it_was(anna: Client, rows: Rows) -> None:
+    page = anna.get(url(Invoice, "changelist"), {"o": "2"}).content.decode()
+    address = url(Invoice, "change", rows[Invoice].pk)
+    assert f'href="{address}?_changelist_filters=o%3D2"' in page
+    assert f'href="{address}"' in anna.get(url(Invoice, "changelist")).content.decode()
+
+
 def test_a_list_joins_only_what_it_shows(anna: Client, rows: Rows) -> None:
     with CaptureQueriesContext(connection) as asked:
         anna.get(url(Invoice, "changelist"))
