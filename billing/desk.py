@@ -400,7 +400,7 @@ class DeskList(ChangeList):
     keys are asked for: for a few PostgreSQL would walk a joined table in the order of its index.
     """
 
-    SORTED_MAX = 2_000
+    SORTED_MAX = 1_000
     sorts_newest = 0
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
