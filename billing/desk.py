@@ -172,7 +172,8 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
 @lru_cache
 def _label(word: str, color: str) -> str:
     """Kept, because a list shows the same few labels in every row."""
-    return render_to_string("unfold/helpers/label.html", {"text": word, "type": color}).strip()
+    label = render_to_string("unfold/helpers/label.html", {"text": word, "type": color})
+    return SafeString(label.strip())
 
 
 @cache
@@ -394,7 +395,7 @@ class CappedPaginator(Paginator):
 
 
 class DeskList(ChangeList):
-    """A list that reads what it shows; of a big table it sorts the newest rows alone.
+    """A list that reads what it shows; of more rows than are counted it sorts the newest alone.
 
     The keys are sorted first: wide rows, and what they join, are read for one page only. All the
     keys are asked for: for a few PostgreSQL would walk a joined table in the order of its index.
@@ -409,12 +410,11 @@ class DeskList(ChangeList):
             found = found.select_related(None).select_related(*self.list_select_related)
         if not self._is_capped:
             return found
-        last = self.SORTED_MAX - 1
-        oldest = found.order_by("-pk").values_list("pk", flat=True)[last : last + 1]
-        if not oldest:
+        newest = found.order_by("-pk").values_list("pk", flat=True)
+        if not newest[CappedPaginator.COUNT_MAX :][:1]:
             return found
         self.sorts_newest = self.SORTED_MAX
-        return found.filter(pk__gte=oldest[0])
+        return found.filter(pk__gte=newest[self.SORTED_MAX - 1])
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

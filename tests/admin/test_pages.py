@@ -432,10 +432,20 @@ def test_a_big_list_sorts_its_newest_rows_and_says_so(
         fill(number)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert "Sorted are the newest" not in page.content.decode()
+    # As long as all are counted, all are sorted.
     monkeypatch.setattr(DeskList, "SORTED_MAX", 2)
+    page = anna.get(url(Customer, "changelist"), {"o": "1"})
+    assert len(page.context["cl"].result_list) == Customer.objects.count()
+    monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 3)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert [customer.name for customer in page.context["cl"].result_list] == ["Thing 3", "Thing 4"]
     assert "Sorted are the newest 2." in page.content.decode()
+
+
+@names
+def test_no_list_shows_html_as_text(anna: Client, rows: Rows, model: type[Model]) -> None:
+    page = anna.get(url(model, "changelist")).content.decode()
+    assert "&lt;span" not in page and "&lt;a " not in page
 
 
 def test_a_sorted_list_reads_whole_rows_of_its_page_only(anna: Client, rows: Rows) -> None:
