@@ -241,18 +241,30 @@ def _bill(seller: Seller, on: date) -> tuple[int, float, float]:
 # Pages
 
 
+type Page = tuple[str, Client, str]
+
+
 def _ask_all(seller: Seller) -> tuple[dict[str, float], list[str]]:
     """The slowest of each kind in ms, and those that take longer than their kind may."""
     slowest: dict[str, float] = {}
     too_slow: list[tuple[float, str]] = []
     with override_settings(ALLOWED_HOSTS=["*"], STAFF_MFA=False, SECURE_SSL_REDIRECT=False):
-        desk, visitor = _clients(seller)
-        for kind, client, path in [*_desk_pages(desk), *_portal_pages(visitor, seller)]:
+        for kind, client, path in list(pages_of(seller)):
             ms = _asked(client, path, 1 if kind == "sorts" else ASKED)
             slowest[kind] = max(slowest.get(kind, 0), ms)
             if ms > (SEARCH_MS if kind in ("searches", "ctrl_k") else PAGE_MS):
                 too_slow.append((ms, path))
     return slowest, [f"{path} {ms:.0f}" for ms, path in sorted(too_slow, reverse=True)]
+
+
+def pages_of(seller: Seller) -> Iterator[Page]:
+    """The kind, the client and the path of each page of the desk, and of a customer's portal.
+
+    Read from the desk itself: its lists, each way to sort one, a row's page, searches and Ctrl-K.
+    """
+    desk, visitor = _clients(seller)
+    yield from _desk_pages(desk)
+    yield from _portal_pages(visitor, seller)
 
 
 def _asked(client: Client, path: str, times: int) -> float:
@@ -281,9 +293,6 @@ def _busiest(seller: Seller) -> Customer:
         .annotate(count=Count("documents"))
         .latest("count")
     )
-
-
-type Page = tuple[str, Client, str]
 
 
 def _desk_pages(desk: Client) -> Iterator[Page]:
