@@ -534,6 +534,12 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="delivery",
             index=models.Index(
+                condition=models.Q(("state", "dead")), fields=["id"], name="delivery_is_given_up"
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
                 condition=models.Q(("state", "pending")),
                 fields=["next_attempt_at"],
                 name="delivery_is_due",
@@ -564,6 +570,14 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="webhookdelivery",
             index=models.Index(fields=["ended_at"], name="webhook_delivery_has_ended"),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("state", "dead")),
+                fields=["id"],
+                name="webhook_delivery_is_given_up",
+            ),
         ),
         migrations.AddConstraint(
             model_name="webhookdelivery",

@@ -485,10 +485,15 @@ class Migration(migrations.Migration):
             options={
                 "indexes": [
                     models.Index(
+                        condition=models.Q(("parked_reason", ""), _negated=True),
+                        fields=["id"],
+                        name="gateway_event_is_parked",
+                    ),
+                    models.Index(
                         condition=models.Q(("parked_reason", ""), ("processed_at__isnull", True)),
                         fields=["next_attempt_at"],
                         name="gateway_event_waits",
-                    )
+                    ),
                 ],
                 "constraints": [
                     models.UniqueConstraint(
