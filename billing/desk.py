@@ -548,7 +548,7 @@ class Desk(Picking, ModelAdmin):
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
     list_filter_submit = True
-    list_per_page = 50
+    list_per_page = 30
     show_facets = ShowFacets.NEVER  # One more count of the table for each choice of each filter.
     show_full_result_count = False
     warn_unsaved_form = True
