@@ -25,7 +25,8 @@ RUN python -m venv .venv \
     && .venv/bin/pip uninstall --yes uv
 
 COPY . .
-RUN KVITT_PG=off python manage.py collectstatic --noinput --verbosity 0
+RUN KVITT_PG=off python manage.py collectstatic --noinput --verbosity 0 \
+    && sh scripts/compile.sh
 ENV KVITT_BIND=0.0.0.0:8000
 USER kvitt
 VOLUME /var/lib/kvitt

@@ -10,7 +10,7 @@ help:
 	@echo "make format  rewrite the code in the house style"
 	@echo "make proof   the long runs"
 	@echo "make lock    choose the newest versions that pyproject.toml allows"
-	@echo "make static  the pages' assets, for production: after each setup there"
+	@echo "make static  what production starts from: the pages' assets, and code compiled ahead; after each setup there"
 	@echo "make setup   what the others do first: .venv with everything in it"
 
 setup:
@@ -18,6 +18,7 @@ setup:
 
 static:
 	@KVITT_ENV=production KVITT_PG=off .venv/bin/python manage.py collectstatic --noinput --verbosity 0
+	@sh scripts/compile.sh
 
 demo: setup
 	@.venv/bin/python manage.py demo $(ARGS)

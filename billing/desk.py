@@ -12,13 +12,14 @@ from copy import copy
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
-from functools import partial
+from functools import cache, lru_cache, partial
 from operator import attrgetter
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import display_for_value, quote, unquote
@@ -30,13 +31,15 @@ from django.core.paginator import Paginator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
+from django.forms.utils import flatatt
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
+from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.admin import ModelAdmin, TabularInline
+from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 from unfold.widgets import (
@@ -45,6 +48,7 @@ from unfold.widgets import (
     SELECT_CLASSES,
     SWITCH_CLASSES,
     TEXTAREA_CLASSES,
+    UnfoldAdminSelectWidget,
 )
 
 from billing.cards import WithoutCards
@@ -101,9 +105,23 @@ def link(obj: models.Model | None, text: object = "") -> str:
     """A link to the object's page; the text is escaped."""
     if obj is None:
         return NOTHING
-    options = obj._meta
-    url = reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[quote(obj.pk)])
-    return format_html('<a href="{}" class="text-link">{}</a>', url, text or obj)
+    return format_html('<a href="{}" class="text-link">{}</a>', address_of(obj), text or obj)
+
+
+def address_of(obj: models.Model) -> str:
+    """The path of the object's page."""
+    name = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"
+    if not isinstance(obj.pk, int):
+        return reverse(name, args=[quote(obj.pk)])
+    before, after = _around_key(name, get_script_prefix())
+    return f"{before}{obj.pk}{after}"
+
+
+@lru_cache
+def _around_key(name: str, prefix: str) -> tuple[str, str]:
+    """What stands before and after the key in a path; a list asks for a hundred of them."""
+    before, _, after = reverse(name, args=["-key-"]).partition("-key-")
+    return before, after
 
 
 def money_column(name: str, description: str = "", currency: str = "currency") -> Callable:
@@ -144,12 +162,24 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
     """A column that shows a choice as a word on a ground: success, warning, danger or info."""
     title = description or name.replace("_", " ")
 
-    @display(description=title, ordering=name, label=dict(colors))
-    def column(admin: object, obj: models.Model) -> tuple[str, str]:
-        value = getattr(obj, name)
-        return value, getattr(obj, f"get_{name}_display")()
+    @display(description=title, ordering=name)
+    def column(admin: object, obj: models.Model) -> str:
+        return _label(getattr(obj, f"get_{name}_display")(), colors.get(getattr(obj, name), ""))
 
     return column
+
+
+@lru_cache
+def _label(word: str, color: str) -> str:
+    """Kept, because a list shows the same few labels in every row."""
+    label = render_to_string("unfold/helpers/label.html", {"text": word, "type": color})
+    return SafeString(label.strip())
+
+
+@cache
+def _box() -> str:
+    """The box before a row, with a place for its key; a list has one in each row."""
+    return checkbox.render(ACTION_CHECKBOX_NAME, "{}")
 
 
 # Tables of what hangs on an object
@@ -364,15 +394,48 @@ class CappedPaginator(Paginator):
         return rows.order_by()[: self.COUNT_MAX].count()
 
 
-class CappedSort(ChangeList):
-    """Sorts the newest rows of a big table by a column, as far as anybody pages."""
+class DeskList(ChangeList):
+    """A list that reads what it shows; of more rows than are counted it sorts the newest alone.
+
+    The keys are sorted first: wide rows, and what they join, are read for one page only. All the
+    keys are asked for: for a few PostgreSQL would walk a joined table in the order of its index.
+    """
+
+    SORTED_MAX = 1_000
+    sorts_newest = 0
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
         found = super().get_queryset(request, exclude_parameters)
-        if not issubclass(self.model_admin.paginator, CappedPaginator) or not self.params.get("o"):
+        if isinstance(self.list_select_related, tuple):
+            found = found.select_related(None).select_related(*self.list_select_related)
+        if not self._is_capped:
             return found
-        newest = found.order_by("-pk").values("pk")[: CappedPaginator.COUNT_MAX]
-        return found.filter(pk__in=newest)
+        newest = found.order_by("-pk").values_list("pk", flat=True)
+        if not newest[CappedPaginator.COUNT_MAX :][:1]:
+            return found
+        self.sorts_newest = self.SORTED_MAX
+        return found.filter(pk__gte=newest[self.SORTED_MAX - 1])
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        # Else it is added in each row anew, after finding out by its address what page it leads to.
+        self._asked = f"?{self.preserved_filters}" if self.preserved_filters else ""
+        self.preserved_filters = ""
+        if self._is_capped:
+            keys = list(self.queryset.values_list("pk", flat=True))
+            if self.multi_page and not (self.show_all and self.can_show_all):
+                first = (self.page_num - 1) * self.list_per_page
+                keys = keys[first : first + self.list_per_page]
+            self.result_list = self.queryset.filter(pk__in=keys)
+
+    def url_for_result(self, result: models.Model) -> str:
+        """With what the list was asked for, so that one comes back to it from the row's page."""
+        return f"{address_of(result)}{self._asked}"
+
+    @property
+    def _is_capped(self) -> bool:
+        is_big = issubclass(self.model_admin.paginator, CappedPaginator)
+        return is_big and bool(self.params.get("o"))
 
 
 def _unpadded(contents: str) -> str:
@@ -444,6 +507,34 @@ class Rows(Picking, TabularInline):
 # The admin of a model
 
 
+class QuickSelect(UnfoldAdminSelectWidget):
+    """A select that writes its options itself: with a template for each, 250 countries take longer
+    than the rest of their page.
+    """
+
+    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
+        context = super().get_context(name, value, attrs)
+        self._groups = context["widget"].pop("optgroups")
+        return context
+
+    def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> str:
+        empty = super()._render(template_name, context, renderer)
+        return SafeString(empty.replace("</select>", f"{_options(self._groups)}</select>", 1))
+
+
+def _options(groups: Any) -> str:
+    written = []
+    for title, choices, _ in groups:
+        options = format_html_join(
+            "",
+            '<option value="{}"{}>{}</option>',
+            ((each["value"], flatatt(each["attrs"]), each["label"]) for each in choices),
+        )
+        group = '<optgroup label="{}">{}</optgroup>'
+        written.append(format_html(group, title, options) if title else options)
+    return "".join(written)
+
+
 class Desk(Picking, ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
@@ -457,11 +548,12 @@ class Desk(Picking, ModelAdmin):
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
     list_filter_submit = True
-    list_per_page = 50
+    list_per_page = 30
     show_facets = ShowFacets.NEVER  # One more count of the table for each choice of each filter.
     show_full_result_count = False
     warn_unsaved_form = True
     change_form_outer_after_template = "admin/desk/panels.html"
+    list_before_template = "admin/desk/newest.html"
 
     def __init__(self, model: type[models.Model], admin_site: AdminSite) -> None:
         super().__init__(model, admin_site)
@@ -496,6 +588,13 @@ class Desk(Picking, ModelAdmin):
         base: type = options.get("form") or self.form
         options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
+
+    def formfield_for_choice_field(
+        self, db_field: models.Field, request: HttpRequest, **options: Any
+    ) -> Any:
+        if db_field.name not in self.radio_fields:
+            options.setdefault("widget", QuickSelect())
+        return super().formfield_for_choice_field(db_field, request, **options)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any
@@ -649,9 +748,13 @@ class Desk(Picking, ModelAdmin):
         return search(queryset, search_term, fields), False
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
-        return type("List", (CappedSort, super().get_changelist(request, **kwargs)), {})
+        return type("List", (DeskList, super().get_changelist(request, **kwargs)), {})
 
     # Actions on many rows of a list
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj: Any) -> str:
+        return format_html(_box(), obj.pk)
 
     def get_actions(
         self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
@@ -716,12 +819,19 @@ class BigReadOnly(ReadOnly):
     ordering = ("-id",)
 
 
+# No index leads from a customer to transfers, and each stands beside a document, a payment or an
+# entry of a balance, which are asked. Deleting itself asks for all.
+NOT_ASKED = {("customers.Customer", "ledger.Transfer")}
+
+
 def _is_depended_on(obj: Any) -> bool:
     """Whether a row that may not lose its parent points at the object; asked once for a page."""
     if not hasattr(obj, "_desk_is_depended_on"):
         obj._desk_is_depended_on = any(
             relation.related_model._base_manager.filter(**{relation.field.name: obj}).exists()
             for relation in obj._meta.get_fields(include_hidden=True)
-            if getattr(relation, "on_delete", None) is models.PROTECT and relation.auto_created
+            if getattr(relation, "on_delete", None) is models.PROTECT
+            and relation.auto_created
+            and (obj._meta.label, relation.related_model._meta.label) not in NOT_ASKED
         )
     return obj._desk_is_depended_on

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
@@ -76,7 +77,8 @@ def go_on(*, actor: str, nothing_lost: bool = False) -> list[Hold]:
         raise Refused("Nothing is held because of the database.", code="nothing_held")
     mark.start_anew()
     if not nothing_lost:
-        DatabaseMark.objects.update(doubted_until=clock.now() + DOUBTED_FOR)
+        until = clock.now() + DOUBTED_FOR
+        DatabaseMark.objects.update(doubted_until=until, restores=F("restores") + 1)
     return [release(hold, actor=actor) for hold in holds]
 
 

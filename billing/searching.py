@@ -5,7 +5,7 @@ by what came of it. One condition over several tables would walk through all of 
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -14,7 +14,7 @@ from django.utils.text import smart_split
 
 FOUND_MAX = 1_000
 TERM_MAX = 200
-# Fewer letters have no trigram of their own; the beginning of a word has.
+# Fewer letters have no trigram of their own; the beginning of a word has, and a longer word beside.
 LETTERS_MIN = 3
 _EXACT = {"exact", "iexact"}
 
@@ -22,17 +22,18 @@ _EXACT = {"exact", "iexact"}
 def search(queryset: QuerySet, term: str, fields: Iterable[str]) -> QuerySet:
     """Those of ``queryset`` that ``term`` names exactly, else those with each of its words.
 
-    ``fields`` are written as Django's ``search_fields``. Of a table at most :data:`FOUND_MAX`
-    rows are followed: who finds more has to say more.
+    ``fields`` are written as Django's ``search_fields``. Words that stand together in one row, such
+    as a name, are asked for together: there are few of those where each word has thousands. Of a
+    table at most :data:`FOUND_MAX` rows are followed: who finds more has to say more.
     """
     term = term.replace("\0", "").strip()[:TERM_MAX]
     exact, loose = _by_table(queryset.model, fields)
-    found = _matching(queryset, exact, term)
-    if not found:
-        found = Q()
-        for word in smart_split(term):
-            found &= _with_word(queryset, loose, word.strip("\"'")) or Q(pk__in=[])
-    return queryset.filter(found)
+    words = [word.strip("\"'") for word in smart_split(term)]
+    found = _matching(queryset, exact, term) or _with_words(queryset, loose, words)
+    if not found and len(words) > 1:
+        for word in words:
+            found &= _with_words(queryset, loose, [word]) or Q(pk__in=[])
+    return queryset.filter(found or Q(pk__in=[]))
 
 
 type _Fields = dict[str, list[tuple[str, str]]]
@@ -85,14 +86,19 @@ def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q | None:
     return found or None
 
 
-def _with_word(queryset: QuerySet, fields: _Fields, word: str) -> Q:
+def _with_words(queryset: QuerySet, fields: _Fields, words: Sequence[str]) -> Q:
+    """What hangs on, or is, a row of one table in which each of the words is."""
+    are_short = all(len(word) < LETTERS_MIN for word in words)
     found = Q()
     for path, names in fields.items():
-        called = Q()
-        for name, lookup in names:
-            is_short = lookup == "icontains" and len(word) < LETTERS_MIN
-            called |= Q(**{f"{name}__{'istartswith' if is_short else lookup}": word})
-        found |= _among(_table_of(queryset, path).filter(called), path)
+        rows = _table_of(queryset, path)
+        for word in words:
+            called = Q()
+            for name, lookup in names:
+                is_short = are_short and lookup == "icontains"
+                called |= Q(**{f"{name}__{'istartswith' if is_short else lookup}": word})
+            rows = rows.filter(called)
+        found |= _among(rows, path)
     return found
 
 

@@ -34,7 +34,7 @@ ROOT_URLCONF = "billing.urls"
 WSGI_APPLICATION = "billing.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
-    "unfold",
+    "billing.site.SiteConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "django.contrib.admin",

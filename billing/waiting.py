@@ -19,6 +19,8 @@ from dunning.admin import WORK as LATE_DEBTS
 from dunning.models import DunningCase
 
 COUNT_MAX = 10_000
+# Of more than this nobody wants to know how many on the front page, which is asked for all day.
+SHOWN_MAX = 1_000
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,13 @@ class Work:
     query: str
 
     def context(self) -> dict[str, Any]:
-        count = self.waiting.order_by()[: COUNT_MAX + 1].count()
+        count = self.waiting.order_by()[: SHOWN_MAX + 1].count()
         return {
             "title": self.title,
             "note": self.note,
             "icon": self.icon,
             "count": count,
-            "shown": f"more than {COUNT_MAX}" if count > COUNT_MAX else count,
+            "shown": f"more than {SHOWN_MAX}" if count > SHOWN_MAX else count,
             "url": f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}",
         }
 
@@ -146,7 +148,7 @@ def _undelivered() -> list[Work]:
             "state__exact=dead",
         ),
         of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
-        of_mails("Mail in doubt", "Handed over, and nobody knows whether it was taken.", "unclear"),
+        of_mails("Mail in doubt", "Nobody knows whether it was sent: again, or not?", "unclear"),
         of_mails("Letters to print", "For who has no address or wants paper.", "print"),
         Work(
             "Undelivered webhooks",

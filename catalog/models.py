@@ -13,6 +13,9 @@ from billing.events.public_ids import PublicIdField
 from billing.events.triggers import FrozenOnce
 from customers.models import CurrencyField, Seller
 
+# Where revenue is booked unless a product says otherwise: services, in the Swedish BAS chart.
+REVENUE_ACCOUNT = "3041"
+
 
 class AmountField(models.DecimalField):
     """A unit price, rate or quantity: exact, with room for more decimals than money has."""
@@ -55,7 +58,7 @@ class Product(models.Model):
         help_text="Decides in which country a buyer abroad is taxed.",
     )
     revenue_account = models.CharField(
-        max_length=20, default="3041", help_text="The bookkeeping account of its revenue."
+        max_length=20, default=REVENUE_ACCOUNT, help_text="The bookkeeping account of its revenue."
     )
 
     class Meta:

@@ -11,6 +11,7 @@ from unfold.widgets import UnfoldAdminColorInputWidget
 
 from billing.desk import (
     ActionForm,
+    CappedPaginator,
     Desk,
     PageAction,
     Panel,
@@ -141,7 +142,7 @@ class SellerAdmin(Desk):
 @admin.register(Customer)
 class CustomerAdmin(Desk):
     fixed_fields = ("seller",)
-    list_display = ("name", "email", "external_id", "seller_link", "country", "collection")
+    list_display = ("name", "email", "external_id", "seller_link", "at_home_in", "collection")
     list_filter = (
         ("seller", RelatedDropdownFilter),
         ("is_business", BooleanRadioFilter),
@@ -156,6 +157,7 @@ class CustomerAdmin(Desk):
     )
     autocomplete_fields = ("seller",)
     readonly_fields = ("public_id",)
+    paginator = CappedPaginator
     ordering = ("-id",)
     fieldsets = (
         (None, {"fields": (("name", "email"), ("seller", "external_id"), "public_id")}),
@@ -185,6 +187,11 @@ class CustomerAdmin(Desk):
     )
 
     seller_link = link_column("seller", ordering="seller__name")
+
+    @admin.display(description="country", ordering="country")
+    def at_home_in(self, customer: Any) -> str:
+        """By its code: shown as a field, each row would make the list of all countries anew."""
+        return customer.country.name
 
 
 def on_sellers_day(lookup: str) -> Q:

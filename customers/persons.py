@@ -1,5 +1,6 @@
 """Who is the same person: for what each may have once, such as a coupon or a free trial."""
 
+from django.db import connection
 from django.db.models import QuerySet
 
 from customers.models import PERSON, Customer
@@ -20,3 +21,12 @@ def customers_of(seller_id: int, email: str) -> QuerySet[Customer]:
     if not person:
         return Customer.objects.none()
     return Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)
+
+
+def lock_person(seller_id: int, email: str) -> None:
+    """Have all others who act for this person wait until the transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"kvitt person {seller_id} {person_of(email)}"],
+        )

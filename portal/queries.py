@@ -37,8 +37,7 @@ def documents_of(customer: Customer) -> QuerySet[Invoice]:
     own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
     under_way, failed = own.filter(state="in_flight"), own.filter(payment__state="failed")
     return (
-        Invoice.objects.filter(customer=customer)
-        .exclude(status=Invoice.Status.DRAFT)
+        customer.documents.exclude(status=Invoice.Status.DRAFT)
         .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )
@@ -75,8 +74,12 @@ def _of_amount(whole: int, decimals: str | None) -> Q:
 
 
 def debts_of(customer: Customer) -> list[Debt]:
-    """What a customer owes, a currency each, what is due first at the top."""
-    open_ones = documents_of(customer).filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+    """What a customer owes, a currency each, what is due first at the top.
+
+    With the seller and the letterhead of each, by which it is told how to pay it.
+    """
+    documents = documents_of(customer).select_related("seller", "letterhead")
+    open_ones = documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
     by_currency: dict[str, list[Invoice]] = {}
     for invoice in open_ones.order_by("due_on", "pk"):
         if invoice.outstanding_minor:

@@ -63,6 +63,7 @@ STATUS_OF_CODE: dict[str, int] = {
     "unusual_amount": 422,
     "amount_too_large": 422,
     "currency_not_used": 422,
+    "unknown_revenue_account": 422,
 }
 # The field that a refusal from below is about, where there is but one that it can be.
 ATTR_OF_CODE: dict[str, str] = {
@@ -75,6 +76,7 @@ ATTR_OF_CODE: dict[str, str] = {
     "unusual_amount": "amount_minor",
     "amount_too_large": "amount_minor",
     "currency_not_used": "currency",
+    "unknown_revenue_account": "revenue_account",
 }
 STATUS_OF_FAMILY: tuple[tuple[type[BillingError], int], ...] = (
     (UsageRefused, 422),

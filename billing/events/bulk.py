@@ -2,10 +2,12 @@
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.models import Field, JSONField, Model
+from django.db.models.expressions import DatabaseDefault
 
 from billing.events.prepared import FEW, prepared
 
@@ -32,6 +34,38 @@ def copy_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None
     with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
             copy.write(_text_of(rows))
+
+
+def copy_new(
+    model: type[Model], same: Mapping[str, Any], rows: Iterable[Mapping[str, Any]]
+) -> list[int]:
+    """``COPY`` new rows of a model, and return their ids, in their order.
+
+    ``same`` has what all share, and each row what is its own, by the names of attributes
+    (``customer_id``); what neither has is as in a new object. Of several values a model makes one
+    by itself, such as its public id, each row has to bring its own. Nothing is validated.
+    """
+    new, table = model(**same), model._meta.db_table
+    fields: dict[str, Field[Any, Any]] = {
+        field.attname: field
+        for field in model._meta.concrete_fields
+        if not field.primary_key and not isinstance(getattr(new, field.attname), DatabaseDefault)
+    }
+    usual = {name: _as_copied(field, getattr(new, name)) for name, field in fields.items()}
+    values = [
+        usual | {name: _as_copied(fields[name], value) for name, value in row.items()}
+        for row in rows
+    ]
+    ids = take_ids(table, len(values))
+    columns = ", ".join(["id", *(f'"{field.column}"' for field in fields.values())])
+    copy_rows(table, columns, [(pk, *row.values()) for pk, row in zip(ids, values, strict=True)])
+    return ids
+
+
+def _as_copied(field: "Field[Any, Any]", value: Any) -> Any:
+    if value is None:
+        return NULL
+    return as_json(value) if isinstance(field, JSONField) else value
 
 
 def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:

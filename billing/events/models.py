@@ -141,11 +141,12 @@ class Delivery(models.Model):
             )
         ]
         indexes = [
+            models.Index(fields=["id"], condition=Q(state="dead"), name="delivery_is_given_up"),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(state="pending"),
                 name="delivery_is_due",
-            )
+            ),
         ]
 
     def __str__(self) -> str:
@@ -306,6 +307,9 @@ class WebhookDelivery(models.Model):
                 name="webhook_delivery_in_order",
             ),
             models.Index(fields=["ended_at"], name="webhook_delivery_has_ended"),
+            models.Index(
+                fields=["id"], condition=Q(state="dead"), name="webhook_delivery_is_given_up"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -17,9 +17,11 @@ from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpo
 from billing.events.troubles import Watch
 from billing.events.types import PUBLIC, TESTED, matches
 
-Handler = Callable[[Event], None]
+type Handler = Callable[[Sequence[Event]], None]
 
 ATTEMPTS_MAX = 10
+# So far numbers leap after a restore: farther than what is lost can have come.
+LEAP_OF_SUBJECT, LEAP_OF_SELLER = 1_000_000, 10_000_000_000
 _subscribers: dict[str, tuple[frozenset[str], Handler]] = {}
 _unheard: ContextVar[frozenset[str]] = ContextVar("unheard", default=frozenset())
 
@@ -50,8 +52,21 @@ def record_all(events: Iterable[Event]) -> None:
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:
-    """Have a handler called for every event of the types, at least once; it must bear a second."""
+    """Have a handler told of every event of the types, at least once; it must bear a second time.
+
+    It is told of many at once, in one transaction; where it raises, of each alone.
+    """
     _subscribers[name] = (frozenset(types), handler)
+
+
+def one_by_one(handle: Callable[[Event], None]) -> Handler:
+    """A handler that does with each event what is given."""
+
+    def handle_all(events: Sequence[Event]) -> None:
+        for event in events:
+            handle(event)
+
+    return handle_all
 
 
 @transaction.atomic
@@ -61,7 +76,8 @@ def fan_out(limit: int = 1000) -> int:
     Public events get their numbers here, of their object and of their seller, and not when they
     are recorded, where it would be one more query, and a lock, in every batch of bills. One worker
     fans out at a time and the others wait their turn, so that no number is seen before a smaller
-    one is: ids are given before the commit, and may be.
+    one is: ids are given before the commit, and may be. After a restore the numbers of what was
+    lost are not given again, for shops leave out what they believe to have: both leap.
     """
     now = clock.now()
     with connection.cursor() as cursor:
@@ -102,7 +118,15 @@ def _number(events: Sequence[Event]) -> None:
         return
     public = [event.pk for event in events if event.type in PUBLIC]
     with connection.cursor() as cursor:
-        cursor.execute(_NUMBER, {"ids": [event.pk for event in events], "public": public})
+        cursor.execute(
+            _NUMBER,
+            {
+                "ids": [event.pk for event in events],
+                "public": public,
+                "leap_of_subject": LEAP_OF_SUBJECT,
+                "leap_of_seller": LEAP_OF_SELLER,
+            },
+        )
         numbers = dict(cursor.fetchall())
     for event in events:
         event.is_fanned_out, event.sequence = True, numbers[event.pk]
@@ -110,21 +134,23 @@ def _number(events: Sequence[Event]) -> None:
 
 
 _NUMBER = """
-    WITH public AS (
+    WITH restored AS (
+        SELECT coalesce((SELECT restores FROM outbound_databasemark), 0)::bigint AS restores
+    ), public AS (
         SELECT id, subject, seller,
             row_number() OVER (PARTITION BY subject ORDER BY id) AS of_subject,
             row_number() OVER (PARTITION BY seller ORDER BY id) AS of_seller
         FROM events_event WHERE id = ANY (%(public)s)
     ), last AS (
-        SELECT seller, coalesce((
+        SELECT seller, greatest(restores * %(leap_of_seller)s, (
             SELECT max(position) FROM events_event
             WHERE seller = sellers.seller AND position IS NOT NULL
-        ), 0) AS position
-        FROM (SELECT DISTINCT seller FROM public) sellers
+        )) AS position
+        FROM (SELECT DISTINCT seller FROM public) sellers, restored
     ), numbered AS (
-        SELECT public.id, public.of_subject + coalesce(last_of_subject.sequence, 0) AS sequence,
-            public.of_seller + last.position AS position
-        FROM public JOIN last USING (seller) LEFT JOIN LATERAL (
+        SELECT public.id, public.of_seller + last.position AS position, public.of_subject
+            + greatest(restores * %(leap_of_subject)s, last_of_subject.sequence) AS sequence
+        FROM restored, public JOIN last USING (seller) LEFT JOIN LATERAL (
             SELECT sequence FROM events_event
             WHERE subject = public.subject AND sequence IS NOT NULL
             ORDER BY sequence DESC LIMIT 1
@@ -183,7 +209,7 @@ def unheard(seller: str) -> Iterator[None]:
         _unheard.reset(before)
 
 
-def deliver_due(limit: int = 100) -> int:
+def deliver_due(limit: int = 500) -> int:
     """Try what is due; returns how many were claimed.
 
     The next attempt is pushed ahead and counted before trying, so a crash loses nothing. What is
@@ -200,11 +226,14 @@ def deliver_due(limit: int = 100) -> int:
         )
         fresh = [delivery for delivery in due if not delivery.attempts]
         tried = [delivery for delivery in due if delivery.attempts]
-        for delivery in due:
-            delivery.next_attempt_at = now + timedelta(minutes=min(2**delivery.attempts, 24 * 60))
+        ids = [delivery.pk for delivery in fresh]
+        later = now + timedelta(minutes=1)
+        Delivery.objects.filter(pk__in=ids).update(next_attempt_at=later, attempts=1)
         for delivery in fresh:
-            delivery.attempts = 1
-        Delivery.objects.bulk_update(due, ["next_attempt_at", "attempts"])
+            delivery.next_attempt_at, delivery.attempts = later, 1
+        for delivery in tried:
+            delivery.next_attempt_at = now + timedelta(minutes=min(2**delivery.attempts, 24 * 60))
+        Delivery.objects.bulk_update(tried, ["next_attempt_at"])
     watch = Watch("deliver events")
     if not _are_delivered(fresh, watch):
         for delivery in fresh:
@@ -221,9 +250,12 @@ def _are_delivered(fresh: Sequence[Delivery], watch: Watch) -> bool:
         return False
     try:
         with transaction.atomic():
+            told: dict[str, list[Event]] = defaultdict(list)
             for delivery in fresh:
-                _, handler = _subscribers[delivery.subscriber]
-                handler(delivery.event)
+                told[delivery.subscriber].append(delivery.event)
+            for subscriber, events in told.items():
+                _, handler = _subscribers[subscriber]
+                handler(events)
             done = Delivery.objects.filter(pk__in=[delivery.pk for delivery in fresh])
             done.update(state=Delivery.State.DONE)
     except Exception as error:
@@ -250,7 +282,7 @@ def _deliver(delivery: Delivery, watch: Watch) -> None:
     about = f"{delivery.subscriber} {delivery.event.public_id}"
     try:
         _, handler = _subscribers[delivery.subscriber]
-        handler(delivery.event)
+        handler([delivery.event])
     except Exception as error:  # One subscriber's fault must not stop the others.
         watch.let_through(error)
         watch.keep(about, error)

@@ -85,8 +85,8 @@ class GoOn(PageAction):
     label = "Let everything go on"
     explanation = (
         "With the next tick charges, mail, webhooks and documents go on where they stood. What the "
-        "first hour after a restore tells customers may have been told before: it is kept under "
-        "Mail, to be sent again by a person."
+        "first hour after a restore tells customers may have been told before: it waits as mail in "
+        "doubt until a person sends it again or settles it."
     )
     permission = RELEASE
     icon = "play_arrow"

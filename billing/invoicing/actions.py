@@ -47,6 +47,7 @@ from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import treatment_of
+from catalog.models import REVENUE_ACCOUNT
 from customers.locks import lock_customer
 from customers.models import Customer, Seller
 
@@ -111,7 +112,7 @@ def add_one_off(
     actor: str,
     subscription: Subscription | None = None,
     tax: Sequence[Mapping[str, Any]] | None = None,
-    revenue_account: str = "3041",
+    revenue_account: str = REVENUE_ACCOUNT,
     waits: bool = False,
     is_confirmed: bool = False,
 ) -> OneOffItem:
@@ -119,11 +120,19 @@ def add_one_off(
 
     It is billed by itself at once, or with ``waits`` on the customer's next regular bill, as long
     as there is one to come. What is below zero always waits for something to reduce. Raises
-    :class:`Refused` ("unusual_amount", "currency_not_used", "no_bill_to_come").
+    :class:`Refused` ("unusual_amount", "currency_not_used", "unknown_revenue_account",
+    "no_bill_to_come").
     """
     if not amount_minor:
         raise InvalidAmount("A one-off item of nothing cannot be billed.")
     _check_sum(customer, amount_minor, currency, is_confirmed)
+    accounts = revenue_accounts_of(customer.seller)
+    if revenue_account not in accounts:
+        raise Refused(
+            f"No product of {customer.seller} is booked on {revenue_account}. "
+            f"Use {' or '.join(accounts)}.",
+            code="unknown_revenue_account",
+        )
     if waits and not has_bill_to_come(customer):
         raise Refused(
             f"No subscription of {customer} is billed again, so no bill comes for this to wait "
@@ -199,6 +208,12 @@ def currencies_of(customer: Customer) -> list[str]:
     used |= set(customer.balances.values_list("currency", flat=True))
     documents = Invoice.objects.filter(customer=customer).order_by()
     return sorted(used | set(documents.values_list("currency", flat=True).distinct()))
+
+
+def revenue_accounts_of(seller: Seller) -> list[str]:
+    """The bookkeeping accounts of a seller's revenue: the usual one, and those of its products."""
+    products = seller.products.order_by().values_list("revenue_account", flat=True)
+    return sorted({REVENUE_ACCOUNT, *products.distinct()})
 
 
 def _check_sum(customer: Customer, amount_minor: int, currency: str, is_confirmed: bool) -> None:
@@ -873,7 +888,7 @@ def _settle_note(
         income = (
             books.account(Account.Role.DEFERRED_REVENUE)
             if is_deferred
-            else books.revenue(line.revenue_account or "3041")
+            else books.revenue(line.revenue_account or REVENUE_ACCOUNT)
         )
         postings += between(income, receivable, net_minor)
     for group in note.groups:
@@ -952,7 +967,7 @@ def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date
                 amount_minor=correction.discount_minor - correction.amount_minor,
                 description=_said_of(correction, invoice),
                 tax=correction.tax,
-                revenue_account=correction.revenue_account or "3041",
+                revenue_account=correction.revenue_account or REVENUE_ACCOUNT,
                 due_on=as_of,
                 reverses=correction,
             )

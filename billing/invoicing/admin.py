@@ -53,6 +53,7 @@ from billing.invoicing.models import (
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAction, SubscriptionAdmin
 from billing.subscriptions.models import Subscription
+from catalog.models import REVENUE_ACCOUNT
 from customers.admin import CustomerAdmin, on_sellers_day
 from customers.models import Customer
 
@@ -180,6 +181,10 @@ class OneOffForm(CreditGiftForm):
         label="Belongs to",
     )
 
+    revenue_account = forms.ChoiceField(
+        required=False,
+        help_text="The bookkeeping account of its revenue; those of the seller's products.",
+    )
     waits = forms.ChoiceField(
         label="Bill it",
         choices=[("", "Now, by itself"), ("yes", "With the next regular bill")],
@@ -187,13 +192,20 @@ class OneOffForm(CreditGiftForm):
         help_text="What is below zero waits for something to reduce either way.",
     )
 
+    def clean_revenue_account(self) -> str:
+        return self.cleaned_data["revenue_account"] or REVENUE_ACCOUNT
+
     def clean_waits(self) -> bool:
         return self.cleaned_data["waits"] == "yes"
 
     def ask(self) -> None:
-        from billing.invoicing.actions import has_bill_to_come
+        from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
 
         super().ask()
+        account = self.fields["revenue_account"]
+        assert isinstance(account, forms.ChoiceField)
+        account.choices = [(number, number) for number in revenue_accounts_of(self.obj.seller)]
+        account.initial = REVENUE_ACCOUNT
         self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
         choice = self.fields["subscription"]
         assert isinstance(choice, forms.ModelChoiceField)

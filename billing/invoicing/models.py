@@ -12,7 +12,7 @@ from billing.events.public_ids import PublicIdField
 from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
-from catalog.models import AmountField, Price
+from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
 
 DOCUMENT_LIFECYCLE = {
@@ -537,7 +537,9 @@ class OneOffItem(models.Model):
     amount_minor = models.BigIntegerField(help_text="May be negative.")
     description = models.CharField(max_length=500)
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
-    revenue_account = models.CharField(max_length=20, default="3041", db_default="3041")
+    revenue_account = models.CharField(
+        max_length=20, default=REVENUE_ACCOUNT, db_default=REVENUE_ACCOUNT
+    )
     due_on = models.DateField()
     waits = models.BooleanField(
         "with the next bill",

@@ -86,8 +86,10 @@ class Run:
         if not at_once and time.monotonic() - self._beaten < SECONDS_BETWEEN_BEATS:
             return
         self._beaten = time.monotonic()
+        # In its own time: the clock may stand at a day that is played, a year from now.
+        beat_at = self.row.started_at + timedelta(seconds=self._beaten - self._began)
         mine = self._mine()
-        is_mine = mine.update(beat_at=clock.now(), done=self.row.done, log=self.row.log)
+        is_mine = mine.update(beat_at=beat_at, done=self.row.done, log=self.row.log)
         stop_requested = mine.values_list("stop_requested", flat=True).first()
         # Who was taken for dead has a successor, and must not work beside it.
         self._is_asked_to_stop = not is_mine or bool(stop_requested)

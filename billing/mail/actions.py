@@ -1,7 +1,8 @@
 """What can be done with mail: post it, have it sent again, settle what became of it."""
 
-from collections.abc import Mapping
-from datetime import date
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
@@ -26,31 +27,58 @@ TOLD_BEFORE = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A mail that is to be made: about an object or event, which ``object`` names."""
+
+    kind: str
+    object: str
+    customer: Customer
+    facts: Mapping[str, Any]
+
+    @property
+    def recipient(self) -> str:
+        is_paper = self.kind in PAPERS and self.customer.delivery == Customer.Delivery.PRINT
+        return "" if is_paper else self.customer.email
+
+
 def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
-    """Make the mail of a kind about an object, unless it is made already; nothing is sent here.
+    """Make the mail of a kind about an object, unless it is made already; nothing is sent here."""
+    draft = Draft(kind, object, customer, facts)
+    post_all([draft])
+    return Message.objects.get(kind=kind, object=object, recipient=draft.recipient)
+
+
+def post_all(drafts: Iterable[Draft]) -> None:
+    """Make mails, unless they are made already; nothing is sent here.
 
     Who cannot be mailed gets what matters as a letter to print; the rest is kept as suppressed.
     """
-    is_paper = kind in PAPERS and customer.delivery == Customer.Delivery.PRINT
-    recipient = "" if is_paper else customer.email
-    is_reachable = bool(recipient) or kind in PRINTED
-    is_told_before = kind not in ASKED_FOR and is_doubted(clock.now())
-    said = TOLD_BEFORE if is_told_before else "" if is_reachable else NO_ADDRESS
-    message, _ = Message.objects.get_or_create(
-        kind=kind,
-        object=object,
+    now = clock.now()
+    is_after_restore = is_doubted(now)
+    messages = [_message(draft, now, is_after_restore) for draft in drafts]
+    Message.objects.bulk_create(messages, ignore_conflicts=True)
+
+
+def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
+    recipient, customer = draft.recipient, draft.customer
+    is_reachable = bool(recipient) or draft.kind in PRINTED
+    state, said = (State.WAITING, "") if is_reachable else (State.SUPPRESSED, NO_ADDRESS)
+    # Whoever posts a letter sees for himself.
+    if is_after_restore and recipient and draft.kind not in ASKED_FOR:
+        state, said = State.UNCLEAR, TOLD_BEFORE
+    return Message(
+        seller_id=customer.seller_id,
+        customer=customer,
+        kind=draft.kind,
+        object=draft.object,
         recipient=recipient,
-        defaults={
-            "seller_id": customer.seller_id,
-            "customer": customer,
-            "language": customer.language,
-            "facts": dict(facts),
-            "state": State.SUPPRESSED if said else State.WAITING,
-            "last_error": said,
-            "next_attempt_at": clock.now(),
-        },
+        language=customer.language,
+        facts=dict(draft.facts),
+        state=state,
+        last_error=said,
+        next_attempt_at=now,
     )
-    return message
 
 
 @transaction.atomic
@@ -80,7 +108,12 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     if message.state != State.SUPPRESSED:
         message.move(State.SUPPRESSED)
     Message.objects.filter(pk=message.pk).update(last_error=f"Sent to {address} instead.")
-    return post(message.kind, object=message.object, customer=message.customer, facts=message.facts)
+    again = post(
+        message.kind, object=message.object, customer=message.customer, facts=message.facts
+    )
+    if again.state == State.UNCLEAR:  # After a restore all are, until a person says so, as here.
+        again.move(State.WAITING, last_error="")
+    return again
 
 
 @transaction.atomic

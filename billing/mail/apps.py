@@ -7,8 +7,8 @@ class MailConfig(AppConfig):
 
     def ready(self) -> None:
         """Hear of what customers are mailed of."""
-        from billing.events.recorder import subscribe
+        from billing.events.recorder import one_by_one, subscribe
         from billing.mail import news
 
-        subscribe("mail", set(news.NEWS), news.on_event)
-        subscribe("mail orders", {news.ORDER_COMPLETED}, news.on_order)
+        subscribe("mail", set(news.NEWS), news.on_events)
+        subscribe("mail orders", {news.ORDER_COMPLETED}, one_by_one(news.on_order))

@@ -4,7 +4,8 @@ Who has ordered at the checkout gets one mail: the confirmation, with the first 
 receipt in it. A new customer is not met by three.
 """
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +14,7 @@ from django.db.models import QuerySet
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
-from billing.mail.actions import post
+from billing.mail.actions import Draft, post, post_all
 from billing.mail.models import Message
 from billing.payments.models import Order, Payment, PaymentAllocation
 from billing.subscriptions.models import Subscription
@@ -32,50 +33,65 @@ OWNERS: dict[str, Any] = {
 }
 
 
+type Untold = Callable[[Sequence[Event]], Iterable[Event]]
+
+
 @dataclass(frozen=True, slots=True)
 class News:
     """A kind of mail that an event makes.
 
     What happens to an object once, such as the issue of an invoice, is mailed of once whatever
-    tells of it; what may happen again, once for each event.
+    tells of it; what may happen again, once for each event. ``untold`` says of which events, among
+    some, no mail tells.
     """
 
     kind: str
     happens_again: bool = True
-    is_told: Callable[[Event], bool] = lambda event: True
+    untold: Untold = lambda events: ()
 
 
-def _by_somebody(event: Event) -> bool:
-    """Whether a pause was asked for; billing tells once more when it finds one that has begun."""
-    return "until" in event.data
+def _by_nobody(events: Sequence[Event]) -> Iterator[Event]:
+    """Pauses that nobody asked for: billing tells once more when it finds one that has begun."""
+    return (event for event in events if "until" not in event.data)
 
 
-def _after_pause(event: Event) -> bool:
-    return event.data.get("from") == Subscription.Status.PAUSED
+def _after_no_pause(events: Sequence[Event]) -> Iterator[Event]:
+    return (event for event in events if event.data.get("from") != Subscription.Status.PAUSED)
 
 
-def _had_less_access(event: Event) -> bool:
-    limits = (StepKind.RESTRICT, StepKind.SUSPEND)
-    return DunningAction.objects.filter(
-        case__public_id=event.subject, kind__in=limits, outcome=""
-    ).exists()
+def _had_full_access(events: Sequence[Event]) -> Iterator[Event]:
+    limits = DunningAction.objects.filter(
+        case__public_id__in=_subjects(events),
+        kind__in=(StepKind.RESTRICT, StepKind.SUSPEND),
+        outcome="",
+    )
+    limited = set(limits.values_list("case__public_id", flat=True))
+    return (event for event in events if event.subject not in limited)
 
 
-def _is_not_ordered(event: Event) -> bool:
-    """Whether an invoice is no order's: one that is, its checkout asks to be paid."""
-    return not Order.objects.filter(invoice__public_id=event.subject).exists()
+def _are_ordered(events: Sequence[Event]) -> Iterator[Event]:
+    """Invoices of orders: their checkout asks to be paid."""
+    orders = Order.objects.filter(invoice__public_id__in=_subjects(events))
+    ordered = set(orders.values_list("invoice__public_id", flat=True))
+    return (event for event in events if event.subject in ordered)
 
 
-def _is_not_in_an_order(event: Event) -> bool:
-    """Whether a payment has not completed an order, whose confirmation then has its receipt."""
+def _are_in_orders(events: Sequence[Event]) -> Iterator[Event]:
+    """Payments that have completed an order, whose confirmation then has their receipt."""
     orders = Order.objects.filter(
-        status=Order.Status.COMPLETE, invoice__allocations__payment__public_id=event.subject
+        status=Order.Status.COMPLETE,
+        invoice__allocations__payment__public_id__in=_subjects(events),
     )
-    return not any(
-        paid_at_the_checkout(order, completed.recorded_at).filter(public_id=event.subject).exists()
-        for order in orders.select_related("invoice")
-        for completed in Event.objects.filter(type=ORDER_COMPLETED, subject=order.public_id)
-    )
+    completing: set[str] = set()
+    for order in orders.select_related("invoice").distinct():
+        for completed in Event.objects.filter(type=ORDER_COMPLETED, subject=order.public_id):
+            paid = paid_at_the_checkout(order, completed.recorded_at)
+            completing |= set(paid.values_list("public_id", flat=True))
+    return (event for event in events if event.subject in completing)
+
+
+def _subjects(events: Iterable[Event]) -> list[str]:
+    return [event.subject for event in events]
 
 
 def paid_at_the_checkout(order: Order, completed_at: datetime) -> QuerySet[Payment]:
@@ -95,36 +111,40 @@ def paid_at_the_checkout(order: Order, completed_at: datetime) -> QuerySet[Payme
 
 
 NEWS: dict[str, News] = {
-    "invoice.finalized": News(Kind.INVOICE, happens_again=False, is_told=_is_not_ordered),
+    "invoice.finalized": News(Kind.INVOICE, happens_again=False, untold=_are_ordered),
     "credit_note.issued": News(Kind.CREDIT_NOTE, happens_again=False),
-    "payment.succeeded": News(Kind.RECEIPT, happens_again=False, is_told=_is_not_in_an_order),
+    "payment.succeeded": News(Kind.RECEIPT, happens_again=False, untold=_are_in_orders),
     "refund.succeeded": News(Kind.REFUND),
     "payment.failed": News(Kind.PAYMENT_FAILED, happens_again=False),
     "payment.action_required": News(Kind.ACTION_NEEDED, happens_again=False),
     "dunning.reminded": News(Kind.REMINDER),
     "dunning.restricted": News(Kind.RESTRICTED),
     "dunning.suspended": News(Kind.SUSPENDED),
-    "dunning.recovered": News(Kind.RESTORED, is_told=_had_less_access),
+    "dunning.recovered": News(Kind.RESTORED, untold=_had_full_access),
     "subscription.changed": News(Kind.PLAN_CHANGED),
-    "subscription.paused": News(Kind.PAUSED, is_told=_by_somebody),
+    "subscription.paused": News(Kind.PAUSED, untold=_by_nobody),
     "subscription.resumed": News(Kind.RESUMED),
-    "subscription.activated": News(Kind.RESUMED, is_told=_after_pause),
+    "subscription.activated": News(Kind.RESUMED, untold=_after_no_pause),
     "subscription.canceled": News(Kind.CANCELED),
     "subscription.cancel_undone": News(Kind.CANCEL_UNDONE),
 }
 
 
-def on_event(event: Event) -> None:
-    """Make the mail of an event, once however often it is told."""
+def on_events(events: Sequence[Event]) -> None:
+    """Make the mails of events, each once however often it is told."""
+    of_type: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        of_type[event.type].append(event)
+    untold = {event.pk for type, some in of_type.items() for event in NEWS[type].untold(some)}
+    told = [event for event in events if event.pk not in untold]
+    customers = _customers_of(told)
+    post_all(_draft(event, customers[event.subject]) for event in told)
+
+
+def _draft(event: Event, customer: Customer) -> Draft:
     news = NEWS[event.type]
-    if not news.is_told(event):
-        return
-    post(
-        news.kind,
-        object=event.public_id if news.happens_again else event.subject,
-        customer=_customer_of(event.subject),
-        facts=_facts(event, event.subject),
-    )
+    about = event.public_id if news.happens_again else event.subject
+    return Draft(news.kind, about, customer, _facts(event, event.subject))
 
 
 def on_order(event: Event) -> None:
@@ -148,8 +168,14 @@ def _facts(event: Event, subject: str) -> dict[str, Any]:
     }
 
 
-def _customer_of(subject: str) -> Customer:
-    owner = OWNERS[subject.partition("_")[0]]
-    found = owner._base_manager.select_related("customer__seller").get(public_id=subject)
-    customer: Customer = found.customer
-    return customer
+def _customers_of(events: Iterable[Event]) -> dict[str, Customer]:
+    """The customers of the objects that events are about, by the objects' public ids."""
+    subjects: dict[Any, list[str]] = defaultdict(list)
+    for event in events:
+        subjects[OWNERS[event.subject.partition("_")[0]]].append(event.subject)
+    owned: dict[str, int] = {}
+    for owner, ids in subjects.items():
+        objects = owner._base_manager.filter(public_id__in=ids)
+        owned.update(objects.values_list("public_id", "customer_id"))
+    customers = Customer.objects.in_bulk(set(owned.values()))
+    return {subject: customers[pk] for subject, pk in owned.items()}

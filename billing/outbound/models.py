@@ -116,6 +116,12 @@ class DatabaseMark(models.Model):
     place = models.CharField(max_length=120)
     seen_at = models.DateTimeField()
     seen_by = models.CharField(max_length=255)
+    restores = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often it went on after something may have been lost: events of other "
+        "numbers than those lost are told from then on.",
+    )
     doubted_until = models.DateTimeField(
         null=True, blank=True, help_text="What the tick tells until then may have been told before."
     )

@@ -716,10 +716,13 @@ class GatewayEvent(models.Model):
         ]
         indexes = [
             models.Index(
+                fields=["id"], condition=~Q(parked_reason=""), name="gateway_event_is_parked"
+            ),
+            models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(processed_at__isnull=True, parked_reason=""),
                 name="gateway_event_waits",
-            )
+            ),
         ]
         triggers = [
             pgtrigger.ReadOnly(

@@ -12,10 +12,13 @@ from billing.payments.checkout import catch_up, start_payment, start_setup
 from billing.payments.gateways.base import GatewayUnavailable
 from billing.payments.models import CheckoutSession, Order
 from billing.payments.order_offer import refuse_over, tell
-from billing.subscriptions.actions import complete
+from billing.subscriptions.actions import abandon, complete
+from billing.subscriptions.coupons import has_tried
+from billing.subscriptions.models import Subscription
 from customers.actions import change_details
 from customers.calendar import now_of
 from customers.models import Customer
+from customers.persons import lock_person
 
 
 def open_page(
@@ -91,7 +94,13 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 
 
 def complete_order(order: Order, as_of: date, actor: str) -> None:
+    """Let what was ordered begin; the second of two free trials, ordered at once, does not."""
     assert order.customer is not None and order.subscription is not None
+    if order.invoice is None and _is_tried_meanwhile(order.subscription):
+        abandon(order.subscription, as_of=as_of, actor=actor)
+        order.move("expired", closed_at=now_of(order.seller))
+        tell("checkout.expired", order, as_of, actor)
+        return
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
     charged = Customer.Collection.AUTOMATIC
     change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
@@ -106,3 +115,10 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
         subscription=order.subscription.public_id,
         invoice=order.invoice.public_id if order.invoice else None,
     )
+
+
+def _is_tried_meanwhile(subscription: Subscription) -> bool:
+    if subscription.paid_from == subscription.starts_on:
+        return False
+    lock_person(subscription.seller_id, subscription.customer.email)
+    return has_tried(subscription.plan, subscription.customer.email)

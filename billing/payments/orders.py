@@ -57,6 +57,7 @@ from customers.calendar import now_of
 from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
+from customers.persons import lock_person
 
 __all__ = [
     "LIVES",
@@ -301,6 +302,7 @@ def _start(
     is_incomplete: bool = False,
 ) -> Subscription:
     asked = {code: Decimal(quantity) for code, quantity in order.quantities.items()}
+    lock_person(order.seller_id, customer.email)
     if choice.coupon is not None:
         check_person(choice.coupon, order.seller_id, customer.email, customer)
     return start(

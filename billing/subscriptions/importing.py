@@ -29,14 +29,16 @@ from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
 from billing.engine.periods import UNITS, Grid, anchored_on
+from billing.events.bulk import copy_new
+from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.subscriptions import mapping as mapping_file
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
-from catalog.models import Plan, Price, Product
+from catalog.models import REVENUE_ACCOUNT, Plan, Price, Product
 from customers.models import LANGUAGES, Customer, Seller
 from customers.numbers import TIDIERS
 
-CHUNK_SIZE = 500
+CHUNK_SIZE = 2_000
 TENURE_MONTHS_MAX = 1200
 NET_TERMS_DAYS_MAX = 365
 _INTERVAL = re.compile(rf"([1-9][0-9]{{0,2}}) ({'|'.join(UNITS)})s?")
@@ -223,7 +225,7 @@ class _Reader:
             name=cell("plan.name", self._text(200)) or code or "",
             product=product or "",
             tax_category=cell("plan.tax_category", self._text(20)) or "standard",
-            revenue_account=cell("plan.revenue_account", self._text(20)) or "3041",
+            revenue_account=cell("plan.revenue_account", self._text(20)) or REVENUE_ACCOUNT,
             family=cell("plan.family", self._text(80)) or "",
             interval_unit=interval[1] if interval else "",
             interval_count=interval[0] if interval else 0,
@@ -488,7 +490,7 @@ class _Writer:
             .select_related("plan")
         ):
             self.metered[price.plan.code].append(price)
-        self.customers: dict[str, Customer] = {}
+        self.customers: dict[str, int] = {}
 
     def without_clashes(self, entries: Sequence[Entry], problems: list[Problem]) -> Sequence[Entry]:
         """The entries that fit the plans there are; what is wrong with the others is a problem."""
@@ -532,7 +534,9 @@ class _Writer:
         self._write_catalog(new)
         customer_ids = {entry.customer_id for entry in new}
         there = self.seller.customers.filter(external_id__in=customer_ids)
-        self.customers = {str(customer.external_id): customer for customer in there}
+        self.customers = {
+            str(external): pk for external, pk in there.values_list("external_id", "pk")
+        }
         for chunk in _chunks(new):
             imported.customers += self._write_customers(chunk)
         _analyze(Customer)
@@ -602,77 +606,89 @@ class _Writer:
 
     def _write_customers(self, chunk: Sequence[Entry]) -> int:
         new = {
-            entry.customer_id: Customer(
-                seller=self.seller, external_id=entry.customer_id, **entry.customer
-            )
+            entry.customer_id: entry.customer
             for entry in chunk
             if entry.customer_id not in self.customers
         }
-        Customer.objects.bulk_create(new.values())
-        self.customers |= new
+        public_ids = new_public_ids("cus", len(new))
+        rows = [
+            {"public_id": public_id, "external_id": external_id, **said}
+            for public_id, (external_id, said) in zip(public_ids, new.items(), strict=True)
+        ]
+        ids = copy_new(Customer, {"seller": self.seller}, rows)
+        self.customers.update(zip(new, ids, strict=True))
         return len(new)
 
     def _write_subscriptions(self, chunk: Sequence[Entry]) -> None:
-        made = [(entry, self._subscription(entry)) for entry in chunk]
-        Subscription.objects.bulk_create(subscription for _, subscription in made)
-        BillingCycle.objects.bulk_create(
-            BillingCycle(
-                subscription=subscription,
-                starts_on=entry.starts_on,
-                interval_unit=entry.plan.interval_unit,
-                interval_count=entry.plan.interval_count,
-                anchor_on=entry.anchor_on,
-                anchor_day=entry.anchor_on.day,
-            )
-            for entry, subscription in made
-        )
-        SubscriptionItem.objects.bulk_create(
-            SubscriptionItem(
-                subscription=subscription,
-                price=self.prices[entry.plan_code],
-                key=self.mapping.price_code,
-                quantity=entry.quantity,
-                agreed_amount=entry.amount,
-                starts_on=entry.starts_on,
-            )
-            for entry, subscription in made
-        )
-        SubscriptionItem.objects.bulk_create(
-            SubscriptionItem(
-                subscription=subscription,
-                price=price,
-                key=price.code,
-                quantity=price.quantity,
-                position=price.position,
-                starts_on=entry.starts_on,
-            )
-            for entry, subscription in made
+        public_ids = new_public_ids("sub", len(chunk))
+        same = {
+            "seller": self.seller,
+            "currency": self.seller.currency,
+            "time_zone": self.seller.time_zone,
+        }
+        rows = [
+            {"public_id": public_id, **self._subscription(entry)}
+            for public_id, entry in zip(public_ids, chunk, strict=True)
+        ]
+        made = list(zip(chunk, copy_new(Subscription, same, rows), strict=True))
+        cycles = ({"subscription_id": pk, **_cycle(entry)} for entry, pk in made)
+        copy_new(BillingCycle, {}, cycles)
+        items = ({"subscription_id": pk, **self._item(entry)} for entry, pk in made)
+        copy_new(SubscriptionItem, {"key": self.mapping.price_code}, items)
+        metered = (
+            {"subscription_id": pk, "starts_on": entry.starts_on, **_metered(price)}
+            for entry, pk in made
             for price in self.metered[entry.plan_code]
         )
+        copy_new(SubscriptionItem, {}, metered)
 
-    def _subscription(self, entry: Entry) -> Subscription:
+    def _item(self, entry: Entry) -> dict[str, Any]:
+        return {
+            "price_id": self.prices[entry.plan_code].pk,
+            "quantity": entry.quantity,
+            "agreed_amount": entry.amount,
+            "starts_on": entry.starts_on,
+        }
+
+    def _subscription(self, entry: Entry) -> dict[str, Any]:
         price = self.prices[entry.plan_code]
         is_usual = entry.quantity == price.quantity
         states, accesses = Subscription.Status, Subscription.Access
-        return Subscription(
-            seller=self.seller,
-            customer=self.customers[entry.customer_id],
-            external_id=entry.external_id,
-            plan=self.plans[entry.plan_code],
-            currency=self.seller.currency,
-            time_zone=self.seller.time_zone,
-            status=states.ENDED if entry.is_ended else states.ACTIVE,
-            access=accesses.NONE if entry.is_ended else accesses.FULL,
-            starts_on=entry.starts_on,
-            paid_from=entry.starts_on,
-            ends_on=entry.ends_on,
-            cancels_on=entry.ends_on,
-            quantities={} if is_usual else {price.code: str(entry.quantity)},
-            billed_until=entry.billed_until,
-            next_bill_on=None if entry.is_ended else entry.due_on,
-            window_on=entry.billed_until,
-            metadata=entry.metadata,
-        )
+        return {
+            "customer_id": self.customers[entry.customer_id],
+            "external_id": entry.external_id,
+            "plan_id": self.plans[entry.plan_code].pk,
+            "status": states.ENDED if entry.is_ended else states.ACTIVE,
+            "access": accesses.NONE if entry.is_ended else accesses.FULL,
+            "starts_on": entry.starts_on,
+            "paid_from": entry.starts_on,
+            "ends_on": entry.ends_on,
+            "cancels_on": entry.ends_on,
+            "quantities": {} if is_usual else {price.code: str(entry.quantity)},
+            "billed_until": entry.billed_until,
+            "next_bill_on": None if entry.is_ended else entry.due_on,
+            "window_on": entry.billed_until,
+            "metadata": entry.metadata,
+        }
+
+
+def _cycle(entry: Entry) -> dict[str, Any]:
+    return {
+        "starts_on": entry.starts_on,
+        "interval_unit": entry.plan.interval_unit,
+        "interval_count": entry.plan.interval_count,
+        "anchor_on": entry.anchor_on,
+        "anchor_day": entry.anchor_on.day,
+    }
+
+
+def _metered(price: Price) -> dict[str, Any]:
+    return {
+        "price_id": price.pk,
+        "key": price.code,
+        "quantity": price.quantity,
+        "position": price.position,
+    }
 
 
 def _analyze(*models: type[Model]) -> None:

@@ -45,7 +45,8 @@ _HAS_NOT_BEEN_BILLED = """
 
 
 @pghistory.track(
-    pghistory.InsertEvent(),
+    # As with customers: an import adds many.
+    pghistory.InsertEvent(level=pghistory.Statement),
     pghistory.UpdateEvent(
         condition=pghistory.AnyChange(
             "status", "access", "plan", "cancels_on", "ends_on", "parked_reason", "metadata"
@@ -242,7 +243,9 @@ class BillingCycle(models.Model):
     ``tail_starts_on`` it runs to the next cycle and counts as ``tail_days`` days.
     """
 
-    subscription = models.ForeignKey(Subscription, on_delete=models.CASCADE, related_name="cycles")
+    subscription = models.ForeignKey(
+        Subscription, on_delete=models.CASCADE, related_name="cycles", db_index=False
+    )
     starts_on = models.DateField()
     interval_unit = models.CharField(max_length=5, choices=IntervalUnit)
     interval_count = models.PositiveSmallIntegerField(validators=[MinValueValidator(1)])

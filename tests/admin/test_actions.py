@@ -25,7 +25,7 @@ from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoi
 from billing.events.sealing import seal
 from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
-from billing.ledger.models import Account
+from billing.ledger.models import Account, Transfer
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
@@ -42,6 +42,7 @@ from tests.factories import (
     PaymentFactory,
     PlanFactory,
     PriceFactory,
+    ProductFactory,
     SellerFactory,
     SubscriptionFactory,
     make_accounts,
@@ -300,6 +301,19 @@ def test_a_one_off_item_goes_on_the_next_document(anna: Client, customer: Custom
     assert item.amount_minor == -1050
     assert item.line is not None
     assert act(anna, customer, "bill") == "Nothing is due."
+
+
+def test_a_one_off_item_is_booked_on_an_account_of_the_sellers_products(
+    anna: Client, customer: Customer
+) -> None:
+    asked = {"currency": "SEK", "amount": "100", "description": "Mug"}
+    refused = act(anna, customer, "add-one-off", **asked, revenue_account="3051")
+    assert refused.startswith("REFUSED Select a valid choice")
+    ProductFactory(seller=customer.seller, revenue_account="3051")
+    act(anna, customer, "add-one-off", **asked, revenue_account="3051")
+    act(anna, customer, "bill")
+    booked = Transfer.objects.filter(credit_account__role="revenue", amount_minor=10_000)
+    assert "3051" in booked.values_list("credit_account__number", flat=True)
 
 
 def test_a_one_off_item_of_nothing_is_refused(anna: Client, customer: Customer) -> None:

@@ -14,8 +14,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from billing import searching
 from billing.api.models import ApiKey
-from billing.desk import CappedPaginator, Desk
+from billing.desk import CappedPaginator, Desk, DeskList, QuickSelect
 from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.invoicing.models import (
     BalanceEntry,
@@ -39,7 +40,13 @@ from customers.models import Customer, Seller
 from dunning.models import DunningCase, DunningPolicy
 from tests.admin.conftest import Rows
 from tests.admin.rows import fill
-from tests.factories import InvoiceFactory, PriceFactory, ProductFactory, SubscriptionFactory
+from tests.factories import (
+    CustomerFactory,
+    InvoiceFactory,
+    PriceFactory,
+    ProductFactory,
+    SubscriptionFactory,
+)
 
 # What a superuser may do with a row that others hang on: a(dd), c(hange), d(elete). A model that
 # is not here fails the first test, so that whoever registers it decides.
@@ -416,6 +423,78 @@ def test_a_big_list_is_counted_only_so_far(
         fill(number)
     page = anna.get(url(Transfer, "changelist"))
     assert page.context["cl"].result_count == 2
+
+
+def test_a_big_list_sorts_its_newest_rows_and_says_so(
+    anna: Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2, 5):
+        fill(number)
+    page = anna.get(url(Customer, "changelist"), {"o": "1"})
+    assert "Sorted are the newest" not in page.content.decode()
+    # As long as all are counted, all are sorted.
+    monkeypatch.setattr(DeskList, "SORTED_MAX", 2)
+    page = anna.get(url(Customer, "changelist"), {"o": "1"})
+    assert len(page.context["cl"].result_list) == Customer.objects.count()
+    monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 3)
+    page = anna.get(url(Customer, "changelist"), {"o": "1"})
+    assert [customer.name for customer in page.context["cl"].result_list] == ["Thing 3", "Thing 4"]
+    assert "Sorted are the newest 2." in page.content.decode()
+
+
+@names
+def test_no_list_shows_html_as_text(anna: Client, rows: Rows, model: type[Model]) -> None:
+    page = anna.get(url(model, "changelist")).content.decode()
+    assert "&lt;span" not in page and "&lt;a " not in page
+
+
+def test_a_sorted_list_reads_whole_rows_of_its_page_only(anna: Client, rows: Rows) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        anna.get(url(Invoice, "changelist"), {"o": "2"})
+    wide = [each["sql"] for each in asked if '"bill_to"' in each["sql"]]
+    assert len(wide) == 1
+    assert '"invoicing_invoice"."id" IN (' in wide[0]
+
+
+def test_a_row_leads_to_its_page_and_back_to_the_list_as_it_was(anna: Client, rows: Rows) -> None:
+    page = anna.get(url(Invoice, "changelist"), {"o": "2"}).content.decode()
+    address = url(Invoice, "change", rows[Invoice].pk)
+    assert f'href="{address}?_changelist_filters=o%3D2"' in page
+    assert f'href="{address}"' in anna.get(url(Invoice, "changelist")).content.decode()
+
+
+def test_a_list_joins_only_what_it_shows(anna: Client, rows: Rows) -> None:
+    with CaptureQueriesContext(connection) as asked:
+        anna.get(url(Invoice, "changelist"))
+    assert not [each for each in asked if "subscriptions_subscription" in each["sql"]]
+
+
+def test_no_table_without_an_index_is_walked_for_a_button(anna: Client, rows: Rows) -> None:
+    customer = CustomerFactory()
+    with CaptureQueriesContext(connection) as asked:
+        page = anna.get(url(Customer, "change", customer.pk))
+    assert not [each for each in asked if "ledger_transfer" in each["sql"]]
+    assert page.context["has_delete_permission"]
+
+
+def test_a_select_marks_what_is_chosen_and_escapes_the_rest(anna: Client, rows: Rows) -> None:
+    page = anna.get(url(Customer, "change", CustomerFactory(country="FI").pk)).content.decode()
+    assert '<option value="FI" selected>Finland</option>' in page
+    assert '<option value="SE">Sweden</option>' in page
+    select = QuickSelect(choices=[("<", "<b>"), ("Group", [("a", "A")])])
+    written = select.render("it", "a")
+    assert '<option value="&lt;">&lt;b&gt;</option>' in written
+    assert '<optgroup label="Group"><option value="a" selected>A</option></optgroup>' in written
+
+
+def test_a_whole_name_is_found_where_many_share_its_words(
+    anna: Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("Eva Berg", "Eva Ek", "Åsa Ek"):
+        CustomerFactory(name=name)
+    monkeypatch.setattr(searching, "FOUND_MAX", 1)
+    page = anna.get(url(Customer, "changelist"), {"q": "Åsa Ek"})
+    assert [customer.name for customer in page.context["cl"].result_list] == ["Åsa Ek"]
 
 
 def test_the_command_search_finds_documents_and_customers(anna: Client, rows: Rows) -> None:

@@ -40,7 +40,7 @@ CUSTOMERS = 8
 def heard() -> Iterator[None]:
     """A subscriber whose effect can be counted: an event for each that it was told of."""
     before = dict(recorder._subscribers)
-    subscribe("echo", {"invoice.finalized"}, lambda event: _echo(event))
+    subscribe("echo", {"invoice.finalized"}, recorder.one_by_one(lambda event: _echo(event)))
     yield
     recorder._subscribers.clear()
     recorder._subscribers.update(before)

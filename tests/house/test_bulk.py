@@ -3,11 +3,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.db import DataError, IntegrityError, connection
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from billing.events.bulk import NULL, copy_rows, take_ids
+from billing.events.bulk import NULL, copy_new, copy_rows, take_ids
+from customers.models import Customer
+from tests.factories import SellerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -67,3 +70,21 @@ def test_ids_are_the_sequences_own_and_ascending() -> None:
         cursor.execute("INSERT INTO copied DEFAULT VALUES")
     assert take_ids("copied", 3) == [2, 3, 4]
     assert take_ids("copied", 0) == []
+
+
+def test_a_copied_row_is_what_a_new_object_would_be() -> None:
+    seller = SellerFactory()
+    said = {"name": "Åsa\tÖ", "metadata": {"shop": "a\\b"}, "email": ""}
+    rows = [
+        {"public_id": f"cus_{n}", "external_id": str(n), "country": country, **said}
+        for n, country in enumerate(("SE", "DE"))
+    ]
+    ids = copy_new(Customer, {"seller": seller}, rows)
+    for pk, row in zip(ids, rows, strict=True):
+        copied, made = Customer.objects.get(pk=pk), Customer(seller=seller, **row)
+        for field in Customer._meta.concrete_fields:
+            if field.attname not in ("id", "recorded_at"):
+                assert getattr(copied, field.attname) == getattr(made, field.attname), field
+    assert Customer.objects.latest("pk").recorded_at
+    told = apps.get_model("customers", "CustomerEvent").objects.filter(pgh_label="insert")
+    assert told.filter(pgh_obj_id__in=ids).count() == 2

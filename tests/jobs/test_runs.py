@@ -9,6 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.engine.errors import Refused
+from billing.events import clock
 from billing.jobs import actions, runs
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
 from billing.jobs.queries import failing, has_run_since
@@ -45,6 +46,14 @@ def test_a_run_tells_of_its_progress_while_it_goes_on() -> None:
     assert (row.state, row.done, row.error) == (DONE, 3, "")
     assert row.log.endswith("All swept.\n")
     assert row.ended_at is not None
+
+
+def test_a_run_that_plays_another_day_beats_in_its_own_time_so_that_its_silence_is_seen() -> None:
+    with job_run("sweep") as run:
+        with clock.standing_at(clock.now() + timedelta(days=90)):
+            run.advance()
+        row = JobRun.objects.get()
+        assert row.started_at <= row.beat_at <= clock.now()
 
 
 def test_the_attempt_is_on_the_row_before_the_work_begins() -> None:
@@ -102,6 +111,8 @@ def test_a_second_run_of_a_job_does_not_begin_beside_the_first() -> None:
         other.execute("SELECT pg_advisory_lock(hashtext('kvitt job'), hashtext('sweep'))")
         with pytest.raises(NotNow) as refused, job_run("sweep"):
             pass
+        # A server takes a moment to see that a session has gone.
+        other.execute("SELECT pg_advisory_unlock_all()")
         other.connection.close()
     assert refused.value.code == "job_is_running"
     assert not JobRun.objects.exists()

@@ -13,7 +13,14 @@ from billing import daily
 from billing import tick as the_tick
 from billing.events import recorder
 from billing.events.models import Delivery, Event
-from billing.events.recorder import ATTEMPTS_MAX, deliver_due, fan_out, record, subscribe
+from billing.events.recorder import (
+    ATTEMPTS_MAX,
+    deliver_due,
+    fan_out,
+    one_by_one,
+    record,
+    subscribe,
+)
 from billing.invoicing.models import Coverage, Invoice, InvoiceLine
 from billing.jobs.heart import ClockWentBack
 from billing.jobs.models import JobRun
@@ -242,7 +249,7 @@ def test_a_subscriber_that_always_fails_is_given_up_after_ten_attempts() -> None
         calls.append(event)
         raise RuntimeError("no")
 
-    subscribe("broken", {"test.happened"}, fail)
+    subscribe("broken", {"test.happened"}, one_by_one(fail))
     with time_machine.travel(NOON, tick=False) as clock:
         happen()
         for _ in range(ATTEMPTS_MAX + 3):
@@ -261,7 +268,7 @@ def test_a_subscriber_that_kills_its_worker_is_given_up_and_its_neighbours_are_n
             raise SystemExit("killed")
         seen.append(event.subject)
 
-    subscribe("poison", {"test.happened"}, poison)
+    subscribe("poison", {"test.happened"}, one_by_one(poison))
     with time_machine.travel(NOON, tick=False) as clock:
         happen(3)
         for _ in range(2 * ATTEMPTS_MAX):
@@ -290,7 +297,7 @@ def test_what_fails_among_others_is_left_alone_and_they_are_told_once() -> None:
             actor="test",
         )
 
-    subscribe("choosy", {"test.happened"}, refuse_one)
+    subscribe("choosy", {"test.happened"}, one_by_one(refuse_one))
     with time_machine.travel(NOON, tick=False):
         happen(3)
         assert deliver_due() == 3

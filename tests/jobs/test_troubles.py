@@ -237,7 +237,8 @@ def deliver(world: World) -> Served:
         Delivery.objects.create(event=event, subscriber="all", next_attempt_at=NOON)
     ear = SimpleNamespace(hear=lambda event: heard.add(event.subject))
     world.fails(ear, "hear", lambda event: event.subject == world.bad.public_id)
-    world.patch.setitem(recorder._subscribers, "all", (frozenset(), lambda e: ear.hear(e)))
+    handler = recorder.one_by_one(lambda event: ear.hear(event))
+    world.patch.setitem(recorder._subscribers, "all", (frozenset(), handler))
     return lambda: len(heard)
 
 

@@ -366,8 +366,7 @@ class TestAWorkerThatIsKilled:
 
 def _work(barrier: Any, events: list[int]) -> None:
     barrier.wait()
-    for event in Event.objects.filter(pk__in=events):
-        news.on_event(event)
+    news.on_events(list(Event.objects.filter(pk__in=events)))
     barrier.wait()
     while send_due(limit=1):
         pass
@@ -393,8 +392,7 @@ def test_an_event_that_is_told_twice_makes_one_mail(post_office: Provider) -> No
     with at(DAY):
         happen(Kind.INVOICE)
         tick()
-        for event in Event.objects.filter(type__in=news.NEWS):
-            news.on_event(event)
+        news.on_events(list(Event.objects.filter(type__in=news.NEWS)))
         tick()
     assert len(post_office.taken) == 1
 

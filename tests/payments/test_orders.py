@@ -441,6 +441,22 @@ def test_a_first_invoice_of_nothing_waits_for_the_card_as_well(
     assert broken_invariants() == {}
 
 
+def test_of_two_trials_that_a_person_orders_at_once_one_begins(
+    plan: Plan, sandbox: RunningSandbox
+) -> None:
+    Plan.objects.filter(pk=plan.pk).update(trial_days=14)
+    plan.refresh_from_db()
+    orders = [placed(offered(plan)) for _ in range(2)]
+    assert len({order.customer for order in orders}) == 2
+    for page in [page_of(order) for order in orders]:
+        sandbox.fill_in(page.url)
+    for order in orders:
+        look(order)
+    assert [order.status for order in orders] == ["complete", "expired"]
+    assert [subscription_of(order).status for order in orders] == ["trialing", "ended"]
+    assert broken_invariants() == {}
+
+
 def test_who_has_a_card_already_begins_the_trial_at_once(
     plan: Plan, sandbox: RunningSandbox
 ) -> None:

@@ -6,12 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.test import Client
+from django.urls import reverse
 
 from billing.events import clock
 from billing.events.models import Event
+from billing.events.recorder import LEAP_OF_SELLER, LEAP_OF_SUBJECT, fan_out, record
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import CustomerBalance, Invoice, NumberGap, NumberSeries
+from billing.mail.actions import post, send_again
+from billing.mail.models import Message
+from billing.outbound.actions import hold
 from billing.outbound.gate import standing_holds
+from billing.outbound.models import DatabaseMark
 from billing.payments.checkout import keep_method
 from billing.payments.collection import collect_due, poll_gateways, process_hooks
 from billing.payments.models import GatewayEvent, Payment
@@ -228,3 +235,69 @@ def test_a_charge_of_another_installation_holds_nothing(
     charge(sandbox, customer, {})
     take_in_events()
     assert not standing_holds().exists()
+
+
+# What was told before
+
+
+@pytest.fixture
+def held(customer: Customer) -> Customer:
+    """The customer of a database that is held, and has its mark."""
+    DatabaseMark.objects.create(
+        pk=1, installation="x", place="here", seen_at=clock.now(), seen_by="test"
+    )
+    hold("database_replaced", "It was restored.", {})
+    return customer
+
+
+def told(customer: Customer) -> list[tuple[int | None, int | None]]:
+    """What the shop can know of each event of a customer: its numbers."""
+    events = Event.objects.filter(subject=customer.public_id, type="customer.changed")
+    return list(events.order_by("pk").values_list("sequence", "position"))
+
+
+def change(customer: Customer) -> None:
+    record(
+        "customer.changed",
+        seller=customer.seller.public_id,
+        subject=customer.public_id,
+        occurred_on=clock.today("UTC"),
+        actor="test",
+    )
+    fan_out()
+
+
+def test_no_event_gets_the_number_of_one_that_was_lost(held: Customer) -> None:
+    change(held)
+    go_on(actor="anna")
+    change(held)
+    change(held)
+    [before, first, second] = told(held)
+    assert before[0] is not None and before[0] < LEAP_OF_SUBJECT
+    assert before[1] is not None and before[1] < LEAP_OF_SELLER
+    assert first == (LEAP_OF_SUBJECT + 1, LEAP_OF_SELLER + 1)
+    assert second == (LEAP_OF_SUBJECT + 2, LEAP_OF_SELLER + 2)
+
+
+def test_numbers_go_on_where_nothing_was_lost(held: Customer) -> None:
+    change(held)
+    go_on(actor="anna", nothing_lost=True)
+    change(held)
+    [before, after] = told(held)
+    assert after == (before[0] + 1, before[1] + 1)  # type: ignore[operator]
+
+
+def test_what_may_have_been_mailed_before_waits_for_a_person(
+    held: Customer, admin_client: Client
+) -> None:
+    go_on(actor="anna")
+    post("receipt", object="pay_1", customer=held, facts={})
+    post("sign_in", object="evt_1", customer=held, facts={})
+    states = dict(Message.objects.values_list("kind", "state"))
+    assert states == {"receipt": "unclear", "sign_in": "waiting"}
+    assert "Mail in doubt" in admin_client.get(reverse("admin:index")).content.decode()
+    [doubted] = Message.objects.filter(state="unclear")
+    assert "restored" in doubted.last_error
+    send_again(doubted, as_of=clock.today("UTC"), actor="anna")
+    doubted.refresh_from_db()
+    assert (doubted.state, doubted.last_error) == ("waiting", "")

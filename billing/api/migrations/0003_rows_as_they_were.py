@@ -101,12 +101,12 @@ def undoing():
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("api", "0002_a_bucket_for_each_address"),
-        ("customers", "0003_test_clocks"),
-        ("dunning", "0001_initial"),
-        ("events", "0006_rows_as_they_were"),
+        ("api", "0002_initial"),
+        ("customers", "0001_initial"),
+        ("dunning", "0002_initial"),
+        ("events", "0001_initial"),
         ("invoicing", "0002_initial"),
-        ("payments", "0004_orders"),
+        ("payments", "0002_initial"),
         ("subscriptions", "0001_initial"),
     ]
     operations = [migrations.RunSQL(list(statements()), list(undoing()))]

@@ -27,6 +27,7 @@ from billing.api.views import Endpoint, Listing, nothing, reply
 from billing.invoicing.actions import add_one_off, remove_one_off
 from billing.invoicing.models import OneOffItem
 from billing.subscriptions.models import Subscription
+from catalog.models import REVENUE_ACCOUNT
 
 
 class OneOffItemReading(Reading):
@@ -41,6 +42,7 @@ class OneOffItemReading(Reading):
     currency = serializers.CharField()
     amount_minor = serializers.IntegerField(help_text="Below zero to take off.")
     description = serializers.CharField()
+    revenue_account = serializers.CharField()
     due_on = serializers.DateField()
     waits = serializers.BooleanField(help_text="For the next regular bill.")
 
@@ -51,6 +53,12 @@ class OneOffItemWriting(Writing):
     currency = Currency()
     amount_minor = Minor(help_text="Before tax; below zero to take off.")
     description = Text(max_length=500)
+    revenue_account = Text(
+        max_length=20,
+        default=REVENUE_ACCOUNT,
+        help_text="The bookkeeping account of its revenue, one that a product has; 422 "
+        "`unknown_revenue_account` for another.",
+    )
     bill = Choice(
         [(when, when) for when in ("now", "with_next_bill")],
         default="now",
