@@ -784,6 +784,24 @@ def _issue_note(
         credit_to=to,
         reason=reason.strip(),
     )
+    _write_lines(document, note)
+    _count_on_coverage(note)
+    _settle_note(invoice, document, note, as_of, actor, to)
+    _record(
+        "credit_note.issued",
+        document,
+        as_of,
+        actor,
+        number=number,
+        corrects=invoice.public_id,
+        total_minor=note.total_minor,
+        currency=invoice.currency,
+    )
+    return document
+
+
+def _write_lines(document: Invoice, note: _Note) -> None:
+    """The lines of a credit note, its rounding and its tax by rate."""
     InvoiceLine.objects.bulk_create(
         InvoiceLine(
             invoice=document,
@@ -823,19 +841,6 @@ def _issue_note(
         )
         for group in note.groups
     )
-    _count_on_coverage(note)
-    _settle_note(invoice, document, note, as_of, actor, to)
-    _record(
-        "credit_note.issued",
-        document,
-        as_of,
-        actor,
-        number=number,
-        corrects=invoice.public_id,
-        total_minor=note.total_minor,
-        currency=invoice.currency,
-    )
-    return document
 
 
 def _count_on_coverage(note: _Note) -> None:
