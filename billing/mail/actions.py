@@ -64,7 +64,7 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
     recipient, customer = draft.recipient, draft.customer
     is_reachable = bool(recipient) or draft.kind in PRINTED
     state, said = (State.WAITING, "") if is_reachable else (State.SUPPRESSED, NO_ADDRESS)
-    # Whoever posts a letter sees for himself.
+    # A letter is decided on by whoever posts it.
     if is_after_restore and recipient and draft.kind not in ASKED_FOR:
         state, said = State.UNCLEAR, TOLD_BEFORE
     return Message(
