@@ -21,9 +21,7 @@ BESIDE: Final = ("prefix", "prefix_icon", "suffix", "suffix_icon")
 class QuickForms(DjangoTemplates):
     """Django's renderer of forms, but for inputs and selects that have nothing unusual."""
 
-    def render(
-        self, template_name: str, context: dict[str, Any], request: Any = None
-    ) -> SafeString:
+    def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:
         write = _WRITERS.get(template_name)
         written = write(context["widget"]) if write else None
         return super().render(template_name, context, request) if written is None else written
