@@ -74,7 +74,8 @@ def measure_renewals(
         on_step(f"Making {count} subscriptions and their first bills")
         sellers = [make_seller(size, name=f"Round {n}") for n, size in enumerate(sizes)]
         for seller in sellers:
-            bill_due(seller, FIRST_BILL)
+            # What is measured is forked from here, and would begin with the memory that this took.
+            in_a_process(partial(_bill_first, seller))
             record_usage(seller, FIRST_BILL)
         _make_limit(max(sizes))
         settle()
@@ -110,6 +111,10 @@ def measure_renewals(
         figures.two_workers_per_s = round(together)
         figures.two_workers_ratio = round(together / per_s, 2)
     return figures
+
+
+def _bill_first(seller: Seller) -> int:
+    return bill_due(seller, FIRST_BILL).invoices
 
 
 @dataclass(slots=True)

@@ -16,16 +16,14 @@ from datetime import time as day_time
 from functools import partial
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Min
 from django_q.tasks import async_task
 
 from billing.engine.money import major_string
 from billing.events import clock
 from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.batch import bill_due
-from billing.invoicing.recognition import recognize
+from billing.invoicing.recognition import recognize, recognized_until
 from billing.jobs.runs import NotNow, Run, job_run
-from billing.ledger.models import Account, Transfer
 from billing.mail import outbox
 from billing.mail.notices import notify
 from billing.payments.collection import collect_due, resolve_due
@@ -105,23 +103,11 @@ def dun(seller: Seller, today: date, run: Run) -> None:
 
 def recognize_months(seller: Seller, today: date, run: Run) -> None:
     """Post what each month that is over has earned and that is not posted yet, month by month."""
-    for first in _months_after(_earned_until(seller), today):
+    for first in _months_after(recognized_until(seller), today):
         if written := recognize(seller, as_of=first):
             run.advance(written)
             run.say(f"{seller}: {written} transfers for the month before {first}.")
         run.end_if_asked()
-
-
-def _earned_until(seller: Seller) -> date | None:
-    """A day of the first month that may have something to post; None where nothing is deferred."""
-    transfers = Transfer.objects.filter(seller=seller)
-    posted = transfers.filter(document=Transfer.Document.RECOGNITION)
-    last_day: date | None = posted.aggregate(on=Max("effective_on"))["on"]
-    if last_day is not None:
-        return last_day + timedelta(days=1)
-    deferred = transfers.filter(credit_account__role=Account.Role.DEFERRED_REVENUE)
-    first_day: date | None = deferred.aggregate(on=Min("effective_on"))["on"]
-    return first_day
 
 
 def _months_after(day: date | None, today: date) -> Iterator[date]:

@@ -31,13 +31,12 @@ from django.core.paginator import Paginator
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import construct_instance
-from django.forms.utils import flatatt
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, QueryDict
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
@@ -48,7 +47,6 @@ from unfold.widgets import (
     SELECT_CLASSES,
     SWITCH_CLASSES,
     TEXTAREA_CLASSES,
-    UnfoldAdminSelectWidget,
 )
 
 from billing.cards import WithoutCards
@@ -507,34 +505,6 @@ class Rows(Picking, TabularInline):
 # The admin of a model
 
 
-class QuickSelect(UnfoldAdminSelectWidget):
-    """A select that writes its options itself: with a template for each, 250 countries take longer
-    than the rest of their page.
-    """
-
-    def get_context(self, name: str, value: Any, attrs: Any) -> dict[str, Any]:
-        context = super().get_context(name, value, attrs)
-        self._groups = context["widget"].pop("optgroups")
-        return context
-
-    def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> str:
-        empty = super()._render(template_name, context, renderer)
-        return SafeString(empty.replace("</select>", f"{_options(self._groups)}</select>", 1))
-
-
-def _options(groups: Any) -> str:
-    written = []
-    for title, choices, _ in groups:
-        options = format_html_join(
-            "",
-            '<option value="{}"{}>{}</option>',
-            ((each["value"], flatatt(each["attrs"]), each["label"]) for each in choices),
-        )
-        group = '<optgroup label="{}">{}</optgroup>'
-        written.append(format_html(group, title, options) if title else options)
-    return "".join(written)
-
-
 class Desk(Picking, ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
@@ -588,13 +558,6 @@ class Desk(Picking, ModelAdmin):
         base: type = options.get("form") or self.form
         options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
         return super().get_form(request, obj, change=change, **options)
-
-    def formfield_for_choice_field(
-        self, db_field: models.Field, request: HttpRequest, **options: Any
-    ) -> Any:
-        if db_field.name not in self.radio_fields:
-            options.setdefault("widget", QuickSelect())
-        return super().formfield_for_choice_field(db_field, request, **options)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any

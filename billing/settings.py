@@ -252,6 +252,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 # Pages and files
+FORM_RENDERER = "billing.quick_forms.QuickForms"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",

@@ -2,11 +2,13 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings
+from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from pytest_django import DjangoDbBlocker
 
 from tests.migrated import migrated_database
+from tests.putting_back import Migrated
 
 
 @pytest.fixture(scope="session")
@@ -20,14 +22,18 @@ def django_db_modify_db_settings(
         given.setdefault("TEST", {})["TEMPLATE"] = template
 
 
-@pytest.fixture(autouse=True, scope="session")
-def flush_passes_the_guards() -> Iterator[None]:
-    """Tests with real transactions end with TRUNCATE, which the ledger refuses even its owner."""
-    flush = DatabaseOperations.execute_sql_flush
-
-    def unguarded(self: DatabaseOperations, statements: list[str]) -> None:
-        flush(self, ["SET LOCAL session_replication_role = replica", *statements])
-
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Have tests with real transactions put back what they wrote, rather than empty all tables."""
+    migrated = Migrated()
+    with django_db_blocker.unblock():
+        migrated.remember()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(DatabaseOperations, "execute_sql_flush", unguarded)
+        patch.setattr(
+            DatabaseOperations,
+            "execute_sql_flush",
+            lambda _, truncation: migrated.put_back(truncation),
+        )
+        # What apps make of themselves after migrations is among what is put back.
+        patch.setattr(flush, "emit_post_migrate_signal", lambda *args, **options: None)
         yield

@@ -34,3 +34,6 @@ COMPARES_CLOCKS = False
 
 # No test asks the world; those of VIES start one of their own.
 VIES_URL = ""
+
+# A static file is looked for when it is asked for; each test's client would list all of them anew.
+WHITENOISE_AUTOREFRESH = True

@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import batched
 from typing import Any
 
 from django.db import connection
@@ -15,6 +16,7 @@ from billing.events.prepared import FEW, prepared
 NULL = secrets.token_hex(4)
 
 as_json = json.JSONEncoder(ensure_ascii=False).encode
+PART = 500
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -33,7 +35,9 @@ def copy_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None
     statement = f"COPY {table} ({columns}) FROM STDIN WITH (NULL '{NULL}')"
     with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
-            copy.write(_text_of(rows))
+            # Part by part, so that PostgreSQL writes the last while the next is made.
+            for part in batched(rows, PART, strict=False):
+                copy.write(_text_of(part))
 
 
 def copy_new(
@@ -91,7 +95,7 @@ def _text_of(rows: Sequence[tuple[Any, ...]]) -> str:
     text = _joined(rows)
     is_plain = (
         text.count("\t") == len(rows) * (len(rows[0]) - 1)
-        and text.count("\n") == len(rows) - 1
+        and text.count("\n") == len(rows)
         and "\\" not in text
         and "\r" not in text
         and "None" not in text
@@ -100,8 +104,8 @@ def _text_of(rows: Sequence[tuple[Any, ...]]) -> str:
 
 
 def _joined(rows: Sequence[tuple[Any, ...]]) -> str:
-    template = "\t".join(["%s"] * len(rows[0]))
-    return "\n".join([template % row for row in rows])
+    template = "\t".join(["%s"] * len(rows[0])) + "\n"
+    return "".join([template % row for row in rows])
 
 
 def _escaped(value: Any) -> Any:

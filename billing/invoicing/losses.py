@@ -1,9 +1,9 @@
 """What is lost of invoices that nobody pays, and what of its VAT the state gives back.
 
 A confirmed loss takes the VAT in it off what the seller owes the state, where national law says so
-(directive 2006/112/EC article 90(2); in Sweden mervärdesskattelagen (2023:200) 8 kap.), and it is
-owed again as far as money comes later. Elsewhere, and for the VAT of other countries, the gross is
-lost: what their law wants for it, Kvitt does not know.
+(directive 2006/112/EC article 90(2); in Sweden mervärdesskattelagen (2023:200) 8 kap. 16 §), and it
+is owed again as far as money comes later. Elsewhere, and for the VAT of other countries, the gross
+is lost: what their law wants for it, Kvitt does not know.
 """
 
 from collections import defaultdict

@@ -225,7 +225,8 @@ class Invoice(Stateful):
             ("write_off_invoice", "Can write off an invoice"),
         ]
         constraints = [
-            models.UniqueConstraint(fields=["seller", "number"], name="document_number_is_unique"),
+            # By number first, for whoever knows a number and not whose it is.
+            models.UniqueConstraint(fields=["number", "seller"], name="document_number_is_unique"),
             models.CheckConstraint(
                 condition=Q(status="draft", sequence__isnull=True, number__isnull=True)
                 | (~Q(status="draft") & Q(sequence__isnull=False, number__isnull=False)),
@@ -255,7 +256,7 @@ class Invoice(Stateful):
             models.Index(
                 fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
             ),
-            models.Index(fields=["number"], name="document_by_number"),
+            models.Index(fields=["seller", "kind", "sequence"], name="document_by_series"),
             models.Index(
                 fields=["reference"], condition=~Q(reference=""), name="invoice_by_reference"
             ),

@@ -3,8 +3,11 @@
 from datetime import date, timedelta
 
 from django.db import connection, transaction
+from django.db.models import F
+from django.db.models.functions import Greatest
 
 from billing.events.troubles import Watch
+from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
@@ -17,16 +20,18 @@ def recognize(seller: Seller, *, as_of: date) -> int:
     One transfer per revenue account, currency and run: all that the documents say is earned by
     the end of the last completed month, straight line by day (IFRS 15, BFNAR 2012:1 chapter 23),
     less all that was posted before. So a second run adds nothing, closed months are never
-    rewritten, and what was voided or credited since comes back in the open month.
+    rewritten, and what was voided or credited since comes back in the open month. Months of which
+    all is posted are noted, so that :func:`recognized_until` need not look for them.
     """
     Seller.objects.select_for_update().get(pk=seller.pk)
     books = Books(seller)
     deferred = books.account(Account.Role.DEFERRED_REVENUE)
     end = as_of.replace(day=1)
     last_day = end - timedelta(days=1)
-    written = 0
+    written = done = 0
     watch = Watch("recognize", seller.public_id)
-    for number, currency, earned_minor in _earned(seller, end):
+    earned = _earned(seller, end)
+    for number, currency, earned_minor in earned:
         with watch.over(f"{seller.public_id} {number} {currency}"), transaction.atomic():
             account = books.revenue(number)
             missing_minor = earned_minor - _posted(deferred, account, currency)
@@ -40,7 +45,23 @@ def recognize(seller: Seller, *, as_of: date) -> int:
                 document_id=last_day.year * 100 + last_day.month,
             )
             written += len(postings)
+            done += 1
+    if done == len(earned):
+        Account.objects.filter(pk=deferred).update(
+            recognized_until=Greatest(F("recognized_until"), end)
+        )
     return written
+
+
+def recognized_until(seller: Seller) -> date | None:
+    """The day before which nothing is left to post, or a seller's first bill; None before that."""
+    deferred = Account.objects.filter(seller=seller, role=Account.Role.DEFERRED_REVENUE)
+    noted = deferred.values_list("recognized_until", flat=True).first()
+    if noted:
+        return noted
+    issued = Invoice.objects.filter(seller=seller, kind=Invoice.Kind.INVOICE)
+    in_order = issued.filter(sequence__isnull=False).order_by("sequence")
+    return in_order.values_list("issued_on", flat=True).first()
 
 
 def _earned(seller: Seller, end: date) -> list[tuple[str, str, int]]:

@@ -25,6 +25,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 CPU_SECONDS: Final = 30
 # A thousand lines take half of it; what a page of 50,000 lines wants is beyond any such number.
 MEMORY_BYTES: Final = 1536 * 1024 * 1024
+COLLECTED_AFTER: Final = 100_000  # New objects; Python would look after 2,000.
 FILE_BYTES: Final = 64 * 1024 * 1024
 LENGTH: Final = struct.Struct(">Q")
 
@@ -42,9 +43,11 @@ def main() -> None:
 
     log = _Log()
     press()
-    # What was loaded so far stays for good; the collector need not look through it for each page.
+    # What was loaded so far stays for good; the collector need not look through it for each page,
+    # nor a hundred times through what a page of one sheet has made.
     gc.collect()
     gc.freeze()
+    gc.set_threshold(COLLECTED_AFTER)
     while header := pages.read(LENGTH.size):
         html = pages.read(*LENGTH.unpack(header)).decode()
         _allow_cpu_seconds(cpu_seconds)

@@ -43,6 +43,11 @@ class Account(models.Model):
         blank=True,
         help_text="Of a VAT account: the rate that it is for; empty: every other.",
     )
+    recognized_until = models.DateField(
+        null=True,
+        editable=False,
+        help_text="Of deferred revenue: what the months before this day have earned is posted.",
+    )
 
     class Meta:
         ordering = ["number"]

@@ -15,7 +15,7 @@ from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import Subscription
-from catalog.models import IntervalUnit
+from catalog.models import IntervalUnit, Plan
 from customers.models import Customer, Seller
 
 Kind = Message.Kind
@@ -63,10 +63,10 @@ NOTICES = (
 MISSED_FOR = timedelta(days=30)
 # Who pays every month knows that the next one comes.
 LONGER_THAN_A_MONTH = (
-    Q(plan__interval_unit=IntervalUnit.YEAR)
-    | Q(plan__interval_unit=IntervalUnit.MONTH, plan__interval_count__gt=1)
-    | Q(plan__interval_unit=IntervalUnit.WEEK, plan__interval_count__gt=4)
-    | Q(plan__interval_unit=IntervalUnit.DAY, plan__interval_count__gt=31)
+    Q(interval_unit=IntervalUnit.YEAR)
+    | Q(interval_unit=IntervalUnit.MONTH, interval_count__gt=1)
+    | Q(interval_unit=IntervalUnit.WEEK, interval_count__gt=4)
+    | Q(interval_unit=IntervalUnit.DAY, interval_count__gt=31)
 )
 
 
@@ -114,6 +114,8 @@ def _trials(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription
             customers,
             # Of a trial shorter than that the start has told enough.
             starts_on__lt=told_on,
+            # As the index of trials says.
+            paid_from__gt=F("starts_on"),
             paid_from__lte=today + timedelta(days=days),
         )
         yield ending, _endings_of
@@ -129,12 +131,15 @@ def _endings_of(ending: Sequence[Subscription]) -> Iterator[_Told]:
 
 
 def _renewals(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription], _Finder]]:
+    # Asked for first: most shops have none, and need not be looked through for them.
+    plans = Plan.objects.filter(LONGER_THAN_A_MONTH, seller=seller).values_list("pk", flat=True)
+    long_plans = list(plans)
     for days, customers in _leads(Kind.RENEWAL):
         until = today + timedelta(days=days)
         # The day of the next bill may be too early, never too late.
         near = _going_on(seller).filter(
             customers,
-            LONGER_THAN_A_MONTH,
+            plan__in=long_plans,
             status=Subscription.Status.ACTIVE,
             next_bill_on__lte=until,
         )

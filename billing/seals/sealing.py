@@ -74,9 +74,8 @@ def chains() -> Iterator[Chain]:
 
 
 def _series() -> Iterator[Chain]:
-    documents = apps.get_model("invoicing", "Invoice").objects
-    series = documents.filter(sequence__isnull=False).values_list("seller_id", "kind").distinct()
-    for seller, kind in series.order_by("seller_id", "kind"):
+    series = apps.get_model("invoicing", "NumberSeries").objects
+    for seller, kind in series.order_by("seller_id", "kind").values_list("seller_id", "kind"):
         yield Chain(
             f"documents {seller} {kind}",
             "invoicing.Invoice",

@@ -154,6 +154,11 @@ class Subscription(Stateful):
                 fields=["seller"], condition=~Q(parked_reason=""), name="subscription_is_parked"
             ),
             models.Index(
+                fields=["seller", "paid_from"],
+                condition=Q(paid_from__gt=F("starts_on")),
+                name="subscription_with_a_trial",
+            ),
+            models.Index(
                 fields=["external_id"],
                 condition=Q(external_id__isnull=False),
                 name="subscription_by_external_id",

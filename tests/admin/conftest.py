@@ -12,11 +12,13 @@ from tests.admin.rows import fill
 
 type Rows = dict[type[Model], Any]
 
+# 1 March 2026 in Stockholm: the first day of what the factories make.
+NOON = datetime(2026, 3, 1, 11, tzinfo=UTC)
+
 
 @pytest.fixture(autouse=True)
 def today() -> Iterator[None]:
-    """1 March 2026, noon in Stockholm: the first day of what the factories make."""
-    with time_machine.travel(datetime(2026, 3, 1, 11, tzinfo=UTC), tick=False):
+    with time_machine.travel(NOON, tick=False):
         yield
 
 

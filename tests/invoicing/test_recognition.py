@@ -5,8 +5,9 @@ from decimal import Decimal
 import pytest
 
 from billing.invoicing import actions as invoicing
+from billing.invoicing import recognition
 from billing.invoicing.models import Invoice
-from billing.invoicing.recognition import recognize
+from billing.invoicing.recognition import recognize, recognized_until
 from billing.ledger.models import Transfer
 from billing.subscriptions import actions as subscriptions
 from catalog.models import Plan, Price, Product
@@ -67,3 +68,26 @@ def test_deferred_and_recognized_together_are_what_was_invoiced(invoice: Invoice
     recognize(invoice.seller, as_of=date(2026, 8, 1))
     sums = balances(invoice.seller)
     assert sums["revenue"] + sums["deferred_revenue"] == -(365_00 - 100_01)
+
+
+def test_months_that_are_posted_are_not_looked_for_again(invoice: Invoice) -> None:
+    assert recognized_until(invoice.seller) == date(2026, 1, 1)  # The day of the first bill.
+    recognize(invoice.seller, as_of=date(2026, 4, 15))
+    assert recognized_until(invoice.seller) == date(2026, 4, 1)
+    recognize(invoice.seller, as_of=date(2026, 2, 1))
+    assert recognized_until(invoice.seller) == date(2026, 4, 1)
+
+
+def test_a_month_that_could_not_be_posted_is_tried_again(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(recognition, "_posted", lambda *_: 1 // 0)
+        assert recognize(invoice.seller, as_of=date(2026, 2, 1)) == 0
+    assert recognized_until(invoice.seller) == date(2026, 1, 1)
+    assert recognize(invoice.seller, as_of=date(2026, 2, 1)) == 1
+    assert recognized_until(invoice.seller) == date(2026, 2, 1)
+
+
+def test_a_seller_who_has_billed_nothing_has_nothing_to_earn() -> None:
+    assert recognized_until(Seller.objects.create(name="New", tax=[])) is None

@@ -119,7 +119,7 @@ def bill_read(world: World) -> Served:
 def recognize(world: World) -> Served:
     earned = [("3041", currency, 100) for currency in ("EUR", "NOK", "SEK")]
     world.patch.setattr(recognition, "_earned", lambda *_: earned)
-    world.patch.setattr(daily, "_earned_until", lambda _: DAY - timedelta(days=40))
+    world.patch.setattr(daily, "recognized_until", lambda _: DAY - timedelta(days=40))
     world.fails(recognition, "_posted", lambda _, __, currency: currency == "NOK")
     return Transfer.objects.filter(document="recognition").values("currency").distinct().count
 

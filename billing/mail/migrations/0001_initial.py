@@ -5,6 +5,7 @@ import pgtrigger.migrations
 from django.db import migrations, models
 
 import billing.events.public_ids
+from billing.installation.at_once import AtOnce
 
 
 class Migration(migrations.Migration):
@@ -178,64 +179,68 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="message",
-            trigger=pgtrigger.compiler.Trigger(
-                name="message_follows_its_lifecycle",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    declare="DECLARE _is_valid_transition BOOLEAN;",
-                    func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{waiting:failed,waiting:print,waiting:sending,waiting:suppressed,sending:failed,sending:sent,sending:unclear,sending:waiting,unclear:sent,unclear:suppressed,unclear:waiting,failed:suppressed,failed:waiting,suppressed:waiting,print:sent}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
-                    hash="3e1cac530cdc32bb1743009398024a094bdc7efe",
-                    operation="UPDATE",
-                    pgid="pgtrigger_message_follows_its_lifecycle_85f70",
-                    table="mail_message",
-                    when="BEFORE",
+        AtOnce(
+            [
+                pgtrigger.migrations.AddTrigger(
+                    model_name="message",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="message_follows_its_lifecycle",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            declare="DECLARE _is_valid_transition BOOLEAN;",
+                            func='SELECT CONCAT(OLD."state", \':\', NEW."state") = ANY(\'{waiting:failed,waiting:print,waiting:sending,waiting:suppressed,sending:failed,sending:sent,sending:unclear,sending:waiting,unclear:sent,unclear:suppressed,unclear:waiting,failed:suppressed,failed:waiting,suppressed:waiting,print:sent}\'::text[]) INTO _is_valid_transition; IF (_is_valid_transition IS FALSE AND OLD."state" IS DISTINCT FROM NEW."state") THEN RAISE EXCEPTION \'pgtrigger: Invalid transition of field "state" from "%" to "%" on table %\', OLD."state", NEW."state", TG_TABLE_NAME; ELSE RETURN NEW; END IF;',
+                            hash="3e1cac530cdc32bb1743009398024a094bdc7efe",
+                            operation="UPDATE",
+                            pgid="pgtrigger_message_follows_its_lifecycle_85f70",
+                            table="mail_message",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="message",
-            trigger=pgtrigger.compiler.Trigger(
-                name="message_stays_with_its_recipient",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition='WHEN (OLD."public_id" IS DISTINCT FROM (NEW."public_id") OR OLD."seller_id" IS DISTINCT FROM (NEW."seller_id") OR OLD."customer_id" IS DISTINCT FROM (NEW."customer_id") OR OLD."kind" IS DISTINCT FROM (NEW."kind") OR OLD."object" IS DISTINCT FROM (NEW."object") OR OLD."recipient" IS DISTINCT FROM (NEW."recipient"))',
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
-                    hash="8a62754f61aa2b8fe48c92b2fac7b89d0731af21",
-                    operation="UPDATE",
-                    pgid="pgtrigger_message_stays_with_its_recipient_a9460",
-                    table="mail_message",
-                    when="BEFORE",
+                pgtrigger.migrations.AddTrigger(
+                    model_name="message",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="message_stays_with_its_recipient",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition='WHEN (OLD."public_id" IS DISTINCT FROM (NEW."public_id") OR OLD."seller_id" IS DISTINCT FROM (NEW."seller_id") OR OLD."customer_id" IS DISTINCT FROM (NEW."customer_id") OR OLD."kind" IS DISTINCT FROM (NEW."kind") OR OLD."object" IS DISTINCT FROM (NEW."object") OR OLD."recipient" IS DISTINCT FROM (NEW."recipient"))',
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                            hash="8a62754f61aa2b8fe48c92b2fac7b89d0731af21",
+                            operation="UPDATE",
+                            pgid="pgtrigger_message_stays_with_its_recipient_a9460",
+                            table="mail_message",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="message",
-            trigger=pgtrigger.compiler.Trigger(
-                name="sent_message_is_never_edited",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (OLD.\"state\" = 'sent')",
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
-                    hash="aa72e8cc9515a5eb756c76c1efd7c5337faa4767",
-                    operation="UPDATE",
-                    pgid="pgtrigger_sent_message_is_never_edited_da4c7",
-                    table="mail_message",
-                    when="BEFORE",
+                pgtrigger.migrations.AddTrigger(
+                    model_name="message",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="sent_message_is_never_edited",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.\"state\" = 'sent')",
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;",
+                            hash="aa72e8cc9515a5eb756c76c1efd7c5337faa4767",
+                            operation="UPDATE",
+                            pgid="pgtrigger_sent_message_is_never_edited_da4c7",
+                            table="mail_message",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
-        ),
-        pgtrigger.migrations.AddTrigger(
-            model_name="message",
-            trigger=pgtrigger.compiler.Trigger(
-                name="sent_message_is_never_deleted",
-                sql=pgtrigger.compiler.UpsertTriggerSql(
-                    condition="WHEN (OLD.\"state\" = 'sent')",
-                    func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
-                    hash="4008dc18664d0cdd400fbb7b94d5687edddc23b4",
-                    operation="DELETE",
-                    pgid="pgtrigger_sent_message_is_never_deleted_95345",
-                    table="mail_message",
-                    when="BEFORE",
+                pgtrigger.migrations.AddTrigger(
+                    model_name="message",
+                    trigger=pgtrigger.compiler.Trigger(
+                        name="sent_message_is_never_deleted",
+                        sql=pgtrigger.compiler.UpsertTriggerSql(
+                            condition="WHEN (OLD.\"state\" = 'sent')",
+                            func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;",
+                            hash="4008dc18664d0cdd400fbb7b94d5687edddc23b4",
+                            operation="DELETE",
+                            pgid="pgtrigger_sent_message_is_never_deleted_95345",
+                            table="mail_message",
+                            when="BEFORE",
+                        ),
+                    ),
                 ),
-            ),
+            ]
         ),
     ]
