@@ -75,7 +75,7 @@ def measure_renewals(
         sellers = [make_seller(size, name=f"Round {n}") for n, size in enumerate(sizes)]
         for seller in sellers:
             # What is measured is forked from here, and would begin with the memory that this took.
-            in_a_process(partial(_bill_first, seller))
+            in_a_process(partial(bill_due, seller, FIRST_BILL))
             record_usage(seller, FIRST_BILL)
         _make_limit(max(sizes))
         settle()
@@ -111,10 +111,6 @@ def measure_renewals(
         figures.two_workers_per_s = round(together)
         figures.two_workers_ratio = round(together / per_s, 2)
     return figures
-
-
-def _bill_first(seller: Seller) -> int:
-    return bill_due(seller, FIRST_BILL).invoices
 
 
 @dataclass(slots=True)

@@ -16,7 +16,7 @@ from billing.events.prepared import FEW, prepared
 NULL = secrets.token_hex(4)
 
 as_json = json.JSONEncoder(ensure_ascii=False).encode
-PART = 500
+ROWS_A_PART = 500
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
@@ -36,7 +36,7 @@ def copy_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None
     with connection.wrap_database_errors, connection.cursor() as cursor:
         with cursor.copy(statement) as copy:
             # Part by part, so that PostgreSQL writes the last while the next is made.
-            for part in batched(rows, PART, strict=False):
+            for part in batched(rows, ROWS_A_PART, strict=False):
                 copy.write(_text_of(part))
 
 

@@ -1,6 +1,6 @@
 """Many operations of a migration as one, for those that make the first tables.
 
-Django draws all models anew after every operation, though only the state before and after a new
+Django builds all models anew after every operation, though only the state before and after a new
 table matters: of five hundred operations that was most of the time that a first `migrate` took.
 """
 
@@ -22,7 +22,7 @@ class AtOnce(Operation):
         self.operations = operations
 
     def state_forwards(self, app_label: str, state: ProjectState) -> None:
-        # Models that are drawn already would be drawn anew with each operation.
+        # Models that are built already would be built anew with each operation.
         vars(state).pop("apps", None)
         for operation in self.operations:
             operation.state_forwards(app_label, state)

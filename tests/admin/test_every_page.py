@@ -80,9 +80,7 @@ def test_staff_without_a_permission_sees_nothing(
 @names
 def test_a_list_asks_no_more_for_more_rows(anna: Client, rows: Rows, model: type[Model]) -> None:
     def queries() -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as captured:
+        with CaptureQueriesContext(connection) as captured:
             assert anna.get(url(model, "changelist")).status_code == 200
         return len(captured)
 

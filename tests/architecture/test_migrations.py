@@ -60,7 +60,7 @@ def test_the_linter_sees_what_would_lock_or_break(
 
 
 def test_first_tables_are_made_at_once() -> None:
-    # Django draws all models anew after each operation: a first `migrate` took half a minute.
+    # Django builds all models anew after each operation: a first `migrate` took half a minute.
     loader = MigrationLoader(None)
     ours = [each for (app, _), each in loader.disk_migrations.items() if app in _our_labels()]
     first = [each for each in ours if each.name.endswith("_initial")]
