@@ -41,6 +41,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     INPUT_CLASSES,
@@ -492,9 +493,18 @@ class Picking:
         return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
 
 
+class RowsForms(PaginationInlineFormSet):
+    """The forms of :class:`Rows`; the empty one, asked for eight times, is made once."""
+
+    @cached_property
+    def empty_form(self) -> forms.ModelForm:
+        return super().empty_form
+
+
 class Rows(Picking, TabularInline):
     """Rows within a form, no more of which are made than anybody needs, whatever count is sent."""
 
+    formset = RowsForms
     extra = 0
     max_num = 100
 
