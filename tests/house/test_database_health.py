@@ -1,10 +1,11 @@
 """Whether a connection stands is seen at its socket, and asked only where that says something."""
 
+import select
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import ProgrammingError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 pytestmark = pytest.mark.django_db
@@ -43,7 +44,7 @@ def test_a_connection_that_the_server_ended_is_not_usable(beside: BaseDatabaseWr
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_terminate_backend(%s, 5000)", [ended])
     assert not beside.is_usable()
-    beside.close_if_health_check_failed()
+    beside.close_if_unusable_or_obsolete()  # As Django does between two requests.
     with beside.cursor() as cursor:
         cursor.execute("SELECT 1")
     assert pid_of(beside) != ended
@@ -58,14 +59,17 @@ def test_a_connection_that_was_told_something_is_asked_and_stands(
     with third.cursor() as cursor:
         cursor.execute("NOTIFY told")
     third.close()
+    heard, _, _ = select.select([beside.connection.fileno()], [], [], 10)
+    assert heard
     assert beside.is_usable()
     assert "SELECT 1" in last_query(pid_of(beside))
 
 
-def test_after_an_error_the_server_is_asked(beside: BaseDatabaseWrapper) -> None:
-    beside.errors_occurred = True
-    assert beside.is_usable()
-    assert "SELECT 1" in last_query(pid_of(beside))
+def test_in_a_transaction_that_has_failed_it_is_not_usable(beside: BaseDatabaseWrapper) -> None:
+    beside.set_autocommit(False)
+    with pytest.raises(ProgrammingError), beside.cursor() as cursor:
+        cursor.execute("SELECT nothing_of_the_kind")
+    assert not beside.is_usable()
 
 
 def test_a_connection_closed_here_is_not_usable(beside: BaseDatabaseWrapper) -> None:

@@ -3,6 +3,7 @@
 import select
 
 from django.db.backends.postgresql import base
+from psycopg.pq import TransactionStatus
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -12,10 +13,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
         """Whether the connection still stands.
 
         A server that ended, and one that threw us out, have said so: something waits to be read.
-        So might a change of the server's settings; then, and after an error, the server is asked.
+        So might a change of the server's settings; then, and within a transaction, which may have
+        failed, the server is asked.
         """
         raw = self.connection
-        if raw is not None and not raw.closed and not self.errors_occurred:
+        if raw is not None and raw.pgconn.transaction_status == TransactionStatus.IDLE:
             poll = select.poll()
             poll.register(raw.fileno(), select.POLLIN)
             if not poll.poll(0):
