@@ -36,7 +36,7 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
@@ -205,7 +205,7 @@ class Panel:
                 {"title": title, "is_figure": any(isinstance(cell, Figure) for cell in cells)}
                 for title, cells in zip(self.columns, zip(*table, strict=True), strict=bool(table))
             ],
-            "rows": [[display_for_value(cell, NOTHING) for cell in row] for row in table],
+            "rows": [_cells(row) for row in table],
             "more_url": self._list_url(obj) if len(found) > self.rows_max else "",
             "rows_max": self.rows_max,
             "when_empty": self.when_empty,
@@ -217,6 +217,11 @@ class Panel:
         options = self.list_of._meta
         url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
         return f"{url}?{self.list_by}={obj.pk}"
+
+
+def _cells(row: Sequence[object]) -> SafeString:
+    shown = ((display_for_value(cell, NOTHING),) for cell in row)
+    return format_html_join("", "<td>{}</td>", shown)
 
 
 # Buttons that ask before they act
