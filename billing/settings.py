@@ -102,7 +102,7 @@ if not DATABASE_URL:
     DATABASE_URL = (postgres.ensure_running if starts else postgres.database_url)(VAR_DIR)
 if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
-    DATABASES["default"]["ENGINE"] = "billing.installation.database"
+    DATABASES["default"]["ENGINE"] = "billing.installation.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # For what `billing.events.prepared` sends; Django's own cursors prepare nothing.

@@ -1,4 +1,7 @@
-"""Django's PostgreSQL, whose health is asked for without a round trip to the server."""
+"""Django's PostgreSQL, whose health is asked for without a round trip to the server.
+
+Its place is called as it is because tools tell by the name what database this is.
+"""
 
 import select
 
