@@ -561,20 +561,26 @@ class _Creditable:
             assert reversal.corrects.corrects_id is not None
             self.net[by_id[reversal.corrects.corrects_id]] -= reversal.net_minor
             self._count_rates([reversal])
-        self._take_off_what_was_taken_back()
+        self._lessen_by_what_stays_given_back()
 
-    def _take_off_what_was_taken_back(self) -> None:
-        """What was given back of an invoice that is void since is charged by a bill of its own.
+    def _lessen_by_what_stays_given_back(self) -> None:
+        """Not all that the invoice gave back is turned round: some only lessens its charges.
 
-        So it is not turned round as well: it only lessens what charges of its rates have left.
+        What was of an invoice that is void since is charged by a bill of its own. And what nothing
+        was charged instead of would stand for no days: nobody could give it back again.
         """
-        taken = set(OneOffItem.objects.filter(reverses__in=self.lines).values_list("reverses"))
+        taken = set(
+            OneOffItem.objects.filter(reverses__in=self.lines).values_list("reverses", flat=True)
+        )
+        charged = {
+            line.subscription_id for line in self.lines if line.kind == InvoiceLine.Kind.RECURRING
+        }
         for line in self.lines:
-            if (line.pk,) not in taken:
+            if self.net[line] >= 0 or (line.pk not in taken and line.subscription_id in charged):
                 continue
             beside = [each for each in self.lines if _rates(each) == _rates(line)]
             left = [max(self.net[each], 0) for each in beside]
-            if sum(left) >= -self.net[line] > 0:
+            if sum(left) >= -self.net[line]:
                 for each, share in zip(beside, allocate(-self.net[line], left), strict=True):
                     self.net[each] -= share
                 self.net[line] = 0

@@ -188,6 +188,23 @@ def test_all_of_two_invoices_of_which_one_corrects_the_other_can_be_credited(
     assert broken_invariants() == {}
 
 
+def test_what_nothing_was_charged_instead_of_lessens_what_is_credited(
+    seller: Seller, plans: dict[str, Plan]
+) -> None:
+    customer = subscribed(seller, plans["small"])
+    subscriptions.cancel(customer.subscriptions.get(), when="now", is_credited=True, **by(START))
+    other = subscriptions.start(customer, plans["large"], **by(START))
+    [second] = invoicing.bill_customer(customer, **by(START))
+    assert [line.net_minor for line in second.lines.order_by("position")] == [-31_00, 124_00]
+    note = invoicing.credit(second, **by(START))
+    # Nothing of the plan that was canceled is charged again.
+    assert [line.net_minor for line in note.lines.all()] == [93_00]
+    subscriptions.cancel(other, when="now", is_credited=True, **by(START))
+    invoicing.bill_customer(customer, **by(START))
+    assert billed_minor(customer) == 0
+    assert broken_invariants() == {}
+
+
 deeds = st.lists(
     st.tuples(
         st.integers(0, 4),
