@@ -26,8 +26,9 @@ demo: setup
 browser:
 	@sh scripts/setup.sh browser
 
+# In the order of their names: else what has one long test comes last, and nothing beside it.
 test: browser
-	@.venv/bin/python -m pytest -n auto --dist loadfile $(ARGS)
+	@.venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: setup
 	@.venv/bin/ruff check

@@ -1,14 +1,17 @@
 """The operator's front page and navigation: by what people come to do, not by app."""
 
-from collections.abc import Iterator
+from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.http import HttpRequest
+from django.template.loader import render_to_string
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import get_script_prefix, reverse
+from django.utils.safestring import SafeString
 from unfold.dataclasses import SearchResult
 
 from billing.events import clock
@@ -30,8 +33,12 @@ SEARCHED = {
     Payment: "payments",
 }
 
-# Title, then (title, icon, model as app.name, query).
-MENU: tuple[tuple[str, tuple[tuple[str, str, str, str], ...]], ...] = (
+# Title, icon, model as app.name (none is the front page), query.
+type Entry = tuple[str, str, str, str]
+type Group = tuple[str, tuple[Entry, ...]]
+
+TODAY: Entry = ("Today", "today", "", "")
+MENU: tuple[Group, ...] = (
     (
         "Work",
         (
@@ -114,38 +121,43 @@ def icon(request: HttpRequest) -> str:
     return static("icon.svg")
 
 
-def navigation(request: HttpRequest) -> list[dict[str, Any]]:
-    """The menu with what this user may see; groups with nothing in them are left out."""
-    groups = (
-        {"title": title, "separator": True, "items": list(_items(request, entries))}
-        for title, entries in MENU
-    )
-    return [
-        {"items": [_front_page(request)]},
-        *(group for group in groups if group["items"]),
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """What every page of the desk has around it."""
+    visible = _visible(request)
+    entries = chain.from_iterable(group for _, group in visible)
+    here = next((entry for entry in entries if _is_here(request, entry)), None)
+    return {
+        "menu": _menu(visible, here, get_script_prefix()),
+        "colors": None,  # They stand in the stylesheet rather than in each page.
+    }
+
+
+def _visible(request: HttpRequest) -> tuple[Group, ...]:
+    found: list[Group] = [("", (TODAY,))]
+    for title, group in MENU:
+        if entries := tuple(entry for entry in group if _may_see(request, entry[2])):
+            found.append((title, entries))
+    return tuple(found)
+
+
+@lru_cache(maxsize=1024)
+def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str) -> SafeString:
+    """The menu; kept, because all who may see the same are shown the same on page after page."""
+    groups = [
+        (title, [(*entry[:2], _address(entry), entry == here) for entry in group])
+        for title, group in visible
     ]
+    return SafeString(render_to_string("admin/menu.html", {"groups": groups}))
 
 
-def _front_page(request: HttpRequest) -> dict[str, Any]:
-    return {"title": "Today", "icon": "today", "link": reverse("admin:index")}
+def _address(entry: Entry) -> str:
+    _, _, model, query = entry
+    url = reverse(f"admin:{model.replace('.', '_')}_changelist" if model else "admin:index")
+    return f"{url}?{query}" if query else url
 
 
-def _items(
-    request: HttpRequest, entries: tuple[tuple[str, str, str, str], ...]
-) -> Iterator[dict[str, Any]]:
-    for title, icon, model, query in entries:
-        app, name = model.split(".")
-        if _may_see(request, app, name):
-            url = reverse(f"admin:{app}_{name}_changelist")
-            yield {
-                "title": title,
-                "icon": icon,
-                "link": f"{url}?{query}" if query else url,
-                "active": _is_here(request, url, query),
-            }
-
-
-def _may_see(request: HttpRequest, app: str, name: str) -> bool:
+def _may_see(request: HttpRequest, model: str) -> bool:
+    app, name = model.split(".")
     if app == "auth":
         return request.user.is_superuser
     return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
@@ -153,12 +165,16 @@ def _may_see(request: HttpRequest, app: str, name: str) -> bool:
     )
 
 
-def _is_here(request: HttpRequest, url: str, query: str) -> bool:
+def _is_here(request: HttpRequest, entry: Entry) -> bool:
     """A list and its work are two entries of the menu: only one of them lights up."""
+    _, _, model, query = entry
+    place = request.resolver_match.url_name if request.resolver_match else None
+    if not model:
+        return place == "index"
+    if not (place or "").startswith(f"{model.replace('.', '_')}_"):
+        return False
     work = request.GET.get("work", "")
     wanted = query.removeprefix("work=")
-    if not request.path.startswith(url):
-        return False
     return work == wanted if work in {"parked", "open", "overdue"} else not wanted
 
 

@@ -250,9 +250,12 @@ def _ask_all(seller: Seller) -> tuple[dict[str, float], list[str]]:
     too_slow: list[tuple[float, str]] = []
     with override_settings(ALLOWED_HOSTS=["*"], STAFF_MFA=False, SECURE_SSL_REDIRECT=False):
         for kind, client, path in list(pages_of(seller)):
-            ms = _asked(client, path, 1 if kind == "sorts" else ASKED)
+            limit_ms = SEARCH_MS if kind in ("searches", "ctrl_k") else PAGE_MS
+            ms = _asked(client, path, 1) if kind == "sorts" else limit_ms
+            if ms >= limit_ms:  # Of hundreds asked once, some wait for what else the machine does.
+                ms = _asked(client, path, ASKED)
             slowest[kind] = max(slowest.get(kind, 0), ms)
-            if ms > (SEARCH_MS if kind in ("searches", "ctrl_k") else PAGE_MS):
+            if ms > limit_ms:
                 too_slow.append((ms, path))
     return slowest, [f"{path} {ms:.0f}" for ms, path in sorted(too_slow, reverse=True)]
 

@@ -36,11 +36,12 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, get_script_prefix, path, reverse
 from django.utils.functional import cached_property
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin, TabularInline, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
+from unfold.forms import PaginationInlineFormSet
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     INPUT_CLASSES,
@@ -204,7 +205,7 @@ class Panel:
                 {"title": title, "is_figure": any(isinstance(cell, Figure) for cell in cells)}
                 for title, cells in zip(self.columns, zip(*table, strict=True), strict=bool(table))
             ],
-            "rows": [[display_for_value(cell, NOTHING) for cell in row] for row in table],
+            "rows": [_cells(row) for row in table],
             "more_url": self._list_url(obj) if len(found) > self.rows_max else "",
             "rows_max": self.rows_max,
             "when_empty": self.when_empty,
@@ -216,6 +217,11 @@ class Panel:
         options = self.list_of._meta
         url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
         return f"{url}?{self.list_by}={obj.pk}"
+
+
+def _cells(row: Sequence[object]) -> SafeString:
+    shown = ((display_for_value(cell, NOTHING),) for cell in row)
+    return format_html_join("", "<td>{}</td>", shown)
 
 
 # Buttons that ask before they act
@@ -492,9 +498,18 @@ class Picking:
         return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
 
 
+class RowsForms(PaginationInlineFormSet):
+    """The forms of :class:`Rows`; the empty one, asked for eight times, is made once."""
+
+    @cached_property
+    def empty_form(self) -> forms.ModelForm:
+        return super().empty_form
+
+
 class Rows(Picking, TabularInline):
     """Rows within a form, no more of which are made than anybody needs, whatever count is sent."""
 
+    formset = RowsForms
     extra = 0
     max_num = 100
 

@@ -1,4 +1,4 @@
-"""Forms whose plainest widgets are written without a template.
+"""Forms whose labels and plainest widgets are written without a template.
 
 A desk's page has up to a hundred fields and four hundred options. Each input is two of Django's
 templates and each option two more, which took longer than all the rest of such a page. What is
@@ -6,79 +6,89 @@ written here is what those templates say; every other widget is theirs.
 """
 
 from collections.abc import Callable, Mapping
+from functools import lru_cache
+from html import escape
 from typing import Any, Final
 
 from django.forms.renderers import DjangoTemplates
-from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
-type Widget = Mapping[str, Any]
+type Described = Mapping[str, Any]
 
 OPTION: Final = "django/forms/widgets/select_option.html"
 BESIDE: Final = ("prefix", "prefix_icon", "suffix", "suffix_icon")
 
 
 class QuickForms(DjangoTemplates):
-    """Django's renderer of forms, but for inputs and selects that have nothing unusual."""
+    """Django's renderer of forms, but for labels, inputs and selects with nothing unusual."""
 
     def render(self, template_name: str, context: dict[str, Any], request: Any = None) -> str:
         write = _WRITERS.get(template_name)
-        written = write(context["widget"]) if write else None
+        written = write(context.get("widget", context)) if write else None
         return super().render(template_name, context, request) if written is None else written
 
 
-def _attributes(widget: Widget) -> SafeString:
-    written = [
-        format_html(" {}", name) if value is True else format_html(' {}="{}"', name, str(value))
-        for name, value in widget["attrs"].items()
+def _escaped(value: object) -> str:
+    text = str(value)
+    return text if isinstance(text, SafeString) else escape(text)
+
+
+def _attributes(described: Described) -> str:
+    return "".join(
+        f" {_escaped(name)}" if value is True else f' {_escaped(name)}="{_escaped(value)}"'
+        for name, value in (described["attrs"] or {}).items()
         if value is not False
-    ]
-    return SafeString("".join(written))
-
-
-def _input(widget: Widget) -> SafeString:
-    value = widget["value"]
-    return format_html(
-        '<input type="{}" name="{}"{}{}>',
-        widget["type"],
-        widget["name"],
-        "" if value is None else format_html(' value="{}"', str(value)),
-        _attributes(widget),
     )
 
 
-def _select(widget: Widget) -> SafeString | None:
+def _label(described: Described) -> SafeString:
+    text = _escaped(described["label"])
+    if not described["use_tag"]:
+        return SafeString(text)
+    tag = described["tag"]
+    return SafeString(f"<{tag}{_attributes(described)}>{text}</{tag}>")
+
+
+def _input(widget: Described) -> SafeString:
+    value = "" if widget["value"] is None else f' value="{_escaped(widget["value"])}"'
+    kind, name = widget["type"], _escaped(widget["name"])
+    return SafeString(f'<input type="{kind}" name="{name}"{value}{_attributes(widget)}>')
+
+
+def _select(widget: Described) -> SafeString | None:
     """None where an option has a template of its own."""
     groups = widget["optgroups"]
     if any(option["template_name"] != OPTION for _, options, _ in groups for option in options):
         return None
-    return format_html(
-        '<select name="{}"{}>{}</select>',
-        widget["name"],
-        _attributes(widget),
-        SafeString("".join(_group(title, options) for title, options, _ in groups)),
+    written = "".join(_group(title, options) for title, options, _ in groups)
+    name = _escaped(widget["name"])
+    return SafeString(f'<select name="{name}"{_attributes(widget)}>{written}</select>')
+
+
+def _group(title: str | None, options: list[Described]) -> str:
+    written = "".join(
+        _option(str(each["value"]), str(each["label"]), _attributes(each)) for each in options
     )
+    return f'<optgroup label="{_escaped(title)}">{written}</optgroup>' if title else written
 
 
-def _group(title: str | None, options: list[Widget]) -> SafeString:
-    written = format_html_join(
-        "",
-        '<option value="{}"{}>{}</option>',
-        ((str(each["value"]), _attributes(each), each["label"]) for each in options),
-    )
-    return format_html('<optgroup label="{}">{}</optgroup>', title, written) if title else written
+# Typed, because a text that is markup equals one that is not.
+@lru_cache(maxsize=4096, typed=True)
+def _option(value: str, label: str, attributes: str) -> str:
+    """One choice; kept, because every address asks for one of the same countries."""
+    return f'<option value="{_escaped(value)}"{attributes}>{_escaped(label)}</option>'
 
 
-def _desk_input(widget: Widget) -> SafeString | None:
+def _desk_input(widget: Described) -> SafeString | None:
     """As :func:`_input`, in the desk's box; None where something stands beside it."""
     if any(widget.get(each) for each in BESIDE):
         return None
-    return format_html('<div class="max-w-2xl relative w-full">{}</div>', _input(widget))
+    return SafeString(f'<div class="max-w-2xl relative w-full">{_input(widget)}</div>')
 
 
-def _desk_select(widget: Widget) -> SafeString | None:
+def _desk_select(widget: Described) -> SafeString | None:
     select = _select(widget)
-    return None if select is None else format_html(_DESK_SELECT, select)
+    return None if select is None else SafeString(_DESK_SELECT.format(select))
 
 
 _DESK_SELECT = (
@@ -88,8 +98,9 @@ _DESK_SELECT = (
     'dark:text-base-500 dark:hover:text-base-200 -translate-y-1/2">expand_more</span></div>'
 )
 _INPUTS = ("text", "number", "email", "hidden", "url", "date", "datetime", "time", "checkbox")
-_WRITERS: dict[str, Callable[[Widget], SafeString | None]] = {
+_WRITERS: dict[str, Callable[[Described], SafeString | None]] = {
     **{f"django/forms/widgets/{kind}.html": _input for kind in _INPUTS},
+    "django/forms/label.html": _label,
     "django/forms/widgets/select.html": _select,
     "unfold/widgets/text.html": _desk_input,
     "unfold/widgets/select.html": _desk_select,

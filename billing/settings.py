@@ -102,6 +102,7 @@ if not DATABASE_URL:
     DATABASE_URL = (postgres.ensure_running if starts else postgres.database_url)(VAR_DIR)
 if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    DATABASES["default"]["ENGINE"] = "billing.installation.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
     # For what `billing.events.prepared` sends; Django's own cursors prepare nothing.
@@ -393,29 +394,13 @@ UNFOLD = {
     "STYLES": ["billing.admin_site.stylesheet"],
     "DASHBOARD_CALLBACK": "billing.admin_site.front_page",
     "COMMAND": {"search_callback": "billing.admin_site.search"},
-    "SIDEBAR": {"navigation": "billing.admin_site.navigation"},
     "ACCOUNT": {
         "navigation": [
             {"title": "Second step", "link": reverse_lazy("mfa_index")},
             {"title": "Change password", "link": reverse_lazy("account_change_password")},
         ]
     },
-    "BORDER_RADIUS": "8px",
-    "COLORS": {
-        "primary": {
-            "50": "#eef4fc",
-            "100": "#d9e6f8",
-            "200": "#b5cff1",
-            "300": "#85b0e6",
-            "400": "#4f8bd8",
-            "500": "#2f71c9",
-            "600": "#1d5fbf",
-            "700": "#184d9c",
-            "800": "#173f7d",
-            "900": "#163564",
-            "950": "#0f2142",
-        }
-    },
+    "GLOBAL_CALLBACK": "billing.admin_site.shell",
 }
 
 # What it says while it runs

@@ -19,9 +19,9 @@ from django.http import HttpResponse
 
 from billing.api.errors import ApiError
 from billing.api.models import Bucket, IdempotentRequest
-from billing.api.telling import untold
 from billing.events.prepared import prepared
 from billing.events.sealing import seal, unseal
+from billing.events.telling import untold
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

@@ -87,7 +87,8 @@ class Billed:
 
     ``amount_minor`` is before discount, ``billed_minor`` after it; ``credited_minor`` of that has
     come back. ``days`` shrink as days are given back; ``start`` and ``end`` stay the line's.
-    ``part`` is the line's, see there.
+    ``part`` is the line's, see there. Where a credit note has let days stand again that had been
+    given back, they are a row of their own, kept as long as the item ``stands_for`` has them.
     """
 
     ref: Any
@@ -101,6 +102,7 @@ class Billed:
     credited_minor: int = 0
     quantity: Decimal | None = None
     part: int = 0
+    stands_for: Any = None
 
 
 @dataclass(slots=True)
@@ -196,6 +198,10 @@ class _Draft:
         first = agreement.start if agreement.is_trial_usage_billed else agreement.paid_from
         return max(first, agreement.billed_until or first)
 
+    def item_of(self, row: Billed) -> Item | None:
+        """The item that a line was billed for, if the agreement still tells of it."""
+        return next((item for item in self.agreement.items if item.ref == row.item), None)
+
     def is_metered_on(self, meter: str, day: date) -> bool:
         """Whether some item charges for what a meter counts on a day."""
         return any(
@@ -222,7 +228,7 @@ def draft_bill(
     by_item: dict[Any, list[Billed]] = {}
     for row in billed:
         moved = _shifted(row, shifts) if shifts and row.kind == RECURRING else row
-        by_item.setdefault(row.item, []).append(moved)
+        by_item.setdefault(row.stands_for or row.item, []).append(moved)
     for item in agreement.items:
         _check(item)
         if not item.quantity:
@@ -269,10 +275,10 @@ def _shifted(row: Billed, shifts: Sequence[Pause]) -> Billed:
 
 def _unshift(credits: Sequence[Line], billed: Sequence[Billed], shifts: Sequence[Pause]) -> None:
     """Say the days given back as the corrected lines know them, before any pause moved them."""
-    originals = {row.ref: row for row in billed}
+    originals = {(row.ref, row.stands_for): row for row in billed}
     for line in credits:
         assert line.corrects
-        row = line.corrects = originals[line.corrects.ref]
+        row = line.corrects = originals[line.corrects.ref, line.corrects.stands_for]
         for pause in reversed(shifts):
             assert pause.end
             if row.start <= pause.start:
@@ -391,7 +397,9 @@ def _bill_recurring(
     draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]
 ) -> None:
     """Give back the days covered and no longer owed; charge the days owed and not covered."""
-    charged = _give_back(draft, item, [row for row in rows if row.kind == RECURRING])
+    _give_back(draft, item, [row for row in rows if row.stands_for])
+    own = [row for row in rows if row.kind == RECURRING and not row.stands_for]
+    charged = _give_back(draft, item, own)
     minimums = [row for row in rows if row.kind == MINIMUM]
     settled_until = draft.agreement.window_on or date.min
     covered = [span for row in charged for span in row.days]
@@ -557,7 +565,7 @@ def _credit(
     draft.credits.append(
         Line(
             kind="credit",
-            item=item,
+            item=draft.item_of(row) or item,
             amount_minor=-amount_minor,
             start=spans[0][0] if spans else row.start,
             end=spans[-1][1] if spans else row.end,

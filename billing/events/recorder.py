@@ -224,6 +224,8 @@ def deliver_due(limit: int = 500) -> int:
             .select_related("event")
             .order_by("next_attempt_at")[:limit]
         )
+        # What happened at one instant is told in the order in which it happened.
+        due.sort(key=lambda delivery: (delivery.next_attempt_at, delivery.pk))
         fresh = [delivery for delivery in due if not delivery.attempts]
         tried = [delivery for delivery in due if delivery.attempts]
         ids = [delivery.pk for delivery in fresh]

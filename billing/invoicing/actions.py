@@ -6,7 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Max
 from django.utils import translation
 from django.utils.translation import pgettext
@@ -348,6 +348,12 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
                 "Credit what is left of it instead.",
                 code="invoice_corrected",
             )
+    for turned in reversals_of(invoice.lines.all()):
+        raise Refused(
+            f"Credit note {turned.invoice} has turned round what was given back of {invoice}. "
+            "Credit what is left of it instead.",
+            code="invoice_corrected",
+        )
     invoice.move("void", closed_on=as_of, reason=reason)
     _reverse_postings(invoice, as_of)
     if invoice.credit_applied_minor:
@@ -555,6 +561,29 @@ class _Creditable:
             assert reversal.corrects.corrects_id is not None
             self.net[by_id[reversal.corrects.corrects_id]] -= reversal.net_minor
             self._count_rates([reversal])
+        self._lessen_by_what_stays_given_back()
+
+    def _lessen_by_what_stays_given_back(self) -> None:
+        """Not all that the invoice gave back is turned round: some only lessens its charges.
+
+        What was of an invoice that is void since is charged by a bill of its own. And what nothing
+        was charged instead of would stand for no days: nobody could give it back again.
+        """
+        taken = set(
+            OneOffItem.objects.filter(reverses__in=self.lines).values_list("reverses", flat=True)
+        )
+        charged = {
+            line.subscription_id for line in self.lines if line.kind == InvoiceLine.Kind.RECURRING
+        }
+        for line in self.lines:
+            if self.net[line] >= 0 or (line.pk not in taken and line.subscription_id in charged):
+                continue
+            beside = [each for each in self.lines if _rates(each) == _rates(line)]
+            left = [max(self.net[each], 0) for each in beside]
+            if sum(left) >= -self.net[line]:
+                for each, share in zip(beside, allocate(-self.net[line], left), strict=True):
+                    self.net[each] -= share
+                self.net[line] = 0
 
     def _count_taxes(self, corrections: Sequence[InvoiceLine]) -> None:
         document = corrections[0].invoice
@@ -844,7 +873,7 @@ def _write_lines(document: Invoice, note: _Note) -> None:
 
 
 def _count_on_coverage(note: _Note) -> None:
-    """What came back by hand cannot come back again by itself."""
+    """What came back by hand does not come back by itself; what is turned round stands again."""
     covered = Coverage.objects.in_bulk([line.pk for line in note.parts])
     for line, (amount_minor, _) in note.parts.items():
         coverage = covered.get(line.pk)
@@ -852,6 +881,40 @@ def _count_on_coverage(note: _Note) -> None:
             left = coverage.billed_minor - coverage.credited_minor
             coverage.credited_minor += max(0, min(amount_minor, left))
     Coverage.objects.bulk_update(covered.values(), ["credited_minor"])
+    charges = [each for each in covered.values() if each.kind == Coverage.Kind.RECURRING]
+    for line, (amount_minor, _) in note.parts.items():
+        beside = [each for each in charges if each.subscription_id == line.subscription_id]
+        if amount_minor < 0 and beside:
+            instead = max(beside, key=lambda each: (_days_shared(each, line), each.billed_minor))
+            _let_stand_again(line, -amount_minor, instead)
+
+
+def _days_shared(coverage: Coverage, line: InvoiceLine) -> int:
+    start = max(coverage.starts_on, line.starts_on or coverage.starts_on)
+    return (min(coverage.ends_on, line.ends_on or coverage.ends_on) - start).days
+
+
+def _let_stand_again(correction: InvoiceLine, amount_minor: int, instead: Coverage) -> None:
+    """The days that a line gave back are charged again, as long as what they gave way to has them.
+
+    Without that, who leaves what the note has credited would pay for them and for what follows.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE invoicing_coverage SET again_for_id = %(item)s,"
+            " again_days = datemultirange(daterange(%(start)s::date, %(end)s::date))"
+            "              * datemultirange(daterange(starts_on, ends_on)) - days,"
+            " credited_minor = GREATEST(0, credited_minor - %(amount)s)"
+            " WHERE line_id = %(line)s AND kind = %(kind)s",
+            {
+                "item": instead.item_id,
+                "start": correction.starts_on,
+                "end": correction.ends_on,
+                "amount": amount_minor,
+                "line": correction.corrects_id,
+                "kind": Coverage.Kind.RECURRING,
+            },
+        )
 
 
 def _settle_note(

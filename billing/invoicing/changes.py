@@ -14,11 +14,14 @@ from itertools import islice
 from django.db import transaction
 
 from billing.engine.errors import Refused
+from billing.events.lookups import array_of
 from billing.events.reading import read
+from billing.events.telling import one_transaction
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.issuing import Numbering, numbers_of_nobody, take_numbers
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.subscriptions.models import Subscription
+from catalog.models import Price
 from customers.models import Customer
 
 type Change = Callable[[], Subscription]
@@ -70,7 +73,7 @@ class Preview:
         return sum(bill.to_pay_minor for bill in self.today)
 
 
-@transaction.atomic
+@one_transaction()
 def bill_after(change: Change, *, as_of: date, actor: str) -> Changed:
     """Make a change and bill at once what it makes due, or do neither.
 
@@ -85,7 +88,7 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
     Raises what :func:`bill_after` raises. The customer is locked meanwhile; the number series are
     not.
     """
-    with transaction.atomic():
+    with one_transaction():
         changed = _bill_after(change, as_of, actor, numbers_of_nobody)
         today = [_seen(document) for document in changed.documents]
         subscription = changed.subscription
@@ -102,7 +105,7 @@ def next_bill(
 
     Usage that is still to come is not in it.
     """
-    with transaction.atomic():
+    with one_transaction():
         found = next(_bills_to_come(customer, subscription, as_of, actor), None)
         transaction.set_rollback(True)
     return found
@@ -160,8 +163,10 @@ def _next_bill_on(customer: Customer, subscription: Subscription | None) -> date
 
 
 def _seen(document: Invoice) -> SeenBill:
-    return SeenBill(
-        document,
-        list(document.lines.select_related("price__plan").order_by("position")),
-        list(document.taxes.order_by("pk")),
-    )
+    lines = read(InvoiceLine, "WHERE invoice_id = %s ORDER BY position", [document.pk])
+    ids = {line.price_id for line in lines if line.price_id}
+    prices = {one.pk: one for one in read(Price, "WHERE id = ANY(%s::bigint[])", [array_of(ids)])}
+    for line in lines:
+        line.price = prices[line.price_id] if line.price_id else None
+    taxes = read(InvoiceTax, "WHERE invoice_id = %s ORDER BY id", [document.pk])
+    return SeenBill(document, lines, taxes)

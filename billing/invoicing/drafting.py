@@ -266,7 +266,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
     with prepared(len(subscription_ids)) as cursor:
         cursor.execute(_COVERAGE, [array_of(subscription_ids)])
         for row in cursor.fetchall():
-            subscription_id, line, item, kind, start, end, days, amount, net, back, *usage = row
+            subscription_id, line, item, kind, start, end, days, *rest = row
             found[subscription_id].append(
                 Billed(
                     line,
@@ -275,10 +275,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
                     start,
                     end,
                     [(start, end)] if days is None else [(one.lower, one.upper) for one in days],
-                    amount,
-                    net,
-                    back,
-                    *usage,
+                    *rest,
                 )
             )
     return found
@@ -286,11 +283,14 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
 
 _COVERAGE = """
     SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on,
-           NULLIF(c.days, datemultirange(daterange(c.starts_on, c.ends_on))),
-           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity, c.part
-    FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id
+           NULLIF(own.days, datemultirange(daterange(c.starts_on, c.ends_on))),
+           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity, c.part, own.stands_for
+    FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id,
+         LATERAL (SELECT c.days, NULL::bigint AS stands_for
+                  UNION ALL
+                  SELECT c.again_days, c.again_for_id WHERE c.again_for_id IS NOT NULL) own
     WHERE s.id = ANY(%s::bigint[]) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
-    ORDER BY c.subscription_id, c.line_id
+    ORDER BY c.subscription_id, c.line_id, own.stands_for NULLS FIRST
 """
 
 

@@ -543,10 +543,16 @@ def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:
         days = "{" + ",".join(f"[{start},{end})" for start, end in line.given_back) + "}"
         with connection.cursor() as cursor:
             cursor.execute(
-                "UPDATE invoicing_coverage SET days = days - %s::datemultirange,"
-                " credited_minor = credited_minor + %s, amount_minor = amount_minor - %s"
-                " WHERE line_id = %s",
-                [days, credited_minor, line.lowered_minor, line.corrects.ref],
+                "UPDATE invoicing_coverage SET days = days - %(days)s::datemultirange,"
+                " again_days = again_days - %(days)s::datemultirange,"
+                " credited_minor = credited_minor + %(credited)s,"
+                " amount_minor = amount_minor - %(lowered)s WHERE line_id = %(line)s",
+                {
+                    "days": days,
+                    "credited": credited_minor,
+                    "lowered": line.lowered_minor,
+                    "line": line.corrects.ref,
+                },
             )
 
 

@@ -453,6 +453,10 @@ class Coverage(models.Model):
     Charges insert a row, credits shrink its days and count what they gave back. ``part`` tells
     the first bill of a usage period (0) from the differences that late usage made (1, 2, …).
     ``billed_minor`` is the line's amount after discount; never more than that is given back.
+
+    Where a credit note turns round what gave days back, the line's charge stands again for
+    ``again_days``: for the item ``again_for``, whose charge the note credits. They come back when
+    that item loses them.
     """
 
     class Kind(models.IntegerChoices):
@@ -491,12 +495,25 @@ class Coverage(models.Model):
     billed_minor = models.BigIntegerField()
     credited_minor = models.BigIntegerField(default=0)
     quantity = AmountField(null=True, help_text="Of usage: what the amount was rated on.")
+    again_for = models.ForeignKey(
+        SubscriptionItem,
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+    )
+    again_days = DateMultiRangeField(null=True)
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(credited_minor__gte=0, credited_minor__lte=F("billed_minor")),
                 name="line_is_not_credited_beyond_its_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(again_for=None, again_days=None)
+                | Q(again_for__isnull=False, again_days__isnull=False),
+                name="days_stand_again_for_an_item",
             ),
             ExclusionConstraint(
                 name="item_is_not_billed_twice_for_a_day",
@@ -509,7 +526,12 @@ class Coverage(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["subscription", "ends_on"], name="coverage_in_the_open_window")
+            models.Index(fields=["subscription", "ends_on"], name="coverage_in_the_open_window"),
+            models.Index(
+                fields=["again_for"],
+                condition=Q(again_for__isnull=False),
+                name="coverage_that_stands_again",
+            ),
         ]
         triggers = [
             ReferencesExist(name="coverage_refers_to_rows_that_exist"),

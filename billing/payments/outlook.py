@@ -10,6 +10,8 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
+from django.db.models import F
+
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways import gateways_for
@@ -51,8 +53,8 @@ def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     if not invoice.outstanding_minor:
         return Outlook(Prospect.SETTLED, invoice.due_on)
     ways = _ways(invoice)
-    tried = Payment.objects.filter(allocations__invoice=invoice).order_by("-id")
-    under_way = tried.filter(allocations__state="in_flight").first()
+    tried = _payments_of(invoice)
+    under_way = next((each for each in tried if each.share_state == "in_flight"), None)
     if under_way is not None and not _is_at_an_open_page(under_way):
         asks = under_way.state == Payment.State.REQUIRES_ACTION
         prospect = Prospect.CONFIRM if asks else Prospect.UNDER_WAY
@@ -61,9 +63,9 @@ def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     if invoice.customer.collection != Customer.Collection.AUTOMATIC:
         return ways.to(by_customer, invoice.due_on)
     card = chargeable_card(invoice.customer)
-    planned = tried.filter(state="planned", attention="").first()
-    last = tried.filter(state__in=["failed", "succeeded"]).first()
-    has_failed = last is not None and last.state == Payment.State.FAILED
+    planned = next((one for one in tried if one.state == "planned" and not one.attention), None)
+    ended = [each.state for each in tried if each.state in {"failed", "succeeded"}]
+    has_failed = ended[:1] == ["failed"]
     if card is not None and planned is not None:
         prospect = Prospect.HELD if ways.is_stopped else Prospect.CHARGE
         on = max(planned.planned_on or as_of, as_of)
@@ -75,6 +77,12 @@ def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     else:
         prospect = by_customer
     return ways.to(prospect, invoice.due_on, card=card, has_failed=has_failed)
+
+
+def _payments_of(invoice: Invoice) -> list[Any]:
+    """The newest first; ``share_state`` is that of what each pays of this invoice."""
+    paying = Payment.objects.filter(allocations__invoice=invoice)
+    return list(paying.annotate(share_state=F("allocations__state")).order_by("-id"))
 
 
 @dataclass(frozen=True, slots=True)

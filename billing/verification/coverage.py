@@ -54,16 +54,20 @@ _COVERAGE = """
             CASE WHEN c.kind <> 3
                   AND NOT c.days <@ datemultirange(daterange(c.starts_on, c.ends_on))
                  THEN 'the days covered are not days of the line' END,
+            CASE WHEN NOT c.again_days <@ datemultirange(daterange(c.starts_on, c.ends_on)) - c.days
+                 THEN 'days stand again that were not given back' END,
             CASE WHEN c.starts_on IS DISTINCT FROM l.starts_on
                    OR c.ends_on IS DISTINCT FROM l.ends_on
                  THEN 'line and coverage tell different days' END,
             CASE WHEN i.subscription_id <> c.subscription_id
+                   OR again.subscription_id <> c.subscription_id
                    OR l.subscription_id IS DISTINCT FROM c.subscription_id
                  THEN 'line, item and coverage are of different subscriptions' END) AS what
         FROM invoicing_coverage c
         JOIN invoicing_invoiceline l ON l.id = c.line_id
         JOIN invoicing_invoice d ON d.id = l.invoice_id
         JOIN subscriptions_subscriptionitem i ON i.id = c.item_id
+        LEFT JOIN subscriptions_subscriptionitem again ON again.id = c.again_for_id
     )
     SELECT number, position, what FROM checked WHERE what <> '' ORDER BY id, position
 """

@@ -73,6 +73,17 @@ def test_days_that_nobody_means_are_refused_beside_their_field(
         assert not DunningStep.objects.filter(policy=policy).exists()
 
 
+def test_what_is_wrong_is_said_in_its_cell_and_stays_text(
+    anna: Client, policy: DunningPolicy
+) -> None:
+    row = {"since": "<b>", "days": "3651", "kind": "remind"}
+    page = send(anna, policy, [row]).content.decode()
+    cells = dict(re.findall(r'<td class="[^"]* field-(\w+) errors">(.*?)</td>', page, re.DOTALL))
+    assert set(cells) == {"since", "days"}
+    assert "&lt;b&gt; is not one of the available choices" in cells["since"]
+    assert 'value="3651"' in cells["days"] and "less than or equal to" in cells["days"]
+
+
 def test_a_forged_count_makes_no_more_rows_than_anybody_needs(
     anna: Client, policy: DunningPolicy
 ) -> None:

@@ -1,6 +1,8 @@
 """Pages of the admin: what each lets pass and says, and how much it asks."""
 
 import re
+from html import unescape
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,11 +10,13 @@ from axes.models import AccessAttempt, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
+from django.contrib.staticfiles import finders
 from django.db import connection
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from unfold.settings import CONFIG_DEFAULTS
 
 from billing import searching
 from billing.desk import CappedPaginator, DeskList
@@ -373,27 +377,48 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         assert anna.get(work["url"]).context["cl"].result_count == work["count"]
 
 
+def menu_of(page: Any) -> list[tuple[str, str, bool]]:
+    """Address, title and whether it lights up, of each entry of the menu."""
+    menu = page.content.decode().partition('id="nav-sidebar-apps"')[2].partition("</nav>")[0]
+    entries = re.findall(r'<a href="([^"]+)"([^>]*)>.*?<span>([^<]+)</span>', menu, re.DOTALL)
+    return [(unescape(address), title, "aria-current" in more) for address, more, title in entries]
+
+
 def test_the_menu_shows_only_what_one_may_see(client: Client, rows: Rows) -> None:
     user = User.objects.create_user("cleo", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_customer"))
     client.force_login(user)
     page = client.get(reverse("admin:index"))
-    titles = [
-        item["title"] for group in page.context["sidebar_navigation"] for item in group["items"]
-    ]
-    assert titles == ["Today", "Customers"]
+    assert [title for _, title, _ in menu_of(page)] == ["Today", "Customers"]
     assert page.context["waiting"] == page.context["idle"] == []
 
 
 def test_every_entry_of_the_menu_opens_and_lights_up_alone(anna: Client, rows: Rows) -> None:
-    menu = anna.get(reverse("admin:index")).context["sidebar_navigation"]
-    links = [item["link"] for group in menu for item in group["items"]]
+    links = [address for address, _, _ in menu_of(anna.get(reverse("admin:index")))]
     assert len(links) > 20
     for link in links:
         page = anna.get(link)
         assert page.status_code == 200
-        items = [item for group in page.context["sidebar_navigation"] for item in group["items"]]
-        assert [item["link"] for item in items if item["active"]] == [link]
+        assert [address for address, _, is_here in menu_of(page) if is_here] == [link]
+
+
+def test_a_page_of_an_object_lights_up_its_list(anna: Client, rows: Rows) -> None:
+    for model in (Invoice, InvoiceLine):
+        page = anna.get(url(model, "change", rows[model].pk))
+        lit = [address for address, _, is_here in menu_of(page) if is_here]
+        assert lit == ([url(Invoice, "changelist")] if model is Invoice else [])
+
+
+def test_colours_stand_in_the_stylesheet_and_none_is_missing(anna: Client, db: None) -> None:
+    page = anna.get(reverse("admin:index")).content.decode()
+    assert "--color-" not in page
+    sheet = Path(str(finders.find("desk.css"))).read_text()
+    written = set(re.findall(r"(--color-[a-z]+-[a-z0-9-]+):", sheet))
+    named = {
+        f"--color-{kind}-{each}" for kind, of in CONFIG_DEFAULTS["COLORS"].items() for each in of
+    }
+    assert named <= written
+    assert "--border-radius:" in sheet
 
 
 # What people write stays text

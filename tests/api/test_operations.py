@@ -5,7 +5,9 @@ from itertools import batched
 from typing import Any
 
 import jsonschema
+import pghistory.models
 import pytest
+from django.apps import apps
 from django.db import transaction
 
 from billing.api.scopes import ALL
@@ -61,6 +63,29 @@ def test_each_answers_as_the_document_says(world: World) -> None:
     assert found.pop("pay_invoice")[0] == 402
     expected.pop("pay_invoice")
     assert found == expected
+
+
+def test_what_only_reads_leaves_no_history_and_what_writes_says_where(world: World) -> None:
+    shop = Shop(world.seller)
+    kept: list[Any] = [
+        model for model in apps.get_models() if issubclass(model, pghistory.models.Event)
+    ]
+
+    def places(operation: str, asked: Asked) -> tuple[str, set[str | None]]:
+        last = {model: model.objects.order_by("-pk").values_list("pk").first() for model in kept}
+        send(shop, asked)
+        new = [
+            event.pgh_context and event.pgh_context.metadata.get("url")
+            for model, before in last.items()
+            for event in model.objects.filter(pk__gt=before[0] if before else 0)
+        ]
+        return asked.method, set(new)
+
+    found = of_each(world, places)
+    assert {name: urls for name, (method, urls) in found.items() if method == "GET" and urls} == {}
+    told = [urls for method, urls in found.values() if method != "GET" and urls]
+    assert len(told) > 5
+    assert all(str(url).startswith("/api/v1/") for urls in told for url in urls)
 
 
 def test_a_key_without_the_scope_is_refused(world: World) -> None:

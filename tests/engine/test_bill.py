@@ -24,6 +24,7 @@ from tests.engine.account import (
     may,
     metered,
     per_unit,
+    shown,
     used,
 )
 
@@ -509,6 +510,29 @@ def test_no_more_comes_back_than_a_credit_note_has_left_of_the_line() -> None:
     account.rows[0].credited_minor = 2500
     assert account.bill(paused(FEE, april(11), april(29)), april(11)) == [
         ("credit", "fee", "04-11", "04-29", -500)
+    ]
+
+
+def test_days_that_a_credit_note_let_stand_again_come_back_with_the_item_that_has_them() -> None:
+    account = Account()
+    old, new = item(1, flat("30.00")), item(2, flat("60.00"), april(11))
+    account.bill(agreed(old), april(1))
+    changed = agreed(replace(old, end=april(11)), new)
+    account.bill(changed, april(11))
+    # All of that bill is credited: the 40.00 of the new item, less 20.00 of the old one's days.
+    first, second = account.rows
+    second.credited_minor, first.credited_minor = 4000, 0
+    account.rows.append(replace(first, days=[(april(11), may(1))], stands_for=2))
+    assert account.bill(changed, april(11)) == []
+    assert account.bill(changed, april(20)) == []
+    left = agreed(replace(old, end=april(11)), replace(new, end=april(21)))
+    (line,) = account.draft(left, {}, april(21)).lines
+    assert shown([line]) == [("credit", "fee", "04-21", "05-01", -1000)]
+    assert line.item and line.corrects and (line.item.ref, line.corrects.ref) == (1, 1)
+    # It covers no days of the item's own: what the item is owed is charged.
+    account.rows.remove(second)
+    assert shown(account.draft(changed, {}, april(11)).lines) == [
+        ("recurring", "fee", "04-11", "05-01", 4000)
     ]
 
 

@@ -352,6 +352,7 @@ CASES = [
     Case("issued_line_is_never_edited", removed("bare_line")),
     Case("issued_tax_is_never_edited", changed("vat", tax_minor="tax_minor + 1")),
     Case("line_is_not_credited_beyond_its_amount", changed("coverage", credited_minor="10001")),
+    Case("days_stand_again_for_an_item", changed("coverage", again_days="days")),
     Case("item_is_not_billed_twice_for_a_day", copied("coverage", line_id="{bare_line.pk}")),
     Case("coverage_stays_with_its_line", changed("coverage", line_id="{bare_line.pk}")),
     Case("coverage_stays_with_its_line", changed("coverage", item_id="{lone_item.pk}")),

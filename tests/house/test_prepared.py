@@ -4,10 +4,10 @@ import pghistory
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from billing.api.telling import one_transaction, untold
 from billing.events.bulk import copy_rows
 from billing.events.prepared import FEW, prepared
 from billing.events.reading import read
+from billing.events.telling import one_transaction, untold
 from customers.models import Customer
 from tests.factories import CustomerFactory
 

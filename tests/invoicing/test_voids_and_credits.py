@@ -109,21 +109,55 @@ def test_what_takes_a_credit_back_waits_again_when_its_invoice_is_voided(
     assert broken_invariants() == {}
 
 
-@pytest.mark.parametrize("is_void_first", [True, False])
-def test_a_void_and_a_credit_of_the_correcting_invoice_come_to_the_same_in_either_order(
-    seller: Seller, plans: dict[str, Plan], is_void_first: bool
+def test_the_invoice_that_corrected_a_void_one_is_credited_by_what_it_asked_for(
+    seller: Seller, plans: dict[str, Plan]
 ) -> None:
     on = START + timedelta(15)
     customer = upgraded(seller, plans, on)
-    deeds = [
-        lambda: invoicing.void(invoice(customer, 1), **by(on)),
-        lambda: invoicing.credit(invoice(customer, 2), **by(on)),
-    ]
-    for deed in deeds if is_void_first else reversed(deeds):
-        deed()
+    invoicing.void(invoice(customer, 1), **by(on))
+    note = invoicing.credit(invoice(customer, 2), **by(on))
     invoicing.bill_customer(customer, **by(on))
     # 15 days of 1.00 and 16 of 4.00, less the 48.00 that invoice 2 was about.
     assert billed_minor(customer) == (15_00 + 64_00 - 48_00) * 125 // 100
+    assert [line.net_minor for line in note.lines.all()] == [48_00]
+    # The plan is left, and what is still paid of its 16 days comes back.
+    subscriptions.change(customer.subscriptions.get(), plan=plans["small"], **by(on))
+    invoicing.bill_customer(customer, **by(on))
+    assert billed_minor(customer) == (15_00 + 16_00) * 125 // 100
+    assert broken_invariants() == {}
+
+
+def test_an_invoice_of_which_something_was_given_back_and_turned_round_is_not_voided(
+    seller: Seller, plans: dict[str, Plan]
+) -> None:
+    on = START + timedelta(15)
+    customer = upgraded(seller, plans, on)
+    invoicing.credit(invoice(customer, 2), **by(on))
+    with pytest.raises(Refused) as refused:
+        invoicing.void(invoice(customer, 1), **by(on))
+    assert refused.value.code == "invoice_corrected"
+    invoicing.credit(invoice(customer, 1), **by(on))
+    assert billed_minor(customer) == 0
+    assert broken_invariants() == {}
+
+
+def test_who_leaves_a_plan_that_was_credited_pays_once_for_the_days(
+    seller: Seller, plans: dict[str, Plan]
+) -> None:
+    on = START + timedelta(15)
+    customer = upgraded(seller, plans, on)
+    invoicing.credit(invoice(customer, 2), **by(on))
+    # Nothing comes back as long as the plan lasts.
+    assert invoicing.bill_customer(customer, **by(on)) == []
+    later = on + timedelta(6)
+    subscriptions.change(customer.subscriptions.get(), plan=plans["middle"], **by(later))
+    [bill] = invoicing.bill_customer(customer, **by(later))
+    # 10 days of 2.00, less those of invoice 1 that stood again, at their own price and tax.
+    assert [line.net_minor for line in bill.lines.order_by("position")] == [-10_00, 20_00]
+    [back] = bill.lines.filter(corrects__isnull=False)
+    assert back.corrects == invoice(customer, 1).lines.get()
+    assert back.description == back.corrects.description
+    assert billed_minor(customer) == (31_00 + 64_00 - 16_00 - 48_00 + 10_00) * 125 // 100
     assert broken_invariants() == {}
 
 
@@ -154,6 +188,23 @@ def test_all_of_two_invoices_of_which_one_corrects_the_other_can_be_credited(
     assert broken_invariants() == {}
 
 
+def test_what_nothing_was_charged_instead_of_lessens_what_is_credited(
+    seller: Seller, plans: dict[str, Plan]
+) -> None:
+    customer = subscribed(seller, plans["small"])
+    subscriptions.cancel(customer.subscriptions.get(), when="now", is_credited=True, **by(START))
+    other = subscriptions.start(customer, plans["large"], **by(START))
+    [second] = invoicing.bill_customer(customer, **by(START))
+    assert [line.net_minor for line in second.lines.order_by("position")] == [-31_00, 124_00]
+    note = invoicing.credit(second, **by(START))
+    # Nothing of the plan that was canceled is charged again.
+    assert [line.net_minor for line in note.lines.all()] == [93_00]
+    subscriptions.cancel(other, when="now", is_credited=True, **by(START))
+    invoicing.bill_customer(customer, **by(START))
+    assert billed_minor(customer) == 0
+    assert broken_invariants() == {}
+
+
 deeds = st.lists(
     st.tuples(
         st.integers(0, 4),
@@ -170,6 +221,10 @@ deeds = st.lists(
 
 @given(deeds)
 @example([(0, ("credit", 1)), (0, ("change", "middle"))])
+@example([(0, ("change", "middle")), (0, ("credit", 2)), (0, ("change", "small"))])
+@example(
+    [(4, ("change", "middle")), (0, ("void", 1)), (0, ("credit", 2)), (0, ("change", "small"))]
+)
 @settings(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -215,6 +215,10 @@ BREAKS = [
         "UPDATE invoicing_coverage SET credited_minor = billed_minor + 1",
     ),
     (
+        "coverage_is_within_its_line",
+        "UPDATE invoicing_coverage SET again_for_id = item_id, again_days = days",
+    ),
+    (
         "no_day_is_billed_twice",
         "ALTER TABLE invoicing_coverage DROP CONSTRAINT item_is_not_billed_twice_for_a_day;"
         "UPDATE invoicing_coverage SET days = '{[2026-03-31,2026-04-02)}'",

@@ -492,6 +492,7 @@ class Migration(migrations.Migration):
                                 null=True,
                             ),
                         ),
+                        ("again_days", billing.invoicing.models.DateMultiRangeField(null=True)),
                     ],
                 ),
             ]

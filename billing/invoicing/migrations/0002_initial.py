@@ -206,6 +206,17 @@ class Migration(migrations.Migration):
                 ),
                 migrations.AddField(
                     model_name="coverage",
+                    name="again_for",
+                    field=models.ForeignKey(
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="subscriptions.subscriptionitem",
+                    ),
+                ),
+                migrations.AddField(
+                    model_name="coverage",
                     name="item",
                     field=models.ForeignKey(
                         db_constraint=False,
@@ -669,6 +680,14 @@ class Migration(migrations.Migration):
                         fields=["subscription", "ends_on"], name="coverage_in_the_open_window"
                     ),
                 ),
+                migrations.AddIndex(
+                    model_name="coverage",
+                    index=models.Index(
+                        condition=models.Q(("again_for__isnull", False)),
+                        fields=["again_for"],
+                        name="coverage_that_stands_again",
+                    ),
+                ),
                 migrations.AddConstraint(
                     model_name="coverage",
                     constraint=models.CheckConstraint(
@@ -677,6 +696,17 @@ class Migration(migrations.Migration):
                             ("credited_minor__lte", models.F("billed_minor")),
                         ),
                         name="line_is_not_credited_beyond_its_amount",
+                    ),
+                ),
+                migrations.AddConstraint(
+                    model_name="coverage",
+                    constraint=models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("again_days", None), ("again_for", None)),
+                            models.Q(("again_days__isnull", False), ("again_for__isnull", False)),
+                            _connector="OR",
+                        ),
+                        name="days_stand_again_for_an_item",
                     ),
                 ),
                 migrations.AddConstraint(
