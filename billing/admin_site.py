@@ -142,7 +142,10 @@ def _visible(request: HttpRequest) -> tuple[Group, ...]:
 
 @lru_cache(maxsize=1024)
 def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str) -> SafeString:
-    """The menu; kept, because all who may see the same are shown the same on page after page."""
+    """The menu; kept, because all who may see the same are shown the same on page after page.
+
+    ``prefix`` is the path that the site stands under: the addresses that are kept begin with it.
+    """
     groups = [
         (title, [(*entry[:2], _address(entry), entry == here) for entry in group])
         for title, group in visible
