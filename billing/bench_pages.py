@@ -17,7 +17,7 @@ from billing.invoicing.pdf import html_of
 from billing.invoicing.press import FONT_SCHEME, FONTS, STYLESHEET, press
 from billing.invoicing.printing import print_measured
 
-ROUNDS = 5
+TOLD_EVERY = 20
 
 
 @dataclass
@@ -32,23 +32,24 @@ class PageFigures:
 
 
 def measure_pages(count: int, *, on_step: Callable[[str], None] = lambda step: None) -> PageFigures:
-    """Print an invoice ``count`` times each way, in turns; the median of the rounds."""
+    """Print an invoice ``count`` times each way, page by page in turns; the medians."""
     with in_own_database():
         seller = make_seller(1, name="Pages")
         bill_due(seller, FIRST_BILL)
         html = html_of(Invoice.objects.get())
-    ours, default, in_process = list[float](), list[float](), list[float]()
     peak_bytes = print_measured(html).peak_bytes
-    print_by_default = _default(html)
-    pages = max(1, count // ROUNDS)
-    for number in range(ROUNDS):
-        on_step(f"round {number + 1} of {ROUNDS}")
-        ours.append(_rate(lambda: print_measured(html), pages))
-        default.append(_rate(print_by_default, pages))
-        in_process.append(_rate(lambda: press().print(html), pages))
-    middle = [statistics.median(rates) for rates in (ours, default, in_process)]
+    ways = (lambda: print_measured(html), _default(html), lambda: press().print(html))
+    for way in ways:
+        way()
+    # A machine's pace changes from second to second, so a page is compared with the one beside it.
+    turns = []
+    for number in range(1, count + 1):
+        if number % TOLD_EVERY == 0:
+            on_step(f"page {number} of {count}")
+        turns.append([_seconds(way) for way in ways])
+    middle = [1 / statistics.median(seconds) for seconds in zip(*turns, strict=True)]
     return PageFigures(
-        ratio=round(statistics.median(a / b for a, b in zip(ours, default, strict=True)), 2),
+        ratio=round(statistics.median(default / ours for ours, default, _ in turns), 2),
         pages_per_s=round(middle[0], 2),
         default_per_s=round(middle[1], 2),
         in_process_per_s=round(middle[2], 2),
@@ -66,8 +67,7 @@ def _default(html: str) -> Callable[[], object]:
     return lambda: HTML(string=page).write_pdf(font_config=fonts, pdf_tags=True)
 
 
-def _rate(work: Callable[[], object], times: int) -> float:
+def _seconds(work: Callable[[], object]) -> float:
     began = time.perf_counter()
-    for _ in range(times):
-        work()
-    return times / (time.perf_counter() - began)
+    work()
+    return time.perf_counter() - began
