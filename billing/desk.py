@@ -725,6 +725,11 @@ class Desk(Picking, ModelAdmin):
             return queryset, False
         return search(queryset, search_term, fields), False
 
+    def is_list(self, request: HttpRequest) -> bool:
+        """Whether the list is asked for: one row's page need not read what only a list shows."""
+        resolved = request.resolver_match
+        return resolved is not None and resolved.url_name == f"{self._url_name}_changelist"
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return type("List", (DeskList, super().get_changelist(request, **kwargs)), {})
 

@@ -231,8 +231,11 @@ class DunningPolicyAdmin(Desk):
     seller_link = link_column("seller", ordering="seller__name")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request).select_related("seller").prefetch_related("steps")
-        return found.annotate(open_count=Count("cases", filter=Q(cases__status="open")))
+        found = super().get_queryset(request).select_related("seller")
+        if not self.is_list(request):
+            return found
+        open_count = Count("cases", filter=Q(cases__status="open"))
+        return found.prefetch_related("steps").annotate(open_count=open_count)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What comes along serves everybody who has chosen no other."""

@@ -148,9 +148,7 @@ class MessageAdmin(BigReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
-        resolved = request.resolver_match
-        is_list = resolved is not None and "object_id" not in resolved.kwargs
-        return found.defer("text", "html") if is_list else found
+        return found.defer("text", "html") if self.is_list(request) else found
 
     def get_urls(self) -> list[URLPattern]:
         preview = path(

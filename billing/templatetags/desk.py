@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.contrib.admin.helpers import InlineAdminForm
+from django.forms import BoundField
+from django.forms.formsets import DELETION_FIELD_NAME
 from django.template import Library
 from django.template.loader import render_to_string
 from django.utils.html import format_html_join
@@ -22,6 +24,16 @@ def row_cells(row: InlineAdminForm) -> SafeString:
     """The cells of a row in a form's table; what is hidden stands between them."""
     fields = (field for fieldset in row for line in fieldset for field in line)
     return SafeString("".join(map(_cell, fields)))
+
+
+@register.simple_tag
+def deletion(row: InlineAdminForm) -> BoundField | None:
+    """The box by which a saved row is deleted; a new one is just taken away."""
+    if not row.original:
+        return None
+    box = row.form[DELETION_FIELD_NAME]
+    box.field.widget.attrs["class"] = "delete"
+    return box
 
 
 def _cell(field: Any) -> str:
