@@ -1,6 +1,9 @@
 """Who may sign in, and as what: for superusers only, since it decides about all the rest."""
 
+from collections import defaultdict
 from datetime import date
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from allauth.account.models import EmailAddress
@@ -8,10 +11,11 @@ from allauth.mfa.models import Authenticator
 from axes.models import AccessAttempt, AccessLog
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.auth import get_permission_codename
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
-from django.db.models import Exists, OuterRef, QuerySet
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
@@ -34,8 +38,36 @@ def _never(self: Any, request: HttpRequest, obj: Any = None) -> bool:
     return False
 
 
+def grantable(request: HttpRequest) -> QuerySet[Permission]:
+    """What a page, a table in it or a button of the desk asks for, and a superuser may do.
+
+    Of the permissions that Django makes for every table, most would let nobody do anything.
+    """
+    asked: defaultdict[str, set[str]] = defaultdict(set)
+    for page in admin.site._registry.values():
+        if isinstance(page, ForSuperusers):
+            continue
+        for action in getattr(page, "page_actions", ()):
+            app, _, codename = action.permission.partition(".")
+            asked[app].add(codename)
+        for part in (page, *page.get_inline_instances(request)):
+            arguments = (request,) if part is page else (request, None)
+            asked[part.opts.app_label] |= {
+                get_permission_codename(deed, part.opts)
+                for deed in ("view", "add", "change", "delete")
+                if getattr(part, f"has_{deed}_permission")(*arguments)
+            }
+    named = (Q(content_type__app_label=app, codename__in=names) for app, names in asked.items())
+    return Permission.objects.filter(reduce(or_, named)).select_related("content_type")
+
+
 class ForSuperusers:
     """Whoever may hand out permissions could take all of them."""
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **options: Any) -> Any:
+        if db_field.related_model is Permission:
+            options["queryset"] = grantable(request)
+        return super().formfield_for_manytomany(db_field, request, **options)  # type: ignore[misc]
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.is_superuser
