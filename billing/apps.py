@@ -7,6 +7,6 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         from billing import checks  # noqa: F401 -- importing registers them.
-        from billing.patience import limit_session
+        from billing.installation.patience import limit_session
 
         connection_created.connect(limit_session)

@@ -9,17 +9,14 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
 
-from billing.desk import (
-    ActionForm,
-    CappedPaginator,
-    Desk,
-    PageAction,
-    Panel,
-    Told,
-    link,
-    link_column,
-    now_of_sellers,
-)
+from billing.desk.columns import link_column
+from billing.desk.figures import link
+from billing.desk.forms import ActionForm
+from billing.desk.lists import CappedPaginator
+from billing.desk.model_admin import Desk
+from billing.desk.page_actions import PageAction, Told
+from billing.desk.panels import Panel
+from billing.desk.seller_time import now_of_sellers
 from billing.events.actions import create
 from billing.events.models import WebhookEndpoint
 from customers.calendar import now_of, today_of

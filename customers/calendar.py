@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 from django.db.models import Q
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from customers.models import Seller, TestClock
 
 

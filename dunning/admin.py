@@ -13,18 +13,13 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from billing.desk import (
-    ActionForm,
-    BigReadOnly,
-    Desk,
-    PageAction,
-    Panel,
-    Rows,
-    label_column,
-    link,
-    link_column,
-    money,
-)
+from billing.desk.columns import label_column, link_column
+from billing.desk.figures import link, money
+from billing.desk.forms import ActionForm
+from billing.desk.model_admin import BigReadOnly, Desk
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
+from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin, document_link
 from customers.admin import CustomerAdmin, on_sellers_day
 from dunning.cases import replan, resume, stop

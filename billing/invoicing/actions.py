@@ -11,14 +11,14 @@ from django.db.models import Max
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.base.public_ids import new_public_id
+from billing.base.sql.lookups import array_of
+from billing.base.sql.reading import read
 from billing.engine import tax
 from billing.engine.ceilings import check_amount, usual_minor
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, exponent, major_string, round_ratio
-from billing.events.lookups import array_of
 from billing.events.models import Event
-from billing.events.public_ids import new_public_id
-from billing.events.reading import read
 from billing.events.recorder import record, record_all
 from billing.invoicing.abroad import country_of
 from billing.invoicing.batch import bill_locked

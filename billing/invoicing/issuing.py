@@ -14,13 +14,13 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, connection
 from psycopg.errors import ObjectNotInPrerequisiteState
 
+from billing.base.public_ids import new_public_id, new_public_ids
+from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
+from billing.base.sql.lookups import array_of
+from billing.base.sql.prepared import prepared
+from billing.base.sql.reading import read
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
-from billing.events.bulk import NULL, as_json, copy_rows, take_ids
-from billing.events.lookups import array_of
-from billing.events.prepared import prepared
-from billing.events.public_ids import new_public_id, new_public_ids
-from billing.events.reading import read
 from billing.invoicing.abroad import country_of
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.losses import move_loss

@@ -7,11 +7,11 @@ from typing import Any
 from django.db import transaction
 from django.db.models import F
 
+from billing.base.public_ids import new_public_ids
+from billing.base.sql.bulk import copy_rows, take_ids
 from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.events.bulk import copy_rows, take_ids
-from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice, round_off
 from billing.invoicing.issuing import Issued, move_balances

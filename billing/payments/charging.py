@@ -11,9 +11,9 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 from django.db.models import F
 
+from billing.base import clock
 from billing.engine.declines import Decline
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone

@@ -10,8 +10,8 @@ from datetime import date, timedelta
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.recorder import record
 from billing.events.troubles import Watch
 from billing.invoicing.actions import lock_invoice

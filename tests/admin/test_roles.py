@@ -8,7 +8,7 @@ from django.contrib.auth.models import Group, Permission, User
 from django.test import Client
 from django.urls import reverse
 
-from billing.admin import ForSuperusers
+from billing.staff.admin import ForSuperusers
 
 pytestmark = pytest.mark.django_db
 
