@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -16,10 +16,9 @@ from billing.desk.lists import CappedPaginator
 from billing.desk.model_admin import Desk
 from billing.desk.page_actions import PageAction, Told
 from billing.desk.panels import Panel
-from billing.desk.seller_time import now_of_sellers
 from billing.events.actions import create
 from billing.events.models import WebhookEndpoint
-from customers.calendar import now_of, today_of
+from customers.calendar import today_of
 from customers.going_live import missing_to_go_live
 from customers.logos import LogoField
 from customers.models import Customer, Seller, TestClock
@@ -37,14 +36,6 @@ CLOCK = Panel(
     },
     when_empty="None: time passes here as elsewhere.",
 )
-
-
-def _now_of_a_seller(seller: Any) -> datetime | None:
-    """For the pages of all apps; not everything that is called a seller is one of ours."""
-    return now_of(seller) if isinstance(seller, Seller) else None
-
-
-now_of_sellers.append(_now_of_a_seller)
 
 
 ENDPOINTS = Panel(

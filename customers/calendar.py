@@ -18,6 +18,11 @@ def now_of(seller: Seller) -> datetime:
     return own.at if own else clock.now()
 
 
+def now_on_pages(seller: object) -> datetime | None:
+    """This instant for the pages of all apps; not everything that they call a seller is one."""
+    return now_of(seller) if isinstance(seller, Seller) else None
+
+
 def today_of(seller: Seller) -> date:
     """The day it is where the seller keeps its calendar."""
     return clock.local_day(now_of(seller), seller.time_zone)
