@@ -15,7 +15,6 @@ from catalog.models import Plan, Price, Product
 from customers.models import Seller
 
 DATABASE = "kvitt_bench"
-
 FIRST_BILL, RENEWAL, NEXT_RENEWAL = date(2026, 1, 1), date(2026, 2, 1), date(2026, 3, 1)
 
 

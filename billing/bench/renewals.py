@@ -34,9 +34,7 @@ from billing.invoicing.batch import bill_due
 from customers.models import Seller
 
 ROUNDS = 5
-
 BASE_ROUNDS = 3
-
 # The yardstick stays as it is, whatever becomes of our own batches.
 LIMIT_BATCH = 500
 

@@ -46,9 +46,7 @@ from billing.desk.seller_time import today_of
 from billing.engine.errors import BillingError
 
 BULK_MAX = 200
-
 BUTTONS_MAX = 4
-
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
 
@@ -354,6 +352,7 @@ class BigReadOnly(ReadOnly):
     ordering = ("-id",)
 
 
+# No index leads from a customer to transfers, and each stands beside a document, a payment or an
 # entry of a balance, which are asked. Deleting itself asks for all.
 NOT_ASKED = {("customers.Customer", "ledger.Transfer")}
 

@@ -11,9 +11,7 @@ from django.utils.safestring import SafeString
 
 # Title, icon, model as app.name (none is the front page), query.
 type Entry = tuple[str, str, str, str]
-
 type Group = tuple[str, tuple[Entry, ...]]
-
 TODAY: Entry = ("Today", "today", "", "")
 
 MENU: tuple[Group, ...] = (

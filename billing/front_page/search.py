@@ -13,7 +13,6 @@ from billing.subscriptions.models import Subscription
 from customers.models import Customer
 
 FOUND_MAX = 8
-
 SEARCHED = {
     Customer: "group",
     Invoice: "receipt_long",

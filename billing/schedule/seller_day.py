@@ -126,17 +126,11 @@ def tell_ahead(seller: Seller, today: date, run: Run) -> None:
 
 
 BILL = Step("bill", bill)
-
 RECOGNIZE = Step("recognize", recognize_months, is_daily=True)
-
 EXPIRE_ORDERS = Step("expire orders", let_orders_expire)
-
 DUN = Step("dun", dun)
-
 COLLECT = Step("collect", collect)
-
 CHECK_NUMBERS = Step("check VAT numbers", check_numbers)
-
 NOTIFY = Step("notify", tell_ahead, is_daily=True)
 
 

@@ -36,9 +36,7 @@ from billing.base import clock
 from billing.base.requests import Handler
 
 SECOND_STEP, DEVICE = "second_step", "kvitt_device"
-
 DEVICE_KNOWN_FOR = 180 * 24 * 60 * 60
-
 FACTORS = [Authenticator.Type.TOTP, Authenticator.Type.WEBAUTHN]
 
 log = logging.getLogger(__name__)
