@@ -146,7 +146,7 @@ DEATHS = {
     "process hooks": "billing.schedule.tick.process_hooks",
     "poll gateways": "billing.schedule.tick.poll_gateways",
     "resolve payments": "billing.schedule.tick.resolve_due",
-    "collect": "billing.seller_day.collect_due",
+    "collect": "billing.schedule.seller_day.collect_due",
     "deliver webhooks": "billing.schedule.tick.deliver_webhooks",
     "fan out events": "billing.schedule.tick.fan_out",
     "deliver events": "tests.concurrency.test_tick_beside_itself._echo",
