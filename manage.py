@@ -34,9 +34,9 @@ def main(argv: list[str]) -> None:
     from django.core.management import execute_from_command_line
     from django.db import ProgrammingError
 
-    from billing import patience
-    from billing.events.authorship import acting_as
-    from billing.postgres import PostgresUnavailableError
+    from billing.base.sql.authorship import acting_as
+    from billing.installation import patience
+    from billing.installation.postgres import PostgresUnavailableError
 
     if argv[1:] and argv[1] in patience.ROLE_OF_COMMAND:
         patience.is_a(patience.ROLE_OF_COMMAND[argv[1]])

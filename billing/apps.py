@@ -6,7 +6,9 @@ class BillingConfig(AppConfig):
     name = "billing"
 
     def ready(self) -> None:
-        from billing import checks  # noqa: F401 -- importing registers them.
-        from billing.patience import limit_session
+        """Checks are known and hooks filled: this app is the last, so all others are ready."""
+        from billing import checks, wiring  # noqa: F401 -- importing checks registers them.
+        from billing.installation.patience import limit_session
 
         connection_created.connect(limit_session)
+        wiring.connect()

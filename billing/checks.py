@@ -14,9 +14,9 @@ from django.core.validators import validate_email
 from django.db import DatabaseError, connections
 from django.http.request import validate_host
 
+from billing.installation.postgres import VERSION_MIN
 from billing.invoicing.fonts import missing_scripts
 from billing.mail.transport import sender_address
-from billing.postgres import VERSION_MIN
 
 KNOWN_VARIABLES = {
     "KVITT_ALLOWED_HOSTS",

@@ -15,7 +15,7 @@ from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from billing import local, postgres
+from billing.installation import postgres, secret_key
 from billing.mail.transport import mailer_of
 
 env = environ.FileAwareEnv()
@@ -34,7 +34,7 @@ ROOT_URLCONF = "billing.urls"
 WSGI_APPLICATION = "billing.wsgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 INSTALLED_APPS = [
-    "billing.site.SiteConfig",
+    "billing.desk.site.SiteConfig",
     "unfold.contrib.filters",
     "unfold.contrib.forms",
     "django.contrib.admin",
@@ -73,25 +73,27 @@ INSTALLED_APPS = [
     "drf_standardized_errors",
     "billing.api",
     "portal",
+    "billing.staff",
+    "billing.front_page",
     "billing",
 ]
 MIDDLEWARE = [
     "billing.monitoring.requests.follow",
-    "billing.middleware.health",
+    "billing.jobs.views.health",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.middleware.csp.ContentSecurityPolicyMiddleware",
-    "billing.middleware.admin_csp",
+    "billing.desk.csp.admin_csp",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "billing.middleware.History",
+    "billing.base.history.History",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
-    "billing.staff.require_mfa",
+    "billing.staff.second_step.require_mfa",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -105,13 +107,13 @@ if DATABASE_URL.startswith(("postgres://", "postgresql://")):
     DATABASES["default"]["ENGINE"] = "billing.installation.postgresql"
     DATABASES["default"]["CONN_MAX_AGE"] = 60
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-    # For what `billing.events.prepared` sends; Django's own cursors prepare nothing.
+    # For what `billing.base.sql.prepared` sends; Django's own cursors prepare nothing.
     DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 2)
 else:  # A check refuses it with a hint; another engine would first fail for a missing driver.
     DATABASES = {"default": {"ENGINE": "django.db.backends.dummy"}}
 
 # How long a lock, a statement and an idle transaction may last, in seconds and 0 for ever; see
-# `billing.patience`. A worker's statements are those of whole batches.
+# `billing.installation.patience`. A worker's statements are those of whole batches.
 PATIENCE_S = {
     "web": {
         "lock_timeout": env.int("KVITT_WEB_LOCK_SECONDS", default=4),
@@ -144,7 +146,7 @@ CACHES = {
 STAFF_MFA = IN_PRODUCTION or env("KVITT_STAFF_MFA", default="on") != "off"
 SECRET_KEY = env("KVITT_SECRET_KEY", default="")
 if not SECRET_KEY and not IN_PRODUCTION:
-    SECRET_KEY = local.secret_key(VAR_DIR)
+    SECRET_KEY = secret_key.secret_key(VAR_DIR)
 # Keys of before: what they sealed and signed is still read, while all new is under the one above.
 SECRET_KEY_FALLBACKS = env.list("KVITT_SECRET_KEY_FALLBACKS", default=[])
 AUTH_PASSWORD_VALIDATORS = [
@@ -160,12 +162,15 @@ PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "billing.staff.StaffBackend"]
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",
+    "billing.staff.sign_in.StaffBackend",
+]
 LOGIN_URL = LOGOUT_REDIRECT_URL = "account_login"
 # A working day, and no longer than the browser is open.
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
-ACCOUNT_ADAPTER = "billing.staff.AccountAdapter"
+ACCOUNT_ADAPTER = "billing.staff.sign_in.AccountAdapter"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_LOGIN_METHODS = {"username"}
 ACCOUNT_SIGNUP_FIELDS = ["username*", "password1*", "password2*"]
@@ -173,17 +178,17 @@ ACCOUNT_SESSION_REMEMBER = False
 ACCOUNT_REAUTHENTICATION_TIMEOUT = 5 * 60
 # Passwords are counted by axes; "login_failed" is for codes, tried by who knows the password.
 # Codes of the second step are counted by browser: what counts by user would let a thief of the
-# password keep its owner out (`billing.staff.CodeForm`).
+# password keep its owner out (`billing.staff.second_step.CodeForm`).
 ACCOUNT_RATE_LIMITS = {
     "login": "30/m/ip",
     "login_failed": "10/m/ip",
     "second_step": "5/5m/key,30/d/key",
 }
 MFA_FORMS = {
-    "authenticate": "billing.staff.CodeForm",
-    "reauthenticate": "billing.staff.CodeAgainForm",
+    "authenticate": "billing.staff.second_step.CodeForm",
+    "reauthenticate": "billing.staff.second_step.CodeAgainForm",
 }
-MFA_ADAPTER = "billing.staff.MfaAdapter"
+MFA_ADAPTER = "billing.staff.second_step.MfaAdapter"
 MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
 MFA_PASSKEY_LOGIN_ENABLED = True
 MFA_ALLOW_UNVERIFIED_EMAIL = True
@@ -197,8 +202,8 @@ AXES_FAILURE_LIMIT = 5
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False
-AXES_CLIENT_IP_CALLABLE = "billing.staff.client_address"
-AXES_USERNAME_CALLABLE = "billing.staff.client_name"
+AXES_CLIENT_IP_CALLABLE = "billing.base.requests.client_address"
+AXES_USERNAME_CALLABLE = "billing.staff.attempts.client_name"
 AXES_LOCKOUT_TEMPLATE = "account/locked.html"
 AXES_ENABLE_ADMIN = False
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "login", "csrfmiddlewaretoken"]
@@ -253,7 +258,7 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 # Pages and files
-FORM_RENDERER = "billing.quick_forms.QuickForms"
+FORM_RENDERER = "billing.desk.quick_forms.QuickForms"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -264,7 +269,8 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+            ],
+            "libraries": {"desk": "billing.desk.template_tags"},
         },
     }
 ]
@@ -283,8 +289,8 @@ STORAGES = {
     },
 }
 
-# Work that goes on by itself; `billing.tick` says which. Rows are the truth and the queue a hint,
-# so a hint is never tried again, and results are in our own JobRun. The broker takes a hint for
+# Work that goes on by itself; `billing.schedule` says which. Rows are the truth and the queue a
+# hint, so a hint is never tried again, and results are in our own JobRun. The broker takes one for
 # lost when `retry` is over, though it may only have waited its turn: three timeouts at most.
 WORKERS = env.int("KVITT_WORKERS", default=2)
 Q_CLUSTER = {
@@ -381,7 +387,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }
 
-# The operator's desk; `billing.admin_site` fills it
+# The operator's desk; `billing.front_page` fills it
 LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Kvitt",
@@ -390,17 +396,19 @@ UNFOLD = {
     "SITE_SYMBOL": "receipt_long",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
-    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "billing.admin_site.icon"}],
-    "STYLES": ["billing.admin_site.stylesheet"],
-    "DASHBOARD_CALLBACK": "billing.admin_site.front_page",
-    "COMMAND": {"search_callback": "billing.admin_site.search"},
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": "billing.front_page.page.icon"}
+    ],
+    "STYLES": ["billing.front_page.page.stylesheet"],
+    "DASHBOARD_CALLBACK": "billing.front_page.page.front_page",
+    "COMMAND": {"search_callback": "billing.front_page.search.search"},
     "ACCOUNT": {
         "navigation": [
             {"title": "Second step", "link": reverse_lazy("mfa_index")},
             {"title": "Change password", "link": reverse_lazy("account_change_password")},
         ]
     },
-    "GLOBAL_CALLBACK": "billing.admin_site.shell",
+    "GLOBAL_CALLBACK": "billing.front_page.menu.shell",
 }
 
 # What it says while it runs

@@ -32,7 +32,7 @@ sign_in = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
-handler500 = "billing.failures.failed"
+handler500 = "billing.base.failures.failed"
 
 urlpatterns = [
     path("accounts/", include(sign_in)),

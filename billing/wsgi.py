@@ -5,7 +5,7 @@ import os
 from django.core.management import call_command
 from django.core.wsgi import get_wsgi_application
 
-from billing import patience
+from billing.installation import patience
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing.settings")
 

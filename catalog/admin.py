@@ -10,7 +10,10 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from billing.desk import Desk, Panel, figure, link, link_column, money, plain_column, trimmed
+from billing.desk.columns import link_column, plain_column
+from billing.desk.figures import figure, link, money, trimmed
+from billing.desk.model_admin import Desk
+from billing.desk.panels import Panel
 from billing.engine.errors import InvalidPrice
 from catalog.models import Coupon, Plan, Price, Product
 

@@ -7,10 +7,10 @@ from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
 
+from billing.base.public_ids import PublicIdField
+from billing.base.triggers import FrozenOnce
 from billing.engine import pricing
 from billing.engine.bounds import INTERVALS_MAX, TRIAL_DAYS_MAX
-from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce
 from customers.models import CurrencyField, Seller
 
 # Where revenue is booked unless a product says otherwise: services, in the Swedish BAS chart.

@@ -1,4 +1,4 @@
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -9,20 +9,16 @@ from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
 
-from billing.desk import (
-    ActionForm,
-    CappedPaginator,
-    Desk,
-    PageAction,
-    Panel,
-    Told,
-    link,
-    link_column,
-    now_of_sellers,
-)
+from billing.desk.columns import link_column
+from billing.desk.figures import link
+from billing.desk.forms import ActionForm
+from billing.desk.lists import CappedPaginator
+from billing.desk.model_admin import Desk
+from billing.desk.page_actions import PageAction, Told
+from billing.desk.panels import Panel
 from billing.events.actions import create
 from billing.events.models import WebhookEndpoint
-from customers.calendar import now_of, today_of
+from customers.calendar import today_of
 from customers.going_live import missing_to_go_live
 from customers.logos import LogoField
 from customers.models import Customer, Seller, TestClock
@@ -40,14 +36,6 @@ CLOCK = Panel(
     },
     when_empty="None: time passes here as elsewhere.",
 )
-
-
-def _now_of_a_seller(seller: Any) -> datetime | None:
-    """For the pages of all apps; not everything that is called a seller is one of ours."""
-    return now_of(seller) if isinstance(seller, Seller) else None
-
-
-now_of_sellers.append(_now_of_a_seller)
 
 
 ENDPOINTS = Panel(

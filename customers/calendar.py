@@ -4,8 +4,8 @@ from datetime import date, datetime
 
 from django.db.models import Q
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from customers.models import Seller, TestClock
 
 
@@ -16,6 +16,11 @@ def now_of(seller: Seller) -> datetime:
     """
     own = clock_of(seller)
     return own.at if own else clock.now()
+
+
+def now_on_pages(seller: object) -> datetime | None:
+    """This instant for the pages of all apps; not everything that they call a seller is one."""
+    return now_of(seller) if isinstance(seller, Seller) else None
 
 
 def today_of(seller: Seller) -> date:

@@ -6,19 +6,17 @@ aktiebolagslagen 2005:551), and that it can be paid. F-tax is stated where a sel
 no condition: who has none may trade. Test sellers need nothing, for no document of theirs counts.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from billing.engine.errors import BillingError, Refused
+from customers import hooks
 from customers.addresses import demanded_fields
 from customers.numbers import TIDIERS, tidy_numbers
 
 if TYPE_CHECKING:
     from customers.models import Seller
-
-# Who knows of another way to be paid than an account: a gateway that serves the seller.
-ways_to_be_paid: list[Callable[["Seller"], bool]] = []
 
 # Registered numbers of Swedish limited companies begin with it.
 _LIMITED_COMPANY: Final = "5"
@@ -80,7 +78,7 @@ def _empty(seller: "Seller") -> Iterator[Missing]:
             yield Missing(name, f"{_NAMES[name]}: an invoice bears the seller's whole address.")
     accounts = (seller.bankgiro, seller.plusgiro, seller.iban)
     if not any(each.strip() for each in accounts) and not any(
-        is_paid(seller) for is_paid in ways_to_be_paid
+        is_paid(seller) for is_paid in hooks.can_be_paid
     ):
         first = "bankgiro" if country == "SE" else "iban"
         yield Missing(

@@ -10,8 +10,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from customers.calendar import now_of
 from customers.models import AccessLink, Customer
 

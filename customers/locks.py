@@ -1,6 +1,6 @@
 """The one lock around a customer's money: the customer's row, always taken first."""
 
-from billing.events.prepared import prepared
+from billing.base.sql.prepared import prepared
 from customers.models import Customer
 
 

@@ -9,9 +9,9 @@ from django.db import models
 from django.db.models.functions import Lower, Now, Upper
 from django_countries.fields import CountryField
 
+from billing.base.public_ids import PublicIdField
 from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
-from billing.events.public_ids import PublicIdField
 from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
 
@@ -160,7 +160,7 @@ _OF_A_TEST_SELLER = """
 class TestClock(models.Model):
     """The time of one test seller, which stands still until it is advanced.
 
-    Moved by :mod:`customers.test_clocks` and played by :mod:`billing.daily`.
+    Moved by :mod:`customers.test_clocks` and played by :mod:`billing.schedule.test_clocks`.
     """
 
     __test__ = False  # Pytest would take it for a class of tests.

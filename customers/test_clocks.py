@@ -1,11 +1,14 @@
-"""Giving a test seller a clock, and telling it where to go; :mod:`billing.daily` takes it there."""
+"""Giving a test seller a clock, and telling it where to go.
+
+:mod:`billing.schedule.test_clocks` takes it there.
+"""
 
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.recorder import record
 from customers.models import Seller, TestClock
 

@@ -13,18 +13,13 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from billing.desk import (
-    ActionForm,
-    BigReadOnly,
-    Desk,
-    PageAction,
-    Panel,
-    Rows,
-    label_column,
-    link,
-    link_column,
-    money,
-)
+from billing.desk.columns import label_column, link_column
+from billing.desk.figures import link, money
+from billing.desk.forms import ActionForm
+from billing.desk.model_admin import BigReadOnly, Desk
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
+from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin, document_link
 from customers.admin import CustomerAdmin, on_sellers_day
 from dunning.cases import replan, resume, stop
@@ -231,8 +226,11 @@ class DunningPolicyAdmin(Desk):
     seller_link = link_column("seller", ordering="seller__name")
 
     def get_queryset(self, request: HttpRequest) -> Any:
-        found = super().get_queryset(request).select_related("seller").prefetch_related("steps")
-        return found.annotate(open_count=Count("cases", filter=Q(cases__status="open")))
+        found = super().get_queryset(request).select_related("seller")
+        if not self.is_list(request):
+            return found
+        open_count = Count("cases", filter=Q(cases__status="open"))
+        return found.prefetch_related("steps").annotate(open_count=open_count)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """What comes along serves everybody who has chosen no other."""

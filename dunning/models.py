@@ -6,8 +6,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.events.models import Stateful
-from billing.events.public_ids import PublicIdField
+from billing.base.public_ids import PublicIdField
+from billing.base.stateful import Stateful
 from billing.invoicing.models import Invoice
 from catalog.models import Plan
 from customers.models import Customer, Seller

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.db import transaction
 
-from billing.events.clock import local_day
+from billing.base.clock import local_day
 from billing.invoicing.models import InvoiceLine
 from billing.outbound.gate import stops_of_charging
 from customers.calendar import today_of

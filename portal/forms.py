@@ -8,9 +8,9 @@ from typing import Any
 from django import forms
 from django.utils.translation import pgettext, pgettext_lazy
 
+from billing.base.typed import Typed
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.offers import counted
-from billing.typed import Typed
 from catalog.models import Plan, Price
 
 UNITS_MAX = 100_000

@@ -8,10 +8,10 @@ what was asked for. Without a worker the tick does.
 from collections.abc import Callable
 
 from django.db import transaction
-from django_q.tasks import async_task
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.jobs.hints import MAIL_LINKS, hint
 from billing.mail import outbox
 from billing.mail.actions import post
 from billing.mail.models import Message
@@ -54,9 +54,9 @@ HANDLERS: dict[str, Callable[[Event], None]] = {
 }
 
 
-def hint() -> None:
+def mail_links_soon() -> None:
     """Have a worker mail what was asked for, once it is committed. It names nobody."""
-    transaction.on_commit(lambda: async_task("portal.news.mail_at_once"))
+    transaction.on_commit(lambda: hint(MAIL_LINKS))
 
 
 def mail_at_once() -> None:

@@ -12,8 +12,9 @@ from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django_countries import countries
 
+from billing.base import clock
+from billing.base.typed import Typed
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.invoicing.writing import Writer
 from billing.payments.models import Order
 from billing.payments.orders import (
@@ -25,7 +26,6 @@ from billing.payments.orders import (
     find_coupon,
 )
 from billing.subscriptions.coupons import check_person
-from billing.typed import Typed
 from catalog.models import Coupon, Price
 from customers.numbers import tidy_vat_number
 from portal.limits import has_tried, may_try

@@ -14,7 +14,7 @@ from customers.links import LIVES
 from customers.models import AccessLink, Customer, Seller
 from portal.limits import may_try
 from portal.models import Attempt
-from portal.news import SIGN_IN_REQUESTED, hint
+from portal.news import SIGN_IN_REQUESTED, mail_links_soon
 
 # As many in the time that a link lives: whoever is told to wait has one that works in the mail
 # already, so nobody can keep anybody out by asking in their name.
@@ -52,7 +52,7 @@ def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | 
 @transaction.atomic
 def _record(customers: list[Customer], day: date) -> None:
     """An event for each customer; for nobody the same work, and nothing left of it."""
-    hint()
+    mail_links_soon()
     with transaction.atomic():
         for customer in customers:
             _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))

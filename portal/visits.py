@@ -18,7 +18,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.translation import pgettext
 
-from billing.events import clock
+from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Customer, Seller

@@ -20,7 +20,7 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.backends.postgresql.psycopg_any import sql
 
-from billing import postgres
+from billing.installation import postgres
 
 NAME = "kvitt_migrated"
 ROOT = Path(settings.BASE_DIR)

@@ -9,7 +9,7 @@ import contextlib
 import os
 import tempfile
 
-from billing import postgres
+from billing.installation import postgres
 
 _until_exit = contextlib.ExitStack()
 atexit.register(_until_exit.close)

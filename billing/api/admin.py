@@ -12,8 +12,13 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 from billing.api.keys import make_key, revoke_key, rotate_key
 from billing.api.models import ApiKey
 from billing.api.scopes import Scope
-from billing.desk import ActionForm, PageAction, Panel, ReadOnly, Told, link, link_column
-from billing.events import clock
+from billing.base import clock
+from billing.desk.columns import link_column
+from billing.desk.figures import link
+from billing.desk.forms import ActionForm
+from billing.desk.model_admin import ReadOnly
+from billing.desk.page_actions import PageAction, Told
+from billing.desk.panels import Panel
 from customers.admin import SellerAdmin
 from customers.models import Seller
 

@@ -10,8 +10,8 @@ from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from billing.api.errors import ATTR_OF_CODE, ApiError, status_of
+from billing.base.typed import guard_of
 from billing.engine.errors import BillingError
-from billing.typed import guard_of
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,8 @@ from rest_framework.request import Request
 from billing.api.errors import ApiError
 from billing.api.keys import GUESSES_PER_S, Caller, count_guess, count_visit, open_with
 from billing.api.models import ApiKey
-from billing.events import clock
-from billing.staff import client_address
+from billing.base import clock
+from billing.base.requests import client_address
 
 KEY_MAX = 100
 # Through a socket without addresses comes who sits on this machine.

@@ -16,7 +16,7 @@ from django_countries import countries
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from billing.cards import card_refusal
+from billing.base.cards import card_refusal
 from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent

@@ -19,9 +19,9 @@ from django.http import HttpResponse
 
 from billing.api.errors import ApiError
 from billing.api.models import Bucket, IdempotentRequest
-from billing.events.prepared import prepared
-from billing.events.sealing import seal, unseal
-from billing.events.telling import untold
+from billing.base.sealing import seal, unseal
+from billing.base.sql.prepared import prepared
+from billing.base.sql.telling import untold
 
 HEADER = "Idempotency-Key"
 REPLAYED = "Idempotency-Replayed"

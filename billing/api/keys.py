@@ -18,10 +18,10 @@ from django.db import connection, transaction
 
 from billing.api.models import BURST, PER_S, ApiKey
 from billing.api.scopes import ALL, PUBLISHABLE
+from billing.base.sql.prepared import prepared
+from billing.base.sql.telling import untold
 from billing.engine.errors import Refused
-from billing.events.prepared import prepared
 from billing.events.recorder import record
-from billing.events.telling import untold
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
 

@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.api.scopes import PUBLISHABLE, Scope
-from billing.events.public_ids import PublicIdField
+from billing.base.public_ids import PublicIdField
 from customers.models import Seller
 
 # Requests that a key may make at once, and then each second.

@@ -6,8 +6,8 @@ from django.db.models import Model, QuerySet
 
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
+from billing.base.sql.reading import read
 from billing.events.models import Event, WebhookEndpoint
-from billing.events.reading import read
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription

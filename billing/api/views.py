@@ -29,8 +29,8 @@ from billing.api.pagination import Cursor
 from billing.api.parsing import check_length, check_path, check_query
 from billing.api.reading import Reading, expansion
 from billing.api.scopes import PUBLISHABLE
-from billing.events import clock
-from billing.events.telling import one_transaction
+from billing.base import clock
+from billing.base.sql.telling import one_transaction
 from customers.calendar import today_of
 from customers.models import Seller
 

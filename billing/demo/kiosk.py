@@ -8,8 +8,8 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.demo.shop import Fee, Offer, sell
-from billing.events import clock
 from catalog.models import Product
 from customers import test_clocks
 from customers.models import Seller

@@ -9,11 +9,11 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST
 
-from billing.daily import advance
 from billing.demo.kiosk import ACTOR, find_kiosk
 from billing.demo.visits import kiosk_or_404, language_of
 from billing.engine.errors import Refused
 from billing.invoicing.writing import Writer
+from billing.schedule.test_clocks import advance
 from catalog.models import Plan
 from customers.calendar import now_of, today_of
 from customers.models import Customer

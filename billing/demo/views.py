@@ -12,6 +12,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.api.keys import make_key
+from billing.base import clock
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.kiosk_views import kiosk_of
@@ -19,7 +20,6 @@ from billing.demo.shop import STAFF, VISITORS_NUMBERS, password_of
 from billing.demo.sights import sights_of
 from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
-from billing.events import clock
 from billing.invoicing.writing import Writer
 from billing.payments.orders import PATH, create_order
 from catalog.models import Plan

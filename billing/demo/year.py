@@ -18,10 +18,10 @@ from typing import Any, Protocol
 from django.db import IntegrityError, transaction
 from django.db.models import Max, Min
 
+from billing.base import clock
 from billing.demo.people import Person
 from billing.demo.story import SEED, Step, Story, pays_after
 from billing.engine.errors import BillingError
-from billing.events import clock
 from billing.events.models import Event
 from billing.events.recorder import fan_out, record, unheard
 from billing.invoicing import actions as invoicing

@@ -10,12 +10,12 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from billing.base import clock
+from billing.base.sealing import seal, unseal
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.addresses import target_of
 from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
 from billing.events.recorder import is_wanted, record, webhook_delivery
-from billing.events.sealing import seal, unseal
 from billing.events.types import DISABLED, TESTED, check_patterns
 
 ENDPOINTS_MAX = 16

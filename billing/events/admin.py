@@ -11,18 +11,12 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from billing.desk import (
-    ActionForm,
-    BigReadOnly,
-    PageAction,
-    Panel,
-    ReadOnly,
-    Told,
-    date_field,
-    label_column,
-    link,
-    link_column,
-)
+from billing.desk.columns import label_column, link_column
+from billing.desk.figures import link
+from billing.desk.forms import ActionForm, date_field
+from billing.desk.model_admin import BigReadOnly, ReadOnly
+from billing.desk.page_actions import PageAction, Told
+from billing.desk.panels import Panel
 from billing.events import actions, troubles
 from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 

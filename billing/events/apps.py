@@ -8,7 +8,7 @@ class EventsConfig(AppConfig):
 
     def ready(self) -> None:
         """Make ``any_of`` known to every field, and every session ready for the triggers."""
-        from billing.events import lookups  # noqa: F401
-        from billing.events.authorship import prepare_session
+        from billing.base.sql import lookups  # noqa: F401
+        from billing.base.sql.authorship import prepare_session
 
         connection_created.connect(prepare_session)

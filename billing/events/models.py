@@ -1,15 +1,12 @@
-from collections.abc import Mapping
-from typing import Any, ClassVar
-
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.engine.errors import Refused
-from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce
+from billing.base.promises import Promise  # noqa: F401  Its table is of this app.
+from billing.base.public_ids import PublicIdField
+from billing.base.triggers import FrozenOnce
 
 
 class Event(models.Model):
@@ -73,49 +70,6 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.subject}"
-
-
-_IS_KEPT = """
-    EXECUTE format('SELECT count(*) FROM %I WHERE id = ANY ($1)', NEW.target)
-        INTO found USING NEW.ids;
-    IF found < cardinality(NEW.ids) THEN
-        EXECUTE format('SELECT min(named.id) FROM unnest($1) AS named (id)'
-                       ' WHERE NOT EXISTS (SELECT FROM %I target WHERE target.id = named.id)',
-                       NEW.target) INTO found USING NEW.ids;
-        RAISE EXCEPTION '%: there is no such row in %', found, NEW.target
-            USING ERRCODE = 'foreign_key_violation', CONSTRAINT = NEW.guard;
-    END IF;
-    DELETE FROM events_promise WHERE id = NEW.id;
-    RETURN NULL;
-"""
-
-
-class Promise(models.Model):
-    """Rows that others refer to already and that are there by the commit, or it fails.
-
-    What ``ReferencesExist`` writes for a statement, since PostgreSQL puts off no check of a whole
-    statement, only of a row. No promise outlives its transaction.
-    """
-
-    target = models.CharField(max_length=63, help_text="The table.")
-    ids = ArrayField(models.BigIntegerField())
-    guard = models.CharField(max_length=63, help_text="The trigger that asks.")
-
-    class Meta:
-        triggers = [
-            pgtrigger.Trigger(
-                name="promise_is_kept",
-                when=pgtrigger.After,
-                operation=pgtrigger.Insert,
-                timing=pgtrigger.Deferred,
-                level=pgtrigger.Row,
-                declare=[("found", "bigint")],
-                func=_IS_KEPT,
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{len(self.ids)} of {self.target}"
 
 
 class Delivery(models.Model):
@@ -333,37 +287,6 @@ class WebhookAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"{self.began_at:%Y-%m-%d %H:%M:%S}: {self.status or self.error or 'no end'}"
-
-
-class Stateful(models.Model):
-    """A model whose state moves only along its ``LIFECYCLE`` table."""
-
-    STATE_FIELD: ClassVar[str] = "status"
-    LIFECYCLE: ClassVar[Mapping[str, frozenset[str]]] = {}
-
-    class Meta:
-        abstract = True
-
-    def move(self, to: str, **changes: Any) -> None:
-        """Move to a state, with other fields in the same statement.
-
-        The update is conditional on the state that this object was read in, so of two that race
-        one is told. Raises :class:`Refused` ("invalid_transition") where the table has no such
-        step, or where somebody else was faster.
-        """
-        field, name = self.STATE_FIELD, self._meta.verbose_name
-        old = getattr(self, field)
-        if to not in self.LIFECYCLE.get(old, frozenset()):
-            raise Refused(f"A {name} that is {old} cannot become {to}.", code="invalid_transition")
-        values = {field: to, **changes}
-        found = type(self)._base_manager.filter(pk=self.pk, **{field: old}).update(**values)
-        if not found:
-            raise Refused(
-                f"This {name} is no longer {old}: somebody else changed it. Read it again.",
-                code="invalid_transition",
-            )
-        for key, value in values.items():
-            setattr(self, key, value)
 
 
 class Trouble(models.Model):

@@ -11,7 +11,7 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F
 
-from billing.events import clock, tallies
+from billing.base import clock, tallies
 from billing.events.bodies import write_bodies
 from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
 from billing.events.troubles import Watch

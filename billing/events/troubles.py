@@ -15,10 +15,10 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError
 from django.db.models import F
 
-from billing.events import clock
+from billing.base import clock
+from billing.base.redaction import redacted
 from billing.events.models import Trouble
 from billing.outbound.gate import Held
-from billing.redaction import redacted
 
 WAIT_MAX_MINUTES = 24 * 60
 TRACEBACK_MAX = 20_000

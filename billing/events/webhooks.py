@@ -19,8 +19,8 @@ from django.db import transaction
 from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
+from billing.base import clock, tallies
 from billing.engine.errors import BillingError
-from billing.events import clock, tallies
 from billing.events.actions import give_up, secrets_of
 from billing.events.bodies import bodies_of
 from billing.events.models import (

@@ -7,9 +7,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
+from billing.base import clock
 from billing.engine.supply import Reason, Supply
 from billing.engine.tax import Rate, Treatment
-from billing.events import clock
 from billing.invoicing.snapshots import Snapshot
 from billing.tax.supplies import Situation, plain
 from customers.models import Seller

@@ -11,15 +11,16 @@ from django.db.models import Max
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.base.public_ids import new_public_id
+from billing.base.sql.lookups import array_of
+from billing.base.sql.reading import read
 from billing.engine import tax
 from billing.engine.ceilings import check_amount, usual_minor
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, exponent, major_string, round_ratio
-from billing.events.lookups import array_of
 from billing.events.models import Event
-from billing.events.public_ids import new_public_id
-from billing.events.reading import read
 from billing.events.recorder import record, record_all
+from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
@@ -28,7 +29,6 @@ from billing.invoicing.issuing import (
     credit_invoices,
     current_letterhead,
     move_balances,
-    refund_credit,
     take_numbers,
     tell_settled,
 )
@@ -934,14 +934,14 @@ def _settle_note(
         move_rounding(invoice, -rounded_minor, as_of)
         left_minor -= rounded_minor
     if to == Invoice.CreditTo.REFUND and left_minor:
-        left_minor -= refund_credit(
+        left_minor -= hooks.refund_credit.only(
             invoice.seller,
-            as_of,
-            actor,
-            invoice.customer_id,
-            invoice.currency,
-            left_minor,
-            [invoice.pk],
+            customer_id=invoice.customer_id,
+            currency=invoice.currency,
+            amount_minor=left_minor,
+            invoice_ids=[invoice.pk],
+            as_of=as_of,
+            actor=actor,
         )
     if left_minor:
         entry = (invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))

@@ -20,23 +20,12 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from billing.desk import (
-    ActionForm,
-    BigReadOnly,
-    ConfirmedForm,
-    Desk,
-    PageAction,
-    Panel,
-    button,
-    label_column,
-    link,
-    link_column,
-    money,
-    money_column,
-    plain,
-    plain_column,
-    trimmed,
-)
+from billing.desk.columns import label_column, link_column, money_column, plain_column
+from billing.desk.figures import link, money, plain, trimmed
+from billing.desk.forms import ActionForm, ConfirmedForm
+from billing.desk.model_admin import BigReadOnly, Desk, button
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
 from billing.engine.errors import BillingError
 from billing.engine.money import Money
 from billing.invoicing.models import (

@@ -13,10 +13,10 @@ from itertools import islice
 
 from django.db import transaction
 
+from billing.base.sql.lookups import array_of
+from billing.base.sql.reading import read
+from billing.base.sql.telling import one_transaction
 from billing.engine.errors import Refused
-from billing.events.lookups import array_of
-from billing.events.reading import read
-from billing.events.telling import one_transaction
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.issuing import Numbering, numbers_of_nobody, take_numbers
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax

@@ -4,7 +4,7 @@
 today, and returns strings and lists alone. Templates lay them out and decide nothing.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import accumulate, pairwise
 from typing import Any
@@ -13,13 +13,11 @@ from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.engine.supply import Reason
-from billing.invoicing import abroad, qr
+from billing.invoicing import abroad, hooks, qr
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import NO_BREAK, Writer, in_fours
 
-# Who knows whether an open invoice will be charged to a card; payments hang themselves on here.
-charge_promises: list[Callable[[Invoice], bool]] = []
 _CHARGES = (InvoiceLine.Kind.RECURRING, InvoiceLine.Kind.USAGE, InvoiceLine.Kind.MINIMUM)
 # What the totals say instead of the table of lines.
 _SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
@@ -96,7 +94,9 @@ def _when(invoice: Invoice, write: Writer) -> str:
 
 def _is_charged(invoice: Invoice) -> bool:
     """Whether it may say that its reader need not do anything: where a card will be charged."""
-    return bool(invoice.bill_to.get("auto")) and all(ask(invoice) for ask in charge_promises)
+    return bool(invoice.bill_to.get("auto")) and all(
+        promises(invoice) for promises in hooks.charge_promises
+    )
 
 
 def left_minor(invoice: Invoice) -> int:

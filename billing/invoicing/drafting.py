@@ -13,6 +13,9 @@ from typing import Any
 from django.db import DatabaseError
 from django.db.models import Exists, OuterRef, Q
 
+from billing.base.sql.lookups import array_of
+from billing.base.sql.prepared import prepared
+from billing.base.sql.reading import read_values
 from billing.engine import tax
 from billing.engine.bill import (
     MINIMUM,
@@ -31,9 +34,6 @@ from billing.engine.errors import BillingError
 from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
-from billing.events.lookups import array_of
-from billing.events.prepared import prepared
-from billing.events.reading import read_values
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of

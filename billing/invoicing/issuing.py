@@ -5,7 +5,7 @@ written before the series is locked, so that other workers wait for little more 
 """
 
 import logging
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
@@ -14,13 +14,14 @@ from typing import Any
 from django.db import IntegrityError, OperationalError, connection
 from psycopg.errors import ObjectNotInPrerequisiteState
 
+from billing.base.public_ids import new_public_id, new_public_ids
+from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
+from billing.base.sql.lookups import array_of
+from billing.base.sql.prepared import prepared
+from billing.base.sql.reading import read
 from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
-from billing.events.bulk import NULL, as_json, copy_rows, take_ids
-from billing.events.lookups import array_of
-from billing.events.prepared import prepared
-from billing.events.public_ids import new_public_id, new_public_ids
-from billing.events.reading import read
+from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.losses import move_loss
@@ -73,20 +74,6 @@ class Issued:
 # answers with the place in the series and the number as it is written, of each.
 type Numbering = Callable[[Seller, str, int], list[tuple[int, str]]]
 
-# Who pays money back, as far as the corrected invoices were paid: called with the customer's id,
-# the currency, the amount and the invoices' ids, it answers how much it has paid back.
-refunders: list[Callable[[Seller, date, str, int, str, int, Sequence[int]], int]] = []
-
-# What other apps write in the same transaction, in bulk: called with all documents of a batch,
-# which have no numbers yet.
-companions: list[Callable[[Seller, date, str, Sequence[Issued]], None]] = []
-
-# Who wants to know of invoices on which nothing is owed any more without money having come: they
-# were credited or voided. Called with their ids, their customers locked.
-settled_listeners: list[Callable[[Sequence[int], date, str], None]] = []
-# Who wants to know of customers, by their ids and locked, that have more with us than before.
-balance_listeners: list[Callable[[Collection[int], date, str], object]] = []
-
 
 def issue(
     seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
@@ -94,8 +81,8 @@ def issue(
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
     batch = _Batch(seller, drafts, as_of, actor) if drafts.documents else None
     issued = batch.write() if batch else []
-    for companion in companions:
-        companion(seller, as_of, actor, issued)
+    for write in hooks.after_issue:
+        write(seller, issued=issued, as_of=as_of, actor=actor)
     events = _advance(seller, drafts, as_of, actor)
     if batch:
         events = batch.number(issued, numbering) + events
@@ -423,14 +410,14 @@ class _Batch:
             return left
         # Only the invoices that this note corrects: the batch holds other customers' as well.
         corrected = {outstanding[line.corrects.ref][0] for line in lines if line.corrects}
-        return left - refund_credit(
+        return left - hooks.refund_credit.only(
             self.seller,
-            self.as_of,
-            self.actor,
-            draft.buyer.id,
-            draft.currency,
-            left,
-            sorted(corrected),
+            customer_id=draft.buyer.id,
+            currency=draft.currency,
+            amount_minor=left,
+            invoice_ids=sorted(corrected),
+            as_of=self.as_of,
+            actor=self.actor,
         )
 
     def _reduce_unpaid(
@@ -567,22 +554,6 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
         )
 
 
-def refund_credit(
-    seller: Seller,
-    as_of: date,
-    actor: str,
-    customer_id: int,
-    currency: str,
-    amount_minor: int,
-    invoice_ids: Sequence[int],
-) -> int:
-    """Pay a credit back as far as its invoices were paid; how much of it was."""
-    left = amount_minor
-    for refunder in refunders:
-        left -= refunder(seller, as_of, actor, customer_id, currency, left, invoice_ids)
-    return amount_minor - left
-
-
 def credit_invoices(
     seller: Seller, credited: dict[int, int], as_of: date, *, is_from_balance: bool = False
 ) -> None:
@@ -617,8 +588,8 @@ def credit_invoices(
 def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
     """Tell who listens that nothing is owed on some invoices any more."""
     if invoice_ids:
-        for listen in settled_listeners:
-            listen(invoice_ids, as_of, "system")
+        for listen in hooks.invoices_settled:
+            listen(invoice_ids, as_of=as_of, actor="system")
 
 
 def move_balances(
@@ -656,8 +627,8 @@ def move_balances(
             [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
         )
     if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
-        for listen in balance_listeners:
-            listen(richer, as_of, "system")
+        for listen in hooks.balances_grew:
+            listen(richer, as_of=as_of, actor="system")
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:

@@ -7,9 +7,9 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
 
-from billing.events.models import Stateful
-from billing.events.public_ids import PublicIdField
-from billing.events.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.base.public_ids import PublicIdField
+from billing.base.stateful import Stateful
+from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price

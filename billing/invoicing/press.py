@@ -2,11 +2,13 @@
 
 import functools
 import logging
+import re
 from pathlib import Path
 from typing import Any, Final
 
 from weasyprint import CSS, HTML
 from weasyprint.css.counters import CounterStyle
+from weasyprint.html import UA
 from weasyprint.text.fonts import FontConfiguration
 from weasyprint.urls import URLFetcher, URLFetcherResponse
 
@@ -45,6 +47,22 @@ class PackagedAssetsOnly(URLFetcher):
         raise ValueError("Documents are printed from packaged files alone.")
 
 
+# WeasyPrint's own rules for HTML, less those for a page's margins, which our sheet says itself, and
+# those that ready each element to be an item of a list or a note, which our pages do not have: six
+# styles for each element take a fourteenth of the time.
+ELEMENTS: Final = CSS(
+    string=re.sub(r"^::[^\n]*|^@page \{.*?^\}", "", UA, flags=re.MULTILINE | re.DOTALL),
+    counter_style=CounterStyle(),
+)
+
+
+class Page(HTML):
+    """A page of ours, whose elements are shown as ``ELEMENTS`` says where our sheet is silent."""
+
+    def _ua_stylesheets(self, forms: bool = False) -> list[CSS]:
+        return [ELEMENTS]
+
+
 class Press:
     """What pages share: one fetcher, the parsed style sheet with its fonts, decoded logos.
 
@@ -67,7 +85,7 @@ class Press:
         """A page of ours as PDF; the same bytes each time."""
         if len(self.images) > IMAGES_KEPT_MAX:
             self.images.clear()
-        page = HTML(string=html, url_fetcher=self.fetcher)
+        page = Page(string=html, url_fetcher=self.fetcher)
         pdf = page.write_pdf(
             stylesheets=[self.stylesheet],
             font_config=self.fonts,

@@ -30,6 +30,8 @@ logger = logging.getLogger(__name__)
 PAGES_MAX: Final = 500
 # A page is held to processor time; in so many times that, also one that waits for a processor ends.
 WALL_TIMES: Final = 4
+# Loading what lays pages out is no time of the first page's, and takes some two.
+START_CPU_SECONDS: Final = 5
 # Nothing secret comes along: the renderer gets no more of the environment than its libraries read.
 _ENVIRONMENT: Final = (
     "PATH HOME TMPDIR LANG LC_ALL XDG_CACHE_HOME LD_LIBRARY_PATH DYLD_LIBRARY_PATH "
@@ -161,7 +163,9 @@ class Renderer:
     def _ask(self, process: subprocess.Popen[bytes], html: bytes) -> tuple[dict[str, Any], bytes]:
         assert process.stdin
         assert process.stdout
-        ends_at = monotonic() + WALL_TIMES * self.cpu_seconds
+        is_new = self.pages == 1
+        seconds = self.cpu_seconds + (START_CPU_SECONDS if is_new else 0)
+        ends_at = monotonic() + WALL_TIMES * seconds
         _write(process.stdin, LENGTH.pack(len(html)) + html, ends_at)
         (length,) = LENGTH.unpack(_read(process.stdout, LENGTH.size, ends_at))
         answer = json.loads(_read(process.stdout, length, ends_at))

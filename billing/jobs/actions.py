@@ -4,8 +4,8 @@ from datetime import date
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.jobs.heart import accept_clock
 from billing.jobs.models import Heartbeat, JobRun
 

@@ -7,7 +7,9 @@ from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
-from billing.desk import BigReadOnly, PageAction, label_column
+from billing.desk.columns import label_column
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.page_actions import PageAction
 from billing.jobs import actions
 from billing.jobs.models import Heartbeat, JobRun
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 
+from billing.base.clock import AHEAD_MAX, ahead_of_database
 from billing.engine.errors import Refused
-from billing.events.clock import AHEAD_MAX, ahead_of_database
 from billing.jobs.models import Heartbeat
 from billing.jobs.queries import CLOCK_BACK_MAX, last_beat
 from billing.jobs.runs import stand

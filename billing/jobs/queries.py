@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.migrations.recorder import MigrationRecorder
 from django.db.models import Max, QuerySet
 
-from billing.events import clock
+from billing.base import clock
 from billing.jobs.models import WORKER_DIED, Heartbeat, JobRun
 
 LATE_AFTER = timedelta(minutes=5)

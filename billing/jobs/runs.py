@@ -14,9 +14,9 @@ from datetime import datetime, timedelta
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
+from billing.base import clock
+from billing.base.sql.authorship import acting_as
 from billing.engine.errors import BillingError, Refused
-from billing.events import clock
-from billing.events.authorship import acting_as
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
 from billing.outbound.turns import one_turn, until
 

@@ -1,9 +1,10 @@
 """What a load balancer and an alarm ask."""
 
 from django.db import DatabaseError, connection
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.http import require_safe
 
+from billing.base.requests import Handler
 from billing.jobs.queries import last_beat, tick_age, tick_is_late
 
 
@@ -28,3 +29,13 @@ def healthz(request: HttpRequest) -> JsonResponse:
     else:
         status = "clock went back" if age.total_seconds() < 0 else "tick is late"
     return JsonResponse({"status": status, "last_tick_at": beat_at}, status=503)
+
+
+def health(get_response: Handler) -> Handler:
+    """Answer ``/healthz`` before anything asks for the host: load balancers come by address."""
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        is_asked = request.path == "/healthz" and request.method in ("GET", "HEAD")
+        return healthz(request) if is_asked else get_response(request)
+
+    return respond

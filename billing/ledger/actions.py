@@ -7,7 +7,7 @@ from decimal import Decimal
 
 from django.db import transaction
 
-from billing.events.prepared import prepared
+from billing.base.sql.prepared import prepared
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 

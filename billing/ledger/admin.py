@@ -5,7 +5,10 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from billing.desk import BigReadOnly, Desk, Panel, link, link_column, money, money_column
+from billing.desk.columns import link_column, money_column
+from billing.desk.figures import link, money
+from billing.desk.model_admin import BigReadOnly, Desk
+from billing.desk.panels import Panel
 from billing.ledger.models import Account, Transfer
 
 TRANSFER_COLUMNS = {

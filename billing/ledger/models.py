@@ -3,7 +3,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.events.triggers import ReferencesExist
+from billing.base.triggers import ReferencesExist
 from catalog.models import AmountField
 from customers.models import CurrencyField, Customer, Seller
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.mail.models import Message
 from billing.outbound.mark import is_doubted
 from customers.models import Customer

@@ -12,7 +12,11 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.enums import ActionVariant
 
-from billing.desk import BigReadOnly, PageAction, Panel, label_column, link, link_column
+from billing.desk.columns import label_column, link_column
+from billing.desk.figures import link
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
 from billing.mail.actions import let_go, note_arrived, send_again
 from billing.mail.composing import LOGO_ID
 from billing.mail.looks import logo_of
@@ -148,9 +152,7 @@ class MessageAdmin(BigReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)
-        resolved = request.resolver_match
-        is_list = resolved is not None and "object_id" not in resolved.kwargs
-        return found.defer("text", "html") if is_list else found
+        return found.defer("text", "html") if self.is_list(request) else found
 
     def get_urls(self) -> list[URLPattern]:
         preview = path(

@@ -15,7 +15,7 @@ from typing import Any
 from django.core.mail import EmailMessage as DjangoMessage
 from django.core.mail.backends.base import BaseEmailBackend
 
-from billing.events import clock
+from billing.base import clock
 
 NAME = re.compile(r"[0-9]{20}-[0-9a-f]{8}")
 # So many headers are read for a search; the mailbox is for a demo.

@@ -5,8 +5,8 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from billing.events.models import Stateful
-from billing.events.public_ids import PublicIdField
+from billing.base.public_ids import PublicIdField
+from billing.base.stateful import Stateful
 from customers.models import LANGUAGES, Customer, Seller
 
 # Sending is a message from the moment at which it is handed over; unclear, when nobody knows

@@ -24,8 +24,8 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
+from billing.base import clock, tallies
 from billing.engine.errors import Refused
-from billing.events import clock, tallies
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
 from billing.mail.composing import Page, compose, kept_page

@@ -9,7 +9,7 @@ from typing import Any
 from django.http import HttpRequest
 from django.utils.functional import SimpleLazyObject, empty
 
-from billing.events import authorship
+from billing.base.sql import authorship
 
 HEADER = "X-Request-Id"
 # What a proxy in front may have chosen; anything else is not ours to repeat.

@@ -4,8 +4,8 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from billing.base.redaction import Redacting, redacted
 from billing.monitoring import context
-from billing.redaction import Redacting, redacted
 
 REFUSALS = range(400, 500)
 UNAVAILABLE = 503

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 from django.http import HttpRequest, HttpResponse
 
-from billing.events import tallies
+from billing.base import tallies
 from billing.monitoring import context
 from billing.monitoring.views import metrics
 

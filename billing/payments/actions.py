@@ -1,17 +1,17 @@
 """Money in and back, as it is booked. What a person saw on a bank statement is recorded here."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django.db import transaction
 from django.db.models import F
 
+from billing.base.public_ids import new_public_ids
+from billing.base.sql.bulk import copy_rows, take_ids
 from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.events.bulk import copy_rows, take_ids
-from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.invoicing.actions import lock_invoice, round_off
 from billing.invoicing.issuing import Issued, move_balances
@@ -19,12 +19,9 @@ from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
-from billing.payments import gateways
+from billing.payments import gateways, hooks
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.models import Customer, Seller
-
-# Who wants to know of an invoice that has just been paid, with its customer locked.
-paid_listeners: list[Callable[[Invoice, date, str], None]] = []
 
 
 def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
@@ -428,8 +425,8 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
             actor="system",
             data={"number": invoice.number},
         )
-        for listen in paid_listeners:
-            listen(invoice, as_of, "system")
+        for listen in hooks.invoice_paid:
+            listen(invoice, as_of=as_of, actor="system")
         return
     invoice.save(update_fields=["paid_minor"])
 

@@ -18,22 +18,13 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.enums import ActionVariant
 
-from billing.desk import (
-    NOTHING,
-    ActionForm,
-    BigReadOnly,
-    ConfirmedForm,
-    PageAction,
-    Panel,
-    Told,
-    date_field,
-    label_column,
-    link,
-    link_column,
-    money,
-    money_column,
-    today_of,
-)
+from billing.desk.columns import label_column, link_column, money_column
+from billing.desk.figures import NOTHING, link, money
+from billing.desk.forms import ActionForm, ConfirmedForm, date_field
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.page_actions import PageAction, Told
+from billing.desk.panels import Panel
+from billing.desk.seller_time import today_of
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import Money, exact_minor, major_string
 from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link

@@ -6,7 +6,7 @@ then, the next step of that invoice does: the end of its payment, a charge, a pa
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 
 from django.db import transaction
@@ -18,12 +18,10 @@ from billing.invoicing.issuing import credit_invoices, move_balances
 from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine
 from billing.ledger.actions import Books, between, transfers
 from billing.ledger.models import Account, Transfer
+from billing.payments import hooks
 from billing.payments.models import Payment, PaymentAllocation
 from customers.models import Customer, Seller
 
-# Who may forbid that money is taken for some invoices, as for debts that are disputed: called with
-# their ids, it answers with those that nothing is charged for, and that no balance pays.
-vetoes: list[Callable[[Sequence[int]], Collection[int]]] = []
 # What is ordered is paid by whoever ordered it, or not at all.
 IS_ORDERED = Exists(
     InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
@@ -32,7 +30,7 @@ IS_ORDERED = Exists(
 
 def forbidden(invoice_ids: Sequence[int]) -> set[int]:
     """Those of some invoices for which no money may be taken."""
-    return {invoice_id for veto in vetoes for invoice_id in veto(invoice_ids)}
+    return {invoice_id for veto in hooks.charge_vetoes for invoice_id in veto(invoice_ids)}
 
 
 @transaction.atomic

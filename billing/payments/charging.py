@@ -5,19 +5,19 @@ second transaction writes the outcome. Whoever dies in between leaves a payment 
 only the gateway's own record brings to an end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
 from django.db.models import F
 
+from billing.base import clock
 from billing.engine.declines import Decline
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone
-from billing.payments import gateways
+from billing.payments import gateways, hooks
 from billing.payments.actions import book, release_planned, tell
 from billing.payments.balances import forbidden, settle_debts
 from billing.payments.gateways.base import (
@@ -45,9 +45,6 @@ CHECKS = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
 # A request that the gateway has not answered may still be on its way to it, but not for so long.
 NEVER_MADE_AFTER = timedelta(minutes=5)
 WAITING_CHECK = timedelta(hours=1)
-# Who wants to know of an invoice whose payment failed, with the customer locked, and may know the
-# day on which it is charged again.
-failure_listeners: list[Callable[[Invoice, date, str], date | None]] = []
 NO_ANSWER = "The gateway has given no clear answer for days. Look there, then ask it again."
 
 
@@ -328,7 +325,7 @@ def _fail(
     method = payment.payment_method
     if method and (is_hard or Decline.of(code).is_hard):
         PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
-    again = [listen(invoice, as_of, actor) for listen in failure_listeners]
+    again = [listen(invoice, as_of=as_of, actor=actor) for listen in hooks.payment_failed]
     tell(
         "payment.failed",
         payment,

@@ -5,20 +5,20 @@ written before the gateway is asked for it; its address is shown to nobody until
 answered, so one whose answer was lost can do no harm and is let go.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import date, timedelta
 
 from django.db import transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.recorder import record
 from billing.events.troubles import Watch
 from billing.invoicing.actions import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
+from billing.payments import gateways, hooks
 from billing.payments.actions import refuse_in_flight, tell
 from billing.payments.balances import settle_debts, settle_from_balance
 from billing.payments.charging import FIRST_CHECK, lock_invoices, lock_with_customer, settle
@@ -43,8 +43,6 @@ from billing.payments.models import (
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
-# Who wants to know of a customer's new payment method, with the customer locked.
-method_listeners: list[Callable[[Customer, date, str], None]] = []
 CHECK = timedelta(minutes=10)
 # Longer than any call lasts: nobody is opening it any more.
 OPENING_MAX = timedelta(minutes=2)
@@ -110,8 +108,8 @@ def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
     Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
         planned_on=as_of
     )
-    for listen in method_listeners:
-        listen(customer, as_of, actor)
+    for listen in hooks.method_changed:
+        listen(customer, as_of=as_of, actor=actor)
 
 
 # Sessions

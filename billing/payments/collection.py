@@ -11,8 +11,8 @@ from functools import partial
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal

@@ -14,8 +14,8 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Q
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import doubt_for

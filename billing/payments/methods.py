@@ -5,8 +5,8 @@ from datetime import date
 from django.db import transaction
 from django.db.models import QuerySet
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.recorder import record
 from billing.invoicing.models import Invoice
 from billing.payments.checkout import tell_of_method

@@ -14,6 +14,7 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.base.redaction import card_number_in
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
@@ -46,7 +47,6 @@ from billing.payments.order_paying import (
     note_paid,
     open_page,
 )
-from billing.redaction import card_number_in
 from billing.subscriptions.actions import start
 from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription

@@ -9,7 +9,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import F, Q
 
-from billing.events import clock
+from billing.base import clock
 from billing.events.troubles import Watch
 from billing.invoicing.issuing import move_balances
 from billing.invoicing.models import Invoice

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 
-from billing.events import clock
+from billing.base import clock
 from billing.events.models import Event
 from billing.events.recorder import record_all
 from billing.outbound import actions

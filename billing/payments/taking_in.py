@@ -7,7 +7,7 @@ from datetime import date
 
 from django.db import transaction
 
-from billing.events import clock
+from billing.base import clock
 from billing.events.recorder import record
 from billing.payments.actions import book
 from billing.payments.gateways.base import Charge

@@ -4,7 +4,7 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
-from billing.events import clock
+from billing.base import clock
 from billing.payments.gateways import configured
 from billing.payments.gateways.base import GatewayRefused
 from billing.payments.inbox import keep

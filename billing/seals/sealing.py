@@ -14,7 +14,7 @@ from django.apps import apps
 from django.db import connection, transaction
 from pghistory.models import Event as HistoryEvent
 
-from billing.events import clock
+from billing.base import clock
 from billing.seals.models import Horizon, Seal
 
 ROWS_MAX: Final = 1000

@@ -11,9 +11,9 @@ from typing import Any
 from django.db import IntegrityError, connection, transaction
 from django.db.models import Min
 
+from billing.base import clock
 from billing.engine.errors import BillingError, InvalidAgreement, Refused
 from billing.engine.money import exact_minor, exponent
-from billing.events import clock
 from billing.invoicing import actions as invoicing
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from django.db import transaction
 from django.db.models import Q
 
+from billing.base.sql.reading import read
 from billing.engine.bill import Agreement
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import CurrencyMismatch, InvalidAgreement, Refused
@@ -24,7 +25,6 @@ from billing.engine.periods import (
     anchored_on_day,
     period_of,
 )
-from billing.events.reading import read
 from billing.events.recorder import record
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import (

@@ -15,20 +15,13 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.enums import ActionVariant
 
-from billing.desk import (
-    ActionForm,
-    BigReadOnly,
-    PageAction,
-    Panel,
-    date_field,
-    figure,
-    label_column,
-    link,
-    link_column,
-    plain,
-    today_of,
-    trimmed,
-)
+from billing.desk.columns import label_column, link_column
+from billing.desk.figures import figure, link, plain, trimmed
+from billing.desk.forms import ActionForm, date_field
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
+from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price

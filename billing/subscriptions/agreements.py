@@ -7,13 +7,13 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from billing.base.sql.lookups import array_of
+from billing.base.sql.prepared import prepared
+from billing.base.sql.reading import read_beside
 from billing.engine import pricing
 from billing.engine.bill import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
-from billing.events.lookups import array_of
-from billing.events.prepared import prepared
-from billing.events.reading import read_beside
 from catalog.models import Price
 
 

@@ -23,14 +23,14 @@ from django.db import connection, transaction
 from django.db.models import Model
 from django_countries import countries
 
-from billing.cards import card_refusal
-from billing.csvfile import Problem, Row, Unreadable, parse_date, read_table
+from billing.base.cards import card_refusal
+from billing.base.csvfile import Problem, Row, Unreadable, parse_date, read_table
+from billing.base.public_ids import new_public_ids
+from billing.base.sql.bulk import copy_new
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import exact_minor
 from billing.engine.periods import UNITS, Grid, anchored_on
-from billing.events.bulk import copy_new
-from billing.events.public_ids import new_public_ids
 from billing.events.recorder import record
 from billing.subscriptions import mapping as mapping_file
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem

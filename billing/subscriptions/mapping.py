@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from django.core.exceptions import ValidationError
 
-from billing.csvfile import Problem, Table, Unreadable, date_expression
+from billing.base.csvfile import Problem, Table, Unreadable, date_expression
 from billing.engine.errors import BillingError
 from billing.tax.rates import json_of, treatment_of
 from customers.models import Seller

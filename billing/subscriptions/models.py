@@ -7,8 +7,8 @@ from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Now
 
-from billing.events.models import Stateful
-from billing.events.public_ids import PublicIdField
+from billing.base.public_ids import PublicIdField
+from billing.base.stateful import Stateful
 from catalog.models import AmountField, Coupon, IntervalUnit, Plan, Price
 from customers.models import CurrencyField, Customer, Seller
 

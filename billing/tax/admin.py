@@ -4,16 +4,11 @@ from typing import Any
 from django.contrib import admin
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 
-from billing.desk import (
-    Desk,
-    PageAction,
-    Panel,
-    ReadOnly,
-    label_column,
-    link,
-    link_column,
-    plain_column,
-)
+from billing.desk.columns import label_column, link_column, plain_column
+from billing.desk.figures import link
+from billing.desk.model_admin import Desk, ReadOnly
+from billing.desk.page_actions import PageAction
+from billing.desk.panels import Panel
 from billing.tax.checks import ask_by_hand
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.tax.rates import treatment_of

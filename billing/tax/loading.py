@@ -16,7 +16,7 @@ from pathlib import Path
 from django.db import transaction
 from django_countries import countries
 
-from billing.csvfile import Problem, Row, Unreadable, day_after, parse_date, read_table
+from billing.base.csvfile import Problem, Row, Unreadable, day_after, parse_date, read_table
 from billing.engine.money import EXPONENTS
 from billing.tax.models import TaxRate
 

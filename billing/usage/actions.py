@@ -11,11 +11,11 @@ from django.db import connection, transaction
 from django.db.models import Value
 from django.db.models.functions import Coalesce, Least
 
+from billing.base import clock
+from billing.base.sql.lookups import array_of
 from billing.engine import metering
 from billing.engine.bounds import QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused, UsageRefused
-from billing.events import clock
-from billing.events.lookups import array_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller

@@ -5,7 +5,8 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 
-from billing.desk import BigReadOnly, Desk, link_column, plain_column
+from billing.desk.columns import link_column, plain_column
+from billing.desk.model_admin import BigReadOnly, Desk
 from billing.usage.models import Meter, UsageRecord
 
 

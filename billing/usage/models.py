@@ -4,7 +4,7 @@ from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Cast, Concat, Left, Now, Replace
 
-from billing.events.public_ids import PublicIdField
+from billing.base.public_ids import PublicIdField
 from billing.subscriptions.models import Subscription
 from catalog.models import AmountField
 from customers.models import Seller

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pgtrigger
 
-from billing.events.triggers import ReferencesExist, unconstrained_keys
+from billing.base.triggers import ReferencesExist, unconstrained_keys
 from billing.verification.rows import rows_of
 
 

@@ -4,7 +4,7 @@ import django.contrib.postgres.fields
 import django.core.validators
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import catalog.models
 import customers.models
 from billing.installation.at_once import AtOnce
@@ -30,7 +30,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="coup")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="coup")),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(blank=True, default="", max_length=200)),
                         (
@@ -107,7 +107,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="coup", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="coup", unique=False),
                         ),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(blank=True, default="", max_length=200)),
@@ -191,7 +191,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="plan")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="plan")),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(max_length=200)),
                         (
@@ -269,7 +269,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="plan", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="plan", unique=False),
                         ),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(max_length=200)),
@@ -354,7 +354,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="price")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="price")),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(blank=True, default="", max_length=200)),
                         (
@@ -515,7 +515,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="price", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="price", unique=False),
                         ),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(blank=True, default="", max_length=200)),
@@ -680,7 +680,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="prod")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="prod")),
                         ("name", models.CharField(max_length=200)),
                         ("description", models.TextField(blank=True, default="")),
                         (
@@ -724,7 +724,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="prod", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="prod", unique=False),
                         ),
                         ("name", models.CharField(max_length=200)),
                         ("description", models.TextField(blank=True, default="")),

@@ -8,7 +8,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import customers.models
 from billing.installation.at_once import AtOnce
 
@@ -40,7 +40,7 @@ class Migration(migrations.Migration):
                         ("address_line2", models.CharField(blank=True, default="", max_length=200)),
                         ("postal_code", models.CharField(blank=True, default="", max_length=20)),
                         ("city", models.CharField(blank=True, default="", max_length=100)),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="cus")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="cus")),
                         (
                             "external_id",
                             models.CharField(
@@ -146,7 +146,7 @@ class Migration(migrations.Migration):
                         ("address_line2", models.CharField(blank=True, default="", max_length=200)),
                         ("postal_code", models.CharField(blank=True, default="", max_length=20)),
                         ("city", models.CharField(blank=True, default="", max_length=100)),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="sel")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="sel")),
                         (
                             "name",
                             models.CharField(
@@ -276,7 +276,7 @@ class Migration(migrations.Migration):
                         ("city", models.CharField(blank=True, default="", max_length=100)),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="sel", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="sel", unique=False),
                         ),
                         (
                             "name",
@@ -409,7 +409,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="clk")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="clk")),
                         ("at", models.DateTimeField(help_text="What time it is for the seller.")),
                         (
                             "advancing_to",
@@ -497,7 +497,7 @@ class Migration(migrations.Migration):
                         ("city", models.CharField(blank=True, default="", max_length=100)),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="cus", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="cus", unique=False),
                         ),
                         (
                             "external_id",

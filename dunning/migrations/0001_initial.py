@@ -3,7 +3,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 from billing.installation.at_once import AtOnce
 
 
@@ -105,7 +105,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="dpo")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="dpo")),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(max_length=200)),
                     ],
@@ -122,7 +122,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="dpo", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="dpo", unique=False),
                         ),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(max_length=200)),
@@ -233,7 +233,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="dun")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="dun")),
                         (
                             "status",
                             models.CharField(

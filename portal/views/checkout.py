@@ -16,6 +16,7 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
+from billing.base.requests import client_address
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
@@ -23,7 +24,6 @@ from billing.payments import orders
 from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.models import Order
 from billing.payments.orders import Consent, is_over
-from billing.staff import client_address
 from billing.tax import checks
 from customers.calendar import now_of, today_of
 from portal.limits import may_try

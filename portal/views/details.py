@@ -10,8 +10,8 @@ from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from billing.base.typed import Typed
 from billing.engine.errors import BillingError
-from billing.typed import Typed
 from customers.details import change_own_details
 from customers.models import LANGUAGES, Customer
 from customers.numbers import tidy_vat_number

@@ -27,7 +27,7 @@ from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
 from dunning.models import DunningCase
 from portal.debts import what_comes_of
-from portal.news import LINK_REQUESTED, hint
+from portal.news import LINK_REQUESTED, mail_links_soon
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
 from portal.views.links import (
@@ -294,7 +294,7 @@ def _request_link(stale: AccessLink) -> None:
         actor=f"customer:{customer.public_id}",
         data={"customer": customer.public_id, "purpose": stale.purpose, "subject": stale.subject},
     )
-    hint()
+    mail_links_soon()
 
 
 def _address_of(purpose: str, token: str) -> str:

@@ -8,10 +8,10 @@ from django.utils.translation import pgettext, pgettext_lazy
 from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
+from billing.base import clock
+from billing.base.requests import client_address
+from billing.base.typed import Typed
 from billing.engine.errors import Refused
-from billing.events import clock
-from billing.staff import client_address
-from billing.typed import Typed
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
 from portal.pages import in_language_of, show

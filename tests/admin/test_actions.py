@@ -15,14 +15,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils.html import escape
 
-from billing.admin import ForSuperusers
 from billing.api.keys import make_key
 from billing.api.models import ApiKey
-from billing.desk import Desk
-from billing.events import clock
+from billing.base import clock
+from billing.base.sealing import seal
+from billing.desk.model_admin import Desk
 from billing.events.actions import new_secret
 from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
-from billing.events.sealing import seal
 from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
@@ -31,6 +30,7 @@ from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
+from billing.staff.admin import ForSuperusers
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Plan
 from customers.models import Customer, Seller
@@ -532,7 +532,7 @@ def test_trying_again_needs_its_permission(bo: Client, parked: Subscription) -> 
 def test_too_many_at_a_time_are_refused(
     anna: Client, parked: Subscription, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("billing.desk.BULK_MAX", 0)
+    monkeypatch.setattr("billing.desk.model_admin.BULK_MAX", 0)
     page = try_again(anna, parked, confirmed="yes")
     assert [str(message) for message in page.context["messages"]] == ["Choose at most 0 at a time."]
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoDbBlocker
 
-from billing.desk import Desk
+from billing.desk.model_admin import Desk
 from tests.admin.conftest import NOON, Rows
 from tests.admin.rows import fill
 from tests.admin.shown import ALL, MAY, READ_ONLY, names, url

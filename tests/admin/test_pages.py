@@ -18,8 +18,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from unfold.settings import CONFIG_DEFAULTS
 
-from billing import searching
-from billing.desk import CappedPaginator, DeskList
+from billing.desk import searching
+from billing.desk.lists import CappedPaginator, DeskList
 from billing.events.models import Delivery, Event
 from billing.invoicing.models import (
     CreditNote,
@@ -83,7 +83,7 @@ def test_what_the_database_refuses_comes_back_as_a_message(
     anna: Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As when somebody else's row came between the page and the button."""
-    monkeypatch.setattr("billing.desk._is_depended_on", lambda obj: False)
+    monkeypatch.setattr("billing.desk.model_admin._is_depended_on", lambda obj: False)
     monkeypatch.setattr(
         "django.contrib.admin.options.get_deleted_objects", lambda *args: ([], {}, set(), [])
     )

@@ -12,7 +12,7 @@ from django.forms.renderers import DjangoTemplates
 from django.test import RequestFactory
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
-from billing.quick_forms import QuickForms
+from billing.desk.quick_forms import QuickForms
 
 CHOICES = [("", "---"), ("<", "<b>"), (1, "One"), ("Group & co", [("a", "A"), ("b", "B")])]
 AWKWARD = {"title": 'say "it" <now>', "required": True, "disabled": False, "data-n": 0}

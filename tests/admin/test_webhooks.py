@@ -10,7 +10,8 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from billing.events import actions, clock
+from billing.base import clock
+from billing.events import actions
 from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
 from billing.events.recorder import fan_out, record
 from billing.events.webhooks import deliver_webhooks

@@ -11,7 +11,7 @@ from django.db import OperationalError, connection, transaction
 from billing.api import idempotency
 from billing.api.keys import rotate_key
 from billing.api.models import ApiKey, Bucket, IdempotentRequest
-from billing.events import clock
+from billing.base import clock
 from customers import actions
 from customers.models import Customer
 from tests.api.calling import Shop, errors_of

@@ -12,7 +12,7 @@ from django.urls import reverse
 
 from billing.api.keys import make_key, open_with
 from billing.api.models import ApiKey
-from billing.events import clock
+from billing.base import clock
 from customers.models import Seller
 
 

@@ -10,8 +10,8 @@ from billing.api import keys
 from billing.api.keys import make_key, open_with, revoke_key, rotate_key
 from billing.api.models import ApiKey, Bucket
 from billing.api.scopes import PUBLISHABLE, Scope
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.models import Event
 from customers.models import Seller
 from tests.api.calling import Shop, errors_of

@@ -8,7 +8,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.events import clock
+from billing.base import clock
 from billing.invoicing.models import OneOffItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer, Seller

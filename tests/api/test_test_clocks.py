@@ -10,8 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
-from billing.daily import advance_all
 from billing.events.models import Event
+from billing.schedule.test_clocks import advance_all
 from customers.models import TestClock
 from tests.api.calling import Shop, errors_of
 from tests.factories import CustomerFactory, PlanFactory, PriceFactory, SellerFactory
@@ -50,7 +50,9 @@ def test_a_clock_is_advanced_and_a_subscription_renewed() -> None:
         "2026-04-02T10:00:00Z",
     )
     # A hint for the worker, which does what the next tick would do as well.
-    assert [hint.func() for hint in OrmQ.objects.all()] == ["billing.daily.advance_all"]
+    assert [hint.func() for hint in OrmQ.objects.all()] == [
+        "billing.schedule.test_clocks.advance_all"
+    ]
     advance_all()
     there = shop.get(f"test_clocks/{made['id']}").json()
     assert (there["status"], there["at"]) == ("ready", "2026-04-02T10:00:00Z")

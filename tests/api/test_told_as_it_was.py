@@ -9,8 +9,8 @@ import pytest
 from django.db import connection, transaction
 
 from billing.api.objects import SHOWN
+from billing.base import clock
 from billing.events import actions as endpoints
-from billing.events import clock
 from billing.events.kept import forget_kept_rows
 from billing.events.models import Event, EventBody, KeptRow
 from billing.events.recorder import fan_out

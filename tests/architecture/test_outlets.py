@@ -26,7 +26,7 @@ OUTLETS = {
 ELSEWHERE = {
     "billing/sandbox/": "it stands for the outside, in a process of its own",
     "billing/installation/": "takes in what comes, and opens nothing outwards",
-    "billing/postgres.py": "asks whether our own database listens on its socket",
+    "billing/installation/postgres.py": "asks whether our own database listens on its socket",
     "billing/bench": "measures a server of ours on this machine",
     "billing/demo/": "the demo's shop and processes, on this machine",
     "billing/installation/whole_requests.py": "is what the web server listens with",

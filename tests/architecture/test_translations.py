@@ -52,7 +52,7 @@ def _text(context: object) -> object:
             ("demo/base.html", "demo/demo.html", "demo/letter.html", "demo/mailbox.html"),
         ),
         ("billing/mail/", "mail", WORDS_OF_MAIL, ()),
-        ("portal/", "portal", ("billing/typed.py", "portal/**/*.py"), ("portal/**/*.html",)),
+        ("portal/", "portal", ("billing/base/typed.py", "portal/**/*.py"), ("portal/**/*.html",)),
         ("portal/", "pay", ("portal/**/*.py",), ("portal/**/*.html",)),
     ],
 )

@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from billing.events import clock
+from billing.base import clock
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.payments.actions import record_payment

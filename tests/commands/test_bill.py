@@ -59,10 +59,10 @@ def test_bill_shows_a_table_of_sellers_for_people(three_due: Any) -> None:
 
 def test_bill_bills_by_today_in_the_sellers_time_zone(three_due: Any) -> None:
     just_before_midnight_in_stockholm = datetime(2026, 2, 28, 22, 59, tzinfo=UTC)
-    with patch("billing.events.clock.now", return_value=just_before_midnight_in_stockholm):
+    with patch("billing.base.clock.now", return_value=just_before_midnight_in_stockholm):
         assert json.loads(_bill(json=True))["invoices"] == 0
     midnight = datetime(2026, 2, 28, 23, 0, tzinfo=UTC)
-    with patch("billing.events.clock.now", return_value=midnight):
+    with patch("billing.base.clock.now", return_value=midnight):
         assert json.loads(_bill(json=True))["invoices"] == 3
     assert {invoice.issued_on for invoice in Invoice.objects.all()} == {DAY}
 

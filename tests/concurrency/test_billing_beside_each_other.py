@@ -14,7 +14,7 @@ import pgtrigger
 import pytest
 from django.db import connection, transaction
 
-from billing.bench import FIRST_BILL, RENEWAL, count_statements, make_seller, record_usage
+from billing.bench.company import FIRST_BILL, RENEWAL, count_statements, make_seller, record_usage
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.batch import BillingRun, bill_due, bill_locked, claim
 from billing.invoicing.models import Coverage, Invoice, InvoiceLine, NumberSeries

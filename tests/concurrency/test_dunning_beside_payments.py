@@ -20,7 +20,7 @@ import pytest
 import time_machine
 from django.db import connection, transaction
 
-from billing.bench import FIRST_BILL, make_seller
+from billing.bench.company import FIRST_BILL, make_seller
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.actions import balance_of, credit, give_credit, void

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from billing.base import clock
 from billing.events import actions as endpoints
-from billing.events import clock
 from billing.events.models import WebhookDelivery
 from billing.events.recorder import record
 from billing.invoicing.batch import bill_due
@@ -22,7 +22,7 @@ from billing.jobs.queries import last_beat
 from billing.outbound import turns
 from billing.payments.gateways import sandbox as client
 from billing.payments.models import Payment, PaymentMethod
-from billing.tick import tick
+from billing.schedule.tick import tick
 from customers.models import Seller
 from tests.concurrency.test_tick_workers import start, wait_for, workers  # noqa: F401
 from tests.events.receiving import RunningReceiver, running_receiver

@@ -14,8 +14,7 @@ from django.db import connection, transaction
 from django_q.exceptions import TimeoutException
 from django_q.timeout import TimeoutHandler
 
-from billing import daily
-from billing.bench import make_seller
+from billing.bench.company import make_seller
 from billing.events import recorder
 from billing.events.models import Delivery, Event, Tally
 from billing.events.recorder import record, subscribe
@@ -24,7 +23,8 @@ from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, Heartbeat, JobRun
 from billing.jobs.queries import failing
 from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
-from billing.tick import tick
+from billing.schedule import seller_day
+from billing.schedule.tick import tick
 from billing.verification.books import broken_invariants
 from customers.models import Seller
 
@@ -143,15 +143,15 @@ def _die_in(target: str, now: datetime) -> None:
 DEATHS = {
     "bill": "billing.invoicing.batch.issue",
     "recognize": "billing.invoicing.recognition.post",
-    "process hooks": "billing.tick.process_hooks",
-    "poll gateways": "billing.tick.poll_gateways",
-    "resolve payments": "billing.tick.resolve_due",
-    "collect": "billing.daily.collect_due",
-    "deliver webhooks": "billing.tick.deliver_webhooks",
-    "fan out events": "billing.tick.fan_out",
+    "process hooks": "billing.schedule.tick.process_hooks",
+    "poll gateways": "billing.schedule.tick.poll_gateways",
+    "resolve payments": "billing.schedule.tick.resolve_due",
+    "collect": "billing.schedule.seller_day.collect_due",
+    "deliver webhooks": "billing.schedule.tick.deliver_webhooks",
+    "fan out events": "billing.schedule.tick.fan_out",
     "deliver events": "tests.concurrency.test_tick_beside_itself._echo",
-    "verify books": "billing.tick.broken_invariants",
-    "forget old runs": "billing.tick.forget_old",
+    "verify books": "billing.schedule.tick.broken_invariants",
+    "forget old runs": "billing.schedule.tick.forget_old",
 }
 
 
@@ -196,7 +196,7 @@ def _time_out(now: datetime) -> None:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SELECT pg_sleep(60)")
 
-    daily.bill_due = hang  # type: ignore[assignment]
+    seller_day.bill_due = hang  # type: ignore[assignment]
     with pytest.raises(TimeoutException), TimeoutHandler(1):
         tick_at(now)
     os._exit(17)

@@ -16,13 +16,13 @@ from django.conf import settings
 from django.db import connection
 from django_q.models import OrmQ, Schedule
 
-from billing.bench import make_seller
-from billing.events import clock
+from billing.base import clock
+from billing.bench.company import make_seller
 from billing.events.models import Event
 from billing.invoicing.models import Coverage, Invoice
+from billing.jobs.broker_schedule import NAME
 from billing.jobs.models import JobRun
 from billing.jobs.queries import failing, last_beat, tick_is_late
-from billing.jobs.schedule import NAME
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from customers.models import Seller

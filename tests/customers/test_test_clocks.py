@@ -9,17 +9,17 @@ import pytest
 from django.db import DatabaseError, transaction
 from pytest_django import DjangoAssertNumQueries
 
-from billing import daily
-from billing.daily import advance, advance_all, hint, play
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.events.models import Event
 from billing.invoicing.models import Coverage, Invoice
+from billing.jobs.hints import ADVANCE_TEST_CLOCKS, hint
 from billing.jobs.models import JobRun
 from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
 from billing.mail.models import Message
-from billing.tick import tick
+from billing.schedule.test_clocks import _instants, advance, advance_all, play
+from billing.schedule.tick import tick
 from billing.verification.books import broken_invariants
 from customers import test_clocks
 from customers.calendar import now_of, today_of
@@ -211,7 +211,7 @@ def test_the_tick_takes_a_clock_where_it_was_told_to_go() -> None:
 def test_a_worker_that_is_asked_does_the_same() -> None:
     seller = seller_with()
     test_clocks.ask(clock_of(seller), NOON + timedelta(days=1), as_of=NOON.date(), actor="test")
-    hint()
+    hint(ADVANCE_TEST_CLOCKS)
     advance_all()
     assert today_of(fresh(seller)) == date(2026, 3, 2)
     assert JobRun.objects.get(name__startswith="advance").state == "done"
@@ -220,9 +220,10 @@ def test_a_worker_that_is_asked_does_the_same() -> None:
 ADVANCE_AND_DIE = """
 import os, signal, sys
 from datetime import datetime
-from billing import daily
+from billing.schedule import seller_day
+from billing.schedule.test_clocks import advance_all
 from customers.models import TestClock
-real, lives = daily.DUN.work, int(sys.argv[1])
+real, lives = seller_day.DUN.work, int(sys.argv[1])
 def dies_in_the_end(seller, today, run):
     global lives
     lives -= 1
@@ -230,8 +231,8 @@ def dies_in_the_end(seller, today, run):
     if not lives:
         os.kill(os.getpid(), signal.SIGKILL)
     real(seller, today, run)
-daily.DUN = daily.Step("dun", dies_in_the_end)
-daily.advance_all()
+seller_day.DUN = seller_day.Step("dun", dies_in_the_end)
+advance_all()
 """
 
 
@@ -283,7 +284,7 @@ def test_midnights_are_those_of_the_seller_also_when_the_clocks_are_changed() ->
     made = advance(clock_of(seller), datetime(2026, 3, 30, 12, tzinfo=UTC), actor="test")
     made.advancing_to = datetime(2026, 4, 1, 12, tzinfo=UTC)
     made.at = datetime(2026, 3, 28, 12, tzinfo=UTC)
-    assert [f"{at:%d %H}" for at in daily._instants(made)] == [
+    assert [f"{at:%d %H}" for at in _instants(made)] == [
         "28 12",
         "28 23",
         "29 22",

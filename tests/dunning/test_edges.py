@@ -11,9 +11,9 @@ from django.db import IntegrityError, connection
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing import issuing
 from billing.invoicing.actions import add_one_off, credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
+from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import Invoice
 from billing.payments import charging
 from billing.payments.actions import (
@@ -21,9 +21,9 @@ from billing.payments.actions import (
     record_payment,
     release_planned,
 )
-from billing.payments.charging import failure_listeners
 from billing.payments.checkout import tell_of_method
 from billing.payments.giving_back import reopen
+from billing.payments.hooks import payment_failed
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
@@ -234,8 +234,7 @@ def give(customer: Customer, amount_minor: int, on: date) -> None:
 
 def give_as_before_the_upgrade(customer: Customer, amount_minor: int) -> None:
     """A balance that has paid nothing of what was open when it came."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(issuing, "balance_listeners", [])
+    with balances_grew.replaced():
         give(customer, amount_minor, DAY)
 
 
@@ -381,7 +380,7 @@ def fail_charge(invoice: Invoice, on: date, code: str = "declined") -> date | No
     """What the gateway's no comes to here; the day on which it is tried again."""
     release_planned(invoice)
     record_failure(invoice, as_of=on, actor="test", failure_code=code)
-    [again] = [listen(invoice, on, "test") for listen in failure_listeners]
+    again = payment_failed.only(invoice, as_of=on, actor="test")
     return again
 
 

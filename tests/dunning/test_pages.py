@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from billing.invoicing.models import Invoice
@@ -78,6 +80,18 @@ def test_the_page_of_a_debt_says_what_was_done_and_what_comes_when(
         ("60", "cancel the subscription"),
         ("180", "write off"),
     ]
+
+
+def test_the_page_of_a_policy_counts_no_debts(anna: Client, owing: Owing) -> None:
+    owing()
+    policy = DunningPolicy.objects.get(code="sweden")
+    with CaptureQueriesContext(connection) as one:
+        anna.get(reverse("admin:dunning_dunningpolicy_change", args=[policy.pk]))
+    with CaptureQueriesContext(connection) as all_of_them:
+        anna.get(reverse("admin:dunning_dunningpolicy_changelist"))
+    table = DunningCase._meta.db_table
+    assert not [each for each in one.captured_queries if table in each["sql"]]
+    assert [each for each in all_of_them.captured_queries if table in each["sql"]]
 
 
 @pytest.mark.parametrize(

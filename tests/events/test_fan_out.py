@@ -12,7 +12,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from billing.events import actions, clock
+from billing.base import clock
+from billing.events import actions
 from billing.events.models import Event, WebhookDelivery
 from billing.events.recorder import fan_out, record
 from billing.events.webhooks import deliver_webhooks

@@ -6,8 +6,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import actions, bodies, clock, webhooks
+from billing.events import actions, bodies, webhooks
 from billing.events.models import (
     Event,
     EventBody,

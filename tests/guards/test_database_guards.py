@@ -18,18 +18,18 @@ from django.db.models import Model
 
 from billing.api.keys import make_key, revoke_key
 from billing.api.models import Bucket, IdempotentRequest
+from billing.base.promises import Promise
+from billing.base.public_ids import PublicIdField
+from billing.base.triggers import unconstrained_keys
 from billing.events.models import (
     Delivery,
     Event,
     EventBody,
-    Promise,
     Tally,
     Trouble,
     WebhookDelivery,
     WebhookEndpoint,
 )
-from billing.events.public_ids import PublicIdField
-from billing.events.triggers import unconstrained_keys
 from billing.invoicing.models import (
     BalanceEntry,
     Coverage,

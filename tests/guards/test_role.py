@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from billing.bench import make_seller
+from billing.bench.company import make_seller
 from billing.invoicing.models import Invoice
 from billing.seals.sealing import seal_all
 
@@ -34,7 +34,8 @@ from django.contrib.auth.models import User
 from django.test import Client
 from django.urls import reverse
 client = Client()
-client.force_login(User.objects.create_superuser("role"), backend="billing.staff.StaffBackend")
+backend = "billing.staff.sign_in.StaffBackend"
+client.force_login(User.objects.create_superuser("role"), backend=backend)
 asked = ["/admin/", "/portal/", "/healthz", "/metrics"]
 asked += [
     reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")

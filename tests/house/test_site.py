@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from billing import local
+from billing.installation import secret_key
 
 
 @pytest.mark.django_db
@@ -23,13 +23,13 @@ def test_only_the_admin_may_evaluate_expressions(client: Client) -> None:
 
 
 def test_the_secret_key_is_made_once_and_readable_by_its_owner_alone(tmp_path: Path) -> None:
-    key = local.secret_key(tmp_path / "var")
+    key = secret_key.secret_key(tmp_path / "var")
     assert len(key) >= 50
-    assert local.secret_key(tmp_path / "var") == key
+    assert secret_key.secret_key(tmp_path / "var") == key
     assert stat.S_IMODE((tmp_path / "var/secret_key").stat().st_mode) == 0o600
     assert [path.name for path in (tmp_path / "var").iterdir()] == ["secret_key"]
 
 
 def test_no_secret_key_is_made_up_where_none_can_be_kept(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert local.secret_key(tmp_path / "file") == ""
+    assert secret_key.secret_key(tmp_path / "file") == ""

@@ -18,12 +18,15 @@ from django.template.loader import render_to_string
 from django.utils import translation
 from pypdf import PdfReader
 from pytest_django import DjangoAssertNumQueries
+from weasyprint.html import UA_STYLESHEET
 
+from billing.invoicing import press
 from billing.invoicing.documents import Writer, document_in_words
 from billing.invoicing.models import Invoice
-from billing.invoicing.pdf import TEMPLATE, render_invoice
+from billing.invoicing.pdf import TEMPLATE, html_of, render_invoice
 from billing.invoicing.press import FONT_FILES, FONTS, PackagedAssetsOnly
 from billing.invoicing.snapshots import encode_logo
+from billing.payments import receipts
 from billing.payments.models import PaymentMethod
 from tests.factories import (
     VAT_25,
@@ -299,6 +302,21 @@ def test_a_long_invoice_repeats_its_head_and_ends_with_the_sums() -> None:
     assert "Rad 150" in texts[-1]
     assert "18 750,00" in texts[-1]
     assert "Bankgiro" in texts[-1]
+
+
+@pytest.mark.django_db
+def test_what_is_left_out_of_weasyprints_own_rules_changes_no_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owed = swedish(sequence=1002, lines=[{"description": f"Rad {n}"} for n in range(1, 61)])
+    note = InvoiceFactory(
+        credit_note=True, sequence=53, lines=[{"kind": "credit", "corrects": owed.lines.first()}]
+    )
+    paid = PaymentFactory(customer=owed.customer, invoice=owed)
+    pages = [*map(html_of, (owed, note, swedish(draft=True))), receipts.html_of(paid)]
+    lean = [press.press().print(page) for page in pages]
+    monkeypatch.setattr(press, "ELEMENTS", UA_STYLESHEET)
+    assert [press.press().print(page) for page in pages] == lean
 
 
 # What it is made from

@@ -8,8 +8,8 @@ from django.db import OperationalError, connection
 from django.test import Client
 from django.urls import reverse
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.jobs import actions, runs
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
 from billing.jobs.queries import failing, has_run_since

@@ -8,8 +8,8 @@ from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
-from billing.events import clock
-from billing.jobs.schedule import NAME, ensure
+from billing.base import clock
+from billing.jobs.broker_schedule import NAME, ensure
 
 # The scheduler closes its connection, and with it a transaction that a test would be in.
 committing = pytest.mark.django_db(transaction=True)
@@ -48,7 +48,7 @@ def test_the_migration_makes_the_one_schedule() -> None:
     row = Schedule.objects.get()
     assert (row.name, row.func, row.schedule_type, row.minutes) == (
         NAME,
-        "billing.tick.run",
+        "billing.schedule.tick.run",
         "I",
         1,
     )
@@ -59,7 +59,7 @@ def test_the_schedule_enqueues_a_tick_and_no_second_before_its_minute_is_over() 
     ours_is_due()
     scheduler()
     scheduler()
-    assert [hint.func() for hint in OrmQ.objects.all()] == ["billing.tick.run"]
+    assert [hint.func() for hint in OrmQ.objects.all()] == ["billing.schedule.tick.run"]
 
 
 @committing
@@ -71,7 +71,7 @@ def test_a_malformed_row_stops_the_tick_until_it_is_set_aside(values: dict[str, 
     assert not OrmQ.objects.exists()
     assert repair() == 1
     scheduler()
-    assert [hint.func() for hint in OrmQ.objects.all()] == ["billing.tick.run"]
+    assert [hint.func() for hint in OrmQ.objects.all()] == ["billing.schedule.tick.run"]
     assert Schedule.objects.count() == 2
 
 
@@ -99,14 +99,14 @@ def test_whatever_was_done_to_our_row_is_repaired(harm: dict[str, Any]) -> None:
     assert repair() == 0
     ours_is_due()
     scheduler()
-    assert OrmQ.objects.get().func() == "billing.tick.run"
+    assert OrmQ.objects.get().func() == "billing.schedule.tick.run"
 
 
 @committing
 def test_a_row_that_was_deleted_comes_back_and_a_double_goes() -> None:
     Schedule.objects.all().delete()
     assert repair() == 1
-    insert(name=NAME, func="billing.tick.run", schedule_type="I", minutes=1)
+    insert(name=NAME, func="billing.schedule.tick.run", schedule_type="I", minutes=1)
     assert repair() == 1
     assert Schedule.objects.count() == 1
 

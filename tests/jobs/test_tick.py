@@ -9,8 +9,6 @@ import time_machine
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from billing import daily
-from billing import tick as the_tick
 from billing.events import recorder
 from billing.events.models import Delivery, Event
 from billing.events.recorder import (
@@ -26,7 +24,9 @@ from billing.jobs.heart import ClockWentBack
 from billing.jobs.models import JobRun
 from billing.jobs.queries import failing
 from billing.ledger.models import Transfer
-from billing.tick import tick
+from billing.schedule import seller_day
+from billing.schedule import tick as the_tick
+from billing.schedule.tick import tick
 from billing.verification.books import broken_invariants
 from customers.models import Seller
 from tests.factories import (
@@ -176,14 +176,14 @@ def test_a_job_that_fails_does_not_keep_the_others_from_their_turn(
 ) -> None:
     other = SellerFactory(tax=[])
     SubscriptionFactory(customer=CustomerFactory(seller=other))
-    bill_due = daily.bill_due
+    bill_due = seller_day.bill_due
 
     def fails_for_the_first(billed: Seller, *args: Any, **options: Any) -> Any:
         if billed == seller:
             raise RuntimeError("out of order")
         return bill_due(billed, *args, **options)
 
-    monkeypatch.setattr(daily, "bill_due", fails_for_the_first)
+    monkeypatch.setattr(seller_day, "bill_due", fails_for_the_first)
     tick_at(NOON)
     assert other.documents.count() == 1
     assert not seller.documents.exists()
@@ -222,7 +222,7 @@ def test_the_command_does_a_tick_and_tells_what_it_did(seller: Seller) -> None:
 def test_the_command_fails_where_a_job_does(
     seller: Seller, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(daily, "bill_due", None)
+    monkeypatch.setattr(seller_day, "bill_due", None)
     with pytest.raises(CommandError, match="1 jobs failed"):
         call_command("tick", stdout=StringIO())
 

@@ -10,13 +10,11 @@ import pytest
 import time_machine
 from django.db import OperationalError
 
-from billing import daily
-from billing import tick as the_tick
+from billing.base.sealing import seal
 from billing.events import recorder, webhooks
 from billing.events.actions import new_secret
 from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
 from billing.events.recorder import record
-from billing.events.sealing import seal
 from billing.events.sending import Answer
 from billing.events.troubles import Watch, wait_after
 from billing.invoicing import batch, drafting, recognition
@@ -28,6 +26,8 @@ from billing.mail.models import Message
 from billing.payments import collection, inbox, order_expiry
 from billing.payments.models import GatewayEvent, Order, Payment
 from billing.payments.orders import create_order
+from billing.schedule import seller_day
+from billing.schedule import tick as the_tick
 from billing.tax import checks
 from customers.models import Customer, Seller
 from dunning import cases
@@ -119,7 +119,7 @@ def bill_read(world: World) -> Served:
 def recognize(world: World) -> Served:
     earned = [("3041", currency, 100) for currency in ("EUR", "NOK", "SEK")]
     world.patch.setattr(recognition, "_earned", lambda *_: earned)
-    world.patch.setattr(daily, "recognized_until", lambda _: DAY - timedelta(days=40))
+    world.patch.setattr(seller_day, "recognized_until", lambda _: DAY - timedelta(days=40))
     world.fails(recognition, "_posted", lambda _, __, currency: currency == "NOK")
     return Transfer.objects.filter(document="recognition").values("currency").distinct().count
 
@@ -353,7 +353,7 @@ def run(step: str, now: datetime) -> None:
 
 
 def test_every_job_of_the_tick_and_every_step_of_a_day_is_tried(world: World) -> None:
-    steps = {each.name for each in vars(daily).values() if isinstance(each, daily.Step)}
+    steps = {each.name for each in vars(seller_day).values() if isinstance(each, seller_day.Step)}
     found = set(jobs_due(NOON)) | steps
     assert found - OF_NO_CUSTOMER == set(BROKEN)
 

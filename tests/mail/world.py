@@ -12,9 +12,9 @@ from typing import Any
 import time_machine
 from django.core.files.base import ContentFile
 
-from billing.events import clock
+from billing.base import clock
+from billing.base.public_ids import new_public_id
 from billing.events.models import Delivery
-from billing.events.public_ids import new_public_id
 from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.actions import bill_customer, credit
 from billing.invoicing.changes import bill_after

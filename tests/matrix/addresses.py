@@ -9,7 +9,7 @@ from django.contrib import admin
 from django.db.models import Model
 from django.urls import get_resolver
 
-from billing.desk import Desk
+from billing.desk.model_admin import Desk
 
 MODEL_PAGE = re.compile(r"^admin/(?P<app>[a-z_]+)/(?P<model>[a-z]+)/(?P<page>.*)$")
 

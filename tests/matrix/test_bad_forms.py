@@ -15,7 +15,7 @@ from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from billing.desk import Desk
+from billing.desk.model_admin import Desk
 from billing.tax.models import TaxRegistration
 from tests.admin.rows import fill
 from tests.matrix.asking import Actors, undone

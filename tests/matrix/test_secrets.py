@@ -13,11 +13,11 @@ from django.core import mail
 from django.db import connection
 from django.test import Client
 
-from billing.events import clock
+from billing.base import clock
+from billing.base.redaction import Redacting
 from billing.events.models import Event
 from billing.events.recorder import deliver_due, fan_out
 from billing.mail.outbox import send_due
-from billing.redaction import Redacting
 from billing.subscriptions.models import Subscription
 from customers.links import Purpose, make_link
 from tests.matrix.asking import undone

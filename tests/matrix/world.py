@@ -17,9 +17,9 @@ from django.test import Client, RequestFactory
 
 from billing.api.keys import make_key, revoke_key
 from billing.api.models import ApiKey
+from billing.base import clock
 from billing.demo.shop import ROLES, SEEN
 from billing.events import actions as endpoints
-from billing.events import clock
 from billing.events.models import Event
 from billing.events.recorder import record
 from billing.invoicing.actions import add_one_off, credit
@@ -266,7 +266,7 @@ def _staff() -> dict[str, User]:
 def staff_session(user: User, *, has_shown_factor: bool) -> str:
     """The key of a signed-in session, as it is after the second step or before it."""
     client = Client()
-    client.force_login(user, backend="billing.staff.StaffBackend")
+    client.force_login(user, backend="billing.staff.sign_in.StaffBackend")
     session = client.session
     now_s = clock.now().timestamp()
     records = [{"method": "password", "at": now_s, "username": user.username}]

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.test import Client, RequestFactory
 
-from billing.events.authorship import acting_as
+from billing.base.sql.authorship import acting_as
 from billing.invoicing import printing
 from billing.monitoring import context
 from billing.monitoring.logs import Calm, Json, Lines
@@ -120,7 +120,7 @@ def test_no_command_loads_what_lays_out_pages_nor_prints_of_it() -> None:
     code = (
         "import os, sys; os.environ['DJANGO_SETTINGS_MODULE'] = 'billing.settings';"
         "os.environ['KVITT_PG'] = 'off'; import django; django.setup();"
-        "import billing.urls, billing.tick;"
+        "import billing.urls, billing.schedule.tick;"
         "assert 'weasyprint' not in sys.modules; import weasyprint"
     )
     done = subprocess.run(

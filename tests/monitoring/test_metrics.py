@@ -19,8 +19,8 @@ from billing.events.models import Tally
 from billing.events.recorder import fan_out, record
 from billing.jobs.models import Heartbeat, JobRun
 from billing.monitoring.requests import _Answers
+from billing.schedule.tick import tick
 from billing.subscriptions.models import Subscription
-from billing.tick import tick
 from tests.factories import SubscriptionFactory
 
 pytestmark = pytest.mark.django_db

@@ -15,9 +15,9 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event, Trouble
-from billing.invoicing import issuing
 from billing.invoicing.actions import credit, give_credit, write_off
 from billing.invoicing.batch import bill_due
+from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
 from billing.payments.actions import record_payment
@@ -562,8 +562,7 @@ def test_what_the_customer_has_with_us_is_not_charged(
     """As of a balance from before an upgrade, which nothing has been paid of yet."""
     first, second = owing(sandbox, seller), owing(sandbox, seller)
     for invoice, amount_minor in ((first, 2_500), (second, 20_000)):
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(issuing, "balance_listeners", [])
+        with balances_grew.replaced():
             give_credit(
                 invoice.customer,
                 currency="SEK",

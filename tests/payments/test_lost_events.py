@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.events import clock
+from billing.base import clock
 from billing.payments import inbox
 from billing.payments.gateways.base import GatewayRefused, Notice
 from billing.payments.models import GatewayCursor, GatewayEvent

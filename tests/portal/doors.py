@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from billing.events import clock
+from billing.base import clock
 from billing.invoicing.changes import bill_after
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing.events import clock
+from billing.base import clock
 from billing.invoicing.models import Invoice
 from billing.outbound.actions import hold, stop_charging
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod

@@ -11,7 +11,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django_q.models import OrmQ
 
-from billing.events.clock import now
+from billing.base.clock import now
 from billing.events.models import Event
 from billing.events.recorder import deliver_due, fan_out
 from billing.jobs.models import JobRun

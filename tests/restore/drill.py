@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 
-from billing import postgres
+from billing.installation import postgres
 from tests.mail.server import Provider
 from tests.sandbox.process import RunningSandbox
 

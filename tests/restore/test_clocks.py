@@ -8,8 +8,8 @@ import pytest
 import time_machine
 from django.db import IntegrityError, connection, transaction
 
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.batch import bill_due
 from billing.invoicing.changes import next_bill
@@ -24,7 +24,7 @@ from billing.outbound.gate import Kind, standing_holds
 from billing.payments.actions import record_payment
 from billing.payments.gateways.base import GatewayHeld, may_leave
 from billing.payments.models import Payment
-from billing.tick import tick
+from billing.schedule.tick import tick
 from customers.models import Seller
 from tests.factories import (
     CustomerFactory,

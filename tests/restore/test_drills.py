@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from billing import postgres
+from billing.installation import postgres
 from tests.mail.server import provider
 from tests.restore.drill import CUSTOMERS, House, ask, copy_cluster, data_of, follow
 from tests.sandbox.process import RunningSandbox

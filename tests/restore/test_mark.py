@@ -21,9 +21,9 @@ from billing.outbound import mark
 from billing.outbound.gate import Held, Kind, refusal, standing_holds
 from billing.outbound.mark import look
 from billing.outbound.models import DatabaseMark
-from billing.reconciling import go_on, reconcile
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.verification.books import broken_invariants
+from billing.verification.reconciling import go_on, reconcile
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory
 

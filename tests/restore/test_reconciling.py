@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from billing.events import clock
+from billing.base import clock
 from billing.events.models import Event
 from billing.events.recorder import LEAP_OF_SELLER, LEAP_OF_SUBJECT, fan_out, record
 from billing.invoicing.batch import bill_due
@@ -22,8 +22,8 @@ from billing.outbound.models import DatabaseMark
 from billing.payments.checkout import keep_method
 from billing.payments.collection import collect_due, poll_gateways, process_hooks
 from billing.payments.models import GatewayEvent, Payment
-from billing.reconciling import Found, go_on, reconcile
 from billing.verification.books import broken_invariants
+from billing.verification.reconciling import Found, go_on, reconcile
 from customers.models import Customer, Seller
 from tests.factories import (
     CustomerFactory,

@@ -14,11 +14,11 @@ import pytest
 import time_machine
 from django.db import connection
 
-from billing import bench
-from billing.bench_million import pages_of
+from billing.bench import company
+from billing.bench.million import pages_of
 from billing.invoicing.batch import bill_due
 from billing.jobs.runs import job_run
-from billing.tick import due, tick
+from billing.schedule.tick import due, tick
 from customers.models import Customer, Seller
 from tests.api.calling import Shop
 from tests.api.world import operations
@@ -26,7 +26,7 @@ from tests.api.world import operations
 ROWS = 100_000
 # A list is counted up to 10,000, and a walk is of all.
 READ_MAX = ROWS // 4
-NOON = datetime.combine(bench.FIRST_BILL, datetime.min.time(), UTC) + timedelta(hours=12)
+NOON = datetime.combine(company.FIRST_BILL, datetime.min.time(), UTC) + timedelta(hours=12)
 # They are there to read all: the first adds up what has come in a month, and is kept for minutes.
 READ_ALL = {"add up sums", "verify books"}
 OLD = (
@@ -49,12 +49,12 @@ def seller(settings: Any) -> Iterator[Seller]:
     """Customers, subscriptions, documents, payments, transfers, events and mails: so many each."""
     settings.ALLOWED_HOSTS = ["*"]
     with time_machine.travel(NOON, tick=False):
-        seller = bench.make_seller(ROWS, name="Big")
-        bench.execute("ANALYZE")
-        while bill_due(seller, bench.FIRST_BILL).invoices:
+        seller = company.make_seller(ROWS, name="Big")
+        company.execute("ANALYZE")
+        while bill_due(seller, company.FIRST_BILL).invoices:
             pass
         for statement in OLD:
-            bench.execute(statement)
+            company.execute(statement)
         yield seller
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from billing.csvfile import Unreadable
+from billing.base.csvfile import Unreadable
 from billing.engine.bill import draft_bill
 from billing.engine.errors import UsageRefused
 from billing.events.models import Event

@@ -8,9 +8,9 @@ import pytest
 import time_machine
 from django.db import transaction
 
+from billing.schedule.tick import tick
 from billing.tax import checks, vies
 from billing.tax.models import TaxRegistration, VatNumberCheck
-from billing.tick import tick
 from customers.actions import change_details
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory

@@ -3,7 +3,7 @@
 import pytest
 from django.db import DatabaseError, connection, transaction
 
-from billing.events import clock
+from billing.base import clock
 from billing.seals.models import Seal
 from billing.seals.sealing import seal_all
 from billing.verification.books import broken_invariants

@@ -4,7 +4,7 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import billing.api.models
-import billing.events.public_ids
+import billing.base.public_ids
 from billing.installation.at_once import AtOnce
 
 
@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="key")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="key")),
                         ("name", models.CharField(help_text="What uses it.", max_length=100)),
                         (
                             "kind",

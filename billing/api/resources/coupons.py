@@ -16,8 +16,8 @@ from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find_plan
 from billing.api.views import Endpoint, reply
+from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import clock
 from billing.subscriptions.coupons import check_coupon, coupon_of
 from catalog.models import Coupon
 

@@ -1,5 +1,7 @@
 """Test clocks: the time of a test seller, which stands still until it is advanced."""
 
+from functools import partial
+
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpResponse
@@ -13,8 +15,8 @@ from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
-from billing.daily import hint
 from billing.engine.errors import Refused
+from billing.jobs.hints import ADVANCE_TEST_CLOCKS, hint
 from customers import test_clocks
 from customers.models import Seller, TestClock
 
@@ -136,5 +138,5 @@ class AdvanceTestClock(Endpoint):
         to = self.sent(AdvanceWriting)["to"]
         found = find(for_seller(TestClock, self.seller), test_clock)
         asked = test_clocks.ask(found, to, as_of=self.today, actor=self.actor)
-        transaction.on_commit(hint)
+        transaction.on_commit(partial(hint, ADVANCE_TEST_CLOCKS))
         return reply(self.show(asked), 202)

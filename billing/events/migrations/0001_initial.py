@@ -5,7 +5,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 from billing.installation.at_once import AtOnce
 
 
@@ -67,7 +67,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="evt")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="evt")),
                         (
                             "seller",
                             models.CharField(help_text="Public id of the seller.", max_length=40),
@@ -321,7 +321,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="we")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="we")),
                         (
                             "seller",
                             models.CharField(help_text="Public id of the seller.", max_length=40),

@@ -2,7 +2,7 @@ import django.db.models.deletion
 import django.db.models.functions.datetime
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import billing.invoicing.models
 import catalog.models
 import customers.models
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="inv")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="inv")),
                         (
                             "kind",
                             models.CharField(
@@ -362,7 +362,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="item")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="item")),
                         (
                             "currency",
                             customers.models.CurrencyField(

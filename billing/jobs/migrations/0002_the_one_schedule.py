@@ -1,7 +1,7 @@
 from django.db import migrations
 
-from billing.events import clock
-from billing.jobs.schedule import NAME, ensure
+from billing.base import clock
+from billing.jobs.broker_schedule import NAME, ensure
 
 
 def make(apps, schema_editor):

@@ -4,7 +4,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 from billing.installation.at_once import AtOnce
 
 
@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("public_id", billing.events.public_ids.PublicIdField(prefix="msg")),
+                ("public_id", billing.base.public_ids.PublicIdField(prefix="msg")),
                 (
                     "kind",
                     models.CharField(

@@ -4,8 +4,8 @@ from datetime import date, timedelta
 
 from django.utils.translation import pgettext
 
+from billing.base import clock
 from billing.engine.declines import Decline
-from billing.events import clock
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded

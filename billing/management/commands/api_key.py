@@ -8,8 +8,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from billing.api.keys import make_key
 from billing.api.models import ApiKey
+from billing.base import clock
 from billing.engine.errors import BillingError
-from billing.events import clock
 from customers.models import Seller
 
 

@@ -67,12 +67,12 @@ too_slow           pages over 100 ms, and searches over 200 ms: how many, and th
 # What measures, and how many it takes unless told. By name: what bills would otherwise be measured
 # with what prints and what serves in its memory.
 BENCHES = {
-    "renewals": ("billing.bench.measure_renewals", 20_000),
-    "bases": ("billing.bench.measure_bases", 1_000),
-    "pdf": ("billing.bench_pages.measure_pages", 100),
-    "dunning": ("billing.bench_dunning.measure_dunning", 10_000),
-    "api": ("billing.bench_api.measure_api", 1_400),
-    "million": ("billing.bench_million.measure_million", 870_000),
+    "renewals": ("billing.bench.renewals.measure_renewals", 20_000),
+    "bases": ("billing.bench.renewals.measure_bases", 1_000),
+    "pdf": ("billing.bench.pages.measure_pages", 100),
+    "dunning": ("billing.bench.dunning.measure_dunning", 10_000),
+    "api": ("billing.bench.api.measure_api", 1_400),
+    "million": ("billing.bench.million.measure_million", 870_000),
 }
 
 

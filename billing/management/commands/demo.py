@@ -14,7 +14,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 
-from billing import postgres
+from billing.base import clock
 from billing.demo.figures import Figures, figures_of
 from billing.demo.kiosk import open_kiosk
 from billing.demo.processes import (
@@ -33,7 +33,7 @@ from billing.demo.till import SandboxTill
 from billing.demo.year import days_to_play, play
 from billing.engine.errors import BillingError
 from billing.engine.money import to_major
-from billing.events import clock
+from billing.installation import postgres
 from billing.management.progress import Progress
 from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.csvfile import Unreadable
+from billing.base.csvfile import Unreadable
 from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.management.progress import Progress
 from billing.subscriptions.importing import Imported, import_subscriptions

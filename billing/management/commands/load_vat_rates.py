@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from billing.csvfile import Unreadable
+from billing.base.csvfile import Unreadable
 from billing.tax.loading import COLUMNS, DEFAULT_FILE, Loaded, load_rates
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.engine.errors import BillingError
-from billing.reconciling import go_on, reconcile
+from billing.verification.reconciling import go_on, reconcile
 
 
 class Command(BaseCommand):

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 
-from billing.staff import reset_mfa
+from billing.staff.second_step import reset_mfa
 
 
 class Command(BaseCommand):

@@ -4,10 +4,10 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from billing.events import clock
+from billing.base import clock
 from billing.jobs.heart import ClockWentBack
 from billing.jobs.models import JobRun
-from billing.tick import tick
+from billing.schedule.tick import tick
 
 
 class Command(BaseCommand):

@@ -4,7 +4,7 @@ The broker's processes keep the books. They hand each other work through queues 
 whoever held them: after one of them was killed, the others may wait for ever and look well. So they
 are started anew whenever one has died, and when no tick has come for long, which costs nothing: all
 that they do can be cut off anywhere. What calls out has processes of its own, which share nothing
-and are replaced one by one (:mod:`billing.lanes`).
+and are replaced one by one (:mod:`billing.schedule.lanes`).
 """
 
 import logging
@@ -23,13 +23,13 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError, connections
 from django_q.cluster import Cluster
 from django_q.models import Schedule
-from django_q.tasks import async_task
 
-from billing.events import clock
-from billing.jobs import schedule
+from billing.base import clock
+from billing.jobs import broker_schedule
+from billing.jobs.hints import TICK, hint
 from billing.jobs.queries import tick_age
-from billing.lanes import Lanes, run_lane
-from billing.tick import Lane
+from billing.schedule.lanes import Lanes, run_lane
+from billing.schedule.tick import Lane
 
 SECONDS_BETWEEN_REPAIRS = 15
 SECONDS_BEFORE_RESTART = 3
@@ -105,8 +105,8 @@ class Command(BaseCommand):
 
 def _repair_and_hint() -> None:
     """The first tick comes now and not in half a minute."""
-    schedule.ensure(Schedule.objects, clock.now())
-    async_task("billing.tick.run")
+    broker_schedule.ensure(Schedule.objects, clock.now())
+    hint(TICK)
     # Processes that are started must not share a connection with this one.
     connections.close_all()
 
@@ -114,7 +114,7 @@ def _repair_and_hint() -> None:
 def _is_given_up() -> bool:
     """Repair the schedule, and tell whether the tick has not come for so long that it will not."""
     try:
-        schedule.ensure(Schedule.objects, clock.now())
+        broker_schedule.ensure(Schedule.objects, clock.now())
         age = tick_age()
     except DatabaseError as error:
         logger.warning("schedule=unknown reason=%r", str(error))

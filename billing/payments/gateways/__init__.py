@@ -36,6 +36,11 @@ def gateways_for(seller: Seller) -> list[Gateway]:
     return [one for one in configured() if one.is_for_tests != seller.is_live]
 
 
+def serves(seller: Seller) -> bool:
+    """Whether any gateway may serve the seller."""
+    return bool(gateways_for(seller))
+
+
 @lru_cache(maxsize=4)
 def _sandbox(pid: int, url: str, key: str) -> Sandbox:
     return Sandbox(url, key, settings.SANDBOX_HOOK_SECRET)

@@ -8,8 +8,8 @@ from typing import ClassVar, Protocol
 
 from django.db import connection
 
+from billing.base import clock
 from billing.engine.errors import BillingError
-from billing.events import clock
 from billing.outbound import turns
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 

@@ -4,7 +4,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import customers.models
 from billing.installation.at_once import AtOnce
 
@@ -49,7 +49,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="chk")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="chk")),
                         (
                             "currency",
                             customers.models.CurrencyField(
@@ -128,7 +128,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="pay")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="pay")),
                         (
                             "currency",
                             customers.models.CurrencyField(
@@ -262,7 +262,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="pm")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="pm")),
                         ("gateway", models.CharField(max_length=40)),
                         ("gateway_id", models.CharField(max_length=80)),
                         (
@@ -315,7 +315,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="ref")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="ref")),
                         ("amount_minor", models.BigIntegerField()),
                         ("refunded_on", models.DateField()),
                         ("reason", models.CharField(blank=True, default="", max_length=200)),
@@ -423,7 +423,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="cs")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="cs")),
                         (
                             "kind",
                             models.CharField(

@@ -6,7 +6,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import billing.subscriptions.models
 import catalog.models
 import customers.models
@@ -38,7 +38,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="sub")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="sub")),
                         ("external_id", models.CharField(blank=True, max_length=100, null=True)),
                         (
                             "currency",
@@ -327,7 +327,7 @@ class Migration(migrations.Migration):
                         ("id", models.BigIntegerField()),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(prefix="sub", unique=False),
+                            billing.base.public_ids.PublicIdField(prefix="sub", unique=False),
                         ),
                         ("external_id", models.CharField(blank=True, max_length=100, null=True)),
                         (

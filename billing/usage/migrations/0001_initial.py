@@ -7,7 +7,7 @@ import pgtrigger.compiler
 import pgtrigger.migrations
 from django.db import migrations, models
 
-import billing.events.public_ids
+import billing.base.public_ids
 import catalog.models
 from billing.installation.at_once import AtOnce
 
@@ -35,7 +35,7 @@ class Migration(migrations.Migration):
                                 verbose_name="ID",
                             ),
                         ),
-                        ("public_id", billing.events.public_ids.PublicIdField(prefix="meter")),
+                        ("public_id", billing.base.public_ids.PublicIdField(prefix="meter")),
                         ("code", models.CharField(max_length=80)),
                         ("name", models.CharField(blank=True, default="", max_length=200)),
                         (
@@ -124,7 +124,7 @@ class Migration(migrations.Migration):
                         ),
                         (
                             "public_id",
-                            billing.events.public_ids.PublicIdField(
+                            billing.base.public_ids.PublicIdField(
                                 db_default=django.db.models.functions.text.Concat(
                                     models.Value("use_"),
                                     django.db.models.functions.text.Left(

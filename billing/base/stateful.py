@@ -1,0 +1,39 @@
+"""Models whose state moves only along a table."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from django.db import models
+
+from billing.engine.errors import Refused
+
+
+class Stateful(models.Model):
+    """A model whose state moves only along its ``LIFECYCLE`` table."""
+
+    STATE_FIELD: ClassVar[str] = "status"
+    LIFECYCLE: ClassVar[Mapping[str, frozenset[str]]] = {}
+
+    class Meta:
+        abstract = True
+
+    def move(self, to: str, **changes: Any) -> None:
+        """Move to a state, with other fields in the same statement.
+
+        The update is conditional on the state that this object was read in, so of two that race
+        one is told. Raises :class:`Refused` ("invalid_transition") where the table has no such
+        step, or where somebody else was faster.
+        """
+        field, name = self.STATE_FIELD, self._meta.verbose_name
+        old = getattr(self, field)
+        if to not in self.LIFECYCLE.get(old, frozenset()):
+            raise Refused(f"A {name} that is {old} cannot become {to}.", code="invalid_transition")
+        values = {field: to, **changes}
+        found = type(self)._base_manager.filter(pk=self.pk, **{field: old}).update(**values)
+        if not found:
+            raise Refused(
+                f"This {name} is no longer {old}: somebody else changed it. Read it again.",
+                code="invalid_transition",
+            )
+        for key, value in values.items():
+            setattr(self, key, value)

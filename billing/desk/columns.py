@@ -1,0 +1,64 @@
+"""Columns of lists."""
+
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from operator import attrgetter
+
+from django.db import models
+from django.template.loader import render_to_string
+from django.utils.safestring import SafeString
+from unfold.decorators import display
+
+from billing.desk.figures import link, money, plain
+
+
+def money_column(name: str, description: str = "", currency: str = "currency") -> Callable:
+    """A column that shows a field of minor units as money."""
+    minor_of, currency_of = attrgetter(name), attrgetter(currency)
+    title = description or name.removesuffix("_minor").replace("_", " ")
+
+    @display(description=title, ordering=name.replace(".", "__"), formatting="price")
+    def column(admin: object, obj: models.Model) -> str:
+        return money(minor_of(obj), currency_of(obj))
+
+    return column
+
+
+def plain_column(name: str, description: str = "") -> Callable:
+    """A column that shows a decimal field without padding."""
+    title = description or name.replace("_", " ")
+
+    @display(description=title, ordering=name, formatting="price")
+    def column(admin: object, obj: models.Model) -> str:
+        return plain(getattr(obj, name))
+
+    return column
+
+
+def link_column(name: str, ordering: str = "") -> Callable:
+    """A column that links to what a foreign key points at."""
+    target_of = attrgetter(name)
+
+    @display(description=name.rpartition(".")[2].replace("_", " "), ordering=ordering or name)
+    def column(admin: object, obj: models.Model) -> str:
+        return link(target_of(obj))
+
+    return column
+
+
+def label_column(name: str, colors: Mapping[str, str], description: str = "") -> Callable:
+    """A column that shows a choice as a word on a ground: success, warning, danger or info."""
+    title = description or name.replace("_", " ")
+
+    @display(description=title, ordering=name)
+    def column(admin: object, obj: models.Model) -> str:
+        return _label(getattr(obj, f"get_{name}_display")(), colors.get(getattr(obj, name), ""))
+
+    return column
+
+
+@lru_cache
+def _label(word: str, color: str) -> str:
+    """Kept, because a list shows the same few labels in every row."""
+    label = render_to_string("unfold/helpers/label.html", {"text": word, "type": color})
+    return SafeString(label.strip())

@@ -1,0 +1,130 @@
+"""Forms of pages and of their buttons."""
+
+import secrets
+from collections.abc import Callable, Sequence
+from copy import copy
+from decimal import Decimal
+from typing import Any, cast
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.forms.models import construct_instance
+from django.http import QueryDict
+from unfold.widgets import (
+    CHECKBOX_CLASSES,
+    INPUT_CLASSES,
+    SELECT_CLASSES,
+    SWITCH_CLASSES,
+    TEXTAREA_CLASSES,
+)
+
+from billing.base.cards import WithoutCards
+from billing.base.typed import (
+    BOUNDS_OF_DAYS,
+    Typed,
+    TypedModelForm,
+)
+from billing.desk.figures import trimmed
+from billing.engine.errors import BillingError
+from billing.engine.money import EXPONENTS, exact_minor
+
+
+class ActionForm(WithoutCards, Typed):
+    """What a page action asks for, about one object.
+
+    The key tells a form that is sent twice from one that is filled in twice.
+    """
+
+    key = forms.CharField(max_length=20, widget=forms.HiddenInput)
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        self.obj = obj
+        options["initial"] = {"key": secrets.token_hex(6), **options.get("initial", {})}
+        super().__init__(*args, **options)
+        self.ask()
+        for asked in self.fields.values():
+            asked.widget.attrs["class"] = " ".join(_classes(asked.widget))
+
+    def ask(self) -> None:
+        """Add the fields that depend on the object."""
+
+    def clean_amount(self) -> Decimal | None:
+        """Amounts are typed in major units: more decimals than the currency has are a mistake."""
+        amount = self.cleaned_data["amount"]
+        if amount is None:
+            return None
+        currency = self.cleaned_data.get("currency") or getattr(self.obj, "currency", "")
+        if not currency:
+            return amount  # The currency is asked for and wrong, and that is said.
+        try:
+            self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
+        except BillingError as error:
+            raise ValidationError(error.message, code=error.code) from error
+        return amount
+
+
+class ConfirmedForm(ActionForm):
+    """A form that asks again what is unusual: whoever means it ticks a box and sends it once more.
+
+    The action is given ``is_confirmed``, and refuses with one of :data:`ASKED_AGAIN` without it.
+    """
+
+    ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
+
+    is_confirmed = forms.BooleanField(required=False, label="Yes, it is meant so")
+
+    def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
+        super().__init__(obj, *args, **options)
+        if "is_confirmed" not in self.data:
+            self.fields["is_confirmed"].widget = forms.HiddenInput()
+
+    def ask_again(self) -> None:
+        """Show the box, unticked: a tick is for the sum that was shown."""
+        self.fields["is_confirmed"].widget = forms.CheckboxInput(
+            attrs={"class": " ".join(SWITCH_CLASSES)}
+        )
+        data = cast(QueryDict, self.data).copy()
+        data.pop("is_confirmed", None)
+        self.data = data
+
+
+def _classes(widget: forms.Widget) -> Sequence[str]:
+    if isinstance(widget, forms.CheckboxInput):
+        return SWITCH_CLASSES
+    if isinstance(widget, forms.CheckboxSelectMultiple):
+        return CHECKBOX_CLASSES
+    if isinstance(widget, forms.Select):
+        return SELECT_CLASSES
+    return TEXTAREA_CLASSES if isinstance(widget, forms.Textarea) else INPUT_CLASSES
+
+
+def date_field(**options: Any) -> forms.DateField:
+    """A day, picked with the browser's own calendar."""
+    widget = forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    return forms.DateField(widget=widget, validators=BOUNDS_OF_DAYS, **options)
+
+
+def currency_choices() -> list[tuple[str, str]]:
+    return [(code, code) for code in sorted(EXPONENTS)]
+
+
+class PlainDecimalField(forms.DecimalField):
+    def prepare_value(self, value: Any) -> Any:
+        return trimmed(value) if isinstance(value, Decimal) else value
+
+
+class CheckedForm(WithoutCards, TypedModelForm):
+    """A form whose row is also checked by what the engine demands of it."""
+
+    checks: Sequence[Callable[[Any], object]] = ()
+
+    def clean(self) -> dict[str, Any] | None:
+        cleaned = super().clean()
+        if not self.errors:
+            draft = construct_instance(self, copy(self.instance))
+            for check in self.checks:
+                try:
+                    check(draft)
+                except BillingError as error:
+                    self.add_error(None, error.message)
+        return cleaned

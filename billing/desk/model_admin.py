@@ -1,0 +1,370 @@
+"""The admin of a model.
+
+A `Desk` is the admin of one model, with panels (tables of what hangs on the object) and page
+actions (buttons that ask on a page of their own before they act). `ReadOnly` is the one for rows
+that nobody edits. An app adds to the page of an object of an app below it through `Desk.extend`,
+because the lower one must not know it.
+"""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
+from typing import Any, ClassVar
+
+from django import forms
+from django.contrib import messages
+from django.contrib.admin import AdminSite, ShowFacets
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
+from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.views.main import ChangeList
+from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
+from django.db import DatabaseError, OperationalError, models, transaction
+from django.db.models import ProtectedError, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
+from unfold.admin import ModelAdmin, checkbox
+from unfold.decorators import display
+from unfold.enums import ActionVariant
+
+from billing.base.typed import (
+    BOUNDS_OF_DAYS,
+    BOUNDS_OF_NUMBERS,
+    check_instant,
+)
+from billing.desk.forms import CheckedForm, ConfirmedForm, PlainDecimalField
+from billing.desk.lists import CappedPaginator, DeskList
+from billing.desk.page_actions import Outcome, PageAction, Told, refusal
+from billing.desk.panels import Panel
+from billing.desk.rows import Picking
+from billing.desk.searching import search
+from billing.desk.seller_time import today_of
+from billing.engine.errors import BillingError
+
+BULK_MAX = 200
+BUTTONS_MAX = 4
+# What an operator most likely came for stands first, what is hard to take back last.
+RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
+
+
+@cache
+def _box() -> str:
+    """The box before a row, with a place for its key; a list has one in each row."""
+    return checkbox.render(ACTION_CHECKBOX_NAME, "{}")
+
+
+def button(
+    title: str, icon: str, url: str, variant: ActionVariant = ActionVariant.DEFAULT
+) -> dict[str, Any]:
+    """A button as unfold's templates take it."""
+    return {"title": title, "icon": icon, "path": url, "variant": variant, "attrs": {}}
+
+
+def _unpadded(contents: str) -> str:
+    """A decimal as the page writes it, without the zeros that its column pads it with."""
+    is_padded = "." in contents or "," in contents
+    return contents.rstrip("0").rstrip(".,") if is_padded else contents
+
+
+class Desk(Picking, ModelAdmin):
+    """The admin of a model that operators may edit, as far as nothing depends on it.
+
+    `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
+    row that the database would take and the engine would not.
+    """
+
+    fixed_fields: ClassVar[Sequence[str]] = ()
+    checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
+    panels: ClassVar[Sequence[Panel]] = ()
+    page_actions: ClassVar[Sequence[PageAction]] = ()
+    formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
+    list_filter_submit = True
+    list_per_page = 30
+    show_facets = ShowFacets.NEVER  # One more count of the table for each choice of each filter.
+    show_full_result_count = False
+    warn_unsaved_form = True
+    change_form_outer_after_template = "admin/desk/panels.html"
+    list_before_template = "admin/desk/newest.html"
+
+    def __init__(self, model: type[models.Model], admin_site: AdminSite) -> None:
+        super().__init__(model, admin_site)
+        self.readonly_preprocess_fields = {
+            each.name: _unpadded
+            for each in model._meta.fields
+            if isinstance(each, models.DecimalField)
+        }
+
+    @classmethod
+    def extend(
+        cls,
+        *,
+        panels: Sequence[Panel] = (),
+        page_actions: Sequence[PageAction] = (),
+        checks: Sequence[Callable[[Any], object]] = (),
+    ) -> None:
+        """Add what an app further up the house knows about this page's object."""
+        cls.checks = (*cls.checks, *checks)
+        cls.panels = (*cls.panels, *panels)
+        cls.page_actions = (*cls.page_actions, *page_actions)
+
+    # What may be edited and deleted
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
+        fixed = self.fixed_fields if obj is not None else ()
+        return (*super().get_readonly_fields(request, obj), *fixed)
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
+    ) -> type[forms.ModelForm]:
+        base: type = options.get("form") or self.form
+        options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
+        return super().get_form(request, obj, change=change, **options)
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field, request: HttpRequest, **options: Any
+    ) -> forms.Field | None:
+        asked = super().formfield_for_dbfield(db_field, request, **options)
+        if isinstance(asked, forms.DateField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
+        elif isinstance(db_field, models.BigIntegerField) and isinstance(asked, forms.IntegerField):
+            asked.validators = [*asked.validators, *BOUNDS_OF_NUMBERS]
+        elif isinstance(asked, forms.DateTimeField | forms.SplitDateTimeField):
+            asked.validators = [*asked.validators, check_instant]
+        return asked
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        if not super().has_delete_permission(request, obj):
+            return False
+        return obj is None or not _is_depended_on(obj)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_refusal(request, super().changeform_view, *args, **options)
+
+    def delete_view(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponse:
+        return self._or_refusal(request, super().delete_view, *args, **options)
+
+    def _or_refusal(
+        self, request: HttpRequest, view: Callable[..., HttpResponse], *args: Any, **options: Any
+    ) -> HttpResponse:
+        """What the database guards against comes back as a message, not as a failure of ours."""
+        try:
+            return view(request, *args, **options)
+        except OperationalError:
+            raise
+        except (ProtectedError, DatabaseError) as error:
+            messages.error(request, refusal(error))
+            return HttpResponseRedirect(request.get_full_path())
+
+    # Panels and page actions
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **options: Any
+    ) -> HttpResponse:
+        obj = context.get("original")
+        if obj is not None:
+            context["actions_detail"] = self._buttons(request, obj)
+            context["panels"] = [panel.context(obj) for panel in self.panels]
+        return super().render_change_form(request, context, *args, **options)
+
+    def _buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        """What may be done with the object: a few buttons, the rest behind one more."""
+        buttons = self.first_buttons(request, obj)
+        for action in sorted(self.page_actions, key=lambda action: RANK.get(action.variant, 1)):
+            if request.user.has_perm(action.permission) and action.is_offered(obj):
+                args = [quote(obj.pk), action.name]
+                url = reverse(f"admin:{self._url_name}_act", args=args)
+                buttons.append(button(action.label, action.icon, url, action.variant))
+        if len(buttons) <= BUTTONS_MAX:
+            return buttons
+        more = button("More", "more_horiz", "") | {"items": buttons[BUTTONS_MAX - 1 :]}
+        return [*buttons[: BUTTONS_MAX - 1], more]
+
+    def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
+        return []
+
+    @property
+    def _url_name(self) -> str:
+        return f"{self.opts.app_label}_{self.opts.model_name}"
+
+    def get_urls(self) -> list[URLPattern]:
+        act = path(
+            "<path:object_id>/act/<slug:name>/",
+            self.admin_site.admin_view(self.act_view),
+            name=f"{self._url_name}_act",
+        )
+        return [act, *super().get_urls()]
+
+    def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask, then act: on success back to the object's page, else the form with the reason."""
+        action = next((each for each in self.page_actions if each.name == name), None)
+        obj = self.get_object(request, unquote(object_id))
+        if action is None or obj is None:
+            raise Http404
+        may_see = self.has_view_permission(request, obj)
+        if not (may_see and request.user.has_perm(action.permission)):
+            raise PermissionDenied
+        form = action.form_class(obj, request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                done = self.perform(request, action, obj, form.cleaned_data)
+            except OperationalError:
+                raise
+            except (BillingError, DatabaseError) as error:
+                form.add_error(None, refusal(error))
+                code = getattr(error, "code", "")
+                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+                    form.ask_again()
+            else:
+                messages.success(request, done.shown if isinstance(done, Told) else done)
+                page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
+                return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
+        context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
+        return self._page(request, action, "admin/desk/act.html", context)
+
+    def perform(
+        self, request: HttpRequest, action: PageAction, obj: Any, asked: Mapping[str, Any]
+    ) -> str:
+        """Run the action and log it in one transaction, under the lock of the customer's money."""
+        key = asked["key"]
+        given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
+        if "amount" in asked:
+            given.setdefault("amount_minor", None)
+        with transaction.atomic():
+            customer = getattr(obj, "customer", obj)
+            type(customer)._base_manager.select_for_update().get(pk=customer.pk)
+            obj.refresh_from_db()
+            if self._was_done(obj, key):
+                return "This form was sent twice; it was done once."
+            actor = f"user:{request.user.get_username()}"
+            done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
+            self.log_change(request, obj, f"{done} (form {key})")
+        return done
+
+    def _was_done(self, obj: Any, key: str) -> bool:
+        of_object = LogEntry.objects.filter(
+            content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
+            object_id=obj.pk,
+        )
+        return of_object.filter(change_message__endswith=f"(form {key})").exists()
+
+    def _page(
+        self, request: HttpRequest, action: PageAction, template: str, context: dict[str, Any]
+    ) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "title": action.label,
+            "opts": self.opts,
+            "action": action,
+            **context,
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, template, context)
+
+    # Finding rows in a list
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """By what is exactly that, else by words; see :mod:`billing.desk.searching`."""
+        fields = self.get_search_fields(request)
+        if not fields or not search_term.strip():
+            return queryset, False
+        return search(queryset, search_term, fields), False
+
+    def is_list(self, request: HttpRequest) -> bool:
+        """Whether the list is asked for: one row's page need not read what only a list shows."""
+        resolved = request.resolver_match
+        return resolved is not None and resolved.url_name == f"{self._url_name}_changelist"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return type("List", (DeskList, super().get_changelist(request, **kwargs)), {})
+
+    # Actions on many rows of a list
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, obj: Any) -> str:
+        return format_html(_box(), obj.pk)
+
+    def get_actions(
+        self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST
+    ) -> dict[str, Any]:
+        actions = super().get_actions(request, action_location=action_location)
+        # Deleting in bulk passes the checks of each row by; one at a time is enough.
+        actions.pop("delete_selected", None)
+        if action_location == ActionLocation.CHANGE_LIST and IS_POPUP_VAR not in request.GET:
+            for action in self.page_actions:
+                if action.is_for_many and request.user.has_perm(action.permission):
+                    function = partial(Desk.act_on_many, action=action)
+                    actions[action.name] = Action(
+                        function, action.name, action.label, action.label, [action_location]
+                    )
+        return actions
+
+    def act_on_many(
+        self, request: HttpRequest, queryset: QuerySet, *, action: PageAction
+    ) -> HttpResponse | None:
+        """Ask once, then run the action on each: one that is refused does not stop the others."""
+        chosen = list(queryset[: BULK_MAX + 1])
+        if len(chosen) > BULK_MAX:
+            messages.error(request, f"Choose at most {BULK_MAX} at a time.")
+            return None
+        if "confirmed" not in request.POST:
+            return self._page(request, action, "admin/desk/act_on_many.html", {"objects": chosen})
+        outcome = Outcome()
+        for obj in chosen:
+            try:
+                asked = {"key": secrets.token_hex(6)}
+                outcome.done.append(f"{obj}: {self.perform(request, action, obj, asked)}")
+            except OperationalError:
+                raise
+            except (BillingError, DatabaseError) as error:
+                outcome.refused.append(f"{obj}: {refusal(error)}")
+        if outcome.done:
+            messages.success(request, f"{action.label}: {len(outcome.done)} of {len(chosen)} done.")
+        for reason in outcome.refused:
+            messages.error(request, reason)
+        return None
+
+
+class ReadOnly(Desk):
+    """The admin of rows that only the system writes, or that nobody may change any more."""
+
+    warn_unsaved_form = False
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class BigReadOnly(ReadOnly):
+    """The admin of a table that grows with every bill: newest first, counted only so far."""
+
+    paginator = CappedPaginator
+    ordering = ("-id",)
+
+
+# No index leads from a customer to transfers, and each stands beside a document, a payment or an
+# entry of a balance, which are asked. Deleting itself asks for all.
+NOT_ASKED = {("customers.Customer", "ledger.Transfer")}
+
+
+def _is_depended_on(obj: Any) -> bool:
+    """Whether a row that may not lose its parent points at the object; asked once for a page."""
+    if not hasattr(obj, "_desk_is_depended_on"):
+        obj._desk_is_depended_on = any(
+            relation.related_model._base_manager.filter(**{relation.field.name: obj}).exists()
+            for relation in obj._meta.get_fields(include_hidden=True)
+            if getattr(relation, "on_delete", None) is models.PROTECT
+            and relation.auto_created
+            and (obj._meta.label, relation.related_model._meta.label) not in NOT_ASKED
+        )
+    return obj._desk_is_depended_on

@@ -1,0 +1,58 @@
+"""Rows within a form, and choices that are looked up as one types."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.admin.widgets import AutocompleteSelect
+from django.db import models
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+from unfold.admin import TabularInline
+from unfold.forms import PaginationInlineFormSet
+
+
+class PickedSelect(AutocompleteSelect):
+    """What is picked from a search; a form that comes back shows it where it can be a row."""
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        key = self.choices.queryset.model._meta.pk
+        return super().optgroups(name, [each for each in value if _is_key(key, each)], attrs)
+
+
+def _is_key(key: models.Field, value: Any) -> bool:
+    try:
+        key.get_prep_value(value)
+    except (TypeError, ValueError):
+        return not value
+    return True
+
+
+class Picking:
+    """An admin page, or rows within one, whose fields with a search take whatever is sent."""
+
+    def formfield_for_foreignkey(
+        self: Any, db_field: models.ForeignKey, request: HttpRequest, **options: Any
+    ) -> Any:
+        if db_field.name in self.get_autocomplete_fields(request):
+            using = options.get("using")
+            options["widget"] = PickedSelect(db_field, self.admin_site, using=using)
+        return super().formfield_for_foreignkey(db_field, request, **options)  # type: ignore[misc]
+
+
+class RowsForms(PaginationInlineFormSet):
+    """The forms of :class:`Rows`; the empty one, asked for eight times, is made once."""
+
+    @cached_property
+    def empty_form(self) -> forms.ModelForm:
+        return super().empty_form
+
+
+class Rows(Picking, TabularInline):
+    """Rows within a form, no more of which are made than anybody needs, whatever count is sent."""
+
+    formset = RowsForms
+    extra = 0
+    max_num = 100
+
+    def get_formset(self, request: HttpRequest, obj: Any = None, **options: Any) -> Any:
+        return super().get_formset(request, obj, absolute_max=self.max_num, **options)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class FrontPageConfig(AppConfig):
+    name = "billing.front_page"
+    label = "front_page"

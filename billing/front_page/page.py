@@ -1,0 +1,56 @@
+"""The operator's front page."""
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import naturaltime
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+from billing.base import clock
+from billing.front_page.overview import Sums, chart_of, rounded, shown_sums, shows_live
+from billing.front_page.stops import PRESS, stops
+from billing.front_page.waiting import kinds_of_work
+from billing.jobs.queries import last_beat, tick_is_late
+
+
+def stylesheet(request: HttpRequest) -> str:
+    return static("desk.css")
+
+
+def icon(request: HttpRequest) -> str:
+    return static("icon.svg")
+
+
+def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """How the company does, and what needs a hand, each with the list behind the number."""
+    if request.user.has_perm("invoicing.view_invoice"):
+        found, context["sums_at"] = shown_sums(clock.today(settings.TIME_ZONE))
+        context["sums"] = [_shown(sums) for sums in found]
+        context["chart"] = chart_of(found[0]) if found else ""
+        context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
+        context["are_tests"] = not shows_live()
+    if request.user.has_perm("jobs.view_jobrun"):
+        beat_at = last_beat()
+        context["tick"] = {
+            "at": naturaltime(beat_at) if beat_at else "never",
+            "is_late": tick_is_late(),
+            "url": reverse("admin:jobs_jobrun_changelist"),
+        }
+    work = [work.context() for work in kinds_of_work() if request.user.has_perm(work.permission)]
+    context["waiting"] = [each for each in work if each["count"]]
+    context["idle"] = [each for each in work if not each["count"]]
+    context["title"] = "Today"
+    context["stops"] = stops(request)
+    if request.user.has_perm(PRESS):
+        context["kill_switch_url"] = reverse("admin:outbound_killswitch_add")
+    return context
+
+
+def _shown(sums: Sums) -> list[tuple[str, str]]:
+    return [
+        ("Billed this month, net", rounded(sums.billed_minor, sums.currency)),
+        ("Collected this month", rounded(sums.collected_minor, sums.currency)),
+        ("Overdue", rounded(sums.overdue_minor, sums.currency)),
+    ]

@@ -1,0 +1,44 @@
+"""Ctrl-K: what is called so, of every kind."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from unfold.dataclasses import SearchResult
+
+from billing.invoicing.models import CreditNote, Invoice
+from billing.payments.models import Payment
+from billing.subscriptions.models import Subscription
+from customers.models import Customer
+
+FOUND_MAX = 8
+SEARCHED = {
+    Customer: "group",
+    Invoice: "receipt_long",
+    CreditNote: "assignment_return",
+    Subscription: "autorenew",
+    Payment: "payments",
+}
+
+
+def search(request: HttpRequest, term: str) -> list[SearchResult]:
+    """What Ctrl-K finds, a few of each kind: by number, public id, name or email."""
+    found: list[SearchResult] = []
+    for model, icon in SEARCHED.items():
+        desk = admin.site.get_model_admin(model)
+        if desk.has_view_permission(request):
+            rows, _ = desk.get_search_results(request, desk.get_queryset(request), term)
+            found.extend(_result(row, icon) for row in rows[:FOUND_MAX])
+    return found
+
+
+def _result(row: Any, icon: str) -> SearchResult:
+    options = row._meta
+    owner = getattr(row, "customer", None)
+    return SearchResult(
+        title=str(row),
+        description=" · ".join(filter(None, [options.verbose_name, owner and owner.name])),
+        link=reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk]),
+        icon=icon,
+    )

@@ -1,0 +1,79 @@
+"""Where apps above join in with invoices and balances."""
+
+from collections.abc import Collection, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Protocol
+
+from billing.base.hooks import Hook
+
+if TYPE_CHECKING:
+    from billing.invoicing.issuing import Issued
+    from billing.invoicing.models import Invoice
+    from customers.models import Seller
+
+
+class AfterIssue(Protocol):
+    """What is written beside the documents of a batch, in its transaction and in bulk.
+
+    Called by ``issue`` once a batch, when the rows are written and have no numbers yet. The
+    customers of the batch and the invoices that it corrects are locked; no number series is.
+    """
+
+    def __call__(
+        self, seller: "Seller", *, issued: "Sequence[Issued]", as_of: date, actor: str
+    ) -> None: ...
+
+
+class RefundCredit(Protocol):
+    """Pays a credit back as far as the corrected invoices were paid; answers how much of it.
+
+    Called for a credit note that is to be refunded. Its customer and those invoices are locked.
+    One alone pays back.
+    """
+
+    def __call__(
+        self,
+        seller: "Seller",
+        *,
+        customer_id: int,
+        currency: str,
+        amount_minor: int,
+        invoice_ids: Sequence[int],
+        as_of: date,
+        actor: str,
+    ) -> int: ...
+
+
+class InvoicesSettled(Protocol):
+    """Hears of invoices on which nothing is owed any more without money having come.
+
+    Called when they were credited, voided or paid of a balance. Their customers are locked, and
+    they are.
+    """
+
+    def __call__(self, invoice_ids: Sequence[int], *, as_of: date, actor: str) -> None: ...
+
+
+class BalancesGrew(Protocol):
+    """Hears of customers who have more with us than before.
+
+    Called at the end of ``move_balances``. The customers are locked.
+    """
+
+    def __call__(self, customer_ids: Collection[int], *, as_of: date, actor: str) -> object: ...
+
+
+class ChargePromise(Protocol):
+    """Whether what is owed on an invoice will be taken from a card by itself.
+
+    Called while a document is put in words; no lock is held.
+    """
+
+    def __call__(self, invoice: "Invoice", /) -> bool: ...
+
+
+after_issue: Hook[AfterIssue] = Hook()
+refund_credit: Hook[RefundCredit] = Hook()
+invoices_settled: Hook[InvoicesSettled] = Hook()
+balances_grew: Hook[BalancesGrew] = Hook()
+charge_promises: Hook[ChargePromise] = Hook()

@@ -1,0 +1,42 @@
+"""Who joins in where: every hook between apps, and every subscriber to events, in order.
+
+An app never names one above it. Where the upper must act in the lower one's transaction, the lower
+declares a hook (``hooks.py``); where it may act later, it hears of an event.
+"""
+
+from billing.api import objects
+from billing.desk import hooks as desk
+from billing.events import bodies
+from billing.events.recorder import one_by_one, subscribe
+from billing.invoicing import hooks as invoicing
+from billing.mail import news as mail
+from billing.payments import actions, balances, gateways, orders, outlook
+from billing.payments import hooks as payments
+from customers import calendar
+from customers import hooks as customers
+from dunning import cases
+from portal import news as portal
+
+
+def connect() -> None:
+    """Fill every hook; called once, when all apps are ready."""
+    customers.can_be_paid.fill(gateways.serves)
+    desk.seller_now.fill(calendar.now_on_pages)
+
+    invoicing.charge_promises.fill(outlook.will_be_charged)
+    invoicing.after_issue.fill(actions.plan_payments)
+    invoicing.refund_credit.fill(actions.refund_credit)
+    invoicing.invoices_settled.fill(cases.note_settled)
+    invoicing.balances_grew.fill(balances.settle_debts)
+
+    payments.invoice_paid.fill(orders.note_paid, cases.note_paid)
+    payments.payment_failed.fill(cases.note_failure)
+    payments.method_changed.fill(orders.note_method, cases.note_method)
+    payments.charge_vetoes.fill(cases.stopped_among)
+
+    bodies.renderers.update(objects.renderers())
+    # The names stand on deliveries that wait, so they stay.
+    subscribe("mail", set(mail.NEWS), mail.on_events)
+    subscribe("mail orders", {mail.ORDER_COMPLETED}, one_by_one(mail.on_order))
+    subscribe("portal", {portal.SIGN_IN_REQUESTED}, one_by_one(portal.mail_sign_in_link))
+    subscribe("portal pay links", {portal.LINK_REQUESTED}, one_by_one(portal.mail_new_link))
