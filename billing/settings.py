@@ -54,6 +54,7 @@ INSTALLED_APPS = [
     "axes",
     "billing.outbound",
     "billing.events",
+    "billing.webhooks",
     "billing.seals",
     "billing.jobs",
     "customers",
@@ -373,7 +374,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "AllocationStatus": "billing.payments.models.PaymentAllocation.State",
         "CheckoutStatus": "billing.payments.models.Order.Status",
-        "DeliveryStatus": "billing.events.models.WebhookDelivery.State",
+        "DeliveryStatus": "billing.webhooks.models.WebhookDelivery.State",
         "DocumentKind": "billing.invoicing.models.Invoice.Kind",
         "DocumentStatus": "billing.invoicing.models.Invoice.Status",
         "LineKind": "billing.invoicing.models.InvoiceLine.Kind",

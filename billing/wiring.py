@@ -6,12 +6,13 @@ declares a hook (``hooks.py``); where it may act later, it hears of an event.
 
 from billing.api import objects
 from billing.desk import hooks as desk
-from billing.events import bodies
+from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
 from billing.payments import actions, balances, gateways, orders, outlook
 from billing.payments import hooks as payments
+from billing.webhooks import bodies, fan_out
 from customers import calendar
 from customers import hooks as customers
 from dunning import cases
@@ -22,6 +23,7 @@ def connect() -> None:
     """Fill every hook; called once, when all apps are ready."""
     customers.can_be_paid.fill(gateways.serves)
     desk.seller_now.fill(calendar.now_on_pages)
+    events.fanned_out.fill(fan_out.make_deliveries)
 
     invoicing.charge_promises.fill(outlook.will_be_charged)
     invoicing.after_issue.fill(actions.plan_payments)

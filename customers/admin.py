@@ -16,8 +16,8 @@ from billing.desk.lists import CappedPaginator
 from billing.desk.model_admin import Desk
 from billing.desk.page_actions import PageAction, Told
 from billing.desk.panels import Panel
-from billing.events.actions import create
-from billing.events.models import WebhookEndpoint
+from billing.webhooks.actions import create
+from billing.webhooks.models import WebhookEndpoint
 from customers.calendar import today_of
 from customers.going_live import missing_to_go_live
 from customers.logos import LogoField

@@ -17,11 +17,11 @@ from billing.api.resources.subscriptions import SubscriptionReading
 from billing.api.resources.test_clocks import ClockReading
 from billing.api.resources.webhook_endpoints import EndpointReading
 from billing.api.scopes import Scope
-from billing.events.bodies import Renderer
-from billing.events.models import WebhookEndpoint
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.payments.models import Order, Payment
 from billing.subscriptions.models import Subscription
+from billing.webhooks.bodies import Renderer
+from billing.webhooks.models import WebhookEndpoint
 from customers.models import Customer, TestClock
 from dunning.models import DunningCase
 

@@ -1,24 +1,20 @@
-from datetime import UTC, date, datetime, time
+from datetime import date
 from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import AllValuesFieldListFilter
 from unfold.contrib.filters.admin import (
-    BooleanRadioFilter,
     ChoicesDropdownFilter,
     RangeDateFilter,
 )
-from unfold.decorators import display
 from unfold.enums import ActionVariant
 
-from billing.desk.columns import label_column, link_column
-from billing.desk.figures import link
-from billing.desk.forms import ActionForm, date_field
-from billing.desk.model_admin import BigReadOnly, ReadOnly
-from billing.desk.page_actions import PageAction, Told
+from billing.desk.columns import label_column
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
-from billing.events import actions, troubles
-from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.events import troubles
+from billing.events.models import Delivery, Event, Trouble
 
 STATE_COLORS = {"done": "success", "pending": "info", "dead": "danger"}
 
@@ -31,19 +27,6 @@ DELIVERIES = Panel(
         "Attempts": lambda delivery: delivery.attempts,
         "Last error": lambda delivery: delivery.last_error or None,
     },
-)
-
-
-WEBHOOKS = Panel(
-    "Webhooks",
-    rows=lambda event: event.webhook_deliveries.select_related("endpoint").order_by("id"),
-    columns={
-        "Sent to": lambda delivery: link(delivery, delivery.endpoint.url),
-        "State": lambda delivery: delivery.get_state_display(),
-        "Attempts": lambda delivery: delivery.attempts,
-        "Last error": lambda delivery: delivery.last_error or None,
-    },
-    when_empty="No endpoint asked for it.",
 )
 
 
@@ -60,7 +43,7 @@ class EventAdmin(BigReadOnly):
         "data",
     )
     readonly_fields = ("public_id", "recorded_at", "sequence")
-    panels = (DELIVERIES, WEBHOOKS)
+    panels = (DELIVERIES,)
 
 
 @admin.register(Delivery)
@@ -77,207 +60,6 @@ class DeliveryAdmin(BigReadOnly):
     )
 
     progress = label_column("state", STATE_COLORS)
-
-
-# Webhooks
-
-
-class EndpointAction(PageAction):
-    permission = "events.change_webhookendpoint"
-
-
-class Test(EndpointAction):
-    name = "test"
-    label = "Send a test"
-    explanation = "Sends an event that means nothing; with the next tick, and seen below."
-    icon = "send"
-    variant = ActionVariant.PRIMARY
-
-    def is_offered(self, obj: WebhookEndpoint) -> bool:
-        return obj.is_enabled
-
-    def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
-        event = actions.test(obj, as_of=as_of, actor=actor)
-        return f"{event.public_id} is on its way."
-
-
-class TurnOn(EndpointAction):
-    name = "turn-on"
-    label = "Turn on"
-    explanation = (
-        "Tells it of what happens from now on. What it has missed is sent by Send what was missed."
-    )
-    icon = "play_arrow"
-    variant = ActionVariant.PRIMARY
-
-    def is_offered(self, obj: WebhookEndpoint) -> bool:
-        return not obj.is_enabled
-
-    def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.enable(obj, as_of=as_of, actor=actor)
-        return "Turned on."
-
-
-class TurnOff(EndpointAction):
-    name = "turn-off"
-    label = "Turn off"
-    explanation = "Tells it no more. What was on its way is given up, and can be sent later."
-    icon = "pause"
-    variant = ActionVariant.DANGER
-
-    def is_offered(self, obj: WebhookEndpoint) -> bool:
-        return obj.is_enabled
-
-    def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.disable(obj, as_of=as_of, actor=actor)
-        return "Turned off."
-
-
-class SinceForm(ActionForm):
-    since = date_field(help_text="The first day, in UTC.")
-
-
-class SendMissed(EndpointAction):
-    name = "send-missed"
-    label = "Send what was missed"
-    explanation = (
-        "Sends what this endpoint has asked for and not taken since a day: what was given up, and "
-        "what happened while it was turned off. Each under its old id."
-    )
-    icon = "replay"
-    form_class = SinceForm
-
-    def is_offered(self, obj: WebhookEndpoint) -> bool:
-        return obj.is_enabled
-
-    def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
-        count = actions.replay(obj, since=datetime.combine(asked["since"], time(), UTC))
-        return f"{count} events are on their way."
-
-
-class RotateSecret(EndpointAction):
-    name = "rotate-secret"
-    label = "New secret"
-    explanation = "The new secret is shown once. For 24 hours the old one signs as well."
-    icon = "key"
-
-    def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
-        _, secret = actions.rotate_secret(obj, as_of=as_of, actor=actor)
-        return Told("Made a new secret.", shown=f"The new secret, shown only here: {secret}")
-
-
-LATEST = Panel(
-    "Latest",
-    rows=lambda endpoint: endpoint.deliveries.select_related("event").order_by("-id"),
-    columns={
-        "Event": lambda delivery: link(delivery, delivery.event.type),
-        "Object": lambda delivery: delivery.subject,
-        "No.": lambda delivery: delivery.sequence,
-        "State": lambda delivery: delivery.get_state_display(),
-        "Attempts": lambda delivery: delivery.attempts,
-        "Last error": lambda delivery: delivery.last_error or None,
-    },
-    list_of=WebhookDelivery,
-    list_by="endpoint__id__exact",
-)
-
-
-@admin.register(WebhookEndpoint)
-class WebhookEndpointAdmin(ReadOnly):
-    list_display = ("url", "seller", "standing", "asked_for", "failing_since")
-    list_filter = (("is_enabled", BooleanRadioFilter),)
-    search_fields = ("url__icontains", "seller__exact", "public_id__exact")
-    fields = (
-        ("url", "seller"),
-        ("types", "description"),
-        ("is_enabled", "disabled_reason"),
-        ("failing_since", "old_secret_until"),
-        ("public_id", "recorded_at"),
-    )
-    readonly_fields = ("public_id", "recorded_at")
-    page_actions = (Test(), TurnOn(), SendMissed(), RotateSecret(), TurnOff())
-    panels = (LATEST,)
-
-    @display(
-        description="state",
-        ordering="is_enabled",
-        label={"on": "success", "failing": "warning", "off": "danger"},
-    )
-    def standing(self, endpoint: WebhookEndpoint) -> str:
-        if not endpoint.is_enabled:
-            return "off"
-        return "failing" if endpoint.failing_since else "on"
-
-    @admin.display(description="types")
-    def asked_for(self, endpoint: WebhookEndpoint) -> str:
-        return ", ".join(endpoint.types)
-
-
-class SendAgain(PageAction):
-    name = "send-again"
-    label = "Send again"
-    explanation = "Sends the same words under the same id, for three more days if need be."
-    permission = "events.change_webhookdelivery"
-    icon = "replay"
-    variant = ActionVariant.PRIMARY
-    is_for_many = True
-
-    def is_offered(self, obj: WebhookDelivery) -> bool:
-        return obj.state != WebhookDelivery.State.PENDING
-
-    def run(self, obj: WebhookDelivery, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.send_again(obj)
-        return "On its way again."
-
-
-ATTEMPTS = Panel(
-    "Attempts",
-    rows=lambda delivery: delivery.attempt_log.order_by("-id"),
-    columns={
-        "Began": lambda attempt: attempt.began_at,
-        "Status": lambda attempt: attempt.status,
-        "Milliseconds": lambda attempt: attempt.milliseconds,
-        "Answer": lambda attempt: attempt.answer or None,
-        "Error": lambda attempt: attempt.error or None,
-    },
-    when_empty="None yet, or a month ago.",
-)
-
-
-@admin.register(WebhookDelivery)
-class WebhookDeliveryAdmin(BigReadOnly):
-    list_display = (
-        "event",
-        "sequence",
-        "endpoint_link",
-        "progress",
-        "attempts",
-        "next_attempt_at",
-        "last_error",
-    )
-    list_filter = (("state", ChoicesDropdownFilter),)
-    list_select_related = ("event", "endpoint")
-    search_fields = ("subject__exact", "event__public_id__exact", "endpoint__public_id__exact")
-    search_help_text = "A public id: of an object, an event or an endpoint."
-    fields = (
-        ("event", "endpoint"),
-        ("subject", "sequence"),
-        ("state", "attempts"),
-        ("first_attempt_at", "next_attempt_at", "ended_at"),
-        "last_error",
-        "body",
-    )
-    readonly_fields = ("body",)
-    page_actions = (SendAgain(),)
-    panels = (ATTEMPTS,)
-
-    progress = label_column("state", STATE_COLORS)
-    endpoint_link = link_column("endpoint", ordering="endpoint__url")
-
-    @admin.display(description="what is sent")
-    def body(self, delivery: WebhookDelivery) -> str:
-        written = getattr(delivery.event, "body", None)
-        return written.text if written else "Not sent yet."
 
 
 class TryAgain(PageAction):

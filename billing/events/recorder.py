@@ -12,10 +12,10 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from billing.base import clock, tallies
-from billing.events.bodies import write_bodies
-from billing.events.models import Delivery, Event, WebhookDelivery, WebhookEndpoint
+from billing.events import hooks
+from billing.events.models import Delivery, Event
 from billing.events.troubles import Watch
-from billing.events.types import PUBLIC, TESTED, matches
+from billing.events.types import PUBLIC
 
 type Handler = Callable[[Sequence[Event]], None]
 
@@ -71,7 +71,7 @@ def one_by_one(handle: Callable[[Event], None]) -> Handler:
 
 @transaction.atomic
 def fan_out(limit: int = 1000) -> int:
-    """Make a delivery for each subscriber and webhook endpoint; returns the events handled.
+    """Make a delivery for each subscriber, and tell who joins in; returns the events handled.
 
     Public events get their numbers here, of their object and of their seller, and not when they
     are recorded, where it would be one more query, and a lock, in every batch of bills. One worker
@@ -97,19 +97,9 @@ def _fan_out(events: Sequence[Event], now: datetime) -> int:
         for name, (types, _) in _subscribers.items()
         if event.type in types and event.seller not in _unheard.get()
     )
-    deliveries = _webhook_deliveries(events, now)
-    WebhookDelivery.objects.bulk_create(deliveries)
-    _write_down(deliveries)
+    for join_in in hooks.fanned_out:
+        join_in(events, now=now)
     return len(events)
-
-
-def _write_down(deliveries: Iterable[WebhookDelivery]) -> None:
-    """Write what endpoints will be sent, while objects can still be shown as they were."""
-    told: dict[bool, dict[int, Event]] = defaultdict(dict)
-    for delivery in deliveries:
-        told[delivery.endpoint.is_live][delivery.event.pk] = delivery.event
-    for is_live, events in told.items():
-        write_bodies(list(events.values()), is_live=is_live)
 
 
 def _number(events: Sequence[Event]) -> None:
@@ -161,39 +151,6 @@ _NUMBER = """
     FROM unnest(%(ids)s::bigint[]) AS waiting (id) LEFT JOIN numbered USING (id)
     WHERE event.id = waiting.id RETURNING event.id, event.sequence
 """
-
-
-def _webhook_deliveries(events: Iterable[Event], now: datetime) -> list[WebhookDelivery]:
-    public = [event for event in events if event.sequence is not None]
-    endpoints: dict[str, list[WebhookEndpoint]] = defaultdict(list)
-    sellers = {event.seller for event in public}
-    for endpoint in WebhookEndpoint.objects.filter(seller__in=sellers, is_enabled=True):
-        endpoints[endpoint.seller].append(endpoint)
-    return [
-        webhook_delivery(event, endpoint, now)
-        for event in public
-        for endpoint in endpoints[event.seller]
-        if is_wanted(event, endpoint)
-    ]
-
-
-def is_wanted(event: Event, endpoint: WebhookEndpoint) -> bool:
-    """Whether an endpoint is told of a public event of its seller; of a test only its own."""
-    if event.type == TESTED:
-        return event.subject == endpoint.public_id
-    return matches(endpoint.types, event.type)
-
-
-def webhook_delivery(event: Event, endpoint: WebhookEndpoint, now: datetime) -> WebhookDelivery:
-    """The delivery of a public event that has been fanned out; not yet written."""
-    assert event.sequence is not None
-    return WebhookDelivery(
-        event=event,
-        endpoint=endpoint,
-        subject=event.subject,
-        sequence=event.sequence,
-        next_attempt_at=now,
-    )
 
 
 @contextmanager

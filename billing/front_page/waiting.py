@@ -6,12 +6,13 @@ from typing import Any
 from django.db.models import QuerySet
 from django.urls import reverse
 
-from billing.events.models import Delivery, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Trouble
 from billing.invoicing.models import IS_OWED, Invoice
 from billing.jobs.queries import failing
 from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from customers.admin import on_sellers_day
 from customers.going_live import missing_to_go_live
 from customers.models import Seller

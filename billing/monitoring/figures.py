@@ -13,12 +13,13 @@ from django.db.models.functions import Coalesce
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from billing.base import clock
-from billing.events.models import Delivery, Event, Tally, Trouble, WebhookDelivery
+from billing.events.models import Delivery, Event, Tally, Trouble
 from billing.front_page.waiting import COUNT_MAX, kinds_of_work
 from billing.jobs.models import Heartbeat, JobRun
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import GatewayEvent, Payment
+from billing.webhooks.models import WebhookDelivery
 
 VERIFYING = "verify books"
 BILLS = {"invoice.finalized": "invoice", "credit_note.issued": "credit_note"}

@@ -17,10 +17,11 @@ from django.db import DatabaseError, InterfaceError, connections
 from django.db.models import QuerySet
 
 from billing.base import clock
-from billing.events.models import Delivery, Event, WebhookDelivery
+from billing.events.models import Delivery, Event
 from billing.jobs.models import JobRun
 from billing.mail import outbox
 from billing.schedule.tick import Lane, Outcome, tick
+from billing.webhooks.models import WebhookDelivery
 from customers.models import TestClock
 
 LANES = tuple(lane for lane in Lane if lane is not Lane.BOOKS)

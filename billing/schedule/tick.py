@@ -27,7 +27,6 @@ from billing.base.clock import midnight
 from billing.events.kept import forget_kept_rows
 from billing.events.recorder import deliver_due, fan_out
 from billing.events.troubles import forget_over as forget_troubles
-from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
 from billing.front_page.overview import add_up
 from billing.jobs import broker_schedule
 from billing.jobs.heart import ClockWentBack, beat, beat_lane
@@ -55,6 +54,7 @@ from billing.schedule.seller_day import (
 from billing.schedule.test_clocks import advancing, job_of, play
 from billing.seals.sealing import seal_all
 from billing.verification.books import INVARIANTS, broken_invariants, inventory
+from billing.webhooks.delivering import deliver_webhooks, forget_old_webhooks
 from customers.links import forget_old_links
 from customers.models import Seller
 from portal.visits import forget_over as forget_sessions

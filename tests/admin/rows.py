@@ -10,15 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from billing.api.keys import make_key
-from billing.events.models import (
-    Delivery,
-    Event,
-    EventBody,
-    Trouble,
-    WebhookAttempt,
-    WebhookDelivery,
-    WebhookEndpoint,
-)
+from billing.events.models import Delivery, Event, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -33,6 +25,7 @@ from billing.payments.models import GatewayEvent, Order, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
+from billing.webhooks.models import EventBody, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from dunning.models import DunningCase, DunningPolicy, DunningStep
 from tests.factories import (
     DAY,

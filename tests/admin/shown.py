@@ -10,7 +10,7 @@ from django.db.models import Model
 from django.urls import reverse
 
 from billing.api.models import ApiKey
-from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Delivery, Event, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
     CreditNote,
@@ -28,6 +28,7 @@ from billing.payments.models import GatewayEvent, Order, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
 from dunning.models import DunningCase, DunningPolicy

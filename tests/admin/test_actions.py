@@ -20,8 +20,7 @@ from billing.api.models import ApiKey
 from billing.base import clock
 from billing.base.sealing import seal
 from billing.desk.model_admin import Desk
-from billing.events.actions import new_secret
-from billing.events.models import Event, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event, Trouble
 from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
@@ -32,6 +31,8 @@ from billing.payments.models import Order, Payment, Refund
 from billing.payments.orders import find_order
 from billing.staff.admin import ForSuperusers
 from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.webhooks.actions import new_secret
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from dunning.cases import note_failure

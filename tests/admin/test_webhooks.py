@@ -11,14 +11,15 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.base import clock
-from billing.events import actions
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event
 from billing.events.recorder import fan_out, record
-from billing.events.webhooks import deliver_webhooks
+from billing.webhooks import actions
+from billing.webhooks.delivering import deliver_webhooks
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from customers.models import Seller
-from tests.events.conftest import receiver  # noqa: F401 -- a fixture.
-from tests.events.receiving import RunningReceiver
 from tests.factories import DAY, SellerFactory
+from tests.webhooks.conftest import receiver  # noqa: F401 -- a fixture.
+from tests.webhooks.receiving import RunningReceiver
 
 pytestmark = pytest.mark.django_db
 NOON = datetime(2026, 3, 1, 11, tzinfo=UTC)

@@ -16,10 +16,11 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from billing.events.models import Event, WebhookDelivery
+from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UsageRecord
+from billing.webhooks.models import WebhookDelivery
 from customers.models import Seller, TestClock
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -10,14 +10,15 @@ from django.db import connection, transaction
 
 from billing.api.objects import SHOWN
 from billing.base import clock
-from billing.events import actions as endpoints
 from billing.events.kept import forget_kept_rows
-from billing.events.models import Event, EventBody, KeptRow
+from billing.events.models import Event, KeptRow
 from billing.events.recorder import fan_out
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
 from billing.subscriptions.actions import cancel, change, start
+from billing.webhooks import actions as endpoints
+from billing.webhooks.models import EventBody
 from catalog.models import Plan
 from customers.actions import change_details
 from customers.models import Seller

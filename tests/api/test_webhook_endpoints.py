@@ -8,14 +8,13 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from billing.api.models import IdempotentRequest
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event
 from billing.events.recorder import fan_out, record
-from billing.events.webhooks import deliver_webhooks
 from billing.invoicing.batch import bill_due
+from billing.webhooks.delivering import deliver_webhooks
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from customers.models import Seller
 from tests.api.calling import Shop, errors_of
-from tests.events.conftest import receiver  # noqa: F401 -- a fixture.
-from tests.events.receiving import RunningReceiver
 from tests.factories import (
     DAY,
     CustomerFactory,
@@ -24,6 +23,8 @@ from tests.factories import (
     SellerFactory,
     SubscriptionFactory,
 )
+from tests.webhooks.conftest import receiver  # noqa: F401 -- a fixture.
+from tests.webhooks.receiving import RunningReceiver
 
 pytestmark = pytest.mark.django_db
 URL = "https://shop.example/hooks"

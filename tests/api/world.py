@@ -10,7 +10,6 @@ from typing import Any
 from drf_spectacular.generators import SchemaGenerator
 
 from billing.api.reading import instant
-from billing.events import actions as endpoints
 from billing.events.models import Event
 from billing.events.recorder import fan_out
 from billing.invoicing.actions import add_one_off, credit
@@ -20,6 +19,7 @@ from billing.payments.orders import create_order
 from billing.subscriptions.actions import cancel, pause, start
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord
+from billing.webhooks import actions as endpoints
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of, today_of
 from customers.models import Customer, Seller, TestClock

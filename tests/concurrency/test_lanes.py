@@ -12,8 +12,6 @@ from typing import Any
 import pytest
 
 from billing.base import clock
-from billing.events import actions as endpoints
-from billing.events.models import WebhookDelivery
 from billing.events.recorder import record
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
@@ -23,9 +21,10 @@ from billing.outbound import turns
 from billing.payments.gateways import sandbox as client
 from billing.payments.models import Payment, PaymentMethod
 from billing.schedule.tick import tick
+from billing.webhooks import actions as endpoints
+from billing.webhooks.models import WebhookDelivery
 from customers.models import Seller
 from tests.concurrency.test_tick_workers import start, wait_for, workers  # noqa: F401
-from tests.events.receiving import RunningReceiver, running_receiver
 from tests.factories import (
     CustomerFactory,
     PlanFactory,
@@ -34,6 +33,7 @@ from tests.factories import (
     SubscriptionFactory,
     make_accounts,
 )
+from tests.webhooks.receiving import RunningReceiver, running_receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CUSTOMERS = 8

@@ -3,8 +3,8 @@
 import os
 import subprocess
 import sys
-from datetime import timedelta
-from pathlib import Path
+from collections.abc import Sequence
+from datetime import datetime
 
 import pytest
 from django.conf import settings
@@ -12,15 +12,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from pytest_django import DjangoAssertNumQueries
 
-from billing.base import clock
-from billing.events import actions
-from billing.events.models import Event, WebhookDelivery
+from billing.events import hooks
+from billing.events.models import Event
 from billing.events.recorder import fan_out, record
-from billing.events.webhooks import deliver_webhooks
+from billing.webhooks import actions
+from billing.webhooks.models import WebhookDelivery
 from tests.api.calling import Shop
-from tests.events.receiving import running_receiver
-from tests.events.test_webhooks import DAY, SELLER, happen
 from tests.factories import SellerFactory
+from tests.webhooks.test_delivering import DAY, SELLER, happen
 
 WRITERS, WORKERS, OBJECTS, EVENTS_EACH = 2, 3, 7, 140
 
@@ -184,6 +183,19 @@ def test_a_batch_is_fanned_out_in_as_many_queries_whatever_is_in_it() -> None:
 
 
 @pytest.mark.django_db
+def test_who_joins_in_hears_of_the_batch_when_its_numbers_are_given() -> None:
+    heard: list[list[tuple[str, int | None]]] = []
+
+    def join_in(events: Sequence[Event], *, now: datetime) -> None:
+        heard.append([(event.type, event.sequence) for event in events])
+
+    happen("x_1", "invoice.finalized", "payment.doubted", "invoice.paid")
+    with hooks.fanned_out.replaced(join_in):
+        assert fan_out() == 3
+    assert heard == [[("invoice.finalized", 1), ("payment.doubted", None), ("invoice.paid", 2)]]
+
+
+@pytest.mark.django_db
 def test_recording_asks_nothing_more_than_to_write_the_row(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
@@ -204,59 +216,3 @@ def test_numbers_go_on_where_they_were() -> None:
         ("payment.doubted", None, True),
         ("invoice.paid", 2, True),
     ]
-
-
-# A worker that dies in the middle
-
-DELIVER = """
-from billing.events.webhooks import deliver_webhooks
-print("begun", flush=True)
-deliver_webhooks()
-"""
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_worker_that_is_killed_in_the_middle_loses_nothing_and_breaks_no_order(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("KVITT_WEBHOOK_ALLOWED_HOSTS", "127.0.0.1")
-    monkeypatch.setattr(settings, "WEBHOOK_ALLOWED_HOSTS", ["127.0.0.1"])
-    with running_receiver(tmp_path) as receiver:
-        _, secret = actions.create(
-            seller=SELLER,
-            is_live=False,
-            url=receiver.url("slow"),
-            types=["*"],
-            as_of=DAY,
-            actor="test",
-        )
-        wanted = [
-            event
-            for number in range(60)
-            for event in happen(f"x_{number}", "invoice.finalized", "invoice.paid")
-        ]
-        fan_out()
-        at = clock.now()
-        for deaths in range(1, 4):
-            worker = process(DELIVER)
-            assert worker.stdout
-            assert worker.stdout.readline() == "begun\n"
-            while len(receiver.got) < 4 * deaths:
-                assert worker.poll() is None, "there was nothing left to die for"
-            worker.kill()
-            worker.wait()
-            worker.stdout.close()
-        assert WebhookDelivery.objects.filter(state="pending", attempts__gt=0).exists()
-        for minutes in (3, 6, 12):
-            with clock.standing_at(at + timedelta(minutes=minutes)):
-                deliver_webhooks()
-        assert set(WebhookDelivery.objects.values_list("state", flat=True)) == {"done"}
-        got = receiver.got
-    assert {each.id for each in got} == {event.public_id for event in wanted}
-    assert all(each.verified(secret) for each in got)
-    first_seen: dict[str, list[int]] = {}
-    for each in got:
-        seen = first_seen.setdefault(each.payload["data"]["object"]["id"], [])
-        if each.payload["sequence"] not in seen:
-            seen.append(each.payload["sequence"])
-    assert first_seen == {f"x_{number}": [1, 2] for number in range(60)}

@@ -21,15 +21,7 @@ from billing.api.models import Bucket, IdempotentRequest
 from billing.base.promises import Promise
 from billing.base.public_ids import PublicIdField
 from billing.base.triggers import unconstrained_keys
-from billing.events.models import (
-    Delivery,
-    Event,
-    EventBody,
-    Tally,
-    Trouble,
-    WebhookDelivery,
-    WebhookEndpoint,
-)
+from billing.events.models import Delivery, Event, Tally, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
     Coverage,
@@ -60,6 +52,7 @@ from billing.seals.models import Seal
 from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
+from billing.webhooks.models import EventBody, WebhookDelivery, WebhookEndpoint
 from customers.models import TestClock
 from dunning.models import (
     DunningAction,

@@ -11,11 +11,9 @@ import time_machine
 from django.db import OperationalError
 
 from billing.base.sealing import seal
-from billing.events import recorder, webhooks
-from billing.events.actions import new_secret
-from billing.events.models import Delivery, Event, Trouble, WebhookDelivery, WebhookEndpoint
+from billing.events import recorder
+from billing.events.models import Delivery, Event, Trouble
 from billing.events.recorder import record
-from billing.events.sending import Answer
 from billing.events.troubles import Watch, wait_after
 from billing.invoicing import batch, drafting, recognition
 from billing.invoicing.models import Invoice
@@ -29,6 +27,11 @@ from billing.payments.orders import create_order
 from billing.schedule import seller_day
 from billing.schedule import tick as the_tick
 from billing.tax import checks
+from billing.webhooks import delivering
+from billing.webhooks import fan_out as told
+from billing.webhooks.actions import new_secret
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
+from billing.webhooks.sending import Answer
 from customers.models import Customer, Seller
 from dunning import cases
 from dunning.models import DunningAction, DunningCase
@@ -225,7 +228,7 @@ def events(world: World) -> list[Event]:
 
 def fan_out(world: World) -> Served:
     bad = events(world)[1].pk
-    world.fails(recorder, "_webhook_deliveries", lambda all, _: any(e.pk == bad for e in all))
+    world.fails(told, "_webhook_deliveries", lambda all, _: any(e.pk == bad for e in all))
     return Event.objects.filter(is_fanned_out=True, type="x.y").count
 
 
@@ -294,10 +297,10 @@ def send_webhooks(world: World) -> Served:
         )
     bad = world.bad.public_id
     world.patch.setattr(
-        webhooks, "bodies_of", lambda events, is_live: {event.pk: "{}" for event in events}
+        delivering, "bodies_of", lambda events, is_live: {event.pk: "{}" for event in events}
     )
-    world.fails(webhooks, "bodies_of", lambda all, **_: any(e.subject == bad for e in all))
-    world.patch.setattr(webhooks, "send", lambda *_: Answer(status=200))
+    world.fails(delivering, "bodies_of", lambda all, **_: any(e.subject == bad for e in all))
+    world.patch.setattr(delivering, "send", lambda *_: Answer(status=200))
     return WebhookDelivery.objects.filter(state="done").count
 
 

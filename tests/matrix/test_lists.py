@@ -5,11 +5,12 @@ from typing import Any
 
 import pytest
 
-from billing.events.models import Event, WebhookEndpoint
+from billing.events.models import Event
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
 from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UsageRecord
+from billing.webhooks.models import WebhookEndpoint
 from catalog.models import Plan, Price
 from customers.models import Customer, Seller, TestClock
 from tests.api.calling import Shop

@@ -19,7 +19,6 @@ from billing.api.keys import make_key, revoke_key
 from billing.api.models import ApiKey
 from billing.base import clock
 from billing.demo.shop import ROLES, SEEN
-from billing.events import actions as endpoints
 from billing.events.models import Event
 from billing.events.recorder import record
 from billing.invoicing.actions import add_one_off, credit
@@ -31,6 +30,7 @@ from billing.payments.orders import create_order
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord
+from billing.webhooks import actions as endpoints
 from catalog.models import Plan
 from customers import test_clocks
 from customers.links import Purpose, hash_of, make_link

@@ -20,10 +20,11 @@ from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
 from billing.engine.errors import Refused
-from billing.events import actions
-from billing.events.bodies import payloads_of
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
+from billing.events.models import Event
 from billing.events.types import check_patterns
+from billing.webhooks import actions
+from billing.webhooks.bodies import payloads_of
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 
 class DataReading(serializers.Serializer[Any]):

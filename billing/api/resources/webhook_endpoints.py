@@ -14,8 +14,8 @@ from billing.api.reading import Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, nothing, reply
-from billing.events import actions
-from billing.events.models import WebhookEndpoint
+from billing.webhooks import actions
+from billing.webhooks.models import WebhookEndpoint
 
 TYPES = "Types such as `invoice.paid`, `invoice.*` for all of a kind, or `*` for all."
 

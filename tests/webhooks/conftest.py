@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from pytest_django import Settings
 
-from tests.events.receiving import RunningReceiver, running_receiver
+from tests.webhooks.receiving import RunningReceiver, running_receiver
 
 
 @pytest.fixture

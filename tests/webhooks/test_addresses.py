@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
-from billing.events import addresses, sending
-from billing.events.addresses import AddressRefused, is_public, resolve, target_of
-from billing.events.sending import send
 from billing.outbound.gate import Kind, Pass
+from billing.webhooks import addresses, sending
+from billing.webhooks.addresses import AddressRefused, is_public, resolve, target_of
+from billing.webhooks.sending import send
 
 PASS = Pass(Kind.WEBHOOK)
 

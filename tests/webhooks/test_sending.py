@@ -16,9 +16,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pytest_django import Settings
 
-from billing.events.sending import EXCERPT_MAX, send
 from billing.outbound.gate import Kind, Pass
-from tests.events.receiving import RunningReceiver
+from billing.webhooks.sending import EXCERPT_MAX, send
+from tests.webhooks.receiving import RunningReceiver
 
 PASS = Pass(Kind.WEBHOOK)
 

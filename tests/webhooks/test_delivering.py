@@ -8,17 +8,12 @@ import pytest
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events import actions, bodies, webhooks
-from billing.events.models import (
-    Event,
-    EventBody,
-    WebhookAttempt,
-    WebhookDelivery,
-    WebhookEndpoint,
-)
+from billing.events.models import Event
 from billing.events.recorder import fan_out, record
-from billing.events.webhooks import deliver_webhooks, forget_old_webhooks
-from tests.events.receiving import RunningReceiver
+from billing.webhooks import actions, bodies, delivering
+from billing.webhooks.delivering import deliver_webhooks, forget_old_webhooks
+from billing.webhooks.models import EventBody, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from tests.webhooks.receiving import RunningReceiver
 
 pytestmark = pytest.mark.django_db
 
@@ -295,7 +290,7 @@ def test_a_dead_event_no_longer_holds_up_the_next_one_of_its_object(
 def test_a_receiver_that_hangs_holds_up_neither_the_others_nor_the_tick(
     receiver: RunningReceiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(webhooks, "SECONDS_EACH", 2)
+    monkeypatch.setattr(delivering, "SECONDS_EACH", 2)
     hanging = [endpoint(receiver.url(manner))[0] for manner in ("hang", "loris", "drip")]
     endpoint(receiver.url("ok"), seller="sel_2")
     for number in range(40):
@@ -308,7 +303,8 @@ def test_a_receiver_that_hangs_holds_up_neither_the_others_nor_the_tick(
     assert [got.path for got in receiver.got].count("/ok") == 40
     for slow in hanging:
         assert (
-            WebhookAttempt.objects.filter(delivery__endpoint=slow).count() <= webhooks.PER_ENDPOINT
+            WebhookAttempt.objects.filter(delivery__endpoint=slow).count()
+            <= delivering.PER_ENDPOINT
         )
         slow.refresh_from_db()
         assert slow.failing_since == NOON

@@ -21,18 +21,13 @@ from standardwebhooks import Webhook
 
 from billing.base import clock, tallies
 from billing.engine.errors import BillingError
-from billing.events.actions import give_up, secrets_of
-from billing.events.bodies import bodies_of
-from billing.events.models import (
-    EventBody,
-    WebhookAttempt,
-    WebhookDelivery,
-    WebhookEndpoint,
-)
-from billing.events.sending import Answer, send
 from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from billing.outbound.turns import time_is_up
+from billing.webhooks.actions import give_up, secrets_of
+from billing.webhooks.bodies import bodies_of
+from billing.webhooks.models import EventBody, WebhookAttempt, WebhookDelivery, WebhookEndpoint
+from billing.webhooks.sending import Answer, send
 
 ACTOR = "system"
 THREADS = 32

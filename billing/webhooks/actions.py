@@ -13,10 +13,12 @@ from django.db.models import Q
 from billing.base import clock
 from billing.base.sealing import seal, unseal
 from billing.engine.errors import Refused
-from billing.events.addresses import target_of
-from billing.events.models import Event, WebhookDelivery, WebhookEndpoint
-from billing.events.recorder import is_wanted, record, webhook_delivery
+from billing.events.models import Event
+from billing.events.recorder import record
 from billing.events.types import DISABLED, TESTED, check_patterns
+from billing.webhooks.addresses import target_of
+from billing.webhooks.fan_out import is_wanted, webhook_delivery
+from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 
 ENDPOINTS_MAX = 16
 REPLAYED_MAX = 10_000

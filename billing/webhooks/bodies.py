@@ -14,8 +14,9 @@ from typing import Any
 from django.db import transaction
 
 from billing.events.kept import as_of, changed_since, in_rounds
-from billing.events.models import Event, EventBody
+from billing.events.models import Event
 from billing.events.troubles import Watch
+from billing.webhooks.models import EventBody
 
 # What objects look like to the outside, by public id; those that are gone are left out.
 type Renderer = Callable[[Sequence[str]], dict[str, dict[str, Any]]]

@@ -15,8 +15,8 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
 
-from billing.events.addresses import AddressRefused, SocketAddress, Target, resolve, target_of
 from billing.outbound.gate import Pass
+from billing.webhooks.addresses import AddressRefused, SocketAddress, Target, resolve, target_of
 
 ANSWER_BYTES_MAX = 64 * 1024
 EXCERPT_MAX = 500
