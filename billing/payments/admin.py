@@ -30,6 +30,7 @@ from billing.engine.money import Money, exact_minor, major_string
 from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link
 from billing.invoicing.models import Invoice
 from billing.ledger.admin import transfers_of
+from billing.payments.balances import IS_ORDERED
 from billing.payments.gateways import gateways_for
 from billing.payments.models import IN_FLIGHT, GatewayEvent, Order, Payment, Refund
 from catalog.admin import PlanAdmin
@@ -156,7 +157,7 @@ def _payable(customer: Customer) -> QuerySet[Invoice]:
     payable = Invoice.objects.filter(
         customer=customer, kind=Invoice.Kind.INVOICE, status__in=["open", "uncollectible"]
     )
-    return payable.exclude(order__status="placed").order_by("due_on", "id")[:PARTS_MAX]
+    return payable.filter(~IS_ORDERED).order_by("due_on", "id")[:PARTS_MAX]
 
 
 class RecordPaymentOfMany(PageAction):

@@ -35,7 +35,6 @@ from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
     GatewayCustomer,
-    Order,
     Payment,
     PaymentAllocation,
     PaymentMethod,
@@ -122,7 +121,6 @@ def start_setup(
     as_of: date,
     actor: str,
     return_url: str = "",
-    order: Order | None = None,
 ) -> CheckoutSession:
     """Open a page where the customer leaves a card; send them to its ``url``.
 
@@ -135,13 +133,12 @@ def start_setup(
         kind=CheckoutSession.Kind.SETUP,
         status=CheckoutSession.Status.OPEN,
         gateway=gateway,
-        return_url=_return_url(customer.seller, return_url),
-        order=order,
+        return_url=return_url_for(customer.seller, return_url),
     ).first()
     if known is not None:
         return known
     session = prepare_setup(
-        customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url, order=order
+        customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url
     )
     return open_session(session, as_of=as_of, actor=actor)
 
@@ -154,15 +151,13 @@ def prepare_setup(
     as_of: date,
     actor: str,
     return_url: str = "",
-    order: Order | None = None,
 ) -> CheckoutSession:
     """The first step of :func:`start_setup`, for who has a transaction open."""
     return CheckoutSession.objects.create(
         customer=customer,
-        order=order,
         kind=CheckoutSession.Kind.SETUP,
         gateway=gateway,
-        return_url=_return_url(customer.seller, return_url),
+        return_url=return_url_for(customer.seller, return_url),
         next_check_at=clock.now() + OPENING_MAX,
     )
 
@@ -222,7 +217,7 @@ def prepare_payment(
         kind=CheckoutSession.Kind.PAYMENT,
         payment=payment,
         gateway=gateway,
-        return_url=_return_url(invoice.seller, return_url),
+        return_url=return_url_for(invoice.seller, return_url),
         next_check_at=clock.now() + OPENING_MAX,
     )
 
@@ -431,7 +426,11 @@ def _claim(seller: Seller | None) -> CheckoutSession | None:
     return session
 
 
-def _return_url(seller: Seller, given: str) -> str:
+def return_url_for(seller: Seller, given: str) -> str:
+    """Where a page leads back to: the address that is given, or the seller's website.
+
+    Raises :class:`Refused` ("no_return_url") where there is neither.
+    """
     if not (given or seller.website):
         raise Refused(
             f"Where is the customer sent back to? Give {seller} a website first.",

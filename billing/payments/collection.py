@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
-from billing.payments.balances import settle_from_balance
+from billing.payments.balances import IS_ORDERED, settle_from_balance
 from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
 from billing.payments.checkout import check_sessions, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
@@ -71,10 +71,10 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
     as well. What is ordered is not: whoever orders pays it on its own page. Raises what the
     gateway's client raises; the tick goes on then.
     """
-    ordered = Q(payment__allocations__invoice__order__status="placed")
+    ordered = Invoice.objects.filter(IS_ORDERED, customer=customer)
     pages = CheckoutSession.objects.filter(
         customer=customer, kind=CheckoutSession.Kind.PAYMENT, status="open"
-    ).exclude(ordered)
+    ).exclude(payment__allocations__invoice__in=ordered)
     for page in pages.select_related("customer__seller", "payment"):
         expire_session(page, as_of=as_of, actor=actor)
     due = _due(customer.seller, as_of).filter(customer=customer)

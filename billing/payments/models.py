@@ -509,14 +509,6 @@ class CheckoutSession(Stateful):
     payment = models.OneToOneField(
         Payment, on_delete=models.PROTECT, null=True, blank=True, related_name="session"
     )
-    order = models.ForeignKey(
-        "Order",
-        on_delete=models.PROTECT,
-        null=True,
-        blank=True,
-        related_name="sessions",
-        help_text="The order that waits for the card, where one does.",
-    )
     gateway = models.CharField(max_length=40)
     gateway_id = models.CharField(max_length=80, null=True, blank=True)
     url = models.URLField(max_length=2000, blank=True, default="")
@@ -628,6 +620,15 @@ class Order(Stateful):
         related_name="order",
         help_text="Empty where nothing is to be paid at the start.",
     )
+    page = models.ForeignKey(
+        CheckoutSession,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
+        help_text="The last page for the card that it waits for; one to pay is its invoice's.",
+    )
     placed_at = models.DateTimeField(null=True, blank=True)
     closed_at = models.DateTimeField(null=True, blank=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -684,7 +685,7 @@ class Order(Stateful):
             ),
             FrozenOnce(
                 name="placed_order_is_never_edited",
-                exclude=["status", "expires_at", "closed_at"],
+                exclude=["status", "expires_at", "page", "closed_at"],
                 once=~pgtrigger.Q(old__status="open"),
             ),
             pgtrigger.Protect(name="order_is_never_deleted", operation=pgtrigger.Delete),

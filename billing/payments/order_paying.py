@@ -3,15 +3,23 @@
 from datetime import date
 from typing import Any
 
-from django.db.models import Q
+from django.db import transaction
 
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
+from billing.outbound.gate import Kind
 from billing.payments import gateways
-from billing.payments.checkout import catch_up, start_payment, start_setup
-from billing.payments.gateways.base import GatewayUnavailable
+from billing.payments.checkout import (
+    catch_up,
+    expire_session,
+    open_session,
+    prepare_setup,
+    return_url_for,
+    start_payment,
+)
+from billing.payments.gateways.base import GatewayUnavailable, may_leave
 from billing.payments.models import CheckoutSession, Order
-from billing.payments.order_offer import refuse_over, tell
+from billing.payments.order_offer import lock_order, refuse_over, tell
 from billing.subscriptions.actions import abandon, complete
 from billing.subscriptions.coupons import has_tried
 from billing.subscriptions.models import Subscription
@@ -43,15 +51,40 @@ def open_page(
         return start_payment(
             order.invoice, gateway=name, as_of=as_of, actor=actor, return_url=return_url
         )
-    assert order.customer is not None
-    return start_setup(
-        order.customer,
-        gateway=name,
-        as_of=as_of,
-        actor=actor,
-        return_url=return_url,
-        order=order,
+    return _open_page_for_card(order, gateway=name, as_of=as_of, actor=actor, return_url=return_url)
+
+
+def _open_page_for_card(
+    order: Order, *, gateway: str, as_of: date, actor: str, return_url: str
+) -> CheckoutSession | None:
+    """The page of an order that waits for a card alone; one that leads elsewhere is closed."""
+    may_leave(Kind.CARD, order.seller.public_id)
+    address, page = return_url_for(order.seller, return_url), order.page
+    if page is not None and page.status == CheckoutSession.Status.OPEN:
+        if (page.gateway, page.return_url) == (gateway, address):
+            return page
+        expire_session(page, as_of=as_of, actor=actor)
+    prepared = _prepare_page_for_card(
+        order, gateway=gateway, as_of=as_of, actor=actor, return_url=address
     )
+    return open_session(prepared, as_of=as_of, actor=actor) if prepared else None
+
+
+@transaction.atomic
+def _prepare_page_for_card(
+    order: Order, *, gateway: str, as_of: date, actor: str, return_url: str
+) -> CheckoutSession | None:
+    """Write down the page that is to be opened, as the order's; None once that is complete."""
+    order = lock_order(order)
+    if order.status == Order.Status.COMPLETE:
+        return None
+    refuse_over(order, now_of(order.seller))
+    assert order.customer is not None
+    order.page = prepare_setup(
+        order.customer, gateway=gateway, as_of=as_of, actor=actor, return_url=return_url
+    )
+    order.save(update_fields=["page"])
+    return order.page
 
 
 def look(order: Order, *, as_of: date, actor: str) -> Order:
@@ -70,10 +103,11 @@ def last_page(order: Order) -> CheckoutSession | None:
 
 
 def _all_pages(order: Order) -> Any:
-    of_order = Q(order=order)
+    pages = CheckoutSession.objects.select_related("customer__seller", "payment")
     if order.invoice_id:
-        of_order |= Q(payment__allocations__invoice=order.invoice_id)
-    return CheckoutSession.objects.filter(of_order).select_related("customer__seller", "payment")
+        return pages.filter(payment__allocations__invoice=order.invoice_id)
+    # As the row has it, which may name another page than the order in hand.
+    return pages.filter(pk__in=Order.objects.filter(pk=order.pk).values("page"))
 
 
 def open_pages(order: Order) -> list[CheckoutSession]:

@@ -3,8 +3,10 @@
 import multiprocessing
 import os
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -18,7 +20,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import orders
 from billing.payments.actions import record_payment
-from billing.payments.checkout import check_sessions
+from billing.payments.checkout import check_sessions, prepare_setup
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.payments.gateways.base import GatewayUnavailable, GatewayUnclear
 from billing.payments.models import CheckoutSession, Order, Payment, PaymentMethod
@@ -424,6 +426,87 @@ def test_a_trial_begins_when_the_card_is_there(plan: Plan, sandbox: RunningSandb
     bill_due(plan.seller, DAY + timedelta(days=14))
     assert collect_due(plan.seller, DAY + timedelta(days=14), "test") == 1
     assert broken_invariants() == {}
+
+
+def for_a_trial(plan: Plan) -> Order:
+    """An order of which nothing is to be paid yet."""
+    Plan.objects.filter(pk=plan.pk).update(trial_days=14)
+    plan.refresh_from_db()
+    return placed(offered(plan))
+
+
+def open_page_to(order: Order, address: str) -> CheckoutSession | None:
+    return orders.open_page(order, as_of=DAY, actor="test", return_url=address)
+
+
+def test_a_page_for_a_card_that_leads_elsewhere_replaces_the_one_before(
+    plan: Plan, sandbox: RunningSandbox
+) -> None:
+    order = for_a_trial(plan)
+    first = page_of(order)
+    assert open_page_to(order, BACK) == first
+    second = open_page_to(order, "https://rosteriet.example/en/tack")
+    first.refresh_from_db()
+    order.refresh_from_db()
+    assert (first.status, order.page) == ("expired", second)
+    assert second is not None
+    assert second == orders.last_page(order) != first
+    sandbox.fill_in(second.url)
+    look(order)
+    assert (order.status, subscription_of(order).status) == ("complete", "trialing")
+
+
+def test_a_card_that_was_left_before_another_page_is_asked_for_completes_the_order(
+    plan: Plan, sandbox: RunningSandbox
+) -> None:
+    order = for_a_trial(plan)
+    sandbox.fill_in(page_of(order).url)
+    assert open_page_to(order, "https://rosteriet.example/en/tack") is None
+    order.refresh_from_db()
+    assert (order.status, CheckoutSession.objects.get().status) == ("complete", "complete")
+
+
+def test_two_tabs_that_ask_for_a_page_for_a_card_leave_the_order_with_the_last(
+    plan: Plan, sandbox: RunningSandbox
+) -> None:
+    """Each page is good for its card, and no transaction waits while the gateway makes one."""
+    order = for_a_trial(plan)
+    with ThreadPoolExecutor(2) as pool:
+        made = list(pool.map(lambda _: _page_of_a_thread(order.pk), range(2)))
+    order.refresh_from_db()
+    assert order.page_id == max(page.pk for page in made)
+    sandbox.fill_in(min(made, key=lambda page: page.pk).url)
+    hear()
+    order.refresh_from_db()
+    assert order.status == "complete"
+
+
+def _page_of_a_thread(order_id: int) -> CheckoutSession:
+    try:
+        return page_of(Order.objects.get(pk=order_id))
+    finally:
+        connection.close()
+
+
+def test_the_migration_names_the_last_page_of_each_order(plan: Plan) -> None:
+    migration = import_module("billing.payments.migrations.0003_an_order_names_its_page")
+    order, other = for_a_trial(plan), for_a_trial(plan)
+    assert order.customer is not None
+    pages = [
+        prepare_setup(
+            order.customer, gateway="sandbox", as_of=DAY, actor="test", return_url=f"{BACK}/{n}"
+        )
+        for n in range(2)
+    ]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE payments_checkoutsession SET order_id = %s WHERE id = ANY (%s)",
+            [order.pk, [page.pk for page in pages]],
+        )
+        cursor.execute(migration.NAME_THE_LAST_PAGE)
+    order.refresh_from_db()
+    other.refresh_from_db()
+    assert (order.page, other.page) == (pages[1], None)
 
 
 def test_a_first_invoice_of_nothing_waits_for_the_card_as_well(
