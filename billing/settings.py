@@ -65,6 +65,7 @@ INSTALLED_APPS = [
     "billing.usage",
     "billing.invoicing",
     "billing.payments",
+    "billing.checkout",
     "dunning",
     "billing.mail",
     "rest_framework",
@@ -373,7 +374,7 @@ SPECTACULAR_SETTINGS = {
     "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],
     "ENUM_NAME_OVERRIDES": {
         "AllocationStatus": "billing.payments.models.PaymentAllocation.State",
-        "CheckoutStatus": "billing.payments.models.Order.Status",
+        "CheckoutStatus": "billing.checkout.models.Order.Status",
         "DeliveryStatus": "billing.webhooks.models.WebhookDelivery.State",
         "DocumentKind": "billing.invoicing.models.Invoice.Kind",
         "DocumentStatus": "billing.invoicing.models.Invoice.Status",

@@ -5,12 +5,13 @@ declares a hook (``hooks.py``); where it may act later, it hears of an event.
 """
 
 from billing.api import objects
+from billing.checkout import paying
 from billing.desk import hooks as desk
 from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
-from billing.payments import actions, balances, gateways, orders, outlook
+from billing.payments import actions, balances, gateways, outlook
 from billing.payments import hooks as payments
 from billing.webhooks import bodies, fan_out
 from customers import calendar
@@ -31,9 +32,9 @@ def connect() -> None:
     invoicing.invoices_settled.fill(cases.note_settled)
     invoicing.balances_grew.fill(balances.settle_debts)
 
-    payments.invoice_paid.fill(orders.note_paid, cases.note_paid)
+    payments.invoice_paid.fill(paying.note_paid, cases.note_paid)
     payments.payment_failed.fill(cases.note_failure)
-    payments.method_changed.fill(orders.note_method, cases.note_method)
+    payments.method_changed.fill(paying.note_method, cases.note_method)
     payments.charge_vetoes.fill(cases.stopped_among)
 
     bodies.renderers.update(objects.renderers())

@@ -14,17 +14,11 @@ from django_countries import countries
 
 from billing.base import clock
 from billing.base.typed import Typed
+from billing.checkout.models import Order
+from billing.checkout.offers import countable_prices, find_coupon
+from billing.checkout.placing import QUANTITY_MAX, Choice, Details, check_details
 from billing.engine.errors import Refused
 from billing.invoicing.writing import Writer
-from billing.payments.models import Order
-from billing.payments.orders import (
-    QUANTITY_MAX,
-    Choice,
-    Details,
-    check_details,
-    countable_prices,
-    find_coupon,
-)
 from billing.subscriptions.coupons import check_person
 from catalog.models import Coupon, Price
 from customers.numbers import tidy_vat_number

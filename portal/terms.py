@@ -8,13 +8,13 @@ from datetime import date
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.checkout.models import Order
 from billing.engine.declines import Decline
 from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words
-from billing.payments.models import Order
 from catalog.models import Plan, Price
 from customers.models import Customer
 from portal.words import name_of_method, units_of

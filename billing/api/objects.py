@@ -17,8 +17,9 @@ from billing.api.resources.subscriptions import SubscriptionReading
 from billing.api.resources.test_clocks import ClockReading
 from billing.api.resources.webhook_endpoints import EndpointReading
 from billing.api.scopes import Scope
+from billing.checkout.models import Order
 from billing.invoicing.models import Invoice, OneOffItem
-from billing.payments.models import Order, Payment
+from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.webhooks.bodies import Renderer
 from billing.webhooks.models import WebhookEndpoint

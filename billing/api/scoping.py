@@ -7,9 +7,10 @@ from django.db.models import Model, QuerySet
 from billing.api.errors import not_found
 from billing.api.models import ApiKey
 from billing.base.sql.reading import read
+from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import CreditNote, Invoice, OneOffItem
-from billing.payments.models import Order, Payment
+from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord
 from billing.webhooks.models import WebhookEndpoint

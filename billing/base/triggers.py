@@ -1,6 +1,6 @@
 """Database triggers that several apps use."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pgtrigger
@@ -104,3 +104,9 @@ def unconstrained_keys(model: Any) -> list[Any]:
         for field in model._meta.concrete_fields
         if field.remote_field and not field.db_constraint
     ]
+
+
+def follows(name: str, field: str, lifecycle: Mapping[str, frozenset[str]]) -> pgtrigger.FSM:
+    """The trigger that keeps a column to its lifecycle, whoever writes it."""
+    steps = [(old, new) for old, news in lifecycle.items() for new in sorted(news)]
+    return pgtrigger.FSM(name=name, field=field, transitions=steps)

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.api.keys import make_key
 from billing.base import clock
+from billing.checkout.offers import PATH, create_order
 from billing.demo.customers import guests_of
 from billing.demo.figures import Figures, figures_of
 from billing.demo.kiosk_views import kiosk_of
@@ -21,7 +22,6 @@ from billing.demo.sights import sights_of
 from billing.demo.visits import LANGUAGES, kiosk_or_404, language_of, shop_or_404
 from billing.engine.money import to_major
 from billing.invoicing.writing import Writer
-from billing.payments.orders import PATH, create_order
 from catalog.models import Plan
 from customers.calendar import today_of
 from customers.models import Seller

@@ -12,11 +12,12 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.mail.actions import Draft, post, post_all
 from billing.mail.models import Message
-from billing.payments.models import Order, Payment, PaymentAllocation
+from billing.payments.models import Payment, PaymentAllocation
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
 from dunning.models import DunningAction, DunningCase, StepKind

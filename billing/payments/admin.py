@@ -22,7 +22,7 @@ from billing.desk.columns import label_column, link_column, money_column
 from billing.desk.figures import NOTHING, link, money
 from billing.desk.forms import ActionForm, ConfirmedForm, date_field
 from billing.desk.model_admin import BigReadOnly
-from billing.desk.page_actions import PageAction, Told
+from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.desk.seller_time import today_of
 from billing.engine.errors import BillingError, Refused
@@ -32,9 +32,7 @@ from billing.invoicing.models import Invoice
 from billing.ledger.admin import transfers_of
 from billing.payments.balances import IS_ORDERED
 from billing.payments.gateways import gateways_for
-from billing.payments.models import IN_FLIGHT, GatewayEvent, Order, Payment, Refund
-from catalog.admin import PlanAdmin
-from catalog.models import Coupon, Plan, Price
+from billing.payments.models import IN_FLIGHT, GatewayEvent, Payment, Refund
 from customers.admin import CustomerAdmin
 from customers.models import Customer
 
@@ -50,7 +48,6 @@ STATE_COLORS = {
     "failed": "danger",
     "canceled": "",
 }
-ORDER_COLORS = {"open": "info", "placed": "warning", "complete": "success", "expired": ""}
 REFUND_COLORS = {
     "owed": "warning",
     "created": "info",
@@ -388,48 +385,6 @@ class AskForACard(PageAction):
         return "The page is made; its address stands below, under “Pages at the gateway”."
 
 
-class OfferForm(ActionForm):
-    currency = forms.ChoiceField()
-    coupon = forms.ModelChoiceField(Coupon.objects.none(), required=False, empty_label="No coupon")
-
-    def ask(self) -> None:
-        currency, coupon = self.fields["currency"], self.fields["coupon"]
-        assert isinstance(currency, forms.ChoiceField)
-        assert isinstance(coupon, forms.ModelChoiceField)
-        offered = Price.objects.filter(plan=self.obj, is_active=True).order_by("currency")
-        codes = offered.values_list("currency", flat=True).distinct()
-        currency.choices = [(code, code) for code in codes]
-        if self.obj.seller.currency in codes:
-            currency.initial = self.obj.seller.currency
-        coupon.queryset = Coupon.objects.filter(seller=self.obj.seller_id, is_active=True).order_by(
-            "code"
-        )
-
-
-class CheckoutLink(PageAction):
-    """On the page of a plan: a link by which one customer may order it."""
-
-    name = "checkout-link"
-    label = "Checkout link"
-    explanation = (
-        "Makes a page where one customer orders this plan, within a day. "
-        "Its address is shown once: send it to them."
-    )
-    permission = "payments.add_order"
-    icon = "link"
-    form_class = OfferForm
-
-    def is_offered(self, obj: Plan) -> bool:
-        return obj.is_active
-
-    def run(self, obj: Plan, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.orders import address_of, create_order
-
-        order, token = create_order(obj.seller, obj, as_of=as_of, actor=actor, **asked)
-        shown = f"Send this address, which is not shown again: {address_of(token)}"
-        return Told(f"Made the checkout link {order}.", shown=shown)
-
-
 def after_commit(work: Callable[[], object]) -> None:
     """Call a gateway once the operator's transaction is closed; the tick does what is left."""
     transaction.on_commit(work, robust=True)
@@ -524,7 +479,6 @@ InvoiceAdmin.extend(
     panels=[ALLOCATIONS_OF_INVOICE],
     page_actions=[RecordPayment(), CollectNow(), GiveBack(), Reopen()],
 )
-PlanAdmin.extend(page_actions=[CheckoutLink()])
 CustomerAdmin.extend(
     panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[RecordPaymentOfMany(), AskForACard()]
 )
@@ -659,69 +613,6 @@ class RefundAdmin(BigReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).select_related("payment__customer", "invoice")
-
-
-@admin.register(Order)
-class OrderAdmin(BigReadOnly):
-    list_display = (
-        "public_id",
-        "plan_link",
-        "customer_link",
-        "progress",
-        "subscription_link",
-        "document",
-        "expires_at",
-    )
-    list_filter = (
-        ("status", ChoicesDropdownFilter),
-        ("seller", RelatedDropdownFilter),
-        ("recorded_at", RangeDateTimeFilter),
-    )
-    list_select_related = ("plan", "customer", "subscription", "invoice")
-    search_fields = (
-        "public_id__iexact",
-        "customer__name",
-        "customer__email__istartswith",
-        "customer__public_id__iexact",
-        "subscription__public_id__iexact",
-    )
-    fieldsets = (
-        (
-            None,
-            {
-                "fields": (
-                    ("plan", "customer"),
-                    ("status", "currency"),
-                    ("quantities", "coupon"),
-                    ("subscription", "document"),
-                    ("placed_at", "closed_at"),
-                    ("expires_at", "public_id"),
-                )
-            },
-        ),
-        ("Agreed to", {"fields": ("consent", "details")}),
-        (
-            "The shop",
-            {
-                "fields": (("success_url", "cancel_url"), "language", "metadata"),
-                "classes": ("collapse",),
-            },
-        ),
-    )
-    readonly_fields = ("document", "public_id")
-
-    plan_link = link_column("plan", ordering="plan__name")
-    customer_link = link_column("customer", ordering="customer__name")
-    subscription_link = link_column("subscription")
-    progress = label_column("status", ORDER_COLORS)
-
-    @admin.display(description="invoice", ordering="invoice__number")
-    def document(self, order: Order) -> str:
-        return document_link(order.invoice)
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        related = super().get_queryset(request).select_related("invoice")
-        return related.select_related("seller", "plan", "customer", "subscription", "coupon")
 
 
 class WhatCameFilter(DropdownFilter):

@@ -1,4 +1,4 @@
-"""Where apps above, and orders, join in with payments."""
+"""Where apps above join in with payments."""
 
 from collections.abc import Collection, Sequence
 from datetime import date

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 
+from billing.checkout.expiry import expire_orders
 from billing.engine.money import major_string
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize, recognized_until
 from billing.jobs.runs import Run
 from billing.mail.notices import notify
 from billing.payments.collection import collect_due, resolve_due
-from billing.payments.orders import expire_orders
 from billing.tax.checks import ask_due
 from customers.models import Seller
 from dunning.cases import close_where_settled, open_cases, step_due

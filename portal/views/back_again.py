@@ -11,13 +11,14 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from billing.checkout import paying
+from billing.checkout.models import Order
 from billing.engine.errors import BillingError
 from billing.invoicing.models import Invoice
-from billing.payments import orders
 from billing.payments.checkout import catch_up
 from billing.payments.collection import collect_from
 from billing.payments.gateways.base import GatewayError
-from billing.payments.models import CheckoutSession, Order
+from billing.payments.models import CheckoutSession
 from customers.calendar import today_of
 from customers.models import Customer, Seller
 from portal.pages import show
@@ -54,7 +55,7 @@ def _order(subject: str) -> Taken:
     if order is None:
         raise Http404
     as_of, actor = today_of(order.seller), f"order:{order.public_id}"
-    return order.seller, lambda: orders.look(order, as_of=as_of, actor=actor), "c/"
+    return order.seller, lambda: paying.look(order, as_of=as_of, actor=actor), "c/"
 
 
 def _invoice(subject: str) -> Taken:

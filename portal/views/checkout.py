@@ -17,13 +17,14 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.base.requests import client_address
+from billing.checkout import offers, paying, placing
+from billing.checkout.models import Order
+from billing.checkout.offers import is_over
+from billing.checkout.placing import Consent
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
-from billing.payments import orders
 from billing.payments.gateways.base import GatewayError, GatewayHeld
-from billing.payments.models import Order
-from billing.payments.orders import Consent, is_over
 from billing.tax import checks
 from customers.calendar import now_of, today_of
 from portal.limits import may_try
@@ -59,7 +60,7 @@ NUMBERS_MAX = 10
 @token_page
 def checkout(request: HttpRequest, token: str) -> HttpResponse:
     """An order's page, at whichever point it is."""
-    order = orders.find_order(token)
+    order = offers.find_order(token)
     if order is None:
         return show(request, "portal/pay/unknown.html", {}, status=404)
     if order.status == Order.Status.COMPLETE:
@@ -105,7 +106,7 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         form.is_valid()
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
-            orders.refuse_unpayable(order.seller)
+            placing.refuse_unpayable(order.seller)
             seen = _quote(order, form)
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)
@@ -136,7 +137,7 @@ def _quote(order: Order, form: OrderForm) -> Preview:
     is said of the country, and the sum is the one at home: whoever chose wrongly chooses again.
     """
     quote = partial(
-        orders.quote,
+        placing.quote,
         order,
         choice=form.choice,
         as_of=today_of(order.seller),
@@ -193,7 +194,7 @@ def _place(
     )
     details = form.details_in(language)
     try:
-        orders.place(
+        placing.place(
             order,
             details,
             form.choice,
@@ -205,7 +206,7 @@ def _place(
     except Refused:
         # What stands there now is looked at again: it has run out, or costs something else.
         return go_to(request, _address(token))
-    return _leave(request, orders.find_order(token) or order, token)
+    return _leave(request, offers.find_order(token) or order, token)
 
 
 def _actor(order: Order) -> str:
@@ -230,7 +231,7 @@ def _is_again(request: HttpRequest, order: Order) -> bool:
 
 def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     """What is ordered and not paid yet, with the way to pay it."""
-    page = orders.last_page(order)
+    page = paying.last_page(order)
     with in_language_of(request, order.customer, order.language) as language:
         write = Writer(language, order.currency)
         failure = page.failure if page and page.status == "open" else ""
@@ -274,7 +275,7 @@ def _problem(said: str) -> str:
 @token_page
 def card(request: HttpRequest, token: str) -> HttpResponse:
     """To the gateway's page, for what is ordered and not paid yet."""
-    order = orders.find_order(token)
+    order = offers.find_order(token)
     if order is None or order.status != Order.Status.PLACED:
         return HttpResponseRedirect(_address(token))
     return _leave(request, order, token)
@@ -283,7 +284,7 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
 def _leave(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     back = return_address(order.public_id)
     try:
-        session = orders.open_page(
+        session = paying.open_page(
             order, as_of=today_of(order.seller), actor=_actor(order), return_url=back
         )
     except GatewayHeld:
@@ -340,7 +341,7 @@ def is_recent(order: Order) -> bool:
 @token_page
 def receipt(request: HttpRequest, token: str) -> HttpResponse:
     """The receipt of what was paid at the start, as long as the page shows it."""
-    order = orders.find_order(token)
+    order = offers.find_order(token)
     is_shown = order is not None and is_recent(order)
     payment = paid_by(order.invoice) if order and is_shown and order.invoice else None
     if payment is None:

@@ -10,6 +10,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.db.models import Model
 
 from billing.api.keys import make_key
+from billing.checkout.models import Order
 from billing.events.models import Delivery, Event, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
@@ -21,7 +22,7 @@ from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import GatewayEvent, Order, Refund
+from billing.payments.models import GatewayEvent, Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord

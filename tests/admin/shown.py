@@ -10,6 +10,7 @@ from django.db.models import Model
 from django.urls import reverse
 
 from billing.api.models import ApiKey
+from billing.checkout.models import Order
 from billing.events.models import Delivery, Event, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
@@ -24,7 +25,7 @@ from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import GatewayEvent, Order, Payment, Refund
+from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord

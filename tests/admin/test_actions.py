@@ -19,6 +19,8 @@ from billing.api.keys import make_key
 from billing.api.models import ApiKey
 from billing.base import clock
 from billing.base.sealing import seal
+from billing.checkout.models import Order
+from billing.checkout.offers import find_order
 from billing.desk.model_admin import Desk
 from billing.events.models import Event, Trouble
 from billing.invoicing.models import BalanceEntry, CreditNote, CustomerBalance, Invoice, OneOffItem
@@ -27,8 +29,7 @@ from billing.ledger.models import Account, Transfer
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import Order, Payment, Refund
-from billing.payments.orders import find_order
+from billing.payments.models import Payment, Refund
 from billing.staff.admin import ForSuperusers
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.webhooks.actions import new_secret

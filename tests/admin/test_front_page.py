@@ -9,12 +9,12 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.base import clock
+from billing.checkout.models import Order
 from billing.front_page import overview
 from billing.front_page.overview import ANEW_AFTER, add_up, chart_of, shown_sums, sums_of
 from billing.front_page.waiting import kinds_of_work
 from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat
-from billing.payments.models import Order
 from customers.models import Seller
 from tests.factories import (
     DAY,

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from billing.api.models import IdempotentRequest
-from billing.payments.models import Order
+from billing.checkout.models import Order
 from customers.calendar import now_of
 from customers.links import Purpose, read_link
 from customers.models import AccessLink, Customer

@@ -10,12 +10,12 @@ from typing import Any
 from drf_spectacular.generators import SchemaGenerator
 
 from billing.api.reading import instant
+from billing.checkout.offers import create_order
 from billing.events.models import Event
 from billing.events.recorder import fan_out
 from billing.invoicing.actions import add_one_off, credit
 from billing.invoicing.changes import bill_after
 from billing.payments.actions import record_payment
-from billing.payments.orders import create_order
 from billing.subscriptions.actions import cancel, pause, start
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord

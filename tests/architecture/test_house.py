@@ -23,7 +23,6 @@ STILL_LONG = {
     "billing/invoicing/issuing.py",
     "billing/invoicing/models.py",
     "billing/payments/admin.py",
-    "billing/payments/models.py",
     "billing/simulation/playing.py",
     "billing/subscriptions/actions.py",
     "billing/subscriptions/importing.py",

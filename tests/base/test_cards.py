@@ -9,8 +9,8 @@ from django.urls import reverse
 
 from billing.base.cards import card_refusal
 from billing.base.redaction import card_number_in
+from billing.checkout.offers import create_order
 from billing.invoicing.models import OneOffItem
-from billing.payments.orders import create_order
 from customers.models import Customer
 from portal.pay_forms import OrderForm
 from tests.api.calling import Shop, errors_of

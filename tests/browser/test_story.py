@@ -14,11 +14,12 @@ import time_machine
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
+from billing.checkout.models import Order
+from billing.checkout.offers import address_of, create_order
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.collection import collect_due
-from billing.payments.models import Order, Payment, PaymentMethod
-from billing.payments.orders import address_of, create_order
+from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from catalog.models import Plan

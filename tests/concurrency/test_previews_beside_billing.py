@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
+from billing.checkout import placing
+from billing.checkout.offers import create_order
 from billing.invoicing.changes import bill_after, next_bill, preview
 from billing.invoicing.issuing import take_numbers
 from billing.invoicing.models import Invoice, NumberSeries
-from billing.payments import orders
-from billing.payments.orders import create_order
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
@@ -66,8 +66,8 @@ def seen_after_a_change(subscription: Subscription) -> int:
 
 def quoted(subscription: Subscription) -> int:
     order, _ = create_order(subscription.seller, subscription.plan, as_of=DAY, actor="t")
-    details = orders.Details(country="SE")
-    return orders.quote(order, details, orders.Choice(), as_of=DAY, actor="t").to_pay_today_minor
+    details = placing.Details(country="SE")
+    return placing.quote(order, details, placing.Choice(), as_of=DAY, actor="t").to_pay_today_minor
 
 
 LOOKS: dict[Callable[[Subscription], int], int] = {

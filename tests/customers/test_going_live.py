@@ -7,11 +7,11 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.core.management import CommandError, call_command
 
+from billing.checkout.placing import refuse_unpayable
 from billing.engine.errors import Refused
 from billing.invoicing.actions import add_one_off, bill_customer, credit
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments.orders import refuse_unpayable
 from customers.going_live import missing_to_go_live, refuse_unready
 from customers.models import Seller
 from tests.factories import DAY, VAT_25, CustomerFactory, SellerFactory

@@ -21,6 +21,7 @@ from billing.api.models import Bucket, IdempotentRequest
 from billing.base.promises import Promise
 from billing.base.public_ids import PublicIdField
 from billing.base.triggers import unconstrained_keys
+from billing.checkout.models import Order
 from billing.events.models import Delivery, Event, Tally, Trouble
 from billing.invoicing.models import (
     BalanceEntry,
@@ -42,7 +43,6 @@ from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
     GatewayEvent,
-    Order,
     Payment,
     PaymentAllocation,
     PaymentMethod,

@@ -11,6 +11,9 @@ import time_machine
 from django.db import OperationalError
 
 from billing.base.sealing import seal
+from billing.checkout import expiry
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
 from billing.events import recorder
 from billing.events.models import Delivery, Event, Trouble
 from billing.events.recorder import record
@@ -21,9 +24,8 @@ from billing.jobs.runs import job_run
 from billing.ledger.models import Transfer
 from billing.mail import notices, outbox
 from billing.mail.models import Message
-from billing.payments import collection, inbox, order_expiry
-from billing.payments.models import GatewayEvent, Order, Payment
-from billing.payments.orders import create_order
+from billing.payments import collection, inbox
+from billing.payments.models import GatewayEvent, Payment
 from billing.schedule import seller_day
 from billing.schedule import tick as the_tick
 from billing.tax import checks
@@ -194,7 +196,7 @@ def orders(world: World) -> Served:
     PriceFactory(plan=plan)
     made = [create_order(world.seller, plan, as_of=DAY, actor="x")[0] for _ in range(3)]
     Order.objects.update(expires_at=NOON)
-    world.fails(order_expiry, "expire", lambda order, **_: order.pk == made[1].pk)
+    world.fails(expiry, "expire", lambda order, **_: order.pk == made[1].pk)
     return Order.objects.filter(status="expired").count
 
 

@@ -14,6 +14,10 @@ from django.core.files.base import ContentFile
 
 from billing.base import clock
 from billing.base.public_ids import new_public_id
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details
+from billing.checkout.placing import place as place_order
 from billing.events.models import Delivery
 from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing.actions import bill_customer, credit
@@ -26,9 +30,7 @@ from billing.payments import charging
 from billing.payments.actions import record_payment
 from billing.payments.gateways.base import Charge
 from billing.payments.giving_back import give_back, mark_paid_back
-from billing.payments.models import Order, Payment, PaymentAllocation, PaymentMethod, Refund
-from billing.payments.orders import Choice, Consent, Details, create_order
-from billing.payments.orders import place as place_order
+from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan

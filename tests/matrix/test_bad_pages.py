@@ -14,8 +14,9 @@ from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 
+from billing.checkout.models import Order
 from billing.invoicing.models import Invoice
-from billing.payments.models import Order, Payment
+from billing.payments.models import Payment
 from billing.subscriptions.models import Pause, Subscription
 from customers.models import Customer
 from portal.models import Attempt

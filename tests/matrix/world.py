@@ -18,6 +18,7 @@ from django.test import Client, RequestFactory
 from billing.api.keys import make_key, revoke_key
 from billing.api.models import ApiKey
 from billing.base import clock
+from billing.checkout.offers import create_order
 from billing.demo.shop import ROLES, SEEN
 from billing.events.models import Event
 from billing.events.recorder import record
@@ -26,7 +27,6 @@ from billing.invoicing.changes import bill_after
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
 from billing.payments.models import PaymentMethod
-from billing.payments.orders import create_order
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord

@@ -9,13 +9,13 @@ from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.api.resources.documents import DocumentDetail
+from billing.checkout.offers import PATH, create_order
 from billing.invoicing import documents
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.outbound.actions import hold, stop_charging
 from billing.payments.actions import record_failure, record_payment, release_planned
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
-from billing.payments.orders import PATH, create_order
 from billing.payments.outlook import Outlook, Prospect, can_be_charged, what_becomes_of
 from catalog.models import Plan
 from portal.debts import what_comes_of

@@ -9,6 +9,9 @@ import pytest
 import time_machine
 from django.test import Client
 
+from billing.checkout.expiry import expire_orders
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.events.recorder import deliver_due, fan_out
@@ -20,8 +23,7 @@ from billing.mail.outbox import send_due
 from billing.payments.actions import record_payment
 from billing.payments.checkout import keep_method
 from billing.payments.collection import collect_due
-from billing.payments.models import CheckoutSession, Order, Payment
-from billing.payments.orders import create_order, expire_orders
+from billing.payments.models import CheckoutSession, Payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants

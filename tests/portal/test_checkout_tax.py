@@ -8,9 +8,9 @@ import pytest
 import time_machine
 from django.test import Client
 
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
 from billing.invoicing.models import Invoice
-from billing.payments.models import Order
-from billing.payments.orders import create_order
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.tax.models import TaxRegistration, VatNumberCheck
 from billing.verification.books import broken_invariants

@@ -15,8 +15,9 @@ from billing.api.return_urls import check_return_url
 from billing.api.scopes import Scope
 from billing.api.scoping import find, find_customer, find_plan, for_seller
 from billing.api.views import Endpoint, reply
-from billing.payments.models import Order
-from billing.payments.orders import address_of, create_order, expire
+from billing.checkout.expiry import expire
+from billing.checkout.models import Order
+from billing.checkout.offers import address_of, create_order
 from customers.models import LANGUAGES
 
 

@@ -5,6 +5,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import pgettext
 
+from billing.checkout.models import Order
+from billing.checkout.offers import countable_prices
 from billing.invoicing.changes import SeenBill
 from billing.mail.letters import Attachment, Letter, Occasion, Section
 from billing.mail.news import paid_at_the_checkout
@@ -18,8 +20,7 @@ from billing.mail.words.common import (
     receipt_pdf,
     rhythm,
 )
-from billing.payments.models import Order, Payment
-from billing.payments.orders import countable_prices
+from billing.payments.models import Payment
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 

@@ -13,18 +13,21 @@ import pytest
 import time_machine
 from django.db import connection
 
+from billing.checkout import expiry, offers, paying, placing
+from billing.checkout.expiry import expire_orders
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details, place
 from billing.engine.errors import CurrencyMismatch, Refused
 from billing.events.models import Event
 from billing.invoicing.actions import balance_of, credit, void
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments import orders
 from billing.payments.actions import record_payment
 from billing.payments.checkout import check_sessions, prepare_setup
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
 from billing.payments.gateways.base import GatewayUnavailable, GatewayUnclear
-from billing.payments.models import CheckoutSession, Order, Payment, PaymentMethod
-from billing.payments.orders import Choice, Consent, Details, create_order, expire_orders, place
+from billing.payments.models import CheckoutSession, Payment, PaymentMethod
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants
@@ -106,13 +109,13 @@ def placed(order: Order, **choice: Any) -> Order:
 
 
 def page_of(order: Order) -> CheckoutSession:
-    page = orders.open_page(order, as_of=DAY, actor="test", return_url=BACK)
+    page = paying.open_page(order, as_of=DAY, actor="test", return_url=BACK)
     assert page is not None
     return page
 
 
 def look(order: Order) -> Order:
-    return orders.look(order, as_of=DAY, actor="test")
+    return paying.look(order, as_of=DAY, actor="test")
 
 
 def hear() -> None:
@@ -167,9 +170,9 @@ def test_an_order_keeps_what_is_offered_and_of_its_token_the_hash_alone(plan: Pl
     assert (order.status, order.currency, order.quantities) == ("open", "SEK", {"seats": "3"})
     assert order.expires_at == NOON + timedelta(hours=24)
     assert order.language == "sv"
-    assert orders.find_order(token) == order
+    assert offers.find_order(token) == order
     assert token not in str(Order.objects.values().get())
-    assert orders.find_order("another") is None
+    assert offers.find_order("another") is None
 
 
 def test_what_cannot_be_sold_is_not_offered(plan: Plan, seller: Seller) -> None:
@@ -201,7 +204,7 @@ def test_what_cannot_be_sold_is_not_offered(plan: Plan, seller: Seller) -> None:
 
 def test_a_quote_is_what_will_be_billed_and_keeps_nothing(plan: Plan) -> None:
     order = offered(plan)
-    seen = orders.quote(
+    seen = placing.quote(
         order, Details(country="SE"), Choice({"seats": Decimal(2)}), as_of=DAY, actor="test"
     )
     assert seen.to_pay_today_minor == 25_000
@@ -217,18 +220,18 @@ def test_a_quote_is_what_will_be_billed_and_keeps_nothing(plan: Plan) -> None:
 def test_a_coupon_is_found_by_its_code_and_taken_off(plan: Plan) -> None:
     order = offered(plan)
     coupon = CouponFactory(seller=plan.seller, code="WELCOME")
-    assert orders.find_coupon(order, " welcome ") == coupon
-    seen = orders.quote(order, ASA, Choice(coupon=coupon), as_of=DAY, actor="test")
+    assert offers.find_coupon(order, " welcome ") == coupon
+    seen = placing.quote(order, ASA, Choice(coupon=coupon), as_of=DAY, actor="test")
     assert (seen.to_pay_today_minor, seen.upcoming[0].to_pay_minor) == (10_000, 12_500)
     with pytest.raises(Refused) as refused:
-        orders.find_coupon(order, "NOPE")
+        offers.find_coupon(order, "NOPE")
     assert refused.value.code == "coupon_unknown"
 
 
 def test_of_two_codes_that_are_alike_the_one_that_was_typed_is_meant(plan: Plan) -> None:
     order = offered(plan)
     made = [CouponFactory(seller=plan.seller, code=code) for code in ("Welcome", "WELCOME")]
-    assert [orders.find_coupon(order, coupon.code) for coupon in made] == made
+    assert [offers.find_coupon(order, coupon.code) for coupon in made] == made
 
 
 @pytest.mark.parametrize("quantity", ["0", "-1", "1.5", "10000"])
@@ -342,7 +345,7 @@ def test_two_pages_are_one_and_money_is_taken_once(plan: Plan, sandbox: RunningS
     look(order)
     look(order)
     check_complete(order, sandbox)
-    assert orders.open_page(order, as_of=DAY, actor="test") is None
+    assert paying.open_page(order, as_of=DAY, actor="test") is None
 
 
 def test_who_never_comes_back_is_found_by_the_gateways_events(
@@ -368,7 +371,7 @@ def test_a_refused_card_is_told_of_and_another_pays(plan: Plan, sandbox: Running
     page = page_of(order)
     sandbox.fill_in(page.url, DECLINED)
     look(order)
-    page = orders.last_page(order) or page
+    page = paying.last_page(order) or page
     assert (order.status, page.status, page.failure) == ("placed", "open", "card_declined")
     assert page_of(order) == page
     sandbox.fill_in(page.url)
@@ -436,7 +439,7 @@ def for_a_trial(plan: Plan) -> Order:
 
 
 def open_page_to(order: Order, address: str) -> CheckoutSession | None:
-    return orders.open_page(order, as_of=DAY, actor="test", return_url=address)
+    return paying.open_page(order, as_of=DAY, actor="test", return_url=address)
 
 
 def test_a_page_for_a_card_that_leads_elsewhere_replaces_the_one_before(
@@ -450,7 +453,7 @@ def test_a_page_for_a_card_that_leads_elsewhere_replaces_the_one_before(
     order.refresh_from_db()
     assert (first.status, order.page) == ("expired", second)
     assert second is not None
-    assert second == orders.last_page(order) != first
+    assert second == paying.last_page(order) != first
     sandbox.fill_in(second.url)
     look(order)
     assert (order.status, subscription_of(order).status) == ("complete", "trialing")
@@ -529,14 +532,14 @@ def test_of_two_trials_that_a_person_orders_at_once_one_begins(
 ) -> None:
     Plan.objects.filter(pk=plan.pk).update(trial_days=14)
     plan.refresh_from_db()
-    orders = [placed(offered(plan)) for _ in range(2)]
-    assert len({order.customer for order in orders}) == 2
-    for page in [page_of(order) for order in orders]:
+    placing = [placed(offered(plan)) for _ in range(2)]
+    assert len({order.customer for order in placing}) == 2
+    for page in [page_of(order) for order in placing]:
         sandbox.fill_in(page.url)
-    for order in orders:
+    for order in placing:
         look(order)
-    assert [order.status for order in orders] == ["complete", "expired"]
-    assert [subscription_of(order).status for order in orders] == ["trialing", "ended"]
+    assert [order.status for order in placing] == ["complete", "expired"]
+    assert [subscription_of(order).status for order in placing] == ["trialing", "ended"]
     assert broken_invariants() == {}
 
 
@@ -622,7 +625,7 @@ def test_what_nobody_pays_runs_out_with_its_page_invoice_and_subscription(
     assert (order.status, subscription.status) == ("expired", "ended")
     assert subscription.ends_on == subscription.starts_on
     assert order.invoice is not None
-    assert (order.invoice.status, order.invoice.reason) == ("void", orders.NEVER_PAID)
+    assert (order.invoice.status, order.invoice.reason) == ("void", expiry.NEVER_PAID)
     assert CouponRedemption.objects.get().removed_on == NEXT_DAY
     page.refresh_from_db()
     assert page.status == "expired"
@@ -687,7 +690,7 @@ def test_an_order_does_not_run_out_while_its_payment_is_in_doubt(
     Payment.objects.filter(pk=page.payment.pk).update(state="unknown", next_check_at=NOON)
     clock.move_to(NOON + timedelta(hours=25))
     assert expire_orders(seller, NEXT_DAY, "tick") == 0
-    assert orders.expire(order, as_of=NEXT_DAY, actor="shop") is False
+    assert expiry.expire(order, as_of=NEXT_DAY, actor="shop") is False
     assert subscription_of(order).status == "incomplete"
     resolve_due()
     check_complete(order, sandbox)

@@ -9,6 +9,9 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from billing.checkout.models import Order
+from billing.checkout.offers import lock_order, tell
+from billing.checkout.paying import open_pages
 from billing.events.troubles import Watch
 from billing.invoicing.actions import credit, lock_invoice, void
 from billing.invoicing.models import Invoice
@@ -17,9 +20,7 @@ from billing.outbound.turns import time_is_up
 from billing.payments.actions import release_planned
 from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
-from billing.payments.models import CheckoutSession, Order, PaymentAllocation
-from billing.payments.order_offer import lock_order, tell
-from billing.payments.order_paying import open_pages
+from billing.payments.models import CheckoutSession, PaymentAllocation
 from billing.subscriptions.actions import abandon
 from customers.calendar import now_of
 from customers.models import Seller

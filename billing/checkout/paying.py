@@ -5,6 +5,8 @@ from typing import Any
 
 from django.db import transaction
 
+from billing.checkout.models import Order
+from billing.checkout.offers import lock_order, refuse_over, tell
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
@@ -18,8 +20,7 @@ from billing.payments.checkout import (
     start_payment,
 )
 from billing.payments.gateways.base import GatewayUnavailable, may_leave
-from billing.payments.models import CheckoutSession, Order
-from billing.payments.order_offer import lock_order, refuse_over, tell
+from billing.payments.models import CheckoutSession
 from billing.subscriptions.actions import abandon, complete
 from billing.subscriptions.coupons import has_tried
 from billing.subscriptions.models import Subscription

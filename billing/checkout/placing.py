@@ -1,8 +1,7 @@
-"""Orders: what a checkout link offers, ordered by its customer, paid for, or run out.
+"""Orders are placed: what the customer has chosen, who they are, and what it comes to.
 
 Placing an order starts a subscription that is incomplete and bills it; the first invoice's money,
 by whatever way it arrives, completes both. Where nothing is to be paid yet, a card completes them.
-The offer, the paying and the running out have files of their own; doors find all of it here.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,18 @@ from typing import Any
 from django.db import transaction
 
 from billing.base.redaction import card_number_in
+from billing.checkout.models import Order
+from billing.checkout.offers import (
+    LIVES,
+    check_active,
+    countable_prices,
+    lock_order,
+    refuse_over,
+    tell,
+)
+from billing.checkout.paying import (
+    complete_order,
+)
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
@@ -23,30 +34,7 @@ from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.gateways import gateways_for
-from billing.payments.models import Order, PaymentMethod
-from billing.payments.order_expiry import NEVER_PAID, expire, expire_orders
-from billing.payments.order_offer import (
-    LIVES,
-    PATH,
-    address_of,
-    check_active,
-    countable_prices,
-    create_order,
-    find_coupon,
-    find_order,
-    is_over,
-    lock_order,
-    refuse_over,
-    tell,
-)
-from billing.payments.order_paying import (
-    complete_order,
-    last_page,
-    look,
-    note_method,
-    note_paid,
-    open_page,
-)
+from billing.payments.models import PaymentMethod
 from billing.subscriptions.actions import start
 from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription
@@ -58,31 +46,6 @@ from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
 from customers.persons import lock_person
-
-__all__ = [
-    "LIVES",
-    "NEVER_PAID",
-    "PATH",
-    "Choice",
-    "Consent",
-    "Details",
-    "address_of",
-    "check_details",
-    "countable_prices",
-    "create_order",
-    "expire",
-    "expire_orders",
-    "find_coupon",
-    "find_order",
-    "is_over",
-    "last_page",
-    "look",
-    "note_method",
-    "note_paid",
-    "open_page",
-    "place",
-    "quote",
-]
 
 # What a customer can order of one thing by hand.
 QUANTITY_MAX = 9999

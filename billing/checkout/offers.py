@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.db import transaction
 
+from billing.checkout.models import Order
 from billing.engine.errors import Refused
 from billing.events.recorder import record
-from billing.payments.models import Order
 from billing.subscriptions.actions import checked_quantities, prices_of
 from billing.subscriptions.coupons import check_coupon, check_person, coupon_of
 from billing.subscriptions.offers import counted
