@@ -125,7 +125,7 @@ def add_one_off(
     """
     if not amount_minor:
         raise InvalidAmount("A one-off item of nothing cannot be billed.")
-    _check_sum(customer, amount_minor, currency, is_confirmed)
+    check_sum(customer, amount_minor, currency, is_confirmed)
     accounts = revenue_accounts_of(customer.seller)
     if revenue_account not in accounts:
         raise Refused(
@@ -216,7 +216,7 @@ def revenue_accounts_of(seller: Seller) -> list[str]:
     return sorted({REVENUE_ACCOUNT, *products.distinct()})
 
 
-def _check_sum(customer: Customer, amount_minor: int, currency: str, is_confirmed: bool) -> None:
+def check_sum(customer: Customer, amount_minor: int, currency: str, is_confirmed: bool) -> None:
     """Refuse a sum that is out of bounds, unusual for the customer, or in a strange currency."""
     if currency != customer.seller.currency and currency not in currencies_of(customer):
         raise Refused(
@@ -247,7 +247,7 @@ def give_credit(
     """
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
-    _check_sum(customer, amount_minor, currency, is_confirmed)
+    check_sum(customer, amount_minor, currency, is_confirmed)
     Customer.objects.select_for_update().get(pk=customer.pk)
     move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
     entry = BalanceEntry.objects.filter(
@@ -367,7 +367,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
         move_balances([back], as_of)
     _uncover(invoice, as_of)
     _take_back(invoice, corrections, as_of)
-    _record("invoice.voided", invoice, as_of, actor, reason=reason)
+    record_of_invoice("invoice.voided", invoice, as_of, actor, reason=reason)
     tell_settled([invoice.pk], as_of)
     return invoice
 
@@ -466,7 +466,7 @@ def close_as_rounding(invoice: Invoice, as_of: date) -> None:
         rounded_off_minor=invoice.rounded_off_minor,
         closed_on=as_of,
     )
-    _record("invoice.paid", invoice, as_of, "system", number=invoice.number)
+    record_of_invoice("invoice.paid", invoice, as_of, "system", number=invoice.number)
 
 
 @transaction.atomic
@@ -816,7 +816,7 @@ def _issue_note(
     _write_lines(document, note)
     _count_on_coverage(note)
     _settle_note(invoice, document, note, as_of, actor, to)
-    _record(
+    record_of_invoice(
         "credit_note.issued",
         document,
         as_of,
@@ -964,7 +964,7 @@ def _settle_note(
         postings += between(account, receivable, group.tax_minor)
     postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
     postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
-    _post(document, postings, as_of)
+    post_of_invoice(document, postings, as_of)
 
 
 def lock_invoice(invoice: Invoice) -> Invoice:
@@ -977,7 +977,8 @@ def lock_invoice(invoice: Invoice) -> Invoice:
     )
 
 
-def _post(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
+def post_of_invoice(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
+    """Write postings of a document in its books."""
     post(
         invoice.seller,
         postings,
@@ -994,7 +995,7 @@ def _reverse_postings(invoice: Invoice, as_of: date) -> None:
     written = Transfer.objects.filter(
         document=Transfer.Document.INVOICE, document_id=invoice.pk
     ).order_by("id")
-    _post(
+    post_of_invoice(
         invoice,
         [Posting(old.credit_account_id, old.debit_account_id, old.amount_minor) for old in written],
         as_of,
@@ -1058,7 +1059,8 @@ def _said_of(correction: InvoiceLine, voided: Invoice) -> str:
     )
 
 
-def _record(type: str, invoice: Invoice, as_of: date, actor: str, **data: Any) -> None:
+def record_of_invoice(type: str, invoice: Invoice, as_of: date, actor: str, **data: Any) -> None:
+    """Write an event of a document."""
     record(
         type,
         seller=invoice.seller.public_id,
