@@ -20,7 +20,8 @@ from billing.desk.model_admin import BigReadOnly, Desk
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.desk.rows import Rows
-from billing.invoicing.admin import InvoiceAdmin, document_link
+from billing.invoicing.admin import InvoiceAdmin
+from billing.invoicing.panels import document_link
 from customers.admin import CustomerAdmin, on_sellers_day
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep

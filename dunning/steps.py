@@ -11,8 +11,8 @@ from datetime import date, timedelta
 
 from billing.engine import retries
 from billing.events.models import Event
-from billing.invoicing.actions import write_off_locked
 from billing.invoicing.models import InvoiceLine
+from billing.invoicing.settlement import write_off_locked
 from billing.payments.charging import plan_many
 from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.ending import end_many

@@ -16,7 +16,7 @@ from billing.desk.columns import label_column, link_column
 from billing.desk.forms import ActionForm
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction, Told
-from billing.invoicing.admin import document_link
+from billing.invoicing.panels import document_link
 from catalog.admin import PlanAdmin
 from catalog.models import Coupon, Plan, Price
 

@@ -13,8 +13,10 @@ from billing.checkout.models import Order
 from billing.checkout.offers import lock_order, tell
 from billing.checkout.paying import open_pages
 from billing.events.troubles import Watch
-from billing.invoicing.actions import credit, lock_invoice, void
+from billing.invoicing.corrections import credit
+from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import time_is_up
 from billing.payments.actions import release_planned
@@ -26,7 +28,6 @@ from customers.calendar import now_of
 from customers.models import Seller
 
 NEVER_PAID = "The order was not paid."
-
 logger = logging.getLogger(__name__)
 
 

@@ -23,14 +23,12 @@ from billing.checkout.offers import (
     refuse_over,
     tell,
 )
-from billing.checkout.paying import (
-    complete_order,
-)
+from billing.checkout.paying import complete_order
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
-from billing.invoicing.issuing import numbers_of_nobody
 from billing.invoicing.models import Invoice
+from billing.invoicing.numbering import numbers_of_nobody
 from billing.outbound.gate import Kind, refusal
 from billing.payments.actions import release_planned
 from billing.payments.gateways import gateways_for

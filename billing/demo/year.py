@@ -25,6 +25,7 @@ from billing.engine.errors import BillingError
 from billing.events.models import Event
 from billing.events.recorder import fan_out, record, unheard
 from billing.invoicing import actions as invoicing
+from billing.invoicing import balances, corrections
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize
@@ -46,7 +47,6 @@ OPENS_AT, CLOSES_AT = time(8), time(18)
 # So many days before today subscribers, such as mail, hear of.
 DAYS_TOLD = 3
 NEEDS_A_SUBSCRIPTION = frozenset({"change", "pause", "resume", "cancel", "regret", "use"})
-
 logger = logging.getLogger(__name__)
 
 
@@ -300,7 +300,7 @@ class _Year:
         invoice = self._last_invoice(step.who)
         if invoice is not None:
             amount_minor = invoice.total_minor * step.values["percent"] // 100
-            invoicing.credit(
+            corrections.credit(
                 invoice, as_of=day, actor=ACTOR, amount_minor=amount_minor, to=step.values["to"]
             )
 
@@ -321,7 +321,7 @@ class _Year:
     def _thank(self, step: Step, day: date) -> None:
         person = self.story.people[step.who]
         is_swedish = person.fields["language"] == "sv"
-        invoicing.give_credit(
+        balances.give_credit(
             self._customer(step.who),
             currency=person.currency,
             amount_minor=5000 if person.currency == "SEK" else 500,

@@ -1,15 +1,11 @@
-from collections.abc import Iterable
-from datetime import date, timedelta
 from typing import Any
 
-from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import localize
 from django.utils.http import content_disposition_header
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -18,16 +14,12 @@ from unfold.contrib.filters.admin import (
     RelatedDropdownFilter,
 )
 from unfold.decorators import display
-from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column, money_column, plain_column
-from billing.desk.figures import link, money, plain, trimmed
-from billing.desk.forms import ActionForm, ConfirmedForm
+from billing.desk.figures import link, money
 from billing.desk.model_admin import BigReadOnly, Desk, button
-from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.engine.errors import BillingError
-from billing.engine.money import Money
 from billing.invoicing.models import (
     IS_OWED,
     BalanceEntry,
@@ -35,16 +27,35 @@ from billing.invoicing.models import (
     CustomerBalance,
     Invoice,
     InvoiceLine,
-    InvoiceTax,
     NumberSeries,
     OneOffItem,
 )
+from billing.invoicing.page_actions import (
+    AddOneOff,
+    BillNow,
+    BillSubscription,
+    Credit,
+    GiveCredit,
+    RemoveOneOff,
+    TakeBackCredit,
+    TryAgain,
+    Void,
+    WriteOff,
+)
+from billing.invoicing.panels import (
+    BALANCE_OF_DOCUMENT,
+    BALANCES,
+    CORRECTIONS,
+    DOCUMENTS_OF_CUSTOMER,
+    DOCUMENTS_OF_SUBSCRIPTION,
+    LINES,
+    TAXES,
+    WAITING,
+    document_link,
+)
 from billing.ledger.admin import transfers_of
-from billing.subscriptions.admin import SubscriptionAction, SubscriptionAdmin
-from billing.subscriptions.models import Subscription
-from catalog.models import REVENUE_ACCOUNT
+from billing.subscriptions.admin import SubscriptionAdmin
 from customers.admin import CustomerAdmin, on_sellers_day
-from customers.models import Customer
 
 STATUS_COLORS = {
     "draft": "",
@@ -55,434 +66,6 @@ STATUS_COLORS = {
     "issued": "info",
 }
 
-
-def document_link(document: Invoice | None) -> str:
-    """A link to the page of an invoice or of a credit note."""
-    if document is not None and document.kind == Invoice.Kind.CREDIT_NOTE:
-        document = CreditNote(pk=document.pk, number=document.number, public_id=document.public_id)
-    return link(document)
-
-
-def _issued(documents: Iterable[Invoice]) -> str:
-    """The documents that were issued, in a sentence."""
-    told = [
-        f"{document.get_kind_display()} {document} of "
-        f"{Money(document.total_minor, document.currency)}"
-        for document in documents
-    ]
-    return f"Issued {', '.join(told)}." if told else ""
-
-
-# What an operator does to a customer's bills
-
-
-def _bill_what_changed(subscription: Subscription, as_of: date, actor: str) -> str:
-    from billing.invoicing import actions
-
-    return _issued(
-        actions.bill_customer(
-            subscription.customer, as_of=as_of, actor=actor, subscription=subscription
-        )
-    )
-
-
-SubscriptionAction.afterwards.append(_bill_what_changed)
-
-
-class BillNow(PageAction):
-    name = "bill"
-    label = "Bill now"
-    explanation = "Bills what is due until today. What is not yet due stays for its day."
-    permission = "invoicing.add_invoice"
-    icon = "receipt_long"
-
-    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        subscription = obj if isinstance(obj, Subscription) else None
-        customer = obj if subscription is None else subscription.customer
-        issued = actions.bill_customer(
-            customer, as_of=as_of, actor=actor, subscription=subscription
-        )
-        return _issued(issued) or "Nothing is due."
-
-
-class BillSubscription(BillNow):
-    def is_offered(self, obj: Subscription) -> bool:
-        return not obj.parked_reason
-
-
-class TryAgain(BillNow):
-    name = "try-again"
-    label = "Try again"
-    explanation = (
-        "Bills what is due until today. A parked subscription that can be billed again is "
-        "parked no more; else it stays, with the reason."
-    )
-    icon = "refresh"
-    variant = ActionVariant.PRIMARY
-    is_for_many = True
-
-    def is_offered(self, obj: Subscription) -> bool:
-        return bool(obj.parked_reason)
-
-
-class CreditGiftForm(ConfirmedForm):
-    amount = forms.DecimalField(min_value=0)
-    currency = forms.ChoiceField()
-    description = forms.CharField(max_length=200)
-    field_order = ("currency", "amount", "description")
-
-    def ask(self) -> None:
-        from billing.invoicing.actions import currencies_of
-
-        currency = self.fields["currency"]
-        assert isinstance(currency, forms.ChoiceField)
-        currency.choices = [(code, code) for code in currencies_of(self.obj)]
-        currency.initial = self.obj.seller.currency
-
-
-class GiveCredit(PageAction):
-    name = "give-credit"
-    label = "Give credit"
-    explanation = (
-        "Goes to the customer's balance, which pays the open invoices in its currency, the oldest "
-        "first, and then the next ones."
-    )
-    permission = "invoicing.add_balanceentry"
-    icon = "redeem"
-    form_class = CreditGiftForm
-
-    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.give_credit(obj, as_of=as_of, actor=actor, **asked)
-        return f"Gave a credit of {Money(asked['amount_minor'], asked['currency'])}."
-
-
-class OneOffForm(CreditGiftForm):
-    amount = forms.DecimalField(help_text="Without tax. Negative: to take off.")
-    description = forms.CharField(max_length=500, help_text="As it will stand on the document.")
-    subscription = forms.ModelChoiceField(
-        Subscription.objects.none(),
-        required=False,
-        empty_label="The customer",
-        label="Belongs to",
-    )
-
-    revenue_account = forms.ChoiceField(
-        required=False,
-        help_text="The bookkeeping account of its revenue; those of the seller's products.",
-    )
-    waits = forms.ChoiceField(
-        label="Bill it",
-        choices=[("", "Now, by itself"), ("yes", "With the next regular bill")],
-        required=False,
-        help_text="What is below zero waits for something to reduce either way.",
-    )
-
-    def clean_revenue_account(self) -> str:
-        return self.cleaned_data["revenue_account"] or REVENUE_ACCOUNT
-
-    def clean_waits(self) -> bool:
-        return self.cleaned_data["waits"] == "yes"
-
-    def ask(self) -> None:
-        from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
-
-        super().ask()
-        account = self.fields["revenue_account"]
-        assert isinstance(account, forms.ChoiceField)
-        account.choices = [(number, number) for number in revenue_accounts_of(self.obj.seller)]
-        account.initial = REVENUE_ACCOUNT
-        self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
-        choice = self.fields["subscription"]
-        assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = self.obj.subscriptions.exclude(status="ended").order_by("-id")
-
-
-class AddOneOff(PageAction):
-    name = "add-one-off"
-    label = "Add one-off item"
-    explanation = (
-        "Something to bill once, or to take off: at once on a document of its own, or with the "
-        "customer's next regular bill. Until then it can be removed."
-    )
-    permission = "invoicing.add_oneoffitem"
-    icon = "add_shopping_cart"
-    form_class = OneOffForm
-
-    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.add_one_off(obj, as_of=as_of, actor=actor, **asked)
-        amount = Money(asked["amount_minor"], asked["currency"])
-        is_early = not asked["waits"] and asked["amount_minor"] > 0
-        when = "within a minute" if is_early else "with the next bill"
-        return f"“{asked['description']}”, {amount}, is billed {when}."
-
-
-class RemoveOneOff(PageAction):
-    name = "remove"
-    label = "Remove"
-    removes = True
-    explanation = "It is not billed. Nothing was issued for it, so nothing has to be taken back."
-    permission = "invoicing.add_oneoffitem"
-    icon = "delete"
-    variant = ActionVariant.DANGER
-
-    def is_offered(self, obj: OneOffItem) -> bool:
-        return obj.line_id is None
-
-    def run(self, obj: OneOffItem, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.remove_one_off(obj, as_of=as_of, actor=actor)
-        return f"“{obj}” is not billed."
-
-
-class TakeBackCredit(PageAction):
-    name = "take-back"
-    label = "Take back"
-    explanation = (
-        "The credit leaves the balance again, as far as it has paid nothing yet. Books and history "
-        "keep both."
-    )
-    permission = "invoicing.add_balanceentry"
-    icon = "undo"
-    variant = ActionVariant.DANGER
-
-    def is_offered(self, obj: BalanceEntry) -> bool:
-        return obj.is_gift and not BalanceEntry.objects.filter(takes_back=obj).exists()
-
-    def run(self, obj: BalanceEntry, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.take_back_credit(obj, as_of=as_of, actor=actor)
-        return f"Took back {Money(obj.amount_minor, obj.currency)}."
-
-
-# What an operator does to an invoice
-
-
-class ReasonForm(ActionForm):
-    reason = forms.CharField(
-        required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2})
-    )
-
-
-class InvoiceAction(PageAction):
-    def is_offered(self, obj: Invoice) -> bool:
-        return obj.status == Invoice.Status.OPEN
-
-
-class Void(InvoiceAction):
-    name = "void"
-    label = "Void"
-    explanation = (
-        "The invoice is taken back as a whole, as if nothing had been billed. Its number stays."
-    )
-    permission = "invoicing.void_invoice"
-    icon = "block"
-    variant = ActionVariant.DANGER
-    form_class = ReasonForm
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.void(obj, as_of=as_of, actor=actor, **asked)
-        return f"Voided {obj}."
-
-
-class WriteOff(InvoiceAction):
-    name = "write-off"
-    label = "Write off"
-    explanation = "What is left is not expected any more and becomes a bad debt in the books."
-    permission = "invoicing.write_off_invoice"
-    icon = "money_off"
-    form_class = ReasonForm
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        actions.write_off(obj, as_of=as_of, actor=actor, **asked)
-        return f"Wrote off {obj}."
-
-
-class CreditForm(ConfirmedForm):
-    amount = forms.DecimalField(
-        required=False,
-        min_value=0,
-        help_text="With tax. Empty: all that is left of it, which is asked again.",
-    )
-    to = forms.ChoiceField(
-        choices=[("balance", "To the customer's balance"), ("refund", "Pay it back")],
-        label="What was paid goes",
-        help_text="What is not yet paid is taken off the invoice first.",
-    )
-    reason = forms.CharField(
-        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
-    )
-
-
-class Credit(InvoiceAction):
-    name = "credit"
-    label = "Credit"
-    explanation = "Issues a credit note that corrects this invoice, in part or as a whole."
-    permission = "invoicing.add_creditnote"
-    icon = "assignment_return"
-    form_class = CreditForm
-
-    def is_offered(self, obj: Invoice) -> bool:
-        return obj.status in {Invoice.Status.OPEN, Invoice.Status.PAID}
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.invoicing import actions
-
-        return _issued([actions.credit(obj, as_of=as_of, actor=actor, **asked)])
-
-
-# Tables
-
-
-def _period(line: InvoiceLine) -> str | None:
-    """From the first to the last day, as on the document itself."""
-    if line.starts_on is None or line.ends_on is None:
-        return None
-    last = max(line.starts_on, line.ends_on - timedelta(days=1))
-    return f"{localize(line.starts_on)} – {localize(last)}"
-
-
-def _part(line: InvoiceLine) -> str | None:
-    if line.days is None or line.days == line.of_days:
-        return None
-    return f"{line.days} of {line.of_days} days"
-
-
-def _corrected(line: InvoiceLine) -> str:
-    return document_link(line.corrects.invoice if line.corrects else None)
-
-
-LINE_COLUMNS = {
-    "Description": lambda line: line.description,
-    "Period": _period,
-    "Quantity": lambda line: plain(line.quantity),
-    "Unit price": lambda line: plain(line.unit_amount),
-    "Amount": lambda line: money(line.amount_minor, line.invoice.currency),
-    "Discount": lambda line: (
-        money(line.discount_minor, line.invoice.currency) if line.discount_minor else None
-    ),
-    "Net": lambda line: money(line.net_minor, line.invoice.currency),
-    "Reason": _part,
-    "Corrects": _corrected,
-}
-
-
-def _lines(invoice: Invoice) -> QuerySet[InvoiceLine]:
-    return (
-        InvoiceLine.objects.filter(invoice=invoice.pk)
-        .select_related("invoice", "corrects__invoice")
-        .order_by("position")
-    )
-
-
-LINES = Panel(
-    "Lines",
-    rows=_lines,
-    columns=LINE_COLUMNS,
-    list_of=InvoiceLine,
-    list_by="invoice__id__exact",
-    rows_max=100,
-)
-TAXES = Panel(
-    "VAT",
-    rows=lambda invoice: (
-        InvoiceTax.objects.filter(invoice=invoice.pk).select_related("invoice").order_by("id")
-    ),
-    columns={
-        "Rate": lambda tax: f"{tax.category} {trimmed(tax.percent)} %",
-        "Name": lambda tax: tax.name or None,
-        "In the price": lambda tax: "yes" if tax.is_inclusive else "no",
-        "Net": lambda tax: money(tax.net_minor, tax.invoice.currency),
-        "Tax": lambda tax: money(tax.tax_minor, tax.invoice.currency),
-    },
-    when_empty="No VAT.",
-)
-CORRECTIONS = Panel(
-    "Corrected by",
-    rows=lambda invoice: (
-        InvoiceLine.objects.filter(corrects__invoice=invoice.pk)
-        .select_related("invoice", "corrects")
-        .order_by("id")
-    ),
-    columns={
-        "Document": lambda line: document_link(line.invoice),
-        "Issued": lambda line: line.invoice.issued_on,
-        "Line": lambda line: line.corrects.description,
-        "Reason": _part,
-        "Net": lambda line: money(line.net_minor, line.invoice.currency),
-    },
-    when_empty="Nothing on it was corrected.",
-)
-BALANCE_OF_DOCUMENT = Panel(
-    "From and to the customer's balance",
-    rows=lambda invoice: BalanceEntry.objects.filter(invoice=invoice.pk).order_by("id"),
-    columns={
-        "On": lambda entry: entry.effective_on,
-        "What": lambda entry: entry.description or None,
-        "Amount": lambda entry: money(entry.amount_minor, entry.currency),
-    },
-)
-DOCUMENT_COLUMNS = {
-    "Number": document_link,
-    "Kind": lambda document: document.get_kind_display(),
-    "Issued": lambda document: document.issued_on,
-    "Due": lambda document: document.due_on,
-    "Status": lambda document: document.get_status_display(),
-    "Total": lambda document: money(document.total_minor, document.currency),
-    "To pay": lambda document: money(document.outstanding_minor, document.currency),
-}
-DOCUMENTS_OF_CUSTOMER = Panel(
-    "Invoices and credit notes",
-    rows=lambda customer: customer.documents.order_by("-id"),
-    columns=DOCUMENT_COLUMNS,
-    list_of=Invoice,
-    list_by="customer__id__exact",
-)
-
-
-def _billed_on(subscription: Subscription) -> QuerySet[Invoice]:
-    """The documents with a line of the subscription, looked up among those of its customer."""
-    lines = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription=subscription)
-    documents = Invoice.objects.filter(customer=subscription.customer_id)
-    return documents.filter(Exists(lines)).order_by("-id")
-
-
-DOCUMENTS_OF_SUBSCRIPTION = Panel(
-    "Billed on",
-    rows=_billed_on,
-    columns=DOCUMENT_COLUMNS,
-    rows_max=50,
-)
-BALANCES = Panel(
-    "Balance",
-    rows=lambda customer: customer.balances.order_by("currency"),
-    columns={
-        "Currency": lambda balance: balance.currency,
-        "Has with us": lambda balance: money(balance.balance_minor, balance.currency),
-    },
-    when_empty="Nothing.",
-)
-WAITING = Panel(
-    "Waiting for the next document",
-    rows=lambda owner: owner.one_off_items.filter(line=None).order_by("due_on", "id"),
-    columns={
-        "Item": link,
-        "From": lambda item: item.due_on,
-        "Amount": lambda item: money(item.amount_minor, item.currency),
-    },
-    when_empty="Nothing.",
-)
 CustomerAdmin.extend(
     panels=[DOCUMENTS_OF_CUSTOMER, BALANCES, WAITING],
     page_actions=[AddOneOff(), GiveCredit(), BillNow()],
@@ -490,9 +73,6 @@ CustomerAdmin.extend(
 SubscriptionAdmin.extend(
     panels=[DOCUMENTS_OF_SUBSCRIPTION, WAITING], page_actions=[TryAgain(), BillSubscription()]
 )
-
-
-# Lists and pages
 
 
 class WorkFilter(DropdownFilter):

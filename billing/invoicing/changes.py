@@ -18,8 +18,8 @@ from billing.base.sql.reading import read
 from billing.base.sql.telling import one_transaction
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
-from billing.invoicing.issuing import Numbering, numbers_of_nobody, take_numbers
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
+from billing.invoicing.numbering import Numbering, numbers_of_nobody, take_numbers
 from billing.subscriptions.models import Subscription
 from catalog.models import Price
 from customers.models import Customer

@@ -4,15 +4,13 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from typing import Any
 
-from django.db import IntegrityError, OperationalError, connection
-from psycopg.errors import ObjectNotInPrerequisiteState
+from django.db import IntegrityError, connection
 
 from billing.base.public_ids import new_public_id, new_public_ids
 from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
@@ -23,21 +21,18 @@ from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
+from billing.invoicing.balances import move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
-from billing.invoicing.losses import move_loss
-from billing.invoicing.models import Coverage, Invoice, Letterhead, NumberSeries
+from billing.invoicing.models import Coverage, Invoice, Letterhead
+from billing.invoicing.numbering import Numbering
+from billing.invoicing.settlement import credit_invoices
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books
 from billing.ledger.models import Account
-from billing.outbound.gate import OUTBOUND_HELD, Held
-from billing.outbound.mark import reserve
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
 from billing.tax.rates import json_of
-from customers.going_live import refuse_unready
 from customers.models import Seller
-
-logger = logging.getLogger(__name__)
 
 COVERAGE_KIND = {
     RECURRING: Coverage.Kind.RECURRING.value,
@@ -45,11 +40,6 @@ COVERAGE_KIND = {
     MINIMUM: Coverage.Kind.MINIMUM.value,
     ONCE: Coverage.Kind.ONCE.value,
 }
-NUMBERS_WAIT = (
-    "No document gets a number now, because everything is held. Nothing was changed; try again "
-    "when an operator has let it go on."
-)
-PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
 
 @dataclass(slots=True)
@@ -70,11 +60,6 @@ class Issued:
     number: str = ""
 
 
-# Where documents get their numbers: called with the seller, their kind and how many there are, it
-# answers with the place in the series and the number as it is written, of each.
-type Numbering = Callable[[Seller, str, int], list[tuple[int, str]]]
-
-
 def issue(
     seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
 ) -> list[Issued]:
@@ -88,60 +73,6 @@ def issue(
         events = batch.number(issued, numbering) + events
     copy_rows("events_event", _EVENT_COLUMNS, events)
     return issued
-
-
-def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """A block of numbers; the series stays locked until the transaction ends.
-
-    Raises :class:`Refused` ("seller_not_ready") where a live seller misses what has to stand on
-    its documents: what has no number is no document.
-    """
-    if not count:
-        return []
-    refuse_unready(seller)
-    block = _take_block(seller, kind, count)
-    if block is None:
-        NumberSeries.objects.get_or_create(
-            seller=seller, kind=kind, defaults={"prefix": PREFIXES[Invoice.Kind(kind)]}
-        )
-        block = _take_block(seller, kind, count)
-    assert block is not None
-    first, prefix = block
-    try:
-        reserve(seller.public_id, kind, first + count - 1)
-    except OSError as error:
-        logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
-        raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
-    return [(number, f"{prefix}{number}") for number in range(first, first + count)]
-
-
-def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """Numbers for documents that are rolled back: no series is locked for them, so nobody waits.
-
-    They are ids, which no two transactions share, so the index that keeps numbers unique makes
-    nobody wait either.
-    """
-    return [(number, f"preview {number}") for number in take_ids("invoicing_invoice", count)]
-
-
-def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
-    """The first number of a block and the series' prefix; None where there is no series yet.
-
-    Raises :class:`~billing.outbound.gate.Held` while a hold stands: then no number is given.
-    """
-    try:
-        with prepared() as cursor:
-            cursor.execute(
-                "UPDATE invoicing_numberseries SET next_number = next_number + %s"
-                " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
-                [count, seller.pk, kind, count],
-            )
-            found: tuple[int, str] | None = cursor.fetchone()
-    except OperationalError as error:
-        if isinstance(error.__cause__, ObjectNotInPrerequisiteState):
-            raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
-        raise
-    return found
 
 
 def current_letterhead(seller: Seller) -> Letterhead:
@@ -552,83 +483,6 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, line_id) WHERE o.id = v.id",
             [[item for item, _ in billed], [line for _, line in billed]],
         )
-
-
-def credit_invoices(
-    seller: Seller, credited: dict[int, int], as_of: date, *, is_from_balance: bool = False
-) -> None:
-    """Reduce what is left of invoices, in minor units by id; an open one with nothing left is paid.
-
-    What was written off before and is credited now was no loss: it is taken back.
-    """
-    if not credited:
-        return
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "UPDATE invoicing_invoice i SET credited_minor = i.credited_minor + v.minor,"
-            " from_balance_minor = i.from_balance_minor + CASE WHEN %s THEN v.minor ELSE 0 END,"
-            " status = CASE WHEN i.status = 'open' AND"
-            "   i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
-            "   THEN 'paid' ELSE i.status END,"
-            " closed_on = CASE WHEN i.paid_minor + i.credited_minor + v.minor = i.amount_due_minor"
-            "   THEN %s::date ELSE i.closed_on END"
-            " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, minor) WHERE i.id = v.id"
-            " RETURNING i.id, i.status, v.minor,"
-            "   i.paid_minor + i.credited_minor = i.amount_due_minor",
-            [is_from_balance, as_of, list(credited), list(credited.values())],
-        )
-        rows = cursor.fetchall()
-    tell_settled([row[0] for row in rows if row[-1]], as_of)
-    lost = {row[0]: row[2] for row in rows if row[1] == Invoice.Status.UNCOLLECTIBLE}
-    for invoice in Invoice.objects.filter(pk__in=lost).select_related("seller"):
-        after_minor = invoice.payable_minor
-        move_loss(invoice, after_minor + lost[invoice.pk], after_minor, as_of)
-
-
-def tell_settled(invoice_ids: Sequence[int], as_of: date) -> None:
-    """Tell who listens that nothing is owed on some invoices any more."""
-    if invoice_ids:
-        for listen in hooks.invoices_settled:
-            listen(invoice_ids, as_of=as_of, actor="system")
-
-
-def move_balances(
-    entries: Sequence[tuple[int, str, int, int | None, str]],
-    as_of: date,
-    takes_back: int | None = None,
-) -> None:
-    """Add entries (customer, currency, amount, document, description) and keep the sums.
-
-    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
-    come to a balance pays what they owe before this returns.
-    """
-    if not entries:
-        return
-    copy_rows(
-        "invoicing_balanceentry",
-        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
-        [(*entry, as_of, takes_back) for entry in entries],
-    )
-    sums: dict[tuple[int, str], int] = {}
-    for customer_id, currency, amount_minor, *_ in entries:
-        sums[customer_id, currency] = sums.get((customer_id, currency), 0) + amount_minor
-    keys = list(sums)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO invoicing_customerbalance (customer_id, currency, balance_minor)"
-            " SELECT c, u, 0 FROM unnest(%s::bigint[], %s::text[]) AS v (c, u)"
-            " ON CONFLICT (customer_id, currency) DO NOTHING",
-            [[key[0] for key in keys], [key[1] for key in keys]],
-        )
-        cursor.execute(
-            "UPDATE invoicing_customerbalance b SET balance_minor = b.balance_minor + v.minor"
-            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS v (c, u, minor)"
-            " WHERE b.customer_id = v.c AND b.currency = v.u",
-            [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
-        )
-    if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
-        for listen in hooks.balances_grew:
-            listen(richer, as_of=as_of, actor="system")
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:

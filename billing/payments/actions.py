@@ -13,10 +13,12 @@ from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.recorder import record
-from billing.invoicing.actions import lock_invoice, round_off
-from billing.invoicing.issuing import Issued, move_balances
+from billing.invoicing.balances import move_balances
+from billing.invoicing.issuing import Issued
+from billing.invoicing.locks import lock_invoice
 from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
+from billing.invoicing.settlement import round_off
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.payments import gateways, hooks

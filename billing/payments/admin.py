@@ -27,8 +27,10 @@ from billing.desk.panels import Panel
 from billing.desk.seller_time import today_of
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import Money, exact_minor, major_string
-from billing.invoicing.admin import InvoiceAction, InvoiceAdmin, PrintedAdmin, document_link
+from billing.invoicing.admin import InvoiceAdmin, PrintedAdmin
 from billing.invoicing.models import Invoice
+from billing.invoicing.page_actions import InvoiceAction
+from billing.invoicing.panels import document_link
 from billing.ledger.admin import transfers_of
 from billing.payments.balances import IS_ORDERED
 from billing.payments.gateways import gateways_for

@@ -14,8 +14,9 @@ from django.db.models import Exists, F, OuterRef
 
 from billing.events.models import Event
 from billing.events.recorder import record_all
-from billing.invoicing.issuing import credit_invoices, move_balances
+from billing.invoicing.balances import move_balances
 from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine
+from billing.invoicing.settlement import credit_invoices
 from billing.ledger.actions import Books, between, transfers
 from billing.ledger.models import Account, Transfer
 from billing.payments import hooks

@@ -14,7 +14,7 @@ from billing.base import clock
 from billing.engine.errors import Refused
 from billing.events.recorder import record
 from billing.events.troubles import Watch
-from billing.invoicing.actions import lock_invoice
+from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
 from billing.outbound.turns import left_alone, time_is_up

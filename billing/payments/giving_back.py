@@ -11,9 +11,11 @@ from django.db import transaction
 
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.invoicing.actions import credit, lock_invoice, move_rounding
+from billing.invoicing.corrections import credit
+from billing.invoicing.locks import lock_invoice
 from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
+from billing.invoicing.settlement import move_rounding
 from billing.payments.actions import book_refund, take_back, tell
 from billing.payments.gateways import NAMES
 from billing.payments.models import Refund

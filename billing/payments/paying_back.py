@@ -11,7 +11,7 @@ from django.db.models import F, Q
 
 from billing.base import clock
 from billing.events.troubles import Watch
-from billing.invoicing.issuing import move_balances
+from billing.invoicing.balances import move_balances
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between, post
 from billing.ledger.models import Account, Transfer

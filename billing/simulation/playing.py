@@ -15,6 +15,7 @@ from billing.base import clock
 from billing.engine.errors import BillingError, InvalidAgreement, Refused
 from billing.engine.money import exact_minor, exponent
 from billing.invoicing import actions as invoicing
+from billing.invoicing import balances, corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.recognition import recognize
@@ -245,7 +246,7 @@ def _customer(company: Company, story: Node, name: str, node: Node) -> Customer:
     balance = as_money(node, "balance", "0")
     if balance:
         steps = story.get("timeline") or []
-        invoicing.give_credit(
+        balances.give_credit(
             customer,
             currency=company.currency,
             amount_minor=exact_minor(balance, company.currency),
@@ -534,7 +535,7 @@ class Player:
         )
 
     def _credit(self, step: Node, on: date) -> None:
-        invoicing.give_credit(
+        balances.give_credit(
             found(self.company.customers, step, "customer"),
             currency=self.company.currency,
             amount_minor=self._minor(step),
@@ -566,7 +567,7 @@ class Player:
                 if not isinstance(index, int) or not 1 <= index <= len(billed):
                     raise ScenarioError(f"The invoice has no line {index}.", step.line)
                 lines.append((billed[index - 1], self._minor(line, currency=invoice.currency)))
-        invoicing.credit(
+        corrections.credit(
             invoice,
             as_of=on,
             actor=ACTOR,
@@ -576,7 +577,7 @@ class Player:
         )
 
     def _void(self, step: Node, on: date) -> None:
-        invoicing.void(self._invoice_of(step), as_of=on, actor=ACTOR)
+        voiding.void(self._invoice_of(step), as_of=on, actor=ACTOR)
 
     def _write_off(self, step: Node, on: date) -> None:
         invoicing.write_off(self._invoice_of(step), as_of=on, actor=ACTOR)

@@ -13,8 +13,9 @@ from billing.api.reading import instant
 from billing.checkout.offers import create_order
 from billing.events.models import Event
 from billing.events.recorder import fan_out
-from billing.invoicing.actions import add_one_off, credit
+from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
+from billing.invoicing.corrections import credit
 from billing.payments.actions import record_payment
 from billing.subscriptions.actions import cancel, pause, start
 from billing.subscriptions.models import Subscription

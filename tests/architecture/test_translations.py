@@ -39,8 +39,8 @@ def _text(context: object) -> object:
             "",
             "document",
             (
-                "billing/invoicing/actions.py",
                 "billing/invoicing/documents.py",
+                "billing/invoicing/voiding.py",
                 "billing/payments/receipts.py",
             ),
             ("invoicing/document.html", "invoicing/invoice.html", "payments/receipt.html"),

@@ -20,9 +20,11 @@ from billing.checkout.offers import create_order
 from billing.checkout.placing import Choice, Consent, Details, place
 from billing.engine.errors import CurrencyMismatch, Refused
 from billing.events.models import Event
-from billing.invoicing.actions import balance_of, credit, void
+from billing.invoicing.balances import balance_of
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void
 from billing.payments.actions import record_payment
 from billing.payments.checkout import check_sessions, prepare_setup
 from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
@@ -47,7 +49,6 @@ from tests.factories import (
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 FORK = multiprocessing.get_context("fork")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 NEXT_DAY = DAY + timedelta(days=1)

@@ -23,9 +23,11 @@ from django.db import connection, transaction
 from billing.bench.company import FIRST_BILL, make_seller
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import balance_of, credit, give_credit, void
+from billing.invoicing.balances import balance_of, give_credit
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void
 from billing.payments import charging, checkout
 from billing.payments.actions import record_payment
 from billing.payments.checkout import complete_session, keep_method, start_payment
@@ -54,7 +56,6 @@ from tests.factories import (
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 FORK = multiprocessing.get_context("fork")
 SEED = 20261125
 LATE = DAY + timedelta(days=15)

@@ -11,8 +11,8 @@ from django.db import connection, transaction
 from billing.checkout import placing
 from billing.checkout.offers import create_order
 from billing.invoicing.changes import bill_after, next_bill, preview
-from billing.invoicing.issuing import take_numbers
 from billing.invoicing.models import Invoice, NumberSeries
+from billing.invoicing.numbering import take_numbers
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
@@ -21,7 +21,6 @@ from tests.factories import DAY, CustomerFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 FORK = multiprocessing.get_context("fork")
 # How long something may take before it is taken for waiting.
 SECONDS = 10

@@ -9,8 +9,9 @@ from django.core.management import CommandError, call_command
 
 from billing.checkout.placing import refuse_unpayable
 from billing.engine.errors import Refused
-from billing.invoicing.actions import add_one_off, bill_customer, credit
+from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from customers.going_live import missing_to_go_live, refuse_unready
 from customers.models import Seller

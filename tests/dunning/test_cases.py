@@ -10,9 +10,11 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import credit, void, write_off
+from billing.invoicing.actions import write_off
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void
 from billing.payments.actions import record_payment
 from billing.payments.models import Payment, PaymentAllocation
 from billing.subscriptions.actions import cancel

@@ -11,16 +11,14 @@ from django.db import IntegrityError, connection
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.actions import add_one_off, credit, give_credit, write_off
+from billing.invoicing.actions import add_one_off, write_off
+from billing.invoicing.balances import give_credit
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import Invoice
 from billing.payments import charging
-from billing.payments.actions import (
-    record_failure,
-    record_payment,
-    release_planned,
-)
+from billing.payments.actions import record_failure, record_payment, release_planned
 from billing.payments.checkout import tell_of_method
 from billing.payments.giving_back import reopen
 from billing.payments.hooks import payment_failed

@@ -10,8 +10,9 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from billing.invoicing.actions import bill_customer, credit
+from billing.invoicing.actions import bill_customer
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.documents import document_in_words, in_its_language
 from billing.invoicing.models import Invoice
 from billing.subscriptions import actions as subscriptions

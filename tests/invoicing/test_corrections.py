@@ -7,6 +7,7 @@ import pytest
 
 from billing.engine.errors import Refused
 from billing.invoicing import actions as invoicing
+from billing.invoicing import balances, corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
@@ -59,8 +60,8 @@ def test_crediting_a_written_off_invoice_takes_the_loss_back_and_gives_no_money_
 ) -> None:
     invoice = billed(customer, plan("basic", fee={"amount": Decimal("100")}))
     invoicing.write_off(invoice, as_of=date(2026, 6, 1), actor="test")
-    invoicing.credit(invoice, as_of=date(2026, 6, 2), actor="test")
-    assert invoicing.balance_of(customer, "EUR") == 0
+    corrections.credit(invoice, as_of=date(2026, 6, 2), actor="test")
+    assert balances.balance_of(customer, "EUR") == 0
     invoice.refresh_from_db()
     assert (invoice.status, invoice.credited_minor) == ("uncollectible", 125_00)
     assert breaches() == {}
@@ -76,7 +77,7 @@ def test_an_invoice_that_corrects_another_is_not_voided(
     subscriptions.change(subscription, plan=pro, as_of=on, actor="test")
     upgrade = invoicing.bill_customer(customer, as_of=on, actor="test")[0]
     with pytest.raises(Refused) as refused:
-        invoicing.void(upgrade, as_of=on, actor="test")
+        voiding.void(upgrade, as_of=on, actor="test")
     assert refused.value.code == "corrects_other_invoices"
 
 
@@ -87,7 +88,7 @@ def test_a_voided_invoice_is_billed_again_with_its_coupon(
     basic = plan("basic", fee={"amount": Decimal("100")})
     first = billed(customer, basic, coupons=[coupon])
     assert first.net_minor == 80_00
-    invoicing.void(first, as_of=START, actor="test")
+    voiding.void(first, as_of=START, actor="test")
     second = invoicing.bill_customer(customer, as_of=START, actor="test")[0]
     assert second.net_minor == 80_00
     assert invoicing.bill_customer(customer, as_of=START, actor="test") == []
@@ -105,9 +106,9 @@ def test_all_of_an_invoice_with_prices_before_and_after_tax_can_be_credited(
     )
     invoice = billed(customer, mixed)
     assert invoice.total_minor == 225_00
-    part = invoicing.credit(invoice, as_of=START, actor="test", amount_minor=22_50)
+    part = corrections.credit(invoice, as_of=START, actor="test", amount_minor=22_50)
     assert (part.net_minor, part.tax_minor) == (18_00, 4_50)
-    rest = invoicing.credit(invoice, as_of=START, actor="test")
+    rest = corrections.credit(invoice, as_of=START, actor="test")
     assert rest.total_minor == 202_50
     assert breaches() == {}
 

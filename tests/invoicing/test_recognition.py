@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from billing.invoicing import actions as invoicing
-from billing.invoicing import recognition
+from billing.invoicing import corrections, recognition, voiding
 from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize, recognized_until
 from billing.ledger.models import Transfer
@@ -57,14 +57,14 @@ def test_a_second_run_posts_nothing(invoice: Invoice) -> None:
 
 def test_what_was_earned_on_a_voided_invoice_comes_back(invoice: Invoice) -> None:
     recognize(invoice.seller, as_of=date(2026, 3, 1))
-    invoicing.void(invoice, as_of=date(2026, 3, 5), actor=ACTOR)
+    voiding.void(invoice, as_of=date(2026, 3, 5), actor=ACTOR)
     recognize(invoice.seller, as_of=date(2026, 4, 1))
     assert balances(invoice.seller)["revenue"] == 0
     assert balances(invoice.seller)["deferred_revenue"] == 0
 
 
 def test_deferred_and_recognized_together_are_what_was_invoiced(invoice: Invoice) -> None:
-    invoicing.credit(invoice, as_of=date(2026, 5, 10), actor=ACTOR, amount_minor=100_01)
+    corrections.credit(invoice, as_of=date(2026, 5, 10), actor=ACTOR, amount_minor=100_01)
     recognize(invoice.seller, as_of=date(2026, 8, 1))
     sums = balances(invoice.seller)
     assert sums["revenue"] + sums["deferred_revenue"] == -(365_00 - 100_01)

@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from billing.engine.errors import BillingError
-from billing.invoicing.actions import add_one_off, balance_of, bill_customer, credit, write_off
+from billing.invoicing.actions import add_one_off, bill_customer, write_off
+from billing.invoicing.balances import balance_of
+from billing.invoicing.corrections import credit
 from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.ledger.models import Account, Transfer

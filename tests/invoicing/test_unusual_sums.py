@@ -9,14 +9,9 @@ import pytest
 from billing.engine.ceilings import most_minor, usual_minor
 from billing.engine.errors import BillingError
 from billing.events.models import Event
-from billing.invoicing.actions import (
-    add_one_off,
-    balance_of,
-    bill_customer,
-    credit,
-    give_credit,
-    take_back_credit,
-)
+from billing.invoicing.actions import add_one_off, bill_customer
+from billing.invoicing.balances import balance_of, give_credit, take_back_credit
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.ledger.models import Account, Transfer
 from billing.payments.actions import record_payment

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from django.core import mail
 
-from billing.invoicing.actions import bill_customer, credit
+from billing.invoicing.actions import bill_customer
+from billing.invoicing.corrections import credit
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
@@ -27,7 +28,6 @@ from tests.factories import DAY
 from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
 
 pytestmark = pytest.mark.django_db
-
 every_kind = pytest.mark.parametrize("kind", list(STORIES))
 both_languages = pytest.mark.parametrize("language", ["en", "sv"])
 # What the first sentences say of each kind: the fact with its figure, and what comes next and when.

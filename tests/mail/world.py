@@ -20,8 +20,9 @@ from billing.checkout.placing import Choice, Consent, Details
 from billing.checkout.placing import place as place_order
 from billing.events.models import Delivery
 from billing.events.recorder import deliver_due, fan_out
-from billing.invoicing.actions import bill_customer, credit
+from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import bill_after
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message

@@ -22,8 +22,9 @@ from billing.checkout.offers import create_order
 from billing.demo.shop import ROLES, SEEN
 from billing.events.models import Event
 from billing.events.recorder import record
-from billing.invoicing.actions import add_one_off, credit
+from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.payments.actions import record_payment
 from billing.payments.models import PaymentMethod

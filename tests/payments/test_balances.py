@@ -6,9 +6,12 @@ from datetime import date, timedelta
 import pytest
 
 from billing.events.models import Event
-from billing.invoicing.actions import add_one_off, balance_of, credit, give_credit, void
+from billing.invoicing.actions import add_one_off
+from billing.invoicing.balances import balance_of, give_credit
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
+from billing.invoicing.voiding import void
 from billing.ledger.models import Account, Transfer
 from billing.payments.actions import record_payment
 from billing.payments.balances import settle_debts

@@ -15,8 +15,10 @@ from django.test import Client
 
 from billing.engine.errors import Refused
 from billing.events.models import Event, Trouble
-from billing.invoicing.actions import credit, give_credit, write_off
+from billing.invoicing.actions import write_off
+from billing.invoicing.balances import give_credit
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
@@ -62,7 +64,6 @@ from tests.factories import (
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 FORK = multiprocessing.get_context("fork")
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WORKS, DECLINED, LOST, ASKS = (

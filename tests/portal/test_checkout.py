@@ -15,9 +15,9 @@ from billing.checkout.offers import create_order
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.events.recorder import deliver_due, fan_out
-from billing.invoicing.actions import void
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.payments.actions import record_payment
@@ -46,7 +46,6 @@ from tests.factories import (
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 DECLINED = "4000000000000002"
 SHOP = "https://rosteriet.example/tack"

@@ -11,6 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from billing.invoicing import actions as invoicing
+from billing.invoicing import corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import actions as payments
@@ -21,13 +22,7 @@ from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
 from dunning.cases import open_cases, step_due
 from dunning.models import DunningChoice, DunningPolicy, DunningStep
-from tests.factories import (
-    CouponFactory,
-    CustomerFactory,
-    PlanFactory,
-    PriceFactory,
-    SellerFactory,
-)
+from tests.factories import CouponFactory, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
 
 MARCH, APRIL, MAY = date(2026, 3, 1), date(2026, 4, 1), date(2026, 5, 1)
 VAT_25 = [{"category": "S", "rate": "25"}]
@@ -55,18 +50,18 @@ def company(db: None) -> Seller:
     payments.record_payment(first[1], amount_minor=first[1].total_minor + 2000, **BY_TEST)
     payments.record_payment(first[2], **BY_TEST)
     for _ in range(2):
-        invoicing.credit(first[0], amount_minor=500, to=Invoice.CreditTo.REFUND, **BY_TEST)
+        corrections.credit(first[0], amount_minor=500, to=Invoice.CreditTo.REFUND, **BY_TEST)
     paid_back = Refund.objects.latest("id")
     mark_paid_back(paid_back, paid_on=APRIL, **BY_TEST)
     reopen(first[2], amount_minor=500, **BY_TEST)
-    invoicing.credit(first[3], amount_minor=2500, **BY_TEST)
+    corrections.credit(first[3], amount_minor=2500, **BY_TEST)
     invoicing.write_off(first[4], **BY_TEST)
-    invoicing.void(first[5], **BY_TEST)
+    voiding.void(first[5], **BY_TEST)
     invoicing.add_one_off(
         subscribed[1].customer, currency="SEK", amount_minor=700, description="Mug", **BY_TEST
     )
     bill_due(seller, APRIL, actor="test")
-    invoicing.credit(
+    corrections.credit(
         Invoice.objects.filter(issued_on=APRIL, kind="invoice").earliest("id"), **BY_TEST
     )
     policy = DunningPolicy.objects.create(seller=seller, code="own", name="Own")

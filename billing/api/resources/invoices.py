@@ -18,7 +18,7 @@ from billing.api.resources.payments import PaymentReading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
-from billing.invoicing.actions import credit
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import CreditNote, Invoice, InvoiceLine
 from billing.invoicing.pdf import render_invoice
 from billing.payments.collection import pay_now

@@ -1,0 +1,145 @@
+"""What customers have with us: given, taken back, and moved by documents."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from django.db import connection, transaction
+
+from billing.base.sql.bulk import copy_rows
+from billing.engine.errors import InvalidAmount, Refused
+from billing.engine.money import major_string
+from billing.events.recorder import record
+from billing.invoicing import hooks
+from billing.invoicing.models import BalanceEntry, CustomerBalance
+from billing.invoicing.sums import check_sum
+from billing.ledger.actions import Books, Posting, post
+from billing.ledger.models import Account, Transfer
+from customers.models import Customer
+
+
+def move_balances(
+    entries: Sequence[tuple[int, str, int, int | None, str]],
+    as_of: date,
+    takes_back: int | None = None,
+) -> None:
+    """Add entries (customer, currency, amount, document, description) and keep the sums.
+
+    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
+    come to a balance pays what they owe before this returns.
+    """
+    if not entries:
+        return
+    copy_rows(
+        "invoicing_balanceentry",
+        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
+        [(*entry, as_of, takes_back) for entry in entries],
+    )
+    sums: dict[tuple[int, str], int] = {}
+    for customer_id, currency, amount_minor, *_ in entries:
+        sums[customer_id, currency] = sums.get((customer_id, currency), 0) + amount_minor
+    keys = list(sums)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO invoicing_customerbalance (customer_id, currency, balance_minor)"
+            " SELECT c, u, 0 FROM unnest(%s::bigint[], %s::text[]) AS v (c, u)"
+            " ON CONFLICT (customer_id, currency) DO NOTHING",
+            [[key[0] for key in keys], [key[1] for key in keys]],
+        )
+        cursor.execute(
+            "UPDATE invoicing_customerbalance b SET balance_minor = b.balance_minor + v.minor"
+            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS v (c, u, minor)"
+            " WHERE b.customer_id = v.c AND b.currency = v.u",
+            [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
+        )
+    if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
+        for listen in hooks.balances_grew:
+            listen(richer, as_of=as_of, actor="system")
+
+
+@transaction.atomic
+def give_credit(
+    customer: Customer,
+    *,
+    currency: str,
+    amount_minor: int,
+    description: str,
+    as_of: date,
+    actor: str,
+    is_confirmed: bool = False,
+) -> BalanceEntry:
+    """Add to the customer's balance, which pays what it can of open invoices and of later ones.
+
+    Raises :class:`Refused` ("unusual_amount", "currency_not_used").
+    """
+    if amount_minor <= 0:
+        raise InvalidAmount("A credit must be above zero.")
+    check_sum(customer, amount_minor, currency, is_confirmed)
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
+    entry = BalanceEntry.objects.filter(
+        customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
+    ).latest("id")
+    books = Books(customer.seller)
+    _post_gift(entry, books.gifts(), books.account(Account.Role.CUSTOMER_BALANCE), as_of)
+    _record_of_gift("balance.credited", entry, as_of, actor)
+    return entry
+
+
+@transaction.atomic
+def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> BalanceEntry:
+    """Take back a credit that was given, as long as the balance still has it.
+
+    Raises :class:`Refused` ("not_a_given_credit", "credit_taken_back", "credit_spent").
+    """
+    Customer.objects.select_for_update().get(pk=entry.customer_id)
+    entry = BalanceEntry.objects.select_related("customer__seller").get(pk=entry.pk)
+    if not entry.is_gift:
+        raise Refused(
+            "This came with a document or a payment, and goes with it.", code="not_a_given_credit"
+        )
+    if BalanceEntry.objects.filter(takes_back=entry).exists():
+        raise Refused("This credit was taken back before.", code="credit_taken_back")
+    left_minor = balance_of(entry.customer, entry.currency)
+    if left_minor < entry.amount_minor:
+        raise Refused(
+            f"Only {major_string(left_minor, entry.currency)} {entry.currency} is left on the "
+            "balance: the rest has paid invoices.",
+            code="credit_spent",
+        )
+    said = f"Taken back: {entry.description}"[:200]
+    gift = (entry.customer_id, entry.currency, -entry.amount_minor, None, said)
+    move_balances([gift], as_of, takes_back=entry.pk)
+    taken = BalanceEntry.objects.select_related("customer__seller").get(takes_back=entry)
+    books = Books(entry.customer.seller)
+    _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gifts(), as_of)
+    _record_of_gift("balance.credit_taken_back", taken, as_of, actor)
+    return taken
+
+
+def _post_gift(entry: BalanceEntry, debit: int, credit: int, as_of: date) -> None:
+    post(
+        entry.customer.seller,
+        [Posting(debit, credit, abs(entry.amount_minor))],
+        currency=entry.currency,
+        effective_on=as_of,
+        document=Transfer.Document.BALANCE,
+        document_id=entry.pk,
+        customer_id=entry.customer_id,
+    )
+
+
+def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> None:
+    record(
+        type,
+        seller=entry.customer.seller.public_id,
+        subject=entry.customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"amount_minor": abs(entry.amount_minor), "currency": entry.currency},
+    )
+
+
+def balance_of(customer: Customer, currency: str) -> int:
+    """The customer's balance in a currency, in minor units."""
+    found = CustomerBalance.objects.filter(customer=customer, currency=currency).first()
+    return found.balance_minor if found else 0

@@ -1,0 +1,14 @@
+"""Locks of invoices, under that of their customer."""
+
+from billing.invoicing.models import Invoice
+from customers.models import Customer
+
+
+def lock_invoice(invoice: Invoice) -> Invoice:
+    """The invoice as it now stands, under the locks of its customer and itself, in that order."""
+    Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    return (
+        Invoice.objects.select_for_update(of=["self"])
+        .select_related("seller", "customer")
+        .get(pk=invoice.pk)
+    )

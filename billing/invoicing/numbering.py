@@ -1,0 +1,81 @@
+"""Numbers of documents: without gap, since number and document commit together."""
+
+import logging
+from collections.abc import Callable
+
+from django.db import OperationalError
+from psycopg.errors import ObjectNotInPrerequisiteState
+
+from billing.base.sql.bulk import take_ids
+from billing.base.sql.prepared import prepared
+from billing.invoicing.models import Invoice, NumberSeries
+from billing.outbound.gate import OUTBOUND_HELD, Held
+from billing.outbound.mark import reserve
+from customers.going_live import refuse_unready
+from customers.models import Seller
+
+logger = logging.getLogger(__name__)
+NUMBERS_WAIT = (
+    "No document gets a number now, because everything is held. Nothing was changed; try again "
+    "when an operator has let it go on."
+)
+PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
+
+
+# Where documents get their numbers: called with the seller, their kind and how many there are, it
+# answers with the place in the series and the number as it is written, of each.
+type Numbering = Callable[[Seller, str, int], list[tuple[int, str]]]
+
+
+def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+    """A block of numbers; the series stays locked until the transaction ends.
+
+    Raises :class:`Refused` ("seller_not_ready") where a live seller misses what has to stand on
+    its documents: what has no number is no document.
+    """
+    if not count:
+        return []
+    refuse_unready(seller)
+    block = _take_block(seller, kind, count)
+    if block is None:
+        NumberSeries.objects.get_or_create(
+            seller=seller, kind=kind, defaults={"prefix": PREFIXES[Invoice.Kind(kind)]}
+        )
+        block = _take_block(seller, kind, count)
+    assert block is not None
+    first, prefix = block
+    try:
+        reserve(seller.public_id, kind, first + count - 1)
+    except OSError as error:
+        logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
+        raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
+    return [(number, f"{prefix}{number}") for number in range(first, first + count)]
+
+
+def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+    """Numbers for documents that are rolled back: no series is locked for them, so nobody waits.
+
+    They are ids, which no two transactions share, so the index that keeps numbers unique makes
+    nobody wait either.
+    """
+    return [(number, f"preview {number}") for number in take_ids("invoicing_invoice", count)]
+
+
+def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:
+    """The first number of a block and the series' prefix; None where there is no series yet.
+
+    Raises :class:`~billing.outbound.gate.Held` while a hold stands: then no number is given.
+    """
+    try:
+        with prepared() as cursor:
+            cursor.execute(
+                "UPDATE invoicing_numberseries SET next_number = next_number + %s"
+                " WHERE seller_id = %s AND kind = %s RETURNING next_number - %s, prefix",
+                [count, seller.pk, kind, count],
+            )
+            found: tuple[int, str] | None = cursor.fetchone()
+    except OperationalError as error:
+        if isinstance(error.__cause__, ObjectNotInPrerequisiteState):
+            raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
+        raise
+    return found
