@@ -226,7 +226,7 @@ def book(payment: Payment, settled: Sequence[tuple[Invoice, int]], as_of: date) 
     if surplus_minor:
         entry = (payment.customer_id, payment.currency, surplus_minor, None, payment.public_id)
         move_balances([entry], as_of)
-    _post(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
+    post_of_payment(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
 
 
 @transaction.atomic
@@ -368,7 +368,7 @@ def book_refund(refund: Refund, as_of: date) -> None:
         books.account(Account.Role.CLEARING),
         refund.amount_minor,
     )
-    _post(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
+    post_of_payment(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
@@ -433,9 +433,10 @@ def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
     invoice.save(update_fields=["paid_minor"])
 
 
-def _post(
+def post_of_payment(
     payment: Payment, document: str, document_id: int, postings: Sequence[Posting], as_of: date
 ) -> None:
+    """Write postings of a payment, or of a refund of it, in its books."""
     post(
         payment.seller,
         postings,

@@ -91,13 +91,13 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     customer = owner.filter(payments=payment_id).first()
     if customer is None:
         return None  # Another worker has the customer.
-    payment = _lock(payment_id)
+    payment = lock_payment(payment_id)
     method = PaymentMethod.objects.usable().filter(customer=customer).first()
     if payment.state != Payment.State.PLANNED or method is None:
         return None
     # What the customer has with us already is not charged; it may leave nothing of the payment.
     if settle_debts([customer.pk], as_of, actor):
-        payment = _lock(payment_id)
+        payment = lock_payment(payment_id)
         if payment.state != Payment.State.PLANNED:
             return None
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
@@ -548,7 +548,8 @@ def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
 # Rows under their locks
 
 
-def _lock(payment_id: int) -> Payment:
+def lock_payment(payment_id: int) -> Payment:
+    """A payment as it now stands, under its own lock; its customer is locked before."""
     return (
         Payment.objects.select_for_update(of=["self"])
         .select_related("seller", "customer", "payment_method")
@@ -558,7 +559,7 @@ def _lock(payment_id: int) -> Payment:
 
 def lock_with_customer(payment_id: int) -> Payment:
     Customer.objects.select_for_update(of=["self"]).get(payments=payment_id)
-    return _lock(payment_id)
+    return lock_payment(payment_id)
 
 
 def lock_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:

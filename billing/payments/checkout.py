@@ -59,13 +59,14 @@ def keep_method(
     ("foreign_payment_method") for one that is another customer's.
     """
     method = gateways.gateway(gateway).get_method(gateway_id)
-    return _keep(customer, gateway, method, as_of, actor)
+    return keep_fetched(customer, gateway, method, as_of, actor)
 
 
 @transaction.atomic
-def _keep(
+def keep_fetched(
     customer: Customer, gateway: str, method: Method, as_of: date, actor: str
 ) -> PaymentMethod:
+    """Keep a card that the gateway has told of, as :func:`keep_method` does."""
     Customer.objects.select_for_update().get(pk=customer.pk)
     known = PaymentMethod.objects.filter(gateway=gateway, gateway_id=method.gateway_id).first()
     at_gateway = GatewayCustomer.objects.filter(gateway=gateway, gateway_id=method.customer)
@@ -347,7 +348,7 @@ def _keep_used(
     is_charged = customer.collection == Customer.Collection.AUTOMATIC
     if session.payment is not None and not is_charged:
         return
-    kept = _keep(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
+    kept = keep_fetched(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
     if session.payment is not None:
         Payment.objects.filter(pk=session.payment.pk, payment_method=None).update(
             payment_method=kept
