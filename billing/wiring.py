@@ -11,7 +11,7 @@ from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
-from billing.payments import actions, balances, gateways, outlook
+from billing.payments import from_balance, gateways, outlook, planning, refunds
 from billing.payments import hooks as payments
 from billing.webhooks import bodies, fan_out
 from customers import calendar
@@ -27,10 +27,10 @@ def connect() -> None:
     events.fanned_out.fill(fan_out.make_deliveries)
 
     invoicing.charge_promises.fill(outlook.will_be_charged)
-    invoicing.after_issue.fill(actions.plan_payments)
-    invoicing.refund_credit.fill(actions.refund_credit)
+    invoicing.after_issue.fill(planning.plan_payments)
+    invoicing.refund_credit.fill(refunds.refund_credit)
     invoicing.invoices_settled.fill(cases.note_settled)
-    invoicing.balances_grew.fill(balances.settle_debts)
+    invoicing.balances_grew.fill(from_balance.settle_debts)
 
     payments.invoice_paid.fill(paying.note_paid, cases.note_paid)
     payments.payment_failed.fill(cases.note_failure)

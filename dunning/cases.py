@@ -16,12 +16,12 @@ from billing.engine.retries import step_on
 from billing.events.recorder import record_all
 from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
+from billing.invoicing.owed import IS_ORDERED
 from billing.outbound.gate import Kind, refusal
-from billing.payments.actions import release_planned
-from billing.payments.balances import IS_ORDERED, settle_debts
-from billing.payments.charging import plan
+from billing.payments.from_balance import settle_debts
 from billing.payments.gateways import gateways_for
 from billing.payments.models import PaymentAllocation, PaymentMethod
+from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
 from dunning.access import follow
 from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince, StepKind

@@ -13,8 +13,8 @@ from billing.engine import retries
 from billing.events.models import Event
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.settlement import write_off_locked
-from billing.payments.charging import plan_many
 from billing.payments.models import Payment, PaymentMethod
+from billing.payments.planning import plan_many
 from billing.subscriptions.ending import end_many
 from customers.models import Customer
 from dunning.access import ACCESSES, LEAVES, subscriptions_of

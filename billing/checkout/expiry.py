@@ -19,10 +19,10 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import time_is_up
-from billing.payments.actions import release_planned
-from billing.payments.checkout import catch_up, expire_session
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, PaymentAllocation
+from billing.payments.planning import release_planned
+from billing.payments.sessions import catch_up, expire_session
 from billing.subscriptions.actions import abandon
 from customers.calendar import now_of
 from customers.models import Seller

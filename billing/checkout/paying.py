@@ -11,7 +11,9 @@ from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
 from billing.payments import gateways
-from billing.payments.checkout import (
+from billing.payments.gateways.base import GatewayUnavailable, may_leave
+from billing.payments.models import CheckoutSession
+from billing.payments.sessions import (
     catch_up,
     expire_session,
     open_session,
@@ -19,8 +21,6 @@ from billing.payments.checkout import (
     return_url_for,
     start_payment,
 )
-from billing.payments.gateways.base import GatewayUnavailable, may_leave
-from billing.payments.models import CheckoutSession
 from billing.subscriptions.actions import abandon, complete
 from billing.subscriptions.coupons import has_tried
 from billing.subscriptions.models import Subscription

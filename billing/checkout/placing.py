@@ -30,9 +30,9 @@ from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
 from billing.invoicing.numbering import numbers_of_nobody
 from billing.outbound.gate import Kind, refusal
-from billing.payments.actions import release_planned
 from billing.payments.gateways import gateways_for
 from billing.payments.models import PaymentMethod
+from billing.payments.planning import release_planned
 from billing.subscriptions.actions import start
 from billing.subscriptions.coupons import check_coupon, check_person, has_tried
 from billing.subscriptions.models import Subscription

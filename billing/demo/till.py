@@ -10,10 +10,12 @@ import requests
 
 from billing.engine.errors import Refused
 from billing.payments.charging import resolve
-from billing.payments.checkout import customer_at, keep_method
-from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
+from billing.payments.collection import collect_due, resolve_due
 from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.inbox import poll_gateways, process_hooks
+from billing.payments.methods import keep_method
 from billing.payments.models import Payment
+from billing.payments.sessions import customer_at
 from customers.models import Customer, Seller
 
 ACTOR = "demo"

@@ -29,7 +29,7 @@ from billing.invoicing import balances, corrections
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
 from billing.tax.checks import ask_due

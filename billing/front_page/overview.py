@@ -15,7 +15,8 @@ from django.db.models.functions import TruncMonth
 
 from billing.base import clock
 from billing.engine.money import to_major
-from billing.invoicing.models import IS_ONLY_ORDERED, IS_OWED, Invoice
+from billing.invoicing.models import Invoice
+from billing.invoicing.owed import IS_ONLY_ORDERED, IS_OWED
 from billing.payments.models import Payment
 from customers.models import Seller
 

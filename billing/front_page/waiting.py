@@ -7,7 +7,8 @@ from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble
-from billing.invoicing.models import IS_OWED, Invoice
+from billing.invoicing.models import Invoice
+from billing.invoicing.owed import IS_OWED
 from billing.jobs.queries import failing
 from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Payment, Refund

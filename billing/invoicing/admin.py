@@ -21,7 +21,6 @@ from billing.desk.model_admin import BigReadOnly, Desk, button
 from billing.desk.panels import Panel
 from billing.engine.errors import BillingError
 from billing.invoicing.models import (
-    IS_OWED,
     BalanceEntry,
     CreditNote,
     CustomerBalance,
@@ -30,6 +29,7 @@ from billing.invoicing.models import (
     NumberSeries,
     OneOffItem,
 )
+from billing.invoicing.owed import IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,
     BillNow,

@@ -121,11 +121,6 @@ class Letterhead(models.Model):
         return self.digest[:12]
 
 
-# What is only ordered is no debt yet: whoever orders pays it, or it comes to nothing.
-IS_ONLY_ORDERED = Q(order__status="placed")
-IS_OWED = Q(kind="invoice", status="open") & ~IS_ONLY_ORDERED
-
-
 class Invoice(Stateful):
     """A finalized document: an invoice, or a credit note that gives money back.
 

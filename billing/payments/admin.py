@@ -1,13 +1,7 @@
-from collections.abc import Callable
-from datetime import date
 from typing import Any
 
-from django import forms
 from django.contrib import admin
-from django.db import transaction
-from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -16,30 +10,35 @@ from unfold.contrib.filters.admin import (
     RangeDateTimeFilter,
     RelatedDropdownFilter,
 )
-from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column, money_column
-from billing.desk.figures import NOTHING, link, money
-from billing.desk.forms import ActionForm, ConfirmedForm, date_field
+from billing.desk.figures import NOTHING, link
 from billing.desk.model_admin import BigReadOnly
-from billing.desk.page_actions import PageAction
-from billing.desk.panels import Panel
-from billing.desk.seller_time import today_of
-from billing.engine.errors import BillingError, Refused
-from billing.engine.money import Money, exact_minor, major_string
 from billing.invoicing.admin import InvoiceAdmin, PrintedAdmin
-from billing.invoicing.models import Invoice
-from billing.invoicing.page_actions import InvoiceAction
 from billing.invoicing.panels import document_link
 from billing.ledger.admin import transfers_of
-from billing.payments.balances import IS_ORDERED
-from billing.payments.gateways import gateways_for
-from billing.payments.models import IN_FLIGHT, GatewayEvent, Payment, Refund
+from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.page_actions import (
+    AskForACard,
+    AskTheGateway,
+    CollectNow,
+    GiveBack,
+    MarkPaidBack,
+    NoteAccount,
+    RecordPayment,
+    RecordPaymentOfMany,
+    Reopen,
+)
+from billing.payments.panels import (
+    ALLOCATIONS_OF_INVOICE,
+    ALLOCATIONS_OF_PAYMENT,
+    METHODS,
+    PAYMENTS,
+    REFUNDS,
+    SESSIONS,
+)
 from customers.admin import CustomerAdmin
-from customers.models import Customer
 
-# A form of more fields helps nobody: what is older is paid first.
-PARTS_MAX = 50
 STATE_COLORS = {
     "planned": "",
     "created": "info",
@@ -59,424 +58,8 @@ REFUND_COLORS = {
 }
 
 
-# What an operator does about money
-
-
-class PaymentForm(ConfirmedForm):
-    amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
-    received_on = date_field(
-        label="Received on", required=False, help_text="As the bank says. Empty: today."
-    )
-    reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference, where there is one."
-    )
-
-    def ask(self) -> None:
-        outstanding = major_string(self.obj.payable_minor, self.obj.currency)
-        self.fields["amount"].initial = outstanding
-        self.fields["received_on"].initial = today_of(self.obj)
-
-
-class RecordPayment(InvoiceAction):
-    name = "record-payment"
-    label = "Record payment"
-    explanation = (
-        "Money that has arrived for this invoice, at the bank or otherwise. What was written off "
-        "takes it as well, and is no loss then."
-    )
-    permission = "payments.add_payment"
-    icon = "payments"
-    variant = ActionVariant.PRIMARY
-    form_class = PaymentForm
-
-    def is_offered(self, obj: Invoice) -> bool:
-        return bool(obj.payable_minor)
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments import actions
-
-        payment = actions.record_payment(obj, as_of=as_of, actor=actor, **asked)
-        return f"Recorded a payment of {Money(payment.amount_minor, payment.currency)}."
-
-
-class PaymentOfManyForm(ConfirmedForm):
-    """One payment, and how much of it is for which open invoice: a field for each."""
-
-    currency = forms.ChoiceField()
-    amount = forms.DecimalField(
-        min_value=0,
-        required=False,
-        help_text="As it arrived. Empty: the sum of the parts. What is over goes to the balance.",
-    )
-    received_on = date_field(
-        label="Received on", required=False, help_text="As the bank says. Empty: today."
-    )
-    reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference, where there is one."
-    )
-
-    def ask(self) -> None:
-        self.open = list(_payable(self.obj))
-        currency = self.fields["currency"]
-        assert isinstance(currency, forms.ChoiceField)
-        codes = dict.fromkeys(invoice.currency for invoice in self.open)
-        currency.choices = [(code, code) for code in codes]
-        self.fields["received_on"].initial = today_of(self.obj)
-        for invoice in self.open:
-            left = Money(invoice.payable_minor, invoice.currency)
-            self.fields[invoice.public_id] = forms.DecimalField(
-                min_value=0,
-                required=False,
-                label=f"For invoice {invoice}",
-                help_text=f"{left} is left, due on {invoice.due_on}.",
-            )
-
-    def clean(self) -> dict[str, Any]:
-        cleaned = super().clean() or {}
-        parts: dict[Invoice, int] = {}
-        for invoice in self.open:
-            part = cleaned.pop(invoice.public_id, None)
-            if not part:
-                continue
-            if invoice.currency != cleaned.get("currency"):
-                self.add_error(invoice.public_id, "One payment is in one currency.")
-                continue
-            try:
-                parts[invoice] = exact_minor(part, invoice.currency)
-            except BillingError as error:
-                self.add_error(invoice.public_id, error.message)
-        if not parts and not self.errors:
-            self.add_error(None, "Say how much of the money is for which invoice.")
-        cleaned["parts"] = parts
-        return cleaned
-
-
-def _payable(customer: Customer) -> QuerySet[Invoice]:
-    """The invoices that money may still pay, the oldest due first; not those of mere orders."""
-    payable = Invoice.objects.filter(
-        customer=customer, kind=Invoice.Kind.INVOICE, status__in=["open", "uncollectible"]
-    )
-    return payable.filter(~IS_ORDERED).order_by("due_on", "id")[:PARTS_MAX]
-
-
-class RecordPaymentOfMany(PageAction):
-    """On the page of a customer: one line of the bank's statement that pays several invoices."""
-
-    name = "record-payment"
-    label = "Record payment"
-    explanation = (
-        "Money that has arrived for several invoices at once: say how much is for which, and on "
-        "which day it came."
-    )
-    permission = "payments.add_payment"
-    icon = "payments"
-    form_class = PaymentOfManyForm
-
-    def is_offered(self, obj: Customer) -> bool:
-        return _payable(obj).exists()
-
-    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments import actions
-
-        parts: dict[Invoice, int] = asked.pop("parts")
-        currency = asked.pop("currency")
-        payment = actions.record_payment_of_many(obj, parts, as_of=as_of, actor=actor, **asked)
-        amount = Money(payment.amount_minor, currency)
-        return f"Recorded a payment of {amount} for {len(parts)} invoices."
-
-
-class BackForm(ActionForm):
-    amount = forms.DecimalField(min_value=0, help_text="With tax.")
-    reason = forms.CharField(
-        required=False, max_length=200, help_text="Stands on the credit note; its reader sees it."
-    )
-
-    def ask(self) -> None:
-        self.fields["amount"].initial = major_string(self.obj.paid_minor, self.obj.currency)
-
-
-class GiveBack(PageAction):
-    name = "give-back"
-    label = "Give back"
-    explanation = (
-        "Pays money back for good: a credit note is issued, and nothing is owed again. What came "
-        "by card goes back to the card; what came by bank waits on the front page until somebody "
-        "has paid it. The customer is mailed of both."
-    )
-    permission = "payments.add_refund"
-    icon = "undo"
-    form_class = BackForm
-
-    def is_offered(self, obj: Invoice) -> bool:
-        return obj.paid_minor > 0 and not obj.outstanding_minor
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.giving_back import give_back
-
-        note = give_back(obj, as_of=as_of, actor=actor, **asked)
-        owed = Refund.objects.filter(invoice=obj, state=Refund.State.OWED).exists()
-        then = "Somebody must pay it: see the front page." if owed else "It goes back to the card."
-        return f"Issued credit note {note} of {Money(note.total_minor, note.currency)}. {then}"
-
-
-class ReopenForm(BackForm):
-    reason = forms.CharField(
-        required=False, max_length=200, help_text="Such as: the bank took the payment back."
-    )
-
-    def ask(self) -> None:
-        from billing.payments.giving_back import paid_by_hand_minor
-
-        paid = paid_by_hand_minor(self.obj)
-        self.fields["amount"].initial = major_string(paid, self.obj.currency)
-
-
-class Reopen(PageAction):
-    name = "reopen"
-    label = "Reopen"
-    explanation = (
-        "For a payment that bounced, or was recorded in error: the invoice is owed again, and "
-        "reminders go on. No money is sent and no mail."
-    )
-    permission = "payments.add_refund"
-    icon = "lock_open"
-    form_class = ReopenForm
-
-    def is_offered(self, obj: Invoice) -> bool:
-        from billing.payments.giving_back import paid_by_hand_minor
-
-        return obj.paid_minor > 0 and paid_by_hand_minor(obj) > 0
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.giving_back import reopen
-
-        returned = reopen(obj, as_of=as_of, actor=actor, **asked)
-        amount = Money(sum(each.amount_minor for each in returned), obj.currency)
-        return f"{amount} of {obj} is owed again."
-
-
-class PaidBackForm(ActionForm):
-    paid_on = date_field(label="Paid on")
-    reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference of the payment."
-    )
-
-    def ask(self) -> None:
-        self.fields["paid_on"].initial = today_of(self.obj.payment)
-
-
-class MarkPaidBack(PageAction):
-    name = "mark-paid"
-    label = "Mark as paid"
-    explanation = (
-        "Say that you have paid this back through your bank. It is booked, and the customer is "
-        "told by mail."
-    )
-    permission = "payments.add_refund"
-    icon = "check"
-    variant = ActionVariant.PRIMARY
-    form_class = PaidBackForm
-
-    def is_offered(self, obj: Refund) -> bool:
-        return obj.state == Refund.State.OWED
-
-    def run(self, obj: Refund, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.giving_back import mark_paid_back
-
-        mark_paid_back(obj, as_of=as_of, actor=actor, **asked)
-        return f"Paid back {Money(obj.amount_minor, obj.payment.currency)}."
-
-
-class AccountForm(ActionForm):
-    to_account = forms.CharField(
-        max_length=60, label="Account", help_text="IBAN, or clearing and account number."
-    )
-
-    def ask(self) -> None:
-        self.fields["to_account"].initial = self.obj.to_account
-
-
-class NoteAccount(PageAction):
-    name = "note-account"
-    label = "Customer's account"
-    explanation = "Where it is to be paid, as the customer has told you."
-    permission = "payments.add_refund"
-    icon = "account_balance"
-    form_class = AccountForm
-
-    def is_offered(self, obj: Refund) -> bool:
-        return obj.state == Refund.State.OWED
-
-    def run(self, obj: Refund, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.giving_back import note_account
-
-        note_account(obj, **asked)
-        return f"It is to be paid to {asked['to_account']}."
-
-
-class CollectNow(InvoiceAction):
-    name = "collect-now"
-    label = "Collect now"
-    explanation = "Charges what is left of this invoice to the customer's payment method at once."
-    permission = "payments.add_payment"
-    icon = "bolt"
-
-    def is_offered(self, obj: Invoice) -> bool:
-        is_charged = obj.customer.collection == Customer.Collection.AUTOMATIC
-        return super().is_offered(obj) and is_charged and bool(obj.outstanding_minor)
-
-    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.charging import charge, collect_soon
-
-        payment = collect_soon(obj, as_of=as_of, actor=actor)
-        after_commit(lambda: charge(payment.pk, as_of=as_of, actor=actor))
-        amount = Money(payment.amount_minor, payment.currency)
-        return f"The gateway is asked to charge {amount}; the payment below tells what it says."
-
-
-class AskTheGateway(PageAction):
-    name = "ask-the-gateway"
-    label = "Ask the gateway"
-    explanation = "Asks what became of this payment, and writes what is clear."
-    permission = "payments.add_payment"
-    icon = "help"
-    variant = ActionVariant.PRIMARY
-
-    def is_offered(self, obj: Payment) -> bool:
-        return obj.state in IN_FLIGHT
-
-    def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.charging import resolve
-        from billing.payments.checkout import complete_session
-
-        def ask() -> None:
-            session = getattr(obj, "session", None)
-            if session is not None and session.status in {"creating", "open"}:
-                complete_session(session, as_of=as_of, actor=actor)
-            else:
-                resolve(obj.pk, actor)
-
-        after_commit(ask)
-        return "The gateway was asked; what stands here is what it said."
-
-
-class AskForACard(PageAction):
-    name = "ask-for-a-card"
-    label = "Link to add a card"
-    explanation = (
-        "Makes a page at the gateway where the customer leaves a card; send them its address."
-    )
-    permission = "payments.add_paymentmethod"
-    icon = "add_card"
-
-    def is_offered(self, obj: Customer) -> bool:
-        return bool(gateways_for(obj.seller))
-
-    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.payments.checkout import open_session, prepare_setup
-
-        gateway = next(iter(gateways_for(obj.seller)), None)
-        if gateway is None:
-            raise Refused(
-                "No gateway serves this seller, so there is no page to leave a card on. Set one up "
-                "first.",
-                code="no_gateway",
-            )
-        session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
-        after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
-        return "The page is made; its address stands below, under “Pages at the gateway”."
-
-
-def after_commit(work: Callable[[], object]) -> None:
-    """Call a gateway once the operator's transaction is closed; the tick does what is left."""
-    transaction.on_commit(work, robust=True)
-
-
 # Tables
 
-METHODS = Panel(
-    "Payment methods",
-    rows=lambda customer: customer.payment_methods.order_by("-is_default", "-id"),
-    columns={
-        "Card": str,
-        "Through": lambda method: method.gateway,
-        "Good until": lambda method: method.expires_on,
-        "Used": lambda method: (
-            f"no more: {method.refused_code}"
-            if method.refused_code
-            else "yes"
-            if method.is_default
-            else "no"
-        ),
-    },
-    when_empty="None: what is planned for this customer waits.",
-)
-SESSIONS = Panel(
-    "Pages at the gateway",
-    rows=lambda customer: customer.checkout_sessions.order_by("-id"),
-    columns={
-        "Opened": lambda session: session.recorded_at,
-        "For": lambda session: session.get_kind_display(),
-        "State": lambda session: session.failure or session.get_status_display(),
-        "Address": lambda session: (
-            format_html('<a href="{}" class="text-link">{}</a>', session.url, session.url)
-            if session.status == "open"
-            else None
-        ),
-    },
-    rows_max=5,
-)
-ALLOCATIONS_OF_INVOICE = Panel(
-    "Payments",
-    rows=lambda invoice: invoice.allocations.select_related("payment").order_by("id"),
-    columns={
-        "Payment": lambda allocation: link(allocation.payment),
-        "Received": lambda allocation: allocation.payment.received_on,
-        "Through": lambda allocation: allocation.payment.gateway,
-        "State": lambda allocation: allocation.payment.get_state_display(),
-        "Paid": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
-        "Paid back": lambda allocation: (
-            money(allocation.refunded_minor, allocation.payment.currency)
-            if allocation.refunded_minor
-            else None
-        ),
-    },
-)
-ALLOCATIONS_OF_PAYMENT = Panel(
-    "Pays",
-    rows=lambda payment: payment.allocations.select_related("invoice", "payment").order_by("id"),
-    columns={
-        "Document": lambda allocation: document_link(allocation.invoice),
-        "State": lambda allocation: allocation.get_state_display(),
-        "Amount": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
-    },
-    when_empty="No invoice yet.",
-)
-REFUNDS = Panel(
-    "Paid back",
-    rows=lambda payment: payment.refunds.select_related("payment").order_by("id"),
-    columns={
-        "Refund": link,
-        "State": lambda refund: refund.get_state_display(),
-        "On": lambda refund: refund.refunded_on,
-        "Reason": lambda refund: refund.reason or None,
-        "Amount": lambda refund: money(refund.amount_minor, refund.payment.currency),
-    },
-    when_empty="Nothing.",
-)
-PAYMENTS = Panel(
-    "Payments",
-    rows=lambda customer: customer.payments.order_by("-id"),
-    columns={
-        "Payment": link,
-        "Received": lambda payment: payment.received_on,
-        "Through": lambda payment: payment.gateway,
-        "State": lambda payment: payment.get_state_display(),
-        "Amount": lambda payment: money(payment.amount_minor, payment.currency),
-    },
-    list_of=Payment,
-    list_by="customer__id__exact",
-)
 InvoiceAdmin.extend(
     panels=[ALLOCATIONS_OF_INVOICE],
     page_actions=[RecordPayment(), CollectNow(), GiveBack(), Reopen()],
@@ -484,9 +67,6 @@ InvoiceAdmin.extend(
 CustomerAdmin.extend(
     panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[RecordPaymentOfMany(), AskForACard()]
 )
-
-
-# Lists and pages
 
 
 class NeedsAttentionFilter(DropdownFilter):

@@ -13,13 +13,13 @@ from django.db.models import F
 
 from billing.base import clock
 from billing.engine.declines import Decline
-from billing.engine.errors import Refused
+from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone
 from billing.payments import gateways, hooks
-from billing.payments.actions import book, release_planned, tell
-from billing.payments.balances import forbidden, settle_debts
+from billing.payments.booking import book, tell
+from billing.payments.from_balance import settle_debts
 from billing.payments.gateways.base import (
     KEY_USED_BEFORE,
     Charge,
@@ -31,8 +31,11 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     may_leave,
 )
+from billing.payments.guards import forbidden
 from billing.payments.keys import key_of_charge
+from billing.payments.locks import lock_payment, lock_with_customer
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
+from billing.payments.planning import plan, release_planned
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
@@ -338,48 +341,6 @@ def _fail(
     )
 
 
-def plan(invoice: Invoice, planned_on: date) -> Payment:
-    """Plan a payment of all that is left of a locked invoice."""
-    return plan_many([invoice], planned_on)[0]
-
-
-def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
-    """Plan a payment of all that is left of each of some locked invoices.
-
-    One that is planned already is made on that day. Two queries and two statements for all.
-    """
-    waiting = Payment.objects.filter(
-        allocations__invoice__in=[invoice.pk for invoice in invoices], state="planned"
-    ).annotate(invoice_id=F("allocations__invoice_id"))
-    known = {payment.invoice_id: payment for payment in waiting}
-    for payment in known.values():
-        payment.planned_on, payment.next_check_at = planned_on, None
-    Payment.objects.bulk_update(known.values(), ["planned_on", "next_check_at"])
-    made = {
-        invoice.pk: Payment(
-            seller_id=invoice.seller_id,
-            customer_id=invoice.customer_id,
-            currency=invoice.currency,
-            amount_minor=invoice.outstanding_minor,
-            state=Payment.State.PLANNED,
-            planned_on=planned_on,
-        )
-        for invoice in invoices
-        if invoice.pk not in known
-    }
-    Payment.objects.bulk_create(made.values())
-    PaymentAllocation.objects.bulk_create(
-        PaymentAllocation(
-            payment=payment,
-            invoice_id=invoice_id,
-            amount_minor=payment.amount_minor,
-            state="planned",
-        )
-        for invoice_id, payment in made.items()
-    )
-    return [known.get(invoice.pk) or made[invoice.pk] for invoice in invoices]
-
-
 @transaction.atomic
 def put_back(payment_id: int, *, was_asked: bool = True) -> None:
     """Plan a payment as before: the gateway has certainly made no charge for it.
@@ -513,58 +474,6 @@ def _is_to_end(payment: Payment, now: datetime) -> bool:
     since = payment.submitted_at or payment.recorded_at
     is_late = now - since >= timedelta(days=ACTION_DAYS_MAX)
     return is_late and refusal(Kind.WITHDRAWAL) is None
-
-
-# What an operator asks for
-
-
-@transaction.atomic
-def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
-    """Plan the payment of an open invoice for today, whatever was planned for later.
-
-    Raises :class:`Refused` where nothing is owed ("invoice_not_open"), a payment is under way
-    ("payment_in_flight") or there is nothing to charge ("no_payment_method").
-    """
-    customer = Customer.objects.select_for_update().get(pk=invoice.customer_id)
-    invoice = lock_invoices([invoice.pk])[0]
-    if not invoice.outstanding_minor:
-        raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
-    if invoice.allocations.filter(state="in_flight").exists():
-        raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
-    usable = PaymentMethod.objects.usable().filter(customer=customer).exists()
-    if not usable or customer.collection != Customer.Collection.AUTOMATIC:
-        raise Refused(
-            f"{customer} has no payment method that we may charge. Ask for a card first.",
-            code="no_payment_method",
-        )
-    planned = Payment.objects.filter(allocations__invoice=invoice, state="planned").first()
-    if planned is None:
-        return plan(invoice, as_of)
-    planned.planned_on, planned.next_check_at, planned.attention = as_of, None, ""
-    planned.save(update_fields=["planned_on", "next_check_at", "attention"])
-    return planned
-
-
-# Rows under their locks
-
-
-def lock_payment(payment_id: int) -> Payment:
-    """A payment as it now stands, under its own lock; its customer is locked before."""
-    return (
-        Payment.objects.select_for_update(of=["self"])
-        .select_related("seller", "customer", "payment_method")
-        .get(pk=payment_id)
-    )
-
-
-def lock_with_customer(payment_id: int) -> Payment:
-    Customer.objects.select_for_update(of=["self"]).get(payments=payment_id)
-    return lock_payment(payment_id)
-
-
-def lock_invoices(invoice_ids: Sequence[int]) -> list[Invoice]:
-    locked = Invoice.objects.select_for_update(of=["self"]).select_related("seller", "customer")
-    return list(locked.filter(pk__in=invoice_ids).order_by("pk"))
 
 
 def _planned(payment: Payment) -> list[PaymentAllocation]:

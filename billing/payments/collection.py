@@ -15,26 +15,18 @@ from billing.base import clock
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
+from billing.invoicing.owed import IS_ORDERED
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
-from billing.payments.balances import IS_ORDERED, settle_from_balance
-from billing.payments.charging import charge, claim_in_doubt, collect_soon, resolve
-from billing.payments.checkout import check_sessions, expire_session
+from billing.payments.charging import charge, claim_in_doubt, resolve
+from billing.payments.from_balance import settle_from_balance
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
-from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
-from billing.payments.paying_back import check_refunds, send_refunds
+from billing.payments.planning import collect_soon
+from billing.payments.refunds import check_refunds, send_refunds
+from billing.payments.sessions import check_sessions, expire_session
 from customers.models import Customer, Seller
-
-__all__ = [
-    "collect_due",
-    "collect_from",
-    "pay_now",
-    "poll_gateways",
-    "process_hooks",
-    "resolve_due",
-]
 
 ACTOR = "system"
 

@@ -16,9 +16,10 @@ from billing.invoicing.locks import lock_invoice
 from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
 from billing.invoicing.settlement import move_rounding
-from billing.payments.actions import book_refund, take_back, tell
+from billing.payments.booking import tell
 from billing.payments.gateways import NAMES
 from billing.payments.models import Refund
+from billing.payments.refunds import book_refund, take_back
 from customers.models import Customer
 
 

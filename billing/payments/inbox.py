@@ -22,7 +22,6 @@ from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.charging import settle
-from billing.payments.checkout import complete_session
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
@@ -31,14 +30,9 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     Notice,
 )
-from billing.payments.models import (
-    CheckoutSession,
-    GatewayCursor,
-    GatewayEvent,
-    Payment,
-    Refund,
-)
-from billing.payments.paying_back import resolve_refund
+from billing.payments.models import CheckoutSession, GatewayCursor, GatewayEvent, Payment, Refund
+from billing.payments.refunds import resolve_refund
+from billing.payments.sessions import complete_session
 from billing.payments.taking_in import owner_of, take_in
 from customers.calendar import today_of
 from customers.models import Seller
@@ -51,7 +45,6 @@ PAGES_MAX = 50
 OVERLAP = timedelta(minutes=10)
 # What taking up an event raises that says nothing which anybody can understand.
 SENSELESS = (ValueError, TypeError, LookupError, AttributeError)
-
 logger = logging.getLogger(__name__)
 
 

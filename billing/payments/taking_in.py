@@ -9,7 +9,7 @@ from django.db import transaction
 
 from billing.base import clock
 from billing.events.recorder import record
-from billing.payments.actions import book
+from billing.payments.booking import book
 from billing.payments.gateways.base import Charge
 from billing.payments.models import GatewayCustomer, Payment
 from customers.models import Customer

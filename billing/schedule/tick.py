@@ -37,7 +37,8 @@ from billing.mail import outbox
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import look
 from billing.outbound.turns import one_turn
-from billing.payments.collection import clocks, poll_gateways, process_hooks, resolve_due
+from billing.payments.collection import clocks, resolve_due
+from billing.payments.inbox import poll_gateways, process_hooks
 from billing.schedule.seller_day import (
     BILL,
     CHECK_NUMBERS,
@@ -66,7 +67,6 @@ PAUSE = timedelta(minutes=10)
 HELD = "held"
 NIGHTLY_AT = time(2, tzinfo=UTC)
 SENTENCES_MAX = 20
-
 logger = logging.getLogger(__name__)
 
 

@@ -19,7 +19,7 @@ from billing.invoicing import balances, corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.recognition import recognize
-from billing.payments import actions as payments
+from billing.payments import booking as payments
 from billing.payments.giving_back import reopen
 from billing.simulation.reading import (
     RULES,

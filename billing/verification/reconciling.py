@@ -25,7 +25,7 @@ from billing.payments import gateways
 from billing.payments.charging import settle
 from billing.payments.gateways.base import Charge, Gateway, RefundMade
 from billing.payments.models import IN_FLIGHT, Payment, Refund
-from billing.payments.paying_back import settle_refund
+from billing.payments.refunds import settle_refund
 from billing.payments.taking_in import owner_of, take_in
 from customers.calendar import today_of
 from customers.models import Seller

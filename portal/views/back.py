@@ -6,8 +6,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
 from billing.engine.errors import BillingError
-from billing.payments.checkout import complete_session
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+from billing.payments.sessions import complete_session
 from portal.paying import session_of
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to

@@ -15,10 +15,10 @@ from billing.checkout import paying
 from billing.checkout.models import Order
 from billing.engine.errors import BillingError
 from billing.invoicing.models import Invoice
-from billing.payments.checkout import catch_up
 from billing.payments.collection import collect_from
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import CheckoutSession
+from billing.payments.sessions import catch_up
 from customers.calendar import today_of
 from customers.models import Customer, Seller
 from portal.pages import show

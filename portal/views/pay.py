@@ -17,11 +17,11 @@ from billing.events.recorder import record
 from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
-from billing.payments.checkout import start_payment, start_setup
 from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.outlook import Prospect, what_becomes_of
+from billing.payments.sessions import start_payment, start_setup
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer

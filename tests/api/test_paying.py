@@ -7,7 +7,7 @@ import pytest
 
 from billing.api.models import IdempotentRequest
 from billing.invoicing.changes import bill_after
-from billing.payments.checkout import keep_method
+from billing.payments.methods import keep_method
 from billing.payments.models import Payment
 from billing.subscriptions.actions import start
 from billing.verification.books import broken_invariants
@@ -20,7 +20,6 @@ from tests.factories import CustomerFactory, PlanFactory, PriceFactory
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 WORKS, DECLINED, ASKS = "4242424242424242", "4000000000000002", "4000002500003155"
 
 

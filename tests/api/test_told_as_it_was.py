@@ -15,7 +15,7 @@ from billing.events.models import Event, KeptRow
 from billing.events.recorder import fan_out
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions.actions import cancel, change, start
 from billing.webhooks import actions as endpoints
 from billing.webhooks.models import EventBody

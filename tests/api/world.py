@@ -16,7 +16,7 @@ from billing.events.recorder import fan_out
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions.actions import cancel, pause, start
 from billing.subscriptions.models import Subscription
 from billing.usage.models import Meter, UsageRecord

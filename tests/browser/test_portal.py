@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from billing.base import clock
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription

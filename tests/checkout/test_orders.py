@@ -25,11 +25,12 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
-from billing.payments.actions import record_payment
-from billing.payments.checkout import check_sessions, prepare_setup
-from billing.payments.collection import collect_due, poll_gateways, process_hooks, resolve_due
+from billing.payments.booking import record_payment
+from billing.payments.collection import collect_due, resolve_due
 from billing.payments.gateways.base import GatewayUnavailable, GatewayUnclear
+from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+from billing.payments.sessions import check_sessions, prepare_setup
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants
@@ -806,12 +807,12 @@ def test_a_gateway_that_fails_at_any_call_of_the_way_back_loses_nothing(
 
 
 STEPS = (
-    "billing.payments.checkout.open_session",
-    "billing.payments.checkout._opened",
-    "billing.payments.checkout._take_up",
-    "billing.payments.checkout.settle",
-    "billing.payments.checkout._keep_used",
-    "billing.payments.checkout.close",
+    "billing.payments.sessions.open_session",
+    "billing.payments.sessions._opened",
+    "billing.payments.sessions._take_up",
+    "billing.payments.sessions.settle",
+    "billing.payments.sessions._keep_used",
+    "billing.payments.sessions.close",
 )
 
 

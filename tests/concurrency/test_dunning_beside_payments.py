@@ -28,9 +28,10 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
-from billing.payments import charging, checkout
-from billing.payments.actions import record_payment
-from billing.payments.checkout import complete_session, keep_method, start_payment
+from billing.payments import charging, planning, sessions
+from billing.payments.booking import record_payment
+from billing.payments.methods import keep_method
+from billing.payments.sessions import complete_session, start_payment
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
@@ -120,7 +121,7 @@ def pay(sandbox: RunningSandbox, invoice: Invoice, payer: str) -> None:
     elif payer == "voided":
         void(invoice, as_of=LATE, actor="test")
     else:
-        planned = charging.collect_soon(invoice, as_of=LATE, actor="test")
+        planned = planning.collect_soon(invoice, as_of=LATE, actor="test")
         charging.charge(planned.pk, as_of=LATE, actor="test")
 
 
@@ -215,7 +216,7 @@ def test_a_payment_that_is_being_committed_keeps_the_step_away(
             pay(sandbox, invoice, payer)
             pause()
 
-    for module in (charging, checkout):
+    for module in (charging, sessions):
         monkeypatch.setattr(module, "settle", settle_later)
     payments = [Beside(partial(pay_slowly, one, payer)) for payer, one in invoices.items()]
     all_have_begun.wait(WAIT_SECONDS)

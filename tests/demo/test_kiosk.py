@@ -16,7 +16,7 @@ from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions import actions
 from catalog.models import Plan
 from customers import test_clocks

@@ -15,7 +15,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import Payment, PaymentAllocation
 from billing.subscriptions.actions import cancel
 from billing.subscriptions.models import Subscription

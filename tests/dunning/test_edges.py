@@ -17,12 +17,13 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import Invoice
-from billing.payments import charging
-from billing.payments.actions import record_failure, record_payment, release_planned
-from billing.payments.checkout import tell_of_method
+from billing.payments import charging, planning
+from billing.payments.booking import record_failure, record_payment
 from billing.payments.giving_back import reopen
 from billing.payments.hooks import payment_failed
+from billing.payments.methods import tell_of_method
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
+from billing.payments.planning import release_planned
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
@@ -341,7 +342,7 @@ def test_a_debt_that_comes_too_late_for_the_days_reminder_waits_for_the_next_day
     policy_of(seller, (1, "remind"), (9, "suspend"))
     older, newer = two_late_debts(owing)
     held = PaymentAllocation.objects.create(
-        payment=charging.plan(newer, DAY), invoice=newer, amount_minor=5_000, state="in_flight"
+        payment=planning.plan(newer, DAY), invoice=newer, amount_minor=5_000, state="in_flight"
     )
     assert sweep(seller, after(1)) == 1
     PaymentAllocation.objects.filter(pk=held.pk).update(state="released")
@@ -548,7 +549,7 @@ def test_a_stopped_debt_is_not_charged_by_what_was_under_way(seller: Seller, owi
     case = DunningCase.objects.get()
     stop(case, as_of=DAY, actor="test", reason="disputed")
     # A page of the gateway's that the customer left open plans what it was paid for again.
-    payment = charging.plan(invoice, DAY)
+    payment = planning.plan(invoice, DAY)
     assert charging.charge(payment.pk, as_of=DAY, actor="test") is False
     payment.refresh_from_db()
     assert (payment.state, payment.attempts) == ("canceled", 0)

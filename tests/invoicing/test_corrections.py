@@ -10,7 +10,7 @@ from billing.invoicing import actions as invoicing
 from billing.invoicing import balances, corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions import actions as subscriptions
 from billing.verification import books
 from catalog.models import Coupon, Plan, Price, Product

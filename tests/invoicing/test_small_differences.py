@@ -13,7 +13,7 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.ledger.models import Account, Transfer
-from billing.payments.actions import record_payment, record_payment_of_many
+from billing.payments.booking import record_payment, record_payment_of_many
 from billing.payments.giving_back import reopen
 from billing.payments.models import Payment
 from billing.verification.books import broken_invariants

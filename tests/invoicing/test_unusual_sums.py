@@ -14,7 +14,7 @@ from billing.invoicing.balances import balance_of, give_credit, take_back_credit
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.ledger.models import Account, Transfer
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.verification.books import broken_invariants
 from customers.models import Customer
 from tests.factories import DAY, CustomerFactory, SellerFactory, make_accounts

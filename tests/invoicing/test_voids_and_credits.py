@@ -15,7 +15,7 @@ from billing.engine.errors import BillingError, Refused
 from billing.invoicing import actions as invoicing
 from billing.invoicing import corrections, voiding
 from billing.invoicing.models import Invoice, OneOffItem
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.giving_back import reopen
 from billing.subscriptions import actions as subscriptions
 from billing.verification.books import broken_invariants

@@ -48,7 +48,6 @@ from tests.factories import (
 )
 
 pytestmark = pytest.mark.django_db
-
 NOON = datetime.combine(DAY, datetime.min.time(), UTC) + timedelta(hours=12)
 
 
@@ -162,7 +161,7 @@ def poll(world: World) -> Served:
 def planned_payments(world: World) -> list[Payment]:
     Customer.objects.update(collection="automatic")
     world.bill()
-    from billing.payments.charging import plan
+    from billing.payments.planning import plan
 
     return [plan(invoice, DAY) for invoice in Invoice.objects.order_by("customer_id")]
 

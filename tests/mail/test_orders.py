@@ -8,7 +8,7 @@ import pytest
 from billing.checkout.models import Order
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.giving_back import reopen
 from billing.subscriptions import actions as subscriptions
 from customers.models import Customer

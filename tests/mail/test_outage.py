@@ -10,7 +10,7 @@ from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.payments import charging
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import Payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
@@ -19,7 +19,6 @@ from tests.factories import DAY
 from tests.mail.world import DUE, STORIES, Kind, World, at, happen, tell
 
 pytestmark = pytest.mark.django_db
-
 OVERTAKEN = "A later mail says how things stand."
 
 

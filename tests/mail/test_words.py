@@ -17,7 +17,7 @@ from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.mail.words import WRITERS
 from billing.payments import charging
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import Payment
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription

@@ -27,8 +27,8 @@ from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.notices import notify
-from billing.payments import charging
-from billing.payments.actions import record_payment
+from billing.payments import charging, planning
+from billing.payments.booking import record_payment
 from billing.payments.gateways.base import Charge
 from billing.payments.giving_back import give_back, mark_paid_back
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
@@ -132,7 +132,7 @@ class World:
     def in_flight(self, document: Invoice) -> Payment:
         """A payment of an invoice that the gateway has been asked for."""
         payment = Payment.objects.filter(allocations__invoice=document, state="planned").first()
-        payment = payment or charging.plan(document, DAY)
+        payment = payment or planning.plan(document, DAY)
         payment.move(
             "created", gateway="sandbox", payment_method=self.card, submitted_at=clock.now()
         )

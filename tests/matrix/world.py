@@ -26,7 +26,7 @@ from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import PaymentMethod
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription

@@ -13,11 +13,12 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.invoicing.voiding import void
 from billing.ledger.models import Account, Transfer
-from billing.payments.actions import record_payment
-from billing.payments.balances import settle_debts
-from billing.payments.charging import fail, plan
+from billing.payments.booking import record_payment
+from billing.payments.charging import fail
+from billing.payments.from_balance import settle_debts
 from billing.payments.giving_back import reopen
 from billing.payments.models import Payment, PaymentAllocation
+from billing.payments.planning import plan
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from tests.factories import DAY, CustomerFactory, SellerFactory, make_accounts

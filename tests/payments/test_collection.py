@@ -22,24 +22,12 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging
-from billing.payments.actions import record_payment
-from billing.payments.charging import collect_soon
-from billing.payments.checkout import (
-    complete_session,
-    expire_session,
-    keep_method,
-    start_payment,
-    start_setup,
-)
-from billing.payments.collection import (
-    collect_due,
-    collect_from,
-    poll_gateways,
-    process_hooks,
-    resolve_due,
-)
+from billing.payments.booking import record_payment
+from billing.payments.collection import collect_due, collect_from, resolve_due
 from billing.payments.gateways import sandbox as client
 from billing.payments.giving_back import give_back
+from billing.payments.inbox import poll_gateways, process_hooks
+from billing.payments.methods import keep_method
 from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
@@ -48,6 +36,8 @@ from billing.payments.models import (
     PaymentMethod,
     Refund,
 )
+from billing.payments.planning import collect_soon
+from billing.payments.sessions import complete_session, expire_session, start_payment, start_setup
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller
 from dunning.cases import next_retry_on, open_cases, step_due

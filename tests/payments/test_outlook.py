@@ -14,9 +14,10 @@ from billing.invoicing import documents
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.outbound.actions import hold, stop_charging
-from billing.payments.actions import record_failure, record_payment, release_planned
+from billing.payments.booking import record_failure, record_payment
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import Outlook, Prospect, can_be_charged, what_becomes_of
+from billing.payments.planning import release_planned
 from catalog.models import Plan
 from portal.debts import what_comes_of
 from tests.factories import (

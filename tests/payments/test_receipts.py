@@ -9,7 +9,7 @@ from billing.engine.errors import Refused
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments import receipts
-from billing.payments.actions import record_failure, record_payment
+from billing.payments.booking import record_failure, record_payment
 from billing.payments.giving_back import reopen
 from customers.models import Seller
 from tests.factories import (

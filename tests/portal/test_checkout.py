@@ -20,9 +20,9 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
-from billing.payments.actions import record_payment
-from billing.payments.checkout import keep_method
+from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due
+from billing.payments.methods import keep_method
 from billing.payments.models import CheckoutSession, Payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription

@@ -9,7 +9,7 @@ from django.test import Client
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.models import Refund
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription

@@ -14,7 +14,7 @@ from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions.models import Subscription
 from customers.details import CHANGEABLE, change_own_details
 from customers.models import Customer, Seller

@@ -11,7 +11,7 @@ from billing.invoicing import printing
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice
 from billing.invoicing.printing import RenderingFailed
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
 from customers.models import Customer

@@ -33,7 +33,8 @@ from django.core.management import CommandError, call_command
 def customers():
     from billing.demo.test_shop import open_test_shop
     from billing.payments import gateways
-    from billing.payments.checkout import customer_at, keep_method
+    from billing.payments.sessions import customer_at
+    from billing.payments.methods import keep_method
     from billing.subscriptions.actions import start
     from catalog.models import Plan
     from customers.actions import add_customer

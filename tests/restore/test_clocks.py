@@ -21,7 +21,7 @@ from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.outbound.actions import release
 from billing.outbound.gate import Kind, standing_holds
-from billing.payments.actions import record_payment
+from billing.payments.booking import record_payment
 from billing.payments.gateways.base import GatewayHeld, may_leave
 from billing.payments.models import Payment
 from billing.schedule.tick import tick

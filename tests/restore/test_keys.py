@@ -7,8 +7,8 @@ import pytest
 from django.db import transaction
 
 from billing.invoicing.actions import add_one_off, bill_customer
-from billing.payments.charging import plan
 from billing.payments.keys import key_of_charge
+from billing.payments.planning import plan
 from tests.factories import CustomerFactory, SellerFactory
 
 TODAY = date(2026, 3, 1)

@@ -19,8 +19,9 @@ from billing.mail.models import Message
 from billing.outbound.actions import hold
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark
-from billing.payments.checkout import keep_method
-from billing.payments.collection import collect_due, poll_gateways, process_hooks
+from billing.payments.collection import collect_due
+from billing.payments.inbox import poll_gateways, process_hooks
+from billing.payments.methods import keep_method
 from billing.payments.models import GatewayEvent, Payment
 from billing.verification.books import broken_invariants
 from billing.verification.reconciling import Found, go_on, reconcile
@@ -36,7 +37,6 @@ from tests.factories import (
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
 BEGIN = datetime(2026, 1, 1, tzinfo=UTC)
 
 

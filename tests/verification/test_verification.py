@@ -14,7 +14,7 @@ from billing.invoicing import actions as invoicing
 from billing.invoicing import corrections, voiding
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
-from billing.payments import actions as payments
+from billing.payments import booking as payments
 from billing.payments.giving_back import mark_paid_back, reopen
 from billing.payments.models import Refund
 from billing.subscriptions import actions as subscriptions

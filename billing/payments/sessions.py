@@ -12,107 +12,39 @@ from django.db import transaction
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events.recorder import record
 from billing.events.troubles import Watch
-from billing.invoicing.locks import lock_invoice
+from billing.invoicing.locks import lock_invoice, lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways, hooks
-from billing.payments.actions import refuse_in_flight, tell
-from billing.payments.balances import settle_debts, settle_from_balance
-from billing.payments.charging import FIRST_CHECK, lock_invoices, lock_with_customer, settle
+from billing.payments import gateways
+from billing.payments.booking import tell
+from billing.payments.charging import FIRST_CHECK, settle
+from billing.payments.from_balance import settle_debts, settle_from_balance
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
     GatewayRefused,
     GatewayUnavailable,
-    Method,
     Session,
     may_leave,
 )
+from billing.payments.locks import lock_with_customer
+from billing.payments.methods import keep_fetched
 from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
     GatewayCustomer,
     Payment,
     PaymentAllocation,
-    PaymentMethod,
 )
+from billing.payments.planning import refuse_in_flight
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
 CHECK = timedelta(minutes=10)
 # Longer than any call lasts: nobody is opening it any more.
 OPENING_MAX = timedelta(minutes=2)
-
-
-# Cards
-
-
-def keep_method(
-    customer: Customer, *, gateway: str, gateway_id: str, as_of: date, actor: str
-) -> PaymentMethod:
-    """Keep a card that the customer has left at a gateway, as the one that is charged from now on.
-
-    A second time changes nothing. Raises what the gateway's client raises, and :class:`Refused`
-    ("foreign_payment_method") for one that is another customer's.
-    """
-    method = gateways.gateway(gateway).get_method(gateway_id)
-    return keep_fetched(customer, gateway, method, as_of, actor)
-
-
-@transaction.atomic
-def keep_fetched(
-    customer: Customer, gateway: str, method: Method, as_of: date, actor: str
-) -> PaymentMethod:
-    """Keep a card that the gateway has told of, as :func:`keep_method` does."""
-    Customer.objects.select_for_update().get(pk=customer.pk)
-    known = PaymentMethod.objects.filter(gateway=gateway, gateway_id=method.gateway_id).first()
-    at_gateway = GatewayCustomer.objects.filter(gateway=gateway, gateway_id=method.customer)
-    if (known and known.customer_id != customer.pk) or at_gateway.exclude(
-        customer=customer
-    ).exists():
-        raise Refused("This card is another customer's.", code="foreign_payment_method")
-    if known:
-        return known
-    GatewayCustomer.objects.get_or_create(
-        customer=customer, gateway=gateway, defaults={"gateway_id": method.customer}
-    )
-    PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
-    kept = PaymentMethod.objects.create(
-        customer=customer,
-        gateway=gateway,
-        gateway_id=method.gateway_id,
-        gateway_customer=method.customer,
-        brand=method.brand,
-        last4=method.last4,
-        expires_on=method.expires_on,
-        is_default=True,
-    )
-    record(
-        "payment_method.added",
-        seller=customer.seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
-    )
-    tell_of_method(customer, as_of, actor)
-    return kept
-
-
-def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
-    """Act on a locked customer's having another payment method than the one that was tried."""
-    # What only waits for its next attempt need not wait for the old card's turn.
-    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
-        planned_on=as_of
-    )
-    for listen in hooks.method_changed:
-        listen(customer, as_of=as_of, actor=actor)
-
-
-# Sessions
 
 
 def start_setup(

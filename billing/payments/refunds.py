@@ -1,10 +1,11 @@
-"""Refunds on their way through a gateway: booked when they were made, sent afterwards.
+"""Refunds: booked when they are decided, and sent through the gateway afterwards.
 
 A refund is unknown from the moment before it is sent. Only a clear answer ends that, or the
 gateway's own list, which says that it never came: then it is sent again with its key.
 """
 
-from datetime import datetime
+from collections.abc import Sequence
+from datetime import date, datetime
 
 from django.db import transaction
 from django.db.models import F, Q
@@ -12,20 +13,20 @@ from django.db.models import F, Q
 from billing.base import clock
 from billing.events.troubles import Watch
 from billing.invoicing.balances import move_balances
+from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
-from billing.ledger.actions import Books, between, post
+from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
-from billing.payments.actions import count_paid, tell
+from billing.payments.booking import count_paid, post_of_payment, tell
 from billing.payments.charging import (
     CALLS_MAX,
     CHECKS,
     FIRST_CHECK,
     NEVER_MADE_AFTER,
     NO_ANSWER,
-    lock_invoices,
     next_wait,
 )
 from billing.payments.gateways.base import (
@@ -40,6 +41,125 @@ from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
 ACTOR = "system"
+
+
+# Decided and booked
+
+
+def refund_credit(
+    seller: Seller,
+    as_of: date,
+    actor: str,
+    customer_id: int,
+    currency: str,
+    amount_minor: int,
+    invoice_ids: Sequence[int],
+) -> int:
+    """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
+    left = amount_minor
+    paid = Invoice.objects.select_for_update(of=["self"]).filter(
+        pk__in=invoice_ids, customer_id=customer_id, currency=currency
+    )
+    for invoice in paid.order_by("pk"):
+        part = min(left, invoice.paid_minor)
+        if not part:
+            continue
+        refunds = _pay_back(invoice, part, as_of, "credit note")
+        Invoice.objects.filter(pk=invoice.pk).update(
+            paid_minor=F("paid_minor") - part, credited_minor=F("credited_minor") + part
+        )
+        tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
+        left -= part
+    return amount_minor - left
+
+
+def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
+    """Refund the invoice's payments, the newest first.
+
+    What came through a gateway is booked now and sent back by it, once this has been committed.
+    All else is owed: it is booked when a person has paid it and says so.
+    """
+    return [
+        _send_back(invoice, payment, part_minor, as_of, reason)
+        if payment.gateway in gateways.NAMES
+        else _owe(invoice, payment, part_minor, as_of, reason)
+        for payment, part_minor in take_back(invoice, amount_minor)
+    ]
+
+
+def take_back(
+    invoice: Invoice, amount_minor: int, *, is_by_hand: bool = False
+) -> list[tuple[Payment, int]]:
+    """Take so much off what a locked invoice's payments have settled, the newest first.
+
+    Only off payments that a person recorded, where asked for. Answers which payment gives what.
+    """
+    taken, left = [], amount_minor
+    allocations = (
+        invoice.allocations.select_for_update(of=["self"])
+        .filter(state="settled", amount_minor__gt=F("refunded_minor"))
+        .select_related("payment")
+        .order_by("-id")
+    )
+    if is_by_hand:
+        allocations = allocations.exclude(payment__gateway__in=gateways.NAMES)
+    for allocation in allocations:
+        part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
+        if not part_minor:
+            break
+        left -= part_minor
+        allocation.refunded_minor += part_minor
+        allocation.save(update_fields=["refunded_minor"])
+        payment = allocation.payment
+        Payment.objects.filter(pk=payment.pk).update(
+            refunded_minor=F("refunded_minor") + part_minor
+        )
+        taken.append((payment, part_minor))
+    return taken
+
+
+def _send_back(
+    invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str
+) -> Refund:
+    made = Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.CREATED,
+    )
+    book_refund(made, as_of)
+    return made
+
+
+def _owe(invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str) -> Refund:
+    """A refund that somebody has to pay, to the account that was last known of the customer."""
+    known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
+    account = known.order_by("-id").values_list("to_account", flat=True).first()
+    return Refund.objects.create(
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        refunded_on=as_of,
+        reason=reason,
+        state=Refund.State.OWED,
+        to_account=account or "",
+    )
+
+
+def book_refund(refund: Refund, as_of: date) -> None:
+    """Book that the money of a refund has left us, or is on its way."""
+    books = Books(refund.payment.seller)
+    posting = Posting(
+        books.account(Account.Role.RECEIVABLE),
+        books.account(Account.Role.CLEARING),
+        refund.amount_minor,
+    )
+    post_of_payment(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
+
+
+# Sent, and asked about
 
 
 def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:

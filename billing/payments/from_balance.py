@@ -6,7 +6,7 @@ then, the next step of that invoice does: the end of its payment, a charge, a pa
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from datetime import date
 
 from django.db import transaction
@@ -15,23 +15,14 @@ from django.db.models import Exists, F, OuterRef
 from billing.events.models import Event
 from billing.events.recorder import record_all
 from billing.invoicing.balances import move_balances
-from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine
+from billing.invoicing.models import CustomerBalance, Invoice
+from billing.invoicing.owed import IS_ORDERED
 from billing.invoicing.settlement import credit_invoices
 from billing.ledger.actions import Books, between, transfers
 from billing.ledger.models import Account, Transfer
-from billing.payments import hooks
+from billing.payments.guards import forbidden
 from billing.payments.models import Payment, PaymentAllocation
 from customers.models import Customer, Seller
-
-# What is ordered is paid by whoever ordered it, or not at all.
-IS_ORDERED = Exists(
-    InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription__status="incomplete")
-)
-
-
-def forbidden(invoice_ids: Sequence[int]) -> set[int]:
-    """Those of some invoices for which no money may be taken."""
-    return {invoice_id for veto in hooks.charge_vetoes for invoice_id in veto(invoice_ids)}
 
 
 @transaction.atomic

@@ -1,73 +1,26 @@
-"""Money in and back, as it is booked. What a person saw on a bank statement is recorded here."""
+"""Money in, as it is booked. What a person saw on a bank statement is recorded here."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F
 
-from billing.base.public_ids import new_public_ids
-from billing.base.sql.bulk import copy_rows, take_ids
 from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.recorder import record
 from billing.invoicing.balances import move_balances
-from billing.invoicing.issuing import Issued
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
 from billing.invoicing.settlement import round_off
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
-from billing.payments import gateways, hooks
-from billing.payments.models import Payment, PaymentAllocation, Refund
-from customers.models import Customer, Seller
-
-
-def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
-    """Plan a payment for each new invoice of a customer whose payment method we charge."""
-    due = [
-        document
-        for document in issued
-        if document.kind == Invoice.Kind.INVOICE
-        and document.amount_due_minor
-        and document.draft.buyer.is_charged
-    ]
-    if not due:
-        return
-    seller_id, day = seller.pk, as_of.isoformat()
-    ids = take_ids("payments_payment", len(due))
-    public_ids = new_public_ids("pay", len(due))
-    copy_rows(
-        "payments_payment",
-        "id, public_id, seller_id, customer_id, currency, amount_minor, state, gateway,"
-        " planned_on, failure_code",
-        [
-            (
-                payment_id,
-                public_id,
-                seller_id,
-                document.draft.buyer.id,
-                document.draft.currency,
-                document.amount_due_minor,
-                "planned",
-                "manual",
-                day,
-                "",
-            )
-            for payment_id, public_id, document in zip(ids, public_ids, due, strict=True)
-        ],
-    )
-    copy_rows(
-        "payments_paymentallocation",
-        "payment_id, invoice_id, amount_minor, state",
-        [
-            (payment_id, document.id, document.amount_due_minor, "planned")
-            for payment_id, document in zip(ids, due, strict=True)
-        ],
-    )
+from billing.payments import hooks
+from billing.payments.models import Payment, PaymentAllocation
+from billing.payments.planning import refuse_in_flight, release_planned
+from customers.models import Customer
 
 
 @transaction.atomic
@@ -258,119 +211,6 @@ def record_failure(
     return payment
 
 
-def refund_credit(
-    seller: Seller,
-    as_of: date,
-    actor: str,
-    customer_id: int,
-    currency: str,
-    amount_minor: int,
-    invoice_ids: Sequence[int],
-) -> int:
-    """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
-    left = amount_minor
-    paid = Invoice.objects.select_for_update(of=["self"]).filter(
-        pk__in=invoice_ids, customer_id=customer_id, currency=currency
-    )
-    for invoice in paid.order_by("pk"):
-        part = min(left, invoice.paid_minor)
-        if not part:
-            continue
-        refunds = _pay_back(invoice, part, as_of, "credit note")
-        Invoice.objects.filter(pk=invoice.pk).update(
-            paid_minor=F("paid_minor") - part, credited_minor=F("credited_minor") + part
-        )
-        tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
-        left -= part
-    return amount_minor - left
-
-
-def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:
-    """Refund the invoice's payments, the newest first.
-
-    What came through a gateway is booked now and sent back by it, once this has been committed.
-    All else is owed: it is booked when a person has paid it and says so.
-    """
-    return [
-        _send_back(invoice, payment, part_minor, as_of, reason)
-        if payment.gateway in gateways.NAMES
-        else _owe(invoice, payment, part_minor, as_of, reason)
-        for payment, part_minor in take_back(invoice, amount_minor)
-    ]
-
-
-def take_back(
-    invoice: Invoice, amount_minor: int, *, is_by_hand: bool = False
-) -> list[tuple[Payment, int]]:
-    """Take so much off what a locked invoice's payments have settled, the newest first.
-
-    Only off payments that a person recorded, where asked for. Answers which payment gives what.
-    """
-    taken, left = [], amount_minor
-    allocations = (
-        invoice.allocations.select_for_update(of=["self"])
-        .filter(state="settled", amount_minor__gt=F("refunded_minor"))
-        .select_related("payment")
-        .order_by("-id")
-    )
-    if is_by_hand:
-        allocations = allocations.exclude(payment__gateway__in=gateways.NAMES)
-    for allocation in allocations:
-        part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
-        if not part_minor:
-            break
-        left -= part_minor
-        allocation.refunded_minor += part_minor
-        allocation.save(update_fields=["refunded_minor"])
-        payment = allocation.payment
-        Payment.objects.filter(pk=payment.pk).update(
-            refunded_minor=F("refunded_minor") + part_minor
-        )
-        taken.append((payment, part_minor))
-    return taken
-
-
-def _send_back(
-    invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str
-) -> Refund:
-    made = Refund.objects.create(
-        payment=payment,
-        invoice=invoice,
-        amount_minor=amount_minor,
-        refunded_on=as_of,
-        reason=reason,
-        state=Refund.State.CREATED,
-    )
-    book_refund(made, as_of)
-    return made
-
-
-def _owe(invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str) -> Refund:
-    """A refund that somebody has to pay, to the account that was last known of the customer."""
-    known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
-    account = known.order_by("-id").values_list("to_account", flat=True).first()
-    return Refund.objects.create(
-        payment=payment,
-        invoice=invoice,
-        amount_minor=amount_minor,
-        refunded_on=as_of,
-        reason=reason,
-        state=Refund.State.OWED,
-        to_account=account or "",
-    )
-
-
-def book_refund(refund: Refund, as_of: date) -> None:
-    """Book that the money of a refund has left us, or is on its way."""
-    books = Books(refund.payment.seller)
-    posting = Posting(
-        books.account(Account.Role.RECEIVABLE),
-        books.account(Account.Role.CLEARING),
-        refund.amount_minor,
-    )
-    post_of_payment(refund.payment, Transfer.Document.REFUND, refund.pk, [posting], as_of)
-
-
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
     if invoice.kind != Invoice.Kind.INVOICE or not invoice.payable_minor:
         raise Refused(
@@ -381,22 +221,6 @@ def _checked(invoice: Invoice, amount_minor: int | None) -> int:
     if amount_minor <= 0:
         raise InvalidAmount("A payment must be above zero.")
     return amount_minor
-
-
-def refuse_in_flight(invoice: Invoice) -> None:
-    """Raise :class:`Refused` ("payment_in_flight") while a payment of the invoice is under way."""
-    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
-        raise Refused(
-            f"A payment of {invoice} is under way. Wait for it, ask the gateway, or end it first.",
-            code="payment_in_flight",
-        )
-
-
-def release_planned(invoice: Invoice) -> None:
-    """What the customer has paid in another way is no longer to be collected."""
-    planned = invoice.allocations.filter(state="planned")
-    Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
-    planned.update(state="released")
 
 
 def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:

@@ -1,0 +1,343 @@
+"""What an operator does about payments, by a button."""
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.db.models import QuerySet
+from unfold.enums import ActionVariant
+
+from billing.desk.forms import ActionForm, ConfirmedForm, date_field
+from billing.desk.page_actions import PageAction
+from billing.desk.seller_time import today_of
+from billing.engine.errors import BillingError, Refused
+from billing.engine.money import Money, exact_minor, major_string
+from billing.invoicing.models import Invoice
+from billing.invoicing.owed import IS_ORDERED
+from billing.invoicing.page_actions import InvoiceAction
+from billing.payments import booking
+from billing.payments.charging import charge, resolve
+from billing.payments.gateways import gateways_for
+from billing.payments.giving_back import (
+    give_back,
+    mark_paid_back,
+    note_account,
+    paid_by_hand_minor,
+    reopen,
+)
+from billing.payments.models import IN_FLIGHT, Payment, Refund
+from billing.payments.planning import collect_soon
+from billing.payments.sessions import complete_session, open_session, prepare_setup
+from customers.models import Customer
+
+# A form of more fields helps nobody: what is older is paid first.
+PARTS_MAX = 50
+
+
+class PaymentForm(ConfirmedForm):
+    amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
+    reference = forms.CharField(
+        required=False, max_length=80, help_text="The bank's reference, where there is one."
+    )
+
+    def ask(self) -> None:
+        outstanding = major_string(self.obj.payable_minor, self.obj.currency)
+        self.fields["amount"].initial = outstanding
+        self.fields["received_on"].initial = today_of(self.obj)
+
+
+class RecordPayment(InvoiceAction):
+    name = "record-payment"
+    label = "Record payment"
+    explanation = (
+        "Money that has arrived for this invoice, at the bank or otherwise. What was written off "
+        "takes it as well, and is no loss then."
+    )
+    permission = "payments.add_payment"
+    icon = "payments"
+    variant = ActionVariant.PRIMARY
+    form_class = PaymentForm
+
+    def is_offered(self, obj: Invoice) -> bool:
+        return bool(obj.payable_minor)
+
+    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        payment = booking.record_payment(obj, as_of=as_of, actor=actor, **asked)
+        return f"Recorded a payment of {Money(payment.amount_minor, payment.currency)}."
+
+
+class PaymentOfManyForm(ConfirmedForm):
+    """One payment, and how much of it is for which open invoice: a field for each."""
+
+    currency = forms.ChoiceField()
+    amount = forms.DecimalField(
+        min_value=0,
+        required=False,
+        help_text="As it arrived. Empty: the sum of the parts. What is over goes to the balance.",
+    )
+    received_on = date_field(
+        label="Received on", required=False, help_text="As the bank says. Empty: today."
+    )
+    reference = forms.CharField(
+        required=False, max_length=80, help_text="The bank's reference, where there is one."
+    )
+
+    def ask(self) -> None:
+        self.open = list(_payable(self.obj))
+        currency = self.fields["currency"]
+        assert isinstance(currency, forms.ChoiceField)
+        codes = dict.fromkeys(invoice.currency for invoice in self.open)
+        currency.choices = [(code, code) for code in codes]
+        self.fields["received_on"].initial = today_of(self.obj)
+        for invoice in self.open:
+            left = Money(invoice.payable_minor, invoice.currency)
+            self.fields[invoice.public_id] = forms.DecimalField(
+                min_value=0,
+                required=False,
+                label=f"For invoice {invoice}",
+                help_text=f"{left} is left, due on {invoice.due_on}.",
+            )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        parts: dict[Invoice, int] = {}
+        for invoice in self.open:
+            part = cleaned.pop(invoice.public_id, None)
+            if not part:
+                continue
+            if invoice.currency != cleaned.get("currency"):
+                self.add_error(invoice.public_id, "One payment is in one currency.")
+                continue
+            try:
+                parts[invoice] = exact_minor(part, invoice.currency)
+            except BillingError as error:
+                self.add_error(invoice.public_id, error.message)
+        if not parts and not self.errors:
+            self.add_error(None, "Say how much of the money is for which invoice.")
+        cleaned["parts"] = parts
+        return cleaned
+
+
+def _payable(customer: Customer) -> QuerySet[Invoice]:
+    """The invoices that money may still pay, the oldest due first; not those of mere orders."""
+    payable = Invoice.objects.filter(
+        customer=customer, kind=Invoice.Kind.INVOICE, status__in=["open", "uncollectible"]
+    )
+    return payable.filter(~IS_ORDERED).order_by("due_on", "id")[:PARTS_MAX]
+
+
+class RecordPaymentOfMany(PageAction):
+    """On the page of a customer: one line of the bank's statement that pays several invoices."""
+
+    name = "record-payment"
+    label = "Record payment"
+    explanation = (
+        "Money that has arrived for several invoices at once: say how much is for which, and on "
+        "which day it came."
+    )
+    permission = "payments.add_payment"
+    icon = "payments"
+    form_class = PaymentOfManyForm
+
+    def is_offered(self, obj: Customer) -> bool:
+        return _payable(obj).exists()
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        parts: dict[Invoice, int] = asked.pop("parts")
+        currency = asked.pop("currency")
+        payment = booking.record_payment_of_many(obj, parts, as_of=as_of, actor=actor, **asked)
+        amount = Money(payment.amount_minor, currency)
+        return f"Recorded a payment of {amount} for {len(parts)} invoices."
+
+
+class BackForm(ActionForm):
+    amount = forms.DecimalField(min_value=0, help_text="With tax.")
+    reason = forms.CharField(
+        required=False, max_length=200, help_text="Stands on the credit note; its reader sees it."
+    )
+
+    def ask(self) -> None:
+        self.fields["amount"].initial = major_string(self.obj.paid_minor, self.obj.currency)
+
+
+class GiveBack(PageAction):
+    name = "give-back"
+    label = "Give back"
+    explanation = (
+        "Pays money back for good: a credit note is issued, and nothing is owed again. What came "
+        "by card goes back to the card; what came by bank waits on the front page until somebody "
+        "has paid it. The customer is mailed of both."
+    )
+    permission = "payments.add_refund"
+    icon = "undo"
+    form_class = BackForm
+
+    def is_offered(self, obj: Invoice) -> bool:
+        return obj.paid_minor > 0 and not obj.outstanding_minor
+
+    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        note = give_back(obj, as_of=as_of, actor=actor, **asked)
+        owed = Refund.objects.filter(invoice=obj, state=Refund.State.OWED).exists()
+        then = "Somebody must pay it: see the front page." if owed else "It goes back to the card."
+        return f"Issued credit note {note} of {Money(note.total_minor, note.currency)}. {then}"
+
+
+class ReopenForm(BackForm):
+    reason = forms.CharField(
+        required=False, max_length=200, help_text="Such as: the bank took the payment back."
+    )
+
+    def ask(self) -> None:
+        paid = paid_by_hand_minor(self.obj)
+        self.fields["amount"].initial = major_string(paid, self.obj.currency)
+
+
+class Reopen(PageAction):
+    name = "reopen"
+    label = "Reopen"
+    explanation = (
+        "For a payment that bounced, or was recorded in error: the invoice is owed again, and "
+        "reminders go on. No money is sent and no mail."
+    )
+    permission = "payments.add_refund"
+    icon = "lock_open"
+    form_class = ReopenForm
+
+    def is_offered(self, obj: Invoice) -> bool:
+        return obj.paid_minor > 0 and paid_by_hand_minor(obj) > 0
+
+    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        returned = reopen(obj, as_of=as_of, actor=actor, **asked)
+        amount = Money(sum(each.amount_minor for each in returned), obj.currency)
+        return f"{amount} of {obj} is owed again."
+
+
+class PaidBackForm(ActionForm):
+    paid_on = date_field(label="Paid on")
+    reference = forms.CharField(
+        required=False, max_length=80, help_text="The bank's reference of the payment."
+    )
+
+    def ask(self) -> None:
+        self.fields["paid_on"].initial = today_of(self.obj.payment)
+
+
+class MarkPaidBack(PageAction):
+    name = "mark-paid"
+    label = "Mark as paid"
+    explanation = (
+        "Say that you have paid this back through your bank. It is booked, and the customer is "
+        "told by mail."
+    )
+    permission = "payments.add_refund"
+    icon = "check"
+    variant = ActionVariant.PRIMARY
+    form_class = PaidBackForm
+
+    def is_offered(self, obj: Refund) -> bool:
+        return obj.state == Refund.State.OWED
+
+    def run(self, obj: Refund, *, as_of: date, actor: str, **asked: Any) -> str:
+        mark_paid_back(obj, as_of=as_of, actor=actor, **asked)
+        return f"Paid back {Money(obj.amount_minor, obj.payment.currency)}."
+
+
+class AccountForm(ActionForm):
+    to_account = forms.CharField(
+        max_length=60, label="Account", help_text="IBAN, or clearing and account number."
+    )
+
+    def ask(self) -> None:
+        self.fields["to_account"].initial = self.obj.to_account
+
+
+class NoteAccount(PageAction):
+    name = "note-account"
+    label = "Customer's account"
+    explanation = "Where it is to be paid, as the customer has told you."
+    permission = "payments.add_refund"
+    icon = "account_balance"
+    form_class = AccountForm
+
+    def is_offered(self, obj: Refund) -> bool:
+        return obj.state == Refund.State.OWED
+
+    def run(self, obj: Refund, *, as_of: date, actor: str, **asked: Any) -> str:
+        note_account(obj, **asked)
+        return f"It is to be paid to {asked['to_account']}."
+
+
+class CollectNow(InvoiceAction):
+    name = "collect-now"
+    label = "Collect now"
+    explanation = "Charges what is left of this invoice to the customer's payment method at once."
+    permission = "payments.add_payment"
+    icon = "bolt"
+
+    def is_offered(self, obj: Invoice) -> bool:
+        is_charged = obj.customer.collection == Customer.Collection.AUTOMATIC
+        return super().is_offered(obj) and is_charged and bool(obj.outstanding_minor)
+
+    def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        payment = collect_soon(obj, as_of=as_of, actor=actor)
+        after_commit(lambda: charge(payment.pk, as_of=as_of, actor=actor))
+        amount = Money(payment.amount_minor, payment.currency)
+        return f"The gateway is asked to charge {amount}; the payment below tells what it says."
+
+
+class AskTheGateway(PageAction):
+    name = "ask-the-gateway"
+    label = "Ask the gateway"
+    explanation = "Asks what became of this payment, and writes what is clear."
+    permission = "payments.add_payment"
+    icon = "help"
+    variant = ActionVariant.PRIMARY
+
+    def is_offered(self, obj: Payment) -> bool:
+        return obj.state in IN_FLIGHT
+
+    def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
+        def ask() -> None:
+            session = getattr(obj, "session", None)
+            if session is not None and session.status in {"creating", "open"}:
+                complete_session(session, as_of=as_of, actor=actor)
+            else:
+                resolve(obj.pk, actor)
+
+        after_commit(ask)
+        return "The gateway was asked; what stands here is what it said."
+
+
+class AskForACard(PageAction):
+    name = "ask-for-a-card"
+    label = "Link to add a card"
+    explanation = (
+        "Makes a page at the gateway where the customer leaves a card; send them its address."
+    )
+    permission = "payments.add_paymentmethod"
+    icon = "add_card"
+
+    def is_offered(self, obj: Customer) -> bool:
+        return bool(gateways_for(obj.seller))
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        gateway = next(iter(gateways_for(obj.seller)), None)
+        if gateway is None:
+            raise Refused(
+                "No gateway serves this seller, so there is no page to leave a card on. Set one up "
+                "first.",
+                code="no_gateway",
+            )
+        session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
+        after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
+        return "The page is made; its address stands below, under “Pages at the gateway”."
+
+
+def after_commit(work: Callable[[], object]) -> None:
+    """Call a gateway once the operator's transaction is closed; the tick does what is left."""
+    transaction.on_commit(work, robust=True)

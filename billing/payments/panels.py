@@ -1,0 +1,92 @@
+"""Tables of payments, refunds and cards on the pages of what they belong to."""
+
+from django.utils.html import format_html
+
+from billing.desk.figures import link, money
+from billing.desk.panels import Panel
+from billing.invoicing.panels import document_link
+from billing.payments.models import Payment
+
+METHODS = Panel(
+    "Payment methods",
+    rows=lambda customer: customer.payment_methods.order_by("-is_default", "-id"),
+    columns={
+        "Card": str,
+        "Through": lambda method: method.gateway,
+        "Good until": lambda method: method.expires_on,
+        "Used": lambda method: (
+            f"no more: {method.refused_code}"
+            if method.refused_code
+            else "yes"
+            if method.is_default
+            else "no"
+        ),
+    },
+    when_empty="None: what is planned for this customer waits.",
+)
+SESSIONS = Panel(
+    "Pages at the gateway",
+    rows=lambda customer: customer.checkout_sessions.order_by("-id"),
+    columns={
+        "Opened": lambda session: session.recorded_at,
+        "For": lambda session: session.get_kind_display(),
+        "State": lambda session: session.failure or session.get_status_display(),
+        "Address": lambda session: (
+            format_html('<a href="{}" class="text-link">{}</a>', session.url, session.url)
+            if session.status == "open"
+            else None
+        ),
+    },
+    rows_max=5,
+)
+ALLOCATIONS_OF_INVOICE = Panel(
+    "Payments",
+    rows=lambda invoice: invoice.allocations.select_related("payment").order_by("id"),
+    columns={
+        "Payment": lambda allocation: link(allocation.payment),
+        "Received": lambda allocation: allocation.payment.received_on,
+        "Through": lambda allocation: allocation.payment.gateway,
+        "State": lambda allocation: allocation.payment.get_state_display(),
+        "Paid": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
+        "Paid back": lambda allocation: (
+            money(allocation.refunded_minor, allocation.payment.currency)
+            if allocation.refunded_minor
+            else None
+        ),
+    },
+)
+ALLOCATIONS_OF_PAYMENT = Panel(
+    "Pays",
+    rows=lambda payment: payment.allocations.select_related("invoice", "payment").order_by("id"),
+    columns={
+        "Document": lambda allocation: document_link(allocation.invoice),
+        "State": lambda allocation: allocation.get_state_display(),
+        "Amount": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
+    },
+    when_empty="No invoice yet.",
+)
+REFUNDS = Panel(
+    "Paid back",
+    rows=lambda payment: payment.refunds.select_related("payment").order_by("id"),
+    columns={
+        "Refund": link,
+        "State": lambda refund: refund.get_state_display(),
+        "On": lambda refund: refund.refunded_on,
+        "Reason": lambda refund: refund.reason or None,
+        "Amount": lambda refund: money(refund.amount_minor, refund.payment.currency),
+    },
+    when_empty="Nothing.",
+)
+PAYMENTS = Panel(
+    "Payments",
+    rows=lambda customer: customer.payments.order_by("-id"),
+    columns={
+        "Payment": link,
+        "Received": lambda payment: payment.received_on,
+        "Through": lambda payment: payment.gateway,
+        "State": lambda payment: payment.get_state_display(),
+        "Amount": lambda payment: money(payment.amount_minor, payment.currency),
+    },
+    list_of=Payment,
+    list_by="customer__id__exact",
+)
