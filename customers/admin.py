@@ -4,7 +4,6 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
-from django.db.models import Q
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
@@ -18,7 +17,6 @@ from billing.desk.page_actions import PageAction, Told
 from billing.desk.panels import Panel
 from billing.webhooks.actions import create
 from billing.webhooks.models import WebhookEndpoint
-from customers.calendar import today_of
 from customers.going_live import missing_to_go_live
 from customers.logos import LogoField
 from customers.models import Customer, Seller, TestClock
@@ -180,11 +178,3 @@ class CustomerAdmin(Desk):
     def at_home_in(self, customer: Any) -> str:
         """By its code: shown as a field, each row would make the list of all countries anew."""
         return customer.country.name
-
-
-def on_sellers_day(lookup: str) -> Q:
-    """Rows whose date compares so with today, each where its seller keeps its calendar."""
-    found = Q(pk__in=[])
-    for seller in Seller.objects.select_related("test_clock"):
-        found |= Q(seller=seller, **{lookup: today_of(seller)})
-    return found

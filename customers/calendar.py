@@ -2,7 +2,8 @@
 
 from datetime import date, datetime
 
-from django.db.models import Q
+from django.db.models import DateField, DateTimeField, F, Func, Q, Value
+from django.db.models.functions import Cast, Coalesce
 
 from billing.base import clock
 from billing.engine.errors import Refused
@@ -26,6 +27,19 @@ def now_on_pages(seller: object) -> datetime | None:
 def today_of(seller: Seller) -> date:
     """The day it is where the seller keeps its calendar."""
     return clock.local_day(now_of(seller), seller.time_zone)
+
+
+class TodayOfSeller(Cast):
+    """In a query, the day it is where a row's seller keeps its calendar: a join, however many
+    sellers there are. ``path`` leads to the seller.
+    """
+
+    def __init__(self, path: str):
+        now = Coalesce(F(f"{path}__test_clock__at"), Value(clock.now()))
+        local = Func(
+            F(f"{path}__time_zone"), now, function="timezone", output_field=DateTimeField()
+        )
+        super().__init__(local, DateField())
 
 
 def in_time_of(seller: Seller | None, path: str = "seller") -> Q:

@@ -22,7 +22,8 @@ from billing.desk.panels import Panel
 from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin
 from billing.invoicing.panels import document_link
-from customers.admin import CustomerAdmin, on_sellers_day
+from customers.admin import CustomerAdmin
+from customers.calendar import TodayOfSeller
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
@@ -147,7 +148,7 @@ class WorkFilter(DropdownFilter):
 
 
 WORK: dict[str, Callable[[], Q]] = {
-    "today": lambda: Q(status="open") & on_sellers_day("next_step_on__lte"),
+    "today": lambda: Q(status="open") & Q(next_step_on__lte=TodayOfSeller("seller")),
     # One whose subscription has ended waits for its money only.
     "suspended": lambda: Q(status="open", access="none") & ~Q(actions__kind="cancel"),
     "stopped": lambda: Q(status="stopped"),

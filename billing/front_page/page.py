@@ -11,7 +11,7 @@ from django.urls import reverse
 from billing.base import clock
 from billing.front_page.overview import Sums, chart_of, rounded, shown_sums, shows_live
 from billing.front_page.stops import PRESS, stops
-from billing.front_page.waiting import kinds_of_work
+from billing.front_page.waiting import counted, kinds_of_work
 from billing.jobs.queries import last_beat, tick_is_late
 
 
@@ -38,7 +38,8 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "is_late": tick_is_late(),
             "url": reverse("admin:jobs_jobrun_changelist"),
         }
-    work = [work.context() for work in kinds_of_work() if request.user.has_perm(work.permission)]
+    kinds = [each for each in kinds_of_work() if request.user.has_perm(each.permission)]
+    work = [each.context(count) for each, count in zip(kinds, counted(kinds), strict=True)]
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
     context["title"] = "Today"

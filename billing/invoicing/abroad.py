@@ -5,6 +5,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from billing.base import clock
@@ -26,6 +27,7 @@ def tax_name(country: str) -> str:
     return f"VAT {country}"
 
 
+@lru_cache(maxsize=1000)
 def country_of(name: str) -> str:
     """The country that :func:`tax_name` has made a name of; empty for other names."""
     found = re.fullmatch("VAT ([A-Z]{2})", name)

@@ -55,7 +55,8 @@ from billing.invoicing.panels import (
 )
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
-from customers.admin import CustomerAdmin, on_sellers_day
+from customers.admin import CustomerAdmin
+from customers.calendar import TodayOfSeller
 
 STATUS_COLORS = {
     "draft": "",
@@ -83,12 +84,9 @@ class WorkFilter(DropdownFilter):
         return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        lookup = {"open": None, "due": "due_on", "overdue": "due_on__lt"}
-        value = self.value()
-        if value not in lookup:
-            return queryset
-        by_day = lookup[value]
-        return queryset.filter(on_sellers_day(by_day) if by_day else Q(), IS_OWED)
+        value, today = self.value(), TodayOfSeller("seller")
+        by_day = {"open": Q(), "due": Q(due_on=today), "overdue": Q(due_on__lt=today)}
+        return queryset.filter(by_day[value], IS_OWED) if value in by_day else queryset
 
 
 class PrintedAdmin(BigReadOnly):

@@ -4,10 +4,11 @@ Numbers are gap-free because number and document commit together. All that needs
 written before the series is locked, so that other workers wait for little more than the commit.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, connection
@@ -69,9 +70,8 @@ def issue(
     for write in hooks.after_issue:
         write(seller, issued=issued, as_of=as_of, actor=actor)
     events = _advance(seller, drafts, as_of, actor)
-    if batch:
-        events = batch.number(issued, numbering) + events
-    copy_rows("events_event", _EVENT_COLUMNS, events)
+    of_documents = batch.number(issued, numbering) if batch else ()
+    copy_rows("events_event", _EVENT_COLUMNS, chain(of_documents, events))
     return issued
 
 
@@ -98,7 +98,6 @@ class _Batch:
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
         self.heads: list[tuple[Any, ...]] = []
-        self.lines: list[tuple[Any, ...]] = []
         self.taxes: list[tuple[Any, ...]] = []
         self.coverage: list[tuple[Any, ...]] = []
         self.transfers: list[tuple[Any, ...]] = []
@@ -120,9 +119,12 @@ class _Batch:
             for draft in drafted
         )
         line_ids = iter(take_ids("invoicing_invoiceline", line_count))
-        for document_id, draft in zip(ids, drafted, strict=True):
-            self._lines(document_id, draft, line_ids)
-        copy_rows("invoicing_invoiceline", _LINE_COLUMNS, self.lines)
+        lines = (
+            line
+            for document_id, draft in zip(ids, drafted, strict=True)
+            for line in self._lines(document_id, draft, line_ids)
+        )
+        copy_rows("invoicing_invoiceline", _LINE_COLUMNS, lines)
         copy_rows("invoicing_coverage", _COVERAGE_COLUMNS, self.coverage)
         _correct_coverage(self.corrections)
         _mark_one_offs(self.billed_one_offs)
@@ -136,30 +138,30 @@ class _Batch:
         credit_invoices(self.seller, self.credited, self.as_of)
         return issued
 
-    def number(self, issued: Sequence[Issued], numbering: Numbering) -> list[tuple[Any, ...]]:
+    def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[tuple[Any, ...]]:
         """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
         numbers: dict[str, Iterator[tuple[int, str]]] = {
             kind: iter(numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
-        rows, balances = [], []
+        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self._numbered(issued, numbers))
+        move_balances([*_balances_moved(issued)], self.as_of)
+        return map(self._event, new_public_ids("evt", len(issued)), issued)
+
+    def _numbered(
+        self, issued: Sequence[Issued], numbers: Mapping[str, Iterator[tuple[int, str]]]
+    ) -> Iterator[tuple[Any, ...]]:
         for document, head in zip(issued, self.heads, strict=True):
             sequence, document.number = next(numbers[document.kind])
             is_note = document.kind == Invoice.Kind.CREDIT_NOTE
             reference = "" if is_note else ocr_reference(sequence)
-            rows.append((*head, sequence, document.number, reference))
-            applied_minor = document.draft.document.credit_applied_minor
-            for moved_minor in (-applied_minor, document.to_balance_minor):
-                if moved_minor:
-                    owner, currency = document.draft.buyer.id, document.draft.currency
-                    balances.append((owner, currency, moved_minor, document.id, document.number))
-        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, rows)
-        move_balances(balances, self.as_of)
-        event_ids = new_public_ids("evt", len(issued))
-        return list(map(self._event, event_ids, issued))
+            yield (*head, sequence, document.number, reference)
 
-    def _lines(self, document_id: int, draft: DraftDocument, line_ids: Any) -> None:
+    def _lines(
+        self, document_id: int, draft: DraftDocument, line_ids: Iterator[int]
+    ) -> Iterator[tuple[Any, ...]]:
+        """The rows of a document's lines; gathers what they cover, correct and bill once."""
         document = draft.document
         position = 0
         for index, (line, treatment) in enumerate(
@@ -169,29 +171,27 @@ class _Batch:
             line_id = next(line_ids)
             contract = line.context if isinstance(line.context, Contract) else None
             terms = contract.terms[line.item.price.ref] if contract and line.item else None
-            self.lines.append(
-                (
-                    line_id,
-                    document_id,
-                    position,
-                    line.kind,
-                    contract.id if contract else line.context.subscription_id,
-                    terms.price_id if terms else NULL,
-                    terms.description if terms else line.context.description,
-                    line.start or NULL,
-                    line.end or NULL,
-                    NULL if line.quantity is None else line.quantity,
-                    NULL if line.unit_amount is None else line.unit_amount,
-                    line.amount_minor,
-                    line.discount_minor,
-                    line.net_minor,
-                    _tax_json(treatment),
-                    terms.revenue_account if terms else line.context.revenue_account,
-                    NULL if line.days is None else line.days,
-                    NULL if line.of_days is None else line.of_days,
-                    _tiers(line) if line.tiers else NULL,
-                    line.corrects.ref if line.corrects else NULL,
-                )
+            yield (
+                line_id,
+                document_id,
+                position,
+                line.kind,
+                contract.id if contract else line.context.subscription_id,
+                terms.price_id if terms else NULL,
+                terms.description if terms else line.context.description,
+                line.start or NULL,
+                line.end or NULL,
+                NULL if line.quantity is None else line.quantity,
+                NULL if line.unit_amount is None else line.unit_amount,
+                line.amount_minor,
+                line.discount_minor,
+                line.net_minor,
+                _tax_json(treatment),
+                terms.revenue_account if terms else line.context.revenue_account,
+                NULL if line.days is None else line.days,
+                NULL if line.of_days is None else line.of_days,
+                _tiers(line) if line.tiers else NULL,
+                line.corrects.ref if line.corrects else NULL,
             )
             if contract and line.covers:
                 self._cover(line_id, contract.id, line)
@@ -204,28 +204,11 @@ class _Batch:
             position += 1
             coupon = redemption.coupon
             redemption.fixed_by = redemption.fixed_by or document_id
-            self._extra_line(
-                next(line_ids),
-                document_id,
-                position,
-                "discount",
-                coupon.name or coupon.code,
-                -amount_minor,
-            )
+            place = (next(line_ids), document_id, position)
+            yield _extra_line(place, "discount", coupon.name or coupon.code, -amount_minor)
         if document.rounding_minor:
-            self._extra_line(
-                next(line_ids), document_id, position + 1, "rounding", "", document.rounding_minor
-            )
-
-    def _extra_line(
-        self, line_id: int, document_id: int, position: int, kind: str, text: str, amount: int
-    ) -> None:
-        """A line that shows what stands in the totals or in other lines' discounts already."""
-        nothing = (None,) * 4
-        self.lines.append(
-            (line_id, document_id, position, kind, None, None, text, *nothing, amount, 0, 0)
-            + ("[]", "", None, None, None, None)
-        )
+            place = (next(line_ids), document_id, position + 1)
+            yield _extra_line(place, "rounding", "", document.rounding_minor)
 
     def _cover(self, line_id: int, subscription_id: int, line: Line) -> None:
         assert line.item
@@ -434,6 +417,17 @@ class _Batch:
         )
 
 
+def _extra_line(
+    place: tuple[int, int, int], kind: str, text: str, amount_minor: int
+) -> tuple[Any, ...]:
+    """A line that shows what stands in the totals or in other lines' discounts already.
+
+    ``place`` is its own id, the document's, and the position.
+    """
+    nothing = (NULL,) * 4
+    return (*place, kind, NULL, NULL, text, *nothing, amount_minor, 0, 0, "[]", "", *nothing)
+
+
 def _tiers(line: Line) -> str:
     return as_json(
         [
@@ -483,6 +477,17 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
             " FROM unnest(%s::bigint[], %s::bigint[]) AS v (id, line_id) WHERE o.id = v.id",
             [[item for item, _ in billed], [line for _, line in billed]],
         )
+
+
+def _balances_moved(
+    issued: Sequence[Issued],
+) -> Iterator[tuple[int, str, int, int | None, str]]:
+    """What new documents take from the balances of their customers, and bring to them."""
+    for document in issued:
+        draft = document.draft
+        for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
+            if moved_minor:
+                yield draft.buyer.id, draft.currency, moved_minor, document.id, document.number
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:

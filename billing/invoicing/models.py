@@ -1,17 +1,16 @@
 from typing import ClassVar
 
 import pgtrigger
-from django.contrib.postgres.constraints import ExclusionConstraint
-from django.contrib.postgres.fields import RangeOperators
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import F, Func, Q
 from django.db.models.functions import Now
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.invoicing.billed_once import BilledOnce
 from billing.ledger.models import Transfer
-from billing.subscriptions.models import Subscription, SubscriptionItem
+from billing.subscriptions.models import DateRange, Subscription, SubscriptionItem
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
 
@@ -510,14 +509,18 @@ class Coverage(models.Model):
                 | Q(again_for__isnull=False, again_days__isnull=False),
                 name="days_stand_again_for_an_item",
             ),
-            ExclusionConstraint(
-                name="item_is_not_billed_twice_for_a_day",
-                expressions=[
-                    ("item", RangeOperators.EQUAL),
-                    ("kind", RangeOperators.EQUAL),
-                    ("part", RangeOperators.EQUAL),
-                    ("days", RangeOperators.OVERLAPS),
-                ],
+            models.CheckConstraint(
+                condition=Q(kind=3)
+                | Q(
+                    Func(
+                        F("days"),
+                        DateRange("starts_on", "ends_on"),
+                        template="%(expressions)s",
+                        arg_joiner=" <@ ",
+                        output_field=models.BooleanField(),
+                    )
+                ),
+                name="coverage_lies_in_its_span",
             ),
         ]
         indexes = [
@@ -530,6 +533,8 @@ class Coverage(models.Model):
         ]
         triggers = [
             ReferencesExist(name="coverage_refers_to_rows_that_exist"),
+            BilledOnce(name="item_is_not_billed_twice_for_a_day", operation=pgtrigger.Insert),
+            BilledOnce(name="item_does_not_become_billed_twice", operation=pgtrigger.Update),
             pgtrigger.ReadOnly(
                 name="coverage_stays_with_its_line", fields=["line", "subscription", "item"]
             ),

@@ -25,7 +25,8 @@ from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
-from customers.admin import CustomerAdmin, on_sellers_day
+from customers.admin import CustomerAdmin
+from customers.calendar import TodayOfSeller
 
 STATUS_COLORS = {
     "active": "success",
@@ -415,8 +416,7 @@ class WorkFilter(DropdownFilter):
         if self.value() == "parked":
             return queryset.exclude(parked_reason="")
         if self.value() == "due":
-            due = on_sellers_day("next_bill_on__lte")
-            return queryset.filter(due, parked_reason="", next_bill_on__isnull=False)
+            return queryset.filter(parked_reason="", next_bill_on__lte=TodayOfSeller("seller"))
         if self.value() == "ending":
             return queryset.filter(cancels_on__isnull=False).exclude(status="ended")
         return queryset

@@ -233,7 +233,8 @@ class SubscriptionItem(models.Model):
                 when=pgtrigger.Before,
                 operation=pgtrigger.Delete,
                 func=_HAS_NOT_BEEN_BILLED,
-            )
+            ),
+            pgtrigger.ReadOnly(name="item_stays_with_its_subscription", fields=["subscription"]),
         ]
 
     def __str__(self) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pgtrigger
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 
 from billing.bench.company import FIRST_BILL, RENEWAL, count_statements, make_seller, record_usage
 from billing.invoicing.actions import bill_customer
@@ -22,6 +22,7 @@ from billing.ledger.models import Transfer
 from billing.payments.models import PaymentAllocation
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from customers.models import Customer, Seller
+from tests.factories import PriceFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -126,15 +127,22 @@ def test_two_billers_skip_each_others_customers(seller: Seller) -> None:
 
 @pytest.fixture
 def contradicted(seller: Seller) -> Iterator[Subscription]:
-    """One subscription whose first period the database believes to be billed, out of the window."""
+    """One subscription with a fee that the database believes to be billed, out of the window."""
     subscription = Subscription.objects.filter(seller=seller)[37]
+    price = PriceFactory(plan=subscription.plan, code="fee", billing="once", is_used=True)
+    fee = subscription.items.create(price=price, key="fee", starts_on=FIRST_BILL)
     other = make_seller(1, name="Elsewhere")
     bill_due(other, FIRST_BILL)
-    strange = Subscription.objects.get(seller=other)
-    item = subscription.items.get(key="base")
-    # The coverage belongs to another subscription, so that this one's biller does not see it.
+    # A line that ends before the subscription starts is none that its biller looks at.
     with pgtrigger.ignore("invoicing.Coverage:coverage_stays_with_its_line"):
-        Coverage.objects.filter(subscription=strange).update(item=item)
+        Coverage.objects.filter(subscription__seller=other).update(
+            subscription=subscription,
+            item=fee,
+            kind=Coverage.Kind.ONCE,
+            starts_on=date(2025, 12, 1),
+            ends_on=date(2025, 12, 2),
+            days="{(,)}",
+        )
     yield subscription
 
 
@@ -144,11 +152,117 @@ def test_a_refused_batch_is_bisected_until_the_offender_alone_is_parked(
     run = bill_due(seller, FIRST_BILL)
     assert (run.invoices, run.parked) == (59, 1)
     contradicted.refresh_from_db()
-    assert "item_is_not_billed_twice_for_a_day" in contradicted.parked_reason
+    assert "it is billed for these days already" in contradicted.parked_reason
     assert Subscription.objects.exclude(parked_reason="").count() == 1
     check_numbers(seller, 59)
     check_books(seller)
     assert bill_due(seller, FIRST_BILL) == BillingRun()
+
+
+@pytest.fixture
+def uncovered(seller: Seller) -> list[Coverage]:
+    """What the first bills of all 60 customers have covered, taken away again."""
+    bill_due(seller, FIRST_BILL)
+    rows = list(Coverage.objects.order_by("line_id"))
+    Coverage.objects.all().delete()
+    return rows
+
+
+def covers_for(coverage: Coverage, other: Coverage) -> Coverage:
+    """The days of one item, as another subscription's line would cover them."""
+    return Coverage(
+        line_id=other.line_id,
+        subscription_id=coverage.subscription_id,
+        item_id=coverage.item_id,
+        kind=coverage.kind,
+        starts_on=coverage.starts_on,
+        ends_on=coverage.ends_on,
+        days="{[2026-01-15,2026-01-16)}",
+        amount_minor=100,
+        billed_minor=100,
+    )
+
+
+def cover(rows: list[Coverage], go: Any, answers: Any, isolation: str = "READ COMMITTED") -> None:
+    """Write coverage in a transaction that has looked at the database before; say how it went."""
+    go.wait(20)
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(f"SET TRANSACTION ISOLATION LEVEL {isolation}")
+            Coverage.objects.count()
+            answers.put("begun")
+            Coverage.objects.bulk_create(rows)
+        answers.put("written")
+    except IntegrityError as error:
+        answers.put(str(error))
+    connection.close()
+
+
+def is_anybody_waiting() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+def test_of_two_who_cover_a_day_at_once_the_second_waits_and_is_refused(
+    uncovered: list[Coverage],
+) -> None:
+    first, second, *_ = uncovered
+    go, answers = FORK.Event(), FORK.SimpleQueue()
+    late = FORK.Process(target=cover, args=([covers_for(first, second)], go, answers))
+    connection.close()
+    late.start()
+    with transaction.atomic():
+        first.save(force_insert=True)
+        go.set()
+        assert answers.get() == "begun"
+        deadline = time.monotonic() + 20
+        while not is_anybody_waiting():
+            assert time.monotonic() < deadline, "the second did not wait for the first"
+            time.sleep(0.01)
+        assert answers.empty()
+    assert "is billed for these days already" in answers.get()
+    late.join()
+    assert list(Coverage.objects.all()) == [first]
+
+
+def test_two_who_cover_different_items_do_not_wait_for_each_other(
+    uncovered: list[Coverage],
+) -> None:
+    first, second, *_ = uncovered
+    go, answers = FORK.Event(), FORK.SimpleQueue()
+    beside = FORK.Process(target=cover, args=([second], go, answers))
+    connection.close()
+    beside.start()
+    with transaction.atomic():
+        first.save(force_insert=True)
+        go.set()
+        assert [answers.get(), answers.get()] == ["begun", "written"]
+    beside.join()
+    assert Coverage.objects.count() == 2
+
+
+def test_coverage_of_one_statement_is_held_against_itself(uncovered: list[Coverage]) -> None:
+    first, second, *others = uncovered
+    with pytest.raises(IntegrityError, match="is billed for these days already"):
+        Coverage.objects.bulk_create([first, covers_for(first, second), *others])
+    assert not Coverage.objects.exists()
+
+
+@pytest.mark.parametrize("isolation", ["REPEATABLE READ", "SERIALIZABLE"])
+def test_who_would_not_see_what_others_cover_covers_nothing(
+    uncovered: list[Coverage], isolation: str
+) -> None:
+    go, answers = FORK.Event(), FORK.SimpleQueue()
+    connection.close()
+    blind = FORK.Process(target=cover, args=(uncovered[:1], go, answers, isolation))
+    blind.start()
+    go.set()
+    blind.join()
+    assert answers.get() == "begun"
+    assert "read committed" in answers.get()
+    assert not Coverage.objects.exists()
 
 
 def test_what_the_engine_refuses_is_parked_and_a_later_success_unparks_it(seller: Seller) -> None:

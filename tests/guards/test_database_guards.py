@@ -290,6 +290,10 @@ CASES = [
     ),
     Case("item_quantity_is_positive", changed("item", quantity="0")),
     Case("item_has_one_version_at_a_time", copied("item")),
+    Case(
+        "item_stays_with_its_subscription",
+        changed("lone_item", subscription_id="{bare_subscription.pk}"),
+    ),
     Case("one_billing_cycle_starts_on_a_day", copied("cycle")),
     Case("billing_cycle_interval_is_positive", changed("cycle", interval_count="0")),
     Case("billing_cycle_tail_is_whole", changed("cycle", tail_days="1")),
@@ -346,9 +350,23 @@ CASES = [
     Case("issued_tax_is_never_edited", changed("vat", tax_minor="tax_minor + 1")),
     Case("line_is_not_credited_beyond_its_amount", changed("coverage", credited_minor="10001")),
     Case("days_stand_again_for_an_item", changed("coverage", again_days="days")),
+    Case("coverage_lies_in_its_span", changed("coverage", ends_on="ends_on - 1")),
     Case("item_is_not_billed_twice_for_a_day", copied("coverage", line_id="{bare_line.pk}")),
+    Case(
+        "item_is_not_billed_twice_for_a_day",
+        copied("coverage", line_id="{bare_line.pk}", item_id="{lone_item.pk}"),
+    ),
+    Case(
+        "item_does_not_become_billed_twice",
+        changed("next_coverage", starts_on="starts_on - 1", days="days + '{{[2026-03-31,)}}'"),
+        beside=("coverage_lies_in_its_span",),
+    ),
     Case("coverage_stays_with_its_line", changed("coverage", line_id="{bare_line.pk}")),
-    Case("coverage_stays_with_its_line", changed("coverage", item_id="{lone_item.pk}")),
+    Case(
+        "coverage_stays_with_its_line",
+        changed("coverage", item_id="{lone_item.pk}"),
+        beside=("item_does_not_become_billed_twice",),
+    ),
     *dangling("document_refers_to_rows_that_exist", "invoice", Invoice, **NEW_NUMBER),
     *dangling("line_refers_to_rows_that_exist", "line", InvoiceLine),
     *dangling("tax_refers_to_rows_that_exist", "vat", InvoiceTax),
@@ -640,18 +658,30 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
     invoice = InvoiceFactory(customer=customer, lines=({}, {}))
     bare_invoice = InvoiceFactory(customer=customer, lines=(), status="paid")
     line, bare_line = invoice.lines.order_by("position")
+    next_invoice = InvoiceFactory(customer=customer, lines=({},))
+    what = {
+        "subscription": made["subscription"],
+        "item": made["item"],
+        "kind": Coverage.Kind.RECURRING,
+        "amount_minor": 10_000,
+        "billed_minor": 10_000,
+    }
     coverage = Coverage(
         line=line,
-        subscription=made["subscription"],
-        item=made["item"],
-        kind=Coverage.Kind.RECURRING,
         starts_on=DAY,
         ends_on=date(2026, 4, 1),
         days="{[2026-03-01,2026-04-01)}",
-        amount_minor=10_000,
-        billed_minor=10_000,
+        **what,
+    )
+    next_coverage = Coverage(
+        line=next_invoice.lines.get(),
+        starts_on=date(2026, 4, 1),
+        ends_on=date(2026, 5, 1),
+        days="{[2026-04-01,2026-05-01)}",
+        **what,
     )
     coverage.save()
+    next_coverage.save()
     one_off = {
         "seller": seller,
         "customer": customer,
@@ -670,6 +700,7 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
         "bare_line": bare_line,
         "vat": invoice.taxes.get(),
         "coverage": coverage,
+        "next_coverage": next_coverage,
         "series": NumberSeries.objects.get_or_create(seller=seller, kind="invoice")[0],
         "one_off": OneOffItem.objects.create(**one_off, description="Fee"),
         "billed_one_off": OneOffItem.objects.create(**one_off, description="Billed", line=line),

@@ -201,6 +201,7 @@ BREAKS = [
     ),
     (
         "coverage_is_within_its_line",
+        "ALTER TABLE invoicing_coverage DROP CONSTRAINT coverage_lies_in_its_span;"
         "UPDATE invoicing_coverage SET days = '{[2025-01-01,2025-02-01)}'"
         " WHERE line_id = (SELECT min(line_id) FROM invoicing_coverage)",
     ),
@@ -215,7 +216,7 @@ BREAKS = [
     ),
     (
         "no_day_is_billed_twice",
-        "ALTER TABLE invoicing_coverage DROP CONSTRAINT item_is_not_billed_twice_for_a_day;"
+        "ALTER TABLE invoicing_coverage DROP CONSTRAINT coverage_lies_in_its_span;"
         "UPDATE invoicing_coverage SET days = '{[2026-03-31,2026-04-02)}'",
     ),
     (
