@@ -515,8 +515,8 @@ class Coverage(models.Model):
                     Func(
                         F("days"),
                         DateRange("starts_on", "ends_on"),
-                        template="%(expressions)s",
                         arg_joiner=" <@ ",
+                        template="%(expressions)s",
                         output_field=models.BooleanField(),
                     )
                 ),
