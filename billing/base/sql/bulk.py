@@ -1,6 +1,5 @@
 """Writing many rows in one statement, in the caller's transaction."""
 
-import json
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import batched, chain, islice
@@ -62,21 +61,20 @@ def copy_new(
         for field in model._meta.concrete_fields
         if not field.primary_key and not isinstance(getattr(new, field.attname), DatabaseDefault)
     }
-    usual = {name: _as_copied(field, getattr(new, name)) for name, field in fields.items()}
-    values = [
-        usual | {name: _as_copied(fields[name], value) for name, value in row.items()}
-        for row in rows
-    ]
+    in_json = {name for name, field in fields.items() if isinstance(field, JSONField)}
+
+    def as_copied(row: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            name: NULL if value is None else as_json(value) if name in in_json else value
+            for name, value in row.items()
+        }
+
+    usual = as_copied({name: getattr(new, name) for name in fields})
+    values = [usual | as_copied(row) for row in rows]
     ids = take_ids(table, len(values))
     columns = ", ".join(["id", *(f'"{field.column}"' for field in fields.values())])
     copy_rows(table, columns, [(pk, *row.values()) for pk, row in zip(ids, values, strict=True)])
     return ids
-
-
-def _as_copied(field: "Field[Any, Any]", value: Any) -> Any:
-    if value is None:
-        return NULL
-    return json.dumps(value, ensure_ascii=False) if isinstance(field, JSONField) else value
 
 
 def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
