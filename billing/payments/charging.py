@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
-from django.db.models import F
 
 from billing.base import clock
 from billing.engine.declines import Decline
@@ -31,7 +30,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     may_leave,
 )
-from billing.payments.guards import forbidden
+from billing.payments.guards import Halt, forbidden, halt_of
 from billing.payments.keys import key_of_charge
 from billing.payments.locks import lock_payment, lock_with_customer
 from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
@@ -39,9 +38,6 @@ from billing.payments.planning import plan, release_planned
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
-# A person looks before a customer is charged more often, whatever asks for it.
-SUCCESSES_AN_HOUR_MAX = 20
-CALLS_MAX = 20
 ACTION_DAYS_MAX = 7
 FIRST_CHECK = timedelta(minutes=1)
 CHECKS = (timedelta(minutes=5), timedelta(hours=1), *[timedelta(days=1)] * 5)
@@ -110,7 +106,8 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     if not invoice.outstanding_minor or not is_ours_to_charge or forbidden([invoice.pk]):
         release_planned(invoice)
         return None
-    if _is_halted(payment, invoice, now, as_of, actor):
+    if halt := halt_of(payment, invoice, now):
+        _halt(payment, halt, as_of, actor)
         return None
     if payment.amount_minor != invoice.outstanding_minor:
         release_planned(invoice)
@@ -138,25 +135,12 @@ def metadata_of(payment: Payment, invoice: Invoice) -> dict[str, str]:
     }
 
 
-def _is_halted(payment: Payment, invoice: Invoice, now: datetime, as_of: date, actor: str) -> bool:
-    """The circuit breaker: no charge is made that nobody would expect."""
-    if payment.attempts >= CALLS_MAX:
-        _flag(payment, f"The gateway was called {payment.attempts} times.", as_of, actor)
-        return True
-    paid = invoice.allocations.filter(
-        state="settled", payment__gateway_id__isnull=False, amount_minor__gt=F("refunded_minor")
-    )
-    if paid.exists():
-        _flag(payment, f"{invoice} has been charged once and is owed again.", as_of, actor)
-        return True
-    recent = Payment.objects.filter(
-        customer=payment.customer_id, settled_at__gt=now - timedelta(hours=1), state="succeeded"
-    )
-    if recent.count() >= SUCCESSES_AN_HOUR_MAX:
-        payment.next_check_at = now + timedelta(hours=1)
+def _halt(payment: Payment, halt: Halt, as_of: date, actor: str) -> None:
+    if halt.reason:
+        _flag(payment, halt.reason, as_of, actor)
+    else:
+        payment.next_check_at = halt.until
         payment.save(update_fields=["next_check_at"])
-        return True
-    return False
 
 
 def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: datetime) -> None:

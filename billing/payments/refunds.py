@@ -22,7 +22,6 @@ from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
 from billing.payments.booking import count_paid, post_of_payment, tell
 from billing.payments.charging import (
-    CALLS_MAX,
     CHECKS,
     FIRST_CHECK,
     NEVER_MADE_AFTER,
@@ -35,6 +34,7 @@ from billing.payments.gateways.base import (
     GatewayUnclear,
     RefundMade,
 )
+from billing.payments.guards import CALLS_MAX
 from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, Refund
 from customers.calendar import in_time_of, today_of

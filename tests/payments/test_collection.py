@@ -21,7 +21,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import balances_grew
 from billing.invoicing.models import CustomerBalance, Invoice
-from billing.payments import charging
+from billing.payments import charging, guards
 from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due, collect_from, resolve_due
 from billing.payments.gateways import sandbox as client
@@ -651,3 +651,41 @@ def test_an_event_about_nothing_of_ours_is_parked_with_its_reason(sandbox: Runni
     Client().post("/hooks/sandbox", body, "application/json", headers=headers)
     process_hooks()
     assert "no payment" in GatewayEvent.objects.get().parked_reason
+
+
+# What nobody would expect is not charged
+
+
+def test_a_payment_that_the_gateway_was_asked_for_too_often_waits_for_a_person(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller)
+    Payment.objects.update(attempts=guards.CALLS_MAX)
+    assert (collect(seller), charges(sandbox, invoice)) == (0, [])
+    assert payment_of(invoice).attention == "The gateway was called 20 times."
+
+
+def test_an_invoice_that_was_charged_and_is_owed_again_waits_for_a_person(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller)
+    planned = payment_of(invoice)
+    assert guards.halt_of(planned, invoice, NOON) is None
+    collect(seller)
+    halt = guards.halt_of(planned, invoice, NOON)
+    assert halt == guards.Halt(f"{invoice} has been charged once and is owed again.")
+
+
+def test_a_customer_who_is_charged_too_often_in_an_hour_is_charged_when_it_is_over(
+    sandbox: RunningSandbox, seller: Seller, clock: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guards, "SUCCESSES_AN_HOUR_MAX", 1)
+    owing(sandbox, seller)
+    assert collect(seller) == 1
+    bill_due(seller, DAY + timedelta(days=31))
+    assert collect(seller, days=31) == 0
+    [waiting] = Payment.objects.filter(state="planned")
+    assert (waiting.attention, waiting.next_check_at is not None) == ("", True)
+    clock.shift(timedelta(minutes=61))
+    assert collect(seller, days=31) == 1
+    assert broken_invariants() == {}
