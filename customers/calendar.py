@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from django.db.models import DateField, DateTimeField, F, Func, Q, Value
+from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 
 from billing.base import clock
@@ -29,17 +29,15 @@ def today_of(seller: Seller) -> date:
     return clock.local_day(now_of(seller), seller.time_zone)
 
 
-class TodayOfSeller(Cast):
-    """In a query, the day it is where a row's seller keeps its calendar: a join, however many
-    sellers there are. ``path`` leads to the seller.
-    """
+def with_today[Rows: QuerySet](rows: Rows) -> Rows:
+    """Rows of sellers beside ``today``, the day it is where each keeps its calendar.
 
-    def __init__(self, path: str):
-        now = Coalesce(F(f"{path}__test_clock__at"), Value(clock.now()))
-        local = Func(
-            F(f"{path}__time_zone"), now, function="timezone", output_field=DateTimeField()
-        )
-        super().__init__(local, DateField())
+    A join, however many sellers there are. Compare with ``F("today")`` in a filter of its own: in
+    one filter, Django would leave out the sellers that have no test clock.
+    """
+    now = Coalesce(F("seller__test_clock__at"), Value(clock.now()))
+    local = Func(F("seller__time_zone"), now, function="timezone", output_field=DateTimeField())
+    return rows.alias(today=Cast(local, DateField()))
 
 
 def in_time_of(seller: Seller | None, path: str = "seller") -> Q:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, Q
+from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -23,7 +23,7 @@ from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin
 from billing.invoicing.panels import document_link
 from customers.admin import CustomerAdmin
-from customers.calendar import TodayOfSeller
+from customers.calendar import with_today
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
@@ -144,14 +144,16 @@ class WorkFilter(DropdownFilter):
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         work = self.value()
-        return queryset.filter(WORK[work]()) if work in WORK else queryset
+        return WORK[work](queryset) if work in WORK else queryset
 
 
-WORK: dict[str, Callable[[], Q]] = {
-    "today": lambda: Q(status="open") & Q(next_step_on__lte=TodayOfSeller("seller")),
+WORK: dict[str, Callable[[QuerySet], QuerySet]] = {
+    "today": lambda debts: with_today(debts).filter(status="open", next_step_on__lte=F("today")),
     # One whose subscription has ended waits for its money only.
-    "suspended": lambda: Q(status="open", access="none") & ~Q(actions__kind="cancel"),
-    "stopped": lambda: Q(status="stopped"),
+    "suspended": lambda debts: debts.filter(
+        ~Q(actions__kind="cancel"), status="open", access="none"
+    ),
+    "stopped": lambda debts: debts.filter(status="stopped"),
 }
 
 

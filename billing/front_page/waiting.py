@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble
@@ -17,7 +17,7 @@ from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Payment, Refund
 from billing.subscriptions.models import Subscription
 from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
-from customers.calendar import TodayOfSeller
+from customers.calendar import with_today
 from customers.going_live import missing_to_go_live
 from customers.models import Seller
 from dunning.admin import WORK as LATE_DEBTS
@@ -78,8 +78,8 @@ def counted(kinds: Sequence[Work]) -> list[int]:
 
 
 def _to_bill() -> list[Work]:
-    open_invoices = Invoice.objects.filter(IS_OWED)
-    to_bill = Subscription.objects.filter(parked_reason="", next_bill_on__isnull=False)
+    open_invoices = with_today(Invoice.objects.filter(IS_OWED))
+    to_bill = with_today(Subscription.objects.filter(parked_reason=""))
     invoices = ("invoicing.view_invoice", "invoicing_invoice")
     subscriptions = ("subscriptions.view_subscription", "subscriptions_subscription")
 
@@ -101,21 +101,21 @@ def _to_bill() -> list[Work]:
             "Due to be billed",
             "Until today; the next run takes them.",
             "receipt_long",
-            to_bill.filter(next_bill_on__lte=TodayOfSeller("seller")),
+            to_bill.filter(next_bill_on__lte=F("today")),
             "work=due",
         ),
         of_invoices(
             "Overdue invoices",
             "Open, and due before today.",
             "alarm",
-            open_invoices.filter(due_on__lt=TodayOfSeller("seller")),
+            open_invoices.filter(due_on__lt=F("today")),
             "work=overdue",
         ),
         of_invoices(
             "Due today",
             "Open, and due today.",
             "event",
-            open_invoices.filter(due_on=TodayOfSeller("seller")),
+            open_invoices.filter(due_on=F("today")),
             "work=due",
         ),
         of_invoices(
@@ -130,7 +130,7 @@ def _to_bill() -> list[Work]:
 
 def _late_debts() -> list[Work]:
     def of_debts(title: str, note: str, icon: str, work: str) -> Work:
-        found = DunningCase.objects.filter(LATE_DEBTS[work]())
+        found = LATE_DEBTS[work](DunningCase.objects.all())
         permission, list_of = "dunning.view_dunningcase", "dunning_dunningcase"
         return Work(title, note, icon, permission, found, list_of, f"work={work}")
 

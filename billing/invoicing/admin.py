@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -56,7 +56,7 @@ from billing.invoicing.panels import (
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
 from customers.admin import CustomerAdmin
-from customers.calendar import TodayOfSeller
+from customers.calendar import with_today
 
 STATUS_COLORS = {
     "draft": "",
@@ -84,9 +84,11 @@ class WorkFilter(DropdownFilter):
         return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value, today = self.value(), TodayOfSeller("seller")
+        value, today = self.value(), F("today")
         by_day = {"open": Q(), "due": Q(due_on=today), "overdue": Q(due_on__lt=today)}
-        return queryset.filter(by_day[value], IS_OWED) if value in by_day else queryset
+        if value not in by_day:
+            return queryset
+        return with_today(queryset).filter(by_day[value], IS_OWED)
 
 
 class PrintedAdmin(BigReadOnly):

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -26,7 +26,7 @@ from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAY
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
-from customers.calendar import TodayOfSeller
+from customers.calendar import with_today
 
 STATUS_COLORS = {
     "active": "success",
@@ -416,7 +416,7 @@ class WorkFilter(DropdownFilter):
         if self.value() == "parked":
             return queryset.exclude(parked_reason="")
         if self.value() == "due":
-            return queryset.filter(parked_reason="", next_bill_on__lte=TodayOfSeller("seller"))
+            return with_today(queryset).filter(parked_reason="", next_bill_on__lte=F("today"))
         if self.value() == "ending":
             return queryset.filter(cancels_on__isnull=False).exclude(status="ended")
         return queryset

@@ -1,11 +1,13 @@
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
+from django.db.models import F
 
 from billing.base import clock
-from customers.calendar import TodayOfSeller, today_of
+from billing.invoicing.models import Invoice
+from customers.calendar import today_of, with_today
 from customers.models import Customer, Seller, TestClock
-from tests.factories import CustomerFactory, SellerFactory
+from tests.factories import CustomerFactory, InvoiceFactory, SellerFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -22,6 +24,19 @@ def test_a_query_knows_the_day_of_each_seller_as_the_code_does() -> None:
     CustomerFactory(seller=ahead)
     for instant in (NOON, EVENING):
         with clock.standing_at(instant):
-            days = dict(Customer.objects.values_list("seller", TodayOfSeller("seller")))
+            days = dict(with_today(Customer.objects.all()).values_list("seller", F("today")))
             assert len(days) == 6
             assert days == {seller.pk: today_of(seller) for seller in Seller.objects.all()}
+
+
+def test_rows_of_sellers_with_and_without_a_clock_are_compared_with_their_own_day() -> None:
+    at_home, elsewhere = SellerFactory(), SellerFactory(time_zone="UTC")
+    ahead = SellerFactory()
+    TestClock.objects.create(seller=ahead, at=EVENING + timedelta(days=1))
+    for seller in (at_home, elsewhere, ahead):
+        InvoiceFactory(customer=CustomerFactory(seller=seller), due_on=date(2026, 3, 2))
+    with clock.standing_at(EVENING):
+        due = with_today(Invoice.objects.all())
+        assert due.filter(due_on__lt=F("today")).get().seller == ahead
+        assert due.filter(due_on=F("today")).get().seller == at_home
+        assert due.filter(due_on__gt=F("today")).get().seller == elsewhere

@@ -211,6 +211,8 @@ def test_the_example_of_the_environment_is_content_once_it_is_filled_in(tmp_path
     filled = example | {"KVITT_SECRET_KEY": "abcdefghij0123456789" * 3, "KVITT_PG": "off"}
     done = manage("check", "--deploy", KVITT_VAR=str(tmp_path), **filled)
     assert done.returncode == 0, done.stderr
-    assert "kvitt." not in done.stderr
+    # What this machine lacks is no fault of the example.
+    about_it = [line for line in done.stderr.splitlines() if "kvitt." in line]
+    assert not [line for line in about_it if "kvitt.W019" not in line]
     without = {name: value for name, value in filled.items() if name != "KVITT_PUBLIC_URL"}
     assert "kvitt.E017" in manage("check", KVITT_VAR=str(tmp_path), **without).stderr
