@@ -35,7 +35,7 @@ def test_all_guards_stand_in_a_database_that_was_migrated(company: Seller) -> No
     ("statement", "sentence"),
     [
         ("ALTER TABLE ledger_transfer DISABLE TRIGGER USER", "is switched off"),
-        ("ALTER TABLE invoicing_coverage DROP CONSTRAINT {}", "is not there"),
+        ("ALTER TABLE subscriptions_subscriptionitem DROP CONSTRAINT {}", "is not there"),
         ("ALTER TABLE customers_customerevent DISABLE TRIGGER USER", "is switched off"),
         (
             "DO $$ DECLARE f text; BEGIN SELECT p.proname INTO f FROM pg_trigger t JOIN pg_proc p"
@@ -53,7 +53,7 @@ def test_a_guard_that_does_not_stand_is_named(
 ) -> None:
     exclusion = _one(
         "SELECT conname FROM pg_constraint WHERE contype = 'x'"
-        " AND conrelid = 'invoicing_coverage'::regclass LIMIT 1"
+        " AND conrelid = 'subscriptions_subscriptionitem'::regclass LIMIT 1"
     )
     unique = _one(
         "SELECT indexrelid::regclass::text FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid"
