@@ -19,6 +19,7 @@ OUTLETS = {
     "billing/events/sending.py",
     "billing/events/addresses.py",
     "billing/mail/smtp.py",
+    "billing/outbound/answers.py",
     "billing/payments/gateways/sandbox.py",
     "billing/tax/vies.py",
 }
