@@ -1,12 +1,19 @@
-"""Django's SMTP backend, which also knows when nobody can say whether a mail was taken."""
+"""Django's SMTP backend, which also knows when nobody can say whether a mail was taken.
+
+A server that replies a byte at a time is left once the time for a reply is over.
+"""
 
 import smtplib
+import time
 from typing import Any
 
 from django.core.mail.backends import smtp
 
+from billing.mail.transport import TIMEOUT_SECONDS
+from billing.outbound.answers import Heard
 from billing.outbound.gate import Kind, pass_out
 
+REPLY_BYTES_MAX = 64 * 1024
 END_OF_DATA = b"\r\n.\r\n"
 
 
@@ -17,6 +24,8 @@ class HandoverUnclear(Exception):
 class _NotingHandover:
     """What a connection of the standard library is mixed with."""
 
+    file: Any
+    sock: Any
     has_handed_over = False
 
     def send(self, s: Any) -> None:
@@ -25,6 +34,12 @@ class _NotingHandover:
         self.has_handed_over = isinstance(s, bytes) and s.endswith(END_OF_DATA)
 
     def getreply(self) -> tuple[int, bytes]:
+        if self.file is None:
+            self.heard = Heard(self.sock, 0, 0)
+            self.file = self.heard.makefile("rb")
+        # The socket's own time would begin anew with each byte of the reply.
+        until = time.monotonic() + (self.sock.gettimeout() or TIMEOUT_SECONDS)
+        self.heard.listen(until, REPLY_BYTES_MAX)
         try:
             reply: tuple[int, bytes] = super().getreply()  # type: ignore[misc]
         except OSError as error:

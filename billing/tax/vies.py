@@ -10,11 +10,11 @@ import time
 from dataclasses import dataclass
 from typing import Any, Final
 
-import requests
 from django.conf import settings
 from django.db import connection
 from requests.exceptions import RequestException
 
+from billing.outbound.answers import session, whole_answer
 from billing.outbound.gate import Kind, Pass, pass_out
 
 PATH: Final = "/check-vat-number"
@@ -65,29 +65,21 @@ def _ask(allowed: Pass, number: str, requester: str, until: float) -> Answer:
         body |= {"requesterMemberStateCode": requester[:2], "requesterNumber": requester[2:]}
     left = max(until - time.monotonic(), 0.1)
     try:
-        with requests.Session() as session:
-            session.trust_env = False
-            with session.post(
+        with session() as asking:
+            _, content = whole_answer(
+                allowed,
+                asking,
+                "POST",
                 settings.VIES_URL + PATH,
+                until=until,
+                bytes_max=ANSWER_BYTES_MAX,
                 json=body,
                 headers={"Accept": "application/json"},
                 timeout=(min(CONNECT_SECONDS, left), left),
-                stream=True,
-                allow_redirects=False,
-            ) as response:
-                return _understood(_read(response, until))
-    except (RequestException, TimeoutError):
+            )
+    except RequestException:
         return Answer(None, problem=UNREACHABLE)
-
-
-def _read(response: requests.Response, until: float) -> bytes:
-    """The whole answer, in bounded time and size; raises TimeoutError."""
-    content = b""
-    for chunk in response.iter_content(8192):
-        content += chunk
-        if time.monotonic() > until or len(content) > ANSWER_BYTES_MAX:
-            raise TimeoutError
-    return content
+    return _understood(content)
 
 
 def _understood(content: bytes) -> Answer:

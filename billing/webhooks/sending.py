@@ -5,7 +5,6 @@ redirect is followed, and of an answer no more is read than we are willing to ke
 """
 
 import http.client
-import io
 import socket
 import ssl
 import threading
@@ -13,8 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
+from billing.outbound.answers import Heard, left
 from billing.outbound.gate import Pass
 from billing.webhooks.addresses import AddressRefused, SocketAddress, Target, resolve, target_of
 
@@ -71,13 +70,13 @@ def _connected(target: Target, deadline: float) -> socket.socket:
     for family, address in _resolved(target, deadline):
         plain = socket.socket(family, socket.SOCK_STREAM)
         try:
-            plain.settimeout(_left(deadline))
+            plain.settimeout(left(deadline))
             plain.connect(address)
             if not target.is_secure:
                 return plain
             # Certificates that this machine trusts, or SSL_CERT_FILE names.
             context = ssl.create_default_context()
-            plain.settimeout(_left(deadline))
+            plain.settimeout(left(deadline))
             return context.wrap_socket(plain, server_hostname=target.host)
         except OSError as error:
             plain.close()
@@ -98,7 +97,7 @@ def _resolved(target: Target, deadline: float) -> Sequence[SocketAddress]:
             told.set_exception(error)
 
     threading.Thread(target=ask, name="webhook name", daemon=True).start()
-    return told.result(_left(deadline))
+    return told.result(left(deadline))
 
 
 def _exchange(
@@ -121,47 +120,16 @@ def _exchange(
     request = f"POST {target.path} HTTP/1.1\r\n{head}\r\n".encode("ascii") + body
     sent = 0
     while sent < len(request):
-        connection.settimeout(_left(deadline))
+        connection.settimeout(left(deadline))
         sent += connection.send(request[sent : sent + ANSWER_BYTES_MAX])
-    answer = http.client.HTTPResponse(_Heard(connection, deadline), method="POST")  # type: ignore[arg-type]
-    answer.begin()
-    heard = answer.read(ANSWER_BYTES_MAX)
-    return answer.status, _plain(heard.decode(errors="replace"))[:EXCERPT_MAX]
-
-
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
-    if left <= 0:
-        raise TimeoutError
-    return left
+    # As much again for the head, which the parser would read to millions of bytes.
+    heard = Heard(connection, deadline, 2 * ANSWER_BYTES_MAX)
+    with http.client.HTTPResponse(heard, method="POST") as answer:  # type: ignore[arg-type]
+        answer.begin()
+        content = answer.read(ANSWER_BYTES_MAX)
+    return answer.status, _plain(content.decode(errors="replace"))[:EXCERPT_MAX]
 
 
 def _plain(text: str) -> str:
     """Without what a database or a terminal would choke on."""
     return "".join(each if each.isprintable() or each in "\n\t" else "�" for each in text)
-
-
-class _Heard(io.RawIOBase):
-    """What a connection says, as the parser of answers reads it, until the deadline.
-
-    A socket's own timeout begins anew with every byte, so that one byte a second is never late.
-    """
-
-    def __init__(self, connection: socket.socket, deadline: float) -> None:
-        self.connection, self.deadline = connection, deadline
-        # As much again for the head, which the parser would read to millions of bytes.
-        self.bytes_left = 2 * ANSWER_BYTES_MAX
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(self)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        if self.bytes_left <= 0:
-            raise http.client.HTTPException("the answer is too long")
-        self.connection.settimeout(_left(self.deadline))
-        count = self.connection.recv_into(buffer)
-        self.bytes_left -= count
-        return count

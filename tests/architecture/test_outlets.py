@@ -17,6 +17,7 @@ NETWORK = {
 # Each takes the gate's pass before it opens anything, but for the resolver, which the first asks.
 OUTLETS = {
     "billing/mail/smtp.py",
+    "billing/outbound/answers.py",
     "billing/payments/gateways/sandbox.py",
     "billing/tax/vies.py",
     "billing/webhooks/addresses.py",

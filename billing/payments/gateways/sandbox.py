@@ -17,6 +17,7 @@ import requests
 from requests.exceptions import ConnectTimeout, RequestException
 from urllib3.exceptions import NewConnectionError
 
+from billing.outbound.answers import session, whole_answer
 from billing.outbound.gate import Kind, Pass
 from billing.payments.gateways.base import (
     KEY_USED_BEFORE,
@@ -35,7 +36,7 @@ from billing.payments.gateways.base import (
     refuse_in_transaction,
 )
 
-# Together less than any job may last, so that a gateway that hangs ends before its caller is ended.
+# A call ends by the last of them, so that a gateway that hangs ends before its caller is ended.
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 3, 10, 15
 ANSWER_BYTES_MAX = 2_000_000
 HOOK_AGE_SECONDS_MAX = 5 * 60
@@ -53,8 +54,7 @@ class Sandbox:
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
         self._url, self._hook_secret = url.rstrip("/"), hook_secret
         self._told_at: datetime | None = None
-        self._session = requests.Session()
-        self._session.trust_env = False
+        self._session = session()
         self._session.headers["Authorization"] = f"Bearer {key}"
 
     # Customers and cards
@@ -219,22 +219,24 @@ class Sandbox:
 
     def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         try:
-            with self._session.request(
+            response, content = whole_answer(
+                allowed,
+                self._session,
                 method,
                 f"{self._url}/v1{path}",
+                until=time.monotonic() + ANSWER_SECONDS,
+                bytes_max=ANSWER_BYTES_MAX,
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
-                stream=True,
-                allow_redirects=False,
                 **options,
-            ) as response:
-                self._told_at = _date_of(response)
-                return response.status_code, _read(response)
+            )
         except ConnectTimeout as error:
             raise GatewayUnavailable("The sandbox cannot be reached.") from error
         except RequestException as error:
             if _was_never_connected(error):
                 raise GatewayUnavailable("The sandbox cannot be reached.") from error
             raise GatewayUnclear(f"The sandbox broke off: {type(error).__name__}.") from error
+        self._told_at = _date_of(response)
+        return response.status_code, content
 
 
 def _was_never_connected(error: RequestException) -> bool:
@@ -247,16 +249,6 @@ def _date_of(response: requests.Response) -> datetime | None:
         return parsedate_to_datetime(response.headers["Date"])
     except (LookupError, ValueError):
         return None
-
-
-def _read(response: requests.Response) -> bytes:
-    """The whole answer, in bounded time: each read may come in time and all of them never end."""
-    until, content = time.monotonic() + ANSWER_SECONDS, b""
-    for chunk in response.iter_content(65536):
-        content += chunk
-        if time.monotonic() > until or len(content) > ANSWER_BYTES_MAX:
-            raise GatewayUnclear("The sandbox's answer does not end.")
-    return content
 
 
 def _answer(status: int, content: bytes) -> dict[str, Any]:
