@@ -57,14 +57,14 @@ def kinds_of_work() -> list[Work]:
     return [*_to_bill(), *_late_debts(), *_undelivered(), *_money_and_jobs()]
 
 
-def counted(kinds: Sequence[Work]) -> list[int]:
-    """How much there is of each kind, up to one more than is shown: one statement for all."""
+def counted(kinds: Sequence[Work], at_most: int = SHOWN_MAX) -> list[int]:
+    """How much there is of each kind, up to one more than ``at_most``: one statement for all."""
     if not kinds:
         return []
     counts: list[str] = []
     values: list[Any] = []
     for work in kinds:
-        found = work.waiting.order_by()[: SHOWN_MAX + 1].values("pk")
+        found = work.waiting.order_by()[: at_most + 1].values("pk")
         try:
             statement, parameters = found.query.sql_with_params()
         except EmptyResultSet:

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from billing.base import clock
 from billing.events.models import Delivery, Event, Tally, Trouble
-from billing.front_page.waiting import COUNT_MAX, kinds_of_work
+from billing.front_page.waiting import COUNT_MAX, counted, kinds_of_work
 from billing.jobs.models import Heartbeat, JobRun
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
@@ -163,8 +163,9 @@ def _work() -> Iterator[Metric]:
     family = GaugeMetricFamily(
         "kvitt_work", f"What waits for a person, up to {COUNT_MAX}.", labels=["kind"]
     )
-    for work in kinds_of_work():
-        family.add_metric([slug(work.title)], work.waiting.order_by()[: COUNT_MAX + 1].count())
+    kinds = kinds_of_work()
+    for work, count in zip(kinds, counted(kinds, COUNT_MAX), strict=True):
+        family.add_metric([slug(work.title)], count)
     yield family
 
 
