@@ -28,6 +28,7 @@ from django.urls import reverse
 from billing.bench.company import FIRST_BILL, in_a_process, in_own_database, settle
 from billing.engine.periods import anchored_on
 from billing.events.recorder import deliver_due, fan_out
+from billing.front_page.waiting import kinds_of_work
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize
@@ -304,6 +305,7 @@ def _desk_pages(desk: Client) -> Iterator[Page]:
     request = RequestFactory().get("/admin/")
     request.user = get_user_model().objects.get(username="bench")
     yield "front_page", desk, reverse("admin:index")
+    yield from (("lists", desk, work.url) for work in kinds_of_work())
     for model, page in admin.site._registry.items():
         name = f"{model._meta.app_label}_{model._meta.model_name}"
         path = reverse(f"admin:{name}_changelist")

@@ -3,13 +3,24 @@
 from typing import Any, cast
 
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import QuerySet
+from django.db.models import BigIntegerField, BooleanField, F, Func, QuerySet, Value
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from billing.desk.figures import address_of
+
+KEYS: ArrayField = ArrayField(BigIntegerField())
+
+
+class IsAnyOf(Func):
+    """Whether the first is in the second, an array: thousands of keys are one parameter."""
+
+    template = "%(expressions)s)"
+    arg_joiner = " = ANY ("
+    output_field = BooleanField()
 
 
 class CappedPaginator(Paginator):
@@ -37,20 +48,22 @@ class DeskList(ChangeList):
         found = super().get_queryset(request, exclude_parameters)
         if isinstance(self.list_select_related, tuple):
             found = found.select_related(None).select_related(*self.list_select_related)
-        if not self._is_capped:
+        if not self._is_big:
             return found
-        newest = found.order_by("-pk").values_list("pk", flat=True)
-        if not newest[CappedPaginator.COUNT_MAX :][:1]:
-            return found
-        self.sorts_newest = self.SORTED_MAX
-        return found.filter(pk__gte=newest[self.SORTED_MAX - 1])
+        if self.get_filters_params():
+            # Those who pass are looked up before they are put in order: PostgreSQL expects more of
+            # them, and would walk the whole table in that order until a page is full.
+            keys = list(found.order_by().values_list("pk", flat=True)[: self._counted + 1])
+            if len(keys) <= self._counted:
+                return found.filter(IsAnyOf(F("pk"), Value(keys, KEYS)))
+        return self._newest(found) if self._is_sorted else found
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         # Else it is added in each row anew, after finding out by its address what page it leads to.
         self._asked = f"?{self.preserved_filters}" if self.preserved_filters else ""
         self.preserved_filters = ""
-        if self._is_capped:
+        if self._is_big and self._is_sorted:
             keys = list(self.queryset.values_list("pk", flat=True))
             if self.multi_page and not (self.show_all and self.can_show_all):
                 first = (self.page_num - 1) * self.list_per_page
@@ -61,7 +74,22 @@ class DeskList(ChangeList):
         """With what the list was asked for, so that one comes back to it from the row's page."""
         return f"{address_of(result)}{self._asked}"
 
+    def _newest(self, found: QuerySet) -> QuerySet:
+        """What can be sorted of it: all, or of more than are counted the newest."""
+        newest = found.order_by("-pk").values_list("pk", flat=True)
+        if not newest[self._counted :][:1]:
+            return found
+        self.sorts_newest = self.SORTED_MAX
+        return found.filter(pk__gte=newest[self.SORTED_MAX - 1])
+
     @property
-    def _is_capped(self) -> bool:
-        is_big = issubclass(self.model_admin.paginator, CappedPaginator)
-        return is_big and bool(self.params.get("o"))
+    def _counted(self) -> int:
+        return CappedPaginator.COUNT_MAX
+
+    @property
+    def _is_big(self) -> bool:
+        return issubclass(self.model_admin.paginator, CappedPaginator)
+
+    @property
+    def _is_sorted(self) -> bool:
+        return bool(self.params.get("o"))

@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble
 from billing.invoicing.models import Invoice
-from billing.invoicing.owed import IS_OWED
+from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
 from billing.jobs.queries import failing
 from billing.mail.models import Message
 from billing.payments.models import GatewayEvent, Payment, Refund
@@ -40,6 +40,10 @@ class Work:
     list_of: str
     query: str
 
+    @property
+    def url(self) -> str:
+        return f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}"
+
     def context(self, count: int) -> dict[str, Any]:
         """What the page shows of it; ``count`` is that of :func:`counted`."""
         return {
@@ -48,7 +52,7 @@ class Work:
             "icon": self.icon,
             "count": count,
             "shown": f"more than {SHOWN_MAX}" if count > SHOWN_MAX else count,
-            "url": f"{reverse(f'admin:{self.list_of}_changelist')}?{self.query}",
+            "url": self.url,
         }
 
 
@@ -108,14 +112,14 @@ def _to_bill() -> list[Work]:
             "Overdue invoices",
             "Open, and due before today.",
             "alarm",
-            open_invoices.filter(due_on__lt=F("today")),
+            open_invoices.filter(IS_OVERDUE),
             "work=overdue",
         ),
         of_invoices(
             "Due today",
             "Open, and due today.",
             "event",
-            open_invoices.filter(due_on=F("today")),
+            open_invoices.filter(IS_DUE_TODAY),
             "work=due",
         ),
         of_invoices(

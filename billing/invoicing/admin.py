@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import F, Q, QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -29,7 +29,7 @@ from billing.invoicing.models import (
     NumberSeries,
     OneOffItem,
 )
-from billing.invoicing.owed import IS_OWED
+from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,
     BillNow,
@@ -84,11 +84,8 @@ class WorkFilter(DropdownFilter):
         return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value, today = self.value(), F("today")
-        by_day = {"open": Q(), "due": Q(due_on=today), "overdue": Q(due_on__lt=today)}
-        if value not in by_day:
-            return queryset
-        return with_today(queryset).filter(by_day[value], IS_OWED)
+        value, by_day = self.value(), {"open": Q(), "due": IS_DUE_TODAY, "overdue": IS_OVERDUE}
+        return with_today(queryset).filter(by_day[value], IS_OWED) if value in by_day else queryset
 
 
 class PrintedAdmin(BigReadOnly):

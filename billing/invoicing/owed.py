@@ -1,6 +1,6 @@
 """Which invoices are owed, as conditions of a query."""
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from billing.invoicing.models import InvoiceLine
 
@@ -11,3 +11,8 @@ IS_ORDERED = Exists(
 # What is only ordered is no debt yet: whoever orders pays it, or it comes to nothing.
 IS_ONLY_ORDERED = Q(order__status="placed")
 IS_OWED = Q(kind="invoice", status="open") & ~IS_ONLY_ORDERED
+
+# Of rows beside their seller's ``today``. Both bounds rather than an equality: PostgreSQL answers
+# an equality of two tables by reading all of both, and bounds from the index of open invoices.
+IS_DUE_TODAY = Q(due_on__gte=F("today"), due_on__lte=F("today"))
+IS_OVERDUE = Q(due_on__lt=F("today"))
