@@ -30,8 +30,10 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        rows = cast(QuerySet, self.object_list)
-        return rows.order_by()[: self.COUNT_MAX].count()
+        rows = cast(Any, self.object_list)
+        if (known := getattr(rows, "known_count", None)) is not None:
+            return int(known)
+        return int(rows.order_by()[: self.COUNT_MAX].count())
 
 
 class DeskList(ChangeList):
@@ -50,13 +52,17 @@ class DeskList(ChangeList):
             found = found.select_related(None).select_related(*self.list_select_related)
         if not self._is_big:
             return found
-        if self.get_filters_params():
-            # Those who pass are looked up before they are put in order: PostgreSQL expects more of
-            # them, and would walk the whole table in that order until a page is full.
-            keys = list(found.order_by().values_list("pk", flat=True)[: self._counted + 1])
-            if len(keys) <= self._counted:
-                return found.filter(IsAnyOf(F("pk"), Value(keys, KEYS)))
-        return self._newest(found) if self._is_sorted else found
+        if not self.get_filters_params():
+            return self._newest(found) if self._is_sorted else found
+        # Those who pass are looked up before they are put in order: PostgreSQL expects more of
+        # them, and would walk the whole table in that order until a page is full.
+        keys = list(found.order_by().values_list("pk", flat=True)[: self._counted + 1])
+        if len(keys) <= self._counted:
+            found = found.filter(IsAnyOf(F("pk"), Value(keys, KEYS)))
+        elif self._is_sorted:
+            return self._newest(found)
+        cast(Any, found).known_count = min(len(keys), self._counted)
+        return found
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -2,7 +2,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
@@ -84,7 +84,9 @@ class WorkFilter(DropdownFilter):
         return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value, by_day = self.value(), {"open": Q(), "due": IS_DUE_TODAY, "overdue": IS_OVERDUE}
+        value, by_day = self.value(), {"due": IS_DUE_TODAY, "overdue": IS_OVERDUE}
+        if value == "open":
+            return queryset.filter(IS_OWED)
         return with_today(queryset).filter(by_day[value], IS_OWED) if value in by_day else queryset
 
 
@@ -241,6 +243,12 @@ class InvoiceAdmin(DocumentAdmin):
         ),
     )
     page_actions = (Credit(), Void(), WriteOff())
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """What is late the longest stands first, and is found by the index of open invoices."""
+        if request.GET.get(WorkFilter.parameter_name) == "overdue":
+            return ("seller_id", "due_on", "id")
+        return super().get_ordering(request)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)

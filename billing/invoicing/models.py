@@ -248,7 +248,9 @@ class Invoice(Stateful):
         ]
         indexes = [
             models.Index(
-                fields=["seller", "due_on"], condition=Q(status="open"), name="invoice_is_open"
+                fields=["seller", "due_on", "id"],
+                condition=Q(status="open"),
+                name="invoice_is_open",
             ),
             models.Index(fields=["seller", "kind", "sequence"], name="document_by_series"),
             models.Index(

@@ -1,6 +1,7 @@
 """Pages of the admin: what each lets pass and says, and how much it asks."""
 
 import re
+from datetime import date
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -281,6 +282,40 @@ def test_a_big_list_sorts_its_newest_rows_and_says_so(
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert [customer.name for customer in page.context["cl"].result_list] == ["Thing 3", "Thing 4"]
     assert "Sorted are the newest 2." in page.content.decode()
+
+
+def test_those_who_pass_a_filter_are_found_first_and_counted_once(
+    anna: Client, rows: Rows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(2, 5):
+        fill(number)
+    names = [f"Thing {number}" for number in (4, 3, 2)]
+    passing = {"name__in": ",".join(names)}
+    with CaptureQueriesContext(connection) as asked:
+        page = anna.get(url(Customer, "changelist"), passing)
+    assert [customer.name for customer in page.context["cl"].result_list] == names
+    assert page.context["cl"].result_count == len(names)
+    assert any("= ANY (" in each["sql"] for each in asked)
+    assert not [each for each in asked if "COUNT(*)" in each["sql"]]
+    # More than are counted are paged through in the list's own order.
+    monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 2)
+    with CaptureQueriesContext(connection) as asked:
+        page = anna.get(url(Customer, "changelist"), passing)
+    assert not any("= ANY (" in each["sql"] for each in asked)
+    assert page.context["cl"].result_count == 2
+    assert [customer.name for customer in page.context["cl"].result_list] == names
+
+
+def test_what_is_late_the_longest_stands_first(anna: Client) -> None:
+    customer = CustomerFactory()
+    late = [
+        InvoiceFactory(
+            customer=customer, issued_on=date(2026, 1, 1), due_on=date(2026, 1, 31 - days)
+        )
+        for days in (1, 20, 7)
+    ]
+    page = anna.get(url(Invoice, "changelist"), {"work": "overdue"})
+    assert list(page.context["cl"].result_list) == [late[1], late[2], late[0]]
 
 
 def test_a_sorted_list_reads_whole_rows_of_its_page_only(anna: Client, rows: Rows) -> None:
