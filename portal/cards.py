@@ -180,13 +180,16 @@ def _bar(
 
 
 def _coupons(ids: Sequence[int]) -> dict[int, list[str]]:
-    """The coupons that still take something off, by subscription."""
+    """The coupons that still take something off, by subscription, with the day they do until."""
     found: dict[int, list[str]] = {}
     live = CouponRedemption.objects.filter(
         subscription__in=ids, is_spent=False, removed_on__isnull=True
-    ).select_related("coupon")
+    ).select_related("coupon", "subscription")
     for redemption in live:
-        coupon = redemption.coupon
-        assert redemption.subscription_id is not None
-        found.setdefault(redemption.subscription_id, []).append(coupon.name or coupon.code)
+        assert redemption.subscription is not None
+        said = redemption.coupon.name or redemption.coupon.code
+        if redemption.expires_on:
+            day = writer(redemption.subscription.currency).day(redemption.expires_on)
+            said = pgettext("portal", "%(coupon)s until %(day)s") % {"coupon": said, "day": day}
+        found.setdefault(redemption.subscription.pk, []).append(said)
     return found

@@ -7,7 +7,7 @@ from datetime import date
 from django.utils.translation import pgettext
 
 from billing.engine.errors import BillingError
-from billing.invoicing.changes import Preview, SeenBill, next_bill
+from billing.invoicing.changes import FullPrice, Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice, InvoiceLine
 from billing.payments.models import PaymentMethod
@@ -46,6 +46,7 @@ class NextPayment:
     day: str
     sentence: str
     reasons: list[Reason]
+    later: str = ""
 
 
 def next_payment_of(
@@ -67,17 +68,32 @@ def next_payment_of(
     amount, day = write.money(bill.to_pay_minor), write.day(bill.on)
     said = {"amount": amount, "day": day, "way": way_of_paying(visit.customer, method)}
     sentence = pgettext("portal", "Next payment %(amount)s on %(day)s %(way)s.") % said
-    return NextPayment(amount, day, sentence, reasons_of(bill))
+    return NextPayment(amount, day, sentence, reasons_of(bill), _later_amount(bill))
+
+
+def _later_amount(bill: SeenBill) -> str:
+    """What it costs when a discount of the next payment has ended."""
+    if bill.full_price is None:
+        return ""
+    write = writer(bill.document.currency)
+    return pgettext("portal", "The discount ends on %(day)s. From then on it is %(amount)s.") % {
+        "amount": write.money(bill.full_price.bill.to_pay_minor),
+        "day": write.day(bill.full_price.from_on),
+    }
 
 
 def lines_of(seen: Preview) -> list[Line]:
-    """A preview as *today, next invoice, after that*; always all three."""
+    """A preview as *today, next invoice, after that*; always all three.
+
+    With a discount that ends there is a fourth: what it costs from then on.
+    """
     upcoming = list(seen.upcoming[:2])
-    return [
+    lines = [
         _today(seen),
         _later(pgettext("portal", "Next invoice"), upcoming[:1]),
         _later(pgettext("portal", "After that"), upcoming[1:]),
     ]
+    return [*lines, _without_discount(seen.full_price)] if seen.full_price else lines
 
 
 def reasons_of(bill: SeenBill) -> list[Reason]:
@@ -101,6 +117,16 @@ def reasons_of(bill: SeenBill) -> list[Reason]:
         (pgettext("portal", "What you have with us"), [], -document.credit_applied_minor),
     ]
     return [Reason(what, whys, write.money(sign * minor)) for what, whys, minor in rows if minor]
+
+
+def _without_discount(full_price: FullPrice) -> Line:
+    write = writer(full_price.bill.document.currency)
+    return Line(
+        pgettext("portal", "When the discount has ended"),
+        pgettext("portal", "from %(day)s") % {"day": write.day(full_price.from_on)},
+        write.money(full_price.bill.to_pay_minor),
+        [],
+    )
 
 
 def _today(seen: Preview) -> Line:

@@ -12,7 +12,7 @@ from billing.checkout.models import Order
 from billing.engine.declines import Decline
 from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
-from billing.invoicing.changes import Preview, SeenBill
+from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words
 from catalog.models import Plan, Price
@@ -20,7 +20,7 @@ from customers.models import Customer
 from portal.words import name_of_method, units_of
 
 # Another one when the words below mean something else than before.
-VERSION = "2026-11"
+VERSION = "2026-11-28"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +89,8 @@ def terms_of(
         is_new = not any(row.why for row in rows[1:]) and not seen.today
         why = list(_why(bill, write)) if is_new else []
         rows.append(Row(name, write.day(bill.on), write.money(bill.to_pay_minor), why))
+    if seen.full_price:
+        rows.append(_without_discount(seen.full_price, write))
     return Terms(
         figure=write.money(today_minor),
         figure_note=_note(order.plan, seen, write),
@@ -141,6 +143,16 @@ def price_in_words(price: Price) -> str:
     if price.billing == Price.Billing.ONCE:
         return pgettext("pay", "%(amount)s once") % {"amount": amount}
     return amount
+
+
+def _without_discount(full_price: FullPrice, write: Writer) -> Row:
+    """What is paid when a discount has ended: it is agreed to as much as what is paid before."""
+    return Row(
+        pgettext("pay", "When the discount has ended"),
+        pgettext("pay", "from %(day)s") % {"day": write.day(full_price.from_on)},
+        write.money(full_price.bill.to_pay_minor),
+        [],
+    )
 
 
 def _why(bill: SeenBill, write: Writer) -> Iterator[str]:
@@ -204,9 +216,20 @@ def _tax(seen: Preview, number: str, standing: str) -> str:
 
 
 def _note(plan: Plan, seen: Preview, write: Writer) -> str:
-    """Beneath the figure of today: what comes after it."""
+    """Beneath the figure of today: what comes after it, and when a discount has ended."""
     if not seen.upcoming:
         return pgettext("pay", "once, with nothing to follow")
+    note = _note_at_first(plan, seen, write)
+    if seen.full_price is None:
+        return note
+    return pgettext("pay", "%(note)s, and %(amount)s from %(day)s") % {
+        "note": note,
+        "amount": write.money(seen.full_price.bill.to_pay_minor),
+        "day": write.day(seen.full_price.from_on),
+    }
+
+
+def _note_at_first(plan: Plan, seen: Preview, write: Writer) -> str:
     then = seen.upcoming[0]
     said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
     has_trial = seen.subscription.paid_from > seen.subscription.starts_on
@@ -231,6 +254,16 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         then = seen.upcoming[0]
         yield _next_payment(seen, is_fixed=subscription.ends_on is not None) % (
             said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
+        )
+    if seen.full_price:
+        yield pgettext(
+            "pay", "The discount ends on %(day)s: from then on you pay %(amount)s %(interval)s."
+        ) % (
+            said
+            | {
+                "amount": write.money(seen.full_price.bill.to_pay_minor),
+                "day": write.day(seen.full_price.from_on),
+            }
         )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
         yield pgettext("pay", "What you use is counted, and billed when each period is over.")

@@ -7,11 +7,12 @@ Only numbers are not taken for it, so that whoever looks holds up nobody who bil
 """
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
 
 from django.db import transaction
+from django.db.models import Max
 
 from billing.base.sql.lookups import array_of
 from billing.base.sql.reading import read
@@ -20,7 +21,7 @@ from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.numbering import Numbering, numbers_of_nobody, take_numbers
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Price
 from customers.models import Customer
 
@@ -46,6 +47,7 @@ class SeenBill:
     document: Invoice
     lines: list[InvoiceLine]
     taxes: list[InvoiceTax]
+    full_price: "FullPrice | None" = None
 
     @property
     def on(self) -> date:
@@ -60,6 +62,14 @@ class SeenBill:
 
 
 @dataclass(frozen=True, slots=True)
+class FullPrice:
+    """A bill as it is from a day on, when the discounts that end have ended."""
+
+    from_on: date
+    bill: SeenBill
+
+
+@dataclass(frozen=True, slots=True)
 class Preview:
     """What a change comes to: bills of today, the next one, and the one after that."""
 
@@ -71,6 +81,10 @@ class Preview:
     def to_pay_today_minor(self) -> int:
         """In minor units; below zero where more comes back than is charged."""
         return sum(bill.to_pay_minor for bill in self.today)
+
+    @property
+    def full_price(self) -> FullPrice | None:
+        return self.upcoming[0].full_price if self.upcoming else None
 
 
 @one_transaction()
@@ -92,8 +106,8 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
         changed = _bill_after(change, as_of, actor, numbers_of_nobody)
         today = [_seen(document) for document in changed.documents]
         subscription = changed.subscription
-        ahead = _bills_to_come(subscription.customer, subscription, as_of, actor)
-        seen = Preview(subscription, today, list(islice(ahead, bills_ahead)))
+        upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
+        seen = Preview(subscription, today, upcoming)
         transaction.set_rollback(True)
     return seen
 
@@ -106,9 +120,9 @@ def next_bill(
     Usage that is still to come is not in it.
     """
     with one_transaction():
-        found = next(_bills_to_come(customer, subscription, as_of, actor), None)
+        found = _bills_ahead(customer, subscription, as_of, actor, 1)
         transaction.set_rollback(True)
-    return found
+    return found[0] if found else None
 
 
 def _bill_after(change: Change, as_of: date, actor: str, numbering: Numbering) -> Changed:
@@ -122,6 +136,47 @@ def _bill_after(change: Change, as_of: date, actor: str, numbering: Numbering) -
     )
     [billed] = read(Subscription, "WHERE id = %s", [subscription.pk])
     return Changed(billed, documents)
+
+
+def _bills_ahead(
+    customer: Customer, subscription: Subscription | None, as_of: date, actor: str, count: int
+) -> list[SeenBill]:
+    """So many documents to come, and of the first what it will cost without its discount.
+
+    For a transaction that is rolled back.
+    """
+    to_come = _bills_to_come(customer, subscription, as_of, actor)
+    bills = list(islice(to_come, count))
+    if bills and any(line.kind == InvoiceLine.Kind.DISCOUNT for line in bills[0].lines):
+        full_price = _full_price(customer, subscription, bills, to_come)
+        bills[0] = replace(bills[0], full_price=full_price)
+    return bills
+
+
+def _full_price(
+    customer: Customer,
+    subscription: Subscription | None,
+    bills: list[SeenBill],
+    to_come: Iterator[SeenBill],
+) -> FullPrice | None:
+    """The bill after ``bills`` without what is taken off the first of them for a time only.
+
+    None where a discount is for ever, or lasts until the subscription ends. Takes the discounts
+    away: for a transaction that is rolled back.
+    """
+    had = CouponRedemption.objects.filter(customer=customer, removed_on__isnull=True)
+    ending = had.filter(is_spent=False, expires_on__gt=bills[0].on)
+    until = ending.aggregate(last=Max("expires_on"))["last"]
+    if until is None and not had.filter(is_spent=True, fixed_by=bills[0].document.pk).exists():
+        return None
+    if until is not None and subscription is not None and subscription.ends_on is not None:
+        if until >= subscription.ends_on:
+            return None
+    ending.update(removed_on=bills[0].on)
+    bill = next(to_come, None)
+    if bill is None:
+        return None
+    return FullPrice(until or [*bills[1:], bill][0].on, bill)
 
 
 def _bills_to_come(

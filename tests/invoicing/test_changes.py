@@ -13,11 +13,12 @@ from billing.invoicing.changes import SeenBill, bill_after, next_bill, preview
 from billing.invoicing.models import Invoice, InvoiceLine, NumberSeries
 from billing.ledger.models import Transfer
 from billing.subscriptions import actions as subscriptions
-from billing.subscriptions.models import Subscription
+from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from tests.factories import (
     DAY,
+    CouponFactory,
     CustomerFactory,
     PlanFactory,
     PriceFactory,
@@ -144,3 +145,46 @@ def test_who_has_canceled_gets_no_more_bills(customer: Customer) -> None:
     subscription = started(customer)
     subscriptions.cancel(subscription, as_of=DAY, actor="test")
     assert next_bill(customer, as_of=DAY, actor="test") is None
+
+
+def with_coupon(customer: Customer, **terms: Any) -> Subscription:
+    coupon = CouponFactory(seller=customer.seller, percent_off=15, **terms)
+    return subscriptions.start(
+        customer, plan_of(customer.seller, "100"), as_of=DAY, actor="test", coupons=[coupon]
+    )
+
+
+@pytest.mark.parametrize(
+    ("terms", "from_on"),
+    [
+        ({"duration": "repeating", "periods": 3}, date(2026, 6, 1)),
+        ({"duration": "repeating", "periods": 1}, date(2026, 4, 1)),
+        ({"duration": "once"}, None),
+        ({"duration": "forever"}, None),
+    ],
+)
+def test_a_preview_tells_what_it_costs_when_the_discount_has_ended(
+    customer: Customer, terms: dict[str, Any], from_on: date | None
+) -> None:
+    seen = preview(partial(with_coupon, customer, **terms), as_of=DAY, actor="test")
+    full_price = seen.full_price
+    if from_on is None or from_on == date(2026, 4, 1):
+        assert full_price is None
+        return
+    assert full_price is not None
+    assert [bill.to_pay_minor for bill in seen.upcoming] == [10625, 10625]
+    assert (full_price.from_on, full_price.bill.to_pay_minor) == (from_on, 12500)
+    assert not CouponRedemption.objects.exists()
+
+
+def test_a_discount_of_the_first_bill_after_a_trial_ends_with_it(customer: Customer) -> None:
+    coupon = CouponFactory(seller=customer.seller, percent_off=15, duration="once")
+    plan = plan_of(customer.seller, "100", trial_days=14)
+    change = partial(subscriptions.start, customer, plan, as_of=DAY, actor="test", coupons=[coupon])
+    seen = preview(change, as_of=DAY, actor="test", bills_ahead=1)
+    assert seen.full_price is not None
+    assert sums([seen.upcoming[0], seen.full_price.bill]) == [
+        (date(2026, 3, 15), 10625),
+        (date(2026, 4, 15), 12500),
+    ]
+    assert seen.full_price.from_on == date(2026, 4, 15)

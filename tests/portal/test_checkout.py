@@ -214,6 +214,21 @@ def test_a_code_that_is_right_is_taken_off(visitor: Client, address: str, plan: 
     assert "100,00 kr i dag, sedan 125,00 kr varje månad" in text(answer)
 
 
+def test_a_discount_for_a_time_is_not_shown_as_the_price_for_ever(
+    visitor: Client, address: str, plan: Plan
+) -> None:
+    CouponFactory(seller=plan.seller, code="WELCOME", duration="repeating", periods=3)
+    answer = send(visitor, address, {"quantity-0": "1", "coupon": "welcome", "act": "show"})
+    said = text(answer)
+    assert "100,00 kr varje månad och 125,00 kr från den 1 juni 2026" in said
+    assert "När rabatten är slut från den 1 juni 2026 125,00 kr" in said
+    agreed = "Rabatten gäller till den 1 juni 2026. Därefter betalar du 125,00 kr varje månad."
+    assert agreed in said
+    order(visitor, address, coupon="welcome")
+    kept = Order.objects.get(plan=plan).consent["text"]
+    assert agreed in kept.replace("\xa0", " ")
+
+
 def test_what_cannot_be_billed_is_not_sold(visitor: Client, seller: Seller) -> None:
     Seller.objects.filter(pk=seller.pk).update(tax=None)
     seller.refresh_from_db()

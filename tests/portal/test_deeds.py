@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from billing.events.models import Event
+from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.payments.models import Refund
@@ -222,6 +223,22 @@ def test_a_code_shows_what_it_takes_off_and_is_then_there(
     later.post(url, hidden_of(seen))
     assert subscription.coupon_redemptions.get().coupon == coupon
     assert "You have this discount already." in text_of(later.get(f"{url}?code=FIFTH"))
+
+
+def test_a_discount_for_a_time_says_when_it_ends_and_what_it_costs_then(
+    later: Client, subscription: Subscription, seller: Seller
+) -> None:
+    CouponFactory(seller=seller, code="FIFTH", name="A fifth", duration="repeating", periods=3)
+    url = page_of(subscription, "coupon")
+    seen = later.get(f"{url}?code=fifth")
+    said = text_of(seen)
+    assert "After that 1 May 2026 SEK 310.00" in said
+    assert "When the discount has ended from 1 July 2026 SEK 387.50" in said
+    later.post(url, hidden_of(seen))
+    home = text_of(later.get("/portal/home/"))
+    assert "The discount ends on 1 July 2026. From then on it is SEK 387.50." in home
+    bill_due(seller, date(2026, 4, 1))
+    assert "A fifth until 1 July 2026" in text_of(later.get(page_of(subscription)))
 
 
 def test_a_code_that_does_nothing_says_why(

@@ -96,10 +96,15 @@ def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
     if bill is None:
         return ()
     amount = occasion.money(max(bill.to_pay_minor, 0), bill.document.currency)
-    return (
+    rows: Rows = (
         (pgettext("mail", "Next invoice"), occasion.day(bill.on)),
         (pgettext("mail", "To pay then"), amount),
     )
+    if bill.full_price is None:
+        return rows
+    amount = occasion.money(bill.full_price.bill.to_pay_minor, bill.document.currency)
+    day = {"day": occasion.day(bill.full_price.from_on)}
+    return (*rows, (pgettext("mail", "To pay from %(day)s, without the discount") % day, amount))
 
 
 def rhythm(subscription: Subscription, plan: Plan) -> tuple[str, str]:
