@@ -150,7 +150,7 @@ class Bill:
     window_on: date
 
 
-class _Draft:
+class Draft:
     """The state of one call: what is due by ``as_of`` becomes lines, the rest the next day."""
 
     def __init__(self, agreement: Agreement, usage: Mapping[str, Usage], as_of: date):
@@ -222,7 +222,7 @@ def draft_bill(
     each other.
     """
     _check_agreement(agreement)
-    draft = _Draft(agreement, usage, as_of)
+    draft = Draft(agreement, usage, as_of)
     grid = _open_periods(draft)
     shifts = [pause for pause in agreement.pauses if pause.is_shifting and pause.end]
     by_item: dict[Any, list[Billed]] = {}
@@ -237,9 +237,9 @@ def draft_bill(
         if item.price.billing == "once":
             _bill_once(draft, item, rows)
         elif item.price.meter:
-            _bill_usage(draft, item, rows, grid)
+            bill_usage(draft, item, rows, grid)
         else:
-            _bill_recurring(draft, item, rows, grid)
+            bill_recurring(draft, item, rows, grid)
     credits, charges = draft.credits, draft.charges
     credits.sort(key=_in_order_of_items)
     if shifts:
@@ -336,7 +336,7 @@ def _in_order_of_items(line: Line) -> tuple[int, date, date]:
     return line.item.position, line.item.start, line.corrects.start
 
 
-def _open_periods(draft: _Draft) -> Sequence[Period]:
+def _open_periods(draft: Draft) -> Sequence[Period]:
     """The periods of the open window, and so far ahead that the next due day is among them."""
     agreement, as_of = draft.agreement, draft.as_of
     cycles = agreement.cycles
@@ -367,7 +367,7 @@ def _periods_between(
     return tuple(found)
 
 
-def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
+def _bill_once(draft: Draft, item: Item, rows: Sequence[Billed]) -> None:
     agreement = draft.agreement
     is_settled = item.start < (agreement.window_on or agreement.start) or (
         agreement.billed_until is not None and item.start < agreement.billed_until
@@ -393,8 +393,8 @@ def _bill_once(draft: _Draft, item: Item, rows: Sequence[Billed]) -> None:
         )
 
 
-def _bill_recurring(
-    draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]
+def bill_recurring(
+    draft: Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]
 ) -> None:
     """Give back the days covered and no longer owed; charge the days owed and not covered."""
     _give_back(draft, item, [row for row in rows if row.stands_for])
@@ -418,14 +418,14 @@ def _bill_recurring(
                 for span in spans:
                     _charge_days(draft, item, rated, total, span, period, charged)
             if item.price.minimum_amount:
-                for part in _parts(start, end, minimums):
+                for part in parts_between(start, end, minimums):
                     if part[1] > settled_until and draft.is_due(part[1]):
                         days = (part[1] - part[0]).days
-                        price_minor = _part_minor(draft, item, total, days, period)
-                        _bill_minimum(draft, item, minimums, part, period, price_minor)
+                        price_minor = part_minor(draft, item, total, days, period)
+                        bill_minimum(draft, item, minimums, part, period, price_minor)
 
 
-def _parts(start: date, end: date, rows: Sequence[Billed]) -> list[Span]:
+def parts_between(start: date, end: date, rows: Sequence[Billed]) -> list[Span]:
     """A span, cut where a line cuts it: what was billed as a part stays a part of its own,
     also when the end or the pause that cut it short has been taken back.
     """
@@ -436,7 +436,7 @@ def _parts(start: date, end: date, rows: Sequence[Billed]) -> list[Span]:
     return [(start, end)]
 
 
-def _part_minor(draft: _Draft, item: Item, amount: Decimal, days: int, period: Period) -> int:
+def part_minor(draft: Draft, item: Item, amount: Decimal, days: int, period: Period) -> int:
     """What so many days of a period cost: days / days of the whole, or all of it unprorated."""
     if days == period.of_days or not item.price.is_prorated:
         return draft.minor(amount)
@@ -444,7 +444,7 @@ def _part_minor(draft: _Draft, item: Item, amount: Decimal, days: int, period: P
 
 
 def _charge_days(
-    draft: _Draft,
+    draft: Draft,
     item: Item,
     rated: pricing.Rated,
     total: Decimal,
@@ -458,7 +458,7 @@ def _charge_days(
     one knows of it.
     """
     days = (span[1] - span[0]).days
-    amount_minor = _part_minor(draft, item, total, days, period)
+    amount_minor = part_minor(draft, item, total, days, period)
     if days < period.of_days:
         parts = [
             row
@@ -493,7 +493,7 @@ def _charge_days(
         )
 
 
-def _lost(draft: _Draft, item: Item) -> list[Span]:
+def _lost(draft: Draft, item: Item) -> list[Span]:
     """The days that an end or a pause, in force by now, has taken the service of.
 
     Days that an end leaves paid stay paid, whatever happens on them later.
@@ -519,7 +519,7 @@ def _lost(draft: _Draft, item: Item) -> list[Span]:
     ]
 
 
-def _give_back(draft: _Draft, item: Item, charged: list[Billed]) -> list[Billed]:
+def _give_back(draft: Draft, item: Item, charged: list[Billed]) -> list[Billed]:
     """Credit the covered days that have lost their service; the lines with the days they keep.
 
     A price that is not prorated is owed in full while any of its days is. Days whose credit
@@ -543,7 +543,7 @@ def _give_back(draft: _Draft, item: Item, charged: list[Billed]) -> list[Billed]
             left.append(row)
             continue
         spans = [part for old in row.days for part in _without(old, kept)]
-        _credit(draft, item, row, amount_minor, spans, given_back, line_days)
+        add_credit(draft, item, row, amount_minor, spans, given_back, line_days)
         left.append(replace(row, days=kept))
     return left
 
@@ -552,8 +552,8 @@ def _without(span: Span, kept: Sequence[Span]) -> list[Span]:
     return minus(span, intersection([span], kept))
 
 
-def _credit(
-    draft: _Draft,
+def add_credit(
+    draft: Draft,
     item: Item,
     row: Billed,
     amount_minor: int,
@@ -580,7 +580,7 @@ def _credit(
     )
 
 
-def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]) -> None:
+def bill_usage(draft: Draft, item: Item, rows: Sequence[Billed], grid: Sequence[Period]) -> None:
     """Rate the usage of each part that has ended, and bill what differs from what was billed."""
     settled_until = draft.agreement.window_on or date.min
     is_final_given_away = not draft.agreement.is_final_usage_billed
@@ -589,7 +589,7 @@ def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequenc
             run = max(period.start, run_start), min(period.end, run_end)
             if run[0] >= run[1]:
                 continue
-            for part in _parts(*run, rows):
+            for part in parts_between(*run, rows):
                 end = part[1]
                 if end <= settled_until or not draft.is_due(end):
                     continue
@@ -602,7 +602,7 @@ def _bill_usage(draft: _Draft, item: Item, rows: Sequence[Billed], grid: Sequenc
             _bill_lone_day(draft, item, rows, day)
 
 
-def _used(draft: _Draft, item: Item, part: Span) -> tuple[Decimal, Sequence[Decimal]]:
+def _used(draft: Draft, item: Item, part: Span) -> tuple[Decimal, Sequence[Decimal]]:
     """The quantity of a part, and the single values where the price asks for them.
 
     What was used on the day of an end, a pause or a change, before it, belongs to what has ended
@@ -619,7 +619,7 @@ def _used(draft: _Draft, item: Item, part: Span) -> tuple[Decimal, Sequence[Deci
     return used.total(start, end), events
 
 
-def _lone_days(draft: _Draft, item: Item) -> Iterator[date]:
+def _lone_days(draft: Draft, item: Item) -> Iterator[date]:
     """Days on which an item began and ended or paused at once, so that no part has their usage."""
     if not item.price.meter or item.price.meter not in draft.usage:
         return
@@ -645,7 +645,7 @@ def _lone_days(draft: _Draft, item: Item) -> Iterator[date]:
             yield day
 
 
-def _bill_lone_day(draft: _Draft, item: Item, rows: Sequence[Billed], day: date) -> None:
+def _bill_lone_day(draft: Draft, item: Item, rows: Sequence[Billed], day: date) -> None:
     """Usage alone: an item without a whole day in force owes no flat amounts and no minimum."""
     part = day, day + timedelta(days=1)
     quantity, events = _used(draft, item, (day, day))
@@ -665,11 +665,11 @@ def _bill_lone_day(draft: _Draft, item: Item, rows: Sequence[Billed], day: date)
             tiers=rated.tiers,
             covers=USAGE,
         )
-        _bill_difference(draft, reason, parts)
+        bill_difference(draft, reason, parts)
 
 
 def _bill_usage_part(
-    draft: _Draft, item: Item, rows: Sequence[Billed], part: Span, period: Period
+    draft: Draft, item: Item, rows: Sequence[Billed], part: Span, period: Period
 ) -> None:
     start, end = part
     quantity, events = _used(draft, item, part)
@@ -694,14 +694,14 @@ def _bill_usage_part(
             covers=USAGE,
         )
         parts = [row for row in rows if row.kind == USAGE and (row.start, row.end) == part]
-        _bill_difference(draft, reason, parts)
+        bill_difference(draft, reason, parts)
     if item.price.minimum_amount:
         minimums = [row for row in rows if row.kind == MINIMUM]
-        _bill_minimum(draft, item, minimums, part, period, amount_minor)
+        bill_minimum(draft, item, minimums, part, period, amount_minor)
 
 
 def _metered_minor(
-    draft: _Draft, item: Item, rated: pricing.Rated, days: int, period: Period
+    draft: Draft, item: Item, rated: pricing.Rated, days: int, period: Period
 ) -> int:
     """Usage in full and the flat amounts by days, rounded together."""
     if not item.price.is_prorated or days == period.of_days:
@@ -711,8 +711,8 @@ def _metered_minor(
     return round_ratio(numerator * draft.scale, fixed[1] * period.of_days * variable[1])
 
 
-def _bill_minimum(
-    draft: _Draft,
+def bill_minimum(
+    draft: Draft,
     item: Item,
     rows: Sequence[Billed],
     span: Span,
@@ -722,7 +722,7 @@ def _bill_minimum(
     """What the price falls short of its minimum, judged when the part has ended."""
     assert item.price.minimum_amount
     days = (span[1] - span[0]).days
-    minimum_minor = _part_minor(draft, item, item.price.minimum_amount, days, period)
+    minimum_minor = part_minor(draft, item, item.price.minimum_amount, days, period)
     reason = Line(
         kind="minimum",
         item=item,
@@ -734,10 +734,10 @@ def _bill_minimum(
         of_days=period.of_days,
         covers=MINIMUM,
     )
-    _bill_difference(draft, reason, [row for row in rows if (row.start, row.end) == span])
+    bill_difference(draft, reason, [row for row in rows if (row.start, row.end) == span])
 
 
-def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None:
+def bill_difference(draft: Draft, owed: Line, parts: Sequence[Billed]) -> None:
     """Bill what is owed beyond what was; where too much was billed, correct the newest first."""
     difference_minor = owed.amount_minor - sum(row.amount_minor for row in parts)
     if difference_minor > 0:
@@ -762,7 +762,7 @@ def _bill_difference(draft: _Draft, owed: Line, parts: Sequence[Billed]) -> None
         if not amount_minor:
             continue
         days = (row.end - row.start).days
-        _credit(draft, owed.item, row, amount_minor, [], days, days, lowered_minor)
+        add_credit(draft, owed.item, row, amount_minor, [], days, days, lowered_minor)
 
 
 @dataclass(slots=True)

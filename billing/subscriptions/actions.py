@@ -74,7 +74,7 @@ def start(
     prices = prices_of(plan, currency)
     overrides = checked_quantities(prices, quantities or {})
     paid_from = as_of + timedelta(days=plan.trial_days if trial_days is None else trial_days)
-    grid = _first_grid(plan, paid_from, anchor_day, anchor_on, align)
+    grid = first_grid(plan, paid_from, anchor_day, anchor_on, align)
     cycles = cycles if cycles is not None else plan.cycles
     if cycles is not None:
         whole = grid.index(grid.next_boundary(paid_from)) + cycles
@@ -100,11 +100,11 @@ def start(
         next_bill_on=as_of,
         metadata=dict(metadata or {}),
     )
-    _add_cycle(subscription, as_of, grid)
-    _add_items(subscription, prices, overrides, as_of, had=frozenset())
+    add_cycle(subscription, as_of, grid)
+    add_items(subscription, prices, overrides, as_of, had=frozenset())
     for coupon in coupons:
-        _redeem(customer, coupon, subscription, as_of, actor)
-    _record("subscription.started", subscription, as_of, actor, plan=plan.code)
+        redeem_locked(customer, coupon, subscription, as_of, actor)
+    record_of_subscription("subscription.started", subscription, as_of, actor, plan=plan.code)
     return subscription
 
 
@@ -130,10 +130,10 @@ def complete(subscription: Subscription, *, as_of: date, actor: str) -> Subscrip
     subscription.move(
         status,
         access=Subscription.Access.NONE if has_ended else Subscription.Access.FULL,
-        next_bill_on=_soonest(subscription.next_bill_on, as_of),
+        next_bill_on=soonest(subscription.next_bill_on, as_of),
     )
     name = "subscription.ended" if has_ended else "subscription.activated"
-    _record(name, subscription, as_of, actor, **{"from": "incomplete"})
+    record_of_subscription(name, subscription, as_of, actor, **{"from": "incomplete"})
     return subscription
 
 
@@ -152,7 +152,9 @@ def abandon(subscription: Subscription, *, as_of: date, actor: str) -> Subscript
         raise Refused("It has begun. Cancel it instead.", code="subscription_complete")
     subscription.move("ended", ends_on=subscription.starts_on, cancels_on=None, next_bill_on=None)
     subscription.coupon_redemptions.filter(removed_on=None).update(removed_on=as_of)
-    _record("subscription.ended", subscription, as_of, actor, **{"from": "incomplete"})
+    record_of_subscription(
+        "subscription.ended", subscription, as_of, actor, **{"from": "incomplete"}
+    )
     return subscription
 
 
@@ -178,43 +180,43 @@ def change(
     new plan has another interval. The plan that is there already brings the prices that it has
     now. Raises :class:`Refused` ("nothing_to_change") where all would stay as it is.
     """
-    subscription, agreement = _locked(subscription, as_of)
-    on = _day_of(agreement, when, as_of)
+    subscription, agreement = lock_subscription(subscription, as_of)
+    on = day_of(agreement, when, as_of)
     if not is_prorated:
-        on = _period_end(agreement, on)
+        on = period_end(agreement, on)
     if agreement.end is not None and on >= agreement.end:
         raise Refused(f"It ends on {agreement.end}, before the change.", code="subscription_ended")
-    has_changed = _drop_scheduled(subscription, as_of)
-    old_plan = _plan_on(subscription, on)
+    has_changed = drop_scheduled(subscription, as_of)
+    old_plan = plan_on(subscription, on)
     new_plan = plan or old_plan
     prices = prices_of(new_plan, subscription.currency)
     overrides = subscription.quantities | checked_quantities(prices, quantities or {})
     terms = (subscription, prices, overrides, on)
     if new_plan.pk != old_plan.pk:
         _refuse_another_family(old_plan, new_plan)
-        _end_items(subscription, on, keeps_paid=not is_credited)
-        _add_items(*terms)
+        end_items(subscription, on, keeps_paid=not is_credited)
+        add_items(*terms)
         has_changed = True
     else:
         if plan is not None:
-            has_changed |= _renew_prices(*terms, keeps_paid=not is_credited)
-        has_changed |= _change_quantities(*terms, keeps_paid=not is_credited)
-    has_other_interval = _interval(new_plan) != _interval(old_plan)
+            has_changed |= renew_prices(*terms, keeps_paid=not is_credited)
+        has_changed |= change_quantities(*terms, keeps_paid=not is_credited)
+    has_other_interval = interval_of(new_plan) != interval_of(old_plan)
     resets = anchor == "reset" or (anchor is None and has_other_interval)
     if resets or has_other_interval or anchor_day is not None or anchor_on is not None:
-        grid = _changed_grid(agreement, new_plan, on, anchor_day, anchor_on, resets)
-        _cut_cycles(subscription, on, grid)
+        grid = changed_grid(agreement, new_plan, on, anchor_day, anchor_on, resets)
+        cut_cycles(subscription, on, grid)
         has_changed = True
     if not has_changed:
         raise Refused(_NOTHING_CHANGES, code="nothing_to_change")
     known_codes = {price.code for price in prices}
-    _save(
+    save_changes(
         subscription,
         quantities={code: value for code, value in overrides.items() if code in known_codes},
         plan=new_plan if on <= as_of else subscription.plan,
-        next_bill_on=_soonest(subscription.next_bill_on, max(on, as_of)),
+        next_bill_on=soonest(subscription.next_bill_on, max(on, as_of)),
     )
-    _record(
+    record_of_subscription(
         "subscription.changed",
         subscription,
         as_of,
@@ -240,9 +242,9 @@ def change_anchor(
     Days already billed stay billed; days up to the cut that are not cost price × days / days of
     the new grid period that contains them.
     """
-    subscription, agreement = _locked(subscription, as_of)
+    subscription, agreement = lock_subscription(subscription, as_of)
     old = period_of(agreement.cycles, as_of)
-    current = _cycle_on(agreement, as_of)
+    current = cycle_on(agreement, as_of)
     base = max(as_of, agreement.paid_from)
     if anchor_on is not None:
         grid = anchored_on(current.grid.unit, current.grid.count, anchor_on)
@@ -251,16 +253,16 @@ def change_anchor(
     else:
         raise Refused("Say anchor_day or anchor_on.", code="anchor_missing")
     if as_of < agreement.paid_from:
-        _cut_cycles(subscription, as_of, grid)
+        cut_cycles(subscription, as_of, grid)
     else:
         cut = grid.next_boundary(as_of)
         last = period_of(agreement.cycles, cut - timedelta(days=1)) if cut > as_of else old
-        _cut_cycles(subscription, cut, grid)
+        cut_cycles(subscription, cut, grid)
         if last.start < cut < last.end:
             tail_days = (cut - grid.boundary(grid.index(cut) - 1)).days
-            _set_tail(subscription, cut, last.start, tail_days)
-    _save(subscription, next_bill_on=_soonest(subscription.next_bill_on, as_of))
-    _record("subscription.anchor_changed", subscription, as_of, actor)
+            set_tail(subscription, cut, last.start, tail_days)
+    save_changes(subscription, next_bill_on=soonest(subscription.next_bill_on, as_of))
+    record_of_subscription("subscription.anchor_changed", subscription, as_of, actor)
     return subscription
 
 
@@ -282,8 +284,8 @@ def cancel(
     they were paid. Without ``is_usage_billed`` the usage of the last part is given away.
     ``reason`` is what the customer says of it, for the event alone.
     """
-    subscription, agreement = _locked(subscription, as_of, may_be_incomplete=True)
-    end = _day_of(agreement, when, as_of)
+    subscription, agreement = lock_subscription(subscription, as_of, may_be_incomplete=True)
+    end = day_of(agreement, when, as_of)
     if subscription.agreed_ends_on is not None:
         end = min(end, subscription.agreed_ends_on)
     changes: dict[str, Any] = {
@@ -292,34 +294,36 @@ def cancel(
         "is_unused_credited_at_end": is_credited or is_refunded,
         "is_unused_refunded_at_end": is_refunded,
         "is_final_usage_billed": is_usage_billed,
-        "next_bill_on": _soonest(subscription.next_bill_on, max(end, as_of)),
+        "next_bill_on": soonest(subscription.next_bill_on, max(end, as_of)),
     }
     if end <= as_of:
         changes["access"] = Subscription.Access.NONE
         subscription.move("ended", **changes)
     else:
-        _save(subscription, **changes)
+        save_changes(subscription, **changes)
     said = {"reason": reason} if reason else {}
-    _record("subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat(), **said)
+    record_of_subscription(
+        "subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat(), **said
+    )
     return subscription
 
 
 @transaction.atomic
 def undo_cancel(subscription: Subscription, *, as_of: date, actor: str) -> Subscription:
     """Take a planned cancellation back; the next bill charges the days that it left out."""
-    subscription, _ = _locked(subscription, as_of)
+    subscription, _ = lock_subscription(subscription, as_of)
     if subscription.cancels_on is None:
         raise Refused("There is no cancellation to undo.", code="not_canceled")
-    _save(
+    save_changes(
         subscription,
         cancels_on=None,
         ends_on=subscription.agreed_ends_on,
         is_unused_credited_at_end=False,
         is_unused_refunded_at_end=False,
         is_final_usage_billed=True,
-        next_bill_on=_soonest(subscription.next_bill_on, as_of),
+        next_bill_on=soonest(subscription.next_bill_on, as_of),
     )
-    _record("subscription.cancel_undone", subscription, as_of, actor)
+    record_of_subscription("subscription.cancel_undone", subscription, as_of, actor)
     return subscription
 
 
@@ -336,7 +340,7 @@ def pause(
 
     Days paid ahead come back (credit), stay paid (keep), or move to after the pause (shift).
     """
-    subscription, agreement = _locked(subscription, as_of)
+    subscription, agreement = lock_subscription(subscription, as_of)
     if until is not None and until <= as_of:
         raise Refused(f"It cannot be paused until {until}.", code="pause_ends_before_start")
     if unused not in Pause.Unused.values:
@@ -347,8 +351,8 @@ def pause(
     if unused == Pause.Unused.SHIFT and until is not None:
         _shift(subscription, agreement, as_of, (until - as_of).days)
     status = Subscription.Status.PAUSED
-    subscription.move(status, next_bill_on=_soonest(subscription.next_bill_on, as_of))
-    _record(
+    subscription.move(status, next_bill_on=soonest(subscription.next_bill_on, as_of))
+    record_of_subscription(
         "subscription.paused",
         subscription,
         as_of,
@@ -362,7 +366,7 @@ def pause(
 @transaction.atomic
 def resume(subscription: Subscription, *, as_of: date, actor: str) -> Subscription:
     """End the pause: ``as_of`` is the first active day again. The anchor stays, unless shifted."""
-    subscription, agreement = _locked(subscription, as_of)
+    subscription, agreement = lock_subscription(subscription, as_of)
     current = _pause_on(subscription, as_of)
     if current is None:
         raise Refused("It is not paused.", code="not_paused")
@@ -375,8 +379,8 @@ def resume(subscription: Subscription, *, as_of: date, actor: str) -> Subscripti
     current.ends_on = as_of
     current.save(update_fields=["ends_on"])
     status = "trialing" if as_of < subscription.paid_from else "active"
-    subscription.move(status, next_bill_on=_soonest(subscription.next_bill_on, as_of))
-    _record("subscription.resumed", subscription, as_of, actor)
+    subscription.move(status, next_bill_on=soonest(subscription.next_bill_on, as_of))
+    record_of_subscription("subscription.resumed", subscription, as_of, actor)
     return subscription
 
 
@@ -393,11 +397,11 @@ def redeem_coupon(
     Customer.objects.select_for_update().get(pk=customer.pk)
     if subscription:
         subscription.refresh_from_db()
-        _refuse_incomplete(subscription)
-    return _redeem(customer, coupon, subscription, as_of, actor)
+        refuse_incomplete(subscription)
+    return redeem_locked(customer, coupon, subscription, as_of, actor)
 
 
-def _redeem(
+def redeem_locked(
     customer: Customer,
     coupon: Coupon,
     subscription: Subscription | None,
@@ -465,7 +469,7 @@ def remove_coupon(
     Customer.objects.select_for_update().get(pk=customer.pk)
     if subscription:
         subscription.refresh_from_db()
-        _refuse_incomplete(subscription)
+        refuse_incomplete(subscription)
     found = CouponRedemption.objects.filter(
         coupon=coupon, customer=customer, subscription=subscription, removed_on=None, is_spent=False
     ).update(removed_on=as_of)
@@ -481,7 +485,7 @@ def remove_coupon(
     )
 
 
-def _locked(
+def lock_subscription(
     subscription: Subscription, as_of: date, *, may_be_incomplete: bool = False
 ) -> tuple[Subscription, Agreement]:
     """The subscription as it now stands, its customer locked, and all that it has agreed to."""
@@ -493,14 +497,14 @@ def _locked(
     if as_of < subscription.starts_on:
         raise Refused(f"It starts on {subscription.starts_on}.", code="before_start")
     if not may_be_incomplete:
-        _refuse_incomplete(subscription)
+        refuse_incomplete(subscription)
     status = contract.status_on(as_of)
     if status != subscription.status:
         subscription.move(status)
     return subscription, contract.agreement
 
 
-def _refuse_incomplete(subscription: Subscription) -> None:
+def refuse_incomplete(subscription: Subscription) -> None:
     if subscription.status == Subscription.Status.INCOMPLETE:
         raise Refused(
             "Its first invoice is not paid yet. Have that paid first, or cancel it.",
@@ -508,13 +512,15 @@ def _refuse_incomplete(subscription: Subscription) -> None:
         )
 
 
-def _save(subscription: Subscription, **changes: Any) -> None:
+def save_changes(subscription: Subscription, **changes: Any) -> None:
     for name, value in changes.items():
         setattr(subscription, name, value)
     subscription.save(update_fields=list(changes))
 
 
-def _record(type: str, subscription: Subscription, as_of: date, actor: str, **data: Any) -> None:
+def record_of_subscription(
+    type: str, subscription: Subscription, as_of: date, actor: str, **data: Any
+) -> None:
     record(
         type,
         seller=subscription.seller.public_id,
@@ -525,7 +531,7 @@ def _record(type: str, subscription: Subscription, as_of: date, actor: str, **da
     )
 
 
-def _soonest(known: date | None, other: date) -> date:
+def soonest(known: date | None, other: date) -> date:
     return other if known is None else min(known, other)
 
 
@@ -574,10 +580,10 @@ def checked_quantities(
     return {code: str(quantity) for code, quantity in quantities.items()}
 
 
-def _first_grid(
+def first_grid(
     plan: Plan, paid_from: date, anchor_day: int | None, anchor_on: date | None, align: str
 ) -> Grid:
-    unit, count = _interval(plan)
+    unit, count = interval_of(plan)
     if anchor_on is not None:
         return anchored_on(unit, count, anchor_on)
     if anchor_day is not None:
@@ -587,7 +593,7 @@ def _first_grid(
     return anchored_on(unit, count, paid_from)
 
 
-def _changed_grid(
+def changed_grid(
     agreement: Agreement,
     plan: Plan,
     on: date,
@@ -595,7 +601,7 @@ def _changed_grid(
     anchor_on: date | None,
     resets: bool,
 ) -> Grid:
-    unit, count = _interval(plan)
+    unit, count = interval_of(plan)
     base = max(on, agreement.paid_from)
     if anchor_on is not None:
         return anchored_on(unit, count, anchor_on)
@@ -603,16 +609,16 @@ def _changed_grid(
         return anchored_on_day(unit, count, anchor_day, base)
     if resets:
         return anchored_on(unit, count, base)
-    old = _cycle_on(agreement, on).grid
+    old = cycle_on(agreement, on).grid
     return Grid(unit, count, old.anchor, old.day)
 
 
-def _cycle_on(agreement: Agreement, on: date) -> Cycle:
+def cycle_on(agreement: Agreement, on: date) -> Cycle:
     started = [cycle for cycle in agreement.cycles if cycle.start <= on]
     return started[-1] if started else agreement.cycles[0]
 
 
-def _add_cycle(subscription: Subscription, on: date, grid: Grid) -> None:
+def add_cycle(subscription: Subscription, on: date, grid: Grid) -> None:
     BillingCycle.objects.create(
         subscription=subscription,
         starts_on=on,
@@ -623,14 +629,14 @@ def _add_cycle(subscription: Subscription, on: date, grid: Grid) -> None:
     )
 
 
-def _cut_cycles(subscription: Subscription, on: date, grid: Grid) -> None:
+def cut_cycles(subscription: Subscription, on: date, grid: Grid) -> None:
     """Put another grid in force from a day, in place of whatever was to come."""
     subscription.cycles.filter(starts_on__gte=on).delete()
     subscription.cycles.filter(tail_starts_on__gte=on).update(tail_starts_on=None, tail_days=None)
-    _add_cycle(subscription, on, grid)
+    add_cycle(subscription, on, grid)
 
 
-def _set_tail(subscription: Subscription, end: date, tail_start: date, tail_days: int) -> None:
+def set_tail(subscription: Subscription, end: date, tail_start: date, tail_days: int) -> None:
     """Make the last days before ``end`` one period of the cycle that ends there."""
     cycle = subscription.cycles.filter(starts_on__lt=end).latest("starts_on")
     cycle.tail_starts_on, cycle.tail_days = tail_start, tail_days
@@ -642,20 +648,20 @@ def _shift(subscription: Subscription, agreement: Agreement, on: date, days: int
     if on < agreement.paid_from:
         paid_from = agreement.paid_from + timedelta(days=days)
         first = agreement.cycles[0].grid
-        _cut_cycles(
+        cut_cycles(
             subscription, subscription.starts_on, anchored_on(first.unit, first.count, paid_from)
         )
-        _save(subscription, paid_from=paid_from)
+        save_changes(subscription, paid_from=paid_from)
         return
     subscription.cycles.filter(starts_on__gt=on).delete()
     period = period_of(agreement.cycles, on)
-    grid = _cycle_on(agreement, on).grid
+    grid = cycle_on(agreement, on).grid
     end = period.end + timedelta(days=days)
-    _cut_cycles(subscription, end, anchored_on(grid.unit, grid.count, end))
-    _set_tail(subscription, end, period.start, period.of_days)
+    cut_cycles(subscription, end, anchored_on(grid.unit, grid.count, end))
+    set_tail(subscription, end, period.start, period.of_days)
     if subscription.agreed_ends_on is not None and subscription.cancels_on is None:
         moved = subscription.agreed_ends_on + timedelta(days=days)
-        _save(subscription, agreed_ends_on=moved, ends_on=moved)
+        save_changes(subscription, agreed_ends_on=moved, ends_on=moved)
 
 
 def _shift_again(subscription: Subscription, since: date, days: int) -> None:
@@ -669,7 +675,7 @@ def _shift_again(subscription: Subscription, since: date, days: int) -> None:
     )
 
 
-def _add_items(
+def add_items(
     subscription: Subscription,
     prices: Sequence[Price],
     overrides: Mapping[str, str],
@@ -717,7 +723,7 @@ _NOTHING_CHANGES = (
 )
 
 
-def _interval(plan: Plan) -> tuple[str, int]:
+def interval_of(plan: Plan) -> tuple[str, int]:
     return plan.interval_unit, plan.interval_count
 
 
@@ -726,11 +732,11 @@ def _refuse_another_family(old: Plan, new: Plan) -> None:
         raise Refused(f"{old} and {new} are not of one family.", code="plan_of_another_family")
 
 
-def _end_items(subscription: Subscription, on: date, *, keeps_paid: bool) -> None:
+def end_items(subscription: Subscription, on: date, *, keeps_paid: bool) -> None:
     _ongoing(subscription).update(ends_on=on, keeps_paid=keeps_paid)
 
 
-def _change_quantities(
+def change_quantities(
     subscription: Subscription,
     prices: Sequence[Price],
     overrides: Mapping[str, str],
@@ -769,7 +775,7 @@ def _change_quantities(
     return has_changed
 
 
-def _renew_prices(
+def renew_prices(
     subscription: Subscription,
     prices: Sequence[Price],
     overrides: Mapping[str, str],
@@ -787,7 +793,7 @@ def _renew_prices(
     kept = {item.key: str(item.quantity) for item in ended} | dict(overrides)
     new = [price for code, price in offered.items() if _is_new(price, items)]
     added = [price for price in new if Decimal(kept.get(price.code, price.quantity))]
-    _add_items(subscription, added, kept, on)
+    add_items(subscription, added, kept, on)
     return bool(ended or added)
 
 
@@ -799,7 +805,7 @@ def _is_new(price: Price, items: Mapping[str, SubscriptionItem]) -> bool:
     return price.code not in items or items[price.code].price_id != price.pk
 
 
-def _drop_scheduled(subscription: Subscription, as_of: date) -> bool:
+def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     """Forget versions that have not begun, and let those that they were to replace go on.
 
     Whether there were any.
@@ -814,7 +820,7 @@ def _drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     return has_dropped
 
 
-def _plan_on(subscription: Subscription, on: date) -> Plan:
+def plan_on(subscription: Subscription, on: date) -> Plan:
     item = (
         _ongoing(subscription)
         .filter(starts_on__lte=on)
@@ -833,18 +839,18 @@ def _pause_on(subscription: Subscription, on: date) -> Pause | None:
     )
 
 
-def _period_end(agreement: Agreement, on: date) -> date:
+def period_end(agreement: Agreement, on: date) -> date:
     """The end of the grid period that contains a day; in a trial, the trial's end."""
     if on < agreement.paid_from:
         return agreement.paid_from
     return period_of(agreement.cycles, on).end
 
 
-def _day_of(agreement: Agreement, when: When, as_of: date) -> date:
+def day_of(agreement: Agreement, when: When, as_of: date) -> date:
     if when == "now":
         return as_of
     if when == "period_end":
-        return _period_end(agreement, as_of)
+        return period_end(agreement, as_of)
     if not isinstance(when, date):
         raise Refused(f"“{when}” is not now, period_end or a date.", code="unknown_when")
     if when < as_of:

@@ -116,14 +116,14 @@ def import_subscriptions(
     """
     table = read_table(path, delimiter=mapping.delimiter)
     mapping.check_columns(path.name, table)
-    reader = _Reader(mapping, as_of, billed_until or as_of)
+    reader = Reader(mapping, as_of, billed_until or as_of)
     read = [entry for row in table.rows if (entry := reader.entry(row))]
     problems = [*table.problems, *reader.problems]
     with transaction.atomic():
         with connection.cursor() as cursor:
             # Two runs of one file must not both find that nothing is there yet.
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('import_subscriptions'))")
-        writer = _Writer(mapping, _seller(mapping))
+        writer = Writer(mapping, _seller(mapping))
         entries = writer.without_clashes(read, problems)
         bad_rows = {problem.row for problem in problems}
         imported = Imported(problems=sorted(problems), skipped=len(bad_rows))
@@ -137,7 +137,7 @@ def import_subscriptions(
     return imported
 
 
-class _Reader:
+class Reader:
     """Turns rows into entries. What is wrong becomes a problem, at most one a cell."""
 
     def __init__(self, mapping: mapping_file.Mapping, as_of: date, billed_until: date):
@@ -405,7 +405,7 @@ class _Reader:
 class _Cells:
     """The values of one row by the mapping's keys; a wrong one is noted and reads as nothing."""
 
-    def __init__(self, reader: _Reader, row: Row):
+    def __init__(self, reader: Reader, row: Row):
         self.reader, self.row = reader, row
         self.bad: set[str] = set()
         self.read: set[str] = set()
@@ -467,7 +467,7 @@ def _seller(mapping: mapping_file.Mapping) -> Seller:
     return found[0]
 
 
-class _Writer:
+class Writer:
     """Writes entries in bulk, inside the caller's transaction."""
 
     def __init__(self, mapping: mapping_file.Mapping, seller: Seller):
