@@ -18,7 +18,7 @@ from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read
-from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
+from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of

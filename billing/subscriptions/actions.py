@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.base.sql.reading import read
-from billing.engine.bill import Agreement
+from billing.engine.agreement import Agreement
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import CurrencyMismatch, InvalidAgreement, Refused
 from billing.engine.periods import (

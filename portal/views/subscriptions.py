@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.engine.bill import Item
+from billing.engine.agreement import Item
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Changed
 from billing.subscriptions import actions
