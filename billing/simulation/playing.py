@@ -34,6 +34,8 @@ from billing.simulation.reading import (
     plain,
 )
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import cycles, pausing
+from billing.subscriptions.coupons import redeem_coupon, remove_coupon
 from billing.subscriptions.models import Subscription
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
@@ -439,7 +441,7 @@ class Player:
 
     def _change_anchor(self, step: Node, on: date) -> None:
         subscription = self._subscription_of(step)
-        subscriptions.change_anchor(
+        cycles.change_anchor(
             subscription,
             as_of=on,
             actor=ACTOR,
@@ -472,7 +474,7 @@ class Player:
         if step.get("end_of_day"):
             on += timedelta(days=1)
         subscription = self._subscription_of(step)
-        subscriptions.pause(
+        pausing.pause(
             subscription,
             as_of=on,
             actor=ACTOR,
@@ -483,7 +485,7 @@ class Player:
 
     def _resume(self, step: Node, on: date) -> None:
         subscription = self._subscription_of(step)
-        subscriptions.resume(subscription, as_of=on, actor=ACTOR)
+        pausing.resume(subscription, as_of=on, actor=ACTOR)
         self._bill_at_once(step, subscription, on)
 
     def _usage(self, step: Node, on: date) -> None:
@@ -523,16 +525,12 @@ class Player:
     def _coupon(self, step: Node, on: date) -> None:
         customer, subscription = self._owner(step)
         coupon = found(self.company.coupons, step, "coupon")
-        subscriptions.redeem_coupon(
-            customer, coupon, as_of=on, actor=ACTOR, subscription=subscription
-        )
+        redeem_coupon(customer, coupon, as_of=on, actor=ACTOR, subscription=subscription)
 
     def _remove_coupon(self, step: Node, on: date) -> None:
         customer, subscription = self._owner(step)
         coupon = found(self.company.coupons, step, "coupon")
-        subscriptions.remove_coupon(
-            customer, coupon, as_of=on, actor=ACTOR, subscription=subscription
-        )
+        remove_coupon(customer, coupon, as_of=on, actor=ACTOR, subscription=subscription)
 
     def _credit(self, step: Node, on: date) -> None:
         balances.give_credit(

@@ -98,7 +98,7 @@ class World:
         assert again.window_on == self.account.window_on
         return lines
 
-    # What can happen: as `billing.subscriptions.actions` leaves it
+    # What can happen: as `billing.subscriptions` leaves it
 
     def ongoing(self, key: str) -> Item | None:
         code = self.prices[key].code
