@@ -19,7 +19,6 @@ LINES_MAX, LINES_OF_FUNCTION_MAX = 600, 70
 STILL_LONG = {
     "billing/invoicing/models.py",
     "billing/simulation/playing.py",
-    "billing/subscriptions/importing.py",
 }
 STILL_LONG_FUNCTIONS = {"portal/refusals.py:sentence_of"}
 
