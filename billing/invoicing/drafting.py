@@ -26,7 +26,8 @@ from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
-from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
