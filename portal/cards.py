@@ -8,7 +8,7 @@ from decimal import Decimal
 from django.utils.translation import pgettext
 
 from billing.engine import pricing
-from billing.engine.bill import Item
+from billing.engine.agreement import Item
 from billing.engine.metering import Usage
 from billing.engine.periods import Period, period_of
 from billing.subscriptions.agreements import Contract, load_contracts

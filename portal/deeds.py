@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from billing.engine.errors import Refused
 from billing.invoicing.changes import Changed, Preview, bill_after, preview
 from billing.invoicing.models import Invoice
+from billing.subscriptions.allowed_changes import refuse_unless_offered
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import refuse_unless_offered
 from portal.limits import once
 from portal.visits import Visit
 

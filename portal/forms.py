@@ -9,8 +9,8 @@ from django import forms
 from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.base.typed import Typed
+from billing.subscriptions.allowed_changes import counted
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import counted
 from catalog.models import Plan, Price
 
 UNITS_MAX = 100_000

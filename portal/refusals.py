@@ -7,18 +7,29 @@ from billing.engine.errors import BillingError
 
 def sentence_of(error: BillingError) -> str:
     """What to say of an error; of one that no customer is meant to meet, that nothing changed."""
-    not_by_card = pgettext(
-        "portal", "Nothing can be paid by card just now. Nothing was lost: come back later today."
+    said = _of_pages() | _of_subscriptions() | _of_coupons() | _of_payments() | _of_gateways()
+    return said.get(
+        error.code,
+        pgettext("portal", "That cannot be done as things now stand. Nothing has changed."),
     )
-    not_now = pgettext(
-        "portal", "This cannot be done just now, and nothing has changed. Come back later today."
-    )
-    said = {
+
+
+def _of_pages() -> dict[str, str]:
+    return {
         "form_already_sent": pgettext("portal", "That has been done already, once."),
         "form_without_key": pgettext("portal", "Open the page again and send it from there."),
         "amount_changed": pgettext(
             "portal", "What it comes to has changed since you opened the page. Look at it again."
         ),
+        "too_many_attempts": pgettext("portal", "Too many attempts. Wait an hour, then try again."),
+        "invalid_vat_number": pgettext(
+            "portal", "This is no valid VAT number. Write it with its country: SE556677889901."
+        ),
+    }
+
+
+def _of_subscriptions() -> dict[str, str]:
+    return {
         "subscription_ended": pgettext("portal", "The subscription has ended."),
         "already_paused": pgettext("portal", "The subscription is paused already."),
         "not_paused": pgettext("portal", "The subscription is not paused."),
@@ -26,13 +37,29 @@ def sentence_of(error: BillingError) -> str:
         "not_canceled": pgettext("portal", "There is no cancellation to undo."),
         "plan_of_another_family": pgettext("portal", "You cannot change to that plan."),
         "currency_mismatch": pgettext("portal", "That is not offered in your currency."),
+        "parked": pgettext(
+            "portal",
+            "This could not be worked out, so nothing has changed. Write to us, and we will do it.",
+        ),
+    }
+
+
+def _of_coupons() -> dict[str, str]:
+    return {
         "coupon_unknown": pgettext("portal", "We know no such code. Look whether it is complete."),
         "coupon_inactive": pgettext("portal", "This code is no longer valid."),
         "coupon_already_there": pgettext("portal", "You have this discount already."),
         "coupon_used": pgettext("portal", "This code works once, and you have used it."),
         "coupon_currency": pgettext("portal", "That is not offered in your currency."),
         "coupon_of_another_plan": pgettext("portal", "This code is not for your plan."),
-        "too_many_attempts": pgettext("portal", "Too many attempts. Wait an hour, then try again."),
+    }
+
+
+def _of_payments() -> dict[str, str]:
+    not_by_card = pgettext(
+        "portal", "Nothing can be paid by card just now. Nothing was lost: come back later today."
+    )
+    return {
         "invoice_not_open": pgettext("portal", "There is nothing left to pay on this invoice."),
         "payment_in_flight": pgettext(
             "portal", "A payment of this invoice is under way. Wait some minutes and look again."
@@ -53,6 +80,14 @@ def sentence_of(error: BillingError) -> str:
         "no_payment_method": pgettext("portal", "Add a card first."),
         "charging_stopped": not_by_card,
         "clock_ahead": not_by_card,
+    }
+
+
+def _of_gateways() -> dict[str, str]:
+    not_now = pgettext(
+        "portal", "This cannot be done just now, and nothing has changed. Come back later today."
+    )
+    return {
         "outbound_off": not_now,
         "outbound_held": not_now,
         "gateway_unavailable": pgettext(
@@ -67,15 +102,4 @@ def sentence_of(error: BillingError) -> str:
             "portal",
             "The payment page did not open. Nothing was lost: try again, or ask us.",
         ),
-        "invalid_vat_number": pgettext(
-            "portal", "This is no valid VAT number. Write it with its country: SE556677889901."
-        ),
-        "parked": pgettext(
-            "portal",
-            "This could not be worked out, so nothing has changed. Write to us, and we will do it.",
-        ),
     }
-    return said.get(
-        error.code,
-        pgettext("portal", "That cannot be done as things now stand. Nothing has changed."),
-    )

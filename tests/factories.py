@@ -16,7 +16,8 @@ from factory.django import DjangoModelFactory
 from stdnum import luhn
 
 from billing.engine.tax import Rate, TaxedDocument, tax_document
-from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, Letterhead, NumberSeries
+from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, Letterhead
+from billing.invoicing.number_series import NumberSeries
 from billing.invoicing.snapshots import bill_to_of, digest_of, letterhead_of, ocr_reference
 from billing.ledger.models import Account
 from billing.payments.models import Payment, PaymentAllocation

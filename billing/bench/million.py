@@ -34,8 +34,8 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize
 from billing.mail.models import Message
 from billing.payments.models import Payment
-from billing.subscriptions.importing import import_subscriptions
-from billing.subscriptions.mapping import read_mapping
+from billing.subscriptions.importing.mapping import read_mapping
+from billing.subscriptions.importing.run import import_subscriptions
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from customers.models import Customer, Seller

@@ -13,9 +13,9 @@ from django.db import transaction
 from billing.checkout.models import Order
 from billing.engine.errors import Refused
 from billing.events.recorder import record
-from billing.subscriptions.actions import checked_quantities, prices_of
+from billing.subscriptions.allowed_changes import counted
 from billing.subscriptions.coupons import check_coupon, check_person, coupon_of
-from billing.subscriptions.offers import counted
+from billing.subscriptions.items import checked_quantities, prices_of
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of
 from customers.links import hash_of

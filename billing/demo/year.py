@@ -31,6 +31,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.recognition import recognize
 from billing.payments.booking import record_payment
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import pausing
 from billing.subscriptions.models import Subscription
 from billing.tax.checks import ask_due
 from billing.usage.actions import record_usage
@@ -243,7 +244,7 @@ class _Year:
 
     def _pause(self, step: Step, day: date) -> None:
         rests = step.values["rests"]
-        subscriptions.pause(
+        pausing.pause(
             self._subscription(step.who),
             as_of=day,
             actor=ACTOR,
@@ -252,7 +253,7 @@ class _Year:
         )
 
     def _resume(self, step: Step, day: date) -> None:
-        subscriptions.resume(self._subscription(step.who), as_of=day, actor=ACTOR)
+        pausing.resume(self._subscription(step.who), as_of=day, actor=ACTOR)
 
     def _cancel(self, step: Step, day: date) -> None:
         how = step.values["how"]

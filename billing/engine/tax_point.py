@@ -7,7 +7,7 @@ rate.
 
 from datetime import date, timedelta
 
-from billing.engine.bill import Line
+from billing.engine.lines import Line
 
 
 def tax_point(line: Line, as_of: date) -> date:

@@ -26,9 +26,9 @@ from billing.invoicing.models import (
     CustomerBalance,
     Invoice,
     InvoiceLine,
-    NumberSeries,
     OneOffItem,
 )
+from billing.invoicing.number_series import NumberSeries
 from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,

@@ -1,9 +1,10 @@
 """Changes to subscriptions with the bills that they cause, and the same without keeping anything.
 
-A change is a call of one of :mod:`billing.subscriptions.actions` that is still to be made. The
-doors – portal, API, checkout – make it through :func:`bill_after`, or ask :func:`preview` what it
-would come to: that is the same code, rolled back, so a preview cannot differ from what follows it.
-Only numbers are not taken for it, so that whoever looks holds up nobody who bills.
+A change is a call of an action of subscriptions that is still to be made, such as
+``actions.change`` or ``pausing.pause``. The doors – portal, API, checkout – make it through
+:func:`bill_after`, or ask :func:`preview` what it would come to: that is the same code, rolled
+back, so a preview cannot differ from what follows it. Only numbers are not taken for it, so that
+whoever looks holds up nobody who bills.
 """
 
 from collections.abc import Callable, Iterator

@@ -15,9 +15,10 @@ from billing.engine.money import allocate, exponent, major_string, round_ratio
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import move_balances
+from billing.invoicing.coverage import Coverage
 from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.models import Coverage, Invoice, InvoiceLine, InvoiceTax, OneOffItem
+from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
 from billing.invoicing.numbering import take_numbers
 from billing.invoicing.settlement import (
     credit_invoices,

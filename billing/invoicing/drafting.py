@@ -17,25 +17,17 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read_values
 from billing.engine import tax
-from billing.engine.bill import (
-    MINIMUM,
-    ONCE,
-    RECURRING,
-    USAGE,
-    Bill,
-    Billed,
-    Document,
-    Line,
-    draft_bill,
-    total_bill,
-)
+from billing.engine.bill import Bill, draft_bill
 from billing.engine.discounts import Discount
+from billing.engine.document import Document, total_bill
 from billing.engine.errors import BillingError
+from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Billed, Line
 from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
-from billing.invoicing.models import Coverage, CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription

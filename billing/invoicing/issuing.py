@@ -18,13 +18,14 @@ from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read
-from billing.engine.bill import MINIMUM, ONCE, RECURRING, USAGE, Line
+from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import move_balances
+from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import DraftDocument, Drafts
-from billing.invoicing.models import Coverage, Invoice, Letterhead
+from billing.invoicing.models import Invoice, Letterhead
 from billing.invoicing.numbering import Numbering
 from billing.invoicing.settlement import credit_invoices
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference

@@ -2,15 +2,15 @@ from typing import ClassVar
 
 import pgtrigger
 from django.db import models
-from django.db.models import F, Func, Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
-from billing.invoicing.billed_once import BilledOnce
+from billing.invoicing import coverage, number_series  # noqa: F401  Their tables are of this app.
 from billing.ledger.models import Transfer
-from billing.subscriptions.models import DateRange, Subscription, SubscriptionItem
+from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
 
@@ -22,81 +22,6 @@ DOCUMENT_LIFECYCLE = {
     "void": frozenset(),
     "issued": frozenset(),
 }
-
-
-class DateMultiRangeField(models.Field):
-    """A set of days. Written as ``{[2026-01-01,2026-02-01)}``; read as psycopg's Multirange."""
-
-    def db_type(self, connection) -> str:
-        return "datemultirange"
-
-
-_NUMBERS_ARE_NOT_HELD = """
-    IF EXISTS (SELECT FROM outbound_hold WHERE released_at IS NULL)
-       AND current_setting('kvitt.reconciles', true) IS DISTINCT FROM 'on' THEN
-        RAISE EXCEPTION 'numbers are held' USING ERRCODE = 'object_not_in_prerequisite_state';
-    END IF;
-    RETURN NEW;
-"""
-
-
-class NumberSeries(models.Model):
-    """Gap-free document numbers: taken under the row's lock, committed with the documents."""
-
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="number_series")
-    kind = models.CharField(max_length=11)
-    prefix = models.CharField(max_length=20, blank=True, default="")
-    next_number = models.PositiveBigIntegerField(default=1)
-
-    class Meta:
-        verbose_name_plural = "number series"
-        constraints = [
-            models.UniqueConstraint(fields=["seller", "kind"], name="one_number_series_of_a_kind")
-        ]
-        triggers = [
-            pgtrigger.Trigger(
-                name="no_number_is_given_while_held",
-                when=pgtrigger.Before,
-                operation=pgtrigger.UpdateOf("next_number"),
-                func=_NUMBERS_ARE_NOT_HELD,
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.prefix}{self.next_number}"
-
-
-class NumberGap(models.Model):
-    """Numbers that no document here has, and why: the explanation that the law asks for.
-
-    They may have left the house on documents that a restore has lost, and are not given again.
-    """
-
-    seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="number_gaps")
-    kind = models.CharField(max_length=11)
-    first = models.PositiveBigIntegerField()
-    last = models.PositiveBigIntegerField()
-    reason = models.CharField(max_length=300)
-    recorded_by = models.CharField(max_length=80)
-    recorded_at = models.DateTimeField(db_default=Now(), editable=False)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(first__lte=F("last")) & ~Q(reason=""), name="number_gap_is_explained"
-            ),
-            models.UniqueConstraint(
-                fields=["seller", "kind", "first"], name="number_gap_is_recorded_once"
-            ),
-        ]
-        triggers = [
-            pgtrigger.Protect(
-                name="number_gap_is_never_edited", operation=pgtrigger.Update | pgtrigger.Delete
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {self.first}–{self.last}"
 
 
 class Letterhead(models.Model):
@@ -441,109 +366,6 @@ class InvoiceTax(models.Model):
 
     def __str__(self) -> str:
         return f"{self.category} {self.percent.normalize():f} %"
-
-
-class Coverage(models.Model):
-    """The days that a charge line has billed for one item: the guard against billing twice.
-
-    Charges insert a row, credits shrink its days and count what they gave back. ``part`` tells
-    the first bill of a usage period (0) from the differences that late usage made (1, 2, …).
-    ``billed_minor`` is the line's amount after discount; never more than that is given back.
-
-    Where a credit note turns round what gave days back, the line's charge stands again for
-    ``again_days``: for the item ``again_for``, whose charge the note credits. They come back when
-    that item loses them.
-    """
-
-    class Kind(models.IntegerChoices):
-        RECURRING = 0
-        USAGE = 1
-        MINIMUM = 2
-        ONCE = 3
-
-    line = models.OneToOneField(
-        InvoiceLine,
-        on_delete=models.PROTECT,
-        primary_key=True,
-        related_name="coverage",
-        db_constraint=False,
-    )
-    subscription = models.ForeignKey(
-        Subscription,
-        on_delete=models.PROTECT,
-        related_name="coverages",
-        db_index=False,
-        db_constraint=False,
-    )
-    item = models.ForeignKey(
-        SubscriptionItem,
-        on_delete=models.PROTECT,
-        related_name="coverages",
-        db_index=False,
-        db_constraint=False,
-    )
-    kind = models.SmallIntegerField(choices=Kind)
-    part = models.SmallIntegerField(default=0)
-    starts_on = models.DateField()
-    ends_on = models.DateField()
-    days = DateMultiRangeField()
-    amount_minor = models.BigIntegerField(help_text="The line's amount before discount.")
-    billed_minor = models.BigIntegerField()
-    credited_minor = models.BigIntegerField(default=0)
-    quantity = AmountField(null=True, help_text="Of usage: what the amount was rated on.")
-    again_for = models.ForeignKey(
-        SubscriptionItem,
-        null=True,
-        on_delete=models.PROTECT,
-        related_name="+",
-        db_index=False,
-    )
-    again_days = DateMultiRangeField(null=True)
-
-    class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(credited_minor__gte=0, credited_minor__lte=F("billed_minor")),
-                name="line_is_not_credited_beyond_its_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(again_for=None, again_days=None)
-                | Q(again_for__isnull=False, again_days__isnull=False),
-                name="days_stand_again_for_an_item",
-            ),
-            models.CheckConstraint(
-                condition=Q(kind=3)
-                | Q(
-                    Func(
-                        F("days"),
-                        DateRange("starts_on", "ends_on"),
-                        arg_joiner=" <@ ",
-                        template="%(expressions)s",
-                        output_field=models.BooleanField(),
-                    )
-                ),
-                name="coverage_lies_in_its_span",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["subscription", "ends_on"], name="coverage_in_the_open_window"),
-            models.Index(
-                fields=["again_for"],
-                condition=Q(again_for__isnull=False),
-                name="coverage_that_stands_again",
-            ),
-        ]
-        triggers = [
-            ReferencesExist(name="coverage_refers_to_rows_that_exist"),
-            BilledOnce(name="item_is_not_billed_twice_for_a_day", operation=pgtrigger.Insert),
-            BilledOnce(name="item_does_not_become_billed_twice", operation=pgtrigger.Update),
-            pgtrigger.ReadOnly(
-                name="coverage_stays_with_its_line", fields=["line", "subscription", "item"]
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"line {self.line_id}: {self.starts_on}–{self.ends_on}"
 
 
 class OneOffItem(models.Model):

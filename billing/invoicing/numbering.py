@@ -8,7 +8,8 @@ from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.base.sql.bulk import take_ids
 from billing.base.sql.prepared import prepared
-from billing.invoicing.models import Invoice, NumberSeries
+from billing.invoicing.models import Invoice
+from billing.invoicing.number_series import NumberSeries
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
 from customers.going_live import refuse_unready

@@ -10,8 +10,9 @@ from django.utils.translation import pgettext
 from billing.engine.errors import Refused
 from billing.invoicing.balances import move_balances
 from billing.invoicing.corrections import corrections_of, reversals_of
+from billing.invoicing.coverage import Coverage
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.models import Coverage, Invoice, InvoiceLine, OneOffItem
+from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.settlement import post_of_invoice, record_of_invoice, tell_settled
 from billing.ledger.actions import Posting
 from billing.ledger.models import Transfer

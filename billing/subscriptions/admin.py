@@ -23,6 +23,7 @@ from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
+from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
@@ -138,8 +139,6 @@ class Change(SubscriptionAction):
         return obj.status != Subscription.Status.ENDED
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
-
         actions.change(obj, as_of=as_of, actor=actor, **asked)
         return "Changed."
 
@@ -163,9 +162,8 @@ class PauseIt(SubscriptionAction):
         return obj.status in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
 
-        actions.pause(obj, as_of=as_of, actor=actor, **asked)
+        pausing.pause(obj, as_of=as_of, actor=actor, **asked)
         return f"Paused until {asked['until']}." if asked["until"] else "Paused."
 
 
@@ -181,9 +179,8 @@ class Resume(SubscriptionAction):
         return obj.status == Subscription.Status.PAUSED
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
 
-        actions.resume(obj, as_of=as_of, actor=actor)
+        pausing.resume(obj, as_of=as_of, actor=actor)
         return "Resumed."
 
 
@@ -217,8 +214,6 @@ class Cancel(SubscriptionAction):
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is None
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
-
         actions.cancel(obj, as_of=as_of, actor=actor, **asked)
         obj.refresh_from_db()
         return f"Canceled from {obj.cancels_on or obj.ends_on}."
@@ -235,8 +230,6 @@ class UndoCancel(SubscriptionAction):
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is not None
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
-
         actions.undo_cancel(obj, as_of=as_of, actor=actor)
         return "The subscription goes on."
 
@@ -280,8 +273,6 @@ class Start(SubscriptionAction):
     form_class = StartForm
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
-
         started = actions.start(obj, as_of=as_of, actor=actor, **asked)
         told = [follow(started, as_of, actor) for follow in self.afterwards]
         return " ".join([f"Started {started.plan}.", *filter(None, told)])
@@ -309,11 +300,10 @@ class GiveCoupon(PageAction):
     form_class = CouponForm
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        from billing.subscriptions import actions
 
         subscription = obj if isinstance(obj, Subscription) else None
         customer = obj if subscription is None else subscription.customer
-        actions.redeem_coupon(
+        coupons.redeem_coupon(
             customer, asked["coupon"], as_of=as_of, actor=actor, subscription=subscription
         )
         return f"Gave the coupon {asked['coupon']}."

@@ -11,7 +11,7 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read_beside
 from billing.engine import pricing
-from billing.engine.bill import Agreement, Item, Pause
+from billing.engine.agreement import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
 from catalog.models import Price

@@ -1,10 +1,15 @@
-"""Finding the coupon that a customer has typed, whether it does anything for them, and who has had
-what each person has once.
+"""Coupons of customers and subscriptions: found by what somebody typed, given and taken away, and
+who has had what each person has once.
 """
 
+from datetime import date
+
+from django.db import transaction
 from django.db.models import F, Q
 
-from billing.engine.errors import Refused
+from billing.engine.errors import CurrencyMismatch, Refused
+from billing.events.recorder import record
+from billing.subscriptions.changing import refuse_incomplete
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Coupon, Plan
 from customers.models import Customer
@@ -78,3 +83,104 @@ def coupon_for(subscription: Subscription, code: str) -> Coupon:
     # Who orders twice is two customers, and one person.
     check_person(coupon, subscription.seller_id, subscription.customer.email)
     return coupon
+
+
+@transaction.atomic
+def redeem_coupon(
+    customer: Customer,
+    coupon: Coupon,
+    *,
+    as_of: date,
+    actor: str,
+    subscription: Subscription | None = None,
+) -> CouponRedemption:
+    """Give a customer, or one subscription, a coupon. This bills nothing by itself."""
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    if subscription:
+        subscription.refresh_from_db()
+        refuse_incomplete(subscription)
+    return redeem_locked(customer, coupon, subscription, as_of, actor)
+
+
+def redeem_locked(
+    customer: Customer,
+    coupon: Coupon,
+    subscription: Subscription | None,
+    as_of: date,
+    actor: str,
+) -> CouponRedemption:
+    if not coupon.is_active:
+        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
+    _refuse_useless(customer, coupon, subscription)
+    redemption, is_new = CouponRedemption.objects.get_or_create(
+        coupon=coupon,
+        customer=customer,
+        subscription=subscription,
+        is_spent=False,
+        removed_on=None,
+        defaults={"starts_on": as_of},
+    )
+    if not is_new:
+        raise Refused(f"The coupon {coupon} is there already.", code="coupon_already_there")
+    record(
+        "coupon.redeemed",
+        seller=customer.seller.public_id,
+        subject=(subscription or customer).public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"coupon": coupon.code},
+    )
+    return redemption
+
+
+def _refuse_useless(customer: Customer, coupon: Coupon, subscription: Subscription | None) -> None:
+    """Refuse a coupon for other plans or currencies than any that the customer has."""
+    if not coupon.plans and not coupon.amount_off_minor:
+        return
+    if subscription:
+        running = {(subscription.plan.code, subscription.currency)}
+    else:
+        going_on = customer.subscriptions.exclude(status=Subscription.Status.ENDED)
+        running = set(going_on.values_list("plan__code", "currency"))
+    currencies = {currency for _, currency in running}
+    if currencies and coupon.amount_off_minor and coupon.currency not in currencies:
+        raise CurrencyMismatch(
+            f"The coupon {coupon} is in {coupon.currency} and would take nothing off what is in "
+            f"{', '.join(sorted(currencies))}."
+        )
+    plans = {plan for plan, _ in running}
+    if plans and coupon.plans and not plans & set(coupon.plans):
+        wanted, had = ", ".join(coupon.plans), ", ".join(sorted(plans))
+        raise Refused(
+            f"The coupon {coupon} is for {wanted} and would take nothing off {had}.",
+            code="coupon_of_another_plan",
+        )
+
+
+@transaction.atomic
+def remove_coupon(
+    customer: Customer,
+    coupon: Coupon,
+    *,
+    as_of: date,
+    actor: str,
+    subscription: Subscription | None = None,
+) -> None:
+    """Take a coupon away from later documents."""
+    Customer.objects.select_for_update().get(pk=customer.pk)
+    if subscription:
+        subscription.refresh_from_db()
+        refuse_incomplete(subscription)
+    found = CouponRedemption.objects.filter(
+        coupon=coupon, customer=customer, subscription=subscription, removed_on=None, is_spent=False
+    ).update(removed_on=as_of)
+    if not found:
+        raise Refused(f"There is no coupon {coupon} to remove.", code="coupon_not_there")
+    record(
+        "coupon.removed",
+        seller=customer.seller.public_id,
+        subject=(subscription or customer).public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"coupon": coupon.code},
+    )

@@ -16,7 +16,7 @@ from django.db.models import F
 from billing.base import clock
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
-from billing.invoicing.models import NumberGap, NumberSeries
+from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.outbound import mark
 from billing.outbound.actions import note_compared, release
 from billing.outbound.gate import standing_holds

@@ -12,14 +12,14 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.engine.bill import Item
+from billing.engine.agreement import Item
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Changed
-from billing.subscriptions import actions
+from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.agreements import Contract, load_contracts
+from billing.subscriptions.allowed_changes import WITHDRAWAL, deeds_of, plans_for, withdraws_until
 from billing.subscriptions.coupons import coupon_for
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import WITHDRAWAL, deeds_of, plans_for, withdraws_until
 from catalog.models import Plan
 from portal.cards import cards_of, items_on, period_on
 from portal.deeds import Deed, do, seen_of
@@ -124,7 +124,7 @@ def pause(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
             "pause",
             found,
             partial(
-                actions.pause,
+                pausing.pause,
                 found,
                 as_of=visit.as_of,
                 actor=visit.actor,
@@ -148,7 +148,7 @@ def pause(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
 def resume(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     found = visit.subscription(public_id)
     deed = Deed(
-        "resume", found, partial(actions.resume, found, as_of=visit.as_of, actor=visit.actor)
+        "resume", found, partial(pausing.resume, found, as_of=visit.as_of, actor=visit.actor)
     )
     context = {"button": pgettext("portal", "Resume the subscription")}
     said = pgettext("portal", "The subscription goes on from today.")
@@ -316,7 +316,7 @@ def _redeeming(visit: Visit, found: Subscription, code: str) -> Deed:
     known = coupon_for(found, code)
 
     def redeem() -> Subscription:
-        actions.redeem_coupon(
+        coupons.redeem_coupon(
             visit.customer, known, subscription=found, as_of=visit.as_of, actor=visit.actor
         )
         return found

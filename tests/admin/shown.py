@@ -18,9 +18,9 @@ from billing.invoicing.models import (
     CustomerBalance,
     Invoice,
     InvoiceLine,
-    NumberSeries,
     OneOffItem,
 )
+from billing.invoicing.number_series import NumberSeries
 from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message

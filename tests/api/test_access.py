@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from billing.subscriptions import actions
+from billing.subscriptions import actions, pausing
 from billing.subscriptions.entitlements import entitlement
 from billing.subscriptions.models import Subscription
 from customers.models import Customer, Seller
@@ -72,7 +72,7 @@ def test_an_end_is_told_before_and_after_it_comes(customer: Customer) -> None:
 
 def test_a_pause_takes_access_until_it_ends(customer: Customer) -> None:
     until = DAY + WEEK
-    actions.pause(begun(customer), as_of=DAY, actor=ACTOR, until=until)
+    pausing.pause(begun(customer), as_of=DAY, actor=ACTOR, until=until)
     assert asked(customer, plan="small") == ("none", "paused", DAY, until)
     assert asked(customer, until, plan="small") == ("full", "active", until, None)
 

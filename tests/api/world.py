@@ -17,8 +17,9 @@ from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.payments.booking import record_payment
-from billing.subscriptions.actions import cancel, pause, start
+from billing.subscriptions.actions import cancel, start
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.pausing import pause
 from billing.usage.models import Meter, UsageRecord
 from billing.webhooks import actions as endpoints
 from catalog.models import Coupon, Plan, Price

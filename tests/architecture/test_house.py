@@ -15,15 +15,6 @@ ROOT = Path(__file__).resolve().parents[2]
 APPS = ("catalog", "customers", "dunning", "portal")
 OF_THE_INSTALLATION = {"__init__", "apps", "checks", "settings", "urls", "wiring", "wsgi"}
 LINES_MAX, LINES_OF_FUNCTION_MAX = 600, 70
-# Those that wait to be split; what is no longer long must leave the list.
-STILL_LONG = {
-    "billing/engine/bill.py",
-    "billing/invoicing/models.py",
-    "billing/simulation/playing.py",
-    "billing/subscriptions/actions.py",
-    "billing/subscriptions/importing.py",
-}
-STILL_LONG_FUNCTIONS = {"portal/refusals.py:sentence_of"}
 
 
 def product_files() -> list[Path]:
@@ -60,7 +51,7 @@ def test_no_file_is_longer_than_one_can_keep_in_mind() -> None:
         for path in product_files()
         if path.read_text().count("\n") > LINES_MAX
     }
-    assert long == STILL_LONG
+    assert long == set()
 
 
 def test_no_function_is_longer_than_a_screen() -> None:
@@ -71,7 +62,7 @@ def test_no_function_is_longer_than_a_screen() -> None:
         if isinstance(node, ast.FunctionDef)
         and (node.end_lineno or 0) - node.lineno >= LINES_OF_FUNCTION_MAX
     }
-    assert long == STILL_LONG_FUNCTIONS
+    assert long == set()
 
 
 @pytest.mark.parametrize("name", [hints.TICK, hints.ADVANCE_TEST_CLOCKS, hints.MAIL_LINKS])

@@ -14,7 +14,7 @@ from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.payments.booking import record_payment
 from billing.payments.models import PaymentMethod
-from billing.subscriptions import actions
+from billing.subscriptions import actions, pausing
 from billing.subscriptions.models import Subscription
 from customers.calendar import today_of
 from customers.links import make_link
@@ -253,7 +253,7 @@ def crowded(seller: Seller) -> Customer:
     bill_after(change, as_of=today, actor="test")
     plan_of(seller, "99", name="Liten", family="x")
     paused = started(customer, "10", name="Pausad")
-    actions.pause(paused, as_of=today, actor="test")
+    pausing.pause(paused, as_of=today, actor="test")
     canceled = started(customer, "10", name="Uppsagd")
     actions.cancel(canceled, as_of=today, actor="test")
     record_payment(customer.documents.latest("pk"), as_of=today, actor="test")

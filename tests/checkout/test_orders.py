@@ -32,6 +32,7 @@ from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
 from billing.payments.sessions import check_sessions, prepare_setup
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import coupons, cycles, pausing
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
@@ -567,17 +568,17 @@ def test_an_incomplete_subscription_is_not_changed_billed_or_dunned(
     subscription = subscription_of(order)
     attempts: list[Callable[..., Any]] = [
         subscriptions.change,
-        subscriptions.pause,
-        subscriptions.resume,
+        pausing.pause,
+        pausing.resume,
         subscriptions.undo_cancel,
-        subscriptions.change_anchor,
+        cycles.change_anchor,
     ]
     for attempt in attempts:
         with pytest.raises(Refused) as refused:
             attempt(subscription, as_of=DAY, actor="test")
         assert refused.value.code == "subscription_incomplete"
     with pytest.raises(Refused) as refused:
-        subscriptions.redeem_coupon(
+        coupons.redeem_coupon(
             subscription.customer,
             CouponFactory(seller=seller),
             subscription=subscription,

@@ -17,7 +17,9 @@ from django.db import IntegrityError, connection, transaction
 from billing.bench.company import FIRST_BILL, RENEWAL, count_statements, make_seller, record_usage
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.batch import BillingRun, bill_due, bill_locked, claim
-from billing.invoicing.models import Coverage, Invoice, InvoiceLine, NumberSeries
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import Invoice, InvoiceLine
+from billing.invoicing.number_series import NumberSeries
 from billing.ledger.models import Transfer
 from billing.payments.models import PaymentAllocation
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem

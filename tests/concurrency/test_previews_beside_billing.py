@@ -11,7 +11,8 @@ from django.db import connection, transaction
 from billing.checkout import placing
 from billing.checkout.offers import create_order
 from billing.invoicing.changes import bill_after, next_bill, preview
-from billing.invoicing.models import Invoice, NumberSeries
+from billing.invoicing.models import Invoice
+from billing.invoicing.number_series import NumberSeries
 from billing.invoicing.numbering import take_numbers
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription

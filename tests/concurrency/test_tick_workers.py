@@ -19,7 +19,8 @@ from django_q.models import OrmQ, Schedule
 from billing.base import clock
 from billing.bench.company import make_seller
 from billing.events.models import Event
-from billing.invoicing.models import Coverage, Invoice
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import Invoice
 from billing.jobs.broker_schedule import NAME
 from billing.jobs.models import JobRun
 from billing.jobs.queries import failing, last_beat, tick_is_late

@@ -12,7 +12,8 @@ from pytest_django import DjangoAssertNumQueries
 from billing.base import clock
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.invoicing.models import Coverage, Invoice
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import Invoice
 from billing.jobs.hints import ADVANCE_TEST_CLOCKS, hint
 from billing.jobs.models import JobRun
 from billing.jobs.runs import job_run

@@ -6,7 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from billing.engine.bill import ONCE, Agreement, Bill, Billed, Item, Line, draft_bill
+from billing.engine.agreement import Agreement, Item
+from billing.engine.bill import Bill, draft_bill
+from billing.engine.lines import ONCE, Billed, Line
 from billing.engine.metering import Meter, Usage
 from billing.engine.periods import Cycle, Grid, Span, anchored_on, days_in, intersection, minus
 from billing.engine.pricing import Price

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from billing.engine.bill import Agreement, Pause
+from billing.engine.agreement import Agreement, Pause
 from billing.engine.errors import InvalidAgreement, UnknownCurrency
 from billing.engine.metering import Usage
 from billing.engine.periods import Cycle, anchored_on, anchored_on_day

@@ -16,17 +16,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from billing.engine.bill import RECURRING, USAGE, Agreement, Item, Line, Pause, total_bill
+from billing.engine.agreement import Agreement, Item, Pause
 from billing.engine.discounts import Discount
+from billing.engine.document import total_bill
+from billing.engine.lines import RECURRING, USAGE, Line
 from billing.engine.metering import Meter, Usage
-from billing.engine.periods import (
-    Cycle,
-    Grid,
-    anchored_on,
-    anchored_on_day,
-    days_in,
-    period_of,
-)
+from billing.engine.periods import Cycle, Grid, anchored_on, anchored_on_day, days_in, period_of
 from billing.engine.pricing import Price
 from billing.engine.tax import Rate
 from tests.engine.account import Account, D, Shown, flat, metered, per_unit, shown
@@ -103,7 +98,7 @@ class World:
         assert again.window_on == self.account.window_on
         return lines
 
-    # What can happen: as `billing.subscriptions.actions` leaves it
+    # What can happen: as `billing.subscriptions` leaves it
 
     def ongoing(self, key: str) -> Item | None:
         code = self.prices[key].code
@@ -195,7 +190,6 @@ class World:
 
 
 Step = tuple[int, str, tuple[Any, ...], bool]
-
 _steps = st.one_of(
     st.tuples(
         st.just("quantity"),

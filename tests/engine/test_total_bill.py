@@ -4,8 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from billing.engine.bill import Billed, Document, Line, total_bill
 from billing.engine.discounts import Discount
+from billing.engine.document import Document, total_bill
+from billing.engine.lines import Billed, Line
 from billing.engine.tax import Rate, Treatment
 from tests.engine.account import april, may
 

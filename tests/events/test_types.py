@@ -33,7 +33,7 @@ def recorded() -> Iterator[tuple[str, str]]:
             imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
             # Documents' events are copied in as rows, and some are told of through a neighbour.
             is_roundabout = "_EVENT_COLUMNS" in text or re.search(
-                r"(tell|record_of_invoice)\(\s*\"", text
+                r"(tell|record_of_\w+)\(\s*\"", text
             )
             if not imported.intersection(RECORDERS) and not is_roundabout:
                 continue

@@ -23,17 +23,16 @@ from billing.base.public_ids import PublicIdField
 from billing.base.triggers import unconstrained_keys
 from billing.checkout.models import Order
 from billing.events.models import Delivery, Event, Tally, Trouble
+from billing.invoicing.coverage import Coverage
 from billing.invoicing.models import (
     BalanceEntry,
-    Coverage,
     CustomerBalance,
     Invoice,
     InvoiceLine,
     InvoiceTax,
-    NumberGap,
-    NumberSeries,
     OneOffItem,
 )
+from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
@@ -54,13 +53,7 @@ from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from billing.webhooks.models import EventBody, WebhookDelivery, WebhookEndpoint
 from customers.models import TestClock
-from dunning.models import (
-    DunningAction,
-    DunningCase,
-    DunningChoice,
-    DunningPolicy,
-    DunningStep,
-)
+from dunning.models import DunningAction, DunningCase, DunningChoice, DunningPolicy, DunningStep
 from portal.models import SentForm
 from tests.factories import (
     DAY,
@@ -74,7 +67,6 @@ from tests.factories import (
 )
 
 pytestmark = [pytest.mark.guard, pytest.mark.django_db]
-
 World = dict[str, Any]
 EARLIER = datetime(2026, 3, 1, tzinfo=UTC)
 Statement = Callable[[World], str]
@@ -146,7 +138,6 @@ def _where(row: Model) -> str:
 NEW_CODE = "'another'"
 CONSENTED = ("placed_order_has_its_consent",)
 NEW_NUMBER = {"sequence": "999999", "number": "'999999'"}
-
 CASES = [
     # Dunning
     Case("dunning_policy_code_is_unique", copied("policy")),

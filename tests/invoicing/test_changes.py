@@ -10,7 +10,8 @@ import pytest
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.changes import SeenBill, bill_after, next_bill, preview
-from billing.invoicing.models import Invoice, InvoiceLine, NumberSeries
+from billing.invoicing.models import Invoice, InvoiceLine
+from billing.invoicing.number_series import NumberSeries
 from billing.ledger.models import Transfer
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import CouponRedemption, Subscription

@@ -19,7 +19,8 @@ from billing.events.recorder import (
     record,
     subscribe,
 )
-from billing.invoicing.models import Coverage, Invoice, InvoiceLine
+from billing.invoicing.coverage import Coverage
+from billing.invoicing.models import Invoice, InvoiceLine
 from billing.jobs.heart import ClockWentBack
 from billing.jobs.models import JobRun
 from billing.jobs.queries import failing

@@ -13,6 +13,7 @@ from billing.payments import charging
 from billing.payments.booking import record_payment
 from billing.payments.models import Payment
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import pausing
 from billing.subscriptions.models import Subscription
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
@@ -126,8 +127,8 @@ def test_an_invoice_that_is_late_already_says_so() -> None:
 
 
 def _pause_and_resume(subscription: Subscription) -> None:
-    paused = subscriptions.pause(subscription, as_of=DAY, actor="test", until=None, unused="keep")
-    subscriptions.resume(paused, as_of=DAY, actor="test")
+    paused = pausing.pause(subscription, as_of=DAY, actor="test", until=None, unused="keep")
+    pausing.resume(paused, as_of=DAY, actor="test")
 
 
 def _cancel_and_undo(subscription: Subscription) -> None:

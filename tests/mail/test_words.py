@@ -20,8 +20,8 @@ from billing.payments import charging
 from billing.payments.booking import record_payment
 from billing.payments.models import Payment
 from billing.subscriptions import actions
+from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import WITHDRAWAL
 from customers.models import Customer
 from tests.dunning.conftest import live_through
 from tests.factories import DAY

@@ -33,6 +33,7 @@ from billing.payments.gateways.base import Charge
 from billing.payments.giving_back import give_back, mark_paid_back
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import pausing
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
 from customers.models import Customer, Seller
@@ -242,13 +243,13 @@ def _change(world: World) -> None:
 def _pause(world: World, until: date | None = date(2026, 4, 20)) -> Subscription:
     subscription = world.start()
     bill_customer(world.customer, as_of=DAY, actor="test")
-    return subscriptions.pause(
+    return pausing.pause(
         subscription, as_of=DAY + timedelta(9), actor="test", until=until, unused="credit"
     )
 
 
 def _resume(world: World) -> None:
-    subscriptions.resume(_pause(world), as_of=DAY + timedelta(19), actor="test")
+    pausing.resume(_pause(world), as_of=DAY + timedelta(19), actor="test")
 
 
 def _cancel(world: World, **how: Any) -> Subscription:

@@ -25,6 +25,7 @@ from billing.payments.collection import collect_due
 from billing.payments.methods import keep_method
 from billing.payments.models import CheckoutSession, Payment
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import coupons
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
@@ -727,7 +728,7 @@ def test_a_code_that_was_given_at_the_desk_has_been_used_at_the_checkout(
     known = CustomerFactory(seller=plan.seller, email="Asa+gammal@example.com")
     coupon = CouponFactory(seller=plan.seller, code="WELCOME")
     had = subscriptions.start(known, plan, as_of=DAY, actor="test") if has_subscription else None
-    subscriptions.redeem_coupon(known, coupon, subscription=had, as_of=DAY, actor="test")
+    coupons.redeem_coupon(known, coupon, subscription=had, as_of=DAY, actor="test")
     answer = order(visitor, address, coupon="WELCOME")
     assert "Du har redan använt koden" in text(answer)
     assert CouponRedemption.objects.count() == 1
@@ -778,7 +779,7 @@ def test_a_code_that_its_customer_has_had_is_not_offered_to_them(
     known = CustomerFactory(seller=plan.seller)
     coupon = CouponFactory(seller=plan.seller, code="WELCOME")
     page = another_page(plan, customer=known, coupon=coupon)
-    subscriptions.redeem_coupon(known, coupon, as_of=DAY, actor="test")
+    coupons.redeem_coupon(known, coupon, as_of=DAY, actor="test")
     CouponRedemption.objects.update(is_spent=True)
     shown = visitor.get(page)
     assert shown.status_code == 200

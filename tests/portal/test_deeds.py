@@ -12,9 +12,9 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.payments.models import Refund
-from billing.subscriptions import actions
+from billing.subscriptions import actions, coupons
+from billing.subscriptions.allowed_changes import deeds_of
 from billing.subscriptions.models import Subscription
-from billing.subscriptions.offers import deeds_of
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from portal.views.subscriptions import COUPON_TIMES
@@ -250,7 +250,7 @@ def test_a_code_that_does_nothing_says_why(
     CouponFactory(seller=seller, code="EURO", amount=True, currency="EUR")
     CouponFactory(code="OTHERS")
     spent = CouponFactory(seller=seller, code="SPENT")
-    redemption = actions.redeem_coupon(customer, spent, as_of=ELEVENTH, actor="test")
+    redemption = coupons.redeem_coupon(customer, spent, as_of=ELEVENTH, actor="test")
     redemption.is_spent = True
     redemption.save()
     for code, said in {
@@ -287,7 +287,7 @@ def test_a_code_works_once_for_a_person_who_is_two_customers(
     name, _, domain = customer.email.partition("@")
     other = CustomerFactory(seller=seller, email=f"{name.upper()}+x@{domain}")
     coupon = CouponFactory(seller=seller, code="WELCOME")
-    actions.redeem_coupon(other, coupon, as_of=ELEVENTH, actor="test")
+    coupons.redeem_coupon(other, coupon, as_of=ELEVENTH, actor="test")
     answer = later.get(f"{page_of(subscription, 'coupon')}?code=welcome")
     assert "This code works once, and you have used it." in text_of(answer)
     assert 'name="seen"' not in answer.content.decode()

@@ -15,7 +15,8 @@ from billing.events.models import Trouble
 from billing.events.recorder import record
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.batch import bill_due
-from billing.invoicing.models import Invoice, NumberGap, NumberSeries
+from billing.invoicing.models import Invoice
+from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.invoicing.numbering import take_numbers
 from billing.outbound import mark
 from billing.outbound.gate import Held, Kind, refusal, standing_holds

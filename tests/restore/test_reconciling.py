@@ -13,7 +13,8 @@ from billing.base import clock
 from billing.events.models import Event
 from billing.events.recorder import LEAP_OF_SELLER, LEAP_OF_SUBJECT, fan_out, record
 from billing.invoicing.batch import bill_due
-from billing.invoicing.models import CustomerBalance, Invoice, NumberGap, NumberSeries
+from billing.invoicing.models import CustomerBalance, Invoice
+from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.mail.actions import post, send_again
 from billing.mail.models import Message
 from billing.outbound.actions import hold

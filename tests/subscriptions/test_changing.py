@@ -6,6 +6,7 @@ import pytest
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import coupons
 from catalog.models import Plan, Price
 from customers.persons import person_of
 from tests.factories import CouponFactory, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
@@ -51,9 +52,7 @@ def test_a_coupon_of_another_plan_is_refused_at_the_start_and_when_it_is_given(p
     subscription = subscriptions.start(customer, plan, as_of=START, actor="test")
     for owner in (subscription, None):
         with pytest.raises(Refused) as refused:
-            subscriptions.redeem_coupon(
-                customer, other, subscription=owner, as_of=START, actor="test"
-            )
+            coupons.redeem_coupon(customer, other, subscription=owner, as_of=START, actor="test")
         assert refused.value.code == "coupon_of_another_plan"
 
 

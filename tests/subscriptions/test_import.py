@@ -17,10 +17,11 @@ from billing.engine.errors import UsageRefused
 from billing.events.models import Event
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.subscriptions import importing
 from billing.subscriptions.agreements import load_contracts
-from billing.subscriptions.importing import Imported, import_subscriptions
-from billing.subscriptions.mapping import read_mapping
+from billing.subscriptions.importing import writing
+from billing.subscriptions.importing.entries import Imported
+from billing.subscriptions.importing.mapping import read_mapping
+from billing.subscriptions.importing.run import import_subscriptions
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from billing.tax.loading import DEFAULT_FILE, load_rates
 from billing.usage.actions import record_usage
@@ -447,7 +448,7 @@ class TestAgain:
         self, base: Base, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         base.write(*({"id": f"c{n}"} for n in range(5)))
-        monkeypatch.setattr(importing, "CHUNK_SIZE", 2)
+        monkeypatch.setattr(writing, "CHUNK_SIZE", 2)
         for chunks_before in range(3):
 
             def fail(done: int, total: int, at: int = chunks_before) -> None:

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from billing.engine.bill import Line
+from billing.engine.lines import Line
 from billing.engine.tax_point import tax_point
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice

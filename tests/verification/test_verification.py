@@ -18,6 +18,7 @@ from billing.payments import booking as payments
 from billing.payments.giving_back import mark_paid_back, reopen
 from billing.payments.models import Refund
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions import coupons
 from billing.verification.books import INVARIANTS, broken_invariants
 from customers.models import Seller
 from dunning.cases import open_cases, step_due
@@ -40,7 +41,7 @@ def company(db: None) -> Seller:
         customer = CustomerFactory(seller=seller)
         subscribed.append(subscriptions.start(customer, plan, as_of=MARCH, actor="test"))
     coupon = CouponFactory(seller=seller)
-    subscriptions.redeem_coupon(
+    coupons.redeem_coupon(
         subscribed[5].customer, coupon, subscription=subscribed[5], as_of=MARCH, actor="test"
     )
     bill_due(seller, MARCH, actor="test")

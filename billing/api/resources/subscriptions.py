@@ -36,7 +36,7 @@ from billing.api.scoping import EXTERNAL, find_customer, find_plan, find_subscri
 from billing.api.views import READS, Endpoint, Listing, reply
 from billing.engine.errors import Refused
 from billing.invoicing.changes import bill_after, preview
-from billing.subscriptions import actions
+from billing.subscriptions import actions, pausing
 from billing.subscriptions.coupons import coupon_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan
@@ -454,7 +454,7 @@ class PauseSubscription(Deed):
         asked = self.sent(PauseWriting)
         found = self.found(subscription)
         return self.billed(
-            partial(actions.pause, found, as_of=self.today, actor=self.actor, **asked)
+            partial(pausing.pause, found, as_of=self.today, actor=self.actor, **asked)
         )
 
 
@@ -472,7 +472,7 @@ class ResumeSubscription(Deed):
     def post(self, request: Request, subscription: str) -> HttpResponse:
         self.sent(NothingWriting)
         found = self.found(subscription)
-        return self.billed(partial(actions.resume, found, as_of=self.today, actor=self.actor))
+        return self.billed(partial(pausing.resume, found, as_of=self.today, actor=self.actor))
 
 
 class CancelSubscription(Deed):

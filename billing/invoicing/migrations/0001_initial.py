@@ -3,7 +3,7 @@ import django.db.models.functions.datetime
 from django.db import migrations, models
 
 import billing.base.public_ids
-import billing.invoicing.models
+import billing.invoicing.coverage
 import catalog.models
 import customers.models
 from billing.installation.at_once import AtOnce
@@ -476,7 +476,7 @@ class Migration(migrations.Migration):
                         ("part", models.SmallIntegerField(default=0)),
                         ("starts_on", models.DateField()),
                         ("ends_on", models.DateField()),
-                        ("days", billing.invoicing.models.DateMultiRangeField()),
+                        ("days", billing.invoicing.coverage.DateMultiRangeField()),
                         (
                             "amount_minor",
                             models.BigIntegerField(help_text="The line's amount before discount."),
@@ -492,7 +492,7 @@ class Migration(migrations.Migration):
                                 null=True,
                             ),
                         ),
-                        ("again_days", billing.invoicing.models.DateMultiRangeField(null=True)),
+                        ("again_days", billing.invoicing.coverage.DateMultiRangeField(null=True)),
                     ],
                 ),
             ]

@@ -17,8 +17,8 @@ from billing.mail.words.common import (
     rhythm,
 )
 from billing.payments.outlook import chargeable_card
+from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Pause, Subscription
-from billing.subscriptions.offers import WITHDRAWAL
 from catalog.models import Plan
 from dunning.models import DunningAction, StepKind
 

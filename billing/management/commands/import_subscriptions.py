@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from billing.base.csvfile import Unreadable
 from billing.engine.bounds import FIRST_DAY, LAST_DAY
 from billing.management.progress import Progress
-from billing.subscriptions.importing import Imported, import_subscriptions
-from billing.subscriptions.mapping import read_mapping
+from billing.subscriptions.importing.entries import Imported
+from billing.subscriptions.importing.mapping import read_mapping
+from billing.subscriptions.importing.run import import_subscriptions
 from customers.calendar import today_of
 
 
