@@ -103,13 +103,13 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
     is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
-    if not invoice.outstanding_minor or not is_ours_to_charge or forbidden([invoice.pk]):
+    if not invoice.is_collectable or not is_ours_to_charge or forbidden([invoice.pk]):
         release_planned(invoice)
         return None
     if halt := halt_of(payment, invoice, now):
         _halt(payment, halt, as_of, actor)
         return None
-    if payment.amount_minor != invoice.outstanding_minor:
+    if payment.amount_minor != invoice.left_minor:
         release_planned(invoice)
         payment = plan(invoice, as_of)
     _submit(payment, invoice, method, now)
@@ -236,7 +236,7 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         received_on=as_of,
         settled_at=clock.now(),
     )
-    book(late, [], as_of)
+    book(late, {}, as_of)
     tell("payment.kept_as_balance", late, _invoice_of(payment), as_of, actor)
     reason = f"The gateway took the money after all: {late} has put it on the customer's balance."
     _flag(payment, reason, as_of, actor)
@@ -246,14 +246,15 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
     allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
-    settled = []
+    settled: dict[Invoice, int] = {}
     for allocation, invoice in zip(allocations, invoices, strict=True):
-        part_minor = min(allocation.amount_minor, invoice.payable_minor)
+        left_minor = invoice.left_minor if invoice.may_be_paid else 0
+        part_minor = min(allocation.amount_minor, left_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
         if part_minor:
-            settled.append((invoice, part_minor))
+            settled[invoice] = part_minor
     payment.move(
         "succeeded",
         gateway_id=made.gateway_id,
@@ -263,7 +264,7 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         action_url="",
         attention="",
     )
-    for invoice, _ in settled:
+    for invoice in settled:
         release_planned(invoice)  # What waited while this was under way.
     book(payment, settled, as_of)
     tell("payment.succeeded", payment, invoices[0], as_of, actor)
