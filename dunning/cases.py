@@ -19,7 +19,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
 from billing.outbound.gate import Kind, refusal
 from billing.payments.from_balance import settle_debts
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller

@@ -6,8 +6,8 @@ from django.urls import reverse
 
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
-from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayUnavailable
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.sessions import start_payment, start_setup
 from customers.models import Seller

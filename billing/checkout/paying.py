@@ -10,7 +10,7 @@ from billing.checkout.offers import lock_order, refuse_over, tell
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
-from billing.payments import gateways
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import GatewayUnavailable, may_leave
 from billing.payments.models import CheckoutSession
 from billing.payments.sessions import (
@@ -44,7 +44,7 @@ def open_page(
     if order.status == Order.Status.OPEN:
         raise Refused("Nothing has been ordered yet.", code="order_not_placed")
     refuse_over(order, now_of(order.seller))
-    found = gateways.gateways_for(order.seller)
+    found = registry.gateways_for(order.seller)
     if not found:
         raise GatewayUnavailable("No gateway is set up for this seller.")
     name = found[0].name

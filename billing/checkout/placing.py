@@ -30,7 +30,7 @@ from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
 from billing.invoicing.numbering import numbers_of_nobody
 from billing.outbound.gate import Kind, refusal
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import PaymentMethod
 from billing.payments.planning import release_planned
 from billing.subscriptions.actions import start

@@ -18,9 +18,9 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.charging import charge, claim_in_doubt, resolve
 from billing.payments.from_balance import settle_from_balance
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
 from billing.payments.planning import collect_soon
@@ -94,7 +94,7 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
 def clocks() -> list[datetime]:
     """What time it is for the gateways that can be asked now."""
     found = []
-    for one in gateways.configured():
+    for one in registry.configured():
         with suppress(GatewayError):
             found.append(one.clock())
     return [at for at in found if at is not None]
@@ -102,7 +102,7 @@ def clocks() -> list[datetime]:
 
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
     left = left_alone()
-    names = [one.name for one in gateways.gateways_for(seller) if one.name not in left]
+    names = [one.name for one in registry.gateways_for(seller) if one.name not in left]
     usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"

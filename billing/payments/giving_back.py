@@ -17,7 +17,7 @@ from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
 from billing.invoicing.settlement import move_rounding
 from billing.payments.booking import tell
-from billing.payments.gateways import NAMES
+from billing.payments.gateways.registry import NAMES
 from billing.payments.models import Refund
 from billing.payments.refunds import book_refund, take_back
 from customers.models import Customer

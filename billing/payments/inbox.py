@@ -20,8 +20,8 @@ from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.charging import settle
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
@@ -89,7 +89,7 @@ def poll_gateways() -> int:
         return 0
     watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
     failed: GatewayError | None = None
-    for gateway in gateways.configured():
+    for gateway in registry.configured():
         if gateway.name in left_alone():
             continue
         try:
@@ -248,7 +248,7 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         # A charge that fails on a page may be followed by one that does not.
         _take_up_session(event, session.gateway_id or "", session.public_id, None)
         return
-    made = gateways.gateway(event.gateway).get_charge(gateway_id)
+    made = registry.gateway(event.gateway).get_charge(gateway_id)
     if made.reference != payment.reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
@@ -259,7 +259,7 @@ def _take_unknown(gateway: str, gateway_id: str) -> bool:
 
     After a restore it is the money of a payment that was lost, and more may have been.
     """
-    made = gateways.gateway(gateway).get_charge(gateway_id)
+    made = registry.gateway(gateway).get_charge(gateway_id)
     if Seller.objects.filter(public_id=made.metadata.get("seller", "")).exists():
         doubt_for(gateway_id)
     owner = owner_of(gateway, made)

@@ -14,7 +14,7 @@ from django.db.models import F
 
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
 from customers.models import Customer
 

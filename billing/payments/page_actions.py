@@ -19,7 +19,7 @@ from billing.invoicing.owed import IS_ORDERED
 from billing.invoicing.page_actions import InvoiceAction
 from billing.payments import booking
 from billing.payments.charging import charge, resolve
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.giving_back import (
     give_back,
     mark_paid_back,

@@ -5,8 +5,8 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST
 
 from billing.base import clock
-from billing.payments.gateways import configured
 from billing.payments.gateways.base import GatewayRefused
+from billing.payments.gateways.registry import configured
 from billing.payments.inbox import keep
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from billing.payments.gateways import NAMES
+from billing.payments.gateways.registry import NAMES
 from billing.verification.rows import money, rows_of
 
 

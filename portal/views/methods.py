@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError
 from billing.payments import methods as cards
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import PaymentMethod
 from customers.models import Customer
 from portal.paying import way_to_add_card

@@ -17,8 +17,8 @@ from billing.events.recorder import record
 from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
-from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayError, GatewayHeld
+from billing.payments.gateways.registry import gateways_for
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.outlook import Prospect, what_becomes_of
 from billing.payments.sessions import start_payment, start_setup

@@ -785,7 +785,7 @@ def test_a_gateway_that_fails_at_any_call_of_the_way_back_loses_nothing(
     plan: Plan, sandbox: RunningSandbox, lost_calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session, its charge and its card are asked for: each may be the last answer."""
-    from billing.payments.gateways import sandbox as client
+    from billing.payments.gateways.sandbox import client
 
     order = placed(offered(plan))
     sandbox.fill_in(page_of(order).url)

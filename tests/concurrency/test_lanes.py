@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat, JobRun
 from billing.jobs.queries import last_beat
 from billing.outbound import turns
-from billing.payments.gateways import sandbox as client
+from billing.payments.gateways.sandbox import client
 from billing.payments.models import Payment, PaymentMethod
 from billing.schedule.tick import tick
 from billing.webhooks import actions as endpoints

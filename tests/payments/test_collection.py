@@ -24,7 +24,7 @@ from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging, guards
 from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due, collect_from, resolve_due
-from billing.payments.gateways import sandbox as client
+from billing.payments.gateways.sandbox import client
 from billing.payments.giving_back import give_back
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.methods import keep_method

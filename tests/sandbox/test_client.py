@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from billing.payments.gateways import sandbox as client_module
 from billing.payments.gateways.base import (
     Charge,
     ChargeRequest,
@@ -17,7 +16,8 @@ from billing.payments.gateways.base import (
     GatewayUnavailable,
     GatewayUnclear,
 )
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox import client as client_module
+from billing.payments.gateways.sandbox.client import Sandbox
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 NEEDS_ACTION = "4000002500003155"

@@ -12,7 +12,7 @@ from billing.mail.words.common import (
     how_to_pay,
     pay_button,
 )
-from billing.payments.gateways import NAMES
+from billing.payments.gateways.registry import NAMES
 from billing.payments.models import PaymentMethod, Refund
 from billing.payments.outlook import Outlook, Prospect, what_becomes_of
 from customers.links import Purpose
