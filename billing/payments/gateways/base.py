@@ -1,16 +1,12 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import ClassVar, Protocol
 
-from django.db import connection
-
 from billing.base import clock
 from billing.engine.errors import BillingError
-from billing.outbound import turns
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 
 # The code of GatewayUnclear where a key was used before, for a request in other words.
@@ -215,32 +211,3 @@ def may_leave(kind: Kind, seller: str | None = None) -> Pass:
             code="clock_ahead",
         )
     return allowed
-
-
-@contextmanager
-def asking(gateway: str) -> Iterator[None]:
-    """A call to a gateway, which counts how clearly and how soon it answers.
-
-    Raises :class:`GatewayLeft` where it has not, three times in this turn. A clear no is an answer.
-    """
-    if turns.is_left(gateway):
-        raise GatewayLeft(f"The gateway {gateway} does not answer; it is asked again by itself.")
-    answered: GatewayError | None = None
-    with turns.call(gateway):
-        try:
-            yield
-        except GatewayRefused as refused:
-            answered = refused
-        except GatewayUnclear as unclear:
-            # That a key was used before is as clear as an answer can be.
-            if unclear.code != KEY_USED_BEFORE:
-                raise
-            answered = unclear
-    if answered:
-        raise answered
-
-
-def refuse_in_transaction() -> None:
-    """A call may last and cannot be rolled back: no lock waits for it, and no row forgets it."""
-    if connection.in_atomic_block:
-        raise RuntimeError("A gateway is never called while a transaction is open.")
