@@ -57,13 +57,14 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     Raises :class:`GatewayUnavailable` where the gateway was not reached; the payment is then
     planned as before, for a little later. Where charging is held or stopped it is not touched.
     """
-    may_leave(Kind.CHARGE, Seller.objects.get(payments=payment_id).public_id)
+    seller = Seller.objects.get(payments=payment_id)
+    may_leave(Kind.CHARGE, seller.public_id)
     request = _begin(payment_id, as_of, actor)
     if request is None:
         return False
     payment_id, order = request
     try:
-        made = registry.gateway(_gateway_of(payment_id)).charge(order)
+        made = registry.account(_gateway_of(payment_id), seller).charge(order)
     except GatewayUnavailable as error:
         put_back(payment_id, was_asked=not isinstance(error, GatewayHeld))
         raise
@@ -220,7 +221,7 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     It goes to their balance as a payment of its own, once, and a person is told.
     """
     known = Payment.objects.filter(gateway=payment.gateway, gateway_id=made.gateway_id)
-    if contradiction(payment, made) or payment.gateway not in registry.NAMES:
+    if contradiction(payment, made) or not registry.is_gateway(payment.gateway):
         _compare(payment, made, as_of, actor)
         return
     if known.exists():
@@ -419,7 +420,7 @@ def resolve(payment_id: int, actor: str) -> None:
     payment = Payment.objects.select_related("seller").get(pk=payment_id)
     as_of, now = today_of(payment.seller), clock.now()
     try:
-        gateway = registry.gateway(payment.gateway)
+        gateway = registry.account(payment.gateway, payment.seller)
         made = _ask(gateway, payment)
         if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)

@@ -8,6 +8,7 @@ ourselves. The list of events finds what hooks missed.
 import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +24,7 @@ from billing.outbound.turns import left_alone, time_is_up
 from billing.payments.charging import settle
 from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
+    Charge,
     Gateway,
     GatewayError,
     GatewayRefused,
@@ -89,7 +91,7 @@ def poll_gateways() -> int:
         return 0
     watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
     failed: GatewayError | None = None
-    for gateway in registry.configured():
+    for gateway in registry.accounts():
         if gateway.name in left_alone():
             continue
         try:
@@ -248,7 +250,7 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         # A charge that fails on a page may be followed by one that does not.
         _take_up_session(event, session.gateway_id or "", session.public_id, None)
         return
-    made = registry.gateway(event.gateway).get_charge(gateway_id)
+    made = registry.account(event.gateway, payment.seller).get_charge(gateway_id)
     if made.reference != payment.reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
@@ -259,13 +261,25 @@ def _take_unknown(gateway: str, gateway_id: str) -> bool:
 
     After a restore it is the money of a payment that was lost, and more may have been.
     """
-    made = registry.gateway(gateway).get_charge(gateway_id)
+    made = _charge_of_nobody(gateway, gateway_id)
     if Seller.objects.filter(public_id=made.metadata.get("seller", "")).exists():
         doubt_for(gateway_id)
     owner = owner_of(gateway, made)
     if owner is None:
         return False
     return take_in(gateway, made, as_of=today_of(owner.seller), actor=ACTOR) is not None
+
+
+def _charge_of_nobody(gateway: str, gateway_id: str) -> Charge:
+    """A charge that no row here leads to, from whichever account knows it.
+
+    Raises :class:`GatewayRefused` where none does.
+    """
+    *others, last = registry.accounts_at(gateway)
+    for one in others:
+        with suppress(GatewayRefused):
+            return one.get_charge(gateway_id)
+    return last.get_charge(gateway_id)
 
 
 def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:

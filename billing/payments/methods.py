@@ -26,7 +26,7 @@ def keep_method(
     A second time changes nothing. Raises what the gateway's client raises, and :class:`Refused`
     ("foreign_payment_method") for one that is another customer's.
     """
-    method = registry.gateway(gateway).get_method(gateway_id)
+    method = registry.account(gateway, customer.seller).get_method(gateway_id)
     return keep_fetched(customer, gateway, method, as_of, actor)
 
 

@@ -77,7 +77,7 @@ def _facts(payment: Payment, bill_to: dict[str, Any], write: Writer) -> list[tup
 def _means(payment: Payment) -> str:
     """By which way the money came, as its payer knows it."""
     method = payment.payment_method
-    if method is None and payment.gateway in registry.NAMES:
+    if method is None and registry.is_gateway(payment.gateway):
         return pgettext("document", "Card")
     if method is None:
         return pgettext("document", "Bank transfer")

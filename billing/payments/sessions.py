@@ -158,7 +158,7 @@ def prepare_payment(
 def open_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
     """Have the gateway make the page of a prepared session, and keep its address."""
     try:
-        gateway = registry.gateway(session.gateway)
+        gateway = registry.account(session.gateway, session.customer.seller)
         made = _made_at(gateway, session)
     except GatewayError as error:
         close(session.pk, as_of=as_of, actor=actor, failure=error.message)
@@ -221,7 +221,7 @@ def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> Ch
             close(session.pk, as_of=as_of, actor=actor, failure="It was never opened.")
         session.refresh_from_db()
         return session
-    gateway = registry.gateway(session.gateway)
+    gateway = registry.account(session.gateway, session.customer.seller)
     made = gateway.get_session(session.gateway_id)
     _take_up(gateway, session, made, as_of, actor)
     session.refresh_from_db()
@@ -239,7 +239,7 @@ def catch_up(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) ->
 
 def expire_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
     """Close a page so that nobody can pay in it any more, unless somebody has."""
-    gateway = registry.gateway(session.gateway)
+    gateway = registry.account(session.gateway, session.customer.seller)
     try:
         made = gateway.expire_session(str(session.gateway_id))
     except GatewayRefused:

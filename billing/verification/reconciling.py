@@ -55,7 +55,7 @@ def reconcile(*, actor: str, since: datetime | None = None, nothing_lost: bool =
     found = Found()
     holds = list(_of_the_database())
     begins = since or _begin_of(holds) - BEFORE
-    for gateway in registry.configured():
+    for gateway in registry.accounts():
         numbers = _compare_charges(gateway, begins, actor, found)
         _compare_refunds(gateway, begins, found)
         _skip_numbers(numbers, actor, found)

@@ -42,7 +42,7 @@ def customers():
     from customers.models import Seller
     seller = Seller.objects.first() or open_test_shop("Restored")
     today, first = today_of(seller), seller.customers.count()
-    [gateway] = registry.configured()
+    [gateway] = registry.accounts()
     for n in range(first, first + {CUSTOMERS}):
         customer = add_customer(seller, as_of=today, actor="drill", name=f"Customer {{n}}",
                                 email=f"c{{n}}@drill.example", collection="automatic")

@@ -84,7 +84,7 @@ def refund(occasion: Occasion) -> Letter:
         public_id=occasion.told("refund")
     )
     payment, document = made.payment, made.invoice
-    is_by_hand = payment.gateway not in registry.NAMES
+    is_by_hand = not registry.is_gateway(payment.gateway)
     card = payment.payment_method
     named = {
         "amount": occasion.sum(made.amount_minor, payment.currency),

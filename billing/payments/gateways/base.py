@@ -8,6 +8,7 @@ from typing import ClassVar, Protocol
 from billing.base import clock
 from billing.engine.errors import BillingError
 from billing.outbound.gate import Held, Kind, Pass, pass_out
+from customers.models import Seller
 
 # The code of GatewayUnclear where a key was used before, for a request in other words.
 KEY_USED_BEFORE = "key_used_before"
@@ -134,7 +135,7 @@ class Notice:
 
 
 class Gateway(Protocol):
-    """A payment gateway. Every method may raise each of the three errors.
+    """An account at a payment gateway. Every method may raise each of the three errors.
 
     What changes something takes a key: the same key twice is one change.
     """
@@ -188,6 +189,25 @@ class Gateway(Protocol):
     def events_after(self, event_id: str, limit: int) -> Sequence[Notice]: ...
 
     def read_hook(self, headers: "Headers", body: bytes, now_seconds: int) -> Notice: ...
+
+
+class GatewayKind(Protocol):
+    """A gateway by the name that stands on rows, and the accounts that there are at it.
+
+    ``how_to_set_up`` is a sentence for who has no account yet.
+    """
+
+    name: str
+    is_for_tests: bool
+    how_to_set_up: str
+
+    def accounts(self) -> Sequence[Gateway]:
+        """All that can be called: each is polled, and what is told may be of any of them."""
+        ...
+
+    def account_of(self, seller: Seller) -> Gateway | None:
+        """The one by which a seller's money moves; None where there is none."""
+        ...
 
 
 class Headers(Protocol):

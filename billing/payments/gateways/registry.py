@@ -1,46 +1,65 @@
-"""The gateways, by the name that stands on payments."""
+"""Which gateways there are, and by which account a seller's money moves."""
 
-import os
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 
-from django.conf import settings
-
-from billing.payments.gateways.base import Gateway, GatewayUnavailable
-from billing.payments.gateways.sandbox.client import Sandbox
+from billing.payments.gateways.base import Gateway, GatewayKind, GatewayUnavailable
+from billing.payments.gateways.sandbox.client import SandboxKind
 from customers.models import Seller
 
-# Whatever else stands on a payment, such as "manual", is no gateway: a person moved the money.
-NAMES = ("sandbox",)
+GATEWAYS: tuple[GatewayKind, ...] = (SandboxKind(),)
 
 
-def configured() -> list[Gateway]:
-    """The gateways that can be called with the settings as they are."""
-    if not settings.SANDBOX_URL:
-        return []
-    # A connection must not be shared with the process that this one was forked from.
-    return [_sandbox(os.getpid(), settings.SANDBOX_URL, settings.SANDBOX_KEY)]
+def is_gateway(name: str) -> bool:
+    """Whether a gateway moved the money of what bears the name; else a person did."""
+    return name in names()
 
 
-def gateway(name: str) -> Gateway:
-    """The gateway of a name. Raises :class:`GatewayUnavailable` where it is not set up."""
-    for one in configured():
-        if one.name == name:
-            return one
-    raise GatewayUnavailable(
-        f"The gateway {name} is not set up; set KVITT_{name.upper()}_URL and its key."
-    )
+def names() -> list[str]:
+    """All that may stand on rows as a gateway's."""
+    return [kind.name for kind in GATEWAYS]
+
+
+def accounts() -> Iterator[Gateway]:
+    """All accounts that can be called with the settings as they are."""
+    for kind in GATEWAYS:
+        yield from kind.accounts()
+
+
+def accounts_at(name: str) -> Sequence[Gateway]:
+    """Those at one gateway, at least one. Raises :class:`GatewayUnavailable`."""
+    kind = _kind(name)
+    found = kind.accounts()
+    if not found:
+        raise _not_set_up(kind)
+    return found
+
+
+def account(name: str, seller: Seller) -> Gateway:
+    """A seller's account at a gateway. Raises :class:`GatewayUnavailable` where it has none."""
+    kind = _kind(name)
+    found = kind.account_of(seller)
+    if found is None:
+        raise _not_set_up(kind)
+    return found
+
+
+def _kind(name: str) -> GatewayKind:
+    for kind in GATEWAYS:
+        if kind.name == name:
+            return kind
+    raise GatewayUnavailable(f"There is no gateway {name}.")
+
+
+def _not_set_up(kind: GatewayKind) -> GatewayUnavailable:
+    return GatewayUnavailable(f"The gateway {kind.name} is not set up. {kind.how_to_set_up}")
 
 
 def gateways_for(seller: Seller) -> list[Gateway]:
     """Those that may serve a seller: live and test never mix."""
-    return [one for one in configured() if one.is_for_tests != seller.is_live]
+    kinds = (kind for kind in GATEWAYS if kind.is_for_tests != seller.is_live)
+    return [found for kind in kinds if (found := kind.account_of(seller))]
 
 
 def serves(seller: Seller) -> bool:
     """Whether any gateway may serve the seller."""
     return bool(gateways_for(seller))
-
-
-@lru_cache(maxsize=4)
-def _sandbox(pid: int, url: str, key: str) -> Sandbox:
-    return Sandbox(url, key, settings.SANDBOX_HOOK_SECRET)

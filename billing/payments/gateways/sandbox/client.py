@@ -6,10 +6,14 @@ import calendar
 import hashlib
 import hmac
 import json
+import os
 import re
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any, ClassVar
+
+from django.conf import settings
 
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import (
@@ -24,6 +28,7 @@ from billing.payments.gateways.base import (
     Session,
 )
 from billing.payments.gateways.http import Caller, ErrorSaid, Key
+from customers.models import Seller
 
 HOOK_AGE_SECONDS_MAX = 5 * 60
 CONFLICT = 409
@@ -184,6 +189,29 @@ class Sandbox:
         if notice.event_id != event_id:
             raise GatewayRefused("This hook names two events.")
         return notice
+
+
+class SandboxKind:
+    """The sandbox of the settings, which every test seller shares."""
+
+    name = Sandbox.name
+    is_for_tests = Sandbox.is_for_tests
+    how_to_set_up = "Set KVITT_SANDBOX_URL and its key."
+
+    def accounts(self) -> Sequence[Sandbox]:
+        if not settings.SANDBOX_URL:
+            return []
+        # A connection must not be shared with the process that this one was forked from.
+        given = (settings.SANDBOX_URL, settings.SANDBOX_KEY, settings.SANDBOX_HOOK_SECRET)
+        return [_in_process(os.getpid(), *given)]
+
+    def account_of(self, seller: Seller) -> Sandbox | None:
+        return next(iter(self.accounts()), None)
+
+
+@lru_cache(maxsize=4)
+def _in_process(pid: int, url: str, key: str, hook_secret: str) -> Sandbox:
+    return Sandbox(url, key, hook_secret)
 
 
 def _error(answer: Any) -> ErrorSaid:

@@ -1,0 +1,24 @@
+"""Gateways that are only played, for what is asked of several at once."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from billing.payments.gateways.base import Gateway
+from customers.models import Seller
+
+
+@dataclass
+class PlayedKind:
+    """A gateway with some accounts; of a seller is the first."""
+
+    name: str = "sandbox"
+    is_for_tests: bool = True
+    how_to_set_up: str = "Set it up."
+    played: list[Any] = field(default_factory=list)
+
+    def accounts(self) -> Sequence[Gateway]:
+        return self.played
+
+    def account_of(self, seller: Seller) -> Gateway | None:
+        return next(iter(self.played), None)
