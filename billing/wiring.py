@@ -23,7 +23,7 @@ from portal import news as portal
 
 def connect() -> None:
     """Fill every hook; called once, when all apps are ready."""
-    customers.can_be_paid.fill(registry.serves)
+    customers.can_be_paid.fill(registry.takes_payments)
     desk.seller_now.fill(calendar.now_on_pages)
     events.fanned_out.fill(fan_out.make_deliveries)
 

@@ -101,15 +101,13 @@ def clocks() -> list[datetime]:
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
-    left = left_alone()
-    names = [one.name for one in registry.gateways_for(seller) if one.name not in left]
-    usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
+    cards = PaymentMethod.objects.chargeable(seller).exclude(gateway__in=left_alone())
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"
     )
     planned = Payment.objects.filter(
         Q(next_check_at__isnull=True) | Q(next_check_at__lte=clock.now()),
-        Exists(usable),
+        Exists(cards.filter(customer=OuterRef("customer"))),
         ~Exists(under_way),
         seller=seller,
         state="planned",

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import Enum, auto
 from typing import ClassVar, Protocol
 
 from billing.base import clock
@@ -134,6 +135,14 @@ class Notice:
     body: str
 
 
+class Purpose(Enum):
+    """What a gateway is needed for."""
+
+    CHARGE = auto()  # A card that was kept is charged.
+    PAY_ON_PAGE = auto()  # Somebody pays on a page of the gateway's.
+    KEEP_METHOD = auto()  # Somebody leaves a card there, for charges to come.
+
+
 class Gateway(Protocol):
     """An account at a payment gateway. Every method may raise each of the three errors.
 
@@ -199,6 +208,7 @@ class GatewayKind(Protocol):
 
     name: str
     is_for_tests: bool
+    purposes: frozenset[Purpose]
     how_to_set_up: str
 
     def accounts(self) -> Sequence[Gateway]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from billing.payments.gateways.base import Gateway, GatewayKind, GatewayUnavailable
+from billing.payments.gateways.base import Gateway, GatewayKind, GatewayUnavailable, Purpose
 from billing.payments.gateways.sandbox.client import SandboxKind
 from customers.models import Seller
 
@@ -54,12 +54,24 @@ def _not_set_up(kind: GatewayKind) -> GatewayUnavailable:
     return GatewayUnavailable(f"The gateway {kind.name} is not set up. {kind.how_to_set_up}")
 
 
-def gateways_for(seller: Seller) -> list[Gateway]:
-    """Those that may serve a seller: live and test never mix."""
-    kinds = (kind for kind in GATEWAYS if kind.is_for_tests != seller.is_live)
-    return [found for kind in kinds if (found := kind.account_of(seller))]
+def choose_gateway(seller: Seller, purpose: Purpose) -> Gateway | None:
+    """The account of a seller by which something is begun; None where there is none for it."""
+    return next(_serving(seller, purpose), None)
 
 
-def serves(seller: Seller) -> bool:
-    """Whether any gateway may serve the seller."""
-    return bool(gateways_for(seller))
+def names_for(seller: Seller, purpose: Purpose) -> list[str]:
+    """All gateways that do something for a seller, not only the one that is chosen."""
+    return [gateway.name for gateway in _serving(seller, purpose)]
+
+
+def takes_payments(seller: Seller) -> bool:
+    """Whether any gateway has a page on which the seller's customers can pay."""
+    return choose_gateway(seller, Purpose.PAY_ON_PAGE) is not None
+
+
+def _serving(seller: Seller, purpose: Purpose) -> Iterator[Gateway]:
+    for kind in GATEWAYS:
+        # Live and test never mix.
+        if kind.is_for_tests != seller.is_live and purpose in kind.purposes:
+            if found := kind.account_of(seller):
+                yield found

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from billing.payments.gateways.base import Gateway
+from billing.payments.gateways.base import Gateway, Purpose
 from customers.models import Seller
 
 
@@ -14,6 +14,7 @@ class PlayedKind:
 
     name: str = "sandbox"
     is_for_tests: bool = True
+    purposes: frozenset[Purpose] = frozenset(Purpose)
     how_to_set_up: str = "Set it up."
     played: list[Any] = field(default_factory=list)
 

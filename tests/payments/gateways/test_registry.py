@@ -9,9 +9,16 @@ from django.test import Client
 from billing.base import clock
 from billing.payments import inbox
 from billing.payments.gateways import registry
-from billing.payments.gateways.base import Charge, GatewayRefused, GatewayUnavailable, Notice
-from billing.payments.models import GatewayEvent
-from tests.factories import SellerFactory
+from billing.payments.gateways.base import (
+    Charge,
+    GatewayRefused,
+    GatewayUnavailable,
+    Notice,
+    Purpose,
+)
+from billing.payments.models import GatewayEvent, PaymentMethod
+from customers.models import Seller
+from tests.factories import CustomerFactory, SellerFactory
 from tests.payments.gateways.kinds import PlayedKind
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +79,64 @@ def test_the_account_follows_the_settings(settings: Any) -> None:
     assert registry.account("sandbox", seller) is first
     settings.SANDBOX_HOOK_SECRET = "another"  # noqa: S105
     assert registry.account("sandbox", seller) is not first
+
+
+# Who serves whom, and for what
+
+
+def played(name: str, *purposes: Purpose, is_for_tests: bool = True) -> PlayedKind:
+    account = Account("")
+    account.name = name
+    return PlayedKind(name, is_for_tests, frozenset(purposes), played=[account])
+
+
+def play(monkeypatch: pytest.MonkeyPatch, *kinds: PlayedKind) -> None:
+    monkeypatch.setattr(registry, "GATEWAYS", kinds)
+
+
+def chosen(seller: Seller, purpose: Purpose) -> str:
+    found = registry.choose_gateway(seller, purpose)
+    return found.name if found else ""
+
+
+def test_the_first_that_can_do_what_is_needed_is_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(
+        monkeypatch,
+        PlayedKind("empty"),
+        played("pages", Purpose.PAY_ON_PAGE),
+        played("cards", Purpose.CHARGE, Purpose.PAY_ON_PAGE),
+    )
+    seller = SellerFactory()
+    assert [chosen(seller, purpose) for purpose in Purpose] == ["cards", "pages", ""]
+    assert registry.names_for(seller, Purpose.PAY_ON_PAGE) == ["pages", "cards"]
+    assert registry.takes_payments(seller)
+
+
+def test_live_and_test_never_mix(monkeypatch: pytest.MonkeyPatch) -> None:
+    play(
+        monkeypatch,
+        played("toy", *Purpose),
+        played("real", Purpose.CHARGE, is_for_tests=False),
+    )
+    live, test = SellerFactory(live=True), SellerFactory()
+    assert [chosen(seller, Purpose.CHARGE) for seller in (live, test)] == ["real", "toy"]
+    assert chosen(live, Purpose.PAY_ON_PAGE) == ""
+    assert (registry.takes_payments(live), registry.takes_payments(test)) == (False, True)
+
+
+def test_a_card_is_charged_where_its_gateway_charges_for_the_seller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seller = SellerFactory()
+    for name in ("cards", "pages", "gone"):
+        PaymentMethod.objects.create(
+            customer=CustomerFactory(seller=seller), gateway=name, gateway_id=name, is_default=True
+        )
+    play(monkeypatch, played("pages", Purpose.PAY_ON_PAGE), played("cards", Purpose.CHARGE))
+    assert [card.gateway for card in PaymentMethod.objects.chargeable(seller)] == ["cards"]
+
+
+# What is told, and by whom
 
 
 @pytest.mark.parametrize(("signature", "status"), [("one", 200), ("two", 200), ("three", 400)])

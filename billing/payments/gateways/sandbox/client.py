@@ -24,6 +24,7 @@ from billing.payments.gateways.base import (
     Headers,
     Method,
     Notice,
+    Purpose,
     RefundMade,
     Session,
 )
@@ -196,6 +197,7 @@ class SandboxKind:
 
     name = Sandbox.name
     is_for_tests = Sandbox.is_for_tests
+    purposes = frozenset(Purpose)
     how_to_set_up = "Set KVITT_SANDBOX_URL and its key."
 
     def accounts(self) -> Sequence[Sandbox]:
