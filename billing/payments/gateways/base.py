@@ -135,6 +135,27 @@ class Notice:
     body: str
 
 
+class About(Enum):
+    """What a notice may be about."""
+
+    CHARGE = auto()
+    REFUND = auto()
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a notice is about: its id at the gateway, and our reference.
+
+    ``status`` is that of a charge, in the words of :class:`Charge`; empty where it is not told.
+    """
+
+    kind: About
+    gateway_id: str
+    reference: str
+    status: str = ""
+
+
 class Purpose(Enum):
     """What a gateway is needed for."""
 
@@ -217,6 +238,13 @@ class GatewayKind(Protocol):
 
     def account_of(self, seller: Seller) -> Gateway | None:
         """The one by which a seller's money moves; None where there is none."""
+        ...
+
+    def subject_of(self, notice: Notice) -> Subject | None:
+        """What a notice is about; None where it is nothing that we know of, or makes no sense.
+
+        A notice is read as it was kept, also where its account is there no more.
+        """
         ...
 
 

@@ -2,7 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 
-from billing.payments.gateways.base import Gateway, GatewayKind, GatewayUnavailable, Purpose
+from billing.payments.gateways.base import (
+    Gateway,
+    GatewayKind,
+    GatewayUnavailable,
+    Notice,
+    Purpose,
+    Subject,
+)
 from billing.payments.gateways.sandbox.client import SandboxKind
 from customers.models import Seller
 
@@ -52,6 +59,11 @@ def _kind(name: str) -> GatewayKind:
 
 def _not_set_up(kind: GatewayKind) -> GatewayUnavailable:
     return GatewayUnavailable(f"The gateway {kind.name} is not set up. {kind.how_to_set_up}")
+
+
+def subject_of(gateway: str, notice: Notice) -> Subject | None:
+    """What a gateway's notice is about; None where it says nothing that we know of."""
+    return next((kind.subject_of(notice) for kind in GATEWAYS if kind.name == gateway), None)
 
 
 def choose_gateway(seller: Seller, purpose: Purpose) -> Gateway | None:

@@ -1,6 +1,5 @@
 """Which gateways there are, and which account is asked."""
 
-import json
 from typing import Any
 
 import pytest
@@ -10,11 +9,13 @@ from billing.base import clock
 from billing.payments import inbox
 from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
+    About,
     Charge,
     GatewayRefused,
     GatewayUnavailable,
     Notice,
     Purpose,
+    Subject,
 )
 from billing.payments.models import GatewayEvent, PaymentMethod
 from customers.models import Seller
@@ -147,10 +148,31 @@ def test_a_hook_may_be_of_any_account(two: list[Account], signature: str, status
     assert GatewayEvent.objects.count() == (status == 200)
 
 
-def test_a_charge_of_nobody_here_is_asked_of_each_account(two: list[Account]) -> None:
-    about = {"id": "ch_2", "reference": "pay_2", "status": "succeeded"}
-    notice = Notice("evt_2", "charge.succeeded", json.dumps({"object": about}))
-    inbox.keep("sandbox", [notice], clock.now(), is_polled=False)
+def taken_up(gateway: str = "sandbox") -> str:
+    """Why a notice in words that only its gateway reads is parked."""
+    notice = Notice("evt_2", "payment/paid", "<paid charge='ch_2'/>")
+    inbox.keep(gateway, [notice], clock.now(), is_polled=False)
     assert inbox.process_hooks() == 1
+    return GatewayEvent.objects.get().parked_reason
+
+
+def test_a_charge_of_nobody_here_is_asked_of_each_account(
+    two: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = Subject(About.CHARGE, "ch_2", "pay_2", "succeeded")
+    play(monkeypatch, PlayedKind(played=two, told=told))
+    assert taken_up() == "We have no payment for charge ch_2 (pay_2)."
     assert [one.asked for one in two] == [["ch_2"], ["ch_2"]]
-    assert "no payment" in GatewayEvent.objects.get().parked_reason
+
+
+def test_a_charge_of_nobody_that_took_no_money_is_not_even_asked_about(
+    two: list[Account], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    play(monkeypatch, PlayedKind(played=two, told=Subject(About.CHARGE, "ch_2", "pay_2", "failed")))
+    assert "no payment" in taken_up()
+    assert [one.asked for one in two] == [[], []]
+
+
+@pytest.mark.parametrize("gateway", ["sandbox", "one_of_before"])
+def test_what_its_gateway_cannot_read_is_parked(two: list[Account], gateway: str) -> None:
+    assert taken_up(gateway) == "We know nothing of this payment/paid."

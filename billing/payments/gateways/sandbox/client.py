@@ -17,6 +17,7 @@ from django.conf import settings
 
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import (
+    About,
     Charge,
     ChargeRequest,
     GatewayRefused,
@@ -27,6 +28,7 @@ from billing.payments.gateways.base import (
     Purpose,
     RefundMade,
     Session,
+    Subject,
 )
 from billing.payments.gateways.http import Caller, ErrorSaid, Key
 from customers.models import Seller
@@ -34,6 +36,7 @@ from customers.models import Seller
 HOOK_AGE_SECONDS_MAX = 5 * 60
 CONFLICT = 409
 STATUSES = frozenset({"succeeded", "failed", "requires_action", "canceled"})
+SUBJECTS = {"charge": About.CHARGE, "refund": About.REFUND, "session": About.SESSION}
 SESSION_STATUSES = frozenset({"open", "complete", "expired"})
 
 
@@ -209,6 +212,24 @@ class SandboxKind:
 
     def account_of(self, seller: Seller) -> Sandbox | None:
         return next(iter(self.accounts()), None)
+
+    def subject_of(self, notice: Notice) -> Subject | None:
+        try:
+            event = json.loads(notice.body)
+        except (ValueError, RecursionError):
+            return None
+        about = event.get("object") if isinstance(event, dict) else None
+        kind = SUBJECTS.get(notice.type.partition(".")[0])
+        if kind is None or not isinstance(about, dict):
+            return None
+        gateway_id, reference, status = (about.get(key) for key in ("id", "reference", "status"))
+        if not isinstance(gateway_id, str) or not isinstance(reference, str):
+            return None
+        if "\x00" in gateway_id + reference:
+            return None
+        if not isinstance(status, str) or status not in STATUSES:
+            status = ""
+        return Subject(kind, gateway_id, reference, status)
 
 
 @lru_cache(maxsize=4)
