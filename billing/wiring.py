@@ -11,8 +11,9 @@ from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
-from billing.payments import from_balance, gateways, outlook, planning, refunds
+from billing.payments import from_balance, outlook, planning, refunds
 from billing.payments import hooks as payments
+from billing.payments.gateways import registry
 from billing.webhooks import bodies, fan_out
 from customers import calendar
 from customers import hooks as customers
@@ -22,7 +23,7 @@ from portal import news as portal
 
 def connect() -> None:
     """Fill every hook; called once, when all apps are ready."""
-    customers.can_be_paid.fill(gateways.serves)
+    customers.can_be_paid.fill(registry.takes_payments)
     desk.seller_now.fill(calendar.now_on_pages)
     events.fanned_out.fill(fan_out.make_deliveries)
 

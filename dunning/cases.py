@@ -20,7 +20,6 @@ from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import Settled
 from billing.outbound.gate import Kind, refusal
 from billing.payments.from_balance import settle_debts
-from billing.payments.gateways import gateways_for
 from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
@@ -130,13 +129,12 @@ def _under_way(
     A gateway that is down for days makes nobody late who has left a card that may be charged.
     ``is_planned_ahead``: those that are planned for another day as well.
     """
-    usable = PaymentMethod.objects.usable().filter(
+    cards = PaymentMethod.objects.chargeable(seller).filter(
         customer=OuterRef("payment__customer"),
         customer__collection=Customer.Collection.AUTOMATIC,
-        gateway__in=[one.name for one in gateways_for(seller)],
     )
     is_collected = Q(
-        Exists(usable), state="planned", payment__planned_on__lte=as_of, payment__attention=""
+        Exists(cards), state="planned", payment__planned_on__lte=as_of, payment__attention=""
     )
     waited_for = Q(state="in_flight") | is_collected
     if is_planned_ahead:

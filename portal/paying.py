@@ -6,8 +6,8 @@ from django.urls import reverse
 
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
-from billing.payments.gateways import gateways_for
-from billing.payments.gateways.base import GatewayUnavailable
+from billing.payments.gateways.base import GatewayUnavailable, Purpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.sessions import start_payment, start_setup
 from customers.models import Seller
@@ -23,7 +23,7 @@ def way_to_pay(request: HttpRequest, visit: Visit, invoice: Invoice) -> HttpResp
     try:
         session = start_payment(
             invoice,
-            gateway=_gateway_of(visit.seller),
+            gateway=_gateway_for(visit.seller, Purpose.PAY_ON_PAGE),
             as_of=visit.as_of,
             actor=visit.actor,
             return_url=_back(),
@@ -40,7 +40,7 @@ def way_to_add_card(request: HttpRequest, visit: Visit) -> HttpResponse:
     """To the page where a card is left. Raises what :func:`start_setup` raises."""
     session = start_setup(
         visit.customer,
-        gateway=_gateway_of(visit.seller),
+        gateway=_gateway_for(visit.seller, Purpose.KEEP_METHOD),
         as_of=visit.as_of,
         actor=visit.actor,
         return_url=_back(),
@@ -68,10 +68,11 @@ def _to_confirm(invoice: Invoice) -> str:
     return payment.action_url if payment else ""
 
 
-def _gateway_of(seller: Seller) -> str:
-    for gateway in gateways_for(seller):
-        return gateway.name
-    raise GatewayUnavailable(f"No gateway serves {seller}.")
+def _gateway_for(seller: Seller, purpose: Purpose) -> str:
+    gateway = choose_gateway(seller, purpose)
+    if gateway is None:
+        raise GatewayUnavailable(f"No gateway serves {seller}.")
+    return gateway.name
 
 
 def _back() -> str:

@@ -11,8 +11,8 @@ from billing.checkout.offers import lock_order, refuse_over, tell
 from billing.engine.errors import Refused
 from billing.invoicing.settled import By, Settled
 from billing.outbound.gate import Kind
-from billing.payments import gateways
-from billing.payments.gateways.base import GatewayUnavailable, may_leave
+from billing.payments.gateways.base import GatewayUnavailable, Purpose, may_leave
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession
 from billing.payments.sessions import (
     catch_up,
@@ -45,15 +45,17 @@ def open_page(
     if order.status == Order.Status.OPEN:
         raise Refused("Nothing has been ordered yet.", code="order_not_placed")
     refuse_over(order, now_of(order.seller))
-    found = gateways.gateways_for(order.seller)
-    if not found:
+    purpose = Purpose.PAY_ON_PAGE if order.invoice else Purpose.KEEP_METHOD
+    gateway = choose_gateway(order.seller, purpose)
+    if gateway is None:
         raise GatewayUnavailable("No gateway is set up for this seller.")
-    name = found[0].name
     if order.invoice is not None:
         return start_payment(
-            order.invoice, gateway=name, as_of=as_of, actor=actor, return_url=return_url
+            order.invoice, gateway=gateway.name, as_of=as_of, actor=actor, return_url=return_url
         )
-    return _open_page_for_card(order, gateway=name, as_of=as_of, actor=actor, return_url=return_url)
+    return _open_page_for_card(
+        order, gateway=gateway.name, as_of=as_of, actor=actor, return_url=return_url
+    )
 
 
 def _open_page_for_card(

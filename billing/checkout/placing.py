@@ -30,7 +30,8 @@ from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
 from billing.invoicing.numbering import numbers_of_nobody
 from billing.outbound.gate import Kind, refusal
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import PaymentMethod
 from billing.payments.planning import release_planned
 from billing.subscriptions.actions import start
@@ -156,7 +157,7 @@ def refuse_unpayable(seller: Seller) -> None:
     refuse_unready(seller)
     if held := refusal(Kind.CHARGE, seller.public_id):
         raise held
-    if seller.is_live and not gateways_for(seller):
+    if seller.is_live and choose_gateway(seller, Purpose.PAY_ON_PAGE) is None:
         raise Refused(
             f"No gateway serves {seller}, so an order could not be paid. Start the subscription "
             "by hand, and it is paid by invoice.",

@@ -15,7 +15,7 @@ import requests
 from django.conf import settings
 
 from billing.engine.errors import BillingError
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 
 HOST = "127.0.0.1"
 WEB_PORT, SANDBOX_PORT, REGISTER_PORT = 8000, 8099, 8098

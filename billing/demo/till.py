@@ -11,7 +11,7 @@ import requests
 from billing.engine.errors import Refused
 from billing.payments.charging import resolve
 from billing.payments.collection import collect_due, resolve_due
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.methods import keep_method
 from billing.payments.models import Payment

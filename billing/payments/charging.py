@@ -16,9 +16,10 @@ from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone
-from billing.payments import gateways, hooks
+from billing.payments import hooks
 from billing.payments.booking import book, tell
 from billing.payments.from_balance import settle_debts
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     KEY_USED_BEFORE,
     Charge,
@@ -56,13 +57,14 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     Raises :class:`GatewayUnavailable` where the gateway was not reached; the payment is then
     planned as before, for a little later. Where charging is held or stopped it is not touched.
     """
-    may_leave(Kind.CHARGE, Seller.objects.get(payments=payment_id).public_id)
+    seller = Seller.objects.get(payments=payment_id)
+    may_leave(Kind.CHARGE, seller.public_id)
     request = _begin(payment_id, as_of, actor)
     if request is None:
         return False
     payment_id, order = request
     try:
-        made = gateways.gateway(_gateway_of(payment_id)).charge(order)
+        made = registry.account(_gateway_of(payment_id), seller).charge(order)
     except GatewayUnavailable as error:
         put_back(payment_id, was_asked=not isinstance(error, GatewayHeld))
         raise
@@ -219,7 +221,7 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     It goes to their balance as a payment of its own, once, and a person is told.
     """
     known = Payment.objects.filter(gateway=payment.gateway, gateway_id=made.gateway_id)
-    if contradiction(payment, made) or payment.gateway not in gateways.NAMES:
+    if contradiction(payment, made) or not registry.is_gateway(payment.gateway):
         _compare(payment, made, as_of, actor)
         return
     if known.exists():
@@ -419,7 +421,7 @@ def resolve(payment_id: int, actor: str) -> None:
     payment = Payment.objects.select_related("seller").get(pk=payment_id)
     as_of, now = today_of(payment.seller), clock.now()
     try:
-        gateway = gateways.gateway(payment.gateway)
+        gateway = registry.account(payment.gateway, payment.seller)
         made = _ask(gateway, payment)
         if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)

@@ -18,9 +18,9 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.charging import charge, claim_in_doubt, resolve
 from billing.payments.from_balance import settle_from_balance
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation, PaymentMethod
 from billing.payments.planning import collect_soon
@@ -94,22 +94,20 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
 def clocks() -> list[datetime]:
     """What time it is for the gateways that can be asked now."""
     found = []
-    for one in gateways.configured():
+    for one in registry.accounts():
         with suppress(GatewayError):
             found.append(one.clock())
     return [at for at in found if at is not None]
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
-    left = left_alone()
-    names = [one.name for one in gateways.gateways_for(seller) if one.name not in left]
-    usable = PaymentMethod.objects.usable().filter(customer=OuterRef("customer"), gateway__in=names)
+    cards = PaymentMethod.objects.chargeable(seller).exclude(gateway__in=left_alone())
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("allocations__invoice"), state="in_flight"
     )
     planned = Payment.objects.filter(
         Q(next_check_at__isnull=True) | Q(next_check_at__lte=clock.now()),
-        Exists(usable),
+        Exists(cards.filter(customer=OuterRef("customer"))),
         ~Exists(under_way),
         seller=seller,
         state="planned",

@@ -5,11 +5,10 @@ is about: the object is fetched from the gateway, whose answer is written as if 
 ourselves. The list of events finds what hooks missed.
 """
 
-import json
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import transaction
 from django.db.models import Q
@@ -20,15 +19,18 @@ from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.charging import settle
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
+    About,
+    Charge,
     Gateway,
     GatewayError,
     GatewayRefused,
     GatewayUnavailable,
     GatewayUnclear,
     Notice,
+    Subject,
 )
 from billing.payments.models import CheckoutSession, GatewayCursor, GatewayEvent, Payment, Refund
 from billing.payments.refunds import resolve_refund
@@ -89,7 +91,7 @@ def poll_gateways() -> int:
         return 0
     watch, found = Watch("poll gateways", passing=(GatewayError,)), 0
     failed: GatewayError | None = None
-    for gateway in gateways.configured():
+    for gateway in registry.accounts():
         if gateway.name in left_alone():
             continue
         try:
@@ -217,20 +219,16 @@ def _park(event: GatewayEvent, reason: str) -> None:
 
 
 def _take_up(event: GatewayEvent) -> None:
-    about = json.loads(event.body).get("object")
-    kind = event.type.partition(".")[0]
-    if not isinstance(about, dict) or kind not in _TAKERS:
-        raise Unknown(f"We know nothing of {event.type}.")
-    gateway_id, reference = about.get("id"), about.get("reference")
-    if not isinstance(gateway_id, str) or not isinstance(reference, str):
-        raise Unknown("It does not say what it is about.")
-    if "\x00" in gateway_id + reference:
-        raise Unknown("It names an id with a character that no id has.")
-    _TAKERS[kind](event, gateway_id, reference, about.get("status"))
+    notice = Notice(event.event_id, event.type, event.body)
+    subject = registry.subject_of(event.gateway, notice)
+    if subject is None:
+        raise Unknown(f"We know nothing of this {event.type}.")
+    _TAKERS[subject.kind](event, subject)
 
 
-def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
+def _take_up_charge(event: GatewayEvent, told: Subject) -> None:
     """A charge of ours is asked for, unless we know already what the event tells."""
+    gateway_id, reference = told.gateway_id, told.reference
     ours = Payment.objects.filter(gateway=event.gateway).select_related("seller", "session")
     payment = ours.filter(gateway_id=gateway_id).first() or (
         Payment.objects.select_related("seller", "session")
@@ -238,17 +236,18 @@ def _take_up_charge(event: GatewayEvent, gateway_id: str, reference: str, status
         .first()
     )
     if payment is None:
-        if status != "succeeded" or not _take_unknown(event.gateway, gateway_id):
+        if told.status != "succeeded" or not _take_unknown(event.gateway, gateway_id):
             raise Unknown(f"We have no payment for charge {gateway_id} ({reference}).")
         return
-    if payment.gateway_id == gateway_id and payment.state == status:
+    if payment.gateway_id == gateway_id and payment.state == told.status:
         return
     session = getattr(payment, "session", None)
     if session is not None and session.status in {"creating", "open"}:
         # A charge that fails on a page may be followed by one that does not.
-        _take_up_session(event, session.gateway_id or "", session.public_id, None)
+        page = Subject(About.SESSION, session.gateway_id or "", session.public_id)
+        _take_up_session(event, page)
         return
-    made = gateways.gateway(event.gateway).get_charge(gateway_id)
+    made = registry.account(event.gateway, payment.seller).get_charge(gateway_id)
     if made.reference != payment.reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
@@ -259,7 +258,7 @@ def _take_unknown(gateway: str, gateway_id: str) -> bool:
 
     After a restore it is the money of a payment that was lost, and more may have been.
     """
-    made = gateways.gateway(gateway).get_charge(gateway_id)
+    made = _charge_of_nobody(gateway, gateway_id)
     if Seller.objects.filter(public_id=made.metadata.get("seller", "")).exists():
         doubt_for(gateway_id)
     owner = owner_of(gateway, made)
@@ -268,29 +267,42 @@ def _take_unknown(gateway: str, gateway_id: str) -> bool:
     return take_in(gateway, made, as_of=today_of(owner.seller), actor=ACTOR) is not None
 
 
-def _take_up_refund(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
-    refund = Refund.objects.filter(gateway_key=reference, payment__gateway=event.gateway).first()
+def _charge_of_nobody(gateway: str, gateway_id: str) -> Charge:
+    """A charge that no row here leads to, from whichever account knows it.
+
+    Raises :class:`GatewayRefused` where none does.
+    """
+    *others, last = registry.accounts_at(gateway)
+    for one in others:
+        with suppress(GatewayRefused):
+            return one.get_charge(gateway_id)
+    return last.get_charge(gateway_id)
+
+
+def _take_up_refund(event: GatewayEvent, told: Subject) -> None:
+    ours = Refund.objects.filter(payment__gateway=event.gateway)
+    refund = ours.filter(gateway_key=told.reference).first()
     if refund is None:
-        raise Unknown(f"We have no refund {reference}.")
+        raise Unknown(f"We have no refund {told.reference}.")
     if refund.state in {Refund.State.CREATED, Refund.State.UNKNOWN}:
         resolve_refund(refund.pk)
 
 
-def _take_up_session(event: GatewayEvent, gateway_id: str, reference: str, status: Any) -> None:
+def _take_up_session(event: GatewayEvent, told: Subject) -> None:
     sessions = CheckoutSession.objects.select_related("customer__seller", "payment")
-    session = sessions.filter(gateway=event.gateway, gateway_id=gateway_id).first()
+    session = sessions.filter(gateway=event.gateway, gateway_id=told.gateway_id).first()
     if session is None:
-        ours = Q(public_id=reference) | Q(payment__public_id=reference)
+        ours = Q(public_id=told.reference) | Q(payment__public_id=told.reference)
         if sessions.filter(ours, gateway=event.gateway, gateway_id__isnull=True).exists():
             raise GatewayUnclear("The session is being opened.")
-        raise Unknown(f"We have no session {gateway_id}.")
+        raise Unknown(f"We have no session {told.gateway_id}.")
     if session.status == CheckoutSession.Status.OPEN:
         as_of = today_of(session.customer.seller)
         complete_session(session, as_of=as_of, actor=ACTOR)
 
 
 _TAKERS = {
-    "charge": _take_up_charge,
-    "refund": _take_up_refund,
-    "session": _take_up_session,
+    About.CHARGE: _take_up_charge,
+    About.REFUND: _take_up_refund,
+    About.SESSION: _take_up_session,
 }

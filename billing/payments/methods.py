@@ -9,7 +9,8 @@ from billing.base import clock
 from billing.engine.errors import Refused
 from billing.events.recorder import record
 from billing.invoicing.models import Invoice
-from billing.payments import gateways, hooks
+from billing.payments import hooks
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import Method
 from billing.payments.models import GatewayCustomer, Payment, PaymentMethod
 from billing.subscriptions.models import Subscription
@@ -25,7 +26,7 @@ def keep_method(
     A second time changes nothing. Raises what the gateway's client raises, and :class:`Refused`
     ("foreign_payment_method") for one that is another customer's.
     """
-    method = gateways.gateway(gateway).get_method(gateway_id)
+    method = registry.account(gateway, customer.seller).get_method(gateway_id)
     return keep_fetched(customer, gateway, method, as_of, actor)
 
 

@@ -7,6 +7,8 @@ from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist, follows
 from billing.invoicing.models import Invoice
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.registry import names_for
 from customers.models import CurrencyField, Customer, Seller
 
 IN_FLIGHT = ("created", "submitted", "requires_action", "unknown")
@@ -46,6 +48,10 @@ class PaymentMethodQuerySet(models.QuerySet["PaymentMethod"]):
     def usable(self) -> "PaymentMethodQuerySet":
         """What may be charged: each customer's default, unless its bank has said never again."""
         return self.filter(is_default=True, retired_at__isnull=True, refused_code="")
+
+    def chargeable(self, seller: Seller) -> "PaymentMethodQuerySet":
+        """Those of them that a gateway charges for the seller now."""
+        return self.usable().filter(gateway__in=names_for(seller, Purpose.CHARGE))
 
 
 _OF_A_TEST_SELLER = """

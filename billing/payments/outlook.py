@@ -14,7 +14,8 @@ from django.db.models import F
 
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
 from customers.models import Customer
 
@@ -101,7 +102,7 @@ class _Ways:
 
 def _ways(invoice: Invoice) -> _Ways:
     is_stopped = refusal(Kind.CHARGE, invoice.seller.public_id) is not None
-    has_page = bool(gateways_for(invoice.seller)) and not is_stopped
+    has_page = choose_gateway(invoice.seller, Purpose.PAY_ON_PAGE) is not None and not is_stopped
     accounts = invoice.letterhead.content
     has_account = any(accounts.get(key) for key in ("bankgiro", "plusgiro", "iban"))
     return _Ways(has_page, has_account, is_stopped)
@@ -109,8 +110,7 @@ def _ways(invoice: Invoice) -> _Ways:
 
 def chargeable_card(customer: Customer) -> PaymentMethod | None:
     """The card that can be charged: the customer's default, at a gateway that serves the seller."""
-    names = [one.name for one in gateways_for(customer.seller)]
-    return PaymentMethod.objects.usable().filter(customer=customer, gateway__in=names).first()
+    return PaymentMethod.objects.chargeable(customer.seller).filter(customer=customer).first()
 
 
 def can_be_charged(customer: Customer) -> bool:

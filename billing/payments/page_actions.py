@@ -19,7 +19,8 @@ from billing.invoicing.owed import IS_ORDERED
 from billing.invoicing.page_actions import InvoiceAction
 from billing.payments import booking
 from billing.payments.charging import charge, resolve
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.giving_back import (
     give_back,
     mark_paid_back,
@@ -323,10 +324,10 @@ class AskForACard(PageAction):
     icon = "add_card"
 
     def is_offered(self, obj: Customer) -> bool:
-        return bool(gateways_for(obj.seller))
+        return choose_gateway(obj.seller, Purpose.KEEP_METHOD) is not None
 
     def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
-        gateway = next(iter(gateways_for(obj.seller)), None)
+        gateway = choose_gateway(obj.seller, Purpose.KEEP_METHOD)
         if gateway is None:
             raise Refused(
                 "No gateway serves this seller, so there is no page to leave a card on. Set one up "

@@ -9,7 +9,7 @@ from billing.invoicing.documents import in_its_language
 from billing.invoicing.printing import fill_in, print_html
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import NO_BREAK, Writer
-from billing.payments import gateways
+from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 
 TEMPLATE: Final = "payments/receipt.html"
@@ -77,7 +77,7 @@ def _facts(payment: Payment, bill_to: dict[str, Any], write: Writer) -> list[tup
 def _means(payment: Payment) -> str:
     """By which way the money came, as its payer knows it."""
     method = payment.payment_method
-    if method is None and payment.gateway in gateways.NAMES:
+    if method is None and registry.is_gateway(payment.gateway):
         return pgettext("document", "Card")
     if method is None:
         return pgettext("document", "Bank transfer")

@@ -20,7 +20,6 @@ from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.booking import post_of_payment, tell
 from billing.payments.charging import (
     CHECKS,
@@ -29,6 +28,7 @@ from billing.payments.charging import (
     NO_ANSWER,
     next_wait,
 )
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     GatewayRefused,
     GatewayUnavailable,
@@ -80,7 +80,7 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
     """
     return [
         _send_back(invoice, payment, part_minor, as_of, reason)
-        if payment.gateway in gateways.NAMES
+        if registry.is_gateway(payment.gateway)
         else _owe(invoice, payment, part_minor, as_of, reason)
         for payment, part_minor in take_back(invoice, amount_minor)
     ]
@@ -101,7 +101,7 @@ def take_back(
         .order_by("-id")
     )
     if is_by_hand:
-        allocations = allocations.exclude(payment__gateway__in=gateways.NAMES)
+        allocations = allocations.exclude(payment__gateway__in=registry.names())
     for allocation in allocations:
         part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
         if not part_minor:
@@ -185,7 +185,7 @@ def send_refunds(limit: int = 100, seller: Seller | None = None) -> int:
 def _send(refund: Refund) -> None:
     """Send one refund and write what is clear; raises :class:`GatewayUnavailable`."""
     try:
-        made = gateways.gateway(refund.payment.gateway).refund(
+        made = registry.account(refund.payment.gateway, refund.payment.seller).refund(
             str(refund.gateway_key),
             charge=str(refund.payment.gateway_id),
             amount_minor=refund.amount_minor,
@@ -260,7 +260,9 @@ def resolve_refund(refund_id: int) -> None:
     """Ask the gateway what became of a refund, and write what is clear."""
     refund = Refund.objects.select_related("payment").get(pk=refund_id)
     try:
-        made = gateways.gateway(refund.payment.gateway).refunds_of(str(refund.gateway_key))
+        made = registry.account(refund.payment.gateway, refund.payment.seller).refunds_of(
+            str(refund.gateway_key)
+        )
     except (GatewayRefused, GatewayUnclear):
         return
     if made:

@@ -17,10 +17,10 @@ from billing.invoicing.locks import lock_invoice, lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind
 from billing.outbound.turns import left_alone, time_is_up
-from billing.payments import gateways
 from billing.payments.booking import tell
 from billing.payments.charging import FIRST_CHECK, settle
 from billing.payments.from_balance import settle_debts, settle_from_balance
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     Gateway,
     GatewayError,
@@ -159,7 +159,7 @@ def prepare_payment(
 def open_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
     """Have the gateway make the page of a prepared session, and keep its address."""
     try:
-        gateway = gateways.gateway(session.gateway)
+        gateway = registry.account(session.gateway, session.customer.seller)
         made = _made_at(gateway, session)
     except GatewayError as error:
         close(session.pk, as_of=as_of, actor=actor, failure=error.message)
@@ -222,7 +222,7 @@ def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> Ch
             close(session.pk, as_of=as_of, actor=actor, failure="It was never opened.")
         session.refresh_from_db()
         return session
-    gateway = gateways.gateway(session.gateway)
+    gateway = registry.account(session.gateway, session.customer.seller)
     made = gateway.get_session(session.gateway_id)
     _take_up(gateway, session, made, as_of, actor)
     session.refresh_from_db()
@@ -240,7 +240,7 @@ def catch_up(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) ->
 
 def expire_session(session: CheckoutSession, *, as_of: date, actor: str) -> CheckoutSession:
     """Close a page so that nobody can pay in it any more, unless somebody has."""
-    gateway = gateways.gateway(session.gateway)
+    gateway = registry.account(session.gateway, session.customer.seller)
     try:
         made = gateway.expire_session(str(session.gateway_id))
     except GatewayRefused:

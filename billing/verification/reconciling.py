@@ -21,8 +21,8 @@ from billing.outbound import mark
 from billing.outbound.actions import note_compared, release
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark, Hold
-from billing.payments import gateways
 from billing.payments.charging import settle
+from billing.payments.gateways import registry
 from billing.payments.gateways.base import Charge, Gateway, RefundMade
 from billing.payments.models import IN_FLIGHT, Payment, Refund
 from billing.payments.refunds import settle_refund
@@ -55,7 +55,7 @@ def reconcile(*, actor: str, since: datetime | None = None, nothing_lost: bool =
     found = Found()
     holds = list(_of_the_database())
     begins = since or _begin_of(holds) - BEFORE
-    for gateway in gateways.configured():
+    for gateway in registry.accounts():
         numbers = _compare_charges(gateway, begins, actor, found)
         _compare_refunds(gateway, begins, found)
         _skip_numbers(numbers, actor, found)

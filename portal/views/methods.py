@@ -11,7 +11,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError
 from billing.payments import methods as cards
-from billing.payments.gateways import gateways_for
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import PaymentMethod
 from customers.models import Customer
 from portal.paying import way_to_add_card
@@ -28,7 +29,7 @@ def methods(request: HttpRequest, visit: Visit) -> HttpResponse:
         "methods": [_row(method, visit) for method in found.order_by("-is_default", "-pk")],
         "is_charged": cards.is_charged(visit.customer),
         "pays_by_invoice": visit.customer.collection == Customer.Collection.INVOICE,
-        "can_add": bool(gateways_for(visit.seller)),
+        "can_add": choose_gateway(visit.seller, Purpose.KEEP_METHOD) is not None,
     }
     return show_to(request, visit, "portal/methods.html", context, section="methods")
 

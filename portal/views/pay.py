@@ -17,8 +17,9 @@ from billing.events.recorder import record
 from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
-from billing.payments.gateways import gateways_for
 from billing.payments.gateways.base import GatewayError, GatewayHeld
+from billing.payments.gateways.base import Purpose as GatewayPurpose
+from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession, Payment
 from billing.payments.outlook import Prospect, what_becomes_of
 from billing.payments.sessions import start_payment, start_setup
@@ -195,13 +196,13 @@ def _problem(said: str) -> str:
 
 def _leave_to_pay(request: HttpRequest, opened: Opened, document: Invoice) -> HttpResponse:
     address = reverse("pay:invoice", args=[opened.token])
-    found = gateways_for(document.seller)
-    if not found:
+    gateway = choose_gateway(document.seller, GatewayPurpose.PAY_ON_PAGE)
+    if gateway is None:
         return go_to(request, f"{address}?problem=gateway")
     try:
         session = start_payment(
             document,
-            gateway=found[0].name,
+            gateway=gateway.name,
             as_of=opened.as_of,
             actor=opened.actor,
             return_url=return_address(document.public_id),
@@ -341,7 +342,7 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
         "settled_amount": (
             Writer(language, settled.currency).money(_settled_minor(settled)) if settled else ""
         ),
-        "can_leave": bool(gateways_for(customer.seller)),
+        "can_leave": choose_gateway(customer.seller, GatewayPurpose.KEEP_METHOD) is not None,
         "is_stopped": any(
             not what_becomes_of(document, opened.as_of).has_card_page for document in now_owed
         ),
@@ -387,13 +388,13 @@ def _to_confirm(owed: list[Invoice]) -> str:
 
 def _leave_for_card(request: HttpRequest, opened: Opened) -> HttpResponse:
     address = reverse("pay:method", args=[opened.token])
-    found = gateways_for(opened.customer.seller)
-    if not found:
+    gateway = choose_gateway(opened.customer.seller, GatewayPurpose.KEEP_METHOD)
+    if gateway is None:
         return go_to(request, f"{address}?problem=gateway")
     try:
         session = start_setup(
             opened.customer,
-            gateway=found[0].name,
+            gateway=gateway.name,
             as_of=opened.as_of,
             actor=opened.actor,
             return_url=return_address(opened.customer.public_id),

@@ -18,7 +18,7 @@ NETWORK = {
 OUTLETS = {
     "billing/mail/smtp.py",
     "billing/outbound/answers.py",
-    "billing/payments/gateways/sandbox.py",
+    "billing/payments/gateways/http.py",
     "billing/tax/vies.py",
     "billing/webhooks/addresses.py",
     "billing/webhooks/sending.py",

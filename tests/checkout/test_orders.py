@@ -786,11 +786,11 @@ def test_a_gateway_that_fails_at_any_call_of_the_way_back_loses_nothing(
     plan: Plan, sandbox: RunningSandbox, lost_calls: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The session, its charge and its card are asked for: each may be the last answer."""
-    from billing.payments.gateways import sandbox as client
+    from billing.payments.gateways.http import Caller
 
     order = placed(offered(plan))
     sandbox.fill_in(page_of(order).url)
-    ask, calls = client.Sandbox._call, 0
+    ask, calls = Caller.call, 0
 
     def failing(self: Any, allowed: Any, method: str, path: str, **options: Any) -> Any:
         nonlocal calls
@@ -799,7 +799,7 @@ def test_a_gateway_that_fails_at_any_call_of_the_way_back_loses_nothing(
             raise GatewayUnclear("It broke off.")
         return ask(self, allowed, method, path, **options)
 
-    monkeypatch.setattr(client.Sandbox, "_call", failing)
+    monkeypatch.setattr(Caller, "call", failing)
     with pytest.raises(GatewayUnclear):
         look(order)
     look(order)

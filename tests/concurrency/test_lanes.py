@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat, JobRun
 from billing.jobs.queries import last_beat
 from billing.outbound import turns
-from billing.payments.gateways import sandbox as client
+from billing.payments.gateways import http
 from billing.payments.models import Payment, PaymentMethod
 from billing.schedule.tick import tick
 from billing.webhooks import actions as endpoints
@@ -111,7 +111,7 @@ def seller() -> Seller:
 def test_a_gateway_that_hangs_is_left_alone_after_three_calls_of_a_tick(
     seller: Seller, hanging: Hanging, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(http, "READ_SECONDS", 0.5)
     owed_by_card(seller)
     now = clock.now()
     tick(now)

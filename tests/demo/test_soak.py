@@ -28,7 +28,7 @@ from billing.demo.shop import find_shop
 from billing.demo.story import ASKS, DECLINED, GOOD
 from billing.demo.till import SandboxTill
 from billing.events import clock
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 from billing.subscriptions.actions import cancel, change, start
 from catalog.models import Plan
 from customers.models import Customer

@@ -146,7 +146,7 @@ def hooks(world: World) -> Served:
 def poll(world: World) -> Served:
     polled: set[str] = set()
     world.patch.setattr(
-        inbox.gateways, "configured", lambda: [SimpleNamespace(name=name) for name in "abc"]
+        inbox.registry, "accounts", lambda: [SimpleNamespace(name=name) for name in "abc"]
     )
 
     def polls(gateway: Any) -> int:

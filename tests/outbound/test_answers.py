@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from django.core.mail import EmailMessage
 
-from billing.payments.gateways import sandbox
+from billing.payments.gateways import http
 from billing.payments.gateways.base import GatewayUnclear
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 from billing.tax import vies
 from tests.outbound.dripping import Dripping, dripping
 
@@ -33,7 +33,7 @@ def slow(request: pytest.FixtureRequest) -> Iterator[Dripping]:
 def test_a_gateway_that_answers_byte_by_byte_is_left(
     slow: Dripping, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sandbox, "ANSWER_SECONDS", 0.5)
+    monkeypatch.setattr(http, "ANSWER_SECONDS", 0.5)
     with pytest.raises(GatewayUnclear):
         Sandbox(slow.url, "key", "secret").get_charge("ch_1")
     assert not slow.was_heard_out.is_set()

@@ -24,7 +24,9 @@ from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging, guards
 from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due, collect_from, resolve_due
-from billing.payments.gateways import sandbox as client
+from billing.payments.gateways import http
+from billing.payments.gateways.base import GatewayUnclear
+from billing.payments.gateways.sandbox import client
 from billing.payments.giving_back import give_back
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.methods import keep_method
@@ -262,7 +264,7 @@ def test_a_gateway_that_is_too_slow_is_asked_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     invoice = owing(sandbox, seller)
-    monkeypatch.setattr(client, "READ_SECONDS", 0.3)
+    monkeypatch.setattr(http, "READ_SECONDS", 0.3)
     sandbox.fault("slow", seconds=1)
     collect(seller)
     assert payment_of(invoice).state == "unknown"
@@ -481,7 +483,7 @@ def test_a_page_that_cannot_be_opened_leaves_the_invoice_to_be_collected(
 ) -> None:
     invoice = owing(sandbox, seller)
     sandbox.fault("down")
-    with pytest.raises(client.GatewayUnclear):
+    with pytest.raises(GatewayUnclear):
         start_payment(invoice, gateway="sandbox", as_of=DAY, actor="test")
     assert collect(seller) == 1
     check_paid_once(sandbox, invoice)

@@ -26,7 +26,7 @@ class Forgetful:
 
 
 def test_a_gateway_that_lost_our_place_is_read_anew(monkeypatch: Any) -> None:
-    monkeypatch.setattr(inbox.gateways, "configured", lambda: [Forgetful()])
+    monkeypatch.setattr(inbox.registry, "accounts", lambda: [Forgetful()])
     GatewayCursor.objects.create(gateway="sandbox", event_id="evt_lost")
     assert [inbox.poll_gateways(), inbox.poll_gateways()] == [1, 0]
     assert GatewayEvent.objects.get().event_id == "evt_new"

@@ -15,6 +15,8 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.outbound.actions import hold, stop_charging
 from billing.payments.booking import record_failure, record_payment
+from billing.payments.gateways.base import Purpose
+from billing.payments.gateways.sandbox.client import SandboxKind
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import Outlook, Prospect, can_be_charged, what_becomes_of
 from billing.payments.planning import release_planned
@@ -146,6 +148,18 @@ def test_a_card_at_a_gateway_that_is_gone_is_promised_no_charge(settings: Any) -
     settings.SANDBOX_URL = ""
     assert outlook(invoice).prospect is Prospect.PAY
     assert not can_be_charged(invoice.customer)
+
+
+def test_a_gateway_without_pages_is_no_way_to_pay_by_card(monkeypatch: Any) -> None:
+    monkeypatch.setattr(SandboxKind, "purposes", {Purpose.CHARGE})
+    found = outlook(owed())
+    assert (found.prospect, found.has_card_page) == (Prospect.CHARGE, False)
+
+
+def test_a_gateway_that_only_has_pages_charges_no_card(monkeypatch: Any) -> None:
+    monkeypatch.setattr(SandboxKind, "purposes", {Purpose.PAY_ON_PAGE})
+    found = outlook(owed())
+    assert (found.prospect, found.has_card_page) == (Prospect.NEEDS_CARD, True)
 
 
 NO_ACCOUNT = {"bankgiro": "", "plusgiro": "", "iban": "", "bic": ""}

@@ -32,7 +32,7 @@ from django.core.management import CommandError, call_command
 
 def customers():
     from billing.demo.test_shop import open_test_shop
-    from billing.payments import gateways
+    from billing.payments.gateways import registry
     from billing.payments.sessions import customer_at
     from billing.payments.methods import keep_method
     from billing.subscriptions.actions import start
@@ -42,7 +42,7 @@ def customers():
     from customers.models import Seller
     seller = Seller.objects.first() or open_test_shop("Restored")
     today, first = today_of(seller), seller.customers.count()
-    [gateway] = gateways.configured()
+    [gateway] = registry.accounts()
     for n in range(first, first + {CUSTOMERS}):
         customer = add_customer(seller, as_of=today, actor="drill", name=f"Customer {{n}}",
                                 email=f"c{{n}}@drill.example", collection="automatic")

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from billing.payments.gateways import sandbox as client_module
+from billing.payments.gateways import http
 from billing.payments.gateways.base import (
     Charge,
     ChargeRequest,
@@ -17,7 +17,7 @@ from billing.payments.gateways.base import (
     GatewayUnavailable,
     GatewayUnclear,
 )
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 NEEDS_ACTION = "4000002500003155"
@@ -251,7 +251,7 @@ def test_a_lost_answer_is_unclear_until_it_is_asked_about(
 def test_a_sandbox_that_hangs_is_not_waited_for(
     sandbox: RunningSandbox, client: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(http, "READ_SECONDS", 0.5)
     asked = request(sandbox, "hangs")
     sandbox.fault("slow", seconds=20)
     for _ in range(2):  # The second time the first one is still at work.

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from billing.payments.gateways.base import GatewayRefused, Notice
-from billing.payments.gateways.sandbox import Sandbox
+from billing.payments.gateways.sandbox.client import Sandbox
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 WAIT_SECONDS = 20

@@ -12,7 +12,7 @@ from billing.mail.words.common import (
     how_to_pay,
     pay_button,
 )
-from billing.payments.gateways import NAMES
+from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import PaymentMethod, Refund
 from billing.payments.outlook import Outlook, Prospect, what_becomes_of
 from customers.links import Purpose
@@ -191,7 +191,7 @@ def _paid_back(document: Invoice, most_minor: int) -> tuple[int, int]:
     by_hand_minor = by_card_minor = 0
     for refund in made.distinct().order_by("-id"):
         part_minor = min(refund.amount_minor, most_minor - by_hand_minor - by_card_minor)
-        if refund.payment.gateway in NAMES:
+        if is_gateway(refund.payment.gateway):
             by_card_minor += part_minor
         else:
             by_hand_minor += part_minor

@@ -10,8 +10,8 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import card_name, document_of, pay_button, receipt_pdf
-from billing.payments import gateways
 from billing.payments.charging import ACTION_DAYS_MAX
+from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
 from dunning.cases import next_retry_on
@@ -84,7 +84,7 @@ def refund(occasion: Occasion) -> Letter:
         public_id=occasion.told("refund")
     )
     payment, document = made.payment, made.invoice
-    is_by_hand = payment.gateway not in gateways.NAMES
+    is_by_hand = not registry.is_gateway(payment.gateway)
     card = payment.payment_method
     named = {
         "amount": occasion.sum(made.amount_minor, payment.currency),

@@ -1,17 +1,15 @@
 """What Kvitt asks of a payment gateway, and the three ways in which one may not answer."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from enum import Enum, auto
 from typing import ClassVar, Protocol
-
-from django.db import connection
 
 from billing.base import clock
 from billing.engine.errors import BillingError
-from billing.outbound import turns
 from billing.outbound.gate import Held, Kind, Pass, pass_out
+from customers.models import Seller
 
 # The code of GatewayUnclear where a key was used before, for a request in other words.
 KEY_USED_BEFORE = "key_used_before"
@@ -137,8 +135,37 @@ class Notice:
     body: str
 
 
+class About(Enum):
+    """What a notice may be about."""
+
+    CHARGE = auto()
+    REFUND = auto()
+    SESSION = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What a notice is about: its id at the gateway, and our reference.
+
+    ``status`` is that of a charge, in the words of :class:`Charge`; empty where it is not told.
+    """
+
+    kind: About
+    gateway_id: str
+    reference: str
+    status: str = ""
+
+
+class Purpose(Enum):
+    """What a gateway is needed for."""
+
+    CHARGE = auto()  # A card that was kept is charged.
+    PAY_ON_PAGE = auto()  # Somebody pays on a page of the gateway's.
+    KEEP_METHOD = auto()  # Somebody leaves a card there, for charges to come.
+
+
 class Gateway(Protocol):
-    """A payment gateway. Every method may raise each of the three errors.
+    """An account at a payment gateway. Every method may raise each of the three errors.
 
     What changes something takes a key: the same key twice is one change.
     """
@@ -194,6 +221,33 @@ class Gateway(Protocol):
     def read_hook(self, headers: "Headers", body: bytes, now_seconds: int) -> Notice: ...
 
 
+class GatewayKind(Protocol):
+    """A gateway by the name that stands on rows, and the accounts that there are at it.
+
+    ``how_to_set_up`` is a sentence for who has no account yet.
+    """
+
+    name: str
+    is_for_tests: bool
+    purposes: frozenset[Purpose]
+    how_to_set_up: str
+
+    def accounts(self) -> Sequence[Gateway]:
+        """All that can be called: each is polled, and what is told may be of any of them."""
+        ...
+
+    def account_of(self, seller: Seller) -> Gateway | None:
+        """The one by which a seller's money moves; None where there is none."""
+        ...
+
+    def subject_of(self, notice: Notice) -> Subject | None:
+        """What a notice is about; None where it is nothing that we know of, or makes no sense.
+
+        A notice is read as it was kept, also where its account is there no more.
+        """
+        ...
+
+
 class Headers(Protocol):
     """The headers of a request, by name in any case."""
 
@@ -215,32 +269,3 @@ def may_leave(kind: Kind, seller: str | None = None) -> Pass:
             code="clock_ahead",
         )
     return allowed
-
-
-@contextmanager
-def asking(gateway: str) -> Iterator[None]:
-    """A call to a gateway, which counts how clearly and how soon it answers.
-
-    Raises :class:`GatewayLeft` where it has not, three times in this turn. A clear no is an answer.
-    """
-    if turns.is_left(gateway):
-        raise GatewayLeft(f"The gateway {gateway} does not answer; it is asked again by itself.")
-    answered: GatewayError | None = None
-    with turns.call(gateway):
-        try:
-            yield
-        except GatewayRefused as refused:
-            answered = refused
-        except GatewayUnclear as unclear:
-            # That a key was used before is as clear as an answer can be.
-            if unclear.code != KEY_USED_BEFORE:
-                raise
-            answered = unclear
-    if answered:
-        raise answered
-
-
-def refuse_in_transaction() -> None:
-    """A call may last and cannot be rolled back: no lock waits for it, and no row forgets it."""
-    if connection.in_atomic_block:
-        raise RuntimeError("A gateway is never called while a transaction is open.")

@@ -6,42 +6,37 @@ import calendar
 import hashlib
 import hmac
 import json
+import os
 import re
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Any, ClassVar
 
-import requests
-from requests.exceptions import ConnectTimeout, RequestException
-from urllib3.exceptions import NewConnectionError
+from django.conf import settings
 
-from billing.outbound.answers import session, whole_answer
-from billing.outbound.gate import Kind, Pass
+from billing.outbound.gate import Kind
 from billing.payments.gateways.base import (
-    KEY_USED_BEFORE,
+    About,
     Charge,
     ChargeRequest,
     GatewayRefused,
-    GatewayUnavailable,
     GatewayUnclear,
     Headers,
     Method,
     Notice,
+    Purpose,
     RefundMade,
     Session,
-    asking,
-    may_leave,
-    refuse_in_transaction,
+    Subject,
 )
+from billing.payments.gateways.http import Caller, ErrorSaid, Key
+from customers.models import Seller
 
-# A call ends by the last of them, so that a gateway that hangs ends before its caller is ended.
-CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 3, 10, 15
-ANSWER_BYTES_MAX = 2_000_000
 HOOK_AGE_SECONDS_MAX = 5 * 60
 CONFLICT = 409
 STATUSES = frozenset({"succeeded", "failed", "requires_action", "canceled"})
+SUBJECTS = {"charge": About.CHARGE, "refund": About.REFUND, "session": About.SESSION}
 SESSION_STATUSES = frozenset({"open", "complete", "expired"})
 
 
@@ -52,21 +47,23 @@ class Sandbox:
     is_for_tests: ClassVar[bool] = True
 
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
-        self._url, self._hook_secret = url.rstrip("/"), hook_secret
-        self._told_at: datetime | None = None
-        self._session = session()
-        self._session.headers["Authorization"] = f"Bearer {key}"
+        self._hook_secret = hook_secret
+        self._caller = Caller(
+            self.name,
+            f"{url.rstrip('/')}/v1",
+            title="The sandbox",
+            headers={"Authorization": f"Bearer {key}"},
+            read_error=_error,
+        )
 
     # Customers and cards
 
     def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str:
         body = {"reference": reference, "name": name, "email": email}
-        answer = self._post(Kind.CARD, "/customers", body, key)
-        return _understood(lambda: _id(answer["id"]))
+        return self._caller.post(Kind.CARD, "/customers", _id_of, body=body, key=key)
 
     def get_method(self, gateway_id: str) -> Method:
-        answer = self._get(f"/payment_methods/{_id(gateway_id)}")
-        return _understood(lambda: _method(answer))
+        return self._caller.get(f"/payment_methods/{_id(gateway_id)}", _method)
 
     def leave_card(self, key: str, *, customer: str, number: str) -> str:
         """Leave one of the sandbox's test cards, as a customer does in its page; the card's id.
@@ -74,8 +71,7 @@ class Sandbox:
         No other gateway is told a number by us, so this is no part of what Kvitt asks of one.
         """
         card = {"customer": customer, "card_number": number}
-        answer = self._post(Kind.CARD, "/payment_methods", card, key)
-        return _understood(lambda: _id(answer["id"]))
+        return self._caller.post(Kind.CARD, "/payment_methods", _id_of, body=card, key=key)
 
     # Charges and refunds
 
@@ -89,48 +85,48 @@ class Sandbox:
             "metadata": dict(request.metadata),
         }
         try:
-            answer = self._post(Kind.CHARGE, "/charges", body, request.key, request.seller)
+            return self._caller.post(
+                Kind.CHARGE,
+                "/charges",
+                _charge,
+                body=body,
+                key=request.key,
+                seller=request.seller,
+            )
         except GatewayRefused as refused:
             if refused.details["status"] != CONFLICT:
                 raise
             # Another request with this key is still at work, and may yet charge.
             raise GatewayUnclear(refused.message) from refused
-        return _understood(lambda: _charge(answer))
 
     def get_charge(self, gateway_id: str) -> Charge:
-        answer = self._get(f"/charges/{_id(gateway_id)}")
-        return _understood(lambda: _charge(answer))
+        return self._caller.get(f"/charges/{_id(gateway_id)}", _charge)
 
     def charges_of(self, reference: str) -> Sequence[Charge]:
-        answer = self._get("/charges", reference=reference)
-        return _understood(lambda: [_charge(each) for each in answer["data"]])
+        return self._caller.get("/charges", _charges, reference=reference)
 
     def charges_since(self, at: datetime, after: str = "") -> Sequence[Charge]:
-        answer = self._get("/charges", since=at.isoformat(), after=after)
-        return _understood(lambda: [_charge(each) for each in answer["data"]])
+        return self._caller.get("/charges", _charges, since=at.isoformat(), after=after)
 
     def refunds_since(self, at: datetime, after: str = "") -> Sequence[RefundMade]:
-        answer = self._get("/refunds", since=at.isoformat(), after=after)
-        return _understood(lambda: [_refund(each) for each in answer["data"]])
+        return self._caller.get("/refunds", _refunds, since=at.isoformat(), after=after)
 
     def clock(self) -> datetime | None:
-        self._get("/events", limit="1")
-        return self._told_at
+        self._caller.get("/events", dict, limit="1")
+        return self._caller.told_at
 
     def cancel_charge(self, gateway_id: str) -> Charge:
-        answer = self._post(
-            Kind.WITHDRAWAL, f"/charges/{_id(gateway_id)}/cancel", {}, f"cancel-{gateway_id}"
+        path = f"/charges/{_id(gateway_id)}/cancel"
+        return self._caller.post(
+            Kind.WITHDRAWAL, path, _charge, body={}, key=f"cancel-{gateway_id}"
         )
-        return _understood(lambda: _charge(answer))
 
     def refund(self, key: str, *, charge: str, amount_minor: int, reference: str) -> RefundMade:
         body = {"charge": charge, "amount_minor": amount_minor, "reference": reference}
-        answer = self._post(Kind.REFUND, "/refunds", body, key)
-        return _understood(lambda: _refund(answer))
+        return self._caller.post(Kind.REFUND, "/refunds", _refund, body=body, key=key)
 
     def refunds_of(self, reference: str) -> Sequence[RefundMade]:
-        answer = self._get("/refunds", reference=reference)
-        return _understood(lambda: [_refund(each) for each in answer["data"]])
+        return self._caller.get("/refunds", _refunds, reference=reference)
 
     # Hosted pages
 
@@ -157,25 +153,22 @@ class Sandbox:
         if amount_minor is not None:
             kind = Kind.CHARGE
             body |= {"kind": "payment", "amount_minor": amount_minor, "currency": currency}
-        answer = self._post(kind, "/sessions", body, key, seller)
-        return _understood(lambda: _session(answer))
+        return self._caller.post(kind, "/sessions", _session, body=body, key=key, seller=seller)
 
     def get_session(self, gateway_id: str) -> Session:
-        answer = self._get(f"/sessions/{_id(gateway_id)}")
-        return _understood(lambda: _session(answer))
+        return self._caller.get(f"/sessions/{_id(gateway_id)}", _session)
 
     def expire_session(self, gateway_id: str) -> Session:
-        answer = self._post(
-            Kind.WITHDRAWAL, f"/sessions/{_id(gateway_id)}/expire", {}, f"expire-{gateway_id}"
+        path = f"/sessions/{_id(gateway_id)}/expire"
+        return self._caller.post(
+            Kind.WITHDRAWAL, path, _session, body={}, key=f"expire-{gateway_id}"
         )
-        return _understood(lambda: _session(answer))
 
     # What it tells
 
     def events_after(self, event_id: str, limit: int) -> Sequence[Notice]:
         asked = {"after": event_id} if event_id else {}
-        answer = self._get("/events", limit=str(limit), **asked)
-        return _understood(lambda: [_notice(each, json.dumps(each)) for each in answer["data"]])
+        return self._caller.get("/events", _notices, limit=str(limit), **asked)
 
     def read_hook(self, headers: Headers, body: bytes, now_seconds: int) -> Notice:
         """The event of a hook that the sandbox has signed, by the Standard Webhooks rules.
@@ -201,80 +194,55 @@ class Sandbox:
             raise GatewayRefused("This hook names two events.")
         return notice
 
-    # HTTP
 
-    def _get(self, path: str, **asked: str) -> dict[str, Any]:
-        return self._call(may_leave(Kind.QUESTION), "GET", path, params=asked)
+class SandboxKind:
+    """The sandbox of the settings, which every test seller shares."""
 
-    def _post(
-        self, kind: Kind, path: str, body: dict[str, Any], key: str, seller: str | None = None
-    ) -> dict[str, Any]:
-        allowed = may_leave(kind, seller)
-        return self._call(allowed, "POST", path, json=body, headers={"Idempotency-Key": key})
+    name = Sandbox.name
+    is_for_tests = Sandbox.is_for_tests
+    purposes = frozenset(Purpose)
+    how_to_set_up = "Set KVITT_SANDBOX_URL and its key."
 
-    def _call(self, allowed: Pass, method: str, path: str, **options: Any) -> dict[str, Any]:
-        refuse_in_transaction()
-        with asking(self.name):
-            return _answer(*self._exchange(allowed, method, path, **options))
+    def accounts(self) -> Sequence[Sandbox]:
+        if not settings.SANDBOX_URL:
+            return []
+        # A connection must not be shared with the process that this one was forked from.
+        given = (settings.SANDBOX_URL, settings.SANDBOX_KEY, settings.SANDBOX_HOOK_SECRET)
+        return [_in_process(os.getpid(), *given)]
 
-    def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
+    def account_of(self, seller: Seller) -> Sandbox | None:
+        return next(iter(self.accounts()), None)
+
+    def subject_of(self, notice: Notice) -> Subject | None:
         try:
-            response, content = whole_answer(
-                allowed,
-                self._session,
-                method,
-                f"{self._url}/v1{path}",
-                until=time.monotonic() + ANSWER_SECONDS,
-                bytes_max=ANSWER_BYTES_MAX,
-                timeout=(CONNECT_SECONDS, READ_SECONDS),
-                **options,
-            )
-        except ConnectTimeout as error:
-            raise GatewayUnavailable("The sandbox cannot be reached.") from error
-        except RequestException as error:
-            if _was_never_connected(error):
-                raise GatewayUnavailable("The sandbox cannot be reached.") from error
-            raise GatewayUnclear(f"The sandbox broke off: {type(error).__name__}.") from error
-        self._told_at = _date_of(response)
-        return response.status_code, content
+            event = json.loads(notice.body)
+        except (ValueError, RecursionError):
+            return None
+        about = event.get("object") if isinstance(event, dict) else None
+        kind = SUBJECTS.get(notice.type.partition(".")[0])
+        if kind is None or not isinstance(about, dict):
+            return None
+        gateway_id, reference, status = (about.get(key) for key in ("id", "reference", "status"))
+        if not isinstance(gateway_id, str) or not isinstance(reference, str):
+            return None
+        if "\x00" in gateway_id + reference:
+            return None
+        if not isinstance(status, str) or status not in STATUSES:
+            status = ""
+        return Subject(kind, gateway_id, reference, status)
 
 
-def _was_never_connected(error: RequestException) -> bool:
-    reason = getattr(error.args[0] if error.args else None, "reason", None)
-    return isinstance(reason, NewConnectionError)
+@lru_cache(maxsize=4)
+def _in_process(pid: int, url: str, key: str, hook_secret: str) -> Sandbox:
+    return Sandbox(url, key, hook_secret)
 
 
-def _date_of(response: requests.Response) -> datetime | None:
-    try:
-        return parsedate_to_datetime(response.headers["Date"])
-    except (LookupError, ValueError):
-        return None
-
-
-def _answer(status: int, content: bytes) -> dict[str, Any]:
-    """The JSON of a clear yes; else the error that tells how clear the no is."""
-    try:
-        answer = json.loads(content)
-    except ValueError:
-        answer = None
-    if status in (200, 201) and isinstance(answer, dict):
-        return answer
+def _error(answer: Any) -> ErrorSaid:
     error = answer.get("error") if isinstance(answer, dict) else None
     code = str(error.get("code", "")) if isinstance(error, dict) else ""
-    said = f"The sandbox answered {status} {code}".strip() + "."
-    if status in (401, 403, 429):
-        raise GatewayUnavailable(said)
-    # A key that is in use, or was used for something else, tells of a charge that may be there.
-    if not code or status >= 500 or "idempotency" in code or not 400 <= status:
-        raise GatewayUnclear(said, code=KEY_USED_BEFORE if "mismatch" in code else None)
-    raise GatewayRefused(said, code=code[:60], status=status)
-
-
-def _understood[Answer](read: Callable[[], Answer]) -> Answer:
-    try:
-        return read()
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise GatewayUnclear("The sandbox's answer makes no sense.") from error
+    if "idempotency" not in code:
+        return ErrorSaid(code)
+    return ErrorSaid(code, Key.USED_BEFORE if "mismatch" in code else Key.IN_USE)
 
 
 def _id(gateway_id: str) -> str:
@@ -282,6 +250,10 @@ def _id(gateway_id: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9_]{1,80}", gateway_id):
         raise GatewayUnclear(f"{gateway_id[:80]!r} is no id of the sandbox's.")
     return gateway_id
+
+
+def _id_of(answer: dict[str, Any]) -> str:
+    return _id(answer["id"])
 
 
 def _is_signature(given: str, expected: bytes) -> bool:
@@ -322,6 +294,10 @@ def _charge(answer: dict[str, Any]) -> Charge:
     )
 
 
+def _charges(answer: dict[str, Any]) -> list[Charge]:
+    return [_charge(each) for each in answer["data"]]
+
+
 def _texts(given: dict[Any, Any]) -> dict[str, str]:
     return {str(name): str(value) for name, value in given.items()}
 
@@ -336,6 +312,10 @@ def _refund(answer: dict[str, Any]) -> RefundMade:
         currency=str(answer["currency"]),
         reference=str(answer["reference"]),
     )
+
+
+def _refunds(answer: dict[str, Any]) -> list[RefundMade]:
+    return [_refund(each) for each in answer["data"]]
 
 
 def _method(answer: dict[str, Any]) -> Method:
@@ -367,3 +347,7 @@ def _notice(event: Any, body: str) -> Notice:
     if not 0 < len(event_id) <= 80 or not 0 < len(type_) <= 60:
         raise ValueError("no event")
     return Notice(event_id, type_, body)
+
+
+def _notices(answer: dict[str, Any]) -> list[Notice]:
+    return [_notice(each, json.dumps(each)) for each in answer["data"]]
