@@ -15,8 +15,16 @@ from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.usage.actions import load_usage
 from billing.usage.models import Meter
-from catalog.models import Price
-from portal.words import State, free_units_of, price_of, state_of_subscription, units_of, writer
+from catalog.models import Plan, Price
+from portal.words import (
+    State,
+    free_units_of,
+    price_of,
+    state_of_subscription,
+    units_of,
+    with_tax,
+    writer,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +113,10 @@ def _card(
     items = items_on(contract, as_of)
     period = period_on(contract, max(as_of, subscription.starts_on))
     plan = subscription.plan
-    parts = [(item.price, item.quantity) for item in items]
     return Card(
         subscription,
         state_of_subscription(subscription, as_of),
-        price_of(plan, parts, subscription.currency) if items else "",
+        price_in_words(contract, plan, items) if items else "",
         _sentence(subscription, contract, period, as_of),
         [_part(item, contract, subscription.currency) for item in items if _is_counted(item)],
         [
@@ -119,6 +126,13 @@ def _card(
         ],
         coupons,
     )
+
+
+def price_in_words(contract: Contract, plan: Plan, items: Sequence[Item]) -> str:
+    """What is paid for these items of an agreement, as it was agreed."""
+    parts = [(item.price, item.quantity) for item in items]
+    amount = price_of(plan, parts, contract.agreement.currency)
+    return with_tax(amount, (contract.terms[item.price.ref].price for item in items))
 
 
 def _sentence(subscription: Subscription, contract: Contract, period: Period, as_of: date) -> str:

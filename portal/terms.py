@@ -17,7 +17,7 @@ from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words
 from catalog.models import Plan, Price
 from customers.models import Customer
-from portal.words import name_of_method, units_of
+from portal.words import name_of_method, units_of, with_tax
 
 # Another one when the words below mean something else than before.
 VERSION = "2026-11-28"
@@ -124,17 +124,19 @@ def interval_in_words(plan: Plan) -> str:
 
 
 def each_in_words(price: Price) -> str:
-    """What one unit costs, of what the customer orders several: ``62,00 kr each, without VAT``."""
-    said = price_in_words(price)
+    """What one unit costs, of what the customer orders several: ``62,00 kr each (excl. VAT)``."""
+    said = _amount_of(price)
     if price.model == Price.Model.PER_UNIT:
         said = pgettext("pay", "%(amount)s each") % {"amount": said}
-    if price.is_tax_inclusive:
-        return said
-    return pgettext("pay", "%(amount)s, without VAT") % {"amount": said}
+    return with_tax(said, [price])
 
 
 def price_in_words(price: Price) -> str:
-    """What one price of a plan costs, without tax where it does not include it."""
+    """What one price of a plan costs, and whether VAT is in it."""
+    return with_tax(_amount_of(price), [price])
+
+
+def _amount_of(price: Price) -> str:
     terms = price.terms()
     if price.meter or price.model not in {Price.Model.FLAT, Price.Model.PER_UNIT}:
         return ", ".join(units_of(terms, price.currency)) or pgettext("pay", "by quantity")

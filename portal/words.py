@@ -1,6 +1,6 @@
 """What customers read of prices, intervals and states, in the language that is active."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -50,6 +50,19 @@ def interval_of(plan: Plan) -> str:
         IntervalUnit.YEAR: pgettext("portal", "every %(count)s years"),
     }[IntervalUnit(plan.interval_unit)]
     return said % {"count": plan.interval_count}
+
+
+def with_tax(amount: str, prices: Iterable[Price]) -> str:
+    """An amount of these prices, and whether VAT is in it: ``199,00 kr a month (excl. VAT)``.
+
+    Where some have it and some have not, the amount alone is said.
+    """
+    said = {price.is_tax_inclusive for price in prices}
+    if said == {True}:
+        return pgettext("portal", "%(amount)s (incl. VAT)") % {"amount": amount}
+    if said == {False}:
+        return pgettext("portal", "%(amount)s (excl. VAT)") % {"amount": amount}
+    return amount
 
 
 def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currency: str) -> str:

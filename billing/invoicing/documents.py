@@ -281,6 +281,9 @@ def _totals(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> li
         )
         rows.append((label, write.amount(invoice.subtotal_minor)))
     rows += _discounts(invoice, lines, write)
+    spared_minor = invoice.subtotal_minor - invoice.discount_minor - invoice.net_minor
+    if spared_minor and not invoice.tax_minor:
+        rows.append((pgettext("document", "VAT that is not charged"), write.amount(-spared_minor)))
     rows.append((pgettext("document", "Total excluding VAT"), write.amount(invoice.net_minor)))
     rows.append((pgettext("document", "VAT"), write.amount(invoice.tax_minor)))
     if invoice.rounding_minor:

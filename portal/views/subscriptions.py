@@ -1,6 +1,6 @@
 """One subscription: what it is, and what its customer may do with it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import partial
@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods, require_safe
 
-from billing.engine.agreement import Item
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Changed
 from billing.subscriptions import actions, coupons, pausing
@@ -21,7 +20,7 @@ from billing.subscriptions.allowed_changes import WITHDRAWAL, deeds_of, plans_fo
 from billing.subscriptions.coupons import coupon_for
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
-from portal.cards import cards_of, items_on, period_on
+from portal.cards import cards_of, items_on, period_on, price_in_words
 from portal.deeds import Deed, do, seen_of
 from portal.forms import PAUSE_DAYS_MAX, CancelForm, ChangeForm, CouponForm, PauseForm
 from portal.limits import may_try, new_key, was_sent
@@ -30,7 +29,7 @@ from portal.next_payment import day_of, lines_of, next_payment_of
 from portal.queries import usable_method
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_subscriptions, show_to
-from portal.words import price_of
+from portal.words import price_of, with_tax
 
 READS_AND_SENDS = ["GET", "HEAD", "POST"]
 COUPON_TIMES, COUPON_WITHIN = 20, timedelta(hours=1)
@@ -66,9 +65,10 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     asked = _asked(request)
     form = ChangeForm(found, plans, had, {"plan": found.plan.public_id, "when": "now"} | asked)
     period = period_on(contract, visit.as_of)
+    agreed = price_in_words(contract, found.plan, items)
     context = {
         "form": form,
-        "plans": [_choice(plan, form, items, found.currency) for plan in plans],
+        "plans": [_choice(plan, form, agreed, found.currency) for plan in plans],
         "period_end": day_of(period.end),
         "when": form.data.get("when"),
         "button": pgettext("portal", "Change the subscription"),
@@ -330,22 +330,22 @@ def _asked(request: HttpRequest) -> dict[str, str]:
     return {name: str(value) for name, value in sent.items()}
 
 
-def _choice(plan: Plan, form: ChangeForm, items: Sequence[Item], currency: str) -> dict[str, Any]:
+def _choice(plan: Plan, form: ChangeForm, agreed: str, currency: str) -> dict[str, Any]:
     """A plan to choose, with what it costs at as many units as there are.
 
-    Who keeps a plan keeps its prices as they were agreed, though others pay new ones.
+    Who keeps a plan keeps its prices as they were ``agreed``, though others pay new ones.
     """
     offered = getattr(plan, "offered", [])
     parts = [
         (price.terms(), Decimal(form.had.get(price.code, price.quantity))) for price in offered
     ]
-    if plan.pk == form.subscription.plan_id:
-        parts = [(item.price, item.quantity) for item in items]
+    price = with_tax(price_of(plan, parts, currency), offered) if parts else ""
+    is_present = plan.pk == form.subscription.plan_id
     return {
         "public_id": plan.public_id,
         "name": plan.name,
-        "price": price_of(plan, parts, currency) if parts else "",
-        "is_present": plan.pk == form.subscription.plan_id,
+        "price": agreed if is_present else price,
+        "is_present": is_present,
         "is_chosen": plan.pk == form.chosen.pk,
     }
 

@@ -181,6 +181,13 @@ def test_a_business_pays_a_price_that_includes_tax_without_it(
     invoice = billed(seller, plan, country=country, is_business=True, vat_number=number)
     assert taxed(invoice) == [(category, Decimal(0), 100_00, 0)]
     assert (invoice.subtotal_minor, invoice.total_minor) == (125_00, 100_00)
+    # Its reader can add it up.
+    assert [(label, amount.replace("\xa0", " ")) for label, amount in words(invoice)["totals"]] == [
+        ("Subtotal including VAT", "125.00"),
+        ("VAT that is not charged", "−25.00"),
+        ("Total excluding VAT", "100.00"),
+        ("VAT", "0.00"),
+    ]
     assert broken_invariants() == {}
 
 

@@ -9,6 +9,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
+from django.utils import translation
 
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
@@ -18,6 +19,7 @@ from billing.usage.models import Meter
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from portal.urls import urlpatterns
+from portal.words import with_tax
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -198,7 +200,7 @@ def test_home_says_what_is_owed_what_there_is_and_when_the_next_payment_is(
 ) -> None:
     said = text_of(visitor.get("/portal/home/"))
     assert "To pay SEK 387.50 To be paid by 15 March 2026." in said
-    assert "Small Active SEK 310.00 a month It renews on 1 April 2026." in said
+    assert "Small Active SEK 310.00 a month (excl. VAT) It renews on 1 April 2026." in said
     assert "Next payment SEK 387.50 on 1 April 2026 by invoice." in said
     assert said.index("To pay") < said.index("Your subscriptions") < said.index("Next payment")
 
@@ -255,7 +257,7 @@ def test_home_shows_usage_beside_what_is_included(
     record_usage(subscription, meter, at=NOON, as_of=DAY, quantity=Decimal(225))
     answer = visitor.get("/portal/home/")
     said = text_of(answer)
-    assert "SEK 595.00 a month, and by usage" in said
+    assert "SEK 595.00 a month, and by usage (excl. VAT)" in said
     assert "Cups: 225 of 300 included" in said
     assert "300 included · then SEK 1.15 each" in said
     assert b'<progress value="225"' in answer.content
@@ -304,3 +306,17 @@ def test_an_ended_subscription_is_listed_last_and_offers_nothing(
     page = visitor.get(f"/portal/subscriptions/{subscription.public_id}/").content.decode()
     for deed in ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"):
         assert f"/{deed}/" not in page
+
+
+@pytest.mark.parametrize(
+    ("are_inclusive", "said"),
+    [
+        ([True, True], "SEK 1 (incl. VAT)"),
+        ([False], "SEK 1 (excl. VAT)"),
+        ([True, False], "SEK 1"),
+    ],
+)
+def test_an_amount_says_whether_vat_is_in_it(are_inclusive: list[bool], said: str) -> None:
+    prices = [PriceFactory.build(is_tax_inclusive=each) for each in are_inclusive]
+    with translation.override("en"):
+        assert with_tax("SEK 1", prices) == said
