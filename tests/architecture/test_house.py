@@ -75,3 +75,15 @@ def test_every_name_of_ours_in_the_settings_is_there() -> None:
     names = re.findall(r'"((?:billing|portal|customers|catalog|dunning)\.[\w.]+)"', source)
     assert len(names) > 30
     assert [name for name in names if locate(name) is None] == []
+
+
+def test_every_file_and_name_of_ours_in_the_docs_is_there() -> None:
+    docs = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+    text = "\n".join(path.read_text() for path in docs)
+    files = {path.as_posix() for path in (*product_files(), *(ROOT / "tests").rglob("*.py"))}
+    files |= {path.as_posix() for path in ROOT.glob("*.py")}
+    named = set(re.findall(r"`([\w/]+\.py)`", text))
+    assert len(named) > 60
+    assert {name for name in named if not any(each.endswith(f"/{name}") for each in files)} == set()
+    dotted = set(re.findall(r"`((?:billing|portal|customers|catalog|dunning)\.[\w.]+)`", text))
+    assert {name for name in dotted if locate(name) is None} == set()
