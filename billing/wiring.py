@@ -29,10 +29,9 @@ def connect() -> None:
     invoicing.charge_promises.fill(outlook.will_be_charged)
     invoicing.after_issue.fill(planning.plan_payments)
     invoicing.refund_credit.fill(refunds.refund_credit)
-    invoicing.invoices_settled.fill(cases.note_settled)
+    invoicing.invoices_settled.fill(paying.complete_paid_orders, cases.close_for)
     invoicing.balances_grew.fill(from_balance.settle_debts)
 
-    payments.invoice_paid.fill(paying.note_paid, cases.note_paid)
     payments.payment_failed.fill(cases.note_failure)
     payments.method_changed.fill(paying.note_method, cases.note_method)
     payments.charge_vetoes.fill(cases.stopped_among)

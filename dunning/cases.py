@@ -17,6 +17,7 @@ from billing.events.recorder import record_all
 from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
+from billing.invoicing.settled import Settled
 from billing.outbound.gate import Kind, refusal
 from billing.payments.from_balance import settle_debts
 from billing.payments.gateways import gateways_for
@@ -258,6 +259,8 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         later += waiting
         ready = [case for case in ready if case not in waiting]
     take(ready, batch)
+    # What was written off as a small difference is paid, and its case has been closed with that.
+    ready = [case for case in ready if case.invoice.status != Invoice.Status.PAID]
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
     _save([*ready, *later])
@@ -340,17 +343,15 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
 # Closing
 
 
-def note_paid(invoice: Invoice, as_of: date, actor: str) -> None:
-    """Close the case of an invoice that has just been paid, so that access returns at once."""
-    note_settled([invoice.pk], as_of, actor)
+def close_for(settled: Sequence[Settled], as_of: date, actor: str) -> None:
+    """Close the cases of invoices on which nothing is owed any more; access returns at once.
 
-
-def note_settled(invoice_ids: Sequence[int], as_of: date, actor: str) -> None:
-    """Close the cases of invoices on which nothing is owed any more; their customers are locked."""
+    Their customers are locked.
+    """
     close_settled(
         DunningCase.objects.select_for_update(of=["self"])
         .select_related("invoice", "seller")
-        .filter(invoice__in=invoice_ids)
+        .filter(invoice__in=[each.invoice for each in settled])
         .exclude(status="recovered"),
         as_of,
         actor,

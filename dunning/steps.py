@@ -11,8 +11,9 @@ from datetime import date, timedelta
 
 from billing.engine import retries
 from billing.events.models import Event
+from billing.invoicing import settlement
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.settlement import write_off_locked
+from billing.invoicing.settled import By
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.planning import plan_many
 from billing.subscriptions.ending import end_many
@@ -164,15 +165,16 @@ def _cancel(cases: Sequence[DunningCase], batch: Batch) -> None:
 
 
 def _write_off(cases: Sequence[DunningCase], batch: Batch) -> None:
-    write_off_locked(
+    settled = settlement.write_off(
         cases[0].seller,
         [case.invoice for case in cases],
+        reason=WRITTEN_OFF,
         as_of=batch.as_of,
         actor=batch.actor,
-        reason=WRITTEN_OFF,
     )
-    for case in cases:
-        _note(case, batch)
+    for case, one in zip(cases, settled, strict=True):
+        if one.by is By.LOSS:
+            _note(case, batch)
 
 
 _TAKERS: dict[str, Callable[[Sequence[DunningCase], Batch], None]] = {

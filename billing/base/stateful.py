@@ -24,10 +24,9 @@ class Stateful(models.Model):
         one is told. Raises :class:`Refused` ("invalid_transition") where the table has no such
         step, or where somebody else was faster.
         """
+        self.check_move(to)
         field, name = self.STATE_FIELD, self._meta.verbose_name
         old = getattr(self, field)
-        if to not in self.LIFECYCLE.get(old, frozenset()):
-            raise Refused(f"A {name} that is {old} cannot become {to}.", code="invalid_transition")
         values = {field: to, **changes}
         found = type(self)._base_manager.filter(pk=self.pk, **{field: old}).update(**values)
         if not found:
@@ -37,3 +36,9 @@ class Stateful(models.Model):
             )
         for key, value in values.items():
             setattr(self, key, value)
+
+    def check_move(self, to: str) -> None:
+        """Raises :class:`Refused` ("invalid_transition") where the table has no such step."""
+        name, old = self._meta.verbose_name, getattr(self, self.STATE_FIELD)
+        if to not in self.LIFECYCLE.get(old, frozenset()):
+            raise Refused(f"A {name} that is {old} cannot become {to}.", code="invalid_transition")

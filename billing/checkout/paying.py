@@ -1,5 +1,6 @@
 """How a placed order is paid: the page at the gateway, and what completes it, however it came."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Any
 
@@ -8,7 +9,7 @@ from django.db import transaction
 from billing.checkout.models import Order
 from billing.checkout.offers import lock_order, refuse_over, tell
 from billing.engine.errors import Refused
-from billing.invoicing.models import Invoice
+from billing.invoicing.settled import By, Settled
 from billing.outbound.gate import Kind
 from billing.payments import gateways
 from billing.payments.gateways.base import GatewayUnavailable, may_leave
@@ -115,10 +116,10 @@ def open_pages(order: Order) -> list[CheckoutSession]:
     return list(_all_pages(order).filter(status__in=["creating", "open"]))
 
 
-def note_paid(invoice: Invoice, as_of: date, actor: str) -> None:
-    """Complete the order of an invoice that has just been paid. Its customer is locked."""
-    order = Order.objects.filter(invoice=invoice, status="placed").first()
-    if order is not None:
+def complete_paid_orders(settled: Sequence[Settled], as_of: date, actor: str) -> None:
+    """Complete the orders of invoices that money has just paid. Their customers are locked."""
+    paid = [each.invoice for each in settled if each.by is By.MONEY]
+    for order in Order.objects.filter(invoice__in=paid, status="placed").order_by("pk"):
         complete_order(order, as_of, actor)
 
 

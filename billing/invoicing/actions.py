@@ -10,12 +10,12 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.reading import read
 from billing.engine.errors import InvalidAmount, Refused
 from billing.events.recorder import record
+from billing.invoicing import settlement
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.numbering import Numbering, take_numbers
-from billing.invoicing.settlement import tell_settled, write_off_locked
 from billing.invoicing.sums import check_sum
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
@@ -185,7 +185,5 @@ def write_off(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") ->
             f"{invoice} is {invoice.status}: there is nothing to write off.",
             code="invalid_transition",
         )
-    write_off_locked(invoice.seller, [invoice], as_of=as_of, actor=actor, reason=reason)
-    if invoice.status == Invoice.Status.PAID:
-        tell_settled([invoice.pk], as_of)
+    settlement.write_off(invoice.seller, [invoice], reason=reason, as_of=as_of, actor=actor)
     return invoice

@@ -12,6 +12,7 @@ from billing.engine import tax
 from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import allocate, exponent, major_string, round_ratio
+from billing.events.recorder import record
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import move_balances
@@ -19,12 +20,8 @@ from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Coverage, Invoice, InvoiceLine, InvoiceTax, OneOffItem
 from billing.invoicing.numbering import take_numbers
-from billing.invoicing.settlement import (
-    credit_invoices,
-    move_rounding,
-    post_of_invoice,
-    record_of_invoice,
-)
+from billing.invoicing.settled import By
+from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
 from billing.invoicing.snapshots import Snapshot, bill_to_of
 from billing.ledger.actions import Books, Posting, between
 from billing.ledger.models import Account
@@ -387,15 +384,18 @@ def _issue_note(
     _write_lines(document, note)
     _count_on_coverage(note)
     _settle_note(invoice, document, note, as_of, actor, to)
-    record_of_invoice(
+    record(
         "credit_note.issued",
-        document,
-        as_of,
-        actor,
-        number=number,
-        corrects=invoice.public_id,
-        total_minor=note.total_minor,
-        currency=invoice.currency,
+        seller=invoice.seller.public_id,
+        subject=document.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={
+            "number": number,
+            "corrects": invoice.public_id,
+            "total_minor": note.total_minor,
+            "currency": invoice.currency,
+        },
     )
     return document
 
@@ -496,13 +496,12 @@ def _settle_note(
         unpaid_minor = invoice.amount_due_minor - invoice.paid_minor - invoice.credited_minor
     reduced_minor = min(unpaid_minor, note.total_minor)
     if reduced_minor:
-        credit_invoices(invoice.seller, {invoice.pk: reduced_minor}, as_of)
+        parts = {invoice: reduced_minor}
+        settle_by_credit(invoice.seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)
     left_minor = note.total_minor - reduced_minor
     # What was let go as rounding was never paid: the note takes it up, and nothing goes back.
     if rounded_minor := min(invoice.rounded_off_minor, left_minor):
-        invoice.rounded_off_minor -= rounded_minor
-        invoice.save(update_fields=["rounded_off_minor"])
-        move_rounding(invoice, -rounded_minor, as_of)
+        credit_rounding(invoice.seller, {invoice: rounded_minor}, as_of=as_of, actor=actor)
         left_minor -= rounded_minor
     if to == Invoice.CreditTo.REFUND and left_minor:
         left_minor -= hooks.refund_credit.only(

@@ -9,6 +9,7 @@ from billing.base.hooks import Hook
 if TYPE_CHECKING:
     from billing.invoicing.issuing import Issued
     from billing.invoicing.models import Invoice
+    from billing.invoicing.settled import Settled
     from customers.models import Seller
 
 
@@ -45,13 +46,13 @@ class RefundCredit(Protocol):
 
 
 class InvoicesSettled(Protocol):
-    """Hears of invoices on which nothing is owed any more without money having come.
+    """Hears of invoices on which nothing is owed any more, each with what has settled it.
 
-    Called when they were credited, voided or paid of a balance. Their customers are locked, and
-    they are.
+    Called when all that was left was paid, credited, rounded off or declared void, after the
+    events of it. Their customers are locked, and they are.
     """
 
-    def __call__(self, invoice_ids: Sequence[int], *, as_of: date, actor: str) -> None: ...
+    def __call__(self, settled: "Sequence[Settled]", *, as_of: date, actor: str) -> None: ...
 
 
 class BalancesGrew(Protocol):

@@ -24,9 +24,11 @@ from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
+from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Coverage, Invoice, Letterhead
 from billing.invoicing.numbering import Numbering
-from billing.invoicing.settlement import credit_invoices
+from billing.invoicing.settled import By
+from billing.invoicing.settlement import settle_by_credit, state_at_issue
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books
 from billing.ledger.models import Account
@@ -135,7 +137,8 @@ class _Batch:
         ]
         copy_rows("invoicing_invoicetax", _TAX_COLUMNS, self.taxes)
         copy_rows("ledger_transfer", _TRANSFER_COLUMNS, self.transfers)
-        credit_invoices(self.seller, self.credited, self.as_of)
+        corrected = {one: self.credited[one.pk] for one in lock_invoices(list(self.credited))}
+        settle_by_credit(self.seller, corrected, by=By.CREDIT, as_of=self.as_of, actor=self.actor)
         return issued
 
     def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[tuple[Any, ...]]:
@@ -270,9 +273,10 @@ class _Batch:
             self._settle_note(draft, outstanding) if is_note else 0,
         )
         if is_note:
-            status, credit_to = "issued", "refund" if draft.refunds else "balance"
+            status, closed_on, credit_to = "issued", None, "refund" if draft.refunds else "balance"
         else:
-            status, credit_to = "paid" if not issued.amount_due_minor else "open", ""
+            status, closed_on = state_at_issue(issued.amount_due_minor, self.as_of)
+            credit_to = ""
         self.heads.append(
             (
                 document_id,
@@ -297,7 +301,7 @@ class _Batch:
                 document.credit_applied_minor,
                 document.amount_due_minor,
                 credit_to,
-                self.day if status == "paid" else NULL,
+                closed_on or NULL,
                 "",
             )
         )

@@ -61,10 +61,3 @@ class Losses:
             net_minor -= after - before
             yield from between(self.books.vat("", group.percent), receivable, after - before)
         yield from between(self.books.account(Account.Role.BAD_DEBT), receivable, net_minor)
-
-
-def move_loss(invoice: Invoice, before_minor: int, after_minor: int, as_of: date) -> None:
-    """Book that of a written-off invoice so much is lost now, and not what was before."""
-    losses = Losses(invoice.seller, [invoice])
-    losses.add(invoice, before_minor, after_minor, as_of)
-    losses.book()

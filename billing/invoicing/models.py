@@ -300,6 +300,16 @@ class Invoice(Stateful):
         return self.number or self.public_id
 
     @property
+    def left_minor(self) -> int:
+        """What is left of it, in minor units: of what was written off too, of a void one nothing.
+
+        Of a credit note, what it gives.
+        """
+        if self.status == self.Status.VOID:
+            return 0
+        return self.amount_due_minor - self.paid_minor - self.credited_minor
+
+    @property
     def outstanding_minor(self) -> int:
         """What is still to be paid, in minor units; zero once void or uncollectible."""
         if self.status != self.Status.OPEN:

@@ -8,11 +8,12 @@ from django.utils import translation
 from django.utils.translation import pgettext
 
 from billing.engine.errors import Refused
+from billing.invoicing import settlement
 from billing.invoicing.balances import move_balances
 from billing.invoicing.corrections import corrections_of, reversals_of
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Coverage, Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.settlement import post_of_invoice, record_of_invoice, tell_settled
+from billing.invoicing.settlement import post_of_invoice
 from billing.ledger.actions import Posting
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -54,7 +55,8 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
             "Credit what is left of it instead.",
             code="invoice_corrected",
         )
-    invoice.move("void", closed_on=as_of, reason=reason)
+    # First, so that the balance that comes back pays other invoices only.
+    settlement.void(invoice, reason=reason, as_of=as_of, actor=actor)
     _reverse_postings(invoice, as_of)
     if invoice.credit_applied_minor:
         back = (
@@ -67,8 +69,6 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
         move_balances([back], as_of)
     _uncover(invoice, as_of)
     _take_back(invoice, corrections, as_of)
-    record_of_invoice("invoice.voided", invoice, as_of, actor, reason=reason)
-    tell_settled([invoice.pk], as_of)
     return invoice
 
 

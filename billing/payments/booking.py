@@ -12,12 +12,10 @@ from billing.engine.money import major_string
 from billing.events.recorder import record
 from billing.invoicing.balances import move_balances
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
-from billing.invoicing.settlement import round_off
+from billing.invoicing.settlement import SYSTEM, settle_by_money
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
-from billing.payments import hooks
 from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.planning import refuse_in_flight, release_planned
 from customers.models import Customer
@@ -155,22 +153,21 @@ def _record(
         PaymentAllocation(payment=payment, invoice=invoice, amount_minor=minor, state="settled")
         for invoice, minor in parts.items()
     )
-    book(payment, list(parts.items()), received_on)
+    book(payment, parts, received_on)
     others = [invoice.public_id for invoice in parts if invoice is not first]
     more = {"also": others} if others else {}
     tell("payment.succeeded", payment, first, as_of, actor, **more)
     return payment
 
 
-def book(payment: Payment, settled: Sequence[tuple[Invoice, int]], as_of: date) -> None:
+def book(payment: Payment, parts: Mapping[Invoice, int], as_of: date) -> None:
     """Book money that has arrived: what settles locked invoices, and the rest on the balance."""
     books = Books(payment.seller)
     clearing = books.account(Account.Role.CLEARING)
     receivable = books.account(Account.Role.RECEIVABLE)
     balance = books.account(Account.Role.CUSTOMER_BALANCE)
-    settled_minor = sum(minor for _, minor in settled)
-    for invoice, minor in settled:
-        count_paid(invoice, minor, as_of)
+    settled_minor = sum(parts.values())
+    settle_by_money(payment.seller, parts, as_of=as_of, actor=SYSTEM)
     surplus_minor = payment.amount_minor - settled_minor
     postings = [
         *between(clearing, receivable, settled_minor),
@@ -221,40 +218,6 @@ def _checked(invoice: Invoice, amount_minor: int | None) -> int:
     if amount_minor <= 0:
         raise InvalidAmount("A payment must be above zero.")
     return amount_minor
-
-
-def count_paid(invoice: Invoice, amount_minor: int, as_of: date) -> None:
-    """Count money as paid on a locked invoice; with nothing left to pay it is closed.
-
-    What is left within the seller's tolerance is rounding. Late money takes a loss back.
-    """
-    was_left_minor = invoice.payable_minor
-    invoice.paid_minor += amount_minor
-    is_lost = invoice.status == Invoice.Status.UNCOLLECTIBLE
-    if 0 < invoice.payable_minor <= invoice.seller.rounding_tolerance_minor:
-        round_off(invoice, as_of)
-    if is_lost:
-        move_loss(invoice, was_left_minor, invoice.payable_minor, as_of)
-    if not invoice.payable_minor:
-        invoice.move(
-            "paid",
-            paid_minor=invoice.paid_minor,
-            credited_minor=invoice.credited_minor,
-            rounded_off_minor=invoice.rounded_off_minor,
-            closed_on=as_of,
-        )
-        record(
-            "invoice.paid",
-            seller=invoice.seller.public_id,
-            subject=invoice.public_id,
-            occurred_on=as_of,
-            actor="system",
-            data={"number": invoice.number},
-        )
-        for listen in hooks.invoice_paid:
-            listen(invoice, as_of=as_of, actor="system")
-        return
-    invoice.save(update_fields=["paid_minor"])
 
 
 def post_of_payment(

@@ -236,7 +236,7 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         received_on=as_of,
         settled_at=clock.now(),
     )
-    book(late, [], as_of)
+    book(late, {}, as_of)
     tell("payment.kept_as_balance", late, _invoice_of(payment), as_of, actor)
     reason = f"The gateway took the money after all: {late} has put it on the customer's balance."
     _flag(payment, reason, as_of, actor)
@@ -246,14 +246,14 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
     allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
-    settled = []
+    settled: dict[Invoice, int] = {}
     for allocation, invoice in zip(allocations, invoices, strict=True):
         part_minor = min(allocation.amount_minor, invoice.payable_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
         if part_minor:
-            settled.append((invoice, part_minor))
+            settled[invoice] = part_minor
     payment.move(
         "succeeded",
         gateway_id=made.gateway_id,
@@ -263,7 +263,7 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
         action_url="",
         attention="",
     )
-    for invoice, _ in settled:
+    for invoice in settled:
         release_planned(invoice)  # What waited while this was under way.
     book(payment, settled, as_of)
     tell("payment.succeeded", payment, invoices[0], as_of, actor)

@@ -6,18 +6,17 @@ then, the next step of that invoice does: the end of its payment, a charge, a pa
 """
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import date
 
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef
 
-from billing.events.models import Event
-from billing.events.recorder import record_all
 from billing.invoicing.balances import move_balances
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.invoicing.owed import IS_ORDERED
-from billing.invoicing.settlement import credit_invoices
+from billing.invoicing.settled import By
+from billing.invoicing.settlement import settle_by_credit
 from billing.ledger.actions import Books, between, transfers
 from billing.ledger.models import Account, Transfer
 from billing.payments.guards import forbidden
@@ -106,27 +105,4 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
     planned = PaymentAllocation.objects.filter(invoice__in=over, state="planned")
     Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
     planned.update(state="released")
-    record_all(_events(parts, over, as_of, actor))
-    parts_by_id = {invoice.pk: part_minor for invoice, part_minor in parts.items()}
-    credit_invoices(seller, parts_by_id, as_of, is_from_balance=True)
-
-
-def _events(
-    parts: dict[Invoice, int], over: Collection[int], as_of: date, actor: str
-) -> Iterable[Event]:
-    for invoice, part_minor in parts.items():
-        told = {"amount_minor": part_minor, "currency": invoice.currency}
-        yield _event("invoice.balance_applied", invoice, as_of, actor, told)
-        if invoice.pk in over:
-            yield _event("invoice.paid", invoice, as_of, actor, {"number": invoice.number})
-
-
-def _event(type: str, invoice: Invoice, as_of: date, actor: str, data: dict[str, object]) -> Event:
-    return Event(
-        type=type,
-        seller=invoice.seller.public_id,
-        subject=invoice.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data=data,
-    )
+    settle_by_credit(seller, parts, by=By.BALANCE, as_of=as_of, actor=actor)

@@ -11,11 +11,10 @@ from django.db import transaction
 
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
+from billing.invoicing import settlement
 from billing.invoicing.corrections import credit
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.losses import move_loss
 from billing.invoicing.models import Invoice
-from billing.invoicing.settlement import move_rounding
 from billing.payments.booking import tell
 from billing.payments.gateways import NAMES
 from billing.payments.models import Refund
@@ -89,20 +88,7 @@ def reopen(
         book_refund(made, as_of)
         tell("payment.returned", payment, invoice, as_of, actor, refund=made.public_id)
         returned.append(made)
-    was_left_minor = invoice.payable_minor
-    invoice.paid_minor -= amount_minor
-    # What was let go as rounding was let go because the rest was paid.
-    move_rounding(invoice, -invoice.rounded_off_minor, as_of)
-    invoice.credited_minor -= invoice.rounded_off_minor
-    invoice.rounded_off_minor = 0
-    sums = ["paid_minor", "credited_minor", "rounded_off_minor"]
-    if invoice.status == Invoice.Status.PAID:
-        changed = {name: getattr(invoice, name) for name in sums}
-        invoice.move("open", closed_on=None, **changed)
-    else:
-        invoice.save(update_fields=sums)
-    if invoice.status == Invoice.Status.UNCOLLECTIBLE:
-        move_loss(invoice, was_left_minor, invoice.payable_minor, as_of)
+    settlement.reopen(invoice.seller, {invoice: amount_minor}, as_of=as_of, actor=actor)
     return returned
 
 

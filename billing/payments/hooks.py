@@ -11,15 +11,6 @@ if TYPE_CHECKING:
     from customers.models import Customer
 
 
-class InvoicePaid(Protocol):
-    """Hears of an invoice that money has just paid.
-
-    Called when nothing is left of it, after its event. Its customer is locked, and it is.
-    """
-
-    def __call__(self, invoice: "Invoice", *, as_of: date, actor: str) -> None: ...
-
-
 class PaymentFailed(Protocol):
     """Hears of an invoice whose payment has failed, and may say on which day it is tried again.
 
@@ -47,7 +38,6 @@ class ChargeVeto(Protocol):
     def __call__(self, invoice_ids: Sequence[int], /) -> Collection[int]: ...
 
 
-invoice_paid: Hook[InvoicePaid] = Hook()
 payment_failed: Hook[PaymentFailed] = Hook()
 method_changed: Hook[MethodChanged] = Hook()
 charge_vetoes: Hook[ChargeVeto] = Hook()

@@ -15,12 +15,13 @@ from billing.events.troubles import Watch
 from billing.invoicing.balances import move_balances
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
+from billing.invoicing.settlement import settle_by_money, turn_into_credit
 from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.outbound.gate import Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments import gateways
-from billing.payments.booking import count_paid, post_of_payment, tell
+from billing.payments.booking import post_of_payment, tell
 from billing.payments.charging import (
     CHECKS,
     FIRST_CHECK,
@@ -65,9 +66,7 @@ def refund_credit(
         if not part:
             continue
         refunds = _pay_back(invoice, part, as_of, "credit note")
-        Invoice.objects.filter(pk=invoice.pk).update(
-            paid_minor=F("paid_minor") - part, credited_minor=F("credited_minor") + part
-        )
+        turn_into_credit(seller, {invoice: part}, as_of=as_of, actor=actor)
         tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
         left -= part
     return amount_minor - left
@@ -320,7 +319,7 @@ def _fail(refund_id: int, code: str) -> None:
     kept_minor = refund.amount_minor - again_minor
     _take_back(refund, invoice, kept_minor)
     if again_minor:
-        count_paid(invoice, again_minor, as_of)
+        settle_by_money(payment.seller, {invoice: again_minor}, as_of=as_of, actor=ACTOR)
     if kept_minor:
         entry = (payment.customer_id, payment.currency, kept_minor, None, refund.public_id)
         move_balances([entry], as_of)

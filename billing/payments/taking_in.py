@@ -52,7 +52,7 @@ def take_in(gateway: str, made: Charge, *, as_of: date, actor: str) -> Payment |
         received_on=as_of,
         settled_at=clock.now(),
     )
-    book(payment, [], as_of)
+    book(payment, {}, as_of)
     record(
         "payment.taken_in",
         seller=owner.seller.public_id,

@@ -106,6 +106,28 @@ def test_late_money_recovers_what_was_written_off(seller: Seller, owing: Owing) 
     assert broken_invariants() == {}
 
 
+def test_a_small_difference_that_dunning_writes_off_is_paid_and_access_returns(
+    seller: Seller, owing: Owing
+) -> None:
+    invoice = owing()
+    policy_of(seller, (1, "restrict"), (2, "write_off"))
+    live_through(seller, DUE, after(1))
+    most_minor = invoice.outstanding_minor - 50
+    seller.rounding_tolerance_minor = 0
+    seller.save()
+    record_payment(invoice, as_of=after(1), actor="test", amount_minor=most_minor)
+    assert subscription_of(invoice).access == "restricted"
+    seller.rounding_tolerance_minor = 100
+    seller.save()
+    live_through(seller, after(2), after(4))
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.rounded_off_minor) == ("paid", 50)
+    assert subscription_of(invoice).access == "full"
+    assert DunningCase.objects.get().status == "recovered"
+    assert done(invoice) == [(1, "restrict")]
+    assert broken_invariants() == {}
+
+
 def test_half_of_a_loss_that_is_paid_and_refunded_is_lost_again(
     seller: Seller, owing: Owing
 ) -> None:
