@@ -28,7 +28,7 @@ from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Coverage, Invoice, Letterhead
 from billing.invoicing.numbering import Numbering
 from billing.invoicing.settled import By
-from billing.invoicing.settlement import settle_by_credit, state_at_issue
+from billing.invoicing.settlement import PAID, settle_by_credit, state_at_issue, told_of_paid
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books
 from billing.ledger.models import Account
@@ -150,7 +150,7 @@ class _Batch:
         }
         copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self._numbered(issued, numbers))
         move_balances([*_balances_moved(issued)], self.as_of)
-        return map(self._event, new_public_ids("evt", len(issued)), issued)
+        return self._events(issued)
 
     def _numbered(
         self, issued: Sequence[Issued], numbers: Mapping[str, Iterator[tuple[int, str]]]
@@ -402,23 +402,27 @@ class _Batch:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
         return self.books.revenue(line.context.revenue_account)
 
-    def _event(self, public_id: str, issued: Issued) -> tuple[Any, ...]:
-        is_note = issued.kind == Invoice.Kind.CREDIT_NOTE
-        data = {
-            "number": issued.number,
-            "customer": issued.draft.buyer.public_id,
-            "currency": issued.draft.currency,
-            "total_minor": issued.total_minor,
-        }
-        return (
-            public_id,
-            self.seller.public_id,
-            "credit_note.issued" if is_note else "invoice.finalized",
-            issued.public_id,
-            self.day,
-            self.actor,
-            as_json(data),
-        )
+    def _events(self, issued: Sequence[Issued]) -> Iterator[tuple[Any, ...]]:
+        """What is told of new documents, and of those that the balance has paid at once."""
+        for public_id, document in zip(new_public_ids("evt", len(issued)), issued, strict=True):
+            is_note = document.kind == Invoice.Kind.CREDIT_NOTE
+            data = {
+                "number": document.number,
+                "customer": document.draft.buyer.public_id,
+                "currency": document.draft.currency,
+                "total_minor": document.total_minor,
+            }
+            type = "credit_note.issued" if is_note else "invoice.finalized"
+            yield self._event(public_id, type, document, data)
+            if document.draft.document.credit_applied_minor and not document.amount_due_minor:
+                data = told_of_paid(document.number, By.BALANCE)
+                yield self._event(new_public_id("evt"), PAID, document, data)
+
+    def _event(
+        self, public_id: str, type: str, issued: Issued, data: dict[str, Any]
+    ) -> tuple[Any, ...]:
+        seller = self.seller.public_id
+        return (public_id, seller, type, issued.public_id, self.day, self.actor, as_json(data))
 
 
 def _extra_line(

@@ -26,6 +26,7 @@ from customers.models import Seller
 Status = Invoice.Status
 # What follows from a settlement is nobody's act.
 SYSTEM: Final = "system"
+PAID: Final = "invoice.paid"
 
 
 def state_at_issue(amount_due_minor: int, as_of: date) -> tuple[str, date | None]:
@@ -298,17 +299,28 @@ def _book_losses(seller: Seller, settled: Sequence[Settled], as_of: date) -> Non
 
 
 def _told_of(settled: Settled) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The events of what was settled, with their data."""
-    invoice, moved_minor = settled.invoice, settled.moved_minor
-    if settled.by is By.BALANCE:
+    """The events of what was settled, with their data; of what credit notes take, the last one."""
+    invoice, by, moved_minor = settled.invoice, settled.by, settled.moved_minor
+    if by is By.BALANCE:
         applied = {"amount_minor": moved_minor, "currency": invoice.currency}
         yield "invoice.balance_applied", applied
-    if settled.is_over and settled.by in (By.MONEY, By.BALANCE, By.ROUNDING):
-        yield "invoice.paid", {"number": invoice.number}
-    if settled.by is By.LOSS:
+    if by in (By.MONEY, By.BALANCE, By.ROUNDING) and settled.is_over:
+        yield PAID, told_of_paid(invoice.number, by)
+    if by is By.CREDIT and settled.is_over:
+        credited = {"number": invoice.number, "credited_minor": invoice.by_notes_minor}
+        yield "invoice.credited", credited
+    if by is By.RETURN and settled.was == Status.PAID:
+        again = {"number": invoice.number, "amount_minor": moved_minor, "why": by}
+        yield "invoice.reopened", again
+    if by is By.LOSS:
         yield "invoice.written_off", {"amount_minor": moved_minor}
-    if settled.by is By.VOID:
+    if by is By.VOID:
         yield "invoice.voided", {"reason": invoice.reason}
+
+
+def told_of_paid(number: str | None, by: By) -> dict[str, Any]:
+    """What the event says of an invoice on which all is paid."""
+    return {"number": number, "by": by}
 
 
 def post_of_invoice(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:

@@ -1,4 +1,4 @@
-"""Who hears that an invoice is settled, by what, and what is never written twice."""
+"""Who hears that an invoice is settled, what is told of it, and what is never written twice."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import date
@@ -8,20 +8,32 @@ import pytest
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
+from billing.events.recorder import deliver_due, fan_out
 from billing.invoicing import settlement
 from billing.invoicing.actions import add_one_off, bill_customer, write_off
 from billing.invoicing.balances import give_credit
+from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.hooks import invoices_settled
 from billing.invoicing.models import Invoice
 from billing.invoicing.settled import By, Settled
 from billing.invoicing.voiding import void
 from billing.ledger.models import Transfer
+from billing.mail.models import Message
 from billing.payments.booking import record_payment, record_payment_of_many
 from billing.payments.giving_back import reopen
+from billing.subscriptions.actions import cancel
 from billing.verification.books import broken_invariants
 from customers.models import Customer
-from tests.factories import DAY, VAT_25, CustomerFactory, SellerFactory
+from tests.factories import (
+    DAY,
+    VAT_25,
+    CustomerFactory,
+    PlanFactory,
+    PriceFactory,
+    SellerFactory,
+    SubscriptionFactory,
+)
 
 pytestmark = pytest.mark.django_db
 BY_ANNA: Any = {"as_of": DAY, "actor": "user:anna"}
@@ -144,6 +156,96 @@ def test_one_payment_of_many_is_told_once_for_all(customer: Customer) -> None:
     with invoices_settled.replaced(listen):
         record_payment_of_many(customer, dict.fromkeys(invoices, 12_500), **BY_ANNA)
     assert calls == [invoices]
+
+
+# What is told
+
+
+def told(invoice: Invoice) -> list[tuple[str, dict[str, Any]]]:
+    """The events of an invoice since it was issued, with their data."""
+    events = Event.objects.filter(subject=invoice.public_id).exclude(type="invoice.finalized")
+    return list(events.order_by("id").values_list("type", "data"))
+
+
+def test_money_and_balance_that_pay_an_invoice_say_which_it_was(customer: Customer) -> None:
+    first, second = owe(customer), owe(customer)
+    record_payment(first, **BY_ANNA)
+    give(second, 12_500)
+    assert told(first) == [("invoice.paid", {"number": first.number, "by": "money"})]
+    assert told(second) == [
+        ("invoice.balance_applied", {"amount_minor": 12_500, "currency": "SEK"}),
+        ("invoice.paid", {"number": second.number, "by": "balance"}),
+    ]
+
+
+def test_a_balance_that_pays_all_of_an_invoice_as_it_is_issued_is_told(customer: Customer) -> None:
+    give_credit(customer, currency="SEK", amount_minor=20_000, description="Sorry", **BY_ANNA)
+    paid, partly = owe(customer), owe(customer)
+    assert (paid.status, partly.status) == ("paid", "open")
+    assert told(paid) == [("invoice.paid", {"number": paid.number, "by": "balance"})]
+    assert told(partly) == []
+    of_it = Event.objects.filter(subject=paid.public_id).order_by("id")
+    assert [event.type for event in of_it] == ["invoice.finalized", "invoice.paid"]
+
+
+def test_a_credit_note_that_leaves_nothing_is_told(customer: Customer) -> None:
+    invoice = owe(customer)
+    record_payment(invoice, amount_minor=500, **BY_ANNA)
+    credit(invoice, amount_minor=2_000, **BY_ANNA)
+    assert told(invoice) == []
+    credit(invoice, amount_minor=10_000, **BY_ANNA)
+    assert told(invoice) == [
+        ("invoice.credited", {"number": invoice.number, "credited_minor": 12_000})
+    ]
+
+
+def test_a_credit_note_on_what_is_paid_says_nothing_of_the_invoice(customer: Customer) -> None:
+    invoice = owe(customer)
+    record_payment(invoice, **BY_ANNA)
+    credit(invoice, **BY_ANNA)
+    assert [type for type, _ in told(invoice)] == ["invoice.paid"]
+
+
+def test_a_note_of_a_batch_that_lowers_and_refunds_tells_that_nothing_is_left() -> None:
+    customer = CustomerFactory(seller=SellerFactory(tax=VAT_25))
+    plan = PlanFactory(seller=customer.seller)
+    PriceFactory(plan=plan)
+    subscription = SubscriptionFactory(customer=customer, plan=plan)
+    bill_due(customer.seller, DAY)
+    invoice = Invoice.objects.get()
+    record_payment(invoice, amount_minor=5_000, **BY_ANNA)
+    cancel(subscription, when="now", is_refunded=True, **BY_ANNA)
+    bill_due(customer.seller, DAY)
+    assert state_of(invoice) == ("paid", 0, 12_500, 0, 0, DAY)
+    credited = {"number": invoice.number, "credited_minor": 12_500}
+    assert told(invoice) == [("invoice.credited", credited)]
+    assert broken_invariants() == {}
+
+
+def test_a_payment_that_goes_back_opens_a_paid_invoice_and_is_told(customer: Customer) -> None:
+    invoice = owe(customer)
+    record_payment(invoice, amount_minor=500, **BY_ANNA)
+    reopen(invoice, **BY_ANNA)
+    assert told(invoice) == []
+    record_payment(invoice, **BY_ANNA)
+    reopen(invoice, amount_minor=2_000, **BY_ANNA)
+    reopened = {"number": invoice.number, "amount_minor": 2_000, "why": "returned"}
+    assert told(invoice)[1:] == [("invoice.reopened", reopened)]
+
+
+def test_nobody_is_mailed_of_the_same_twice(customer: Customer) -> None:
+    invoice = owe(customer)
+    credit(invoice, **BY_ANNA)
+    other = owe(customer)
+    record_payment(other, **BY_ANNA)
+    reopen(other, **BY_ANNA)
+    give_credit(customer, currency="SEK", amount_minor=20_000, description="Sorry", **BY_ANNA)
+    at_once = owe(customer, 1_000)
+    assert [state_of(each)[0] for each in (invoice, other, at_once)] == ["paid"] * 3
+    while fan_out() or deliver_due():
+        pass
+    kinds = sorted(Message.objects.values_list("kind", flat=True))
+    assert kinds == ["credit_note", "invoice", "invoice", "invoice", "receipt"]
 
 
 # What is written
