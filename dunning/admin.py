@@ -14,14 +14,14 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import link, money
+from billing.desk.figures import link
 from billing.desk.forms import ActionForm
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin
-from billing.invoicing.panels import document_link
+from billing.invoicing.panels import document_link, to_pay
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
 from dunning.cases import replan, resume, stop
@@ -203,7 +203,7 @@ class DunningCaseAdmin(BigReadOnly):
 
     @admin.display(description="left to pay")
     def left(self, case: DunningCase) -> Any:
-        return money(case.invoice.outstanding_minor, case.invoice.currency)
+        return to_pay(case.invoice)
 
 
 class StepInline(Rows):

@@ -16,7 +16,7 @@ from billing.engine.retries import step_on
 from billing.events.recorder import record_all
 from billing.events.troubles import Watch, took_too_long, try_again_with
 from billing.invoicing.models import Invoice
-from billing.invoicing.owed import IS_ORDERED
+from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import Settled
 from billing.outbound.gate import Kind, refusal
 from billing.payments.from_balance import settle_debts
@@ -154,7 +154,7 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     case = DunningCase.objects.filter(invoice=invoice).select_related("customer").first()
     policies = Policies(invoice.seller)
     is_begun = not Invoice.objects.filter(IS_ORDERED, pk=invoice.pk).exists()
-    if case is None and invoice.outstanding_minor and is_begun:
+    if case is None and invoice.is_collectable and is_begun:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
@@ -243,8 +243,8 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     )
     for case in cases:
         case.seller = case.invoice.seller = seller
-    close_settled([case for case in cases if not case.invoice.outstanding_minor], as_of, actor)
-    owed = [case for case in cases if case.invoice.outstanding_minor]
+    close_settled([case for case in cases if not case.invoice.is_collectable], as_of, actor)
+    owed = [case for case in cases if case.invoice.is_collectable]
     batch = Batch(as_of, actor, taken_by([case.pk for case in owed]))
     policies = Policies(seller)
     ready: list[DunningCase] = []
@@ -392,7 +392,7 @@ def close_settled(cases: Iterable[DunningCase], as_of: date, actor: str) -> int:
     events = []
     for case in closed:
         is_lost = case.invoice.status == Invoice.Status.UNCOLLECTIBLE and bool(
-            case.invoice.payable_minor
+            case.invoice.left_minor
         )
         over = DunningCase.Status.EXHAUSTED if is_lost else DunningCase.Status.RECOVERED
         case.status, case.closed_on = over, as_of
@@ -429,7 +429,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     ("invoice_not_open", and "invalid_transition" for a case that is not stopped).
     """
     case = _lock(case)
-    if not case.invoice.outstanding_minor:
+    if not case.invoice.is_collectable:
         raise Refused(f"Nothing is owed on {case.invoice}.", code="invoice_not_open")
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move("open", closed_on=None, reason="", next_step_on=next_on)
@@ -459,11 +459,7 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
 
 
 def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
-    return invoices.filter(
-        kind=Invoice.Kind.INVOICE,
-        status=Invoice.Status.OPEN,
-        amount_due_minor__gt=F("paid_minor") + F("credited_minor"),
-    )
+    return invoices.filter(IS_COLLECTABLE)
 
 
 def _lock_customers(ids: Iterable[int]) -> list[int]:

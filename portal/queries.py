@@ -82,10 +82,10 @@ def debts_of(customer: Customer) -> list[Debt]:
     open_ones = documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
     by_currency: dict[str, list[Invoice]] = {}
     for invoice in open_ones.order_by("due_on", "pk"):
-        if invoice.outstanding_minor:
+        if invoice.is_collectable:
             by_currency.setdefault(invoice.currency, []).append(invoice)
     return [
-        Debt(currency, sum(invoice.outstanding_minor for invoice in invoices), invoices)
+        Debt(currency, sum(invoice.left_minor for invoice in invoices), invoices)
         for currency, invoices in by_currency.items()
     ]
 

@@ -10,7 +10,6 @@ from django.utils.translation import pgettext
 
 from billing.engine import pricing
 from billing.engine.money import to_major, to_minor
-from billing.invoicing.documents import left_minor
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import NO_BREAK, Writer
 from billing.payments.models import PaymentMethod
@@ -151,7 +150,7 @@ def state_of_invoice(
         return State("quiet", pgettext("portal", "Void"))
     if invoice.status == Invoice.Status.UNCOLLECTIBLE:
         return State("failed", pgettext("portal", "Not paid"))
-    if not left_minor(invoice):
+    if not invoice.left_minor:
         if invoice.is_only_credited:
             return State("quiet", pgettext("portal", "Credited"))
         return State("paid", pgettext("portal", "Paid"))

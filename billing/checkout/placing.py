@@ -195,7 +195,7 @@ def place(
     customer = _customer_for(order, details, as_of, actor)
     subscription = _start(order, customer, choice, as_of=as_of, actor=actor, is_incomplete=True)
     invoice = _first_invoice(subscription, as_of, actor)
-    owed_minor = invoice.outstanding_minor if invoice else 0
+    owed_minor = invoice.left_minor if invoice else 0
     if agreed_minor is not None and agreed_minor != owed_minor:
         raise Refused("The price has changed meanwhile.", code="price_changed")
     # Nothing more is billed before it has begun.
@@ -293,7 +293,7 @@ def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoi
             (
                 document
                 for document in documents
-                if document.outstanding_minor
+                if document.is_collectable
                 and document.lines.filter(subscription=subscription).exists()
             ),
             None,

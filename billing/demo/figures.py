@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
 
-from django.db.models import F, Q, QuerySet, Sum
+from django.db.models import Q, QuerySet, Sum
 
 from billing.demo.story import DAYS_TO_OPEN
 from billing.demo.year import first_day_of
@@ -14,6 +14,7 @@ from billing.engine.pricing import rate
 from billing.engine.tax import Treatment
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.models import Invoice
+from billing.invoicing.owed import LEFT_MINOR
 from billing.invoicing.snapshots import bill_to_of
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from billing.tax.rates import NoTaxRate, RateTable, treatment_of
@@ -60,7 +61,7 @@ def figures_of(seller: Seller, on: date) -> Figures:
     mrr_first, mrr_last = mrr_of(seller, first_on), mrr_of(seller, on)
     billed, credited = _sum_of(invoices, "net_minor"), _sum_of(notes, "net_minor")
     paid = _sum_of(invoices, "paid_minor")
-    late = _sum_of(overdue, F("amount_due_minor") - F("paid_minor") - F("credited_minor"))
+    late = _sum_of(overdue, LEFT_MINOR)
     return Figures(
         on=on,
         mrr_first_on=first_on,

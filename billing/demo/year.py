@@ -356,7 +356,7 @@ class _Year:
         if invoice.paid_minor:  # The other half, some weeks later.
             pays_on, percent = pays_on + timedelta(days=21), 100
         if pays_on <= day:
-            amount_minor = -(-invoice.outstanding_minor * percent // 100)
+            amount_minor = -(-invoice.left_minor * percent // 100)
             reference = f"bg {day:%y%m%d} {invoice.reference}"
             record_payment(
                 invoice, as_of=day, actor=ACTOR, amount_minor=amount_minor, reference=reference

@@ -16,7 +16,7 @@ from django.db.models.functions import TruncMonth
 from billing.base import clock
 from billing.engine.money import to_major
 from billing.invoicing.models import Invoice
-from billing.invoicing.owed import IS_ONLY_ORDERED, IS_OWED
+from billing.invoicing.owed import IS_ONLY_ORDERED, IS_OWED, LEFT_MINOR
 from billing.payments.models import Payment
 from customers.models import Seller
 
@@ -83,7 +83,7 @@ def sums_of(today: date) -> list[Sums]:
     overdue = dict(
         Invoice.objects.filter(IS_OWED, seller__is_live=is_live, due_on__lt=today)
         .values_list("currency")
-        .annotate(minor=Sum(F("amount_due_minor") - F("paid_minor") - F("credited_minor")))
+        .annotate(minor=Sum(LEFT_MINOR))
     )
     months = [_months_before(first, back) for back in range(MONTHS - 1, -1, -1)]
     found = [

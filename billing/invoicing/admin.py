@@ -52,6 +52,7 @@ from billing.invoicing.panels import (
     TAXES,
     WAITING,
     document_link,
+    to_pay,
 )
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
@@ -186,7 +187,7 @@ class DocumentAdmin(PrintedAdmin):
 
     @display(description="to pay", formatting="price")
     def to_pay(self, document: Invoice) -> str:
-        return money(document.outstanding_minor, document.currency)
+        return to_pay(document)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         found = super().get_queryset(request).filter(kind=self.kind)

@@ -491,10 +491,7 @@ def _let_stand_again(correction: InvoiceLine, amount_minor: int, instead: Covera
 def _settle_note(
     invoice: Invoice, document: Invoice, note: _Note, as_of: date, actor: str, to: str
 ) -> None:
-    unpaid_minor = 0
-    if invoice.status in (Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE):
-        unpaid_minor = invoice.amount_due_minor - invoice.paid_minor - invoice.credited_minor
-    reduced_minor = min(unpaid_minor, note.total_minor)
+    reduced_minor = min(invoice.left_minor, note.total_minor) if invoice.may_be_paid else 0
     if reduced_minor:
         parts = {invoice: reduced_minor}
         settle_by_credit(invoice.seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)

@@ -69,7 +69,7 @@ def in_its_language(invoice: Invoice) -> Any:
 
 def _head(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> dict[str, Any]:
     number = invoice.number or pgettext("document", "Draft")
-    amount = write.money(left_minor(invoice))
+    amount = write.money(invoice.left_minor)
     if invoice.kind == Invoice.Kind.CREDIT_NOTE:
         name, label = pgettext("document", "Credit note"), pgettext("document", "In your favour")
         corrected = _corrected(lines, write)
@@ -85,7 +85,7 @@ def _when(invoice: Invoice, write: Writer) -> str:
         return pgettext("document", "This invoice is void")
     if invoice.status == Invoice.Status.PAID and invoice.paid_minor and invoice.closed_on:
         return pgettext("document", "Paid %(day)s") % {"day": write.day(invoice.closed_on)}
-    if not left_minor(invoice):
+    if not invoice.left_minor:
         return ""
     if _is_charged(invoice):
         return pgettext("document", "Is taken from your card")
@@ -97,13 +97,6 @@ def _is_charged(invoice: Invoice) -> bool:
     return bool(invoice.bill_to.get("auto")) and all(
         promises(invoice) for promises in hooks.charge_promises
     )
-
-
-def left_minor(invoice: Invoice) -> int:
-    """What the document still asks for, or gives, in minor units; a void one nothing."""
-    if invoice.status == Invoice.Status.VOID:
-        return 0
-    return invoice.amount_due_minor - invoice.paid_minor - invoice.credited_minor
 
 
 def _stamp(invoice: Invoice) -> str:
@@ -328,7 +321,7 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         return {"sentence": pgettext("document", "This invoice is void. Do not pay it.")}
     if invoice.status == Invoice.Status.DRAFT:
         return {"sentence": pgettext("document", "This is a draft. Do not pay it.")}
-    if not left_minor(invoice):
+    if not invoice.left_minor:
         return {"sentence": pgettext("document", "There is nothing to pay.")}
     if _is_charged(invoice):
         sentence = pgettext(
@@ -336,7 +329,7 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         )
         return {
             "title": pgettext("document", "Is taken from your card"),
-            "sentence": sentence % {"amount": write.money(left_minor(invoice))},
+            "sentence": sentence % {"amount": write.money(invoice.left_minor)},
         }
     return _transfer(invoice, write)
 
@@ -352,7 +345,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     ]
     what = [
         ("reference", pgettext("document", "OCR reference"), in_fours(invoice.reference)),
-        ("amount", pgettext("document", "To pay"), write.money(left_minor(invoice))),
+        ("amount", pgettext("document", "To pay"), write.money(invoice.left_minor)),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
     ask = ""
@@ -367,7 +360,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     demand = qr.Demand(
         seller,
         invoice.currency,
-        left_minor(invoice),
+        invoice.left_minor,
         invoice.reference,
         invoice.issued_on,
         invoice.due_on,

@@ -126,7 +126,7 @@ class Invoice(Stateful):
     All amounts are in the currency's smallest unit and none is negative on the document: what a
     credit note's lines say is what the customer gets. ``total = net + tax + rounding``;
     ``amount_due = total − credit_applied`` is what was to pay on the day of issue; ``paid`` and
-    ``credited`` grow afterwards, and what is left is :attr:`outstanding_minor`. ``credited`` is
+    ``credited`` grow afterwards, and what is left is :attr:`left_minor`. ``credited`` is
     what credit notes took off and what the customer's balance paid later, ``from_balance``.
     """
 
@@ -310,11 +310,15 @@ class Invoice(Stateful):
         return self.amount_due_minor - self.paid_minor - self.credited_minor
 
     @property
-    def outstanding_minor(self) -> int:
-        """What is still to be paid, in minor units; zero once void or uncollectible."""
-        if self.status != self.Status.OPEN:
-            return 0
-        return self.amount_due_minor - self.paid_minor - self.credited_minor
+    def is_collectable(self) -> bool:
+        """Whether what is left of it is asked for."""
+        return self.status == self.Status.OPEN and self.left_minor > 0
+
+    @property
+    def may_be_paid(self) -> bool:
+        """Whether money that comes may pay what is left of it, which may have been written off."""
+        is_owed = self.status in (self.Status.OPEN, self.Status.UNCOLLECTIBLE)
+        return is_owed and self.left_minor > 0
 
     @property
     def by_notes_minor(self) -> int:
@@ -325,13 +329,6 @@ class Invoice(Stateful):
     def is_only_credited(self) -> bool:
         """Whether credit notes alone have taken something off it, and no money of the customer."""
         return bool(self.credited_minor) and not (self.paid_minor or self.from_balance_minor)
-
-    @property
-    def payable_minor(self) -> int:
-        """What money that comes may pay, in minor units: of what was written off as well."""
-        if self.status not in (self.Status.OPEN, self.Status.UNCOLLECTIBLE):
-            return 0
-        return self.amount_due_minor - self.paid_minor - self.credited_minor
 
 
 class CreditNoteManager(models.Manager):

@@ -12,6 +12,11 @@ IS_ORDERED = Exists(
 IS_ONLY_ORDERED = Q(order__status="placed")
 IS_OWED = Q(kind="invoice", status="open") & ~IS_ONLY_ORDERED
 
+LEFT_MINOR = F("amount_due_minor") - F("paid_minor") - F("credited_minor")
+IS_COLLECTABLE = Q(
+    kind="invoice", status="open", amount_due_minor__gt=F("paid_minor") + F("credited_minor")
+)
+
 # Of rows beside their seller's ``today``. Both bounds rather than an equality: PostgreSQL answers
 # an equality of two tables by reading all of both, and bounds from the index of open invoices.
 IS_DUE_TODAY = Q(due_on__gte=F("today"), due_on__lte=F("today"))

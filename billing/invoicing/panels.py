@@ -11,6 +11,11 @@ from billing.invoicing.models import BalanceEntry, CreditNote, Invoice, InvoiceL
 from billing.subscriptions.models import Subscription
 
 
+def to_pay(document: Invoice) -> str:
+    """What is asked for of a document, as pages of the desk show it."""
+    return money(document.left_minor if document.is_collectable else 0, document.currency)
+
+
 def document_link(document: Invoice | None) -> str:
     """A link to the page of an invoice or of a credit note."""
     if document is not None and document.kind == Invoice.Kind.CREDIT_NOTE:
@@ -113,7 +118,7 @@ DOCUMENT_COLUMNS = {
     "Due": lambda document: document.due_on,
     "Status": lambda document: document.get_status_display(),
     "Total": lambda document: money(document.total_minor, document.currency),
-    "To pay": lambda document: money(document.outstanding_minor, document.currency),
+    "To pay": to_pay,
 }
 DOCUMENTS_OF_CUSTOMER = Panel(
     "Invoices and credit notes",

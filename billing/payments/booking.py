@@ -48,9 +48,9 @@ def record_payment(
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
-    usual = 2 * invoice.payable_minor
+    usual = 2 * invoice.left_minor
     check_amount(amount_minor, invoice.currency, is_confirmed=is_confirmed, usual=usual)
-    settled_minor = min(amount_minor, invoice.payable_minor)
+    settled_minor = min(amount_minor, invoice.left_minor)
     return _record(
         {invoice: settled_minor},
         amount_minor,
@@ -90,8 +90,8 @@ def record_payment_of_many(
         raise Refused("One payment is in one currency.", code="several_currencies")
     for invoice in found:
         _checked(invoice, asked[invoice.pk])
-        if asked[invoice.pk] > invoice.payable_minor:
-            left = major_string(invoice.payable_minor, invoice.currency)
+        if asked[invoice.pk] > invoice.left_minor:
+            left = major_string(invoice.left_minor, invoice.currency)
             raise Refused(
                 f"Only {left} {invoice.currency} is left to pay of {invoice}.",
                 code="part_exceeds_invoice",
@@ -209,12 +209,12 @@ def record_failure(
 
 
 def _checked(invoice: Invoice, amount_minor: int | None) -> int:
-    if invoice.kind != Invoice.Kind.INVOICE or not invoice.payable_minor:
+    if invoice.kind != Invoice.Kind.INVOICE or not invoice.may_be_paid:
         raise Refused(
             f"{invoice} is {invoice.status}: there is nothing to pay.", code="invoice_not_open"
         )
     if amount_minor is None:
-        amount_minor = invoice.payable_minor
+        amount_minor = invoice.left_minor
     if amount_minor <= 0:
         raise InvalidAmount("A payment must be above zero.")
     return amount_minor

@@ -103,13 +103,13 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
     if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
         return None
     is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
-    if not invoice.outstanding_minor or not is_ours_to_charge or forbidden([invoice.pk]):
+    if not invoice.is_collectable or not is_ours_to_charge or forbidden([invoice.pk]):
         release_planned(invoice)
         return None
     if halt := halt_of(payment, invoice, now):
         _halt(payment, halt, as_of, actor)
         return None
-    if payment.amount_minor != invoice.outstanding_minor:
+    if payment.amount_minor != invoice.left_minor:
         release_planned(invoice)
         payment = plan(invoice, as_of)
     _submit(payment, invoice, method, now)
@@ -248,7 +248,8 @@ def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled: dict[Invoice, int] = {}
     for allocation, invoice in zip(allocations, invoices, strict=True):
-        part_minor = min(allocation.amount_minor, invoice.payable_minor)
+        left_minor = invoice.left_minor if invoice.may_be_paid else 0
+        part_minor = min(allocation.amount_minor, left_minor)
         allocation.state = "settled" if part_minor else "released"
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])

@@ -10,11 +10,11 @@ from collections.abc import Collection
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef
+from django.db.models import Exists, OuterRef
 
 from billing.invoicing.balances import move_balances
 from billing.invoicing.models import CustomerBalance, Invoice
-from billing.invoicing.owed import IS_ORDERED
+from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import settle_by_credit
 from billing.ledger.actions import Books, between, transfers
@@ -44,7 +44,7 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     paid: dict[Invoice, int] = {}
     for invoice in _payable({customer_id for customer_id, _ in balances}):
         whose = (invoice.customer_id, invoice.currency)
-        part_minor = min(balances.get(whose, 0), invoice.outstanding_minor)
+        part_minor = min(balances.get(whose, 0), invoice.left_minor)
         if part_minor:
             balances[whose] -= part_minor
             paid[invoice] = part_minor
@@ -63,12 +63,10 @@ def _payable(customer_ids: Collection[int]) -> list[Invoice]:
         Invoice.objects.select_for_update(of=["self"])
         .select_related("seller")
         .filter(
+            IS_COLLECTABLE,
             ~Exists(under_way),
             ~IS_ORDERED,
             customer__in=customer_ids,
-            kind=Invoice.Kind.INVOICE,
-            status=Invoice.Status.OPEN,
-            amount_due_minor__gt=F("paid_minor") + F("credited_minor"),
         )
         .order_by("pk")
     )
@@ -101,7 +99,7 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
         ],
         as_of,
     )
-    over = [invoice.pk for invoice, minor in parts.items() if minor == invoice.outstanding_minor]
+    over = [invoice.pk for invoice, minor in parts.items() if minor == invoice.left_minor]
     planned = PaymentAllocation.objects.filter(invoice__in=over, state="planned")
     Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
     planned.update(state="released")

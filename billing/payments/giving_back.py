@@ -38,7 +38,7 @@ def give_back(
     would lower first, and ("refund_exceeds_paid") beyond the money that came.
     """
     invoice = lock_invoice(invoice)
-    if invoice.outstanding_minor:
+    if invoice.is_collectable:
         raise Refused(
             f"Something is left to pay of {invoice}. Credit what is wrong instead: that lowers "
             "what is unpaid first.",

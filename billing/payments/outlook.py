@@ -50,7 +50,7 @@ class Outlook:
 
 def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     """What becomes of what is left of an invoice, as things stand on a day."""
-    if not invoice.outstanding_minor:
+    if not invoice.is_collectable:
         return Outlook(Prospect.SETTLED, invoice.due_on)
     ways = _ways(invoice)
     tried = _payments_of(invoice)

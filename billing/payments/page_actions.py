@@ -46,7 +46,7 @@ class PaymentForm(ConfirmedForm):
     )
 
     def ask(self) -> None:
-        outstanding = major_string(self.obj.payable_minor, self.obj.currency)
+        outstanding = major_string(self.obj.left_minor, self.obj.currency)
         self.fields["amount"].initial = outstanding
         self.fields["received_on"].initial = today_of(self.obj)
 
@@ -64,7 +64,7 @@ class RecordPayment(InvoiceAction):
     form_class = PaymentForm
 
     def is_offered(self, obj: Invoice) -> bool:
-        return bool(obj.payable_minor)
+        return obj.may_be_paid
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
         payment = booking.record_payment(obj, as_of=as_of, actor=actor, **asked)
@@ -95,7 +95,7 @@ class PaymentOfManyForm(ConfirmedForm):
         currency.choices = [(code, code) for code in codes]
         self.fields["received_on"].initial = today_of(self.obj)
         for invoice in self.open:
-            left = Money(invoice.payable_minor, invoice.currency)
+            left = Money(invoice.left_minor, invoice.currency)
             self.fields[invoice.public_id] = forms.DecimalField(
                 min_value=0,
                 required=False,
@@ -178,7 +178,7 @@ class GiveBack(PageAction):
     form_class = BackForm
 
     def is_offered(self, obj: Invoice) -> bool:
-        return obj.paid_minor > 0 and not obj.outstanding_minor
+        return obj.paid_minor > 0 and not obj.is_collectable
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
         note = give_back(obj, as_of=as_of, actor=actor, **asked)
@@ -281,7 +281,7 @@ class CollectNow(InvoiceAction):
 
     def is_offered(self, obj: Invoice) -> bool:
         is_charged = obj.customer.collection == Customer.Collection.AUTOMATIC
-        return super().is_offered(obj) and is_charged and bool(obj.outstanding_minor)
+        return super().is_offered(obj) and is_charged and obj.is_collectable
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
         payment = collect_soon(obj, as_of=as_of, actor=actor)

@@ -98,7 +98,7 @@ def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
             seller_id=invoice.seller_id,
             customer_id=invoice.customer_id,
             currency=invoice.currency,
-            amount_minor=invoice.outstanding_minor,
+            amount_minor=invoice.left_minor,
             state=Payment.State.PLANNED,
             planned_on=planned_on,
         )
@@ -127,7 +127,7 @@ def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     """
     customer = Customer.objects.select_for_update().get(pk=invoice.customer_id)
     invoice = lock_invoices([invoice.pk])[0]
-    if not invoice.outstanding_minor:
+    if not invoice.is_collectable:
         raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
     if invoice.allocations.filter(state="in_flight").exists():
         raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")

@@ -315,7 +315,7 @@ def _fail(refund_id: int, code: str) -> None:
     payment, as_of = refund.payment, today_of(refund.payment.seller)
     assert refund.invoice_id is not None
     invoice = lock_invoices([refund.invoice_id])[0]
-    again_minor = min(refund.amount_minor, invoice.payable_minor)
+    again_minor = min(refund.amount_minor, invoice.left_minor) if invoice.may_be_paid else 0
     kept_minor = refund.amount_minor - again_minor
     _take_back(refund, invoice, kept_minor)
     if again_minor:

@@ -115,7 +115,8 @@ def start_payment(
     if session := open_one.first():
         invoice.refresh_from_db()
         assert session.payment is not None
-        if session.payment.amount_minor == invoice.outstanding_minor:
+        asked_minor = invoice.left_minor if invoice.is_collectable else 0
+        if session.payment.amount_minor == asked_minor:
             return session
         expire_session(session, as_of=as_of, actor=actor)
     session = prepare_payment(
@@ -130,14 +131,14 @@ def prepare_payment(
 ) -> CheckoutSession:
     """The first step of :func:`start_payment`: from here on the payment is in flight."""
     invoice = lock_invoice(invoice)
-    if not invoice.outstanding_minor:
+    if not invoice.is_collectable:
         raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
     refuse_in_flight(invoice)
     payment = Payment.objects.create(
         seller=invoice.seller,
         customer=invoice.customer,
         currency=invoice.currency,
-        amount_minor=invoice.outstanding_minor,
+        amount_minor=invoice.left_minor,
         state=Payment.State.CREATED,
         gateway=gateway,
         submitted_at=clock.now(),

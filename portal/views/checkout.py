@@ -236,9 +236,10 @@ def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         write = Writer(language, order.currency)
         failure = page.failure if page and page.status == "open" else ""
         invoice = order.invoice
+        left_minor = invoice.left_minor if invoice and invoice.is_collectable else 0
         context = {
             "token": token,
-            "amount": write.money(invoice.outstanding_minor) if invoice else "",
+            "amount": write.money(left_minor) if invoice else "",
             "until": write.day(order.expires_at.date()),
             "failure": failure_in_words(failure) if failure else "",
             "problem": _problem(request.GET.get("problem", "")),

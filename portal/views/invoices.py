@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
 from billing.engine.errors import BillingError, Refused
-from billing.invoicing.documents import document_in_words, left_minor
+from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
@@ -82,7 +82,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     )
     write = writer(found.currency)
     outlook = what_becomes_of(found, visit.as_of)
-    asks = found.kind == Invoice.Kind.INVOICE and bool(found.outstanding_minor)
+    asks = found.is_collectable
     context = {
         "invoice": found,
         "words": words,
@@ -90,7 +90,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "state": _state(found, visit),
         "can_pay": asks and outlook.has_card_page,
         "comes": what_comes_of(found, outlook, visit.as_of) if asks else "",
-        "has_failed": bool(found.outstanding_minor) and _has_failed(found),
+        "has_failed": found.is_collectable and _has_failed(found),
         "payments": [
             {
                 "public_id": payment.public_id,
@@ -142,7 +142,7 @@ def _own(visit: Visit, public_id: str) -> Invoice:
 
 def _figure(invoice: Invoice) -> dict[str, str]:
     """The one that matters: what is left to pay, or else what the document came to."""
-    write, left = writer(invoice.currency), left_minor(invoice)
+    write, left = writer(invoice.currency), invoice.left_minor
     if invoice.kind == Invoice.Kind.INVOICE and left:
         return {"label": pgettext("portal", "To pay"), "amount": write.money(left)}
     label = (

@@ -125,7 +125,7 @@ def _invoice_in_words(
 ) -> dict[str, Any]:
     write = Writer(language, document.currency)
     words = document_in_words(document, language)
-    left_minor = document.outstanding_minor
+    asked_minor = document.left_minor if document.is_collectable else document.total_minor
     page = CheckoutSession.objects.filter(
         payment__allocations__invoice=document, status="open"
     ).first()
@@ -134,12 +134,12 @@ def _invoice_in_words(
     return {
         "invoice": document,
         "words": words,
-        "amount": write.money(left_minor or document.total_minor),
+        "amount": write.money(asked_minor),
         "paid": write.money(document.paid_minor) if document.paid_minor else "",
         "due_on": write.day(document.due_on),
         "closed_on": write.day(document.closed_on) if document.closed_on else "",
         "state": _state(document, opened.as_of),
-        "can_pay_by_card": bool(left_minor) and outlook.has_card_page,
+        "can_pay_by_card": document.is_collectable and outlook.has_card_page,
         "comes": what_comes_of(document, outlook, opened.as_of)
         if outlook.prospect in {Prospect.HELD, Prospect.ASK}
         else "",
@@ -152,7 +152,7 @@ def _invoice_in_words(
 
 def _failure(document: Invoice, page: CheckoutSession | None) -> str:
     """Why the last card was refused, on the gateway's page or when it was charged."""
-    failed = _last_failure([document]) if document.outstanding_minor else None
+    failed = _last_failure([document]) if document.is_collectable else None
     code = page.failure if page else failed.failure_code if failed else ""
     return failure_in_words(code) if code else ""
 
@@ -328,7 +328,7 @@ def _method_in_words(opened: Opened, language: str, request: HttpRequest) -> dic
         "owed": [
             {
                 "number": document.number,
-                "amount": writes.money(document.outstanding_minor),
+                "amount": writes.money(document.left_minor),
                 "due_on": writes.day(document.due_on),
             }
             for document, writes in zip(now_owed, write, strict=True)
@@ -369,7 +369,7 @@ def _owed(opened: Opened) -> list[Invoice]:
     late = open_ones.filter(dunning_case__status="open") | open_ones.filter(
         public_id=opened.link.subject
     )
-    return [document for document in late.distinct() if document.outstanding_minor]
+    return [document for document in late.distinct() if document.is_collectable]
 
 
 def _last_failure(owed: list[Invoice]) -> Payment | None:

@@ -284,7 +284,7 @@ _OWN = frozenset({"key", "seen", "csrfmiddlewaretoken"})
 def _after(request: HttpRequest, visit: Visit, changed: Changed, said: str) -> HttpResponse:
     messages.success(request, said)
     for document in changed.documents:
-        to_pay = document.outstanding_minor and not document.bill_to.get("auto")
+        to_pay = document.is_collectable and not document.bill_to.get("auto")
         if to_pay and not visit.only:
             return HttpResponseRedirect(reverse("portal:invoice", args=[document.public_id]))
     return _back_to(changed.subscription)

@@ -118,7 +118,7 @@ def test_who_pays_just_after_a_step_has_full_access_at_once(
 def test_half_of_the_money_stops_nothing(seller: Seller, owing: Owing) -> None:
     invoice = owing()
     live_through(seller, DUE, DUE + timedelta(days=20))
-    half = invoice.outstanding_minor // 2
+    half = invoice.left_minor // 2
     record_payment(invoice, as_of=DUE + timedelta(days=20), actor="test", amount_minor=half)
     assert _subscription(invoice).access == "restricted"
     live_through(seller, DUE + timedelta(days=21), DUE + timedelta(days=30))

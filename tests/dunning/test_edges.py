@@ -93,7 +93,7 @@ def test_late_money_recovers_what_was_written_off(seller: Seller, owing: Owing) 
     live_through(seller, DUE, after(3))
     invoice.refresh_from_db()
     assert (invoice.status, subscription_of(invoice).access) == ("uncollectible", "restricted")
-    half = invoice.payable_minor // 2
+    half = invoice.left_minor // 2
     record_payment(invoice, as_of=after(40), actor="test", amount_minor=half)
     assert broken_invariants() == {}
     assert DunningCase.objects.get().status == "exhausted"
@@ -112,7 +112,7 @@ def test_a_small_difference_that_dunning_writes_off_is_paid_and_access_returns(
     invoice = owing()
     policy_of(seller, (1, "restrict"), (2, "write_off"))
     live_through(seller, DUE, after(1))
-    most_minor = invoice.outstanding_minor - 50
+    most_minor = invoice.left_minor - 50
     seller.rounding_tolerance_minor = 0
     seller.save()
     record_payment(invoice, as_of=after(1), actor="test", amount_minor=most_minor)
@@ -132,7 +132,7 @@ def test_half_of_a_loss_that_is_paid_and_refunded_is_lost_again(
     seller: Seller, owing: Owing
 ) -> None:
     invoice = owing()
-    half = invoice.outstanding_minor // 2
+    half = invoice.left_minor // 2
     record_payment(invoice, as_of=DAY, actor="test", amount_minor=half)
     write_off(invoice, as_of=DUE, actor="test")
     reopen(invoice, as_of=DUE, actor="test")
@@ -218,7 +218,7 @@ def test_what_is_left_after_a_credit_in_part_is_still_asked_for(
 ) -> None:
     invoice = owing()
     policy_of(seller, (1, "remind"), (3, "suspend"))
-    credit(invoice, as_of=DAY, actor="test", amount_minor=invoice.outstanding_minor - 100)
+    credit(invoice, as_of=DAY, actor="test", amount_minor=invoice.left_minor - 100)
     live_through(seller, DUE, after(3))
     assert done(invoice) == [(1, "remind"), (3, "suspend")]
 
@@ -266,7 +266,7 @@ def test_money_that_comes_to_the_balance_pays_what_is_late_and_access_returns(
     invoice = owing()
     live_through(seller, DUE, after(2))
     assert subscription_of(invoice).access == "none"
-    give(invoice.customer, invoice.outstanding_minor, after(2))
+    give(invoice.customer, invoice.left_minor, after(2))
     assert DunningCase.objects.get().status == "recovered"
     assert subscription_of(invoice).access == "full"
     live_through(seller, after(3), after(9))
@@ -282,7 +282,7 @@ def test_nobody_is_reminded_while_we_hold_the_money(
     invoice = owing()
     if is_open:
         open_cases(seller, after(1), "test")
-    give_as_before_the_upgrade(invoice.customer, invoice.outstanding_minor)
+    give_as_before_the_upgrade(invoice.customer, invoice.left_minor)
     live_through(seller, after(1), after(3))
     assert not DunningAction.objects.exists()
     invoice.refresh_from_db()
@@ -298,7 +298,7 @@ def test_a_balance_pays_for_the_oldest_of_several_late_debts_and_the_rest_is_ask
     older = owing()
     bill_due(seller, DAY + timedelta(days=31))
     newer = Invoice.objects.exclude(pk=older.pk).get()
-    give_as_before_the_upgrade(older.customer, older.outstanding_minor + 100)
+    give_as_before_the_upgrade(older.customer, older.left_minor + 100)
     live_through(seller, newer.due_on, newer.due_on + timedelta(days=2))
     assert [action.case.invoice for action in DunningAction.objects.all()] == [newer]
     newer.refresh_from_db()
@@ -312,7 +312,7 @@ def test_a_disputed_debt_takes_no_money_until_somebody_goes_on(
     invoice = owing()
     live_through(seller, DUE, after(1))
     case = stop(DunningCase.objects.get(), as_of=after(1), actor="test", reason="disputed")
-    give(invoice.customer, invoice.outstanding_minor, after(1))
+    give(invoice.customer, invoice.left_minor, after(1))
     invoice.refresh_from_db()
     assert invoice.status == "open"
     case = resume(case, as_of=after(2), actor="test")
@@ -324,7 +324,7 @@ def test_a_disputed_debt_takes_no_money_until_somebody_goes_on(
 def test_what_is_only_ordered_takes_no_money(seller: Seller, owing: Owing) -> None:
     invoice = owing()
     Subscription.objects.update(status="incomplete")
-    give(invoice.customer, invoice.outstanding_minor, DAY)
+    give(invoice.customer, invoice.left_minor, DAY)
     invoice.refresh_from_db()
     assert (invoice.status, invoice.from_balance_minor) == ("open", 0)
 

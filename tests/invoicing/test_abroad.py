@@ -211,7 +211,7 @@ def test_a_price_without_its_tax_is_credited_to_the_cent(
     assert note.total_minor == (amount_minor or 100_00)
     assert note.bill_to["supply"]["reasons"] == ["eu_business_service"]
     invoice.refresh_from_db()
-    assert invoice.outstanding_minor == 100_00 - note.total_minor
+    assert invoice.left_minor == 100_00 - note.total_minor
     assert broken_invariants() == {}
 
 

@@ -317,3 +317,26 @@ def test_a_reason_outlives_what_is_settled_later(customer: Customer) -> None:
     invoice.refresh_from_db()
     assert (invoice.status, invoice.reason, invoice.closed_on) == ("open", "Gone", None)
     assert broken_invariants() == {}
+
+
+# What is left
+
+
+def test_what_is_left_is_asked_for_while_open_and_may_be_paid_once_lost(customer: Customer) -> None:
+    paid, void_one, lost, credited = (owe(customer) for _ in range(4))
+    record_payment(paid, **BY_ANNA)
+    void(void_one, **BY_ANNA)
+    for each in (lost, credited):
+        write_off(each, **BY_ANNA)
+    note = credit(credited, **BY_ANNA)
+    is_open = owe(customer)
+
+    def said(invoice: Invoice) -> tuple[int, bool, bool]:
+        found = Invoice.objects.get(pk=invoice.pk)
+        return found.left_minor, found.is_collectable, found.may_be_paid
+
+    assert said(is_open) == (12_500, True, True)
+    assert said(lost) == (12_500, False, True)
+    assert said(credited) == (0, False, False)
+    assert said(paid) == said(void_one) == (0, False, False)
+    assert said(note) == (12_500, False, False)

@@ -85,7 +85,7 @@ def test_what_is_more_than_the_tolerance_stays_owed(short: int, tolerance: int) 
     if short < 12_500:
         invoice = pay(invoice, 12_500 - short)
     assert (invoice.status, invoice.rounded_off_minor) == ("open", 0)
-    assert invoice.outstanding_minor == short
+    assert invoice.left_minor == short
 
 
 def test_writing_off_a_small_difference_is_no_loss() -> None:
@@ -103,7 +103,7 @@ def test_a_payment_that_bounces_takes_its_rounding_back() -> None:
     invoice = pay(owe(customer_of()), 12_450)
     reopen(invoice, **BY_ANNA)
     invoice.refresh_from_db()
-    assert (invoice.status, invoice.outstanding_minor) == ("open", 12_500)
+    assert (invoice.status, invoice.left_minor) == ("open", 12_500)
     assert booked(invoice, "rounding", "rounding") == 0
     assert broken_invariants() == {}
 

@@ -62,7 +62,7 @@ def owe(customer: Customer) -> Owe:
 def left(*invoices: Invoice) -> list[int]:
     for invoice in invoices:
         invoice.refresh_from_db()
-    return [invoice.outstanding_minor for invoice in invoices]
+    return [invoice.left_minor for invoice in invoices]
 
 
 def give(customer: Customer, amount_minor: int, currency: str = "SEK") -> None:
@@ -166,7 +166,7 @@ def test_what_was_written_off_or_paid_takes_nothing(customer: Customer, owe: Owe
     give(customer, 4_000)
     assert balance_of(customer, "SEK") == 4_000
     lost.refresh_from_db()
-    assert lost.payable_minor == 10_000
+    assert lost.left_minor == 10_000
 
 
 def test_an_invoice_whose_payment_is_under_way_waits_for_its_end(

@@ -105,7 +105,7 @@ def test_a_gateway_that_is_down_says_so_and_keeps_everything(
     assert "Nothing was lost" in text_of(answer)
     sandbox.fault("down", times=0)
     invoice.refresh_from_db()
-    assert invoice.outstanding_minor == 38_750
+    assert invoice.left_minor == 38_750
     assert way_out(visitor.post(f"{page}pay/")).startswith(sandbox.url)
 
 

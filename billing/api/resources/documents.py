@@ -114,6 +114,10 @@ class DocumentReading(AmountsReading):
     recorded_at = serializers.DateTimeField()
 
     @staticmethod
+    def read_outstanding_minor(document: Invoice) -> int:
+        return document.left_minor if document.is_collectable else 0
+
+    @staticmethod
     def read_credit_to(document: Invoice) -> str | None:
         return document.credit_to or None
 

@@ -53,7 +53,7 @@ def suspended(occasion: Occasion) -> Letter:
 
 def _unpaid(occasion: Occasion) -> tuple[DunningCase, Invoice]:
     case, document = case_of(occasion), document_of(occasion.told("invoice"))
-    if not document.outstanding_minor:
+    if not document.is_collectable:
         raise Unneeded("The invoice is settled by now.")
     if not _alive(document):
         raise Unneeded("The subscriptions have ended.")
@@ -65,7 +65,7 @@ def _taken(
 ) -> Letter:
     named = {
         "number": document.number,
-        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "amount": occasion.sum(document.left_minor, document.currency),
         "plans": _plans(document),
     }
     following = pgettext("mail", "As soon as it is paid, everything is as before.")
@@ -76,7 +76,7 @@ def _taken(
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
         (
             pgettext("mail", "To pay"),
-            occasion.money(document.outstanding_minor, document.currency),
+            occasion.money(document.left_minor, document.currency),
         ),
     )
     return Letter(

@@ -37,7 +37,7 @@ def invoice(occasion: Occasion) -> Letter:
 
 def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | None]:
     """How the invoice is paid, and the button for it."""
-    if not document.outstanding_minor:
+    if not document.is_collectable:
         if document.amount_due_minor:
             return pgettext("mail", "It is paid, so you do not need to do anything."), None
         return pgettext("mail", "There is nothing to pay."), None
@@ -98,16 +98,16 @@ def _by_invoice(occasion: Occasion, document: Invoice, outlook: Outlook) -> str:
 
 
 def _figures(occasion: Occasion, document: Invoice) -> Rows:
-    left_minor = document.outstanding_minor
-    is_charged = what_becomes_of(document, occasion.today).is_charged
+    outlook = what_becomes_of(document, occasion.today)
+    has_to_act = document.is_collectable and not outlook.is_charged
     rows: list[tuple[str, str]] = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
     ]
-    if left_minor and not is_charged:
+    if has_to_act:
         rows.append((pgettext("mail", "Due date"), occasion.day(document.due_on)))
     rows += _sums(occasion, document)
-    if left_minor and not is_charged:
+    if has_to_act:
         rows += how_to_pay(document)
     return tuple(rows)
 
@@ -121,8 +121,8 @@ def _sums(occasion: Occasion, document: Invoice) -> Rows:
     if document.credit_applied_minor:
         applied = money(-document.credit_applied_minor)
         rows.append((pgettext("mail", "Paid from your balance"), applied))
-    if document.outstanding_minor and document.outstanding_minor != document.total_minor:
-        rows.append((pgettext("mail", "To pay"), money(document.outstanding_minor)))
+    if document.is_collectable and document.left_minor != document.total_minor:
+        rows.append((pgettext("mail", "To pay"), money(document.left_minor)))
     return tuple(rows)
 
 

@@ -40,7 +40,7 @@ def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
         purpose = Purpose.METHOD
     else:
         label, purpose = pgettext("mail", "Pay %(amount)s"), Purpose.PAY
-    left = occasion.sum(invoice.outstanding_minor, invoice.currency)
+    left = occasion.sum(invoice.left_minor, invoice.currency)
     return Button(label % {"amount": left}, purpose, invoice.public_id)
 
 

@@ -27,7 +27,7 @@ def reminder(occasion: Occasion) -> Letter:
     level = int(occasion.told("level") or 1)
     named = {
         "number": str(document.number),
-        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "amount": occasion.sum(document.left_minor, document.currency),
         "due": occasion.day(document.due_on),
         "level": str(level),
     }
@@ -39,7 +39,7 @@ def reminder(occasion: Occasion) -> Letter:
         *due,
         (
             pgettext("mail", "To pay"),
-            occasion.money(document.outstanding_minor, document.currency),
+            occasion.money(document.left_minor, document.currency),
         ),
     )
     # Whoever is charged pays with another card, and by bank only where no card can be left.
@@ -69,13 +69,13 @@ def _still_owed(occasion: Occasion) -> list[tuple[DunningCase, Invoice]]:
     return [
         (asked[document.pk], document)
         for document in documents
-        if document.pk in asked and document.outstanding_minor
+        if document.pk in asked and document.is_collectable
     ]
 
 
 def _in_brief(occasion: Occasion, document: Invoice) -> Rows:
     """Another invoice that is late as well; its own PDF says how to pay it."""
-    left = occasion.money(document.outstanding_minor, document.currency)
+    left = occasion.money(document.left_minor, document.currency)
     return (
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "To pay"), left),

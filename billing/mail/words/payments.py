@@ -61,10 +61,10 @@ def receipt(occasion: Occasion) -> Letter:
 
 
 def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
-    left = [invoice for invoice in invoices if invoice.outstanding_minor]
+    left = [invoice for invoice in invoices if invoice.is_collectable]
     if left:
         return pgettext("mail", "%(amount)s is left to pay of invoice %(number)s.") % {
-            "amount": occasion.sum(left[0].outstanding_minor, left[0].currency),
+            "amount": occasion.sum(left[0].left_minor, left[0].currency),
             "number": left[0].number,
         }
     if over_minor:
@@ -121,7 +121,7 @@ def refund(occasion: Occasion) -> Letter:
 
 def payment_failed(occasion: Occasion) -> Letter:
     payment, document = _payment(occasion), document_of(occasion.told("invoice"))
-    if not document.outstanding_minor:
+    if not document.is_collectable:
         raise Unneeded("The invoice is settled by now.")
     card = payment.payment_method
     is_final = bool(occasion.told("is_hard")) or Decline.of(payment.failure_code).is_hard
@@ -135,7 +135,7 @@ def payment_failed(occasion: Occasion) -> Letter:
         (pgettext("mail", "Invoice"), str(document.number)),
         (
             pgettext("mail", "To pay"),
-            occasion.money(document.outstanding_minor, document.currency),
+            occasion.money(document.left_minor, document.currency),
         ),
         (pgettext("mail", "Card"), named["card"]),
         (pgettext("mail", "Reason"), decline_in_words(payment.failure_code)),
