@@ -85,6 +85,7 @@ def _series() -> Iterator[Chain]:
                 "paid_minor",
                 "credited_minor",
                 "from_balance_minor",
+                "rounded_off_minor",
                 "closed_on",
                 "reason",
                 "recorded_at",

@@ -1,11 +1,16 @@
 """That guards stand and that what they guard is unchanged: each invariant is seen to fail."""
 
+from typing import Any
+
 import pytest
 from django.db import DatabaseError, connection, transaction
 
 from billing.base import clock
+from billing.base.triggers import FrozenOnce
+from billing.invoicing.models import Invoice
+from billing.payments.booking import record_payment
 from billing.seals.models import Seal
-from billing.seals.sealing import seal_all
+from billing.seals.sealing import chains, seal_all
 from billing.verification.books import broken_invariants
 from billing.verification.guards import guards_stand, what_was_sealed_is_unchanged
 from customers.models import Seller
@@ -143,3 +148,23 @@ def test_what_is_sealed_twice_is_sealed_once(company: Seller) -> None:
     assert seal_all(is_settled=True) > 100
     assert seal_all(is_settled=True) == 0
     assert Seal.objects.filter(sealed_at__lte=clock.now()).exists()
+
+
+def test_what_settles_a_document_later_breaks_no_seal(company: Seller) -> None:
+    assert seal_all(is_settled=True)
+    invoice = Invoice.objects.filter(kind="invoice", status="open").order_by("-id")[0]
+    almost = invoice.left_minor - company.rounding_tolerance_minor
+    record_payment(invoice, amount_minor=almost, as_of=invoice.issued_on, actor="test")
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.rounded_off_minor) == ("paid", company.rounding_tolerance_minor)
+    assert list(what_was_sealed_is_unchanged()) == []
+
+
+def test_no_column_of_a_document_that_may_change_is_sealed(company: Seller) -> None:
+    options: Any = Invoice._meta
+    [frozen] = [each for each in options.triggers if isinstance(each, FrozenOnce)]
+    assert frozen.exclude
+    documents = [chain for chain in chains() if chain.model == "invoicing.Invoice"]
+    assert documents
+    for chain in documents:
+        assert set(frozen.exclude) <= set(chain.leaving_out)
