@@ -393,9 +393,10 @@ def _issue_note(
         actor=actor,
         data={
             "number": number,
-            "corrects": invoice.public_id,
-            "total_minor": note.total_minor,
+            "customer": invoice.customer.public_id,
             "currency": invoice.currency,
+            "total_minor": note.total_minor,
+            "corrects": invoice.public_id,
         },
     )
     return document

@@ -199,6 +199,20 @@ def test_a_credit_note_that_leaves_nothing_is_told(customer: Customer) -> None:
     ]
 
 
+def test_a_note_by_hand_tells_all_that_one_of_a_batch_does_and_what_it_corrects(
+    customer: Customer,
+) -> None:
+    invoice = owe(customer)
+    note = credit(invoice, **BY_ANNA)
+    assert Event.objects.get(subject=note.public_id).data == {
+        "number": note.number,
+        "customer": customer.public_id,
+        "currency": "SEK",
+        "total_minor": 12_500,
+        "corrects": invoice.public_id,
+    }
+
+
 def test_a_credit_note_on_what_is_paid_says_nothing_of_the_invoice(customer: Customer) -> None:
     invoice = owe(customer)
     record_payment(invoice, **BY_ANNA)
