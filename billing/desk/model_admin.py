@@ -36,6 +36,7 @@ from billing.base.typed import (
     BOUNDS_OF_NUMBERS,
     check_instant,
 )
+from billing.desk.columns import own_link_column
 from billing.desk.forms import CheckedForm, ConfirmedForm, PlainDecimalField
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
@@ -265,6 +266,13 @@ class Desk(Picking, ModelAdmin):
         return TemplateResponse(request, template, context)
 
     # Finding rows in a list
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """The columns; the first opens the row's own page, so it has no link of its own."""
+        first, *others = super().get_list_display(request)
+        is_words = first == "__str__" or first in {each.name for each in self.opts.get_fields()}
+        column = first if callable(first) or is_words else getattr(self, first, None)
+        return (own_link_column(column) if callable(column) else first, *others)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
