@@ -194,6 +194,12 @@ class CouponAdmin(Desk):
         ("On what", {"fields": ("plans", "prices")}),
         (None, {"fields": ("is_active",)}),
     )
+    codes = {
+        "plans": lambda coupon: coupon.seller.plans.values_list("code", flat=True),
+        "prices": lambda coupon: Price.objects.filter(plan__seller=coupon.seller_id).values_list(
+            "code", flat=True
+        ),
+    }
 
     seller_link = link_column("seller", ordering="seller__name")
 

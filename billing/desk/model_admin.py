@@ -37,7 +37,7 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
-from billing.desk.forms import CheckedForm, ConfirmedForm, PlainDecimalField
+from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
@@ -75,11 +75,13 @@ class Desk(Picking, ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
-    row that the database would take and the engine would not.
+    row that the database would take and the engine would not; ``codes`` says for a field that holds
+    codes which there are.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
+    codes: ClassVar[Mapping[str, Codes]] = {}
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
@@ -106,8 +108,10 @@ class Desk(Picking, ModelAdmin):
         panels: Sequence[Panel] = (),
         page_actions: Sequence[PageAction] = (),
         checks: Sequence[Callable[[Any], object]] = (),
+        codes: Mapping[str, Codes] | None = None,
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
+        cls.codes = {**cls.codes, **(codes or {})}
         cls.checks = (*cls.checks, *checks)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)
@@ -122,7 +126,9 @@ class Desk(Picking, ModelAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
         base: type = options.get("form") or self.form
-        options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
+        options["form"] = type(
+            "DeskForm", (CheckedForm, base), {"checks": self.checks, "codes": self.codes}
+        )
         return super().get_form(request, obj, change=change, **options)
 
     def formfield_for_dbfield(
