@@ -25,6 +25,7 @@ from billing.base.typed import (
     Typed,
     TypedModelForm,
 )
+from billing.desk.as_read import AsRead
 from billing.desk.figures import trimmed
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor
@@ -118,7 +119,7 @@ class PlainDecimalField(forms.DecimalField):
 type Codes = Callable[[Any], Iterable[str]]
 
 
-class CheckedForm(WithoutCards, TypedModelForm):
+class CheckedForm(WithoutCards, AsRead, TypedModelForm):
     """A form whose row is also checked by what the engine demands of it.
 
     ``codes`` says of a field that holds a code, or several, which there are: one that names nothing

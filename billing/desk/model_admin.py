@@ -23,6 +23,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
+from django.forms.models import _get_foreign_key
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -90,6 +91,7 @@ class Desk(Picking, ModelAdmin):
     show_facets = ShowFacets.NEVER  # One more count of the table for each choice of each filter.
     show_full_result_count = False
     warn_unsaved_form = True
+    change_form_before_template = "admin/desk/as_read.html"
     change_form_outer_after_template = "admin/desk/panels.html"
     list_before_template = "admin/desk/newest.html"
 
@@ -126,10 +128,26 @@ class Desk(Picking, ModelAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
         base: type = options.get("form") or self.form
-        options["form"] = type(
-            "DeskForm", (CheckedForm, base), {"checks": self.checks, "codes": self.codes}
-        )
+        parts = [
+            (inline.model, _get_foreign_key(self.model, inline.model).name)
+            for inline in self.inlines
+        ]
+        checking = {"checks": self.checks, "codes": self.codes, "parts": parts}
+        options["form"] = type("DeskForm", (CheckedForm, base), checking)
         return super().get_form(request, obj, change=change, **options)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """The row; one that is about to be saved is locked first, or two could save at once."""
+        obj = super().get_object(request, object_id, from_field)
+        resolved = request.resolver_match
+        is_form = resolved is not None and resolved.url_name == f"{self._url_name}_change"
+        if obj is None or request.method != "POST" or not is_form:
+            return obj
+        rows = self.model._base_manager.select_for_update(no_key=True)
+        rows.filter(pk=obj.pk).values_list("pk").first()
+        return super().get_object(request, object_id, from_field)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any
