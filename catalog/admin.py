@@ -1,6 +1,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -9,12 +10,15 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
+from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, trimmed
 from billing.desk.model_admin import Desk
 from billing.desk.panels import Panel
-from billing.engine.errors import InvalidPrice
+from billing.engine.bounds import MINOR_MAX
+from billing.engine.errors import BillingError, InvalidPrice
+from billing.engine.money import exact_minor, to_major
 from catalog.models import Coupon, Plan, Price, Product
 
 # A used price may still be renamed and withdrawn; the database keeps the rest as agreed.
@@ -178,8 +182,49 @@ class PriceAdmin(Desk):
         return super().has_delete_permission(request, obj)
 
 
+class CouponForm(forms.ModelForm):
+    """A coupon whose amount is typed as it is spoken of, such as 50 in SEK, and kept in öre."""
+
+    amount_off_minor = forms.DecimalField(
+        label="Amount off",
+        required=False,
+        widget=UnfoldAdminDecimalFieldWidget,
+        help_text="Such as 50 or 49.50, in the currency beside it.",
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        coupon = self.instance
+        if coupon.amount_off_minor is not None and coupon.currency:
+            amount = to_major(coupon.amount_off_minor, coupon.currency)
+            self.initial["amount_off_minor"] = amount
+
+    def _post_clean(self) -> None:
+        self._keep_in_minor()
+        super()._post_clean()  # type: ignore[misc]
+
+    def _keep_in_minor(self) -> None:
+        amount = self.cleaned_data.get("amount_off_minor")
+        if amount is None or "currency" in self.errors:
+            return
+        currency = self.cleaned_data.get("currency")
+        if not currency:
+            self.add_error("currency", "Say in which currency the amount is.")
+            return
+        try:
+            minor = exact_minor(amount, currency)
+        except BillingError as error:
+            self.add_error("amount_off_minor", error.message)
+            return
+        if minor > MINOR_MAX:
+            self.add_error("amount_off_minor", "This is more than Kvitt can count.")
+        else:
+            self.cleaned_data["amount_off_minor"] = minor
+
+
 @admin.register(Coupon)
 class CouponAdmin(Desk):
+    form = CouponForm
     fixed_fields = ("seller", "code")
     list_display = ("code", "name", "seller_link", "off", "lasts", "is_active")
     list_filter = (("seller", RelatedDropdownFilter), ("is_active", BooleanRadioFilter))
@@ -194,6 +239,12 @@ class CouponAdmin(Desk):
         ("On what", {"fields": ("plans", "prices")}),
         (None, {"fields": ("is_active",)}),
     )
+    codes = {
+        "plans": lambda coupon: coupon.seller.plans.values_list("code", flat=True),
+        "prices": lambda coupon: Price.objects.filter(plan__seller=coupon.seller_id).values_list(
+            "code", flat=True
+        ),
+    }
 
     seller_link = link_column("seller", ordering="seller__name")
 

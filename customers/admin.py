@@ -18,7 +18,7 @@ from billing.desk.panels import Panel
 from billing.webhooks.actions import create
 from billing.webhooks.models import WebhookEndpoint
 from customers.going_live import missing_to_go_live
-from customers.logos import LogoField
+from customers.logos import LogoField, LogoInput
 from customers.models import Customer, Seller, TestClock
 
 ADDRESS = ("address_line1", "address_line2", ("postal_code", "city"))
@@ -117,7 +117,7 @@ class SellerAdmin(Desk):
         if db_field.name == "accent_color":
             kwargs["widget"] = UnfoldAdminColorInputWidget
         if db_field.name == "logo":
-            kwargs["form_class"] = LogoField
+            kwargs |= {"form_class": LogoField, "widget": LogoInput}
         return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def has_delete_permission(self, request, obj=None) -> bool:

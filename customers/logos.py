@@ -1,14 +1,38 @@
 """A seller's logo, as it is taken from a form: a picture that documents and mails can show."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse
 from PIL import Image
+from unfold.widgets import UnfoldAdminImageFieldWidget
 
 FORMATS = ("PNG", "JPEG", "GIF", "WEBP")
 BYTES_MAX = 2 * 1024 * 1024
 PIXELS_MAX = 20_000_000
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A logo that is kept: its file, and where it can be seen."""
+
+    name: str
+    url: str
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class LogoInput(UnfoldAdminImageFieldWidget):
+    """Shows the logo from where customers see it: uploaded files themselves have no address."""
+
+    def format_value(self, value: Any) -> Any:
+        if not self.is_initial(value):
+            return None
+        # The last part only tells browsers how long to keep it, and any other is kept for a minute.
+        return _Shown(value.name, reverse("portal:logo", args=[value.instance.public_id, "desk"]))
 
 
 class LogoField(forms.ImageField):

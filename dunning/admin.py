@@ -80,8 +80,8 @@ CASE_OF_INVOICE = Panel(
         "Case": link,
         "Late from": lambda case: case.late_from,
         "State": lambda case: case.get_status_display(),
-        "Next": lambda case: case.next_step and case.next_step.get_kind_display(),
-        "On": lambda case: case.next_step_on,
+        "Next": lambda case: case.coming_step and case.coming_step.get_kind_display(),
+        "On": lambda case: case.coming_step_on,
     },
     when_empty="None: it is not late.",
 )
@@ -93,7 +93,7 @@ CASES_OF_CUSTOMER = Panel(
         "Invoice": lambda case: document_link(case.invoice),
         "Late from": lambda case: case.late_from,
         "State": lambda case: case.get_status_display(),
-        "On": lambda case: case.next_step_on,
+        "On": lambda case: case.coming_step_on,
     },
     list_of=DunningCase,
     list_by="customer__id__exact",
@@ -125,12 +125,13 @@ CustomerAdmin.extend(panels=[CASES_OF_CUSTOMER])
 
 def _to_come(case: DunningCase) -> list[tuple[date, DunningStep]]:
     """The steps from the next one on, with the days on which they fall as things stand."""
-    if case.next_step_id is None or case.next_step_on is None:
+    on = case.coming_step_on
+    if on is None or case.next_step_id is None:
         return []
     found = Policies(case.seller).steps_of(case)
     at = found.position(case.next_step_id)
     return [
-        (case.next_step_on + timedelta(days=days - found.days[at]), step)
+        (on + timedelta(days=days - found.days[at]), step)
         for days, step in zip(found.days[at:], found.steps[at:], strict=True)
     ]
 
@@ -164,7 +165,7 @@ class DunningCaseAdmin(BigReadOnly):
         "customer_link",
         "state",
         "late_from",
-        "next_step_on",
+        "next_on",
         "next_kind",
         "access_left",
         "left",
@@ -182,11 +183,11 @@ class DunningCaseAdmin(BigReadOnly):
         ("customer", "invoice"),
         ("status", "access"),
         ("late_from", "since", "charged_from"),
-        ("next_step", "next_step_on"),
+        ("next_kind", "next_on"),
         ("policy", "closed_on"),
         ("reason", "public_id"),
     )
-    readonly_fields = ("public_id",)
+    readonly_fields = ("next_kind", "next_on", "public_id")
     panels = (ACTIONS, STEPS_TO_COME)
     page_actions = (Stop(), Resume())
 
@@ -199,7 +200,11 @@ class DunningCaseAdmin(BigReadOnly):
 
     @admin.display(description="next step")
     def next_kind(self, case: DunningCase) -> str:
-        return case.next_step.get_kind_display() if case.next_step else "–"
+        return case.coming_step.get_kind_display() if case.coming_step else "–"
+
+    @admin.display(description="next step on", ordering="next_step_on")
+    def next_on(self, case: DunningCase) -> date | None:
+        return case.coming_step_on
 
     @admin.display(description="left to pay")
     def left(self, case: DunningCase) -> Any:

@@ -1,3 +1,5 @@
+from datetime import date
+
 import pghistory
 import pgtrigger
 from django.core.exceptions import ValidationError
@@ -246,6 +248,16 @@ class DunningCase(Stateful):
 
     def __str__(self) -> str:
         return f"Invoice {self.invoice}"
+
+    @property
+    def coming_step(self) -> DunningStep | None:
+        """The step that will be taken; a stopped debt keeps ``next_step`` only to go on from it."""
+        return self.next_step if self.status == self.Status.OPEN else None
+
+    @property
+    def coming_step_on(self) -> date | None:
+        """The day on which that step will be taken."""
+        return self.next_step_on if self.status == self.Status.OPEN else None
 
 
 class DunningAction(models.Model):

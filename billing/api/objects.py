@@ -40,7 +40,9 @@ class CaseReading(Reading):
         DunningCase.Access.choices, help_text="What the customer may use until it is paid."
     )
     late_from = serializers.DateField()
-    next_step_on = serializers.DateField(allow_null=True)
+    next_step_on = serializers.DateField(
+        source="coming_step_on", allow_null=True, help_text="None while it is stopped."
+    )
     closed_on = serializers.DateField(allow_null=True)
 
     also_loads = ("invoice", "customer")

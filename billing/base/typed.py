@@ -3,15 +3,17 @@ and refusals that name no guard of the database.
 """
 
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
-from django.db import DatabaseError
+from django.db import DatabaseError, models
 from django.utils.translation import pgettext_lazy
 
+from billing.base.guard_words import GUARD_WORDS
 from billing.engine.bounds import FIRST_DAY, LAST_DAY, MINOR_MAX, NO_TEXT
 
 BOUNDS_OF_DAYS = (MinValueValidator(FIRST_DAY), MaxValueValidator(LAST_DAY))
@@ -26,8 +28,8 @@ def check_instant(value: datetime) -> None:
 
 
 UNREADABLE = pgettext_lazy("portal", "There is a character here that cannot be read. Type it anew.")
-# Django's words where a constraint has none of its own.
-_VIOLATED = re.compile(r"“(\w+)”")
+# A constraint's name within Django's words for it, whatever language those are in.
+_NAME = re.compile(r"\w+_\w+")
 # Where in PL/pgSQL a trigger has refused, which names no constraint: its function has its name.
 _RAISED = re.compile(r"function (?:\w+\.)?pgtrigger_(\w+)_[0-9a-f]+\(")
 
@@ -53,9 +55,25 @@ class TypedModelForm(forms.ModelForm):
         is_by_field = hasattr(errors, "error_dict")
         nested = errors.error_dict.values() if is_by_field else [errors.error_list]
         for error in (each for found in nested for each in found):
-            if found := _VIOLATED.search(str(error.message)):
-                error.message = in_words(found[1])
+            if guard := self._guard_of(error):
+                error.message, error.params = in_words(guard), None
         super()._update_errors(errors)  # type: ignore[misc]
+
+    def _guard_of(self, error: ValidationError) -> str:
+        """The constraint that has refused; empty where something else has."""
+        fields = (error.params or {}).get("unique_check")
+        if fields:
+            return guard_of_unique(self._meta.model, fields)
+        named = set(_NAME.findall(str(error.message)))
+        constraints = self._meta.model._meta.constraints
+        return next((each.name for each in constraints if each.name in named), "")
+
+
+def guard_of_unique(model: type[models.Model], fields: Iterable[str]) -> str:
+    """The constraint by which these fields are unique together; empty where there is none."""
+    names = tuple(fields)
+    same = (each for each in model._meta.constraints if getattr(each, "fields", None) == names)
+    return next((each.name for each in same), "")
 
 
 def refuse_control_characters(form: forms.BaseForm) -> None:
@@ -74,5 +92,5 @@ def guard_of(error: DatabaseError) -> str:
 
 
 def in_words(guard: str) -> str:
-    """A guard's name as a person reads it: names of guards are sentences."""
-    return f"This cannot be: {guard.replace('_', ' ')}."
+    """What a guard says to a person; one that no form meets has its name, which is a sentence."""
+    return GUARD_WORDS.get(guard) or f"This cannot be: {guard.replace('_', ' ')}."

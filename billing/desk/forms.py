@@ -1,13 +1,14 @@
 """Forms of pages and of their buttons."""
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import models
 from django.forms.models import construct_instance
 from django.http import QueryDict
 from unfold.widgets import (
@@ -24,6 +25,7 @@ from billing.base.typed import (
     Typed,
     TypedModelForm,
 )
+from billing.desk.as_read import AsRead
 from billing.desk.figures import trimmed
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor
@@ -113,10 +115,19 @@ class PlainDecimalField(forms.DecimalField):
         return trimmed(value) if isinstance(value, Decimal) else value
 
 
-class CheckedForm(WithoutCards, TypedModelForm):
-    """A form whose row is also checked by what the engine demands of it."""
+# Which codes there are for a row as it is typed.
+type Codes = Callable[[Any], Iterable[str]]
+
+
+class CheckedForm(WithoutCards, AsRead, TypedModelForm):
+    """A form whose row is also checked by what the engine demands of it.
+
+    ``codes`` says of a field that holds a code, or several, which there are: one that names nothing
+    is refused when it is typed. What stood there before is left alone.
+    """
 
     checks: Sequence[Callable[[Any], object]] = ()
+    codes: Mapping[str, Codes] = {}
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
@@ -127,4 +138,19 @@ class CheckedForm(WithoutCards, TypedModelForm):
                     check(draft)
                 except BillingError as error:
                     self.add_error(None, error.message)
+            for name in self.codes.keys() & {*self.changed_data}:
+                self._check_codes(name, draft)
         return cleaned
+
+    def _check_codes(self, name: str, draft: models.Model) -> None:
+        typed = getattr(draft, name)
+        there_are = sorted(set(self.codes[name](draft)))
+        unknown = [
+            code
+            for code in (typed if isinstance(typed, list) else [typed])
+            if code not in there_are
+        ]
+        if unknown and unknown != [""]:
+            named = ", ".join(f"“{code}”" for code in unknown)
+            choice = f"There are: {', '.join(there_are)}." if there_are else "There are none yet."
+            self.add_error(name, f"No such code: {named}. {choice}")

@@ -23,6 +23,7 @@ from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import PermissionDenied
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
+from django.forms.models import _get_foreign_key
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -36,7 +37,8 @@ from billing.base.typed import (
     BOUNDS_OF_NUMBERS,
     check_instant,
 )
-from billing.desk.forms import CheckedForm, ConfirmedForm, PlainDecimalField
+from billing.desk.columns import own_link_column
+from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
@@ -74,11 +76,13 @@ class Desk(Picking, ModelAdmin):
     """The admin of a model that operators may edit, as far as nothing depends on it.
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
-    row that the database would take and the engine would not.
+    row that the database would take and the engine would not; ``codes`` says for a field that holds
+    codes which there are.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
+    codes: ClassVar[Mapping[str, Codes]] = {}
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
@@ -87,6 +91,7 @@ class Desk(Picking, ModelAdmin):
     show_facets = ShowFacets.NEVER  # One more count of the table for each choice of each filter.
     show_full_result_count = False
     warn_unsaved_form = True
+    change_form_before_template = "admin/desk/as_read.html"
     change_form_outer_after_template = "admin/desk/panels.html"
     list_before_template = "admin/desk/newest.html"
 
@@ -105,8 +110,10 @@ class Desk(Picking, ModelAdmin):
         panels: Sequence[Panel] = (),
         page_actions: Sequence[PageAction] = (),
         checks: Sequence[Callable[[Any], object]] = (),
+        codes: Mapping[str, Codes] | None = None,
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
+        cls.codes = {**cls.codes, **(codes or {})}
         cls.checks = (*cls.checks, *checks)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)
@@ -121,8 +128,26 @@ class Desk(Picking, ModelAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
         base: type = options.get("form") or self.form
-        options["form"] = type("DeskForm", (CheckedForm, base), {"checks": self.checks})
+        parts = [
+            (inline.model, _get_foreign_key(self.model, inline.model).name)
+            for inline in self.inlines
+        ]
+        checking = {"checks": self.checks, "codes": self.codes, "parts": parts}
+        options["form"] = type("DeskForm", (CheckedForm, base), checking)
         return super().get_form(request, obj, change=change, **options)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> Any:
+        """The row; one that is about to be saved is locked first, or two could save at once."""
+        obj = super().get_object(request, object_id, from_field)
+        resolved = request.resolver_match
+        is_form = resolved is not None and resolved.url_name == f"{self._url_name}_change"
+        if obj is None or request.method != "POST" or not is_form:
+            return obj
+        rows = self.model._base_manager.select_for_update(no_key=True)
+        rows.filter(pk=obj.pk).values_list("pk").first()
+        return super().get_object(request, object_id, from_field)
 
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any
@@ -265,6 +290,13 @@ class Desk(Picking, ModelAdmin):
         return TemplateResponse(request, template, context)
 
     # Finding rows in a list
+
+    def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
+        """The columns; the first opens the row's own page, so it has no link of its own."""
+        first, *others = super().get_list_display(request)
+        is_words = first == "__str__" or first in {each.name for each in self.opts.get_fields()}
+        column = first if callable(first) or is_words else getattr(self, first, None)
+        return (own_link_column(column) if callable(column) else first, *others)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str

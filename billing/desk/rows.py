@@ -1,5 +1,6 @@
 """Rows within a form, and choices that are looked up as one types."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
@@ -9,6 +10,8 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
+
+from billing.base.typed import TypedModelForm, guard_of_unique, in_words
 
 
 class PickedSelect(AutocompleteSelect):
@@ -46,10 +49,16 @@ class RowsForms(PaginationInlineFormSet):
     def empty_form(self) -> forms.ModelForm:
         return super().empty_form
 
+    def get_unique_error_message(self, unique_check: Sequence[str]) -> str:
+        """What is said of two rows of one form that cannot both be."""
+        guard = guard_of_unique(self.model, unique_check)
+        return in_words(guard) if guard else super().get_unique_error_message(unique_check)
+
 
 class Rows(Picking, TabularInline):
     """Rows within a form, no more of which are made than anybody needs, whatever count is sent."""
 
+    form = TypedModelForm
     formset = RowsForms
     extra = 0
     max_num = 100

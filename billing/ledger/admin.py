@@ -10,6 +10,8 @@ from billing.desk.figures import link, money
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.desk.panels import Panel
 from billing.ledger.models import Account, Transfer
+from catalog.admin import ProductAdmin
+from catalog.models import REVENUE_ACCOUNT, Product
 
 TRANSFER_COLUMNS = {
     "On": lambda transfer: transfer.effective_on,
@@ -32,6 +34,20 @@ def transfers_of(*documents: str) -> Panel:
         rows_max=50,
         when_empty="Nothing is booked on it.",
     )
+
+
+def _revenue_accounts(product: Product) -> list[str]:
+    """What a seller's revenue can be booked on: its accounts, and those that open on first use."""
+    opened = Account.objects.filter(seller=product.seller_id, role=Account.Role.REVENUE)
+    used = Product.objects.filter(seller=product.seller_id).exclude(pk=product.pk)
+    return [
+        REVENUE_ACCOUNT,
+        *opened.values_list("number", flat=True),
+        *used.values_list("revenue_account", flat=True),
+    ]
+
+
+ProductAdmin.extend(codes={"revenue_account": _revenue_accounts})
 
 
 @admin.register(Account)

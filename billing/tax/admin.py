@@ -10,10 +10,11 @@ from billing.desk.model_admin import Desk, ReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
 from billing.tax.checks import ask_by_hand
+from billing.tax.loading import STANDARD
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.tax.rates import treatment_of
 from billing.tax.supplies import counts_for, plain
-from catalog.admin import PriceAdmin
+from catalog.admin import PriceAdmin, ProductAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
 from customers.models import Customer
 
@@ -26,6 +27,16 @@ def check_stated_tax(row: Any) -> None:
 
 for page in (SellerAdmin, CustomerAdmin, PriceAdmin):
     page.extend(checks=[check_stated_tax])
+
+# Of all countries: a buyer abroad is charged the rate of this category at home.
+ProductAdmin.extend(
+    codes={
+        "tax_category": lambda product: {
+            STANDARD,
+            *TaxRate.objects.order_by().values_list("category", flat=True).distinct(),
+        }
+    }
+)
 
 
 @admin.register(TaxRate)

@@ -8,6 +8,15 @@ from unfold.contrib.filters.admin import (
 from billing.desk.columns import link_column, plain_column
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.usage.models import Meter, UsageRecord
+from catalog.admin import PriceAdmin
+
+PriceAdmin.extend(
+    codes={
+        "meter": lambda price: Meter.objects.filter(seller=price.plan.seller_id).values_list(
+            "code", flat=True
+        )
+    }
+)
 
 
 @admin.register(Meter)

@@ -1,5 +1,6 @@
 """Every model's pages: that they open, for whom, what they let pass and how much they ask."""
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,9 @@ from tests.admin.rows import fill
 from tests.admin.shown import ALL, MAY, READ_ONLY, names, url
 
 pytestmark = pytest.mark.django_db
+
+# The cell of a list that opens the row, as it is written: its address, and all that it holds.
+OWN_LINK = re.compile(r'<th[^>]*><a href="([^"?]*)[^>]*>(.*?)</a></th>', re.DOTALL)
 
 
 @pytest.fixture(scope="module")
@@ -41,6 +45,19 @@ def test_every_page_is_a_desk() -> None:
 @names
 def test_the_list_opens(anna: Client, rows: Rows, model: type[Model]) -> None:
     assert anna.get(url(model, "changelist")).status_code == 200
+
+
+@names
+def test_each_row_of_a_list_opens_its_own_page_by_words_that_can_be_clicked(
+    anna: Client, rows: Rows, model: type[Model]
+) -> None:
+    page = anna.get(url(model, "changelist"))
+    named = dict(OWN_LINK.findall(page.content.decode()))
+    assert page.context["cl"].result_list
+    for row in page.context["cl"].result_list:
+        words = named[url(model, "change", row.pk)]
+        assert re.sub(r"<[^>]*>", "", words).strip() not in {"", "-"}, words
+        assert "<a" not in words
 
 
 @names

@@ -99,7 +99,7 @@ def test_a_trigger_that_refuses_comes_back_as_a_message(
     monkeypatch.setattr("catalog.admin.PriceAdmin.get_readonly_fields", lambda *args: ["public_id"])
     sent = _price_form(rows[Price], amount="1")
     page = anna.post(url(Price, "change", rows[Price].pk), sent, follow=True)
-    assert "This cannot be: used price is never edited." in page.content.decode()
+    assert "Somebody has agreed to this price, so it stays as it is." in page.content.decode()
 
 
 # What may be edited, and how far

@@ -12,7 +12,9 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils.formats import date_format as format_date
 
+from billing.api.objects import CaseReading
 from billing.invoicing.models import Invoice
 from customers.models import Seller
 from dunning.cases import open_cases, stop
@@ -80,6 +82,40 @@ def test_the_page_of_a_debt_says_what_was_done_and_what_comes_when(
         ("60", "cancel the subscription"),
         ("180", "write off"),
     ]
+
+
+def test_a_stopped_debt_shows_no_next_step_anywhere_and_an_open_one_does(
+    anna: Client, seller: Seller, owing: Owing
+) -> None:
+    invoice = owing()
+    live_through(seller, DUE, DUE + timedelta(days=20))
+    case = DunningCase.objects.get()
+    pages = [
+        reverse("admin:dunning_dunningcase_changelist"),
+        reverse("admin:dunning_dunningcase_change", args=[case.pk]),
+        reverse("admin:invoicing_invoice_change", args=[invoice.pk]),
+        reverse("admin:customers_customer_change", args=[invoice.customer_id]),
+    ]
+    day = format_date(DUE + timedelta(days=30))
+    assert [day in anna.get(page).content.decode() for page in pages] == [True] * 4
+    stop(case, as_of=DUE + timedelta(days=21), actor="test", reason="Disputed")
+    shown = [anna.get(page).content.decode() for page in pages]
+    assert [day in each for each in shown] == [False] * 4
+    assert not any("suspend access" in each for each in shown)
+    assert CaseReading(DunningCase.objects.get()).data["next_step_on"] is None
+    # It is kept, so that one can go on from it.
+    assert DunningCase.objects.get().next_step_on == DUE + timedelta(days=30)
+
+
+def test_a_debt_is_opened_from_the_list_and_reminding_stopped_from_there(
+    anna: Client, seller: Seller, owing: Owing
+) -> None:
+    invoice = owing()
+    live_through(seller, DUE, DUE + timedelta(days=6))
+    listed = anna.get(reverse("admin:dunning_dunningcase_changelist")).content.decode()
+    own = reverse("admin:dunning_dunningcase_change", args=[DunningCase.objects.get().pk])
+    assert re.search(f'<a href="{own}"[^>]*>{invoice.number}</a>', listed)
+    assert f"{own}act/stop/".replace("change/", "") in anna.get(own).content.decode()
 
 
 def test_the_page_of_a_policy_counts_no_debts(anna: Client, owing: Owing) -> None:
