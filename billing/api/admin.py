@@ -9,8 +9,15 @@ from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownF
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from billing.api.keys import make_key, revoke_key, rotate_key
-from billing.api.models import ApiKey
+from billing.api.keys import (
+    BURST_MAX,
+    PER_S_MAX,
+    change_limits,
+    make_key,
+    revoke_key,
+    rotate_key,
+)
+from billing.api.models import BURST, PER_S, ApiKey
 from billing.api.scopes import Scope
 from billing.base import clock
 from billing.desk.columns import link_column
@@ -33,7 +40,23 @@ def _expiry(days: int | None) -> datetime | None:
     return clock.now() + timedelta(days=days) if days else None
 
 
-class KeyForm(ActionForm):
+class LimitsForm(ActionForm):
+    burst = forms.IntegerField(
+        min_value=1,
+        max_value=BURST_MAX,
+        initial=BURST,
+        label="Requests at once",
+        help_text="With a publishable key, from each visitor's address.",
+    )
+    per_s = forms.IntegerField(
+        min_value=1,
+        max_value=PER_S_MAX,
+        initial=PER_S,
+        label="Requests a second, in the long run",
+    )
+
+
+class KeyForm(LimitsForm):
     name = forms.CharField(max_length=100, help_text="What will use it, such as the shop's server.")
     kind = forms.ChoiceField(choices=ApiKey.Kind.choices)
     scopes = forms.MultipleChoiceField(
@@ -43,6 +66,8 @@ class KeyForm(ActionForm):
         help_text="Choose what it needs and no more; nothing chosen is all that its kind may do.",
     )
     days = forms.IntegerField(min_value=1, max_value=3650, required=False, label="Expires in days")
+
+    field_order = ("name", "kind", "scopes", "days", "burst", "per_s")
 
 
 class NewKey(PageAction):
@@ -63,6 +88,8 @@ class NewKey(PageAction):
             kind=asked["kind"],
             scopes=asked["scopes"] or None,
             expires_at=_expiry(asked["days"]),
+            burst=asked["burst"],
+            per_s=asked["per_s"],
         )
         return Told(f"Made the API key {key}.", shown=shown_once(text))
 
@@ -99,6 +126,31 @@ class Rotate(PageAction):
             expires_at=_expiry(asked["days"]),
         )
         return Told(f"Made {key} in place of {obj}.", shown=shown_once(text))
+
+
+class ChangeLimitsForm(LimitsForm):
+    def ask(self) -> None:
+        self.fields["burst"].initial = self.obj.burst
+        self.fields["per_s"].initial = self.obj.per_s
+
+
+class ChangeLimits(PageAction):
+    name = "limits"
+    label = "Change limits"
+    explanation = (
+        "Says how many requests the key may make. It counts from the next request; beyond it the "
+        "shop is told to wait, by 429."
+    )
+    permission = "api.rotate_apikey"
+    icon = "speed"
+    form_class = ChangeLimitsForm
+
+    def is_offered(self, obj: ApiKey) -> bool:
+        return state_of(obj) == "opens"
+
+    def run(self, obj: ApiKey, *, as_of: date, actor: str, **asked: Any) -> str:
+        key = change_limits(obj, burst=asked["burst"], per_s=asked["per_s"], actor=actor)
+        return f"{key} may make {key.burst:,} requests at once and {key.per_s:,} a second."
 
 
 class Revoke(PageAction):
@@ -159,7 +211,7 @@ class ApiKeyAdmin(ReadOnly):
         ("public_id", "recorded_at"),
     )
     readonly_fields = ("state",)
-    page_actions = (Rotate(), Revoke())
+    page_actions = (Rotate(), ChangeLimits(), Revoke())
 
     seller_link = link_column("seller", ordering="seller__name")
 

@@ -1,12 +1,17 @@
 """Exceptions as answers: DRF's EXCEPTION_HANDLER. What the database refuses is never a 500."""
 
+import json
 import logging
+from collections.abc import Callable
+from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import SuspiciousOperation
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from django.db.models import ProtectedError
+from django.http import HttpRequest, HttpResponse
 from drf_standardized_errors.handler import ExceptionHandler
-from rest_framework.exceptions import APIException
+from rest_framework.exceptions import APIException, MethodNotAllowed
 from rest_framework.response import Response
 
 from billing.api.errors import ATTR_OF_CODE, ApiError, status_of
@@ -16,6 +21,14 @@ from billing.engine.errors import BillingError
 logger = logging.getLogger(__name__)
 
 RETRY_AFTER_S, GATEWAY_AFTER_S = 2, 30
+# Developers read these sentences, of whom many have no Swedish; some come from the framework.
+LANGUAGE = "en"
+PREFIX = "/api/v1/"
+# Constraints that a shop's own id can meet, and whose id it is then.
+_TAKEN = {
+    "customer_external_id_is_unique": "customer",
+    "subscription_external_id_is_unique": "subscription",
+}
 # PostgreSQL's: somebody else has what this needs, or it took too long; later it may go well.
 _PASSING = ("40001", "40P01", "55P03", "57014", "57P01", "57P02", "57P03", "53300", "25006")
 _OF_DATA = ("22", "42846")
@@ -35,6 +48,8 @@ class Handler(ExceptionHandler):
             return ApiError(409, "in_use", "Other records depend on this one.")
         if isinstance(exc, DatabaseError):
             return of_database(exc)
+        if isinstance(exc, SuspiciousOperation):
+            return ApiError(400, "malformed", "The request has too many parts, or a wrong one.")
         return super().convert_known_exceptions(exc)
 
     def should_not_handle(self, exc: Exception) -> bool:
@@ -51,6 +66,8 @@ class Handler(ExceptionHandler):
         wait = getattr(exc, "wait", None)
         if wait:
             headers["Retry-After"] = str(wait)
+        if isinstance(exc, MethodNotAllowed):
+            headers["Allow"] = ", ".join(self.context["view"].allowed_methods)
         return headers
 
 
@@ -72,9 +89,50 @@ def of_database(error: DatabaseError) -> Exception:
         )
     if isinstance(error, DataError) or state.startswith(_OF_DATA):
         return ApiError(400, "invalid_data", "A value does not fit: it is too long or too large.")
+    if owner := _TAKEN.get(guard_of(error)):
+        return ApiError(
+            409,
+            "external_id_taken",
+            f"This id is another {owner}'s. Choose another one, or change that {owner}.",
+            attr="external_id",
+        )
     if isinstance(error, IntegrityError) or state.startswith(_OF_RULES):
         return ApiError(409, "conflict", f"The database refused this: {_guard(error)}.")
     return error
+
+
+def in_json(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
+    """Middleware: refusals under /api/v1/ are JSON also where no endpoint was asked.
+
+    Django answers in HTML where the Host is not ours, and where something fails before a view.
+    """
+
+    def respond(request: HttpRequest) -> HttpResponse:
+        answer = get_response(request)
+        is_ours = answer.headers.get("Content-Type") == "application/json"
+        if answer.status_code < 400 or is_ours or not request.path.startswith(PREFIX):
+            return answer
+        refused = HttpResponse(
+            _problem(answer.status_code), status=answer.status_code, content_type="application/json"
+        )
+        for name in ("Allow", "Retry-After"):
+            if name in answer.headers:
+                refused.headers[name] = answer.headers[name]
+        return refused
+
+    return respond
+
+
+def _problem(status: int) -> str:
+    """What there is to say of a status of which nothing more is known."""
+    known = {400: "malformed", 404: "not_found", 405: "method_not_allowed", 503: "try_again"}
+    error = {
+        "code": known.get(status, "error"),
+        "detail": f"{HTTPStatus(status).phrase}: {HTTPStatus(status).description}".strip(": "),
+        "attr": None,
+    }
+    kind = "server_error" if status >= 500 else "client_error"
+    return json.dumps({"type": kind, "errors": [error]})
 
 
 def _guard(error: DatabaseError) -> str:

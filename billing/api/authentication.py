@@ -34,11 +34,15 @@ class KeyAuthentication(BaseAuthentication):
         caller = open_with(text, clock.now()) if len(text) <= KEY_MAX else None
         if caller is None:
             self._refuse(request, "key_invalid", "This key opens nothing.")
-        wait_s = caller.wait_s
+        limit = caller.limit
         if caller.kind == ApiKey.Kind.PUBLISHABLE:
-            wait_s = count_visit(caller, address_of(request), clock.now())
-        if wait_s:
-            raise ApiError(429, "rate_limited", "Too many requests with this key.", wait_s=wait_s)
+            limit = count_visit(caller, address_of(request), clock.now())
+        # The answer tells of it, whatever becomes of the request.
+        request.limit = limit  # type: ignore[attr-defined]
+        if limit.wait_s:
+            raise ApiError(
+                429, "rate_limited", "Too many requests with this key.", wait_s=limit.wait_s
+            )
         # What history keeps beside each change that this request makes.
         pghistory.context(actor=caller.actor)
         return caller, None

@@ -67,6 +67,7 @@ STATUS_OF_CODE: dict[str, int] = {
 }
 # The field that a refusal from below is about, where there is but one that it can be.
 ATTR_OF_CODE: dict[str, str] = {
+    "external_id_taken": "external_id",
     "unknown_price": "quantities",
     "unknown_event_type": "types",
     "invalid_vat_number": "vat_number",

@@ -7,6 +7,7 @@ A key is 32 random bytes behind a prefix that says what it is (``sk_live_…``, 
 import base64
 import hashlib
 import hmac
+import math
 import secrets
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from customers.calendar import today_of
 from customers.models import Seller, TestClock
 
 SHOWN = 6
+BURST_MAX, PER_S_MAX = 100_000, 10_000
 SHORT = {ApiKey.Kind.SECRET: "sk", ApiKey.Kind.PUBLISHABLE: "pk"}
 
 
@@ -49,8 +51,10 @@ def make_key(
     """Make a key; also its text, which is told once and kept nowhere.
 
     Without ``scopes`` it may do all that its kind may. Raises :class:`Refused` where a publishable
-    key would do more than that ("scope_not_publishable"), and for "unknown_scope".
+    key would do more than that ("scope_not_publishable"), for "unknown_scope", and for
+    "limits_out_of_bounds".
     """
+    _check_limits(burst, per_s)
     allowed = PUBLISHABLE if kind == ApiKey.Kind.PUBLISHABLE else ALL
     wanted = allowed if scopes is None else frozenset(scopes)
     if wanted - ALL:
@@ -118,6 +122,22 @@ def rotate_key(
 
 
 @transaction.atomic
+def change_limits(key: ApiKey, *, burst: int, per_s: int, actor: str) -> ApiKey:
+    """Let a key make ``burst`` requests at once, and ``per_s`` a second in the long run, from now.
+
+    Raises :class:`Refused` ("key_revoked", "limits_out_of_bounds").
+    """
+    _check_limits(burst, per_s)
+    key = _locked(key)
+    if key.revoked_at:
+        raise Refused("This key was revoked before.", code="key_revoked")
+    key.burst, key.per_s = burst, per_s
+    key.save(update_fields=["burst", "per_s"])
+    _record("api_key.limits_changed", key, actor, burst=burst, per_s=per_s)
+    return key
+
+
+@transaction.atomic
 def revoke_key(key: ApiKey, *, now: datetime, actor: str) -> ApiKey:
     """Let a key open nothing from now on. There is no way back."""
     key = _locked(key)
@@ -127,6 +147,14 @@ def revoke_key(key: ApiKey, *, now: datetime, actor: str) -> ApiKey:
     key.save(update_fields=["revoked_at"])
     _record("api_key.revoked", key, actor)
     return key
+
+
+def _check_limits(burst: int, per_s: int) -> None:
+    if not (1 <= burst <= BURST_MAX and 1 <= per_s <= PER_S_MAX):
+        raise Refused(
+            f"A key makes 1 to {BURST_MAX:,} requests at once, and 1 to {PER_S_MAX:,} a second.",
+            code="limits_out_of_bounds",
+        )
 
 
 def _locked(key: ApiKey) -> ApiKey:
@@ -149,6 +177,34 @@ def _record(type: str, key: ApiKey, actor: str, **data: Any) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class Limit:
+    """How many requests somebody may make: ``burst`` at once, ``per_s`` a second in the long run.
+
+    ``left`` is what may be made at once now. ``wait_s`` is above zero where this request was one
+    too many: the seconds until the next.
+    """
+
+    burst: int
+    per_s: int
+    left: int
+    wait_s: Decimal
+
+    def headers(self) -> dict[str, str]:
+        """As draft-ietf-httpapi-ratelimit-headers-11 has it: quota, window, what remains of it.
+
+        The window is the time in which an empty bucket fills. "t" says when all of the quota is
+        there again, or, where this request was refused, the same as Retry-After.
+        """
+        window_s = math.ceil(self.burst / self.per_s)
+        full_in_s = math.ceil((self.burst - self.left) / self.per_s)
+        reset_s = max(1, math.ceil(self.wait_s)) if self.wait_s else full_in_s
+        return {
+            "RateLimit-Policy": f'"requests";q={self.burst};w={window_s}',
+            "RateLimit": f'"requests";r={self.left};t={reset_s}',
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Caller:
     """Who calls: a key that opens, and whose it is. ``owner_id`` is what repeats are told by."""
 
@@ -158,9 +214,7 @@ class Caller:
     kind: str
     scopes: frozenset[str]
     seller: Seller
-    wait_s: Decimal
-    burst: int
-    per_s: int
+    limit: Limit
 
     is_authenticated = True
 
@@ -198,6 +252,7 @@ _OPEN = f"""
     RETURNING k.id, COALESCE(k.origin_id, k.id), k.public_id, k.kind, k.scopes, k.secret_hash,
         CASE WHEN k.kind = 'publishable' OR held.tokens >= 1 THEN 0
              ELSE (1 - held.tokens) / k.per_s END, k.burst, k.per_s,
+        GREATEST(0, floor(held.tokens - 1))::bigint,
         {", ".join(f"c.{name}" for name in CLOCK)}, {", ".join(f"s.{name}" for name in SELLER)}
 """  # noqa: S608
 
@@ -205,9 +260,9 @@ _OPEN = f"""
 def open_with(text: str, now: datetime) -> Caller | None:
     """Whose key this is, one request of its budget taken; None where it opens nothing.
 
-    ``wait_s`` is above zero where the budget is spent: how long until the next request. Unknown,
-    revoked and expired keys take the same path here. What the index compares is a hash that
-    nobody can steer; the whole of it is compared once more in constant time.
+    Of a publishable key each visitor has a budget; see :func:`count_visit`. Unknown, revoked and
+    expired keys take the same path here. What the index compares is a hash that nobody can steer;
+    the whole of it is compared once more in constant time.
     """
     hashed = hash_of(text)
     with untold(), prepared() as cursor:
@@ -215,14 +270,12 @@ def open_with(text: str, now: datetime) -> Caller | None:
         row = cursor.fetchone()
     if row is None or not hmac.compare_digest(row[5], hashed):
         return None
-    seller = Seller.from_db(connection.alias, SELLER, row[11:])
-    clock = TestClock.from_db(connection.alias, CLOCK, row[9:11]) if row[9] else None
+    seller = Seller.from_db(connection.alias, SELLER, row[12:])
+    clock = TestClock.from_db(connection.alias, CLOCK, row[10:12]) if row[10] else None
     Seller.test_clock.related.set_cached_value(seller, clock)  # So that nobody asks for it.
-    wait_s = Decimal(row[6])
+    limit = Limit(burst=row[7], per_s=row[8], left=row[9], wait_s=Decimal(row[6]))
     key_id, owner_id, public_id, kind, scopes = row[:5]
-    return Caller(
-        key_id, owner_id, public_id, kind, frozenset(scopes), seller, wait_s, row[7], row[8]
-    )
+    return Caller(key_id, owner_id, public_id, kind, frozenset(scopes), seller, limit)
 
 
 # What an address may do so often: a bucket each, emptied no further than to nothing, so that who
@@ -245,14 +298,17 @@ def count_guess(address: str, now: datetime) -> bool:
     return _take("key", address, now, GUESSES, GUESSES_PER_S) <= 0
 
 
-def count_visit(caller: Caller, address: str, now: datetime) -> Decimal:
-    """Take a request of a visitor's budget with a publishable key; seconds to wait, 0 for none.
+def count_visit(caller: Caller, address: str, now: datetime) -> Limit:
+    """Take a request of a visitor's budget with a publishable key; what is left of it.
 
     Everybody who opens the shop's pages has the same key: counted by key alone, one of them could
     use it up for all.
     """
-    left = _take(f"visit:{caller.owner_id}", address, now, caller.burst, Decimal(caller.per_s))
-    return Decimal(0) if left > 0 else 1 / Decimal(caller.per_s)
+    burst, per_s = caller.limit.burst, caller.limit.per_s
+    left = _take(f"visit:{caller.owner_id}", address, now, burst, Decimal(per_s))
+    # The last token is never given: what is left is bounded below by nothing.
+    wait_s = Decimal(0) if left > 0 else 1 / Decimal(per_s)
+    return Limit(burst, per_s, max(0, math.ceil(left) - 1), wait_s)
 
 
 def has_tried_codes(caller: Caller, address: str, now: datetime) -> bool:

@@ -17,7 +17,8 @@ def for_pages(answer: Any, methods: Iterable[str]) -> Any:
         "Allow-Origin": "*",
         "Allow-Methods": ", ".join(methods),
         "Allow-Headers": "Authorization, Content-Type, Idempotency-Key",
-        "Expose-Headers": "Idempotency-Replayed, Retry-After",
+        "Expose-Headers": "Idempotency-Replayed, RateLimit, RateLimit-Policy, Retry-After, "
+        "X-Request-Id",
         "Max-Age": str(SECONDS_KEPT),
     }
     for name, value in said.items():

@@ -14,11 +14,13 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils import translation
 from rest_framework.exceptions import APIException
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from billing.api import idempotency
+from billing.api.answers import LANGUAGE
 from billing.api.errors import ApiError, not_found
 from billing.api.fields import Writing
 from billing.api.filtering import BACKEND, Filters
@@ -144,7 +146,19 @@ class Endpoint(APIView):
     def known_parameters(self) -> frozenset[str]:
         return self.parameters | {"expand"} if self.reading else self.parameters
 
+    @property
+    def allowed_methods(self) -> list[str]:
+        head = ["HEAD"] if "GET" in self.scopes else []
+        return [*self.scopes, *head, *(["OPTIONS"] if self.is_for_pages() else [])]
+
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        """Meet a request, and say in English what came of it, whatever language it asks for."""
+        with translation.override(LANGUAGE):
+            answer = self._answer(request, *args, **kwargs)
+        answer.headers["Content-Language"] = LANGUAGE
+        return answer
+
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs, self.headers = args, kwargs, {}
         self.request = asked = self.initialize_request(request, *args, **kwargs)
         if request.method == "OPTIONS" and self.is_for_pages():
@@ -160,6 +174,9 @@ class Endpoint(APIView):
         final: Any = response
         final = self.finalize_response(asked, final, *args, **kwargs)
         final.headers["Cache-Control"] = "no-store"
+        if limit := getattr(asked, "limit", None):
+            for name, value in limit.headers().items():
+                final.headers[name] = value
         return for_pages(final, self.scopes) if self.is_for_pages() else final
 
     def _meet(self, handler: Callable[..., Any]) -> HttpResponseBase:
@@ -268,7 +285,7 @@ class NoSuchAddress(Endpoint):
     permission_classes = ()
     schema = None
 
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+    def _answer(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.args, self.kwargs, self.headers = args, kwargs, {}
         self.request = self.initialize_request(request)
         return self.finalize_response(self.request, self.handle_exception(not_found("address")))

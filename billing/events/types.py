@@ -74,6 +74,7 @@ PUBLIC: dict[str, str] = {
 INTERNAL: dict[str, str] = {
     "api_key.made": "A shop has a new key.",
     "api_key.rotated": "A key has a successor, and ends soon.",
+    "api_key.limits_changed": "A key may make more requests, or fewer.",
     "api_key.revoked": "A key opens nothing any more.",
     "charging.resumed": "A kill switch was turned off, and what is planned is charged.",
     "charging.stopped": "A kill switch was pressed, for a seller or for all.",

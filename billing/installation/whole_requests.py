@@ -9,6 +9,7 @@ what came in part behind another request. Only half of the threads do so at once
 
 import contextlib
 import errno
+import json
 import re
 import socket
 from collections import deque
@@ -16,12 +17,38 @@ from functools import partial
 from time import monotonic
 from typing import Any, Final
 
+from gunicorn.http import errors
+from gunicorn.util import write_nonblock
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
 PATIENCE_S: Final = 20.0
 HELD_BYTES: Final = 64 * 1024
 _LENGTH: Final = re.compile(rb"\r\ncontent-length:[ \t]*(\d{1,18})[ \t]*\r\n", re.IGNORECASE)
 _CHUNKED: Final = re.compile(rb"\r\ntransfer-encoding:[^\r]*chunked", re.IGNORECASE)
+# What is no request that can be read, for which no address is known: status, code, what to do.
+_UNREADABLE: Final = (
+    (errors.LimitRequestLine, "414 URI Too Long", "address_too_long", "Make the address shorter."),
+    (
+        errors.LimitRequestHeaders,
+        "431 Request Header Fields Too Large",
+        "headers_too_large",
+        "Send fewer or shorter headers.",
+    ),
+    (errors.ExpectationFailed, "417 Expectation Failed", "malformed", "Leave Expect out."),
+    (
+        errors.UnsupportedTransferCoding,
+        "501 Not Implemented",
+        "malformed",
+        "Send the body whole, with a Content-Length.",
+    ),
+    (errors.ForbiddenProxyRequest, "403 Forbidden", "forbidden", "This address is no proxy."),
+)
+_MALFORMED: Final = ("400 Bad Request", "malformed", "This is not HTTP, or a header is wrong.")
+_OURS: Final = (
+    errors.ConfigurationProblem,
+    errors.InvalidResponseHeader,
+    errors.InvalidResponseHeaderName,
+)
 _EXPECTS: Final = re.compile(rb"\r\nexpect:[ \t]*100-continue", re.IGNORECASE)
 
 
@@ -37,6 +64,20 @@ def bytes_wanted(begun: bytes) -> int:
     length = _LENGTH.search(head)
     whole = len(head) + 2 + (int(length[1]) if length else 0)
     return min(whole, HELD_BYTES)
+
+
+def refusal(error: Exception) -> bytes | None:
+    """The whole answer to what cannot be read, as the API writes errors; None where we failed."""
+    if not isinstance(error, errors.ParseException) or isinstance(error, _OURS):
+        return None
+    said = (each[1:] for each in _UNREADABLE if isinstance(error, each[0]))
+    status, code, detail = next(said, _MALFORMED)
+    problem = {"code": code, "detail": detail, "attr": None}
+    body = json.dumps({"type": "client_error", "errors": [problem]})
+    return (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n{body}"
+    ).encode("ascii")
 
 
 class Patient:
@@ -121,6 +162,16 @@ class WholeRequests(ThreadWorker):
         if unreader is not None:
             unreader.sock = Patient(conn.sock, monotonic() + PATIENCE_S)
         return super().handle(conn)
+
+    def handle_error(self, req: Any, client: socket.socket, addr: Any, exc: Exception) -> None:
+        """Refuse what cannot be read in JSON: programs are told of it, and seldom people."""
+        answer = refusal(exc)
+        if answer is None:
+            super().handle_error(req, client, addr, exc)
+            return
+        self.log.warning("Invalid request from ip=%s: %s", (addr or ("",))[0], exc)
+        with contextlib.suppress(OSError):
+            write_nonblock(client, answer)
 
     def _read_on(self) -> None:
         while self.unfinished and self.threads_that_read < max(1, self.cfg.threads // 2):

@@ -36,7 +36,8 @@ def _webhook_deliveries(events: Iterable[Event], now: datetime) -> list[WebhookD
         webhook_delivery(event, endpoint, now)
         for event in public
         for endpoint in endpoints[event.seller]
-        if is_wanted(event, endpoint)
+        # What waited to be fanned out as the endpoint was made is none of its news.
+        if event.recorded_at >= endpoint.recorded_at and is_wanted(event, endpoint)
     ]
 
 

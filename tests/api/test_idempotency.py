@@ -210,7 +210,7 @@ def test_of_many_requests_at_once_each_takes_its_own_token() -> None:
             start.wait()
             caller = open_with(shop.text, now)
             assert caller
-            waits.append(caller.wait_s)
+            waits.append(caller.limit.wait_s)
         finally:
             connection.close()
 

@@ -38,14 +38,22 @@ def shown(said: str) -> str:
 
 def test_a_new_key_is_shown_once_and_not_logged(anna: Client, seller: Seller) -> None:
     said = act(
-        anna, seller, "new-key", name="Webshop", kind="secret", scopes=["plans:read"], days="30"
+        anna,
+        seller,
+        "new-key",
+        name="Webshop",
+        kind="secret",
+        scopes=["plans:read"],
+        days="30",
+        burst="500",
+        per_s="100",
     )
     text = shown(said)
     caller = open_with(text, clock.now())
     assert caller is not None and caller.scopes == {"plans:read"}
     assert open_with(text, clock.now() + timedelta(days=31)) is None
     key = ApiKey.objects.get()
-    assert key.created_by == "user:anna"
+    assert (key.created_by, key.burst, key.per_s) == ("user:anna", 500, 100)
     page = anna.get(reverse("admin:customers_seller_change", args=[seller.pk])).content.decode()
     assert "Webshop" in page and text not in page
     logged = " ".join(LogEntry.objects.values_list("change_message", flat=True))
@@ -59,6 +67,16 @@ def test_a_key_is_rotated_and_revoked_on_its_page(anna: Client, seller: Seller) 
     act(anna, key, "revoke")
     assert open_with(old, clock.now()) is None
     assert open_with(new, clock.now()) is not None
+
+
+def test_a_keys_limits_are_changed_on_its_page(anna: Client, seller: Seller) -> None:
+    key, _ = make_key(seller, name="Webshop", actor="user:anna", burst=7, per_s=3)
+    url = reverse("admin:api_apikey_act", args=[key.pk, "limits"])
+    form = anna.get(url).context["form"]
+    assert [form[name].value() for name in ("burst", "per_s")] == [7, 3]
+    act(anna, key, "limits", burst="1000", per_s="200")
+    key.refresh_from_db()
+    assert (key.burst, key.per_s) == (1000, 200)
 
 
 def test_a_successor_ends_when_the_form_says(anna: Client, seller: Seller) -> None:
@@ -82,6 +100,7 @@ def test_the_command_prints_the_key_alone(seller: Seller) -> None:
     [
         ("Nobody", {}, "names no seller"),
         ("", {"scopes": ["all"]}, "no scope"),
+        ("", {"burst": 0}, "requests at once"),
         ("", {"publishable": True, "scopes": ["customers:read"]}, "publishable"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from django.test import Client
 
 from billing.api import keys
-from billing.api.keys import make_key, open_with, revoke_key, rotate_key
+from billing.api.keys import change_limits, make_key, open_with, revoke_key, rotate_key
 from billing.api.models import ApiKey, Bucket
 from billing.api.scopes import PUBLISHABLE, Scope
 from billing.base import clock
@@ -151,7 +151,7 @@ def test_a_key_makes_its_burst_of_requests_and_then_so_many_a_second(seller: Sel
     def wait_s(now: datetime) -> Decimal:
         caller = open_with(text, now)
         assert caller is not None
-        return caller.wait_s
+        return caller.limit.wait_s
 
     assert [wait_s(NOW) for _ in range(5)] == [0, 0, 0, HALF, HALF]
     later = NOW + timedelta(seconds=0.5)
@@ -175,3 +175,41 @@ def test_who_guesses_keys_is_soon_told_to_wait(seller: Seller) -> None:
     assert Bucket.objects.get().address == "127.0.0.1"
     _, text = make_key(seller, name="Shop", actor="user:anna")
     assert call(text) == (200, "")
+
+
+def test_an_answer_says_what_is_left_and_when_all_is_there_again(seller: Seller) -> None:
+    shop = Shop(seller, burst=4, per_s=2)
+    # Nothing comes back while the bucket was last filled in the future.
+    ApiKey.objects.update(filled_at=clock.now() + timedelta(hours=1))
+    told = [shop.get("plans").headers for _ in range(5)]
+    assert {each["RateLimit-Policy"] for each in told} == {'"requests";q=4;w=2'}
+    assert [each["RateLimit"] for each in told[:4]] == [
+        '"requests";r=3;t=1',
+        '"requests";r=2;t=1',
+        '"requests";r=1;t=2',
+        '"requests";r=0;t=2',
+    ]
+    assert (told[4]["RateLimit"], told[4]["Retry-After"]) == ('"requests";r=0;t=1', "1")
+    assert "RateLimit" not in Client().get("/api/v1/plans").headers
+
+
+def test_a_refusal_says_what_is_left_too(shop: Shop) -> None:
+    for answer in (shop.get("customers/nobody"), shop.post("customers", b"{")):
+        assert answer.headers["RateLimit"].startswith('"requests";r=19')
+
+
+def test_limits_are_changed_from_now_on_and_have_bounds(seller: Seller) -> None:
+    key, text = make_key(seller, name="Shop", actor="user:anna", burst=5, per_s=1)
+    change_limits(key, burst=2, per_s=1, actor="user:anna")
+    caller = open_with(text, clock.now())
+    assert caller is not None and (caller.limit.burst, caller.limit.left) == (2, 1)
+    event = Event.objects.get(type="api_key.limits_changed")
+    assert (event.actor, event.data) == ("user:anna", {"burst": 2, "per_s": 1})
+    for burst, per_s in ((0, 1), (1, 0), (100_001, 1), (1, 10_001)):
+        with pytest.raises(Refused) as refused:
+            change_limits(key, burst=burst, per_s=per_s, actor="user:anna")
+        assert refused.value.code == "limits_out_of_bounds"
+    revoke_key(key, now=clock.now(), actor="user:anna")
+    with pytest.raises(Refused) as refused:
+        change_limits(key, burst=1, per_s=1, actor="user:anna")
+    assert refused.value.code == "key_revoked"

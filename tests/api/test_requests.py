@@ -1,5 +1,6 @@
 """What is wrong with a request is told with status, code and field, and nothing is half-done."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from billing.engine.errors import BillingError
 from customers import actions
 from customers.models import Customer
 from tests.api.calling import Shop, errors_of
+from tests.api.world import schema
 from tests.factories import CustomerFactory, PlanFactory, PriceFactory, ProductFactory
 
 
@@ -181,6 +183,47 @@ def test_bad_paths_and_methods_are_refused(shop: Shop) -> None:
     assert refused(shop.send("OPTIONS", "customers", None)) == (405, "method_not_allowed", None)
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("DELETE", "customers", {"GET", "HEAD", "POST"}),
+        ("POST", "customers/cus_1", {"GET", "HEAD", "PATCH"}),
+        ("GET", "webhook_endpoints/we_1/test", {"POST"}),
+        ("DELETE", "plans", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(
+    shop: Shop, method: str, path: str, allowed: set[str]
+) -> None:
+    answer = shop.send(method, path, None)
+    assert refused(answer) == (405, "method_not_allowed", None)
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+
+
+def test_what_django_refuses_before_an_endpoint_is_asked_is_json_too(shop: Shop) -> None:
+    strange = shop.client.get("/api/v1/plans", headers=shop.headers(Host="else\\where"))
+    assert refused(strange) == (400, "malformed", None)
+    many = shop.client.get(f"/api/v1/plans?{'a&' * 1500}", headers=shop.headers())
+    assert refused(many) == (400, "malformed", None)
+    assert shop.client.get("/nothing").headers["Content-Type"].startswith("text/html")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [({}, 400), ({"name": 5}, 400), ({"name": "A", "email": "x"}, 400), (b"{", 400)],
+)
+def test_errors_are_english_whatever_language_is_asked_for(
+    shop: Shop, body: Any, status: int
+) -> None:
+    usual = shop.post("customers", body)
+    swedish = shop.post("customers", body, **{"Accept-Language": "sv"})
+    assert swedish.status_code == status
+    assert swedish.json() == usual.json()
+    assert swedish.headers["Content-Language"] == "en"
+    missing = shop.client.get("/api/v1/nothing", headers=shop.headers(**{"Accept-Language": "sv"}))
+    assert missing.headers["Content-Language"] == "en"
+
+
 def test_no_cookie_is_set_and_no_page_may_read_an_answer(shop: Shop) -> None:
     answer = shop.get("customers")
     assert not answer.cookies
@@ -217,13 +260,16 @@ def test_a_cursor_of_another_seller_is_no_cursor(shop: Shop) -> None:
 # What the house below refuses, as a shop sees it
 
 
+@dataclass
 class _Diagnosis:
-    constraint_name = "customer_external_id_is_unique"
+    constraint_name: str
 
 
-def database_error(kind: type[Exception], state: str) -> Exception:
+def database_error(
+    kind: type[Exception], state: str, guard: str = "customer_external_id_is_unique"
+) -> Exception:
     cause = Exception("secret details of other rows")
-    cause.sqlstate, cause.diag = state, _Diagnosis()  # type: ignore[attr-defined]
+    cause.sqlstate, cause.diag = state, _Diagnosis(guard)  # type: ignore[attr-defined]
     error = kind("secret details of other rows")
     error.__cause__ = cause
     return error
@@ -232,12 +278,12 @@ def database_error(kind: type[Exception], state: str) -> Exception:
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
-        (database_error(IntegrityError, "23505"), (409, "conflict", None)),
-        (database_error(IntegrityError, "23514"), (409, "conflict", None)),
-        (database_error(DataError, "22001"), (400, "invalid_data", None)),
-        (database_error(OperationalError, "40P01"), (503, "try_again", None)),
-        (database_error(OperationalError, "55P03"), (503, "try_again", None)),
-        (database_error(OperationalError, "57014"), (503, "try_again", None)),
+        (database_error(IntegrityError, "23505"), (409, "external_id_taken", "external_id")),
+        (database_error(IntegrityError, "23514", "a_rule"), (409, "conflict", None)),
+        (database_error(DataError, "22001", "a_rule"), (400, "invalid_data", None)),
+        (database_error(OperationalError, "40P01", "a_rule"), (503, "try_again", None)),
+        (database_error(OperationalError, "55P03", "a_rule"), (503, "try_again", None)),
+        (database_error(OperationalError, "57014", "a_rule"), (503, "try_again", None)),
     ],
 )
 def test_what_the_database_refuses_is_no_failure_of_ours(
@@ -293,5 +339,28 @@ def test_every_refusal_has_a_status_that_says_whose_turn_it_is() -> None:
 def test_an_external_id_is_one_customers(shop: Shop) -> None:
     assert shop.post("customers", {"name": "A", "external_id": "x"}).status_code == 201
     again = shop.post("customers", {"name": "B", "external_id": "x"})
-    assert refused(again) == (409, "external_id_taken", None)
+    assert refused(again) == (409, "external_id_taken", "external_id")
     assert shop.get("customers/external:x").json()["name"] == "A"
+    other = shop.post("customers", {"name": "C"}).json()["id"]
+    changed = shop.patch(f"customers/{other}", {"external_id": "x"})
+    assert refused(changed) == (409, "external_id_taken", "external_id")
+
+
+def test_an_external_id_is_one_subscriptions(shop: Shop) -> None:
+    plan = PlanFactory(seller=shop.seller, product=ProductFactory(seller=shop.seller))
+    PriceFactory(plan=plan)
+    for status in (201, 409):
+        customer = CustomerFactory(seller=shop.seller)
+        body = {"customer": customer.public_id, "plan": plan.public_id, "external_id": "order/1"}
+        answer = shop.post("subscriptions", body)
+        assert answer.status_code == status, answer.content
+    assert refused(answer) == (409, "external_id_taken", "external_id")
+    assert answer.json()["errors"][0]["detail"].startswith("This id is another subscription's.")
+
+
+def test_a_customer_of_whom_no_country_is_said_is_in_the_sellers_and_the_answer_shows_it(
+    shop: Shop,
+) -> None:
+    assert shop.post("customers", {"name": "A"}).json()["country"] == str(shop.seller.country)
+    said = schema()["components"]["schemas"]["CustomerRequest"]["properties"]["country"]
+    assert "seller's own country" in said["description"]

@@ -47,6 +47,9 @@ def test_a_visitor_is_told_when_to_come_back(page: Shop) -> None:
     answers = [page.client.get("/api/v1/plans", headers=headers) for _ in range(12)]
     refused = next(answer for answer in answers if answer.status_code == 429)
     assert int(refused["Retry-After"]) >= 1
+    assert refused["RateLimit"] == f'"requests";r=0;t={refused["Retry-After"]}'
+    assert answers[0]["RateLimit-Policy"] == '"requests";q=5;w=5'
+    assert answers[0]["RateLimit"].startswith('"requests";r=3;')
 
 
 def test_a_secret_key_has_one_budget_wherever_it_is_used(seller: Seller) -> None:

@@ -159,6 +159,30 @@ def test_an_event_has_the_object_as_the_api_shows_it_and_is_sent_as_it_is_read(
     assert shop.get("events", type="invoice.finalized").json()["results"] == [sent]
 
 
+def test_what_happened_before_an_endpoint_was_made_is_not_sent_there(shop: Shop) -> None:
+    def recorded(type: str) -> Event:
+        return record(
+            type, seller=shop.seller.public_id, subject="x_1", occurred_on=DAY, actor="test"
+        )
+
+    older = make(shop)["id"]
+    # Nobody has fanned it out when the second endpoint is made, for ticks come once a minute.
+    before = recorded("invoice.finalized")
+    newer = make(shop)["id"]
+    after = recorded("invoice.paid")
+    fan_out()
+    told = WebhookDelivery.objects.values_list("endpoint__public_id", "event__public_id")
+    assert set(told) == {
+        (older, before.public_id),
+        (older, after.public_id),
+        (newer, after.public_id),
+    }
+    # It is there to be read, and is sent to whoever asks for it.
+    assert shop.get(f"events/{before.public_id}").status_code == 200
+    sent = shop.post(f"events/{before.public_id}/send", {"webhook_endpoint": newer})
+    assert sent.status_code == 202
+
+
 def test_events_are_listed_newest_first_and_found_by_type_object_and_what_was_before(
     shop: Shop,
 ) -> None:

@@ -1,6 +1,7 @@
 """The web server as it is shipped: slow clients take nobody's place, and a reload fails nobody."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -8,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from time import monotonic, sleep
 
@@ -107,6 +108,31 @@ def test_slow_clients_whom_a_thread_must_read_leave_half_of_the_threads(
     for client in slow:
         client.close()
     assert ask(port, b"x" * 200_000) == b"200000"
+
+
+@pytest.mark.parametrize(
+    ("sent", "status", "code"),
+    [
+        (b"GET /" + b"a" * 5000 + b" HTTP/1.1\r\n\r\n", 414, "address_too_long"),
+        (b"GET / HTTP/1.1\r\nA: " + b"a" * 9000 + b"\r\n\r\n", 431, "headers_too_large"),
+        (b"GET / HTTP/1.1\r\nContent-Length: many\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/1.1\r\nHo st: x\r\n\r\n", 400, "malformed"),
+        (b"GET / HTTP/9\r\n\r\n", 400, "malformed"),
+    ],
+    ids=["long address", "long header", "bad length", "bad name", "bad version"],
+)
+def test_what_cannot_be_read_is_refused_in_json(
+    server: tuple[subprocess.Popen[bytes], int], sent: bytes, status: int, code: str
+) -> None:
+    _, port = server
+    with socket.create_connection(("127.0.0.1", port), 60) as client:
+        client.sendall(sent)
+        answer = HTTPResponse(client)
+        answer.begin()
+        said = json.loads(answer.read())
+    assert (answer.status, answer.headers["Content-Type"]) == (status, "application/json")
+    assert (said["type"], said["errors"][0]["code"]) == ("client_error", code)
+    assert ask(port) == b"0"
 
 
 def test_what_comes_byte_by_byte_is_answered(server: tuple[subprocess.Popen[bytes], int]) -> None:

@@ -27,6 +27,11 @@ from billing.api.views import Endpoint, Listing, reply
 from customers import actions
 from customers.models import LANGUAGES, Customer
 
+COUNTRY = (
+    "Decides the VAT. A new customer for whom nothing is said is taken to be in the seller's own "
+    "country: say it where you sell abroad."
+)
+
 
 class CustomerReading(Reading):
     """Who is billed."""
@@ -68,7 +73,7 @@ class CustomerWriting(Writing):
     address_line2 = Text(required=False, allow_blank=True)
     postal_code = Text(max_length=20, required=False, allow_blank=True)
     city = Text(max_length=100, required=False, allow_blank=True)
-    country = Country(required=False)
+    country = Country(required=False, help_text=COUNTRY)
     language = Choice(LANGUAGES, required=False)
     vat_number = Text(max_length=20, required=False, allow_blank=True)
     organisation_number = Text(max_length=30, required=False, allow_blank=True)

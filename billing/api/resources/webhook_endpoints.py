@@ -111,7 +111,7 @@ class WebhookEndpoints(Listing):
         operation_id="create_webhook_endpoint",
         summary="Make a webhook endpoint",
         description="Its secret is told only here. What happened before is not sent; read it from "
-        "`GET /events`.",
+        "`GET /events`, where it is within a minute.",
         tags=["webhook endpoints"],
         request=EndpointWriting,
         responses={201: SecretReading},

@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing.api.keys import make_key
-from billing.api.models import ApiKey
+from billing.api.models import BURST, PER_S, ApiKey
 from billing.base import clock
 from billing.engine.errors import BillingError
 from customers.models import Seller
@@ -29,6 +29,10 @@ class Command(BaseCommand):
             "--scope", action="append", dest="scopes", help="Such as customers:read; repeatable."
         )
         parser.add_argument("--days", type=int, help="It expires in so many days.")
+        parser.add_argument("--burst", type=int, default=BURST, help="Requests at once.")
+        parser.add_argument(
+            "--per-s", type=int, default=PER_S, help="Requests a second, in the long run."
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         kind = ApiKey.Kind.PUBLISHABLE if options["publishable"] else ApiKey.Kind.SECRET
@@ -41,6 +45,8 @@ class Command(BaseCommand):
                 kind=kind,
                 scopes=options["scopes"],
                 expires_at=clock.now() + timedelta(days=days) if days else None,
+                burst=options["burst"],
+                per_s=options["per_s"],
             )
         except BillingError as refusal:
             raise CommandError(refusal.message) from refusal
