@@ -116,7 +116,8 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         )
         if is_ordering and is_valid and form.cleaned_data["seen"] == terms.digest:
             return _place(request, order, token, form, terms, language)
-        is_other = is_ordering and form.cleaned_data.get("seen") != terms.digest
+        has_agreed = is_ordering or "consent" in request.POST
+        is_other = has_agreed and form.cleaned_data.get("seen") != terms.digest
     context = {
         "form": form,
         "terms": terms,
@@ -229,6 +230,13 @@ def _is_again(request: HttpRequest, order: Order) -> bool:
     return request.POST.get("act") == "order" and request.POST.get("seen") == digest_of(text)
 
 
+def _why_again(request: HttpRequest) -> str:
+    """What is to be said beside an order that was placed: another window has sent another choice,
+    or the address says what went wrong at the gateway.
+    """
+    return "other" if request.method == "POST" else request.GET.get("problem", "")
+
+
 def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     """What is ordered and not paid yet, with the way to pay it."""
     page = paying.last_page(order)
@@ -241,13 +249,18 @@ def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
             "amount": write.money(invoice.outstanding_minor) if invoice else "",
             "until": write.day(order.expires_at.date()),
             "failure": failure_in_words(failure) if failure else "",
-            "problem": _problem(request.GET.get("problem", "")),
+            "problem": _problem(_why_again(request)),
         }
     return _show(request, order, "placed", context)
 
 
 def _problem(said: str) -> str:
     return {
+        "other": pgettext(
+            "pay",
+            "This was ordered already, as it stands here. What you chose afterwards, in another "
+            "window, was not ordered.",
+        ),
         "gateway": pgettext(
             "pay",
             "The card page cannot be reached just now. Your order is kept and nothing has been "

@@ -20,39 +20,11 @@ from customers.calendar import today_of
 from customers.links import make_link
 from customers.models import Customer, Seller
 from tests.browser.accessibility import complaints_of
-from tests.browsing import chromium
 from tests.factories import CustomerFactory, PriceFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of
-from tests.sandbox.process import RunningSandbox, running_sandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("served")]
 LONG = "Aktiebolaget Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamten & Söner"
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    # Playwright's loop runs in the thread that asks the database here.
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def served(
-    window: Browser,
-    live_server: LiveServer,
-    sandbox: RunningSandbox,
-    settings: Any,
-) -> None:
-    settings.PUBLIC_URL = live_server.url
-    settings.SANDBOX_URL, settings.SANDBOX_KEY = sandbox.url, sandbox.key
-    settings.SANDBOX_HOOK_SECRET = sandbox.hook_secret
 
 
 @pytest.fixture
