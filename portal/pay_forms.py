@@ -16,7 +16,8 @@ from billing.base import clock
 from billing.base.typed import Typed
 from billing.checkout.models import Order
 from billing.checkout.offers import countable_prices, find_coupon
-from billing.checkout.placing import QUANTITY_MAX, Choice, Details, check_details
+from billing.checkout.placing import Choice, Details, check_details
+from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
 from billing.invoicing.writing import Writer
 from billing.subscriptions.coupons import check_person
@@ -43,6 +44,10 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "postal_code": (pgettext_lazy("pay", "Postal code"), 20, "postal-code", False),
     "city": (pgettext_lazy("pay", "City"), 100, "address-level2", False),
 }
+
+
+# What no country wants of a private person; the others say so when they are left out.
+OPTIONAL = frozenset({"coupon", "company", "vat_number", "address_line2"})
 
 
 def _describes(name: str, *more: str) -> dict[str, str]:
@@ -76,7 +81,8 @@ class OrderForm(Typed):
         ),
     )
     consent = forms.BooleanField(
-        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")}
+        label=pgettext_lazy("pay", "The box of the terms"),
+        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")},
     )
     seen = forms.CharField(required=False, max_length=64)
 
@@ -105,17 +111,30 @@ class OrderForm(Typed):
             name = f"quantity-{number}"
             self.fields[name] = self._quantity(price)
             self.fields[name].widget.attrs |= _describes(name, "helptext")
+        # As they stand on the page, so that what is wrong is told in that order.
+        quantities = (f"quantity-{number}" for number in range(len(self.prices)))
+        self.order_fields([*quantities, "coupon", "email", *_FIELDS, "country", "consent"])
+        self._say_what_is_required()
         if not is_ordering:
             for name in ("email", "consent", *_FIELDS):
                 self.fields[name].required = False
 
+    def _say_what_is_required(self) -> None:
+        """To all that look at the page, also before anything of it is demanded."""
+        for name, field in self.fields.items():
+            if field.required:
+                field.widget.attrs["aria-required"] = "true"
+            field.is_optional = name in OPTIONAL  # type: ignore[attr-defined]
+
     def _quantity(self, price: Price) -> forms.IntegerField:
-        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {"most": QUANTITY_MAX}
+        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {
+            "most": UNITS_ORDERED_MAX
+        }
         offered = self.order.quantities.get(price.code, price.quantity)
         return forms.IntegerField(
             label=price.name or pgettext("pay", "Quantity"),
             min_value=1,
-            max_value=QUANTITY_MAX,
+            max_value=UNITS_ORDERED_MAX,
             initial=max(int(Decimal(offered)), 1),
             help_text=each_in_words(price),
             error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), error),

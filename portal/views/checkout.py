@@ -27,9 +27,10 @@ from billing.invoicing.writing import Writer
 from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.tax import checks
 from customers.calendar import now_of, today_of
+from portal.by_script import go_to, in_place, is_by_script
 from portal.limits import may_try
 from portal.models import Attempt
-from portal.pages import in_language_of, show
+from portal.pages import choose_language, in_language_of, keep_language, show
 from portal.pay_forms import OrderForm
 from portal.terms import (
     VERSION,
@@ -40,17 +41,7 @@ from portal.terms import (
     price_in_words,
     terms_of,
 )
-from portal.views.links import (
-    go_to,
-    in_place,
-    is_by_script,
-    leave_by,
-    paid_by,
-    pdf_of,
-    return_address,
-    token_page,
-    way_back,
-)
+from portal.views.links import leave_by, paid_by, pdf_of, return_address, token_page, way_back
 
 USER_AGENT_MAX = 300
 # So often an hour is the register of VAT numbers asked for one order.
@@ -73,7 +64,11 @@ def checkout(request: HttpRequest, token: str) -> HttpResponse:
             if _is_again(request, order)
             else _pay(request, order, token)
         )
-    return _order(request, order, token)
+    chosen = choose_language(request)
+    answer = _order(request, order, token)
+    if chosen:
+        keep_language(answer, chosen)
+    return answer
 
 
 def _show(
@@ -116,7 +111,8 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         )
         if is_ordering and is_valid and form.cleaned_data["seen"] == terms.digest:
             return _place(request, order, token, form, terms, language)
-        is_other = is_ordering and form.cleaned_data.get("seen") != terms.digest
+        has_agreed = is_ordering or "consent" in request.POST
+        is_other = has_agreed and form.cleaned_data.get("seen") != terms.digest
     context = {
         "form": form,
         "terms": terms,
@@ -229,6 +225,13 @@ def _is_again(request: HttpRequest, order: Order) -> bool:
     return request.POST.get("act") == "order" and request.POST.get("seen") == digest_of(text)
 
 
+def _why_again(request: HttpRequest) -> str:
+    """What is to be said beside an order that was placed: another window has sent another choice,
+    or the address says what went wrong at the gateway.
+    """
+    return "other" if request.method == "POST" else request.GET.get("problem", "")
+
+
 def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     """What is ordered and not paid yet, with the way to pay it."""
     page = paying.last_page(order)
@@ -242,13 +245,18 @@ def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
             "amount": write.money(left_minor) if invoice else "",
             "until": write.day(order.expires_at.date()),
             "failure": failure_in_words(failure) if failure else "",
-            "problem": _problem(request.GET.get("problem", "")),
+            "problem": _problem(_why_again(request)),
         }
     return _show(request, order, "placed", context)
 
 
 def _problem(said: str) -> str:
     return {
+        "other": pgettext(
+            "pay",
+            "This was ordered already, as it stands here. What you chose afterwards, in another "
+            "window, was not ordered.",
+        ),
         "gateway": pgettext(
             "pay",
             "The card page cannot be reached just now. Your order is kept and nothing has been "

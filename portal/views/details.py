@@ -1,7 +1,6 @@
 """What a customer may change of themselves."""
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,11 +14,10 @@ from billing.engine.errors import BillingError
 from customers.details import change_own_details
 from customers.models import LANGUAGES, Customer
 from customers.numbers import tidy_vat_number
+from portal.pages import keep_language
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
 from portal.words import writer
-
-A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class DetailsForm(Typed):
@@ -72,6 +70,8 @@ class DetailsForm(Typed):
         self.customer = customer
         if not customer.is_business:
             del self.fields["vat_number"]
+        for field in self.fields.values():
+            field.is_optional = not field.required  # type: ignore[attr-defined]
 
     def clean_vat_number(self) -> str:
         number: str = self.cleaned_data["vat_number"]
@@ -103,7 +103,5 @@ def _saved(request: HttpRequest, language: str) -> HttpResponse:
     with translation.override(language):
         messages.success(request, pgettext("portal", "Saved. Later invoices say so."))
     response = HttpResponseRedirect(reverse("portal:details"))
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME, language, max_age=A_YEAR_SECONDS, samesite="Lax"
-    )
+    keep_language(response, language)
     return response

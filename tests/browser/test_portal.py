@@ -20,39 +20,11 @@ from customers.calendar import today_of
 from customers.links import make_link
 from customers.models import Customer, Seller
 from tests.browser.accessibility import complaints_of
-from tests.browsing import chromium
 from tests.factories import CustomerFactory, PriceFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of
-from tests.sandbox.process import RunningSandbox, running_sandbox
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("served")]
 LONG = "Aktiebolaget Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamten & Söner"
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    # Playwright's loop runs in the thread that asks the database here.
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def served(
-    window: Browser,
-    live_server: LiveServer,
-    sandbox: RunningSandbox,
-    settings: Any,
-) -> None:
-    settings.PUBLIC_URL = live_server.url
-    settings.SANDBOX_URL, settings.SANDBOX_KEY = sandbox.url, sandbox.key
-    settings.SANDBOX_HOOK_SECRET = sandbox.hook_secret
 
 
 @pytest.fixture
@@ -343,6 +315,10 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
     context.close()
 
 
+def twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 def _looked_at(page: Page, path: str, width: int) -> list[str]:
     found = [f"{path}: {complaint}" for complaint in complaints_of(page)]
     if page.evaluate("document.documentElement.scrollWidth") > width:
@@ -354,5 +330,10 @@ def _looked_at(page: Page, path: str, width: int) -> list[str]:
             .map((each) => each.outerHTML.slice(0, 80))"""
     )
     found += [f"{path}: too small to touch: {each}" for each in small]
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("main button, main .button, main .receipt")]
+            .map((each) => each.textContent.replace(/\\s+/g, " ").trim())"""
+    )
+    found += [f"{path}: several buttons are called {each}" for each in twice(names)]
     assert page.evaluate("document.documentElement.lang") in ("en", "sv")
     return found

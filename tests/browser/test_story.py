@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 import time_machine
 from playwright.sync_api import Browser, BrowserContext, Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from billing.checkout.models import Order
 from billing.checkout.offers import address_of, create_order
@@ -29,10 +28,8 @@ from customers.links import Purpose, make_link
 from customers.models import Customer, Seller
 from dunning.cases import step_due
 from tests.browser.accessibility import complaints_of
-from tests.browsing import chromium
 from tests.factories import CouponFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of
-from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -40,29 +37,6 @@ WORKS, DECLINED = "4242 4242 4242 4242", "4000 0000 0000 0002"
 # Ahead of every browser's clock, so that no cookie is taken for an old one.
 MARCH = datetime(2041, 3, 1, 12, tzinfo=UTC)
 APRIL = datetime(2041, 4, 1, 12, tzinfo=UTC)
-
-
-@pytest.fixture(scope="module")
-def window() -> Iterator[Browser]:
-    # Playwright's loop runs in the thread that asks the database here.
-    with pytest.MonkeyPatch.context() as patch, chromium() as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
-        yield browser
-
-
-@pytest.fixture(scope="module")
-def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningSandbox]:
-    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def served(
-    window: Browser, live_server: LiveServer, sandbox: RunningSandbox, settings: Any
-) -> None:
-    settings.PUBLIC_URL = live_server.url
-    settings.SANDBOX_URL, settings.SANDBOX_KEY = sandbox.url, sandbox.key
-    settings.SANDBOX_HOOK_SECRET = sandbox.hook_secret
 
 
 @pytest.fixture(autouse=True)
@@ -329,7 +303,9 @@ def test_without_scripts_it_is_ordered_and_paid_as_well(window: Browser, plan: P
     fill_in_details(page)
     page.get_by_role("button", name="Order with obligation to pay").click()
     # The sum that is to be agreed to is another: it is shown first.
-    expect(page.get_by_text("The total has changed since you saw it.")).to_be_visible()
+    expect(
+        page.get_by_text("The total or the terms have changed since you saw them.")
+    ).to_be_visible()
     page.get_by_label(re.compile("I have read")).check()
     page.get_by_role("button", name="Order with obligation to pay").click()
     expect(page.get_by_label("Card number")).to_be_visible()

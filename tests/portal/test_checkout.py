@@ -306,7 +306,7 @@ def test_a_sum_that_was_not_seen_is_shown_before_it_is_ordered(
     seen = hidden(visitor.get(address).content.decode(), "seen")
     asked = {**ASA, "quantity-0": "7", "seen": seen, "consent": "on", "act": "order"}
     answer = send(visitor, address, asked)
-    assert "Summan har ändrats" in text(answer)
+    assert "Summan eller villkoren har ändrats" in text(answer)
     assert "875,00 kr" in text(answer)
     assert "checked" not in answer.content.decode()
     assert not Subscription.objects.exists()

@@ -164,7 +164,7 @@ def test_a_sum_that_has_changed_with_the_answer_is_looked_at_again(
     settings.VIES_URL = register
     clock.shift(120)
     answer = send(visitor, address, {**wished, "seen": seen, "consent": "on", "act": "order"})
-    assert "The total has changed since you saw it" in text(answer)
+    assert "The total or the terms have changed since you saw them" in text(answer)
     assert not Invoice.objects.exists()
 
 
