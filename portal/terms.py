@@ -20,7 +20,7 @@ from customers.models import Customer
 from portal.words import name_of_method, units_of
 
 # Another one when the words below mean something else than before.
-VERSION = "2026-11"
+VERSION = "2026-11-2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +231,16 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         then = seen.upcoming[0]
         yield _next_payment(seen, is_fixed=subscription.ends_on is not None) % (
             said | {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
+        )
+    if order.customer and order.customer.collection == Customer.Collection.INVOICE:
+        yield (
+            pgettext(
+                "pay",
+                "You have paid by invoice until now. From this order on, all your new invoices "
+                "from %(seller)s are taken from the card that you pay with. Invoices that you have "
+                "already got are still paid by you.",
+            )
+            % said
         )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
         yield pgettext("pay", "What you use is counted, and billed when each period is over.")

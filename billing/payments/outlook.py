@@ -119,6 +119,13 @@ def can_be_charged(customer: Customer) -> bool:
     return not is_stopped and chargeable_card(customer) is not None
 
 
+def was_refused(invoice: Invoice) -> bool:
+    """Whether a card that its customer had left was charged for it, and refused, at least once."""
+    return Payment.objects.filter(
+        allocations__invoice=invoice, state=Payment.State.FAILED, payment_method__isnull=False
+    ).exists()
+
+
 def will_be_charged(invoice: Invoice) -> bool:
     """Whether a printed invoice may say that its reader need not do anything."""
     return what_becomes_of(invoice, invoice.issued_on).is_charged

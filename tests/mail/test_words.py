@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from django.core import mail
 
+from billing.base import clock
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.corrections import credit
 from billing.mail.actions import post
+from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.mail.words import WRITERS
@@ -308,6 +310,46 @@ def test_reminders_are_counted_and_each_is_a_mail() -> None:
         f"Reminder: SEK 1,234.50 for invoice {document.number}",
         f"Reminder 2: SEK 1,234.50 for invoice {document.number}",
     ]
+
+
+@pytest.mark.parametrize("kind", [Kind.REMINDER, Kind.RESTRICTED, Kind.SUSPENDED])
+@pytest.mark.parametrize("is_tried", [False, True])
+def test_a_card_is_spoken_of_only_where_it_was_tried(kind: Kind, is_tried: bool) -> None:
+    with at(day_of(kind)):
+        world = World(is_charged=True)
+        Customer.objects.update(collection="invoice")
+        document = world.invoice()
+        if is_tried:
+            charging.fail(world.in_flight(document).pk, "insufficient_funds", as_of=DUE, actor="t")
+        live_through(world.seller, DUE, day_of(kind))
+        Customer.objects.update(collection="automatic")
+        tell()
+        letter = letter_of(kind, day_of(kind))
+    labels = [label for label, _ in letter.details]
+    assert letter.button is not None
+    assert letter.button.label.startswith("Change card and pay" if is_tried else "Pay SEK")
+    assert ("OCR reference" in labels) != is_tried
+    if kind == Kind.REMINDER:
+        assert ("your card" in letter.happened) == is_tried
+        assert ("was due on" in letter.happened) != is_tried
+
+
+def test_what_is_reminded_of_before_its_due_date_is_not_said_to_have_been_due() -> None:
+    with at(day_of(Kind.REMINDER)):
+        world = World()
+        world.invoice()
+        live_through(world.seller, DUE, day_of(Kind.REMINDER))
+        tell()
+        letter = letter_of(Kind.REMINDER, DUE)
+    assert spaced(letter.happened) == (
+        "Invoice 1 for SEK 1,234.50 is due on 15 March 2026 and is not paid yet."
+    )
+
+
+def letter_of(kind: str, today: date) -> Letter:
+    """What the latest message of a kind says on a day, whatever other mails there are."""
+    message = Message.objects.select_related("seller", "customer").filter(kind=kind).latest("pk")
+    return WRITERS[kind](Occasion(message, today, clock.now()))
 
 
 @pytest.mark.parametrize("is_first_paid", [False, True])

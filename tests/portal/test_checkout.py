@@ -773,6 +773,18 @@ def test_a_code_that_its_customer_has_had_is_not_offered_to_them(
     assert refused.value.code == "coupon_used"
 
 
+@pytest.mark.parametrize("collection", ["invoice", "automatic"])
+def test_who_pays_by_invoice_is_told_before_they_order_that_a_card_pays_from_then_on(
+    visitor: Client, plan: Plan, collection: str
+) -> None:
+    known = CustomerFactory(seller=plan.seller, collection=collection)
+    address = another_page(plan, customer=known)
+    said = "dras alla dina nya fakturor från"
+    assert (said in text(visitor.get(address))) == (collection == "invoice")
+    order(visitor, address)
+    assert (said in Order.objects.get().consent["text"]) == (collection == "invoice")
+
+
 # Fixed terms
 
 

@@ -11,7 +11,7 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment, PaymentMethod
-from billing.payments.outlook import what_becomes_of
+from billing.payments.outlook import was_refused, what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
@@ -27,6 +27,11 @@ def card_name(method: PaymentMethod) -> str:
     return f"{brand}{NO_BREAK}··{NO_BREAK}{method.last4}"
 
 
+def has_refused_card(occasion: Occasion, invoice: Invoice) -> bool:
+    """Whether another card is what is asked for: one was charged for the invoice, in vain."""
+    return occasion.is_charged and was_refused(invoice)
+
+
 def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
     """Pay what is left of an invoice: with a card that is left for it, or once.
 
@@ -35,7 +40,7 @@ def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
     outlook = what_becomes_of(invoice, occasion.today)
     if occasion.is_on_paper or not (outlook.has_card_page or outlook.has_account):
         return None
-    if occasion.is_charged and outlook.has_card_page:
+    if outlook.has_card_page and has_refused_card(occasion, invoice):
         label = pgettext("mail", "Change card and pay %(amount)s")
         purpose = Purpose.METHOD
     else:

@@ -9,7 +9,13 @@ from billing.engine.declines import Decline
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import card_name, document_of, pay_button, receipt_pdf
+from billing.mail.words.common import (
+    card_name,
+    document_of,
+    has_refused_card,
+    pay_button,
+    receipt_pdf,
+)
 from billing.payments import gateways
 from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.models import Payment, PaymentAllocation, Refund
@@ -170,7 +176,7 @@ def _when_again(
     outlook = what_becomes_of(document, occasion.today)
     if not outlook.has_card_page:
         return _without_a_page(outlook)
-    if not occasion.is_charged:
+    if not has_refused_card(occasion, document):
         return pgettext("mail", "You can pay the invoice here.")
     if is_final or again_on is None:
         return pgettext(
