@@ -11,7 +11,9 @@ from billing.invoicing.changes import Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice, InvoiceLine
 from billing.payments.models import PaymentMethod
+from billing.payments.outlook import is_charging_stopped
 from billing.subscriptions.models import Subscription
+from customers.models import Customer
 from portal.visits import Visit
 from portal.words import way_of_paying, writer
 
@@ -67,6 +69,13 @@ def next_payment_of(
     amount, day = write.money(bill.to_pay_minor), write.day(bill.on)
     said = {"amount": amount, "day": day, "way": way_of_paying(visit.customer, method)}
     sentence = pgettext("portal", "Next payment %(amount)s on %(day)s %(way)s.") % said
+    is_charged = visit.customer.collection == Customer.Collection.AUTOMATIC
+    if is_charged and method is not None and is_charging_stopped(visit.seller):
+        held = pgettext(
+            "portal",
+            "Card payments are stopped for the moment: nothing is taken until they go on.",
+        )
+        sentence = f"{sentence} {held}"
     return NextPayment(amount, day, sentence, reasons_of(bill))
 
 

@@ -16,7 +16,7 @@ from billing.invoicing.documents import document_in_words, left_minor
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
-from billing.invoicing.writing import NO_BREAK
+from billing.invoicing.writing import NO_BREAK, decline_in_words
 from billing.payments.models import Payment
 from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
@@ -90,7 +90,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "state": _state(found, visit),
         "can_pay": asks and outlook.has_card_page,
         "comes": what_comes_of(found, outlook, visit.as_of) if asks else "",
-        "has_failed": bool(found.outstanding_minor) and _has_failed(found),
+        "refusal": _refusal_of(found) if asks and _has_failed(found) else "",
         "payments": [
             {
                 "public_id": payment.public_id,
@@ -175,6 +175,12 @@ def _state(invoice: Any, visit: Visit) -> State:
         is_in_flight=invoice.is_in_flight,
         has_failed=invoice.has_failed,
     )
+
+
+def _refusal_of(invoice: Invoice) -> str:
+    """Why the last attempt to take it failed."""
+    failed = Payment.objects.filter(allocations__invoice=invoice, state=Payment.State.FAILED)
+    return decline_in_words(failed.order_by("-pk").values_list("failure_code", flat=True)[0])
 
 
 def _has_failed(invoice: Any) -> bool:

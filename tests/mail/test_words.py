@@ -18,6 +18,7 @@ from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.mail.words import WRITERS
+from billing.outbound.actions import stop_charging
 from billing.payments import charging
 from billing.payments.booking import record_payment
 from billing.payments.models import Payment
@@ -261,6 +262,16 @@ def test_a_charged_invoice_says_from_which_card_and_when() -> None:
     assert expected in spaced(message.text)
     assert "OCR" not in message.text
     assert "<a " not in message.html
+
+
+@pytest.mark.parametrize("kind", [Kind.TRIAL_ENDING, Kind.RENEWAL, Kind.ORDER])
+def test_no_charge_is_announced_for_a_day_while_charging_is_stopped(kind: Kind) -> None:
+    held = "Card payments are stopped for the moment: nothing is taken until they go on."
+    with at(day_of(kind)):
+        happen(kind, is_charged=True)
+        assert held not in letter_of(kind, day_of(kind)).next
+        stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
+        assert held in letter_of(kind, day_of(kind)).next
 
 
 def test_an_invoice_that_cannot_be_charged_asks_for_a_card(settings: Any) -> None:

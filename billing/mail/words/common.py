@@ -11,7 +11,7 @@ from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment, PaymentMethod
-from billing.payments.outlook import was_refused, what_becomes_of
+from billing.payments.outlook import is_charging_stopped, was_refused, what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
@@ -47,6 +47,15 @@ def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
         label, purpose = pgettext("mail", "Pay %(amount)s"), Purpose.PAY
     left = occasion.sum(invoice.outstanding_minor, invoice.currency)
     return Button(label % {"amount": left}, purpose, invoice.public_id)
+
+
+def held_up(occasion: Occasion) -> str:
+    """What is said after a charge is announced for a day, while charging is stopped; else empty."""
+    if not is_charging_stopped(occasion.seller):
+        return ""
+    return pgettext(
+        "mail", "Card payments are stopped for the moment: nothing is taken until they go on."
+    )
 
 
 def how_to_pay(invoice: Invoice) -> Rows:

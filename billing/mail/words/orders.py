@@ -14,6 +14,7 @@ from billing.mail.words.common import (
     Rows,
     card_name,
     document_pdf,
+    held_up,
     manage_button,
     next_bill_of,
     next_costs,
@@ -91,7 +92,7 @@ def _what_it_costs(
         said = [pgettext("mail", "There was nothing to pay when you ordered.")]
     if bill is None or bill.to_pay_minor <= 0:
         return " ".join(said)
-    card = chargeable_card(occasion.customer)
+    card = chargeable_card(occasion.customer) if occasion.is_charged else None
     named = {
         "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
@@ -122,7 +123,8 @@ def _what_it_costs(
                 "The first payment, %(amount)s, is taken from your card %(card)s on %(day)s.",
             )
         )
-    return " ".join([*said[:-1], said[-1] % named])
+    held = held_up(occasion) if card else ""
+    return " ".join(filter(None, [*said[:-1], said[-1] % named, held]))
 
 
 def _what_was_ordered(occasion: Occasion, order: Order) -> Rows:

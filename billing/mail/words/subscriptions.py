@@ -11,6 +11,7 @@ from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.common import (
     Rows,
     card_name,
+    held_up,
     manage_button,
     next_bill_of,
     next_costs,
@@ -136,10 +137,11 @@ def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
     card = chargeable_card(occasion.customer) if occasion.is_charged else None
     if card is None:
         return pgettext("mail", "You then get an invoice for %(amount)s.") % named
-    return pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
+    taken = pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
         **named,
         "card": card_name(card),
     }
+    return " ".join(filter(None, (taken, held_up(occasion))))
 
 
 # What the customer has decided
