@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from billing.checkout import placing
 from billing.checkout.expiry import expire_orders
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
@@ -783,6 +784,45 @@ def test_who_pays_by_invoice_is_told_before_they_order_that_a_card_pays_from_the
     assert (said in text(visitor.get(address))) == (collection == "invoice")
     order(visitor, address)
     assert (said in Order.objects.get().consent["text"]) == (collection == "invoice")
+
+
+# Refused as it is ordered
+
+
+def test_a_plan_that_was_archived_meanwhile_is_said_to_be_unavailable_at_once(
+    visitor: Client, plan: Plan, address: str
+) -> None:
+    seen = hidden(send(visitor, address, {**ASA, "act": "show"}).content.decode(), "seen")
+    page = visitor.get(address).content.decode()
+    tokens = {"csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken")}
+    Plan.objects.update(is_active=False)
+    asked = {**ASA, **tokens, "quantity-0": "1", "seen": seen, "consent": "on", "act": "order"}
+    for answer in (visitor.get(address), visitor.post(address, asked)):
+        assert answer.status_code == 409
+        assert "Det här går inte att beställa just nu" in text(answer)
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("price_changed", "Summan har ändrats"),
+        ("coupon_used", "Du har redan använt koden"),
+        ("parked", "Det gick inte att räkna ut"),
+    ],
+)
+def test_what_is_refused_as_it_is_ordered_keeps_what_was_typed_and_says_why(
+    visitor: Client, address: str, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refused("Not now.", code=code)
+
+    monkeypatch.setattr(placing, "place", refuse)
+    answer = order(visitor, address)
+    assert answer.status_code == 422
+    assert said in text(answer)
+    for typed in ASA.values():
+        assert f'value="{typed}"' in answer.content.decode()
 
 
 # Fixed terms
