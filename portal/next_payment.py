@@ -10,7 +10,8 @@ from billing.engine.errors import BillingError
 from billing.invoicing.changes import Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.payments.models import PaymentMethod
+from billing.payments.gateways import NAMES
+from billing.payments.models import Payment, PaymentMethod
 from billing.payments.outlook import is_charging_stopped
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
@@ -135,6 +136,15 @@ def _where_it_goes(seen: Preview) -> str:
         )
     if paid_minor < -seen.to_pay_today_minor:
         return pgettext("portal", "What you have paid of it is paid back to you.")
+    gateways_that_took_it = set(
+        Payment.objects.filter(
+            allocations__invoice__in=invoices, state=Payment.State.SUCCEEDED
+        ).values_list("gateway", flat=True)
+    )
+    if gateways_that_took_it <= set(NAMES):
+        return pgettext("portal", "It is paid back to your card, which takes a few bank days.")
+    if gateways_that_took_it.isdisjoint(NAMES):
+        return pgettext("portal", "We pay it back to you through the bank.")
     return pgettext("portal", "It is paid back to you.")
 
 

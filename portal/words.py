@@ -189,16 +189,10 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
 # Payment methods
 
 
-def name_of_method(method: PaymentMethod) -> str:
-    """``Visa ···· 4242``, on one line."""
-    brand = method.brand.title() if method.brand else pgettext("portal", "Card")
-    return f"{brand}{NO_BREAK}····{NO_BREAK}{method.last4}"
-
-
 def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
     """How the next payment is made: ``with Visa ···· 4242``, ``by invoice``."""
     if customer.collection != Customer.Collection.AUTOMATIC:
         return pgettext("portal", "by invoice")
     if method is None:
         return pgettext("portal", "with a card that you have still to add")
-    return pgettext("portal", "with %(method)s") % {"method": name_of_method(method)}
+    return pgettext("portal", "with %(method)s") % {"method": method.in_words()}

@@ -16,7 +16,7 @@ from portal.paying import session_of
 from portal.queries import debts_of
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, writer
+from portal.words import writer
 
 # So many debts are told of one by one; the others are in the list of invoices.
 DEBTS_MAX = 5
@@ -49,7 +49,7 @@ def _card_left(session: CheckoutSession, visit: Visit) -> dict[str, Any]:
     outcome = "open" if session.status == CheckoutSession.Status.OPEN else "card_not_added"
     return {
         "outcome": "card_added" if method else outcome,
-        "method": name_of_method(method) if method else "",
+        "method": method.in_words() if method else "",
         "retry_url": session.url if outcome == "open" else "",
         "is_charged": visit.customer.collection == Customer.Collection.AUTOMATIC,
         "open_invoices": list(_open_invoices(visit)) if method else [],

@@ -345,7 +345,7 @@ def _done(request: HttpRequest, order: Order) -> dict[str, Any]:
         write = Writer(language, order.currency)
         return {
             "is_recent": True,
-            "ends_on": write.day(subscription.ends_on) if subscription.ends_on else "",
+            "last_day": write.day(subscription.last_day) if subscription.last_day else "",
             "invoice": order.invoice,
             "card": card_of(customer),
             "payment": payment,

@@ -26,7 +26,7 @@ from portal.paying import way_to_pay
 from portal.queries import documents_of, matching
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import State, name_of_method, state_of_invoice, writer
+from portal.words import State, state_of_invoice, writer
 
 PER_PAGE = 25
 SEARCH_LENGTH_MAX = 60
@@ -96,7 +96,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 "public_id": payment.public_id,
                 "amount": write.money(payment.amount_minor),
                 "day": write.day(payment.received_on) if payment.received_on else "",
-                "method": name_of_method(payment.payment_method) if payment.payment_method else "",
+                "method": payment.payment_method.in_words() if payment.payment_method else "",
             }
             for payment in payments
         ],

@@ -18,7 +18,7 @@ from portal.paying import way_to_add_card
 from portal.queries import debts_of
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import State, name_of_method, writer
+from portal.words import State, writer
 
 
 @require_safe
@@ -57,7 +57,7 @@ def make_default(request: HttpRequest, visit: Visit, public_id: str) -> HttpResp
     return _done(
         request,
         lambda: cards.make_default(method, as_of=visit.as_of, actor=visit.actor),
-        said % {"method": name_of_method(method)},
+        said % {"method": method.in_words()},
     )
 
 
@@ -69,7 +69,7 @@ def remove(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     return _done(
         request,
         lambda: cards.remove(method, as_of=visit.as_of, actor=visit.actor),
-        said % {"method": name_of_method(method)},
+        said % {"method": method.in_words()},
     )
 
 
@@ -114,7 +114,7 @@ def _done(request: HttpRequest, do: Callable[[], object], said: str) -> HttpResp
 def _row(method: PaymentMethod, visit: Visit) -> dict[str, Any]:
     return {
         "public_id": method.public_id,
-        "name": name_of_method(method),
+        "name": method.in_words(),
         "expires": writer("SEK").day(method.expires_on) if method.expires_on else "",
         "is_default": method.is_default,
         "is_refused": bool(method.refused_code),

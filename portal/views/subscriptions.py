@@ -178,7 +178,7 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     end = period_on(contract, visit.as_of).end
     context = {
         "reasons": form.REASONS.items(),
-        "last_day": day_of(end - timedelta(days=1)),
+        "last_day": day_of(found.last_day_before(end)),
         "button": pgettext("portal", "Cancel the subscription"),
         "is_danger": True,
     }

@@ -839,12 +839,12 @@ def bound(plan: Plan) -> Plan:
 def test_a_fixed_term_is_sold_as_one_and_so_it_is_kept(visitor: Client, bound: Plan) -> None:
     address = another_page(bound)
     page = text(visitor.get(address))
-    assert "Avtalet är tidsbestämt: det gäller från i dag till den 1 juni 2026" in page
+    assert "Avtalet är tidsbestämt: det gäller från i dag till och med den 31 maj 2026" in page
     for wrong in ("Säg upp när du vill", "förnyas av sig självt", "säger upp när du vill"):
         assert wrong not in page
     order(visitor, address)
     kept = Order.objects.get().consent["text"].replace("\N{NO-BREAK SPACE}", " ")
-    assert "1 juni 2026" in kept
+    assert "31 maj 2026" in kept
     assert "när du vill" not in kept
 
 
@@ -865,4 +865,4 @@ def test_who_has_bought_a_fixed_term_is_not_told_to_cancel_when_they_like(
     paid = sandbox.fill_in(gateway_page(order(visitor, address)))
     page = text(come_back(visitor, paid))
     assert "när du vill" not in page
-    assert "1 juni 2026" in page
+    assert "31 maj 2026" in page

@@ -305,7 +305,7 @@ def test_an_ended_subscription_is_listed_last_and_offers_nothing(
 ) -> None:
     actions.cancel(subscription, as_of=DAY, actor="test", when="now")
     said = text_of(visitor.get("/portal/home/"))
-    assert "Ended Small It ended on 1 March 2026." in said
+    assert "Ended Small Its last day was 1 March 2026." in said
     page = visitor.get(f"/portal/subscriptions/{subscription.public_id}/").content.decode()
     for deed in ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"):
         assert f"/{deed}/" not in page

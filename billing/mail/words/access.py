@@ -65,7 +65,7 @@ def _taken(
 ) -> Letter:
     named = {
         "number": document.number,
-        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "amount": occasion.money(document.outstanding_minor, document.currency),
         "plans": _plans(document),
     }
     following = pgettext("mail", "As soon as it is paid, everything is as before.")

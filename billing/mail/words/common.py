@@ -10,7 +10,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
-from billing.payments.models import Payment, PaymentMethod
+from billing.payments.models import Payment
 from billing.payments.outlook import is_charging_stopped, was_refused, what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
@@ -19,12 +19,6 @@ from customers.links import Purpose
 
 ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
-
-
-def card_name(method: PaymentMethod) -> str:
-    """``Visa ·· 4242``, on one line."""
-    brand = method.brand.title() or pgettext("mail", "card")
-    return f"{brand}{NO_BREAK}··{NO_BREAK}{method.last4}"
 
 
 def has_refused_card(occasion: Occasion, invoice: Invoice) -> bool:
@@ -45,7 +39,7 @@ def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
         purpose = Purpose.METHOD
     else:
         label, purpose = pgettext("mail", "Pay %(amount)s"), Purpose.PAY
-    left = occasion.sum(invoice.outstanding_minor, invoice.currency)
+    left = occasion.money(invoice.outstanding_minor, invoice.currency)
     return Button(label % {"amount": left}, purpose, invoice.public_id)
 
 

@@ -34,7 +34,7 @@ def reminder(occasion: Occasion) -> Letter:
     level = int(occasion.told("level") or 1)
     named = {
         "number": str(document.number),
-        "amount": occasion.sum(document.outstanding_minor, document.currency),
+        "amount": occasion.money(document.outstanding_minor, document.currency),
         "due": occasion.day(document.due_on),
         "level": str(level),
     }

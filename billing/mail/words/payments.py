@@ -10,7 +10,6 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
-    card_name,
     document_of,
     has_refused_card,
     pay_button,
@@ -39,7 +38,7 @@ def receipt(occasion: Occasion) -> Letter:
     if not paid:
         raise Unneeded("The payment has paid no invoice.")
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "seller": occasion.seller.name,
     }
     means = payment.payment_method
@@ -49,7 +48,7 @@ def receipt(occasion: Occasion) -> Letter:
         (pgettext("mail", "Received"), occasion.day(payment.received_on or occasion.today)),
         (
             pgettext("mail", "Paid with"),
-            card_name(means) if means else pgettext("mail", "bank transfer"),
+            means.in_words() if means else pgettext("mail", "bank transfer"),
         ),
         (pgettext("mail", "Invoice"), ", ".join(str(each.invoice.number) for each in paid)),
     ]
@@ -70,7 +69,7 @@ def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) 
     left = [invoice for invoice in invoices if invoice.outstanding_minor]
     if left:
         return pgettext("mail", "%(amount)s is left to pay of invoice %(number)s.") % {
-            "amount": occasion.sum(left[0].outstanding_minor, left[0].currency),
+            "amount": occasion.money(left[0].outstanding_minor, left[0].currency),
             "number": left[0].number,
         }
     if over_minor:
@@ -93,9 +92,9 @@ def refund(occasion: Occasion) -> Letter:
     is_by_hand = payment.gateway not in gateways.NAMES
     card = payment.payment_method
     named = {
-        "amount": occasion.sum(made.amount_minor, payment.currency),
+        "amount": occasion.money(made.amount_minor, payment.currency),
         "seller": occasion.seller.name,
-        "card": card_name(card) if card else pgettext("mail", "card"),
+        "card": card.in_words() if card else pgettext("mail", "card"),
     }
     rows = [
         (pgettext("mail", "Amount"), occasion.money(made.amount_minor, payment.currency)),
@@ -132,9 +131,9 @@ def payment_failed(occasion: Occasion) -> Letter:
     card = payment.payment_method
     is_final = bool(occasion.told("is_hard")) or Decline.of(payment.failure_code).is_hard
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "number": document.number,
-        "card": card_name(card) if card else "",
+        "card": card.in_words() if card else "",
     }
     again_on = _next_attempt_on(occasion, document)
     rows = [
@@ -215,7 +214,7 @@ def action_needed(occasion: Occasion) -> Letter:
     since = payment.submitted_at or payment.recorded_at
     until = clock.local_day(since, occasion.seller.time_zone) + timedelta(days=ACTION_DAYS_MAX)
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "number": document.number,
         "seller": occasion.seller.name,
         "day": occasion.day(until),
@@ -224,7 +223,7 @@ def action_needed(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
-        (pgettext("mail", "Card"), card_name(card) if card else ""),
+        (pgettext("mail", "Card"), card.in_words() if card else ""),
         (pgettext("mail", "Confirm by"), named["day"]),
     ]
     return Letter(
