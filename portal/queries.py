@@ -29,15 +29,22 @@ class Debt:
         return min(invoice.due_on for invoice in self.invoices)
 
 
+# Orders that nobody has paid, or not yet: their own page tells of them, and the portal does not.
+_UNPAID_ORDER = Q(order__status__in=("placed", "expired"))
+
+
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
-    """What has been issued to a customer, newest first.
+    """What has been issued to a customer, newest first, without what was only ordered.
 
     Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
     """
     own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
+    paid = own.filter(payment__state="succeeded")
     under_way, failed = own.filter(state="in_flight"), own.filter(payment__state="failed")
     return (
         customer.documents.exclude(status=Invoice.Status.DRAFT)
+        # What was paid in part is the customer's to see, whatever became of the order.
+        .exclude(_UNPAID_ORDER & ~Exists(paid))
         .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )
@@ -98,7 +105,7 @@ def balances_of(customer: Customer) -> list[CustomerBalance]:
 
 
 def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
-    """A customer's subscriptions, what has ended last."""
+    """A customer's subscriptions that have begun, what has ended last."""
     is_over = Case(
         When(status=Subscription.Status.ENDED, then=Value(1)),
         default=Value(0),
@@ -106,6 +113,8 @@ def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
     )
     return list(
         Subscription.objects.filter(customer=customer)
+        .exclude(_UNPAID_ORDER)
+        .exclude(status=Subscription.Status.INCOMPLETE)
         .select_related("plan", "seller")
         .annotate(is_over=is_over)
         .order_by("is_over", "-pk")[:SHOWN_MAX]

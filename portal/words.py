@@ -171,6 +171,8 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
         subscription.ends_on is not None and subscription.ends_on <= as_of
     ):
         return State("quiet", pgettext("portal", "Ended"))
+    if subscription.status == Status.INCOMPLETE:
+        return State("due", pgettext("portal", "Waits for payment"))
     if subscription.access == Subscription.Access.NONE:
         return State("failed", pgettext("portal", "Suspended"))
     if subscription.status == Status.PAUSED:
@@ -181,8 +183,6 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
         return State("failed", pgettext("portal", "Restricted"))
     if subscription.status == Status.TRIALING:
         return State("info", pgettext("portal", "Trial"))
-    if subscription.status == Status.INCOMPLETE:
-        return State("due", pgettext("portal", "Waits for payment"))
     return State("paid", pgettext("portal", "Active"))
 
 

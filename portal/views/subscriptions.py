@@ -49,6 +49,7 @@ def subscription(request: HttpRequest, visit: Visit, public_id: str) -> HttpResp
         "next": next_payment_of(visit, usable_method(visit.customer), found),
         "has_usage": bool(card.usage),
         "scheduled": _scheduled(contract, visit),
+        "is_suspended": _is_suspended(found),
         "term_ends": day_of(found.ends_on) if found.ends_on and not found.cancels_on else "",
     }
     return show_to(request, visit, "portal/subscription.html", context, section="home")
@@ -348,6 +349,13 @@ def _choice(plan: Plan, form: ChangeForm, items: Sequence[Item], currency: str) 
         "is_present": plan.pk == form.subscription.plan_id,
         "is_chosen": plan.pk == form.chosen.pk,
     }
+
+
+def _is_suspended(found: Subscription) -> bool:
+    """Whether access was closed because of a debt; what has not begun, or is over, has none."""
+    Status = Subscription.Status
+    has_begun = found.status not in {Status.INCOMPLETE, Status.ENDED}
+    return has_begun and found.access == Subscription.Access.NONE
 
 
 def _scheduled(contract: Contract, visit: Visit) -> str:

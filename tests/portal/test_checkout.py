@@ -33,6 +33,7 @@ from customers.links import Purpose, make_link
 from customers.models import Customer, Seller
 from dunning.cases import step_due
 from dunning.models import DunningCase
+from portal.words import state_of_subscription
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -44,6 +45,7 @@ from tests.factories import (
     SubscriptionFactory,
     make_accounts,
 )
+from tests.portal.doors import sign_in
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -823,6 +825,43 @@ def test_what_is_refused_as_it_is_ordered_keeps_what_was_typed_and_says_why(
     assert said in text(answer)
     for typed in ASA.values():
         assert f'value="{typed}"' in answer.content.decode()
+
+
+# Ordered and not paid
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_what_nobody_paid_for_is_not_in_the_portal(
+    visitor: Client, plan: Plan, clock: Any, is_expired: bool
+) -> None:
+    known = CustomerFactory(seller=plan.seller, language="en")
+    order(visitor, another_page(plan, customer=known))
+    invoice, subscription = Invoice.objects.get(), Subscription.objects.get()
+    assert state_of_subscription(subscription, DAY).word == "Waits for payment"
+    if is_expired:
+        clock.move_to(NOON + timedelta(hours=25))
+        expire_orders(plan.seller, DAY + timedelta(days=1), "tick")
+    door = Client()
+    sign_in(door, known)
+    home = text(door.get("/portal/home/"))
+    assert "Everything is paid." in home
+    assert plan.name not in home
+    assert invoice.public_id not in door.get("/portal/invoices/").content.decode()
+    assert door.get(f"/portal/invoices/{invoice.public_id}/").status_code == 404
+
+
+def test_what_was_paid_for_in_part_stays_in_the_portal(plan: Plan) -> None:
+    known = CustomerFactory(seller=plan.seller, language="en")
+    offered, _ = create_order(plan.seller, plan, as_of=DAY, actor="test", customer=known)
+    consent = placing.Consent(text="Yes.", language="en", version="1")
+    placing.place(
+        offered, placing.Details(**ASA), placing.Choice(), consent, as_of=DAY, actor="test"
+    )
+    invoice = Invoice.objects.get()
+    record_payment(invoice, as_of=DAY, actor="test", amount_minor=100)
+    door = Client()
+    sign_in(door, known)
+    assert door.get(f"/portal/invoices/{invoice.public_id}/").status_code == 200
 
 
 # Fixed terms
