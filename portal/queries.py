@@ -50,6 +50,11 @@ def documents_of(customer: Customer) -> QuerySet[Invoice]:
     )
 
 
+def open_among(documents: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """The invoices that are to be paid."""
+    return documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+
+
 def matching(documents: QuerySet[Invoice], asked: str) -> QuerySet[Invoice]:
     """Those whose number has the text, whose total it is, or whose year; all for an empty text."""
     asked = asked.replace("\0", "").strip()
@@ -86,15 +91,20 @@ def debts_of(customer: Customer) -> list[Debt]:
     With the seller and the letterhead of each, by which it is told how to pay it.
     """
     documents = documents_of(customer).select_related("seller", "letterhead")
-    open_ones = documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
     by_currency: dict[str, list[Invoice]] = {}
-    for invoice in open_ones.order_by("due_on", "pk"):
+    for invoice in open_among(documents).order_by("due_on", "pk"):
         if invoice.outstanding_minor:
             by_currency.setdefault(invoice.currency, []).append(invoice)
     return [
         Debt(currency, sum(invoice.outstanding_minor for invoice in invoices), invoices)
         for currency, invoices in by_currency.items()
     ]
+
+
+def oldest_debt_of(subscription: Subscription) -> Invoice | None:
+    """The invoice of a subscription that is to be paid first; None where nothing is owed."""
+    open_ones = open_among(documents_of(subscription.customer))
+    return open_ones.filter(lines__subscription=subscription).order_by("due_on", "pk").first()
 
 
 def balances_of(customer: Customer) -> list[CustomerBalance]:

@@ -23,7 +23,7 @@ from billing.payments.receipts import render_receipt
 from portal.debts import what_comes_of
 from portal.next_payment import whys_of
 from portal.paying import way_to_pay
-from portal.queries import documents_of, matching
+from portal.queries import documents_of, matching, open_among
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
 from portal.words import State, state_of_invoice, writer
@@ -35,9 +35,14 @@ SEARCH_LENGTH_MAX = 60
 @require_safe
 @for_customers
 def invoices(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """A page of the list, newest first; ``q`` finds by number, amount or year."""
+    """A page of the list, newest first; ``q`` finds by number, amount or year, and ``state=open``
+    leaves what is to be paid.
+    """
     asked = request.GET.get("q", "").strip()[:SEARCH_LENGTH_MAX]
     found = matching(documents_of(visit.customer), asked)
+    is_open_alone = request.GET.get("state") == "open"
+    if is_open_alone:
+        found = open_among(found)
     if before := request.GET.get("before"):
         cursor = documents_of(visit.customer).filter(public_id=before).values_list("pk", flat=True)
         if not cursor:
@@ -47,6 +52,7 @@ def invoices(request: HttpRequest, visit: Visit) -> HttpResponse:
     context = {
         "rows": [_row(invoice, visit) for invoice in page[:PER_PAGE]],
         "asked": asked,
+        "is_open_alone": is_open_alone,
         "is_first": not before,
         "more_after": page[PER_PAGE - 1].public_id if len(page) > PER_PAGE else "",
     }

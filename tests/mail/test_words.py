@@ -26,7 +26,7 @@ from billing.payments.models import Payment
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.offers import WITHDRAWAL
-from customers.models import Customer
+from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
 from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
@@ -232,6 +232,18 @@ def test_no_kind_keeps_what_opens_something(kind: str, language: str) -> None:
             assert len(secret) >= 20
             assert secret not in message.text + message.html
     assert "s3cr3t" not in message.text + message.html
+
+
+def test_a_postal_code_stays_with_its_town() -> None:
+    with at(DAY):
+        world = World()
+        Seller.objects.update(postal_code="411 36", city="Göteborg")
+        world.invoice()
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.INVOICE)
+    assert "411 36\u00a0Göteborg" in message.html
 
 
 def test_amounts_are_written_as_swedes_do() -> None:

@@ -215,6 +215,7 @@ def test_a_code_that_is_right_is_taken_off(visitor: Client, address: str, plan: 
     CouponFactory(seller=plan.seller, code="WELCOME", name="Välkommen")
     answer = send(visitor, address, {"quantity-0": "1", "coupon": "welcome", "act": "show"})
     assert "100,00 kr i dag, sedan 125,00 kr varje månad" in text(answer)
+    assert "Koden WELCOME används: summan nedan är med rabatten." in text(answer)
 
 
 def test_what_cannot_be_billed_is_not_sold(visitor: Client, seller: Seller) -> None:

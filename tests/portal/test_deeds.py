@@ -441,6 +441,9 @@ def test_what_is_suspended_can_be_canceled_and_not_changed(
     Subscription.objects.update(access="none")
     page = later.get(page_of(subscription))
     assert "It is suspended until what is overdue is paid." in text_of(page)
+    invoice = Invoice.objects.get()
+    assert f"Pay invoice {invoice.number}" in text_of(page)
+    assert f'href="/portal/invoices/{invoice.public_id}/"' in page.content.decode()
     assert "/change/" not in page.content.decode()
     assert "/cancel/" in page.content.decode()
 

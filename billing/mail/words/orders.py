@@ -8,6 +8,7 @@ from django.utils.translation import pgettext
 from billing.checkout.models import Order
 from billing.checkout.offers import countable_prices
 from billing.invoicing.changes import SeenBill
+from billing.invoicing.writing import NO_BREAK
 from billing.mail.letters import Attachment, Letter, Occasion, Section
 from billing.mail.news import paid_at_the_checkout
 from billing.mail.words.common import (
@@ -174,7 +175,7 @@ def _what_was_paid(occasion: Occasion, order: Order, payments: list[Payment]) ->
 
 def _who_sells(occasion: Occasion) -> Section:
     seller = occasion.seller
-    place = " ".join(filter(None, (seller.postal_code, seller.city)))
+    place = NO_BREAK.join(filter(None, (seller.postal_code, seller.city)))
     number = seller.organisation_number
     lines = (
         seller.legal_name or seller.name,
@@ -215,7 +216,7 @@ def _form_to_withdraw(occasion: Occasion, order: Order) -> tuple[Section, ...]:
         return ()
     assert order.placed_at is not None
     placed = order.placed_at.astimezone(ZoneInfo(seller.time_zone)).date()
-    place = " ".join(filter(None, (customer.postal_code, customer.city)))
+    place = NO_BREAK.join(filter(None, (customer.postal_code, customer.city)))
     named = {
         "seller": ", ".join([seller.legal_name or seller.name, *filter(None, [seller.email])]),
         "plan": order.plan.name,
