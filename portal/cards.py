@@ -138,12 +138,15 @@ def price_in_words(contract: Contract, plan: Plan, items: Sequence[Item]) -> str
 def _sentence(subscription: Subscription, contract: Contract, period: Period, as_of: date) -> str:
     """What happens next to a subscription, in one sentence."""
     day = writer(subscription.currency).day
-    if subscription.ends_on is not None and subscription.ends_on <= as_of:
-        return pgettext("portal", "It ended on %(day)s.") % {"day": day(subscription.ends_on)}
-    if subscription.ends_on is not None:
-        return pgettext("portal", "It ends on %(day)s, and does not renew.") % {
-            "day": day(subscription.ends_on)
-        }
+    last_day = subscription.last_day
+    if last_day is not None and subscription.ends_on is not None:
+        is_over = subscription.ends_on <= as_of
+        said = (
+            pgettext("portal", "Its last day was %(day)s.")
+            if is_over
+            else pgettext("portal", "Its last day is %(day)s, and it does not renew.")
+        )
+        return said % {"day": day(last_day)}
     if subscription.status == Subscription.Status.PAUSED:
         ends = [
             pause.end

@@ -6,7 +6,7 @@ from django.utils.translation import pgettext
 
 from billing.invoicing.models import Invoice
 from billing.payments.outlook import Outlook, Prospect
-from portal.words import name_of_method, writer
+from portal.words import writer
 
 
 def what_comes_of(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
@@ -14,7 +14,7 @@ def what_comes_of(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
     write = writer(invoice.currency)
     said = {"day": write.day(outlook.on)}
     if outlook.card is not None:
-        said["method"] = name_of_method(outlook.card)
+        said["method"] = outlook.card.in_words()
     return _sentence(invoice, outlook, as_of) % said
 
 

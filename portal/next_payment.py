@@ -10,8 +10,11 @@ from billing.engine.errors import BillingError
 from billing.invoicing.changes import FullPrice, Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.payments.models import PaymentMethod
+from billing.payments.gateways.registry import is_gateway
+from billing.payments.models import Payment, PaymentMethod
+from billing.payments.outlook import is_charging_stopped
 from billing.subscriptions.models import Subscription
+from customers.models import Customer
 from portal.visits import Visit
 from portal.words import way_of_paying, writer
 
@@ -68,6 +71,13 @@ def next_payment_of(
     amount, day = write.money(bill.to_pay_minor), write.day(bill.on)
     said = {"amount": amount, "day": day, "way": way_of_paying(visit.customer, method)}
     sentence = pgettext("portal", "Next payment %(amount)s on %(day)s %(way)s.") % said
+    is_charged = visit.customer.collection == Customer.Collection.AUTOMATIC
+    if is_charged and method is not None and is_charging_stopped(visit.seller):
+        held = pgettext(
+            "portal",
+            "Card payments are stopped for the moment: nothing is taken until they go on.",
+        )
+        sentence = f"{sentence} {held}"
     return NextPayment(amount, day, sentence, reasons_of(bill), _later_amount(bill))
 
 
@@ -152,6 +162,15 @@ def _where_it_goes(seen: Preview) -> str:
         )
     if paid_minor < -seen.to_pay_today_minor:
         return pgettext("portal", "What you have paid of it is paid back to you.")
+    gateways_that_took_it = set(
+        Payment.objects.filter(
+            allocations__invoice__in=invoices, state=Payment.State.SUCCEEDED
+        ).values_list("gateway", flat=True)
+    )
+    if all(is_gateway(name) for name in gateways_that_took_it):
+        return pgettext("portal", "It is paid back to your card, which takes a few bank days.")
+    if not any(is_gateway(name) for name in gateways_that_took_it):
+        return pgettext("portal", "We pay it back to you through the bank.")
     return pgettext("portal", "It is paid back to you.")
 
 

@@ -156,6 +156,19 @@ class OrderForm(Typed):
             "country", pgettext("pay", "We do not sell this to that country yet. Choose another.")
         )
 
+    def refuse(self, refused: Refused) -> bool:
+        """Say at its field why the order could not be placed; False where it is about no field."""
+        if refused.code.startswith("coupon_"):
+            self.found = None
+            self.add_error("coupon", _coupon_refusal(refused.code))
+            return True
+        wrong = refused.details.get("fields")
+        if not isinstance(wrong, dict):
+            return False
+        for name, what in wrong.items():
+            self.add_error(name, _WRONG[what])
+        return True
+
     def clean_coupon(self) -> str:
         code: str = self.cleaned_data["coupon"].strip()
         if code:

@@ -29,18 +29,30 @@ class Debt:
         return min(invoice.due_on for invoice in self.invoices)
 
 
+# Orders that nobody has paid, or not yet: their own page tells of them, and the portal does not.
+_UNPAID_ORDER = Q(order__status__in=("placed", "expired"))
+
+
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
-    """What has been issued to a customer, newest first.
+    """What has been issued to a customer, newest first, without what was only ordered.
 
     Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
     """
     own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
+    paid = own.filter(payment__state="succeeded")
     under_way, failed = own.filter(state="in_flight"), own.filter(payment__state="failed")
     return (
         customer.documents.exclude(status=Invoice.Status.DRAFT)
+        # What was paid in part is the customer's to see, whatever became of the order.
+        .exclude(_UNPAID_ORDER & ~Exists(paid))
         .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )
+
+
+def open_among(documents: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """The invoices that are to be paid."""
+    return documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
 
 
 def matching(documents: QuerySet[Invoice], asked: str) -> QuerySet[Invoice]:
@@ -79,15 +91,20 @@ def debts_of(customer: Customer) -> list[Debt]:
     With the seller and the letterhead of each, by which it is told how to pay it.
     """
     documents = documents_of(customer).select_related("seller", "letterhead")
-    open_ones = documents.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
     by_currency: dict[str, list[Invoice]] = {}
-    for invoice in open_ones.order_by("due_on", "pk"):
+    for invoice in open_among(documents).order_by("due_on", "pk"):
         if invoice.is_collectable:
             by_currency.setdefault(invoice.currency, []).append(invoice)
     return [
         Debt(currency, sum(invoice.left_minor for invoice in invoices), invoices)
         for currency, invoices in by_currency.items()
     ]
+
+
+def oldest_debt_of(subscription: Subscription) -> Invoice | None:
+    """The invoice of a subscription that is to be paid first; None where nothing is owed."""
+    open_ones = open_among(documents_of(subscription.customer))
+    return open_ones.filter(lines__subscription=subscription).order_by("due_on", "pk").first()
 
 
 def balances_of(customer: Customer) -> list[CustomerBalance]:
@@ -98,7 +115,7 @@ def balances_of(customer: Customer) -> list[CustomerBalance]:
 
 
 def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
-    """A customer's subscriptions, what has ended last."""
+    """A customer's subscriptions that have begun, what has ended last."""
     is_over = Case(
         When(status=Subscription.Status.ENDED, then=Value(1)),
         default=Value(0),
@@ -106,6 +123,8 @@ def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
     )
     return list(
         Subscription.objects.filter(customer=customer)
+        .exclude(_UNPAID_ORDER)
+        .exclude(status=Subscription.Status.INCOMPLETE)
         .select_related("plan", "seller")
         .annotate(is_over=is_over)
         .order_by("is_over", "-pk")[:SHOWN_MAX]

@@ -17,7 +17,7 @@ from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words
 from catalog.models import Plan, Price
 from customers.models import Customer
-from portal.words import name_of_method, units_of, with_tax
+from portal.words import units_of, with_tax
 
 # Another one when the words below mean something else than before.
 VERSION = "2026-11-28"
@@ -267,14 +267,24 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
                 "day": write.day(seen.full_price.from_on),
             }
         )
+    if order.customer and order.customer.collection == Customer.Collection.INVOICE:
+        yield (
+            pgettext(
+                "pay",
+                "You have paid by invoice until now. From this order on, all your new invoices "
+                "from %(seller)s are taken from the card that you pay with. Invoices that you have "
+                "already got are still paid by you.",
+            )
+            % said
+        )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
         yield pgettext("pay", "What you use is counted, and billed when each period is over.")
-    if subscription.ends_on:
+    if subscription.last_day:
         yield pgettext(
             "pay",
-            "This is a fixed term: it runs from today until %(day)s and ends then by itself, "
-            "without renewal. Before that day it cannot be canceled.",
-        ) % {"day": write.day(subscription.ends_on)}
+            "This is a fixed term: it runs from today until %(day)s, that day included, and ends "
+            "then by itself, without renewal. Until then it cannot be canceled.",
+        ) % {"day": write.day(subscription.last_day)}
     else:
         yield _how_to_cancel(order)
     yield pgettext(
@@ -351,4 +361,4 @@ def failure_in_words(code: str) -> str:
 def card_of(customer: Customer) -> str:
     """``Visa ···· 4242``: the card that is charged; empty where there is none."""
     method = customer.payment_methods.filter(is_default=True, retired_at=None).first()
-    return name_of_method(method) if method else ""
+    return method.in_words() if method else ""

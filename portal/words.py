@@ -183,6 +183,8 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
         subscription.ends_on is not None and subscription.ends_on <= as_of
     ):
         return State("quiet", pgettext("portal", "Ended"))
+    if subscription.status == Status.INCOMPLETE:
+        return State("due", pgettext("portal", "Waits for payment"))
     if subscription.access == Subscription.Access.NONE:
         return State("failed", pgettext("portal", "Suspended"))
     if subscription.status == Status.PAUSED:
@@ -193,18 +195,10 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
         return State("failed", pgettext("portal", "Restricted"))
     if subscription.status == Status.TRIALING:
         return State("info", pgettext("portal", "Trial"))
-    if subscription.status == Status.INCOMPLETE:
-        return State("due", pgettext("portal", "Waits for payment"))
     return State("paid", pgettext("portal", "Active"))
 
 
 # Payment methods
-
-
-def name_of_method(method: PaymentMethod) -> str:
-    """``Visa ···· 4242``, on one line."""
-    brand = method.brand.title() if method.brand else pgettext("portal", "Card")
-    return f"{brand}{NO_BREAK}····{NO_BREAK}{method.last4}"
 
 
 def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
@@ -213,4 +207,4 @@ def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
         return pgettext("portal", "by invoice")
     if method is None:
         return pgettext("portal", "with a card that you have still to add")
-    return pgettext("portal", "with %(method)s") % {"method": name_of_method(method)}
+    return pgettext("portal", "with %(method)s") % {"method": method.in_words()}

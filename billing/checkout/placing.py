@@ -93,6 +93,7 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
     :class:`Refused` ("parked") where the first bill could not be made, though it be months ahead:
     nobody is told that nothing follows because we cannot work it out.
     """
+    check_active(order.plan)
     with transaction.atomic():
         _check_choice(order, choice)
         customer = _customer_for(order, details, as_of, actor)

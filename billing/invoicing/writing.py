@@ -29,13 +29,9 @@ class Writer:
         self.locale = _locale(language)
         self.currency, self.decimals = currency, exponent(currency)
 
-    def money(self, minor: int, *, is_brief: bool = False) -> str:
-        """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``.
-
-        Brief, for use in a sentence, a whole amount has no decimals: ``199 kr``.
-        """
-        is_whole = is_brief and minor % 10**self.decimals == 0
-        pattern = _money_pattern(self.locale, 0 if is_whole else self.decimals)
+    def money(self, minor: int) -> str:
+        """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``."""
+        pattern = _money_pattern(self.locale, self.decimals)
         major = to_major(minor, self.currency)
         written = pattern.apply(major, self.locale, self.currency, currency_digits=False)
         return _LETTER_BESIDE_FIGURE.sub(NO_BREAK, written).replace("-", _MINUS)

@@ -16,6 +16,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 from django.utils.translation import pgettext
 
+from billing.invoicing.writing import NO_BREAK
 from billing.mail import looks
 from billing.mail.letters import Button, Letter, Occasion
 from billing.mail.models import Message
@@ -167,7 +168,7 @@ def _named(name: str, address: str) -> str:
 
 
 def _sender(seller: Seller) -> dict[str, Any]:
-    place = " ".join(filter(None, (seller.postal_code, seller.city)))
+    place = NO_BREAK.join(filter(None, (seller.postal_code, seller.city)))
     address = [line for line in (seller.address_line1, seller.address_line2, place) if line]
     number = seller.organisation_number
     named = pgettext("mail", "Org. no. %(number)s") % {"number": number} if number else ""

@@ -107,12 +107,8 @@ class Occasion:
     def period(self, start: date, end: date) -> str:
         return _writer(self.language, self.seller.currency).period(start, end)
 
-    def sum(self, minor: int, currency: str) -> str:
-        """Minor units in a sentence: ``199 kr``, ``1 234,50 kr``."""
-        return _writer(self.language, currency).money(minor, is_brief=True)
-
     def money(self, minor: int, currency: str) -> str:
-        """Minor units in the table, with the currency's decimals: ``199,00 kr``."""
+        """Minor units with the currency's decimals, in a sentence as in a table: ``199,00 kr``."""
         return _writer(self.language, currency).money(minor)
 
 

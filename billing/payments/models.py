@@ -2,11 +2,13 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist, follows
 from billing.invoicing.models import Invoice
+from billing.invoicing.writing import NO_BREAK
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import names_for
 from customers.models import CurrencyField, Customer, Seller
@@ -143,6 +145,11 @@ class PaymentMethod(models.Model):
 
     def __str__(self) -> str:
         return f"{self.brand or self.gateway} ···· {self.last4}"
+
+    def in_words(self) -> str:
+        """``Visa ···· 4242``, on one line and in the active language: for pages, mail and PDFs."""
+        brand = self.brand.title() or pgettext("document", "Card")
+        return f"{brand}{NO_BREAK}····{NO_BREAK}{self.last4}"
 
 
 class Payment(Stateful):

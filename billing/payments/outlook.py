@@ -17,7 +17,7 @@ from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
-from customers.models import Customer
+from customers.models import Customer, Seller
 
 
 class Prospect(StrEnum):
@@ -101,7 +101,7 @@ class _Ways:
 
 
 def _ways(invoice: Invoice) -> _Ways:
-    is_stopped = refusal(Kind.CHARGE, invoice.seller.public_id) is not None
+    is_stopped = is_charging_stopped(invoice.seller)
     has_page = choose_gateway(invoice.seller, Purpose.PAY_ON_PAGE) is not None and not is_stopped
     accounts = invoice.letterhead.content
     has_account = any(accounts.get(key) for key in ("bankgiro", "plusgiro", "iban"))
@@ -113,10 +113,21 @@ def chargeable_card(customer: Customer) -> PaymentMethod | None:
     return PaymentMethod.objects.chargeable(customer.seller).filter(customer=customer).first()
 
 
+def is_charging_stopped(seller: Seller) -> bool:
+    """Whether no charge goes out just now, so that no day of one can be promised."""
+    return refusal(Kind.CHARGE, seller.public_id) is not None
+
+
 def can_be_charged(customer: Customer) -> bool:
     """Whether a charge may be announced: there is a card for it, and the gate lets charges out."""
-    is_stopped = refusal(Kind.CHARGE, customer.seller.public_id) is not None
-    return not is_stopped and chargeable_card(customer) is not None
+    return not is_charging_stopped(customer.seller) and chargeable_card(customer) is not None
+
+
+def was_refused(invoice: Invoice) -> bool:
+    """Whether a card that its customer had left was charged for it, and refused, at least once."""
+    return Payment.objects.filter(
+        allocations__invoice=invoice, state=Payment.State.FAILED, payment_method__isnull=False
+    ).exists()
 
 
 def will_be_charged(invoice: Invoice) -> bool:

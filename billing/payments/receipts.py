@@ -8,7 +8,7 @@ from billing.engine.errors import Refused
 from billing.invoicing.documents import in_its_language
 from billing.invoicing.printing import fill_in, print_html
 from billing.invoicing.sheets import head, sheet
-from billing.invoicing.writing import NO_BREAK, Writer
+from billing.invoicing.writing import Writer
 from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 
@@ -81,7 +81,7 @@ def _means(payment: Payment) -> str:
         return pgettext("document", "Card")
     if method is None:
         return pgettext("document", "Bank transfer")
-    return f"{method.brand.title()}{NO_BREAK}···{NO_BREAK}{method.last4}"
+    return method.in_words()
 
 
 def _paid(allocation: PaymentAllocation, write: Writer) -> dict[str, str]:

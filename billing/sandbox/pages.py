@@ -322,7 +322,7 @@ def _bank_page(gateway: Gateway, charge: Row, session: Row | None, language: str
         kind = "done" if charge["status"] == "succeeded" else "closed"
         return _notice(session, kind, title, text, link, language=language)
     method = gateway.payment_method(charge["payment_method"])
-    card = f"{method['brand'].capitalize()} ·· {method['last4']}"
+    card = f"{method['brand'].capitalize()} ···· {method['last4']}"
     facts = _fill(FACT, name=words["card"], value=card)
     facts = Html(facts + _fill(FACT, name=words["reference"], value=charge["reference"]))
     title = words["act_title"].format(**terms)

@@ -1,3 +1,5 @@
+from datetime import date, timedelta
+
 import pghistory
 import pgtrigger
 from django.contrib.postgres.constraints import ExclusionConstraint
@@ -189,6 +191,15 @@ class Subscription(Stateful):
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def last_day(self) -> date | None:
+        """The last day of service, which is what people are told; None where no end is known."""
+        return self.ends_on and self.last_day_before(self.ends_on)
+
+    def last_day_before(self, end: date) -> date:
+        """The last day of service if it ended on a day; of what ends as it begins, that day."""
+        return max(end - timedelta(days=1), self.starts_on)
 
 
 class SubscriptionItem(models.Model):

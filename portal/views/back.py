@@ -1,5 +1,6 @@
 """Where the gateway sends customers back to: what has come of it, as the gateway has it."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -7,11 +8,18 @@ from django.views.decorators.http import require_safe
 
 from billing.engine.errors import BillingError
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+from billing.payments.outlook import what_becomes_of
 from billing.payments.sessions import complete_session
+from customers.models import Customer
+from portal.debts import what_comes_of
 from portal.paying import session_of
+from portal.queries import debts_of
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import name_of_method, writer
+from portal.words import writer
+
+# So many debts are told of one by one; the others are in the list of invoices.
+DEBTS_MAX = 5
 
 
 @require_safe
@@ -27,12 +35,12 @@ def back(request: HttpRequest, visit: Visit) -> HttpResponse:
     except BillingError as error:
         problem = sentence_of(error)
     is_setup = session.kind == CheckoutSession.Kind.SETUP
-    context = {"problem": problem, **(_card_left(session) if is_setup else _paid(session))}
+    context = {"problem": problem, **(_card_left(session, visit) if is_setup else _paid(session))}
     section = "methods" if is_setup else "invoices"
     return show_to(request, visit, "portal/back.html", context, section=section)
 
 
-def _card_left(session: CheckoutSession) -> dict[str, Any]:
+def _card_left(session: CheckoutSession, visit: Visit) -> dict[str, Any]:
     method = (
         PaymentMethod.objects.filter(customer=session.customer_id, is_default=True).first()
         if session.status == CheckoutSession.Status.COMPLETE
@@ -41,9 +49,23 @@ def _card_left(session: CheckoutSession) -> dict[str, Any]:
     outcome = "open" if session.status == CheckoutSession.Status.OPEN else "card_not_added"
     return {
         "outcome": "card_added" if method else outcome,
-        "method": name_of_method(method) if method else "",
+        "method": method.in_words() if method else "",
         "retry_url": session.url if outcome == "open" else "",
+        "is_charged": visit.customer.collection == Customer.Collection.AUTOMATIC,
+        "open_invoices": list(_open_invoices(visit)) if method else [],
     }
+
+
+def _open_invoices(visit: Visit) -> Iterator[dict[str, str]]:
+    """What becomes of that which is owed already, now that there is a card; what is due first."""
+    owed = [invoice for debt in debts_of(visit.customer) for invoice in debt.invoices]
+    for invoice in sorted(owed, key=lambda each: each.due_on)[:DEBTS_MAX]:
+        yield {
+            "public_id": invoice.public_id,
+            "number": str(invoice.number),
+            "amount": writer(invoice.currency).money(invoice.left_minor),
+            "comes": what_comes_of(invoice, what_becomes_of(invoice, visit.as_of), visit.as_of),
+        }
 
 
 def _paid(session: CheckoutSession) -> dict[str, Any]:

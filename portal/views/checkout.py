@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from allauth.account.adapter import get_adapter
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -32,6 +33,7 @@ from portal.limits import may_try
 from portal.models import Attempt
 from portal.pages import choose_language, in_language_of, keep_language, show
 from portal.pay_forms import OrderForm
+from portal.refusals import sentence_of
 from portal.terms import (
     VERSION,
     Terms,
@@ -91,7 +93,7 @@ def _show(
 
 def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     with in_language_of(request, order.customer, order.language) as language:
-        is_ordering = request.POST.get("act") == "order"
+        is_ordering, refusal = request.POST.get("act") == "order", ""
         form = OrderForm(
             order,
             request.POST if request.method == "POST" else None,
@@ -106,13 +108,33 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         except BillingError:
             return _show(request, order, "unavailable", {}, status=409)
         is_valid = form.is_valid()
-        terms = terms_of(
-            order, seen, as_of=today_of(order.seller), number=form.vat_number, standing=standing
+        describe = partial(
+            terms_of,
+            order,
+            as_of=today_of(order.seller),
+            number=form.vat_number,
+            standing=standing,
         )
+        terms = describe(seen)
         if is_ordering and is_valid and form.cleaned_data["seen"] == terms.digest:
-            return _place(request, order, token, form, terms, language)
+            try:
+                _place(request, order, form, terms, language)
+                return _leave(request, offers.find_order(token) or order, token)
+            except Refused as refused:
+                refusal = refused.code
+                # What was typed stays, with what is wrong with it and what it comes to now.
+                if not form.refuse(refused) and refusal != "price_changed":
+                    messages.error(request, sentence_of(refused))
+            try:
+                terms, is_valid = describe(_quote(order, form)), form.is_valid()
+            except BillingError:
+                refusal = "over"
+            if refusal in _OVER:
+                return go_to(request, _address(token))
         has_agreed = is_ordering or "consent" in request.POST
-        is_other = has_agreed and form.cleaned_data.get("seen") != terms.digest
+        is_other = has_agreed and (
+            refusal == "price_changed" or form.cleaned_data.get("seen") != terms.digest
+        )
     context = {
         "form": form,
         "terms": terms,
@@ -125,7 +147,12 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     if is_by_script(request) and not is_ordering:
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
-    return _show(request, order, "order", context, status=422 if context["is_wrong"] else 200)
+    status = 422 if context["is_wrong"] or refusal else 200
+    return _show(request, order, "order", context, status=status)
+
+
+# Refusals at placing that the order's own page explains: nothing that was typed is of use any more.
+_OVER = frozenset({"over", "order_expired", "plan_inactive", "no_way_to_pay", "seller_not_ready"})
 
 
 def _quote(order: Order, form: OrderForm) -> Preview:
@@ -179,8 +206,9 @@ def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
 
 
 def _place(
-    request: HttpRequest, order: Order, token: str, form: OrderForm, terms: Terms, language: str
-) -> HttpResponse:
+    request: HttpRequest, order: Order, form: OrderForm, terms: Terms, language: str
+) -> None:
+    """Place the order as it was agreed to. Raises as :func:`placing.place` does."""
     consent = Consent(
         text=terms.text,
         language=language,
@@ -188,21 +216,15 @@ def _place(
         ip_address=_address_of(request),
         user_agent=request.headers.get("User-Agent", "")[:USER_AGENT_MAX],
     )
-    details = form.details_in(language)
-    try:
-        placing.place(
-            order,
-            details,
-            form.choice,
-            consent,
-            as_of=today_of(order.seller),
-            actor=_actor(order),
-            agreed_minor=terms.today_minor,
-        )
-    except Refused:
-        # What stands there now is looked at again: it has run out, or costs something else.
-        return go_to(request, _address(token))
-    return _leave(request, offers.find_order(token) or order, token)
+    placing.place(
+        order,
+        form.details_in(language),
+        form.choice,
+        consent,
+        as_of=today_of(order.seller),
+        actor=_actor(order),
+        agreed_minor=terms.today_minor,
+    )
 
 
 def _actor(order: Order) -> str:
@@ -332,7 +354,7 @@ def _done(request: HttpRequest, order: Order) -> dict[str, Any]:
         write = Writer(language, order.currency)
         return {
             "is_recent": True,
-            "ends_on": write.day(subscription.ends_on) if subscription.ends_on else "",
+            "last_day": write.day(subscription.last_day) if subscription.last_day else "",
             "invoice": order.invoice,
             "card": card_of(customer),
             "payment": payment,

@@ -16,17 +16,17 @@ from billing.invoicing.documents import document_in_words
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
-from billing.invoicing.writing import NO_BREAK
+from billing.invoicing.writing import NO_BREAK, decline_in_words
 from billing.payments.models import Payment
 from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
 from portal.debts import what_comes_of
 from portal.next_payment import whys_of
 from portal.paying import way_to_pay
-from portal.queries import documents_of, matching
+from portal.queries import documents_of, matching, open_among
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import State, name_of_method, state_of_invoice, writer
+from portal.words import State, state_of_invoice, writer
 
 PER_PAGE = 25
 SEARCH_LENGTH_MAX = 60
@@ -35,9 +35,14 @@ SEARCH_LENGTH_MAX = 60
 @require_safe
 @for_customers
 def invoices(request: HttpRequest, visit: Visit) -> HttpResponse:
-    """A page of the list, newest first; ``q`` finds by number, amount or year."""
+    """A page of the list, newest first; ``q`` finds by number, amount or year, and ``state=open``
+    leaves what is to be paid.
+    """
     asked = request.GET.get("q", "").strip()[:SEARCH_LENGTH_MAX]
     found = matching(documents_of(visit.customer), asked)
+    is_open_alone = request.GET.get("state") == "open"
+    if is_open_alone:
+        found = open_among(found)
     if before := request.GET.get("before"):
         cursor = documents_of(visit.customer).filter(public_id=before).values_list("pk", flat=True)
         if not cursor:
@@ -47,6 +52,7 @@ def invoices(request: HttpRequest, visit: Visit) -> HttpResponse:
     context = {
         "rows": [_row(invoice, visit) for invoice in page[:PER_PAGE]],
         "asked": asked,
+        "is_open_alone": is_open_alone,
         "is_first": not before,
         "more_after": page[PER_PAGE - 1].public_id if len(page) > PER_PAGE else "",
     }
@@ -90,13 +96,13 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "state": _state(found, visit),
         "can_pay": asks and outlook.has_card_page,
         "comes": what_comes_of(found, outlook, visit.as_of) if asks else "",
-        "has_failed": found.is_collectable and _has_failed(found),
+        "refusal": _refusal_of(found) if asks and _has_failed(found) else "",
         "payments": [
             {
                 "public_id": payment.public_id,
                 "amount": write.money(payment.amount_minor),
                 "day": write.day(payment.received_on) if payment.received_on else "",
-                "method": name_of_method(payment.payment_method) if payment.payment_method else "",
+                "method": payment.payment_method.in_words() if payment.payment_method else "",
             }
             for payment in payments
         ],
@@ -175,6 +181,12 @@ def _state(invoice: Any, visit: Visit) -> State:
         is_in_flight=invoice.is_in_flight,
         has_failed=invoice.has_failed,
     )
+
+
+def _refusal_of(invoice: Invoice) -> str:
+    """Why the last attempt to take it failed."""
+    failed = Payment.objects.filter(allocations__invoice=invoice, state=Payment.State.FAILED)
+    return decline_in_words(failed.order_by("-pk").values_list("failure_code", flat=True)[0])
 
 
 def _has_failed(invoice: Any) -> bool:

@@ -16,9 +16,10 @@ from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import PaymentMethod
 from customers.models import Customer
 from portal.paying import way_to_add_card
+from portal.queries import debts_of
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
-from portal.words import State, name_of_method, writer
+from portal.words import State, writer
 
 
 @require_safe
@@ -28,7 +29,7 @@ def methods(request: HttpRequest, visit: Visit) -> HttpResponse:
     context = {
         "methods": [_row(method, visit) for method in found.order_by("-is_default", "-pk")],
         "is_charged": cards.is_charged(visit.customer),
-        "pays_by_invoice": visit.customer.collection == Customer.Collection.INVOICE,
+        "pays_by_invoice": _pays_by_invoice(visit),
         "can_add": choose_gateway(visit.seller, Purpose.KEEP_METHOD) is not None,
     }
     return show_to(request, visit, "portal/methods.html", context, section="methods")
@@ -49,11 +50,15 @@ def add(request: HttpRequest, visit: Visit) -> HttpResponse:
 @for_customers
 def make_default(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     method = _own(visit, public_id)
-    said = pgettext("portal", "From now on %(method)s is charged.")
+    said = (
+        pgettext("portal", "%(method)s is now your first choice.")
+        if _pays_by_invoice(visit)
+        else pgettext("portal", "From now on %(method)s is charged.")
+    )
     return _done(
         request,
         lambda: cards.make_default(method, as_of=visit.as_of, actor=visit.actor),
-        said % {"method": name_of_method(method)},
+        said % {"method": method.in_words()},
     )
 
 
@@ -65,17 +70,27 @@ def remove(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     return _done(
         request,
         lambda: cards.remove(method, as_of=visit.as_of, actor=visit.actor),
-        said % {"method": name_of_method(method)},
+        said % {"method": method.in_words()},
     )
 
 
 @require_POST
 @for_customers
 def charge_from_now_on(request: HttpRequest, visit: Visit) -> HttpResponse:
+    # What is issued already stays the customer's to pay: nobody has planned to charge it.
+    said = (
+        pgettext(
+            "portal",
+            "From the next invoice on your card is charged. What you owe already you still pay "
+            "yourself.",
+        )
+        if debts_of(visit.customer)
+        else pgettext("portal", "From the next invoice on your card is charged.")
+    )
     return _done(
         request,
         lambda: cards.charge_from_now_on(visit.customer, as_of=visit.as_of, actor=visit.actor),
-        pgettext("portal", "From now on your card pays your invoices."),
+        said,
     )
 
 
@@ -100,7 +115,7 @@ def _done(request: HttpRequest, do: Callable[[], object], said: str) -> HttpResp
 def _row(method: PaymentMethod, visit: Visit) -> dict[str, Any]:
     return {
         "public_id": method.public_id,
-        "name": name_of_method(method),
+        "name": method.in_words(),
         "expires": writer("SEK").day(method.expires_on) if method.expires_on else "",
         "is_default": method.is_default,
         "is_refused": bool(method.refused_code),
@@ -113,6 +128,12 @@ def _state(method: PaymentMethod, visit: Visit) -> State | None:
         return State("failed", pgettext("portal", "No longer accepted"))
     if method.expires_on is not None and method.expires_on < visit.as_of:
         return State("failed", pgettext("portal", "Expired"))
-    if method.is_default:
-        return State("paid", pgettext("portal", "Is charged"))
-    return None
+    if not method.is_default:
+        return None
+    if _pays_by_invoice(visit):
+        return State("quiet", pgettext("portal", "First choice"))
+    return State("paid", pgettext("portal", "Is charged"))
+
+
+def _pays_by_invoice(visit: Visit) -> bool:
+    return visit.customer.collection == Customer.Collection.INVOICE

@@ -26,7 +26,7 @@ from portal.forms import PAUSE_DAYS_MAX, CancelForm, ChangeForm, CouponForm, Pau
 from portal.limits import may_try, new_key, was_sent
 from portal.models import Attempt
 from portal.next_payment import day_of, lines_of, next_payment_of
-from portal.queries import usable_method
+from portal.queries import oldest_debt_of, usable_method
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_subscriptions, show_to
 from portal.words import price_of, with_tax
@@ -42,12 +42,16 @@ def subscription(request: HttpRequest, visit: Visit, public_id: str) -> HttpResp
     (card,) = cards_of([found], visit.as_of)
     contract = load_contracts([found.pk])[found.pk]
     deeds = deeds_of(found, visit.as_of)
+    is_suspended = _is_suspended(found)
     context = {
         "card": card,
         "deeds": deeds,
         "next": next_payment_of(visit, usable_method(visit.customer), found),
         "has_usage": bool(card.usage),
         "scheduled": _scheduled(contract, visit),
+        "is_suspended": is_suspended,
+        # Who came by a link to this subscription alone has no way to the invoices.
+        "debt": oldest_debt_of(found) if is_suspended and not visit.only else None,
         "term_ends": day_of(found.ends_on) if found.ends_on and not found.cancels_on else "",
     }
     return show_to(request, visit, "portal/subscription.html", context, section="home")
@@ -180,7 +184,7 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     end = period_on(contract, visit.as_of).end
     context = {
         "reasons": form.REASONS.items(),
-        "last_day": day_of(end - timedelta(days=1)),
+        "last_day": day_of(found.last_day_before(end)),
         "button": pgettext("portal", "Cancel the subscription"),
         "is_danger": True,
     }
@@ -345,6 +349,13 @@ def _choice(plan: Plan, form: ChangeForm, agreed: str, currency: str) -> dict[st
         "is_present": is_present,
         "is_chosen": plan.pk == form.chosen.pk,
     }
+
+
+def _is_suspended(found: Subscription) -> bool:
+    """Whether access was closed because of a debt; what has not begun, or is over, has none."""
+    Status = Subscription.Status
+    has_begun = found.status not in {Status.INCOMPLETE, Status.ENDED}
+    return has_begun and found.access == Subscription.Access.NONE
 
 
 def _scheduled(contract: Contract, visit: Visit) -> str:

@@ -4,25 +4,29 @@ import html
 import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import pytest
 from django.core import mail
 
+from billing.base import clock
 from billing.invoicing.actions import bill_customer
+from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.mail.actions import post
+from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from billing.mail.words import WRITERS
+from billing.outbound.actions import stop_charging
 from billing.payments import charging
 from billing.payments.booking import record_payment
 from billing.payments.models import Payment
 from billing.subscriptions import actions
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Subscription
-from customers.models import Customer
+from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
 from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
@@ -36,7 +40,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.ORDER: (
             "Thank you for your order of Månadskaffe.",
             "You have paid SEK 1,234.50. The next payment, SEK 1,234.50, is taken from your card "
-            "Visa ·· 4242 on 1 April 2026.",
+            "Visa ···· 4242 on 1 April 2026.",
             "Månadskaffe renews by itself every month.",
         ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
@@ -47,7 +51,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
         Kind.REFUND: ("We have paid SEK 123.45 back to you through the bank.", "Reference: BG 9"),
         Kind.PAYMENT_FAILED: (
-            "We could not take SEK 1,234.50 for invoice 1 from your card Visa ·· 4242.",
+            "We could not take SEK 1,234.50 for invoice 1 from your card Visa ···· 4242.",
             "We try again on 4 March 2026.",
         ),
         Kind.ACTION_NEEDED: ("Your bank wants you to confirm", "Confirm it by 8 March 2026."),
@@ -57,16 +61,16 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RESTORED: ("you have full access to Månadskaffe again", "Everything is as before"),
         Kind.RENEWAL: (
             "Your subscription to Årskaffe is renewed on 1 March 2027.",
-            "an invoice for SEK 1,990.",
+            "an invoice for SEK 1,990.00.",
             "cancel on 28 February 2027 at the latest",
         ),
         Kind.TRIAL_ENDING: (
             "Your trial of Månadskaffe ends on 14 March 2026",
-            "We then take SEK 1,234.50 from your card Visa ·· 4242.",
+            "We then take SEK 1,234.50 from your card Visa ···· 4242.",
         ),
         Kind.PLAN_CHANGED: (
             "changed from Månadskaffe to Storkaffe",
-            "For this we have now billed you SEK 542.55. Your next invoice is for SEK 1,999 and "
+            "For this we have now billed you SEK 542.55. Your next invoice is for SEK 1,999.00 and "
             "comes on 1 April 2026.",
             # 22 of 31 days: 1,999.00 × 22/31 = 1,418.65, less 1,234.50 × 22/31 = 876.10.
             "Billed now: SEK 542.55",
@@ -85,7 +89,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.ORDER: (
             "Tack för din beställning av Månadskaffe.",
             "Du har betalat 1 234,50 kr. Nästa betalning, 1 234,50 kr, dras från ditt kort "
-            "Visa ·· 4242 den 1 april 2026.",
+            "Visa ···· 4242 den 1 april 2026.",
             "Säljare Rosteriet AB",
         ),
         Kind.INVOICE: ("Här är faktura 1 på 1 234,50 kr.", "senast den 15 mars 2026"),
@@ -96,7 +100,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RECEIPT: ("tagit emot din betalning på 1 234,50 kr.", "Faktura 1 är betald"),
         Kind.REFUND: ("Vi har betalat tillbaka 123,45 kr till dig via banken.", "Referens: BG 9"),
         Kind.PAYMENT_FAILED: (
-            "Vi kunde inte dra 1 234,50 kr för faktura 1 från ditt kort Visa ·· 4242.",
+            "Vi kunde inte dra 1 234,50 kr för faktura 1 från ditt kort Visa ···· 4242.",
             "Vi försöker igen den 4 mars 2026.",
         ),
         Kind.ACTION_NEEDED: ("Din bank vill att du bekräftar", "senast den 8 mars 2026."),
@@ -106,16 +110,16 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RESTORED: ("du har full tillgång till Månadskaffe igen", "Allt är som förut"),
         Kind.RENEWAL: (
             "Ditt abonnemang Årskaffe förnyas den 1 mars 2027.",
-            "en faktura på 1 990 kr.",
+            "en faktura på 1 990,00 kr.",
             "säger du upp det senast den 28 februari 2027",
         ),
         Kind.TRIAL_ENDING: (
             "Din provperiod för Månadskaffe slutar den 14 mars 2026",
-            "Vi drar då 1 234,50 kr från ditt kort Visa ·· 4242.",
+            "Vi drar då 1 234,50 kr från ditt kort Visa ···· 4242.",
         ),
         Kind.PLAN_CHANGED: (
             "bytts från Månadskaffe till Storkaffe",
-            "Din nästa faktura är på 1 999 kr och kommer den 1 april 2026.",
+            "Din nästa faktura är på 1 999,00 kr och kommer den 1 april 2026.",
             "Fakturerat nu: 542,55 kr",
         ),
         Kind.PAUSED: ("uppehåll från och med den 10 mars 2026.", "fortsätter av sig självt den 20"),
@@ -139,7 +143,7 @@ SUBJECTS = {
     (Kind.TRIAL_ENDING, "sv"): (
         "Din provperiod för Månadskaffe slutar den 14 mars 2026, sedan 1 234,50 kr"
     ),
-    (Kind.RENEWAL, "sv"): "Årskaffe förnyas den 1 mars 2027: 1 990 kr",
+    (Kind.RENEWAL, "sv"): "Årskaffe förnyas den 1 mars 2027: 1 990,00 kr",
 }
 
 
@@ -230,6 +234,18 @@ def test_no_kind_keeps_what_opens_something(kind: str, language: str) -> None:
     assert "s3cr3t" not in message.text + message.html
 
 
+def test_a_postal_code_stays_with_its_town() -> None:
+    with at(DAY):
+        world = World()
+        Seller.objects.update(postal_code="411 36", city="Göteborg")
+        world.invoice()
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.INVOICE)
+    assert "411 36\u00a0Göteborg" in message.html
+
+
 def test_amounts_are_written_as_swedes_do() -> None:
     message = told(Kind.INVOICE, "sv")
     assert "Summa: 1\u00a0234,50\u00a0kr" in message.text
@@ -245,7 +261,7 @@ def test_a_card_that_will_never_work_gets_other_words() -> None:
         while send_due():
             pass
         message = world.message(Kind.PAYMENT_FAILED)
-    assert "Your bank does not accept payments with your card Visa ·· 4242 any more" in spaced(
+    assert "Your bank does not accept payments with your card Visa ···· 4242 any more" in spaced(
         message.text
     )
     assert "We do not try this card again." in message.text
@@ -255,10 +271,20 @@ def test_a_card_that_will_never_work_gets_other_words() -> None:
 
 def test_a_charged_invoice_says_from_which_card_and_when() -> None:
     message = written(Kind.INVOICE, is_charged=True)
-    expected = "We take the amount from your card Visa ·· 4242 on 1 March 2026."
+    expected = "We take the amount from your card Visa ···· 4242 on 1 March 2026."
     assert expected in spaced(message.text)
     assert "OCR" not in message.text
     assert "<a " not in message.html
+
+
+@pytest.mark.parametrize("kind", [Kind.TRIAL_ENDING, Kind.RENEWAL, Kind.ORDER])
+def test_no_charge_is_announced_for_a_day_while_charging_is_stopped(kind: Kind) -> None:
+    held = "Card payments are stopped for the moment: nothing is taken until they go on."
+    with at(day_of(kind)):
+        happen(kind, is_charged=True)
+        assert held not in letter_of(kind, day_of(kind)).next
+        stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
+        assert held in letter_of(kind, day_of(kind)).next
 
 
 def test_an_invoice_that_cannot_be_charged_asks_for_a_card(settings: Any) -> None:
@@ -308,6 +334,46 @@ def test_reminders_are_counted_and_each_is_a_mail() -> None:
         f"Reminder: SEK 1,234.50 for invoice {document.number}",
         f"Reminder 2: SEK 1,234.50 for invoice {document.number}",
     ]
+
+
+@pytest.mark.parametrize("kind", [Kind.REMINDER, Kind.RESTRICTED, Kind.SUSPENDED])
+@pytest.mark.parametrize("is_tried", [False, True])
+def test_a_card_is_spoken_of_only_where_it_was_tried(kind: Kind, is_tried: bool) -> None:
+    with at(day_of(kind)):
+        world = World(is_charged=True)
+        Customer.objects.update(collection="invoice")
+        document = world.invoice()
+        if is_tried:
+            charging.fail(world.in_flight(document).pk, "insufficient_funds", as_of=DUE, actor="t")
+        live_through(world.seller, DUE, day_of(kind))
+        Customer.objects.update(collection="automatic")
+        tell()
+        letter = letter_of(kind, day_of(kind))
+    labels = [label for label, _ in letter.details]
+    assert letter.button is not None
+    assert letter.button.label.startswith("Change card and pay" if is_tried else "Pay SEK")
+    assert ("OCR reference" in labels) != is_tried
+    if kind == Kind.REMINDER:
+        assert ("your card" in letter.happened) == is_tried
+        assert ("was due on" in letter.happened) != is_tried
+
+
+def test_what_is_reminded_of_before_its_due_date_is_not_said_to_have_been_due() -> None:
+    with at(day_of(Kind.REMINDER)):
+        world = World()
+        world.invoice()
+        live_through(world.seller, DUE, day_of(Kind.REMINDER))
+        tell()
+        letter = letter_of(Kind.REMINDER, DUE)
+    assert spaced(letter.happened) == (
+        "Invoice 1 for SEK 1,234.50 is due on 15 March 2026 and is not paid yet."
+    )
+
+
+def letter_of(kind: str, today: date) -> Letter:
+    """What the latest message of a kind says on a day, whatever other mails there are."""
+    message = Message.objects.select_related("seller", "customer").filter(kind=kind).latest("pk")
+    return WRITERS[kind](Occasion(message, today, clock.now()))
 
 
 @pytest.mark.parametrize("is_first_paid", [False, True])
@@ -397,6 +463,54 @@ def test_a_withdrawal_is_confirmed_in_its_own_words_with_its_hour(
     message.refresh_from_db()
     for sentence in sentences:
         assert sentence in spaced(message.text)
+
+
+@pytest.mark.parametrize(
+    ("paid", "said"),
+    [
+        ("nothing", "SEK 1,234.50 lowers what is unpaid on the invoice."),
+        ("bank", "We pay SEK 1,234.50 back to you through the bank"),
+    ],
+)
+def test_what_is_withdrawn_from_on_its_first_day_says_where_the_money_goes(
+    paid: str, said: str
+) -> None:
+    with at(DAY):
+        world = World()
+        document = world.invoice()
+        if paid == "bank":
+            record_payment(document, as_of=DAY, actor="test")
+        subscription = document.lines.get().subscription
+        assert subscription is not None
+        withdraw = partial(
+            actions.cancel,
+            subscription,
+            as_of=DAY,
+            actor="test",
+            when="now",
+            is_refunded=True,
+            reason=WITHDRAWAL,
+        )
+        bill_after(withdraw, as_of=DAY, actor="test")
+        tell()
+        letter = letter_of(Kind.CANCELED, DAY)
+    assert spaced(letter.next).startswith(f"You pay for the days that you have had. {said}")
+    assert "28 February" not in f"{letter.subject} {letter.happened} {letter.details}"
+
+
+@pytest.mark.parametrize("kind", [Kind.RECEIPT, Kind.INVOICE, Kind.REMINDER])
+def test_a_sum_is_written_in_one_way_in_a_whole_mail(kind: Kind) -> None:
+    with at(day_of(kind)):
+        world = World()
+        document = world.invoice_of("129")
+        if kind == Kind.RECEIPT:
+            record_payment(document, as_of=DAY, actor="test")
+        live_through(world.seller, DUE, day_of(kind))
+        tell()
+        letter = letter_of(kind, day_of(kind))
+    said = f"{letter.subject} {letter.happened} {letter.next} {letter.details}"
+    assert "129.00" in said
+    assert not re.search(r"129(?!\.00)", said)
 
 
 def test_that_access_is_back_is_told_once_where_two_debts_were_paid() -> None:

@@ -124,7 +124,11 @@ class World:
 
     def invoice(self) -> Invoice:
         """An open invoice of 1,234.50, issued on :data:`DAY`."""
-        subscription = self.start()
+        return self.invoice_of("1234.50")
+
+    def invoice_of(self, amount: str) -> Invoice:
+        """An open invoice of so much, issued on :data:`DAY`."""
+        subscription = self.start(self.plan(amount=amount))
         (document,) = bill_customer(
             self.customer, as_of=DAY, actor="test", subscription=subscription
         )

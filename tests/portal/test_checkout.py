@@ -9,6 +9,7 @@ import pytest
 import time_machine
 from django.test import Client
 
+from billing.checkout import placing
 from billing.checkout.expiry import expire_orders
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
@@ -33,6 +34,7 @@ from customers.links import Purpose, make_link
 from customers.models import Customer, Seller
 from dunning.cases import step_due
 from dunning.models import DunningCase
+from portal.words import state_of_subscription
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -44,6 +46,7 @@ from tests.factories import (
     SubscriptionFactory,
     make_accounts,
 )
+from tests.portal.doors import sign_in
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -213,6 +216,7 @@ def test_a_code_that_is_right_is_taken_off(visitor: Client, address: str, plan: 
     CouponFactory(seller=plan.seller, code="WELCOME", name="Välkommen")
     answer = send(visitor, address, {"quantity-0": "1", "coupon": "welcome", "act": "show"})
     assert "100,00 kr i dag, sedan 125,00 kr varje månad" in text(answer)
+    assert "Koden WELCOME används: summan nedan är med rabatten." in text(answer)
 
 
 def test_a_discount_for_a_time_is_not_shown_as_the_price_for_ever(
@@ -789,6 +793,94 @@ def test_a_code_that_its_customer_has_had_is_not_offered_to_them(
     assert refused.value.code == "coupon_used"
 
 
+@pytest.mark.parametrize("collection", ["invoice", "automatic"])
+def test_who_pays_by_invoice_is_told_before_they_order_that_a_card_pays_from_then_on(
+    visitor: Client, plan: Plan, collection: str
+) -> None:
+    known = CustomerFactory(seller=plan.seller, collection=collection)
+    address = another_page(plan, customer=known)
+    said = "dras alla dina nya fakturor från"
+    assert (said in text(visitor.get(address))) == (collection == "invoice")
+    order(visitor, address)
+    assert (said in Order.objects.get().consent["text"]) == (collection == "invoice")
+
+
+# Refused as it is ordered
+
+
+def test_a_plan_that_was_archived_meanwhile_is_said_to_be_unavailable_at_once(
+    visitor: Client, plan: Plan, address: str
+) -> None:
+    seen = hidden(send(visitor, address, {**ASA, "act": "show"}).content.decode(), "seen")
+    page = visitor.get(address).content.decode()
+    tokens = {"csrfmiddlewaretoken": hidden(page, "csrfmiddlewaretoken")}
+    Plan.objects.update(is_active=False)
+    asked = {**ASA, **tokens, "quantity-0": "1", "seen": seen, "consent": "on", "act": "order"}
+    for answer in (visitor.get(address), visitor.post(address, asked)):
+        assert answer.status_code == 409
+        assert "Det här går inte att beställa just nu" in text(answer)
+    assert not Subscription.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("price_changed", "Summan har ändrats"),
+        ("coupon_used", "Du har redan använt koden"),
+        ("parked", "Det gick inte att räkna ut"),
+    ],
+)
+def test_what_is_refused_as_it_is_ordered_keeps_what_was_typed_and_says_why(
+    visitor: Client, address: str, monkeypatch: pytest.MonkeyPatch, code: str, said: str
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise Refused("Not now.", code=code)
+
+    monkeypatch.setattr(placing, "place", refuse)
+    answer = order(visitor, address)
+    assert answer.status_code == 422
+    assert said in text(answer)
+    for typed in ASA.values():
+        assert f'value="{typed}"' in answer.content.decode()
+
+
+# Ordered and not paid
+
+
+@pytest.mark.parametrize("is_expired", [False, True])
+def test_what_nobody_paid_for_is_not_in_the_portal(
+    visitor: Client, plan: Plan, clock: Any, is_expired: bool
+) -> None:
+    known = CustomerFactory(seller=plan.seller, language="en")
+    order(visitor, another_page(plan, customer=known))
+    invoice, subscription = Invoice.objects.get(), Subscription.objects.get()
+    assert state_of_subscription(subscription, DAY).word == "Waits for payment"
+    if is_expired:
+        clock.move_to(NOON + timedelta(hours=25))
+        expire_orders(plan.seller, DAY + timedelta(days=1), "tick")
+    door = Client()
+    sign_in(door, known)
+    home = text(door.get("/portal/home/"))
+    assert "Everything is paid." in home
+    assert plan.name not in home
+    assert invoice.public_id not in door.get("/portal/invoices/").content.decode()
+    assert door.get(f"/portal/invoices/{invoice.public_id}/").status_code == 404
+
+
+def test_what_was_paid_for_in_part_stays_in_the_portal(plan: Plan) -> None:
+    known = CustomerFactory(seller=plan.seller, language="en")
+    offered, _ = create_order(plan.seller, plan, as_of=DAY, actor="test", customer=known)
+    consent = placing.Consent(text="Yes.", language="en", version="1")
+    placing.place(
+        offered, placing.Details(**ASA), placing.Choice(), consent, as_of=DAY, actor="test"
+    )
+    invoice = Invoice.objects.get()
+    record_payment(invoice, as_of=DAY, actor="test", amount_minor=100)
+    door = Client()
+    sign_in(door, known)
+    assert door.get(f"/portal/invoices/{invoice.public_id}/").status_code == 200
+
+
 # Fixed terms
 
 
@@ -803,12 +895,12 @@ def bound(plan: Plan) -> Plan:
 def test_a_fixed_term_is_sold_as_one_and_so_it_is_kept(visitor: Client, bound: Plan) -> None:
     address = another_page(bound)
     page = text(visitor.get(address))
-    assert "Avtalet är tidsbestämt: det gäller från i dag till den 1 juni 2026" in page
+    assert "Avtalet är tidsbestämt: det gäller från i dag till och med den 31 maj 2026" in page
     for wrong in ("Säg upp när du vill", "förnyas av sig självt", "säger upp när du vill"):
         assert wrong not in page
     order(visitor, address)
     kept = Order.objects.get().consent["text"].replace("\N{NO-BREAK SPACE}", " ")
-    assert "1 juni 2026" in kept
+    assert "31 maj 2026" in kept
     assert "när du vill" not in kept
 
 
@@ -829,4 +921,4 @@ def test_who_has_bought_a_fixed_term_is_not_told_to_cancel_when_they_like(
     paid = sandbox.fill_in(gateway_page(order(visitor, address)))
     page = text(come_back(visitor, paid))
     assert "när du vill" not in page
-    assert "1 juni 2026" in page
+    assert "31 maj 2026" in page

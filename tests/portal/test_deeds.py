@@ -377,7 +377,7 @@ def test_canceling_takes_one_page_and_can_be_undone_until_the_end(
     assert "Today SEK 0.00 Next invoice Nothing After that Nothing" in said
     answer = later.post(url, hidden_of(seen) | {"reason": "too_expensive"}, follow=True)
     said = text_of(answer)
-    assert "It ends on 1 April 2026, and does not renew." in said
+    assert "Its last day is 31 March 2026, and it does not renew." in said
     canceled = Event.objects.get(type="subscription.canceled")
     assert canceled.data == {"ends_on": "2026-04-01", "reason": "too_expensive"}
     for deed in ("change", "pause", "coupon", "cancel"):
@@ -419,7 +419,9 @@ def test_a_consumer_withdraws_within_two_weeks_and_pays_for_the_days_they_had(
     said = text_of(seen)
     assert "hereby withdraw from my contract for Small." in said
     assert "You may until 15 March 2026, without a reason." in said
-    assert "Today −SEK 262.50 It is paid back to you." in said  # 21 of 31 days of 387.50.
+    assert (
+        "Today −SEK 262.50 We pay it back to you through the bank." in said
+    )  # 21 of 31 days of 387.50.
     answer = later.post(page_of(subscription, "withdraw"), hidden_of(seen), follow=True)
     assert "You have withdrawn from the contract" in text_of(answer)
     subscription.refresh_from_db()
@@ -474,6 +476,9 @@ def test_what_is_suspended_can_be_canceled_and_not_changed(
     Subscription.objects.update(access="none")
     page = later.get(page_of(subscription))
     assert "It is suspended until what is overdue is paid." in text_of(page)
+    invoice = Invoice.objects.get()
+    assert f"Pay invoice {invoice.number}" in text_of(page)
+    assert f'href="/portal/invoices/{invoice.public_id}/"' in page.content.decode()
     assert "/change/" not in page.content.decode()
     assert "/cancel/" in page.content.decode()
 

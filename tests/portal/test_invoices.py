@@ -95,6 +95,19 @@ def test_the_list_is_paged_and_keeps_what_was_searched_for(
     assert visitor.get("/portal/invoices/?before=inv_none").status_code == 404
 
 
+def test_several_open_invoices_are_listed_by_themselves(
+    visitor: Client, customer: Customer, three: None
+) -> None:
+    first = customer.documents.earliest("pk")
+    record_payment(first, as_of=DAY, actor="test")
+    assert "/portal/invoices/?state=open" in visitor.get("/portal/home/").content.decode()
+    page = visitor.get("/portal/invoices/?state=open")
+    assert "These are the invoices that are to be paid." in text_of(page)
+    assert first.public_id not in page.content.decode()
+    assert customer.documents.latest("pk").public_id in page.content.decode()
+    assert first.public_id in visitor.get("/portal/invoices/").content.decode()
+
+
 def test_a_search_without_a_match_says_so(visitor: Client, three: None) -> None:
     said = text_of(visitor.get("/portal/invoices/?q=%3Cb%3E"))
     assert "No invoice has “<b>” as its number, amount or year." in said
@@ -228,10 +241,10 @@ def test_what_the_bank_refused_is_not_said_to_be_taken_by_itself(
     Customer.objects.update(collection="automatic")
     card_of(customer)
     invoice = customer.documents.earliest("pk")
-    PaymentFactory(customer=customer, failed=True, invoice=invoice)
+    PaymentFactory(customer=customer, failed=True, invoice=invoice, failure_code="expired_card")
     said = text_of(visitor.get("/portal/home/"))
     assert "It could not be taken from Visa ···· 4242." in said
     assert "You need not do anything." not in said
     said = text_of(visitor.get(f"/portal/invoices/{invoice.public_id}/"))
     assert "Payment failed" in said
-    assert "The bank refused the last attempt to take it." in said
+    assert "The card has expired. Pay it here, or use another card: Payment methods" in said

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import translation
 
+from billing.outbound.actions import stop_charging
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
@@ -217,6 +218,10 @@ def test_home_names_the_card_that_is_charged(
     said = text_of(visitor.get("/portal/home/"))
     assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said
     assert "Is taken from Visa ···· 4242. You need not do anything." in said
+    stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
+    said = text_of(visitor.get("/portal/home/"))
+    assert "with Visa ···· 4242. Card payments are stopped for the moment: nothing is" in said
+    assert "You need not do anything." not in said
 
 
 def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clock: Any) -> None:
@@ -302,7 +307,7 @@ def test_an_ended_subscription_is_listed_last_and_offers_nothing(
 ) -> None:
     actions.cancel(subscription, as_of=DAY, actor="test", when="now")
     said = text_of(visitor.get("/portal/home/"))
-    assert "Ended Small It ended on 1 March 2026." in said
+    assert "Ended Small Its last day was 1 March 2026." in said
     page = visitor.get(f"/portal/subscriptions/{subscription.public_id}/").content.decode()
     for deed in ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"):
         assert f"/{deed}/" not in page

@@ -149,10 +149,35 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
     url = way_out(visitor.post("/portal/methods/add/"))
     sent = sandbox.fill_in(url)
     answer = visitor.get(back(sent.headers["Location"]))
-    assert "Visa ···· 4242 is added" in text_of(answer)
+    assert "Visa ···· 4242 is added You pay by invoice, so it is kept" in text_of(answer)
     assert PaymentMethod.objects.usable().get(customer=customer).last4 == "4242"
     said = text_of(visitor.get("/portal/methods/"))
-    assert "Visa ···· 4242 Is charged Good until 31 December 2049" in said
+    assert "Visa ···· 4242 First choice Good until 31 December 2049" in said
+    assert "Is charged" not in said
+
+
+@pytest.mark.parametrize(
+    ("collection", "said", "becomes"),
+    [
+        ("invoice", "You pay by invoice, so it is kept", "To be paid by 15 March 2026."),
+        ("automatic", "Your next invoices are charged to it.", "To be paid by 15 March 2026."),
+    ],
+)
+def test_who_leaves_a_card_is_told_what_becomes_of_what_they_owe(
+    visitor: Client,
+    customer: Customer,
+    subscription: Subscription,
+    sandbox: RunningSandbox,
+    collection: str,
+    said: str,
+    becomes: str,
+) -> None:
+    # Of who paid by invoice when it was issued, so that no charge of it is planned.
+    Customer.objects.update(collection=collection)
+    sent = sandbox.fill_in(way_out(visitor.post("/portal/methods/add/")))
+    answer = text_of(visitor.get(back(sent.headers["Location"])))
+    assert said in answer
+    assert f"What you owe already Invoice {invoice_of(customer).number} {becomes}" in answer
 
 
 def test_the_way_back_is_the_customers_alone(
@@ -227,5 +252,28 @@ def test_who_pays_by_invoice_can_have_their_card_charged(
     assert "You pay by invoice" in text_of(visitor.get("/portal/methods/"))
     answer = visitor.post("/portal/methods/charge/", follow=True)
     said = text_of(answer)
-    assert "From now on your card pays your invoices." in said
+    assert "From the next invoice on your card is charged." in said
+    assert "What you owe already" not in said
     assert "You pay by invoice" not in said
+
+
+def test_who_lets_their_card_be_charged_is_told_that_open_invoices_stay_theirs_to_pay(
+    visitor: Client, customer: Customer, subscription: Subscription
+) -> None:
+    card_of(customer)
+    said = text_of(visitor.post("/portal/methods/charge/", follow=True))
+    assert "What you owe already you still pay yourself." in said
+    assert "To be paid by 15 March 2026." in text_of(visitor.get("/portal/home/"))
+
+
+def test_who_pays_by_invoice_is_not_told_that_a_card_is_charged(
+    visitor: Client, customer: Customer
+) -> None:
+    card_of(customer, "0001")
+    second = card_of(customer, "0002", is_default=False)
+    said = text_of(visitor.post(f"/portal/methods/{second.public_id}/default/", follow=True))
+    assert "Visa ···· 0002 is now your first choice." in said
+    assert "Visa ···· 0002 First choice" in said
+    assert "Visa ···· 0001 Good until" in said
+    assert "Is charged" not in said
+    assert "Charge this card" not in said

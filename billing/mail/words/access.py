@@ -7,7 +7,7 @@ from django.utils.translation import pgettext
 from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.models import Message
-from billing.mail.words.common import document_of, how_to_pay, pay_button
+from billing.mail.words.common import document_of, has_refused_card, how_to_pay, pay_button
 from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
@@ -65,7 +65,7 @@ def _taken(
 ) -> Letter:
     named = {
         "number": document.number,
-        "amount": occasion.sum(document.left_minor, document.currency),
+        "amount": occasion.money(document.left_minor, document.currency),
         "plans": _plans(document),
     }
     following = pgettext("mail", "As soon as it is paid, everything is as before.")
@@ -84,7 +84,7 @@ def _taken(
         happened=happened % named,
         next=following,
         button=pay_button(occasion, document),
-        details=rows if occasion.is_charged else rows + how_to_pay(document),
+        details=rows if has_refused_card(occasion, document) else rows + how_to_pay(document),
     )
 
 

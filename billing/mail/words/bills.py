@@ -6,7 +6,6 @@ from billing.invoicing.models import BalanceEntry, Invoice
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
-    card_name,
     document_of,
     document_pdf,
     how_to_pay,
@@ -22,7 +21,7 @@ def invoice(occasion: Occasion) -> Letter:
     document = document_of(occasion.told("subject"))
     if document.status == Invoice.Status.VOID:
         raise Unneeded("The invoice was voided before it was mailed.")
-    amount = occasion.sum(document.amount_due_minor, document.currency)
+    amount = occasion.money(document.amount_due_minor, document.currency)
     named = {"number": document.number, "amount": amount, "seller": occasion.seller.name}
     following, button = _what_to_do(occasion, document)
     return Letter(
@@ -67,7 +66,7 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
     return pgettext(
         "mail",
         "We take the amount from your card %(card)s on %(day)s. You do not need to do anything.",
-    ) % {"card": card_name(outlook.card), "day": occasion.day(outlook.on)}, None
+    ) % {"card": outlook.card.in_words(), "day": occasion.day(outlook.on)}, None
 
 
 def _once_it_goes_on(card: PaymentMethod, outlook: Outlook) -> str:
@@ -76,7 +75,7 @@ def _once_it_goes_on(card: PaymentMethod, outlook: Outlook) -> str:
         "mail",
         "Card payments are stopped for the moment. Once they go on, we take the amount from your "
         "card %(card)s.",
-    ) % {"card": card_name(card)}
+    ) % {"card": card.in_words()}
     bank = pgettext("mail", "You can also pay it through your bank.") if outlook.has_account else ""
     return " ".join(filter(None, (said, bank)))
 
@@ -128,7 +127,7 @@ def _sums(occasion: Occasion, document: Invoice) -> Rows:
 
 def credit_note(occasion: Occasion) -> Letter:
     document = document_of(occasion.told("subject"))
-    amount = occasion.sum(document.total_minor, document.currency)
+    amount = occasion.money(document.total_minor, document.currency)
     named = {"number": document.number, "amount": amount, "seller": occasion.seller.name}
     lines = document.lines.filter(corrects__isnull=False).select_related("corrects__invoice")
     numbers = dict.fromkeys(str(line.corrects.invoice.number) for line in lines if line.corrects)
@@ -144,13 +143,13 @@ def credit_note(occasion: Occasion) -> Letter:
     return Letter(
         subject=pgettext("mail", "Credit note %(number)s from %(seller)s: %(amount)s") % named,
         happened=pgettext("mail", "We have credited you %(amount)s.") % named,
-        next=_where_it_goes(occasion, document),
+        next=where_it_goes(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
         attachments=(document_pdf(document),),
     )
 
 
-def _where_it_goes(occasion: Occasion, document: Invoice) -> str:
+def where_it_goes(occasion: Occasion, document: Invoice) -> str:
     """What has become of a credit note's money: only what is true of this one."""
     kept_minor = sum(
         entry.amount_minor
@@ -173,7 +172,7 @@ def _where_it_goes(occasion: Occasion, document: Invoice) -> str:
         ): kept_minor,
     }
     return " ".join(
-        sentence % {"amount": occasion.sum(minor, document.currency)}
+        sentence % {"amount": occasion.money(minor, document.currency)}
         for sentence, minor in said.items()
         if minor > 0
     )

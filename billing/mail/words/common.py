@@ -10,8 +10,8 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.letters import Attachment, Button, Occasion
-from billing.payments.models import Payment, PaymentMethod
-from billing.payments.outlook import what_becomes_of
+from billing.payments.models import Payment
+from billing.payments.outlook import is_charging_stopped, was_refused, what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
@@ -21,10 +21,9 @@ ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
 
 
-def card_name(method: PaymentMethod) -> str:
-    """``Visa ·· 4242``, on one line."""
-    brand = method.brand.title() or pgettext("mail", "card")
-    return f"{brand}{NO_BREAK}··{NO_BREAK}{method.last4}"
+def has_refused_card(occasion: Occasion, invoice: Invoice) -> bool:
+    """Whether another card is what is asked for: one was charged for the invoice, in vain."""
+    return occasion.is_charged and was_refused(invoice)
 
 
 def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
@@ -35,13 +34,22 @@ def pay_button(occasion: Occasion, invoice: Invoice) -> Button | None:
     outlook = what_becomes_of(invoice, occasion.today)
     if occasion.is_on_paper or not (outlook.has_card_page or outlook.has_account):
         return None
-    if occasion.is_charged and outlook.has_card_page:
+    if outlook.has_card_page and has_refused_card(occasion, invoice):
         label = pgettext("mail", "Change card and pay %(amount)s")
         purpose = Purpose.METHOD
     else:
         label, purpose = pgettext("mail", "Pay %(amount)s"), Purpose.PAY
-    left = occasion.sum(invoice.left_minor, invoice.currency)
+    left = occasion.money(invoice.left_minor, invoice.currency)
     return Button(label % {"amount": left}, purpose, invoice.public_id)
+
+
+def held_up(occasion: Occasion) -> str:
+    """What is said after a charge is announced for a day, while charging is stopped; else empty."""
+    if not is_charging_stopped(occasion.seller):
+        return ""
+    return pgettext(
+        "mail", "Card payments are stopped for the moment: nothing is taken until they go on."
+    )
 
 
 def how_to_pay(invoice: Invoice) -> Rows:

@@ -5,7 +5,14 @@ from django.utils.translation import pgettext
 
 from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
-from billing.mail.words.common import Rows, document_of, document_pdf, how_to_pay, pay_button
+from billing.mail.words.common import (
+    Rows,
+    document_of,
+    document_pdf,
+    has_refused_card,
+    how_to_pay,
+    pay_button,
+)
 from billing.payments.outlook import can_be_charged, what_becomes_of
 from dunning.models import DunningCase, StepKind
 
@@ -27,12 +34,13 @@ def reminder(occasion: Occasion) -> Letter:
     level = int(occasion.told("level") or 1)
     named = {
         "number": str(document.number),
-        "amount": occasion.sum(document.left_minor, document.currency),
+        "amount": occasion.money(document.left_minor, document.currency),
         "due": occasion.day(document.due_on),
         "level": str(level),
     }
     # A charge that failed may be reminded of before the due date, which would only confuse.
-    due = ((pgettext("mail", "Due date"), named["due"]),) if not occasion.is_charged else ()
+    is_refused = has_refused_card(occasion, document)
+    due = () if is_refused else ((pgettext("mail", "Due date"), named["due"]),)
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
@@ -42,12 +50,12 @@ def reminder(occasion: Occasion) -> Letter:
             occasion.money(document.left_minor, document.currency),
         ),
     )
-    # Whoever is charged pays with another card, and by bank only where no card can be left.
-    has_page = occasion.is_charged and what_becomes_of(document, occasion.today).has_card_page
+    # Whose card was refused pays with another, and by bank only where no card can be left.
+    has_page = is_refused and what_becomes_of(document, occasion.today).has_card_page
     also = tuple(row for _, other in others for row in _in_brief(occasion, other))
     return Letter(
         subject=_subject(level) % named,
-        happened=_what_is_late(occasion, level) % named,
+        happened=_what_is_late(occasion, document, level) % named,
         next=what_comes(occasion, case),
         button=pay_button(occasion, document),
         details=(rows if has_page else rows + how_to_pay(document)) + also,
@@ -88,11 +96,15 @@ def _subject(level: int) -> str:
     return pgettext("mail", "Reminder %(level)s: %(amount)s for invoice %(number)s")
 
 
-def _what_is_late(occasion: Occasion, level: int) -> str:
-    if occasion.is_charged:
+def _what_is_late(occasion: Occasion, document: Invoice, level: int) -> str:
+    if has_refused_card(occasion, document):
         return pgettext(
             "mail",
             "We have not been able to take %(amount)s for invoice %(number)s from your card.",
+        )
+    if document.due_on >= occasion.today:
+        return pgettext(
+            "mail", "Invoice %(number)s for %(amount)s is due on %(due)s and is not paid yet."
         )
     if level == 1:
         return pgettext(

@@ -8,12 +8,13 @@ from django.utils.translation import pgettext
 from billing.checkout.models import Order
 from billing.checkout.offers import countable_prices
 from billing.invoicing.changes import SeenBill
+from billing.invoicing.writing import NO_BREAK
 from billing.mail.letters import Attachment, Letter, Occasion, Section
 from billing.mail.news import paid_at_the_checkout
 from billing.mail.words.common import (
     Rows,
-    card_name,
     document_pdf,
+    held_up,
     manage_button,
     next_bill_of,
     next_costs,
@@ -69,12 +70,12 @@ def order(occasion: Occasion) -> Letter:
 
 def _term(occasion: Occasion, subscription: Subscription) -> str:
     """That a fixed term is one; whoever was canceled meanwhile is told so by another mail."""
-    if subscription.ends_on is None or subscription.cancels_on is not None:
+    if subscription.last_day is None or subscription.cancels_on is not None:
         return ""
     return pgettext(
         "mail",
-        "It is a fixed term: it ends by itself on %(day)s, and cannot be canceled before that day.",
-    ) % {"day": occasion.day(subscription.ends_on)}
+        "It is a fixed term: its last day is %(day)s, and it cannot be canceled before then.",
+    ) % {"day": occasion.day(subscription.last_day)}
 
 
 def _what_it_costs(
@@ -84,18 +85,18 @@ def _what_it_costs(
     bill: SeenBill | None,
 ) -> str:
     """What is paid, and what is taken next, when and from which card."""
-    paid = [occasion.sum(payment.amount_minor, payment.currency) for payment in payments]
+    paid = [occasion.money(payment.amount_minor, payment.currency) for payment in payments]
     is_trial = subscription.paid_from > occasion.today
     said = [pgettext("mail", "You have paid %(amount)s.") % {"amount": amount} for amount in paid]
     if not paid and not is_trial:
         said = [pgettext("mail", "There was nothing to pay when you ordered.")]
     if bill is None or bill.to_pay_minor <= 0:
         return " ".join(said)
-    card = chargeable_card(occasion.customer)
+    card = chargeable_card(occasion.customer) if occasion.is_charged else None
     named = {
-        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
+        "amount": occasion.money(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
-        "card": card_name(card) if card else "",
+        "card": card.in_words() if card else "",
     }
     if is_trial:
         until = {"day": occasion.day(subscription.paid_from)}
@@ -122,7 +123,8 @@ def _what_it_costs(
                 "The first payment, %(amount)s, is taken from your card %(card)s on %(day)s.",
             )
         )
-    return " ".join([*said[:-1], said[-1] % named])
+    held = held_up(occasion) if card else ""
+    return " ".join(filter(None, [*said[:-1], said[-1] % named, held]))
 
 
 def _what_was_ordered(occasion: Occasion, order: Order) -> Rows:
@@ -134,13 +136,13 @@ def _what_was_ordered(occasion: Occasion, order: Order) -> Rows:
     ]
     placed = order.placed_at.astimezone(ZoneInfo(occasion.seller.time_zone))
     is_free = subscription.paid_from > subscription.starts_on
-    ends_on = subscription.ends_on if subscription.cancels_on is None else None
+    last_day = subscription.last_day if subscription.cancels_on is None else None
     rows = (
         (pgettext("mail", "Subscription"), order.plan.name),
         *counts,
         (pgettext("mail", "Coupon"), order.coupon.code if order.coupon else ""),
         rhythm(subscription, order.plan),
-        (pgettext("mail", "Ends on"), occasion.day(ends_on) if ends_on else ""),
+        (pgettext("mail", "Last day"), occasion.day(last_day) if last_day else ""),
         (pgettext("mail", "Ordered on"), occasion.day(placed.date())),
         (
             pgettext("mail", "First paid day"),
@@ -165,7 +167,7 @@ def _what_was_paid(occasion: Occasion, order: Order, payments: list[Payment]) ->
             (pgettext("mail", "Paid"), occasion.money(payment.amount_minor, payment.currency)),
             (
                 pgettext("mail", "Paid with"),
-                card_name(means) if means else pgettext("mail", "bank transfer"),
+                means.in_words() if means else pgettext("mail", "bank transfer"),
             ),
         ]
     return tuple(rows)
@@ -173,7 +175,7 @@ def _what_was_paid(occasion: Occasion, order: Order, payments: list[Payment]) ->
 
 def _who_sells(occasion: Occasion) -> Section:
     seller = occasion.seller
-    place = " ".join(filter(None, (seller.postal_code, seller.city)))
+    place = NO_BREAK.join(filter(None, (seller.postal_code, seller.city)))
     number = seller.organisation_number
     lines = (
         seller.legal_name or seller.name,
@@ -214,7 +216,7 @@ def _form_to_withdraw(occasion: Occasion, order: Order) -> tuple[Section, ...]:
         return ()
     assert order.placed_at is not None
     placed = order.placed_at.astimezone(ZoneInfo(seller.time_zone)).date()
-    place = " ".join(filter(None, (customer.postal_code, customer.city)))
+    place = NO_BREAK.join(filter(None, (customer.postal_code, customer.city)))
     named = {
         "seller": ", ".join([seller.legal_name or seller.name, *filter(None, [seller.email])]),
         "plan": order.plan.name,

@@ -9,7 +9,12 @@ from billing.engine.declines import Decline
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
-from billing.mail.words.common import card_name, document_of, pay_button, receipt_pdf
+from billing.mail.words.common import (
+    document_of,
+    has_refused_card,
+    pay_button,
+    receipt_pdf,
+)
 from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
@@ -33,7 +38,7 @@ def receipt(occasion: Occasion) -> Letter:
     if not paid:
         raise Unneeded("The payment has paid no invoice.")
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "seller": occasion.seller.name,
     }
     means = payment.payment_method
@@ -43,7 +48,7 @@ def receipt(occasion: Occasion) -> Letter:
         (pgettext("mail", "Received"), occasion.day(payment.received_on or occasion.today)),
         (
             pgettext("mail", "Paid with"),
-            card_name(means) if means else pgettext("mail", "bank transfer"),
+            means.in_words() if means else pgettext("mail", "bank transfer"),
         ),
         (pgettext("mail", "Invoice"), ", ".join(str(each.invoice.number) for each in paid)),
     ]
@@ -64,7 +69,7 @@ def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) 
     left = [invoice for invoice in invoices if invoice.is_collectable]
     if left:
         return pgettext("mail", "%(amount)s is left to pay of invoice %(number)s.") % {
-            "amount": occasion.sum(left[0].left_minor, left[0].currency),
+            "amount": occasion.money(left[0].left_minor, left[0].currency),
             "number": left[0].number,
         }
     if over_minor:
@@ -87,9 +92,9 @@ def refund(occasion: Occasion) -> Letter:
     is_by_hand = not registry.is_gateway(payment.gateway)
     card = payment.payment_method
     named = {
-        "amount": occasion.sum(made.amount_minor, payment.currency),
+        "amount": occasion.money(made.amount_minor, payment.currency),
         "seller": occasion.seller.name,
-        "card": card_name(card) if card else pgettext("mail", "card"),
+        "card": card.in_words() if card else pgettext("mail", "card"),
     }
     rows = [
         (pgettext("mail", "Amount"), occasion.money(made.amount_minor, payment.currency)),
@@ -126,9 +131,9 @@ def payment_failed(occasion: Occasion) -> Letter:
     card = payment.payment_method
     is_final = bool(occasion.told("is_hard")) or Decline.of(payment.failure_code).is_hard
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "number": document.number,
-        "card": card_name(card) if card else "",
+        "card": card.in_words() if card else "",
     }
     again_on = _next_attempt_on(occasion, document)
     rows = [
@@ -170,7 +175,7 @@ def _when_again(
     outlook = what_becomes_of(document, occasion.today)
     if not outlook.has_card_page:
         return _without_a_page(outlook)
-    if not occasion.is_charged:
+    if not has_refused_card(occasion, document):
         return pgettext("mail", "You can pay the invoice here.")
     if is_final or again_on is None:
         return pgettext(
@@ -209,7 +214,7 @@ def action_needed(occasion: Occasion) -> Letter:
     since = payment.submitted_at or payment.recorded_at
     until = clock.local_day(since, occasion.seller.time_zone) + timedelta(days=ACTION_DAYS_MAX)
     named = {
-        "amount": occasion.sum(payment.amount_minor, payment.currency),
+        "amount": occasion.money(payment.amount_minor, payment.currency),
         "number": document.number,
         "seller": occasion.seller.name,
         "day": occasion.day(until),
@@ -218,7 +223,7 @@ def action_needed(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
-        (pgettext("mail", "Card"), card_name(card) if card else ""),
+        (pgettext("mail", "Card"), card.in_words() if card else ""),
         (pgettext("mail", "Confirm by"), named["day"]),
     ]
     return Letter(

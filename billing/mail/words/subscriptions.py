@@ -1,5 +1,6 @@
 """What happens to subscriptions, by the customer's wish or in the course of time."""
 
+from collections.abc import Iterator
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,9 +9,10 @@ from django.utils.translation import pgettext
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Section, Unneeded
+from billing.mail.words.bills import where_it_goes
 from billing.mail.words.common import (
     Rows,
-    card_name,
+    held_up,
     manage_button,
     next_bill_of,
     next_costs,
@@ -40,7 +42,7 @@ def renewal(occasion: Occasion) -> Letter:
         "plan": subscription.plan.name,
         "day": occasion.day(on),
         "before": occasion.day(on - ONE_DAY),
-        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency) if bill else "",
+        "amount": occasion.money(bill.to_pay_minor, bill.document.currency) if bill else "",
     }
     return Letter(
         subject=(
@@ -84,7 +86,7 @@ def trial_ending(occasion: Occasion) -> Letter:
         "plan": subscription.plan.name,
         "day": occasion.day(on),
         "before": occasion.day(on - ONE_DAY),
-        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency) if bill else "",
+        "amount": occasion.money(bill.to_pay_minor, bill.document.currency) if bill else "",
     }
     return Letter(
         subject=(
@@ -130,16 +132,17 @@ def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
     if bill is None or bill.to_pay_minor <= 0:
         return ""
     named = {
-        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
+        "amount": occasion.money(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
     }
     card = chargeable_card(occasion.customer) if occasion.is_charged else None
     if card is None:
         return pgettext("mail", "You then get an invoice for %(amount)s.") % named
-    return pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
+    taken = pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
         **named,
-        "card": card_name(card),
+        "card": card.in_words(),
     }
+    return " ".join(filter(None, (taken, held_up(occasion))))
 
 
 # What the customer has decided
@@ -217,7 +220,7 @@ def _billed_sentences(occasion: Occasion, issued: list[Invoice]) -> list[str]:
             if is_note
             else pgettext("mail", "For this we have now billed you %(amount)s.")
         )
-        said.append(sentence % {"amount": occasion.sum(document.total_minor, document.currency)})
+        said.append(sentence % {"amount": occasion.money(document.total_minor, document.currency)})
     return said
 
 
@@ -228,7 +231,7 @@ def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
         said = pgettext("mail", "Your next invoice comes on %(day)s, with nothing to pay on it.")
         return said % {"day": occasion.day(bill.on)}
     return pgettext("mail", "Your next invoice is for %(amount)s and comes on %(day)s.") % {
-        "amount": occasion.sum(bill.to_pay_minor, bill.document.currency),
+        "amount": occasion.money(bill.to_pay_minor, bill.document.currency),
         "day": occasion.day(bill.on),
     }
 
@@ -304,7 +307,7 @@ def canceled(occasion: Occasion) -> Letter:
     is_over = end <= occasion.today
     named = {
         "plan": subscription.plan.name,
-        "last": occasion.day(end - ONE_DAY),
+        "last": occasion.day(subscription.last_day_before(end)),
         "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
     }
     rows = (
@@ -314,7 +317,7 @@ def canceled(occasion: Occasion) -> Letter:
         (pgettext("mail", "Days paid ahead"), _given_back(subscription, end)),
     )
     if occasion.told("reason") == WITHDRAWAL:
-        return _withdrawn(occasion, named, rows)
+        return _withdrawn(occasion, subscription, named)
     invoice = _unpaid_cause(subscription, end)
     return Letter(
         subject=(
@@ -340,7 +343,7 @@ def canceled(occasion: Occasion) -> Letter:
     )
 
 
-def _withdrawn(occasion: Occasion, named: dict[str, str], rows: Rows) -> Letter:
+def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, str]) -> Letter:
     """The receipt of a withdrawal, with its words, day and hour (Directive 2011/83/EU, 11a(4))."""
     received_at = occasion.moment_told("recorded_at") or occasion.now
     said = {
@@ -357,14 +360,28 @@ def _withdrawn(occasion: Occasion, named: dict[str, str], rows: Rows) -> Letter:
             "and it has ended.",
         )
         % said,
-        next=pgettext(
-            "mail",
-            "You pay for the days that you have had. What you have paid for the others is paid "
-            "back the way it was paid.",
+        next=" ".join(
+            [
+                pgettext("mail", "You pay for the days that you have had."),
+                *_what_comes_back(occasion, subscription),
+            ]
         ),
-        details=tuple((label, value) for label, value in rows if value),
+        details=(
+            (pgettext("mail", "Subscription"), named["plan"]),
+            (pgettext("mail", "Withdrawn on"), named["day"]),
+        ),
         sections=(Section(pgettext("mail", "What you sent us"), (words % said,)),),
     )
+
+
+def _what_comes_back(occasion: Occasion, subscription: Subscription) -> Iterator[str]:
+    """What has become of what was billed for the days that were not had.
+
+    A credit note that is still to be made comes with a mail of its own, which says it then.
+    """
+    for document in _issued_for_it(occasion, subscription):
+        if document.kind == Invoice.Kind.CREDIT_NOTE:
+            yield where_it_goes(occasion, document)
 
 
 def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
@@ -400,7 +417,7 @@ def _until_when(subscription: Subscription, *, is_over: bool, is_unpaid: bool) -
 
 def _given_back(subscription: Subscription, end: date) -> str:
     if subscription.is_unused_refunded_at_end:
-        return pgettext("mail", "are paid back the way they were paid")
+        return pgettext("mail", "are paid back, as far as they are paid")
     if subscription.is_unused_credited_at_end:
         return pgettext("mail", "are credited to your balance")
     return ""
