@@ -339,15 +339,23 @@ class Desk(Picking, ModelAdmin):
     def act_on_many(
         self, request: HttpRequest, queryset: QuerySet, *, action: PageAction
     ) -> HttpResponse | None:
-        """Ask once, then run the action on each: one that is refused does not stop the others."""
+        """Ask once, then run the action on each that it is offered for; leave the others alone.
+
+        One that is refused does not stop the rest.
+        """
         chosen = list(queryset[: BULK_MAX + 1])
         if len(chosen) > BULK_MAX:
             messages.error(request, f"Choose at most {BULK_MAX} at a time.")
             return None
+        able = [obj for obj in chosen if action.is_offered(obj)]
+        if not able:
+            messages.error(request, f"{action.label}: this applies to none of those chosen.")
+            return None
         if "confirmed" not in request.POST:
-            return self._page(request, action, "admin/desk/act_on_many.html", {"objects": chosen})
+            context = {"objects": able, "left_out": len(chosen) - len(able)}
+            return self._page(request, action, "admin/desk/act_on_many.html", context)
         outcome = Outcome()
-        for obj in chosen:
+        for obj in able:
             try:
                 asked = {"key": secrets.token_hex(6)}
                 outcome.done.append(f"{obj}: {self.perform(request, action, obj, asked)}")
@@ -356,7 +364,7 @@ class Desk(Picking, ModelAdmin):
             except (BillingError, DatabaseError) as error:
                 outcome.refused.append(f"{obj}: {refusal(error)}")
         if outcome.done:
-            messages.success(request, f"{action.label}: {len(outcome.done)} of {len(chosen)} done.")
+            messages.success(request, f"{action.label}: {len(outcome.done)} of {len(able)} done.")
         for reason in outcome.refused:
             messages.error(request, reason)
         return None

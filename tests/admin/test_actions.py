@@ -38,6 +38,7 @@ from catalog.models import Plan
 from customers.models import Customer, Seller
 from dunning.cases import note_failure
 from dunning.models import DunningCase
+from tests.admin.conftest import Rows
 from tests.factories import (
     CouponFactory,
     CustomerFactory,
@@ -488,9 +489,11 @@ def hopeless(db: None) -> Subscription:
     return SubscriptionFactory(parked_reason="No tax rate was known.")
 
 
-def try_again(client: Client, *chosen: Subscription, **more: str) -> Any:
+def try_again(
+    client: Client, *chosen: Subscription, listed: str = "?work=parked", **more: str
+) -> Any:
     return client.post(
-        reverse("admin:subscriptions_subscription_changelist") + "?work=parked",
+        reverse("admin:subscriptions_subscription_changelist") + listed,
         {
             "action": "try-again",
             "_selected_action": [subscription.pk for subscription in chosen],
@@ -524,6 +527,45 @@ def test_trying_again_bills_and_reports_each_refusal(
     assert hopeless.parked_reason
     assert Invoice.objects.get().customer == parked.customer
     assert LogEntry.objects.get().object_id == str(parked.pk)
+
+
+def test_a_button_for_many_leaves_those_alone_that_it_is_not_offered_for(
+    anna: Client, parked: Subscription
+) -> None:
+    healthy = SubscriptionFactory()
+    asked = re_spaced(try_again(anna, parked, healthy, listed="").content.decode())
+    assert "Chosen: 1." in asked and "this does not apply to them: 1." in asked
+    assert f'value="{parked.pk}"' in asked and f'value="{healthy.pk}"' not in asked
+    page = try_again(anna, parked, healthy, listed="", confirmed="yes")
+    assert [str(message) for message in page.context["messages"]] == ["Try again: 1 of 1 done."]
+    assert Invoice.objects.get().customer == parked.customer
+    page = try_again(anna, healthy, listed="")
+    (said,) = page.context["messages"]
+    assert str(said) == "Try again: this applies to none of those chosen."
+
+
+@pytest.mark.parametrize("state", ["sent", "waiting", "print"])
+def test_a_mail_that_cannot_be_sent_again_is_not_among_those_that_are(
+    anna: Client, rows: Rows, state: str
+) -> None:
+    failed = rows[Message]
+    other = Message.objects.create(
+        seller=failed.seller,
+        customer=failed.customer,
+        kind="receipt",
+        object="pay_other",
+        recipient=failed.recipient,
+        state=state,
+        sent_at=clock.now() if state == "sent" else None,
+    )
+    sent = {"action": "send-again", "_selected_action": [failed.pk, other.pk]}
+    address = reverse("admin:mail_message_changelist")
+    asked = re_spaced(anna.post(address, sent).content.decode())
+    assert "Chosen: 1." in asked and f'value="{other.pk}"' not in asked
+    told = anna.post(address, sent | {"confirmed": "yes"}, follow=True).context["messages"]
+    assert [str(message) for message in told] == ["Send again: 1 of 1 done."]
+    other.refresh_from_db()
+    assert other.state == state
 
 
 def test_trying_again_needs_its_permission(bo: Client, parked: Subscription) -> None:
