@@ -480,9 +480,11 @@ def test_what_is_withdrawn_from_on_its_first_day_says_where_the_money_goes(
         document = world.invoice()
         if paid == "bank":
             record_payment(document, as_of=DAY, actor="test")
+        subscription = document.lines.get().subscription
+        assert subscription is not None
         withdraw = partial(
             actions.cancel,
-            document.lines.get().subscription,
+            subscription,
             as_of=DAY,
             actor="test",
             when="now",
