@@ -14,6 +14,7 @@ from django.conf import settings
 from django.db.models import Model, QuerySet
 from django.urls import reverse
 
+from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice, InvoiceLine
 from billing.payments.models import Payment, PaymentMethod, Refund
@@ -26,6 +27,17 @@ PROFILE = (
     "public_id external_id name email is_business language vat_number organisation_number"
     " address_line1 address_line2 postal_code city collection delivery net_terms_days metadata"
 ).split()
+ORDER = [
+    "public_id",
+    "status",
+    "currency",
+    "quantities",
+    "details",
+    "consent",
+    "metadata",
+    "placed_at",
+    "closed_at",
+]
 SUBSCRIPTION = (
     "public_id currency time_zone status access starts_on paid_from ends_on cancels_on"
     " agreed_ends_on quantities metadata"
@@ -60,6 +72,7 @@ def written(customer: Customer) -> Iterator[str]:
 
 def _parts(customer: Customer) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
     yield "subscriptions", _each(_subscriptions(customer), _subscription)
+    yield "orders", _each(_orders(customer), _order)
     yield "documents", _each(_documents(customer), _document)
     yield "payments", _each(_payments(customer), _payment)
     yield "payment_methods", _each(customer.payment_methods.order_by("pk"), _fields(METHOD))
@@ -119,6 +132,19 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
             {"code": one.coupon.code, **_fields(["starts_on", "expires_on", "is_spent"])(one)}
             for one in subscription.coupon_redemptions.all()
         ],
+    }
+
+
+def _orders(customer: Customer) -> QuerySet[Order]:
+    return Order.objects.filter(customer=customer).select_related("plan", "coupon").order_by("pk")
+
+
+def _order(order: Order) -> dict[str, Any]:
+    """What was ordered, and the consent to it as it is kept, with its address and browser."""
+    return {
+        **_fields(ORDER)(order),
+        "plan": {"code": order.plan.code, "name": order.plan.name},
+        "coupon": order.coupon and order.coupon.code,
     }
 
 

@@ -1,7 +1,6 @@
 """What customers ask first: what they owe, what they have with us, how they pay."""
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -114,21 +113,27 @@ def balances_of(customer: Customer) -> list[CustomerBalance]:
     )
 
 
-def subscriptions_of(customer: Customer) -> Sequence[Subscription]:
-    """A customer's subscriptions that have begun, what has ended last."""
+def subscriptions_of(customer: Customer, after: Subscription | None = None) -> list[Subscription]:
+    """A page of a customer's subscriptions that have begun, what has ended last: those that come
+    after one, and one more than :data:`SHOWN_MAX` where there is another page.
+    """
     is_over = Case(
         When(status=Subscription.Status.ENDED, then=Value(1)),
         default=Value(0),
         output_field=IntegerField(),
     )
-    return list(
+    found = (
         Subscription.objects.filter(customer=customer)
         .exclude(_UNPAID_ORDER)
         .exclude(status=Subscription.Status.INCOMPLETE)
         .select_related("plan", "seller")
         .annotate(is_over=is_over)
-        .order_by("is_over", "-pk")[:SHOWN_MAX]
+        .order_by("is_over", "-pk")
     )
+    if after is not None:
+        own = int(after.status == Subscription.Status.ENDED)
+        found = found.filter(Q(is_over__gt=own) | Q(is_over=own, pk__lt=after.pk))
+    return list(found[: SHOWN_MAX + 1])
 
 
 def usable_method(customer: Customer) -> PaymentMethod | None:

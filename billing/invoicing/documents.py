@@ -340,11 +340,13 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
 def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     """To which account, how much, by when and under which reference."""
     seller = invoice.letterhead.content
+    accounts = accounts_of(seller, invoice.currency)
     to = [
-        ("account", pgettext("document", "Bankgiro"), seller.get("bankgiro", "")),
-        ("account", pgettext("document", "Plusgiro"), seller.get("plusgiro", "")),
-        ("iban", pgettext("document", "IBAN"), in_fours(seller.get("iban", ""))),
-        ("bic", pgettext("document", "BIC"), seller.get("bic", "")),
+        ("account", pgettext("document", "Bankgiro"), accounts.get("bankgiro", "")),
+        ("account", pgettext("document", "Plusgiro"), accounts.get("plusgiro", "")),
+        ("payee", pgettext("document", "Payee"), accounts.get("payee", "")),
+        ("iban", pgettext("document", "IBAN"), in_fours(accounts.get("iban", ""))),
+        ("bic", pgettext("document", "BIC"), accounts.get("bic", "")),
     ]
     what = [
         ("reference", pgettext("document", "OCR reference"), in_fours(invoice.reference)),
@@ -377,6 +379,20 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         # Without these words interest could only be asked for after a reminder (räntelagen 4 §).
         "late": late if seller.get("country") == "SE" else "",
     }
+
+
+def accounts_of(letterhead: Mapping[str, Any], currency: str) -> dict[str, str]:
+    """To what an invoice in a currency can be paid, without what there is not.
+
+    ``bankgiro`` and ``plusgiro`` take kronor alone; beside ``iban`` and its ``bic`` stands the
+    ``payee``, whose account it is.
+    """
+    named = ("bankgiro", "plusgiro") if currency == "SEK" else ()
+    found = {name: str(letterhead.get(name) or "") for name in named}
+    if letterhead.get("iban"):
+        found["payee"] = str(letterhead.get("legal_name") or letterhead.get("name") or "")
+        found |= {name: str(letterhead.get(name) or "") for name in ("iban", "bic")}
+    return {name: account for name, account in found.items() if account}
 
 
 def _where_credit_goes(invoice: Invoice) -> str:

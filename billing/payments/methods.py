@@ -107,7 +107,7 @@ def remove(method: PaymentMethod, *, as_of: date, actor: str) -> PaymentMethod:
     "payment_method_needed" for the only one that works while something is charged to it).
     """
     method = _lock(method)
-    heir = others_that_work(method).order_by("-pk").first()
+    heir = heir_of(method)
     is_in_use = method.is_default and not method.refused_code
     if is_in_use and heir is None and is_charged(method.customer):
         raise Refused(
@@ -153,6 +153,11 @@ def is_charged(customer: Customer) -> bool:
     )
     lives = Subscription.objects.filter(customer=customer).exclude(status=Subscription.Status.ENDED)
     return open_ones.exists() or lives.exists()
+
+
+def heir_of(method: PaymentMethod) -> PaymentMethod | None:
+    """Which card takes a card's place when it is removed: the newest of the others that work."""
+    return others_that_work(method).order_by("-pk").first()
 
 
 def others_that_work(method: PaymentMethod) -> QuerySet[PaymentMethod]:

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db.models import F
 
+from billing.invoicing.documents import accounts_of
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
@@ -103,8 +104,7 @@ class _Ways:
 def _ways(invoice: Invoice) -> _Ways:
     is_stopped = is_charging_stopped(invoice.seller)
     has_page = choose_gateway(invoice.seller, Purpose.PAY_ON_PAGE) is not None and not is_stopped
-    accounts = invoice.letterhead.content
-    has_account = any(accounts.get(key) for key in ("bankgiro", "plusgiro", "iban"))
+    has_account = bool(accounts_of(invoice.letterhead.content, invoice.currency))
     return _Ways(has_page, has_account, is_stopped)
 
 

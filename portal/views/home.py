@@ -9,7 +9,7 @@ from billing.payments.outlook import what_becomes_of
 from portal.cards import cards_of
 from portal.debts import what_comes_of
 from portal.next_payment import next_payment_of
-from portal.queries import Debt, balances_of, debts_of, subscriptions_of, usable_method
+from portal.queries import SHOWN_MAX, Debt, balances_of, debts_of, subscriptions_of, usable_method
 from portal.visits import Visit, for_customers, show_to
 from portal.words import writer
 
@@ -18,7 +18,10 @@ from portal.words import writer
 @for_customers
 def home(request: HttpRequest, visit: Visit) -> HttpResponse:
     method = usable_method(visit.customer)
-    cards = cards_of(subscriptions_of(visit.customer), visit.as_of)
+    before = request.GET.get("before", "")
+    found = subscriptions_of(visit.customer, visit.subscription(before) if before else None)
+    page = found[:SHOWN_MAX]
+    cards = cards_of(page, visit.as_of)
     context = {
         "debts": [_debt(debt, visit) for debt in debts_of(visit.customer)],
         "balances": [
@@ -27,6 +30,8 @@ def home(request: HttpRequest, visit: Visit) -> HttpResponse:
         ],
         "cards": [card for card in cards if not card.is_over],
         "ended": [card for card in cards if card.is_over],
+        "is_first": not before,
+        "more_after": page[-1].public_id if len(found) > SHOWN_MAX else "",
         "next": next_payment_of(visit, method),
         "has_usage": any(card.usage for card in cards if not card.is_over),
     }

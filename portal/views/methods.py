@@ -65,12 +65,23 @@ def make_default(request: HttpRequest, visit: Visit, public_id: str) -> HttpResp
 @require_POST
 @for_customers
 def remove(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """Remove a card; of one in use it is asked first, with which card is charged in its place."""
     method = _own(visit, public_id)
-    said = pgettext("portal", "%(method)s is removed.")
+    is_in_use = method.is_default and method.retired_at is None and cards.is_charged(visit.customer)
+    heir = cards.heir_of(method) if is_in_use else None
+    named = {"method": method.in_words(), "heir": heir.in_words() if heir else ""}
+    if heir is not None and request.POST.get("heir") != heir.public_id:
+        context = {"method": method, "heir": heir, "named": named}
+        return show_to(request, visit, "portal/remove.html", context, section="methods")
+    said = (
+        pgettext("portal", "%(method)s is removed, and %(heir)s is charged from now on.")
+        if heir
+        else pgettext("portal", "%(method)s is removed.")
+    )
     return _done(
         request,
         lambda: cards.remove(method, as_of=visit.as_of, actor=visit.actor),
-        said % {"method": method.in_words()},
+        said % named,
     )
 
 

@@ -13,6 +13,7 @@ from billing.checkout.offers import PATH, create_order
 from billing.invoicing import documents
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
+from billing.mail.words.common import how_to_pay
 from billing.outbound.actions import hold, stop_charging
 from billing.payments.booking import record_failure, record_payment
 from billing.payments.gateways.base import Purpose
@@ -101,6 +102,29 @@ def test_what_is_in_flight_is_neither_charged_nor_asked_for(state: str, prospect
 def test_no_card_page_is_offered_where_no_gateway_serves() -> None:
     assert outlook(owed("invoice")).has_card_page
     assert not outlook(owed("invoice", is_live=True, has_card=False)).has_card_page
+
+
+@pytest.mark.parametrize(
+    ("currency", "named"),
+    [("SEK", ["bankgiro", "payee", "iban"]), ("EUR", ["payee", "iban"])],
+)
+def test_a_bankgiro_takes_kronor_alone_and_an_iban_names_its_payee(
+    currency: str, named: list[str]
+) -> None:
+    letterhead = {"bankgiro": "5050-1055", "iban": "SE4550000000058398257466", "name": "Rost"}
+    accounts = documents.accounts_of(letterhead, currency)
+    assert list(accounts) == named
+    assert accounts["payee"] == "Rost"
+
+
+@pytest.mark.parametrize("currency", ["SEK", "EUR"])
+def test_euro_are_not_asked_for_to_a_bankgiro(currency: str) -> None:
+    invoice = owed("invoice", bankgiro="5050-1055")
+    invoice.currency = currency
+    with documents.in_its_language(invoice):
+        rows = documents.document_in_words(invoice)["payment"]["rows"]
+    for said in (rows, how_to_pay(invoice)):
+        assert ("5050-1055" in str(said)) == (currency == "SEK")
 
 
 def test_what_is_paid_is_settled() -> None:

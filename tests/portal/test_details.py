@@ -9,6 +9,8 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details, place
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
@@ -16,6 +18,7 @@ from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.payments.booking import record_payment
 from billing.subscriptions.models import Subscription
+from catalog.models import Plan
 from customers.details import CHANGEABLE, change_own_details
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
@@ -165,6 +168,26 @@ def test_everything_about_a_customer_is_in_the_export(
     said = json.dumps(content)
     for secret in ("at-gateway-1", f"{customer.public_id}-4242", "bank-reference-1"):
         assert secret not in said
+
+
+def test_an_export_has_the_consent_to_an_order_with_its_address_and_browser(
+    visitor: Client, customer: Customer, plan: Plan
+) -> None:
+    order, _ = create_order(customer.seller, plan, as_of=DAY, actor="test", customer=customer)
+    details = Details(
+        name="Åsa", email=customer.email, address_line1="A 1", postal_code="411 36", city="G"
+    )
+    consent = Consent(
+        text="Yes.", language="en", version="1", ip_address="192.0.2.7", user_agent="Firefox"
+    )
+    place(order, details, Choice(), consent, as_of=DAY, actor="test")
+    (kept,) = exported(visitor)["orders"]
+    assert (kept["public_id"], kept["plan"]["code"]) == (order.public_id, plan.code)
+    assert kept["consent"]["text"] == "Yes."
+    assert (kept["consent"]["ip_address"], kept["consent"]["user_agent"]) == (
+        "192.0.2.7",
+        "Firefox",
+    )
 
 
 def test_an_export_is_made_while_it_is_sent(visitor: Client, customer: Customer) -> None:

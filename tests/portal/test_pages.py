@@ -1,5 +1,6 @@
 """Whose each page is, what it asks of the database, and what the first pages say."""
 
+import re
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,7 +20,9 @@ from billing.usage.actions import record_usage
 from billing.usage.models import Meter
 from catalog.models import Plan
 from customers.models import Customer, Seller
+from portal import queries
 from portal.urls import urlpatterns
+from portal.views import home
 from portal.words import with_tax
 from tests.factories import (
     DAY,
@@ -229,6 +232,25 @@ def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clo
     sign_in(visitor, subscription.customer)
     said = text_of(visitor.get("/portal/home/"))
     assert "Was to be paid by 15 March 2026." in said
+
+
+def test_home_leads_on_to_the_subscriptions_that_do_not_fit(
+    visitor: Client, customer: Customer, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (queries, home):
+        monkeypatch.setattr(module, "SHOWN_MAX", 2)
+    made = [started(customer, plan) for _ in range(5)]
+    actions.cancel(made[4], as_of=DAY, actor="test", when="now")
+    address, seen = "/portal/home/", []
+    while address:
+        page = visitor.get(address).content.decode()
+        shown = [each.public_id for each in reversed(made) if f"{each.public_id}/" in page]
+        assert len(shown) <= 2
+        seen += shown
+        found = re.search(r'href="(/portal/home/\?before=[^"]+)"', page)
+        address = found[1] if found else ""
+    assert seen == [each.public_id for each in (*reversed(made[:4]), made[4])]
+    assert visitor.get("/portal/home/?before=sub_none").status_code == 404
 
 
 def test_home_of_who_has_nothing_says_what_will_be_there(visitor: Client) -> None:

@@ -245,6 +245,23 @@ def test_cards_are_chosen_and_removed(
     assert "This is the only card, and your subscription is charged to it." in text_of(answer)
 
 
+def test_removing_the_card_in_use_says_which_is_charged_then_and_asks_first(
+    visitor: Client, customer: Customer, subscription: Subscription
+) -> None:
+    Customer.objects.update(collection="automatic")
+    first, second = card_of(customer, "0001"), card_of(customer, "0002", is_default=False)
+    remove = f"/portal/methods/{first.public_id}/remove/"
+    for sent in ({}, {"heir": first.public_id}):
+        said = text_of(visitor.post(remove, sent))
+        assert "If you remove it, Visa ···· 0002 is charged from now on." in said
+        first.refresh_from_db()
+        assert first.retired_at is None
+    said = text_of(visitor.post(remove, {"heir": second.public_id}, follow=True))
+    assert "Visa ···· 0001 is removed, and Visa ···· 0002 is charged from now on." in said
+    first.refresh_from_db()
+    assert first.retired_at is not None
+
+
 def test_who_pays_by_invoice_can_have_their_card_charged(
     visitor: Client, customer: Customer
 ) -> None:

@@ -6,6 +6,7 @@ from django.utils.translation import pgettext
 
 from billing.engine.errors import BillingError
 from billing.invoicing.changes import SeenBill, next_bill
+from billing.invoicing.documents import accounts_of
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours
@@ -54,14 +55,15 @@ def held_up(occasion: Occasion) -> str:
 
 def how_to_pay(invoice: Invoice) -> Rows:
     """Reference and accounts, for who pays an invoice by bank."""
-    seller = invoice.letterhead.content
+    accounts = accounts_of(invoice.letterhead.content, invoice.currency)
     rows = (
         (pgettext("mail", "OCR reference"), in_fours(invoice.reference)),
-        (pgettext("mail", "Bankgiro"), seller.get("bankgiro", "")),
-        (pgettext("mail", "Plusgiro"), seller.get("plusgiro", "")),
+        (pgettext("mail", "Bankgiro"), accounts.get("bankgiro", "")),
+        (pgettext("mail", "Plusgiro"), accounts.get("plusgiro", "")),
         # It may break between its groups, where a screen is narrow.
-        (pgettext("mail", "IBAN"), in_fours(seller.get("iban", "")).replace(NO_BREAK, " ")),
-        (pgettext("mail", "BIC"), seller.get("bic", "")),
+        (pgettext("mail", "Payee"), accounts.get("payee", "")),
+        (pgettext("mail", "IBAN"), in_fours(accounts.get("iban", "")).replace(NO_BREAK, " ")),
+        (pgettext("mail", "BIC"), accounts.get("bic", "")),
     )
     return tuple((label, value) for label, value in rows if value)
 
