@@ -1,7 +1,7 @@
 """What a customer does to a subscription: seen before it is done, and done once.
 
-A page shows what :func:`seen_of` answers; its button comes back with the amount of today that was
-shown, and :func:`do` does the same for that amount or not at all.
+A page shows what :func:`seen_of` answers. Its button comes back with what stands in the fields, and
+with the choice and the amount of today that were shown; :func:`do` does that or nothing at all.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,11 +20,20 @@ type Change = Callable[[], Subscription]
 
 @dataclass(frozen=True, slots=True)
 class Deed:
-    """A change that is still to be made, and the name by which it is offered."""
+    """A change that is still to be made, and the name by which it is offered.
+
+    ``asked`` is all that its customer has chosen of it, as one text: two deeds with the same text
+    do the same.
+    """
 
     name: str
     subscription: Subscription
     change: Change
+    asked: str = ""
+
+    def seen(self, minor: int) -> str:
+        """What its button sends back: the amount of today, and the choice that it was shown for."""
+        return f"{minor} {self.asked}".strip()
 
     def offered(self, visit: Visit) -> Subscription:
         """The change, refused where the customer may not make it as things stand."""
@@ -42,14 +51,14 @@ def seen_of(deed: Deed, visit: Visit) -> Preview:
 
 
 def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:
-    """Make a change and bill what it makes due, for the amount that was seen.
+    """Make a change and bill what it makes due, for the choice and the amount that were seen.
 
     Raises :class:`Refused` ("form_already_sent", "amount_changed"), and what the change raises.
     """
 
     def done() -> Changed:
         changed = bill_after(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
-        if str(to_pay_minor(changed.documents)) != seen:
+        if deed.seen(to_pay_minor(changed.documents)) != seen:
             raise Refused(
                 "What it comes to has changed since the page was opened. Look at it again.",
                 code="amount_changed",

@@ -9,11 +9,11 @@ from django import forms
 from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.base.typed import Typed
+from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.offers import counted
 from catalog.models import Plan, Price
 
-UNITS_MAX = 100_000
 PAUSE_DAYS_MAX = 366
 
 
@@ -34,26 +34,36 @@ class ChangeForm(Typed):
         )
         self.counted: list[Price] = counted(getattr(self._of_plans(), "offered", []))
         for number, price in enumerate(self.counted):
-            self.fields[f"quantity-{number}"] = self._quantity_field(price)
+            name = f"quantity-{number}"
+            self.fields[name] = self._quantity_field(price, is_typed=name in data)
 
     def _of_plans(self) -> Plan:
         return next(plan for plan in self.plans if plan.pk == self.chosen.pk)
 
-    def _quantity_field(self, price: Price) -> forms.IntegerField:
+    def _quantity_field(self, price: Price, *, is_typed: bool) -> forms.IntegerField:
+        """A number of units, at first those that there are. An empty field is no number either:
+        nobody is to order the former number while the page shows none.
+        """
         initial = int(self.had.get(price.code, price.quantity)) or 1
+        # Who has more by agreement may keep them.
+        most = max(UNITS_ORDERED_MAX, initial)
+        whole = pgettext("portal", "Write a whole number.")
         return forms.IntegerField(
             label=price.name or price.plan.name,
             min_value=1,
-            max_value=UNITS_MAX,
-            required=False,
+            max_value=most,
+            required=is_typed,
             initial=initial,
             error_messages={
-                "invalid": pgettext_lazy("portal", "Write a whole number."),
-                "min_value": pgettext_lazy("portal", "At least one is needed."),
-                "max_value": pgettext_lazy("portal", "That is more than can be ordered here."),
+                "required": whole,
+                "invalid": whole,
+                "min_value": pgettext("portal", "At least one is needed."),
+                "max_value": pgettext("portal", "At most %(most)s can be ordered here.")
+                % {"most": most},
             },
             widget=forms.NumberInput(
-                attrs={"class": "narrow", "inputmode": "numeric", "value": initial}
+                attrs={"class": "narrow", "inputmode": "numeric"}
+                | ({} if is_typed else {"value": initial})
             ),
         )
 
@@ -67,6 +77,13 @@ class ChangeForm(Typed):
             )
             for number, price in enumerate(self.counted)
         }
+
+    @property
+    def asked(self) -> str:
+        """All that is asked for, as one text."""
+        quantities = [f"{code}={quantity}" for code, quantity in self.quantities.items()]
+        when = self.cleaned_data["when"] or "now"
+        return " ".join([self.chosen.public_id, when, *quantities])
 
     def is_same(self) -> bool:
         """Whether it asks for what there is already."""

@@ -16,7 +16,8 @@ from billing.base import clock
 from billing.base.typed import Typed
 from billing.checkout.models import Order
 from billing.checkout.offers import countable_prices, find_coupon
-from billing.checkout.placing import QUANTITY_MAX, Choice, Details, check_details
+from billing.checkout.placing import Choice, Details, check_details
+from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
 from billing.invoicing.writing import Writer
 from billing.subscriptions.coupons import check_person
@@ -110,12 +111,14 @@ class OrderForm(Typed):
                 self.fields[name].required = False
 
     def _quantity(self, price: Price) -> forms.IntegerField:
-        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {"most": QUANTITY_MAX}
+        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {
+            "most": UNITS_ORDERED_MAX
+        }
         offered = self.order.quantities.get(price.code, price.quantity)
         return forms.IntegerField(
             label=price.name or pgettext("pay", "Quantity"),
             min_value=1,
-            max_value=QUANTITY_MAX,
+            max_value=UNITS_ORDERED_MAX,
             initial=max(int(Decimal(offered)), 1),
             help_text=each_in_words(price),
             error_messages=dict.fromkeys(("required", "invalid", "min_value", "max_value"), error),

@@ -8,12 +8,10 @@
   let reckoning = null; // the request for a new sum
   let ordering = null; // the request that orders
   let isOrderWaiting = false; // somebody has pressed the button while a sum was on its way
-  let isPressed = false; // between a press and the click that it becomes
-  let late = null; // a sum that came in between
+  let isHeld = false; // a sum has come that is shown when the button is let go
   let digest = ""; // of the sum that stood there before the one that comes
   let sent = new Map(); // what stood in the fields when the order was sent
 
-  const PRESS_ENDS_MS = 50; // after a touch, the click comes a little later
   const ANSWERED_BY_SCRIPT = new Set(["seen", "consent", "csrfmiddlewaretoken"]);
   const form = () => document.getElementById("order");
   const seen = () => form().querySelector("[name=seen]").value;
@@ -31,13 +29,15 @@
     if (!form() || !said) return;
     let work = "";
     if (ordering) work = said.dataset.ordering;
-    else if (reckoning || late !== null) work = said.dataset.reckoning;
+    else if (reckoning) work = said.dataset.reckoning;
     if (said.textContent !== work) said.textContent = work;
     orderButton().toggleAttribute("data-working", Boolean(ordering) || isOrderWaiting);
   }
 
-  function finishReckoning() {
+  function finishReckoning(xhr) {
+    if (xhr !== reckoning) return; // another one is on its way
     reckoning = null;
+    isHeld = false;
     if (!form()) return;
     const isOther = seen() !== digest;
     const isWithdrawn = isOther && consent().checked;
@@ -53,20 +53,6 @@
     else orderButton().click();
   }
 
-  function releasePress() {
-    isPressed = false;
-    if (late === null) return;
-    const answer = late;
-    late = null;
-    htmx.swap("#sum", answer, { swapStyle: "innerHTML" });
-    finishReckoning();
-  }
-
-  document.addEventListener("pointerdown", () => { isPressed = true; }, true);
-  for (const end of ["pointerup", "pointercancel"]) {
-    document.addEventListener(end, () => setTimeout(releasePress, PRESS_ENDS_MS), true);
-  }
-
   document.addEventListener("change", (event) => {
     if (event.target.id === "consent") document.getElementById("changed").hidden = true;
   });
@@ -74,7 +60,7 @@
   document.addEventListener("htmx:confirm", (event) => {
     if (!isOfForm(event)) return;
     const isLate = ordering !== null; // what is being ordered is ordered
-    const isEarly = isOrder(event.detail.triggeringEvent) && (reckoning || late !== null);
+    const isEarly = isOrder(event.detail.triggeringEvent) && reckoning !== null;
     if (!isLate && !isEarly) return;
     event.preventDefault();
     if (isEarly) isOrderWaiting = true;
@@ -83,11 +69,11 @@
 
   document.addEventListener("htmx:beforeRequest", (event) => {
     if (!isOfForm(event)) return;
-    late = null;
     if (isOrder(event.detail.requestConfig.triggeringEvent)) {
       ordering = event.detail.xhr;
       sent = fieldsOf(form());
     } else {
+      isHeld = false;
       reckoning = event.detail.xhr;
     }
     showWork();
@@ -100,10 +86,8 @@
       return;
     }
     digest = seen();
-    if (isPressed && event.detail.target.id === "sum") {
-      event.detail.shouldSwap = false;
-      late = event.detail.serverResponse;
-    }
+    const { xhr } = event.detail;
+    isHeld = kvitt.holdWhilePressed(event, () => finishReckoning(xhr));
   });
 
   document.addEventListener("htmx:afterRequest", (event) => {
@@ -113,8 +97,8 @@
       if (!xhr.getResponseHeader("HX-Redirect")) ordering = null;
       showWork();
     } else if (xhr === reckoning) {
-      if (late !== null) reckoning = null;
-      else if (successful) finishReckoning();
+      if (isHeld) return;
+      if (successful) finishReckoning(xhr);
       else {
         reckoning = null;
         isOrderWaiting = false;
@@ -141,8 +125,8 @@
 
   window.addEventListener("pageshow", (event) => {
     if (!event.persisted) return;
-    reckoning = ordering = late = null;
-    isOrderWaiting = false;
+    reckoning = ordering = null;
+    isHeld = isOrderWaiting = false;
     showWork();
   });
 })();

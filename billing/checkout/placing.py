@@ -24,6 +24,7 @@ from billing.checkout.offers import (
     tell,
 )
 from billing.checkout.paying import complete_order
+from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
@@ -44,9 +45,6 @@ from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
 from customers.persons import lock_person
-
-# What a customer can order of one thing by hand.
-QUANTITY_MAX = 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +135,10 @@ def _vat_number(details: Details) -> str:
 def _check_choice(order: Order, choice: Choice) -> None:
     countable = {price.code for price in countable_prices(order)}
     for code, quantity in choice.quantities.items():
-        if code not in countable or quantity != int(quantity) or not 1 <= quantity <= QUANTITY_MAX:
+        is_whole = quantity == int(quantity) and 1 <= quantity <= UNITS_ORDERED_MAX
+        if code not in countable or not is_whole:
             raise Refused(
-                f"Order a whole number from 1 to {QUANTITY_MAX}.", code="quantity_out_of_range"
+                f"Order a whole number from 1 to {UNITS_ORDERED_MAX}.", code="quantity_out_of_range"
             )
     if choice.coupon is not None:
         check_coupon(choice.coupon, order.plan, order.currency)

@@ -14,6 +14,8 @@ MINOR_MAX: Final = 10**15
 # Of units in an agreement and usage in a record: far above any real one.
 QUANTITY_MAX: Final = 10**12
 QUANTITY_DECIMALS_MAX: Final = 10
+# Of units that customers order of one thing by themselves, at the checkout and on their own pages.
+UNITS_ORDERED_MAX: Final = 9999
 TRIAL_DAYS_MAX: Final = 3650
 # Years or days of one period: what is longer is a term, and ends by itself.
 INTERVALS_MAX: Final = 1000

@@ -89,6 +89,7 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 quantities=form.quantities,
                 when=form.cleaned_data["when"] or "now",
             ),
+            asked=form.asked,
         )
     said = pgettext("portal", "The subscription is changed.")
     return _act(request, visit, found, deed, "portal/change.html", context, said)
@@ -130,6 +131,7 @@ def pause(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 actor=visit.actor,
                 until=form.cleaned_data["until"],
             ),
+            asked=str(form.cleaned_data["until"] or ""),
         )
     context = {
         "form": form,
@@ -243,7 +245,8 @@ def _act(
     is_done = bool(key) and was_sent(visit.customer, key)
     if is_done or name not in deeds_of(found, visit.as_of):
         return _no_longer(request, found, is_done=is_done)
-    if deed is not None and request.method == "POST":
+    is_sent = request.method == "POST" and request.POST.get("act") != "show"
+    if deed is not None and is_sent:
         try:
             seen = request.POST.get("seen", "")
             changed = do(deed, visit, key=key, seen=seen)
@@ -253,13 +256,13 @@ def _act(
             problem = sentence_of(error)
         else:
             return _after(request, visit, changed, said)
-    shown = {**_outcome(request, deed, visit), **context, "found": found}
+    shown = {**_outcome(deed, visit), **context, "found": found, "path": request.path}
     shown["problem"] = problem or shown["problem"]
-    status = 422 if request.method == "POST" else 200
+    status = 422 if is_sent else 200
     return show_to(request, visit, template, shown, section="home", status=status)
 
 
-def _outcome(request: HttpRequest, deed: Deed | None, visit: Visit) -> dict[str, Any]:
+def _outcome(deed: Deed | None, visit: Visit) -> dict[str, Any]:
     """The three lines and what the button sends, or why there is none."""
     if deed is None:
         return {"lines": [], "problem": ""}
@@ -267,18 +270,12 @@ def _outcome(request: HttpRequest, deed: Deed | None, visit: Visit) -> dict[str,
         seen = seen_of(deed, visit)
     except BillingError as error:
         return {"lines": [], "problem": sentence_of(error)}
-    given = {name: value for name, value in _asked(request).items() if name not in _OWN}
     return {
         "lines": lines_of(seen),
-        "given": given,
         "key": new_key(),
-        "seen": str(seen.to_pay_today_minor),
-        "path": request.path,
+        "seen": deed.seen(seen.to_pay_today_minor),
         "problem": "",
     }
-
-
-_OWN = frozenset({"key", "seen", "csrfmiddlewaretoken"})
 
 
 def _after(request: HttpRequest, visit: Visit, changed: Changed, said: str) -> HttpResponse:
@@ -321,7 +318,7 @@ def _redeeming(visit: Visit, found: Subscription, code: str) -> Deed:
         )
         return found
 
-    return Deed("coupon", found, redeem)
+    return Deed("coupon", found, redeem, asked=str(known.pk))
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:

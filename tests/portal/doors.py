@@ -49,8 +49,13 @@ def text_of(answer: Any) -> str:
 
 
 def hidden_of(answer: HttpResponse | Any, button: str = 'name="seen"') -> dict[str, str]:
-    """What the form with the three lines sends by itself."""
+    """What the form with the three lines sends as it stands there, without its token."""
     html = answer.content.decode()
     form = next(part for part in html.split("<form")[1:] if button in part).split("</form>")[0]
-    found = re.findall(r'<input type="hidden"\s+name="([^"]+)"\s+value="([^"]*)"', form)
-    return {name: unescape(value) for name, value in found if name != "csrfmiddlewaretoken"}
+    sent = {}
+    for field in re.findall(r"<input\b[^>]*>", form):
+        said = {name: unescape(value) for name, value in re.findall(r'([\w-]+)="([^"]*)"', field)}
+        is_chosen = said["type"] not in ("radio", "checkbox") or re.search(r"\bchecked\b", field)
+        if is_chosen and said["name"] != "csrfmiddlewaretoken":
+            sent[said["name"]] = said.get("value", "")
+    return sent

@@ -114,10 +114,28 @@ def test_the_number_of_units_can_be_changed(
     later.post(url, hidden_of(seen))
     item = subscription.items.filter(key="seats", ends_on=None).get()
     assert item.quantity == 7
-    for wrong, said in (("0", "At least one"), ("x", "whole number"), ("9999999", "more than")):
+    wrongs = [("0", "At least"), ("x", "whole"), ("", "whole"), ("100000", "At most 9999 can be")]
+    for wrong, said in wrongs:
         answer = later.get(f"{url}?plan={plan.public_id}&quantity-0={wrong}")
         assert said in text_of(answer)
         assert 'name="seen"' not in answer.content.decode()
+
+
+@pytest.mark.parametrize("when", ["now", "period_end"])
+@pytest.mark.parametrize("number", ["70", "", "100000"])
+def test_no_other_number_is_ordered_than_the_one_that_the_lines_were_shown_for(
+    later: Client, customer: Customer, seller: Seller, when: str, number: str
+) -> None:
+    """At the end of a period the amount of today is nothing, whatever the number."""
+    plan = plan_of(seller, "0", name="Office")
+    PriceFactory(plan=plan, code="seats", name="Seats", model="per_unit", amount="31", quantity=5)
+    subscription = started(customer, plan)
+    url = page_of(subscription, "change")
+    seen = hidden_of(later.get(f"{url}?plan={plan.public_id}&quantity-0=7&when={when}"))
+    answer = later.post(url, seen | {"quantity-0": number})
+    assert answer.status_code == 422
+    assert [item.quantity for item in subscription.items.filter(key="seats")] == [5]
+    assert f'value="{number}"' in answer.content.decode() or not number
 
 
 def test_a_plan_of_another_family_or_another_seller_cannot_be_chosen(
