@@ -222,6 +222,7 @@ ALLOWED_HOSTS = env.list(
     default=[] if IN_PRODUCTION else ["localhost", ".localhost", "127.0.0.1", "[::1]"],
 )
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "portal.failures.form_refused"
 SECURE_CSP: dict[str, list[str]] = {
     "default-src": [CSP.SELF],
     "object-src": [CSP.NONE],

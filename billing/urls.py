@@ -32,7 +32,9 @@ sign_in = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
-handler500 = "billing.base.failures.failed"
+handler403 = "portal.failures.forbidden"
+handler404 = "portal.failures.not_found"
+handler500 = "portal.failures.failed"
 
 urlpatterns = [
     path("accounts/", include(sign_in)),

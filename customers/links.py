@@ -57,18 +57,20 @@ def make_link(
     return token
 
 
+def find_link(token: str) -> AccessLink | None:
+    """The link of a token, whether or not it still opens anything."""
+    found = AccessLink.objects.filter(token_hash=hash_of(token))
+    return found.select_related("customer__seller").first()
+
+
 def read_link(token: str, *purposes: str, now: datetime) -> AccessLink:
     """The link of a token, without using it up.
 
     Raises :class:`Refused` with ``link_unknown``, ``link_expired`` or ``link_used``; the error's
     ``details`` have the link where there is one, so that a new one can be offered.
     """
-    link = (
-        AccessLink.objects.filter(token_hash=hash_of(token), purpose__in=purposes)
-        .select_related("customer__seller")
-        .first()
-    )
-    if link is None:
+    link = find_link(token)
+    if link is None or link.purpose not in purposes:
         raise Refused("This link is not one of ours, or was cut short.", code="link_unknown")
     if link.used_at is not None:
         raise Refused("This link has been used. Ask for a new one.", code="link_used", link=link)

@@ -14,6 +14,7 @@ from customers.models import LANGUAGES, Customer, Seller
 from portal.brand import logo_url, theme_url
 
 _CODES = dict(LANGUAGES)
+A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 def language_of(request: HttpRequest, customer: Customer | None = None, usual: str = "") -> str:
@@ -26,6 +27,24 @@ def language_of(request: HttpRequest, customer: Customer | None = None, usual: s
     if customer is not None:
         return customer.language
     return translation.get_language_from_request(request).split("-")[0]
+
+
+def choose_language(request: HttpRequest) -> str:
+    """The language of a button that was pressed in a form, from now on that of the request as well;
+    empty where none was.
+    """
+    chosen = request.POST.get("language", "")
+    if chosen not in _CODES:
+        return ""
+    request.COOKIES[settings.LANGUAGE_COOKIE_NAME] = chosen
+    return chosen
+
+
+def keep_language(answer: HttpResponse, language: str) -> None:
+    """Have the browser keep a language that was chosen in it."""
+    answer.set_cookie(
+        settings.LANGUAGE_COOKIE_NAME, language, max_age=A_YEAR_SECONDS, samesite="Lax"
+    )
 
 
 @contextmanager

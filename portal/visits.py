@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import wraps
 from typing import Any, Concatenate
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import pgettext
 
@@ -22,9 +23,13 @@ from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Customer, Seller
+from portal.by_script import answer_in_place, go_to
 from portal.pages import in_language_of, show
 
 COOKIE = "portal"
+# Whose customer was signed in here last, so that they find the same door when that is over.
+SELLER_COOKIE = "portal_seller"
+SELLER_LASTS = timedelta(days=90)
 COOKIE_PATH = "/portal/"
 LASTS = timedelta(hours=12)
 _CUSTOMER, _ONLY, _UNTIL, _RETURN = (f"portal_{key}" for key in ("customer", "only", "until", "to"))
@@ -102,9 +107,17 @@ def begin(
     kept[_UNTIL] = int((clock.now() + LASTS).timestamp())
     kept.set_expiry(LASTS)
     kept.create()
+    _set_cookie(response, COOKIE, str(kept.session_key))
+    _set_cookie(response, SELLER_COOKIE, customer.seller.public_id, lasts=SELLER_LASTS)
+
+
+def _set_cookie(
+    response: HttpResponse, name: str, value: str, *, lasts: timedelta | None = None
+) -> None:
     response.set_cookie(
-        COOKIE,
-        str(kept.session_key),
+        name,
+        value,
+        max_age=lasts,
         path=COOKIE_PATH,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
@@ -115,7 +128,8 @@ def begin(
 def end(request: HttpRequest, response: HttpResponse) -> None:
     """Sign out: the session is over, here and wherever its cookie went."""
     _forget(request)
-    response.delete_cookie(COOKIE, path=COOKIE_PATH, samesite="Lax")
+    for name in (COOKIE, SELLER_COOKIE):
+        response.delete_cookie(name, path=COOKIE_PATH, samesite="Lax")
 
 
 def _forget(request: HttpRequest) -> None:
@@ -142,7 +156,7 @@ def for_customers[**Rest](view: View[Rest]) -> Door[Rest]:
         if visit is None or visit.only:
             return _ask_to_sign_in(request, visit)
         with in_language_of(request, visit.customer):
-            return view(request, visit, *args, **named)
+            return answer_in_place(request, view(request, visit, *args, **named))
 
     return door
 
@@ -156,7 +170,7 @@ def for_subscriptions[**Rest](view: View[Rest]) -> Door[Rest]:
         if visit is None:
             return _ask_to_sign_in(request, visit)
         with in_language_of(request, visit.customer):
-            return view(request, visit, *args, **named)
+            return answer_in_place(request, view(request, visit, *args, **named))
 
     return door
 
@@ -183,8 +197,31 @@ def show_to(
     )
 
 
+def seller_asked_for(request: HttpRequest) -> Seller | None:
+    """Whose door it is: the one that the address names, the one of the last visit in this browser,
+    or the only one that there is.
+    """
+    named = request.GET.get("seller", "") or request.COOKIES.get(SELLER_COOKIE, "")
+    if named and "\0" not in named:
+        return Seller.objects.filter(public_id=named).first()
+    sellers = list(Seller.objects.all()[:2])
+    return sellers[0] if len(sellers) == 1 else None
+
+
 def _ask_to_sign_in(request: HttpRequest, visit: Visit | None) -> HttpResponse:
+    """To the door of the same seller, with the reason where somebody was signed in before."""
     if request.COOKIES.get(COOKIE):
         with in_language_of(request, visit.customer if visit else None):
-            messages.info(request, pgettext("portal", "Sign in to see that page."))
-    return HttpResponseRedirect(reverse("portal:sign_in"))
+            messages.info(request, _why_to_sign_in(request, visit))
+    seller_id = visit.seller.public_id if visit else request.COOKIES.get(SELLER_COOKIE, "")
+    query = "?" + urlencode({"seller": seller_id}) if seller_id else ""
+    return go_to(request, reverse("portal:sign_in") + query)
+
+
+def _why_to_sign_in(request: HttpRequest, visit: Visit | None) -> str:
+    if request.method == "POST" and visit is None:
+        return pgettext(
+            "portal",
+            "You have been signed out, so nothing was changed. Sign in, then do it once more.",
+        )
+    return pgettext("portal", "Sign in to see that page.")

@@ -57,6 +57,12 @@
     if (event.target.id === "consent") document.getElementById("changed").hidden = true;
   });
 
+  // Another language is another page, with all that was typed in it: the browser goes there.
+  document.addEventListener("submit", (event) => {
+    const isLanguage = event.submitter && event.submitter.name === "language";
+    if (isLanguage && navigator.onLine) event.stopImmediatePropagation();
+  }, true);
+
   document.addEventListener("htmx:confirm", (event) => {
     if (!isOfForm(event)) return;
     const isLate = ordering !== null; // what is being ordered is ordered

@@ -63,5 +63,24 @@ const kvitt = (() => {
     }
   });
 
+  // What goes wrong on the way is said in the page, where everything typed still stands.
+  function sayTrouble(kind) {
+    const place = document.getElementById("trouble");
+    place.textContent = kind ? place.dataset[kind] : "";
+  }
+
+  document.addEventListener("htmx:beforeRequest", () => sayTrouble(""));
+  document.addEventListener("htmx:sendError", () => sayTrouble("away"));
+  document.addEventListener("htmx:timeout", () => sayTrouble("away"));
+  document.addEventListener("htmx:responseError", ({ detail }) =>
+    sayTrouble(detail.xhr.status === 403 ? "refused" : "failed"),
+  );
+  // A form that the browser sends by itself would leave the page for the browser's own words.
+  document.addEventListener("submit", (event) => {
+    if (navigator.onLine || event.defaultPrevented) return;
+    event.preventDefault();
+    sayTrouble("away");
+  });
+
   return { holdWhilePressed };
 })();

@@ -27,9 +27,10 @@ from billing.invoicing.writing import Writer
 from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.tax import checks
 from customers.calendar import now_of, today_of
+from portal.by_script import go_to, in_place, is_by_script
 from portal.limits import may_try
 from portal.models import Attempt
-from portal.pages import in_language_of, show
+from portal.pages import choose_language, in_language_of, keep_language, show
 from portal.pay_forms import OrderForm
 from portal.terms import (
     VERSION,
@@ -40,17 +41,7 @@ from portal.terms import (
     price_in_words,
     terms_of,
 )
-from portal.views.links import (
-    go_to,
-    in_place,
-    is_by_script,
-    leave_by,
-    paid_by,
-    pdf_of,
-    return_address,
-    token_page,
-    way_back,
-)
+from portal.views.links import leave_by, paid_by, pdf_of, return_address, token_page, way_back
 
 USER_AGENT_MAX = 300
 # So often an hour is the register of VAT numbers asked for one order.
@@ -73,7 +64,11 @@ def checkout(request: HttpRequest, token: str) -> HttpResponse:
             if _is_again(request, order)
             else _pay(request, order, token)
         )
-    return _order(request, order, token)
+    chosen = choose_language(request)
+    answer = _order(request, order, token)
+    if chosen:
+        keep_language(answer, chosen)
+    return answer
 
 
 def _show(

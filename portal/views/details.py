@@ -1,7 +1,6 @@
 """What a customer may change of themselves."""
 
 from django import forms
-from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -15,11 +14,10 @@ from billing.engine.errors import BillingError
 from customers.details import change_own_details
 from customers.models import LANGUAGES, Customer
 from customers.numbers import tidy_vat_number
+from portal.pages import keep_language
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_customers, show_to
 from portal.words import writer
-
-A_YEAR_SECONDS = 365 * 24 * 3600
 
 
 class DetailsForm(Typed):
@@ -103,7 +101,5 @@ def _saved(request: HttpRequest, language: str) -> HttpResponse:
     with translation.override(language):
         messages.success(request, pgettext("portal", "Saved. Later invoices say so."))
     response = HttpResponseRedirect(reverse("portal:details"))
-    response.set_cookie(
-        settings.LANGUAGE_COOKIE_NAME, language, max_age=A_YEAR_SECONDS, samesite="Lax"
-    )
+    keep_language(response, language)
     return response

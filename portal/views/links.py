@@ -10,7 +10,7 @@ from functools import wraps
 from typing import Any, Concatenate
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
 from django.utils.translation import pgettext
@@ -22,6 +22,7 @@ from billing.invoicing.printing import RenderingFailed
 from billing.payments.models import Payment
 from billing.payments.receipts import render_receipt
 from customers.models import Customer, Seller
+from portal.by_script import is_by_script
 from portal.pages import leave_for
 
 COOKIE = "kvitt_back"
@@ -77,21 +78,6 @@ def remembered(request: HttpRequest, prefix: str) -> str:
     return address if address.startswith(prefix) else ""
 
 
-# With a script, forms are sent by htmx: the browser's history then has no page that was the answer
-# to a form, which it could only show again by sending the form again.
-
-
-def is_by_script(request: HttpRequest) -> bool:
-    return request.headers.get("HX-Request") == "true"
-
-
-def go_to(request: HttpRequest, address: str) -> HttpResponse:
-    """To a page of ours."""
-    if is_by_script(request):
-        return HttpResponse(headers={"HX-Redirect": address})
-    return HttpResponseRedirect(address)
-
-
 def leave_by(
     request: HttpRequest, url: str, *, seller: Seller, customer: Customer | None, usual: str = ""
 ) -> HttpResponse:
@@ -99,15 +85,6 @@ def leave_by(
     if is_by_script(request):
         return HttpResponse(headers={"HX-Redirect": url})
     return leave_for(request, url, seller=seller, customer=customer, usual=usual)
-
-
-def in_place(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
-    """A whole page as the answer to a form that htmx has sent: it takes the place of this one."""
-    if is_by_script(request):
-        answer.status_code = 200  # htmx shows nothing of an answer that refuses.
-        answer.headers["HX-Retarget"] = answer.headers["HX-Reselect"] = "#main"
-        answer.headers["HX-Reswap"] = "outerHTML show:window:top"
-    return answer
 
 
 # Paper

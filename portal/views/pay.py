@@ -26,19 +26,12 @@ from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
 from dunning.models import DunningCase
+from portal.by_script import go_to
 from portal.debts import what_comes_of
 from portal.news import LINK_REQUESTED, mail_links_soon
 from portal.pages import in_language_of, show
 from portal.terms import card_of, failure_in_words
-from portal.views.links import (
-    go_to,
-    leave_by,
-    paid_by,
-    pdf_of,
-    return_address,
-    token_page,
-    way_back,
-)
+from portal.views.links import leave_by, paid_by, pdf_of, return_address, token_page, way_back
 
 # One new link in this time, however often it is asked for.
 ASKED_AGAIN_AFTER = timedelta(minutes=10)

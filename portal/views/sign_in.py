@@ -16,7 +16,7 @@ from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
 from portal.pages import in_language_of, show
 from portal.sign_in import ask_for_link
-from portal.visits import Visit, begin, end, visit_of
+from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
 LINK_STATUS = {"link_unknown": 404, "link_expired": 410, "link_used": 410}
@@ -46,7 +46,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     visit = visit_of(request)
     if request.method != "POST" and visit is not None and not visit.only:
         return HttpResponseRedirect(_home_of(visit))
-    seller = _seller_asked_for(request)
+    seller = seller_asked_for(request)
     with in_language_of(request):
         form = AddressForm(request.POST if request.method == "POST" else None)
         context = {"form": form, "seller_asked": request.GET.get("seller", "") if seller else ""}
@@ -175,11 +175,3 @@ def _home_of(visit: Visit | None, subject: str = "") -> str:
     if only.startswith("sub_"):
         return reverse("portal:subscription", args=[only])
     return reverse("portal:home")
-
-
-def _seller_asked_for(request: HttpRequest) -> Seller | None:
-    """Whose page it is: the one that the address names, or the only one that there is."""
-    if public_id := request.GET.get("seller"):
-        return Seller.objects.filter(public_id=public_id).first()
-    sellers = list(Seller.objects.all()[:2])
-    return sellers[0] if len(sellers) == 1 else None

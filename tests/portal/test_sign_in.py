@@ -230,11 +230,12 @@ def test_signing_in_starts_a_session_that_nobody_could_have_known(
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/portal/")
 
 
-def test_a_session_lasts_for_twelve_hours(visitor: Client, clock: Any) -> None:
+def test_a_session_lasts_for_twelve_hours(visitor: Client, customer: Customer, clock: Any) -> None:
     clock.shift(LASTS - timedelta(seconds=1))
     assert visitor.get("/portal/home/").status_code == 200
     clock.shift(timedelta(seconds=1))
-    assert visitor.get("/portal/home/").headers["Location"] == "/portal/"
+    door = f"/portal/?seller={customer.seller.public_id}"
+    assert visitor.get("/portal/home/").headers["Location"] == door
 
 
 def test_sessions_that_are_over_are_forgotten(
@@ -325,7 +326,8 @@ def test_a_link_to_a_subscription_opens_it_and_nothing_else(
         "export/",
         "back/",
     ):
-        assert client.get(f"/portal/{path}").headers["Location"] == "/portal/", path
+        door = f"/portal/?seller={customer.seller.public_id}"
+        assert client.get(f"/portal/{path}").headers["Location"] == door, path
     assert b'class="menu"' not in answer.content
 
 

@@ -1,0 +1,118 @@
+"""What is answered where a page fails, is refused or is not there: in the look of the seller whose
+page it was to be, in the reader's language, with what to do.
+"""
+
+import logging
+import sys
+from typing import Any
+
+from django.db import DatabaseError, InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils.translation import pgettext
+from django.views import defaults
+
+from billing.checkout.offers import find_order
+from customers.links import find_link
+from customers.models import Seller
+from portal.pages import in_language_of, show
+from portal.visits import seller_asked_for, visit_of
+
+RETRY_AFTER_S = 5
+# Programs read their own answers there.
+OF_PROGRAMS = ("/api/", "/hooks/", "/metrics", "/healthz")
+logger = logging.getLogger(__name__)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler404``."""
+    if request.path.startswith(OF_PROGRAMS):
+        return defaults.page_not_found(request, exception)
+    with in_language_of(request):
+        return _show(
+            request,
+            404,
+            pgettext("portal", "There is no such page"),
+            pgettext(
+                "portal",
+                "The address may have been cut off on its way. Copy all of it from where you found "
+                "it, or begin at your own page.",
+            ),
+        )
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler403``."""
+    if request.path.startswith(OF_PROGRAMS):
+        return defaults.permission_denied(request, exception)
+    with in_language_of(request):
+        return _show(
+            request,
+            403,
+            pgettext("portal", "This page is not open to you"),
+            pgettext("portal", "Sign in as somebody who may see it, or ask whoever runs it."),
+        )
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Django's ``CSRF_FAILURE_VIEW``: nobody can tell the form from one of another site's."""
+    with in_language_of(request):
+        return _show(
+            request,
+            403,
+            pgettext("portal", "Your browser keeps no cookies for this page"),
+            pgettext(
+                "portal",
+                "Nothing was done. Without cookies nobody can tell whether a form comes from you: "
+                "allow them for this address, go back, load the page again, and send it once more. "
+                "If you do allow them, the page had been open for too long.",
+            ),
+        )
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """Django's ``handler500``: 503 where the database is away, or kept a page waiting too long."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        # Neither session nor seller is asked: they are in the database.
+        answer = HttpResponse(render_to_string("503.html"), status=503)
+        answer["Retry-After"] = str(RETRY_AFTER_S)
+        return answer
+    if request.path.startswith(OF_PROGRAMS):
+        return defaults.server_error(request)
+    try:
+        with in_language_of(request):
+            return _show(
+                request,
+                500,
+                pgettext("portal", "This page does not work just now"),
+                pgettext(
+                    "portal",
+                    "The fault is ours, and it has been noted. Go back and try again in a moment: "
+                    "nothing is done twice.",
+                ),
+            )
+    except Exception:
+        logger.exception("The page that says that a page fails has failed as well.")
+        return HttpResponse(render_to_string("500.html"), status=500)
+
+
+def _show(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:
+    context: dict[str, Any] = {"title": title, "advice": advice}
+    seller = _seller_of(request)
+    return show(request, "portal/failure.html", context, seller=seller, status=status)
+
+
+def _seller_of(request: HttpRequest) -> Seller | None:
+    """Whose page it was to be; None for the desk's, and where nobody can say."""
+    if not request.path.startswith(("/portal/", "/pay/")):
+        return None
+    try:
+        token = request.resolver_match.kwargs.get("token") if request.resolver_match else None
+        if token and (order := find_order(token)):
+            return order.seller
+        if token and (link := find_link(token)):
+            return link.customer.seller
+        visit = visit_of(request)
+        return visit.seller if visit else seller_asked_for(request)
+    except DatabaseError:
+        return None
