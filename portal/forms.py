@@ -107,10 +107,12 @@ class PauseForm(Typed):
     """Until a day, or until it is resumed."""
 
     length = forms.ChoiceField(choices=[("open", ""), ("until", "")])
-    until = forms.DateField(required=False)
+    until = forms.DateField(
+        label=pgettext_lazy("portal", "The first day on which it goes on"), required=False
+    )
 
     def __init__(self, as_of: date, data: Any):
-        super().__init__(data)
+        super().__init__(data, auto_id="%s")
         self.as_of = as_of
 
     def clean(self) -> dict[str, Any]:

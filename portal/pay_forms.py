@@ -46,6 +46,10 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
 }
 
 
+# What no country wants of a private person; the others say so when they are left out.
+OPTIONAL = frozenset({"coupon", "company", "vat_number", "address_line2"})
+
+
 def _describes(name: str, *more: str) -> dict[str, str]:
     """What is said of a field stands in places that are always there, though they be empty."""
     return {"aria-describedby": " ".join(f"{name}_{place}" for place in (*more, "said"))}
@@ -77,7 +81,8 @@ class OrderForm(Typed):
         ),
     )
     consent = forms.BooleanField(
-        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")}
+        label=pgettext_lazy("pay", "The box of the terms"),
+        error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")},
     )
     seen = forms.CharField(required=False, max_length=64)
 
@@ -106,9 +111,20 @@ class OrderForm(Typed):
             name = f"quantity-{number}"
             self.fields[name] = self._quantity(price)
             self.fields[name].widget.attrs |= _describes(name, "helptext")
+        # As they stand on the page, so that what is wrong is told in that order.
+        quantities = (f"quantity-{number}" for number in range(len(self.prices)))
+        self.order_fields([*quantities, "coupon", "email", *_FIELDS, "country", "consent"])
+        self._say_what_is_required()
         if not is_ordering:
             for name in ("email", "consent", *_FIELDS):
                 self.fields[name].required = False
+
+    def _say_what_is_required(self) -> None:
+        """To all that look at the page, also before anything of it is demanded."""
+        for name, field in self.fields.items():
+            if field.required:
+                field.widget.attrs["aria-required"] = "true"
+            field.is_optional = name in OPTIONAL  # type: ignore[attr-defined]
 
     def _quantity(self, price: Price) -> forms.IntegerField:
         error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {

@@ -82,5 +82,31 @@ const kvitt = (() => {
     sayTrouble("away");
   });
 
+  // Who hears the page is told that it works.
+  function sayBusy(isBusy) {
+    const place = document.getElementById("busy");
+    place.textContent = isBusy ? place.dataset.busy : "";
+  }
+
+  const isSent = ({ detail }) => detail.requestConfig.verb === "post" && detail.elt.id !== "order";
+  document.addEventListener("htmx:beforeRequest", (event) => sayBusy(isSent(event)));
+  document.addEventListener("htmx:afterRequest", () => sayBusy(false));
+
+  // What is said of a field by itself makes it a refused one, or one no longer.
+  function markRefused() {
+    for (const said of document.querySelectorAll("[id$='_said']")) {
+      const field = document.querySelector(`[aria-describedby~="${said.id}"]`);
+      if (!field) continue;
+      if (said.textContent.trim()) field.setAttribute("aria-invalid", "true");
+      else field.removeAttribute("aria-invalid");
+    }
+  }
+
+  document.addEventListener("htmx:afterSettle", () => {
+    markRefused();
+    // Another page has come in place of this one: nobody is left at its end.
+    if (document.activeElement === document.body) document.getElementById("main").focus();
+  });
+
   return { holdWhilePressed };
 })();

@@ -70,6 +70,8 @@ class DetailsForm(Typed):
         self.customer = customer
         if not customer.is_business:
             del self.fields["vat_number"]
+        for field in self.fields.values():
+            field.is_optional = not field.required  # type: ignore[attr-defined]
 
     def clean_vat_number(self) -> str:
         number: str = self.cleaned_data["vat_number"]

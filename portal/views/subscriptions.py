@@ -257,7 +257,7 @@ def _act(
         else:
             return _after(request, visit, changed, said)
     shown = {**_outcome(deed, visit), **context, "found": found, "path": request.path}
-    shown["problem"] = problem or shown["problem"]
+    shown |= {"problem": problem or shown["problem"], "is_refused": is_sent}
     status = 422 if is_sent else 200
     return show_to(request, visit, template, shown, section="home", status=status)
 

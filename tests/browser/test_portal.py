@@ -315,6 +315,10 @@ def test_axe_finds_nothing_and_no_page_is_wider_than_its_window(
     context.close()
 
 
+def twice(names: list[str]) -> list[str]:
+    return sorted({name for name in names if names.count(name) > 1})
+
+
 def _looked_at(page: Page, path: str, width: int) -> list[str]:
     found = [f"{path}: {complaint}" for complaint in complaints_of(page)]
     if page.evaluate("document.documentElement.scrollWidth") > width:
@@ -326,5 +330,10 @@ def _looked_at(page: Page, path: str, width: int) -> list[str]:
             .map((each) => each.outerHTML.slice(0, 80))"""
     )
     found += [f"{path}: too small to touch: {each}" for each in small]
+    names = page.evaluate(
+        """() => [...document.querySelectorAll("main button, main .button, main .receipt")]
+            .map((each) => each.textContent.replace(/\\s+/g, " ").trim())"""
+    )
+    found += [f"{path}: several buttons are called {each}" for each in twice(names)]
     assert page.evaluate("document.documentElement.lang") in ("en", "sv")
     return found
