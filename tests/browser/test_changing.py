@@ -71,7 +71,7 @@ def test_what_is_no_number_to_order_says_so_and_takes_the_button_away(
     field.press("Delete")
     field.press_sequentially(typed)
     field.blur()
-    expect(page.get_by_text(said)).to_be_visible()
+    expect(page.locator(".wrong")).to_have_text(said)
     expect(field).to_have_attribute("aria-invalid", "true")
     expect(page.get_by_role("button", name=CHANGE)).to_have_count(0)
     assert seats_of(subscription) == [1]
