@@ -74,14 +74,31 @@ def draft_bill(
     # An open shifting pause stops the clock: the days that it will move must stay in sight.
     stopped = [pause.start for pause in agreement.pauses if pause.is_shifting and not pause.end]
     until = min(as_of, *stopped) if stopped else as_of
-    started = [period.start for period in grid if period.start <= until]
-    window_on = started[-2] if len(started) > 1 else grid[0].start
+    begun = [period.start for period in grid if period.start <= until]
+    window_on = _window_on(draft, begun) or grid[0].start
     return Bill(
         lines=credits + charges,
         next_bill_on=None if draft.next_on == FOREVER else draft.next_on,
         # What a window has settled no later one opens again.
         window_on=max(window_on, agreement.window_on or window_on),
     )
+
+
+def _window_on(draft: Draft, begun: Sequence[date]) -> date | None:
+    """Where the open window begins: with the period before the last that has begun, if any.
+
+    What was used on the morning of a day on which a pause, a change or an item's end stopped a
+    meter belongs to the part that ended there. A window that began on such a day would still take
+    that usage and no longer bill it, so it begins with an earlier period.
+    """
+    agreement = draft.agreement
+    meters = {item.price.meter for item in agreement.items if item.price.meter}
+    stops = {pause.start for pause in agreement.pauses}
+    stops |= {item.end for item in agreement.items if item.price.meter and item.end}
+    for day in reversed(begun[:-1]):
+        if day not in stops or all(draft.is_metered_on(meter, day) for meter in meters):
+            return day
+    return None
 
 
 def _shifted(row: Billed, shifts: Sequence[Pause]) -> Billed:

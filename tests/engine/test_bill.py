@@ -674,6 +674,29 @@ def test_a_once_price_that_would_begin_after_the_end_is_not_billed() -> None:
 # Usage
 
 
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        paused(agreed(item(1, metered("0.10"))), may(1), None),
+        paused(agreed(item(1, metered("0.10"))), may(1), june(10)),
+        agreed(item(1, metered("0.10"), end=may(1)), item(2, flat("5.00"), may(1))),
+    ],
+    ids=["paused", "paused until a day", "changed to a plan without it"],
+)
+def test_usage_of_the_morning_on_which_a_period_and_the_meter_end_is_billed_while_it_is_taken(
+    stopped: Agreement,
+) -> None:
+    account = Account()
+    for on in (APRIL, may(1), may(2), june(1)):
+        account.bill(stopped, on)
+    assert account.window_on is not None and account.window_on <= may(1)
+    late = used((may(1), 40))
+    assert ("usage", "calls", "04-01", "05-01", 400) in account.bill(stopped, june(2), late)
+    # A month later the window has gone on, and such usage is refused before it is taken.
+    account.bill(stopped, date(2026, 7, 1), late)
+    assert account.window_on > may(1)
+
+
 def test_usage_is_billed_when_its_period_has_ended() -> None:
     account = Account()
     calls = agreed(item(1, metered("0.10")))
