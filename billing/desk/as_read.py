@@ -51,12 +51,10 @@ class AsRead(forms.ModelForm):
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
-        if self.instance.pk is not None:
-            now = self._digests()
-            read = _read_from(self.data.get("as_read", ""))
-            changed = [name for name, digest in now.items() if read.get(name, digest) != digest]
-            if changed:
-                self._refuse(changed, read)
+        now, read = self._digests(), _read_from(self.data.get("as_read", ""))
+        changed = [name for name, digest in now.items() if read.get(name, digest) != digest]
+        if changed:
+            self._refuse(changed, read)
         return cleaned
 
     def _refuse(self, changed: Sequence[str], read: dict[str, str]) -> None:
@@ -78,6 +76,8 @@ class AsRead(forms.ModelForm):
                 self._fill_in(name)
 
     def _digests(self) -> dict[str, str]:
+        if self.instance.pk is None:
+            return {}
         found = {
             name: _digest(_written(field, self.initial.get(name)))
             for name, field in self.fields.items()
