@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
+from billing.engine.declines import Decline
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import (
     About,
@@ -31,6 +32,7 @@ from billing.payments.gateways.base import (
     Subject,
 )
 from billing.payments.gateways.http import Caller, ErrorSaid, Key
+from billing.payments.gateways.sandbox.declines import decline_of
 from customers.models import Seller
 
 HOOK_AGE_SECONDS_MAX = 5 * 60
@@ -230,6 +232,9 @@ class SandboxKind:
         if not isinstance(status, str) or status not in STATUSES:
             status = ""
         return Subject(kind, gateway_id, reference, status)
+
+    def decline_of(self, code: str) -> Decline:
+        return decline_of(code)
 
 
 @lru_cache(maxsize=4)
