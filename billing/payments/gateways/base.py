@@ -173,7 +173,6 @@ class Gateway(Protocol):
     """
 
     name: ClassVar[str]
-    is_for_tests: ClassVar[bool]
 
     def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str: ...
 

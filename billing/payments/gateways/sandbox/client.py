@@ -46,7 +46,6 @@ class Sandbox:
     """Speaks HTTP to one sandbox. What it cannot make sense of it calls unclear."""
 
     name: ClassVar[str] = "sandbox"
-    is_for_tests: ClassVar[bool] = True
 
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
         self._hook_secret = hook_secret
@@ -201,7 +200,7 @@ class SandboxKind:
     """The sandbox of the settings, which every test seller shares."""
 
     name = Sandbox.name
-    is_for_tests = Sandbox.is_for_tests
+    is_for_tests = True
     purposes = frozenset(Purpose)
     how_to_set_up = "Set KVITT_SANDBOX_URL and its key."
 
