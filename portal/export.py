@@ -52,7 +52,9 @@ LINE = (
     "position kind description starts_on ends_on quantity unit_amount amount_minor discount_minor"
     " net_minor tax days of_days tiers"
 ).split()
-PAYMENT = "public_id currency amount_minor refunded_minor state received_on failure_code".split()
+PAYMENT = (
+    "public_id currency amount_minor refunded_minor state received_on failure_code gateway_code"
+).split()
 MESSAGE = "public_id kind recipient language subject text state sent_at".split()
 METHOD = "public_id brand last4 expires_on is_default recorded_at retired_at".split()
 

@@ -11,7 +11,6 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from billing.base import clock
-from billing.engine.declines import Decline
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -299,9 +298,11 @@ def _fail(
     is_hard: bool = False,
 ) -> None:
     invoice = lock_invoices([_invoice_of(payment).pk])[0]
+    decline = registry.decline_of(payment.gateway, code)
     payment.move(
         "failed",
-        failure_code=code[:60],
+        failure_code=decline.value,
+        gateway_code=code[:60],
         gateway_id=gateway_id,
         settled_at=clock.now(),
         next_check_at=None,
@@ -313,8 +314,8 @@ def _fail(
     if settle_debts([payment.customer_id], as_of, actor):
         invoice.refresh_from_db()
     method = payment.payment_method
-    if method and (is_hard or Decline.of(code).is_hard):
-        PaymentMethod.objects.filter(pk=method.pk).update(refused_code=code[:60])
+    if method and (is_hard or decline.is_hard):
+        PaymentMethod.objects.filter(pk=method.pk).update(refused_code=decline.value)
     again = [listen(invoice, as_of=as_of, actor=actor) for listen in hooks.payment_failed]
     tell(
         "payment.failed",
@@ -322,7 +323,8 @@ def _fail(
         invoice,
         as_of,
         actor,
-        failure_code=code,
+        failure_code=decline.value,
+        gateway_code=code,
         is_hard=is_hard,
         next_attempt_on=next((day.isoformat() for day in again if day), None),
     )

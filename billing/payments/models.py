@@ -192,7 +192,9 @@ class Payment(Stateful):
     )
     planned_on = models.DateField(null=True, blank=True)
     received_on = models.DateField(null=True, blank=True)
+    # One of the declines; and the gateway's own word, whatever that was.
     failure_code = models.CharField(max_length=60, blank=True, default="")
+    gateway_code = models.CharField(max_length=60, blank=True, default="", db_default="")
     payment_method = models.ForeignKey(
         PaymentMethod, on_delete=models.PROTECT, null=True, blank=True, related_name="payments"
     )

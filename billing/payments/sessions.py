@@ -261,8 +261,9 @@ def _take_up(
             settle(payment.pk, charge, as_of=as_of, actor=actor)
         if is_open:
             # The page stays open for another card; ours says why this one was refused.
+            code = charge.failure_code
             CheckoutSession.objects.filter(pk=session.pk, status="open").update(
-                failure=charge.failure_code
+                failure=registry.decline_of(gateway.name, code).value if code else ""
             )
     if made.status == "complete" and made.payment_method:
         _keep_used(gateway, session, made.payment_method, as_of, actor)

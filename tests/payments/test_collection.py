@@ -13,6 +13,7 @@ import time_machine
 from django.db import DatabaseError, connection, transaction
 from django.test import Client
 
+from billing.engine.declines import Decline
 from billing.engine.errors import Refused
 from billing.events.models import Event, Trouble
 from billing.invoicing.actions import write_off
@@ -181,6 +182,8 @@ def test_a_blocked_card_is_not_tried_again_and_a_new_one_pays_at_once(
     invoice = owing(sandbox, seller, LOST)
     assert collect(seller) == 1
     assert PaymentMethod.objects.get().refused_code == "lost_card"
+    failed = payment_of(invoice)
+    assert (failed.failure_code, failed.gateway_code) == ("lost_card", "lost_card")
     step_due(seller, DAY + timedelta(days=3), "test")
     assert collect(seller, days=3) == 0
     give_card(sandbox, invoice.customer, WORKS)
@@ -226,7 +229,12 @@ def test_what_nobody_confirms_in_a_week_has_failed_and_is_dunned_from_then(
         clock.shift(timedelta(days=1))
     assert not DunningCase.objects.exists()
     resolve_due()
-    assert payment_of(invoice).state == "failed"
+    failed = payment_of(invoice)
+    assert (failed.state, failed.failure_code, failed.gateway_code) == (
+        "failed",
+        "declined",
+        "canceled",
+    )
     late_from = DAY + timedelta(days=charging.ACTION_DAYS_MAX)
     case = DunningCase.objects.get()
     assert (case.since, case.late_from) == ("failure", late_from)
@@ -234,6 +242,33 @@ def test_what_nobody_confirms_in_a_week_has_failed_and_is_dunned_from_then(
     assert told.data["next_attempt_on"] == (late_from + timedelta(days=3)).isoformat()
     assert [each["status"] for each in charges(sandbox, invoice)] == ["canceled"]
     assert broken_invariants() == {}
+
+
+def test_a_reason_in_the_gateways_word_is_one_of_ours_and_its_word_is_kept(
+    sandbox: RunningSandbox, seller: Seller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the gateway calls it: what is final is so for page, mail, card and retries alike."""
+    monkeypatch.setattr(client.SandboxKind, "decline_of", lambda *_: Decline.STOLEN_CARD)
+    invoice = owing(sandbox, seller, DECLINED)
+    assert collect(seller) == 1
+    failed = payment_of(invoice)
+    assert (failed.failure_code, failed.gateway_code) == ("stolen_card", "card_declined")
+    told = Event.objects.get(type="payment.failed").data
+    assert (told["failure_code"], told["gateway_code"]) == ("stolen_card", "card_declined")
+    assert PaymentMethod.objects.get().refused_code == "stolen_card"
+    step_due(seller, DAY + timedelta(days=3), "test")
+    assert collect(seller, days=3) == 0
+
+
+def test_what_the_gateway_refuses_at_once_is_a_decline_as_well(
+    sandbox: RunningSandbox, seller: Seller
+) -> None:
+    invoice = owing(sandbox, seller)
+    PaymentMethod.objects.update(gateway_customer="cus_of_nobody")
+    assert collect(seller) == 1
+    failed = payment_of(invoice)
+    assert (failed.state, failed.failure_code) == ("failed", "declined")
+    assert failed.gateway_code not in {"", "declined"}
 
 
 # Bad days of the gateway

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import ClassVar, Protocol
 
 from billing.base import clock
+from billing.engine.declines import Decline
 from billing.engine.errors import BillingError
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from customers.models import Seller
@@ -75,7 +76,8 @@ class ChargeRequest:
 class Charge:
     """A charge as the gateway has it: succeeded, failed, requires_action, canceled or pending.
 
-    ``is_hard`` says that the card will never be accepted again.
+    ``failure_code`` is the gateway's own word. ``is_hard`` says that the card will never be
+    accepted again.
     """
 
     gateway_id: str
@@ -171,7 +173,6 @@ class Gateway(Protocol):
     """
 
     name: ClassVar[str]
-    is_for_tests: ClassVar[bool]
 
     def add_customer(self, key: str, *, reference: str, name: str, email: str) -> str: ...
 
@@ -245,6 +246,10 @@ class GatewayKind(Protocol):
 
         A notice is read as it was kept, also where its account is there no more.
         """
+        ...
+
+    def decline_of(self, code: str) -> Decline:
+        """What a code of the gateway's means, of a charge that failed or was refused."""
         ...
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from billing.engine.declines import Decline
 from billing.payments.gateways.base import (
     Gateway,
     GatewayKind,
@@ -64,6 +65,12 @@ def _not_set_up(kind: GatewayKind) -> GatewayUnavailable:
 def subject_of(gateway: str, notice: Notice) -> Subject | None:
     """What a gateway's notice is about; None where it says nothing that we know of."""
     return next((kind.subject_of(notice) for kind in GATEWAYS if kind.name == gateway), None)
+
+
+def decline_of(gateway: str, code: str) -> Decline:
+    """What a gateway's code means; a plain *declined* where nobody can say."""
+    known = (kind.decline_of(code) for kind in GATEWAYS if kind.name == gateway)
+    return next(known, Decline.DECLINED)
 
 
 def choose_gateway(seller: Seller, purpose: Purpose) -> Gateway | None:

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 
+from billing.engine.declines import Decline
 from billing.payments.gateways.base import About, Notice, Subject
 from billing.payments.gateways.sandbox.client import SandboxKind
+from billing.sandbox.cards import OUTCOMES
+from billing.sandbox.words import LANGUAGES
 
 NAMED = {"id": "x_1", "reference": "ours_1"}
 
@@ -54,3 +57,19 @@ def test_a_notice_that_makes_no_sense_is_about_nothing(body: Any) -> None:
 
 def test_what_we_know_nothing_of_is_about_nothing() -> None:
     assert subject_of("payout.sent", {"object": NAMED}) is None
+
+
+def test_every_reason_of_the_sandboxs_has_its_own_among_ours() -> None:
+    told = {key.removeprefix("failed_") for key in LANGUAGES["en"] if key.startswith("failed_")}
+    assert told >= {each.failure_code for each in OUTCOMES.values() if each.failure_code}
+    translated = {code: SandboxKind().decline_of(code) for code in told}
+    assert len(translated) >= 4
+    assert Decline.DECLINED not in translated.values()
+    for outcome in OUTCOMES.values():
+        if outcome.failure_code:
+            assert translated[outcome.failure_code].is_hard == outcome.is_hard
+
+
+@pytest.mark.parametrize("code", ["", "canceled", "something_new"])
+def test_a_reason_that_nobody_knows_is_a_plain_decline(code: str) -> None:
+    assert SandboxKind().decline_of(code) is Decline.DECLINED

@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 from django.conf import settings
 
+from billing.engine.declines import Decline
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import (
     About,
@@ -31,6 +32,7 @@ from billing.payments.gateways.base import (
     Subject,
 )
 from billing.payments.gateways.http import Caller, ErrorSaid, Key
+from billing.payments.gateways.sandbox.declines import decline_of
 from customers.models import Seller
 
 HOOK_AGE_SECONDS_MAX = 5 * 60
@@ -44,7 +46,6 @@ class Sandbox:
     """Speaks HTTP to one sandbox. What it cannot make sense of it calls unclear."""
 
     name: ClassVar[str] = "sandbox"
-    is_for_tests: ClassVar[bool] = True
 
     def __init__(self, url: str, key: str, hook_secret: str) -> None:
         self._hook_secret = hook_secret
@@ -199,7 +200,7 @@ class SandboxKind:
     """The sandbox of the settings, which every test seller shares."""
 
     name = Sandbox.name
-    is_for_tests = Sandbox.is_for_tests
+    is_for_tests = True
     purposes = frozenset(Purpose)
     how_to_set_up = "Set KVITT_SANDBOX_URL and its key."
 
@@ -230,6 +231,9 @@ class SandboxKind:
         if not isinstance(status, str) or status not in STATUSES:
             status = ""
         return Subject(kind, gateway_id, reference, status)
+
+    def decline_of(self, code: str) -> Decline:
+        return decline_of(code)
 
 
 @lru_cache(maxsize=4)
