@@ -14,7 +14,8 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
 from billing.jobs.queries import failing
 from billing.mail.models import Message
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import Subscription
 from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from customers.calendar import with_today

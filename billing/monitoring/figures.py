@@ -18,7 +18,8 @@ from billing.front_page.waiting import COUNT_MAX, counted, kinds_of_work
 from billing.jobs.models import Heartbeat, JobRun
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Payment
 from billing.webhooks.models import WebhookDelivery
 
 VERIFYING = "verify books"

@@ -17,7 +17,8 @@ from billing.desk.model_admin import BigReadOnly
 from billing.invoicing.admin import InvoiceAdmin, PrintedAdmin
 from billing.invoicing.panels import document_link
 from billing.ledger.admin import transfers_of
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Payment, Refund
 from billing.payments.page_actions import (
     AskForACard,
     AskTheGateway,

@@ -20,6 +20,7 @@ from billing.outbound.gate import Kind, refusal
 from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments.charging import settle
+from billing.payments.gateway_events import GatewayCursor, GatewayEvent
 from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     About,
@@ -32,7 +33,7 @@ from billing.payments.gateways.base import (
     Notice,
     Subject,
 )
-from billing.payments.models import CheckoutSession, GatewayCursor, GatewayEvent, Payment, Refund
+from billing.payments.models import CheckoutSession, Payment, Refund
 from billing.payments.refunds import resolve_refund
 from billing.payments.sessions import complete_session
 from billing.payments.taking_in import owner_of, take_in

@@ -22,7 +22,8 @@ from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Transfer
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import GatewayEvent, Refund
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Refund
 from billing.subscriptions.models import CouponRedemption, Pause
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord

@@ -25,7 +25,8 @@ from billing.jobs.models import Heartbeat, JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
 from billing.outbound.models import Hold, KillSwitch
-from billing.payments.models import GatewayEvent, Payment, Refund
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord

@@ -19,8 +19,9 @@ from billing.demo.year import days_to_play, first_day_of, play
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.ledger.models import Transfer
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.gateways.sandbox.client import Sandbox
-from billing.payments.models import GatewayEvent, Payment, PaymentMethod
+from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.actions import start
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants

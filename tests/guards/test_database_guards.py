@@ -38,10 +38,10 @@ from billing.ledger.models import Account, Transfer
 from billing.mail.models import Message
 from billing.outbound import actions as outbound
 from billing.outbound.models import DatabaseMark
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.models import (
     CheckoutSession,
     GatewayCustomer,
-    GatewayEvent,
     Payment,
     PaymentAllocation,
     PaymentMethod,

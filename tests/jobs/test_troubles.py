@@ -25,7 +25,8 @@ from billing.ledger.models import Transfer
 from billing.mail import notices, outbox
 from billing.mail.models import Message
 from billing.payments import collection, inbox
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.gateway_events import GatewayEvent
+from billing.payments.models import Payment
 from billing.schedule import seller_day
 from billing.schedule import tick as the_tick
 from billing.tax import checks

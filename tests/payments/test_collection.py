@@ -25,20 +25,14 @@ from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments import charging, guards
 from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due, collect_from, resolve_due
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.gateways import http
 from billing.payments.gateways.base import GatewayUnclear
 from billing.payments.gateways.sandbox import client
 from billing.payments.giving_back import give_back
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.methods import keep_method
-from billing.payments.models import (
-    IN_FLIGHT,
-    CheckoutSession,
-    GatewayEvent,
-    Payment,
-    PaymentMethod,
-    Refund,
-)
+from billing.payments.models import IN_FLIGHT, CheckoutSession, Payment, PaymentMethod, Refund
 from billing.payments.planning import collect_soon
 from billing.payments.sessions import complete_session, expire_session, start_payment, start_setup
 from billing.verification.books import broken_invariants

@@ -7,8 +7,8 @@ import pytest
 
 from billing.base import clock
 from billing.payments import inbox
+from billing.payments.gateway_events import GatewayCursor, GatewayEvent
 from billing.payments.gateways.base import GatewayRefused, Notice
-from billing.payments.models import GatewayCursor, GatewayEvent
 
 pytestmark = pytest.mark.django_db
 

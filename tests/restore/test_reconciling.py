@@ -21,9 +21,10 @@ from billing.outbound.actions import hold
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark
 from billing.payments.collection import collect_due
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.inbox import poll_gateways, process_hooks
 from billing.payments.methods import keep_method
-from billing.payments.models import GatewayEvent, Payment
+from billing.payments.models import Payment
 from billing.verification.books import broken_invariants
 from billing.verification.reconciling import Found, go_on, reconcile
 from customers.models import Customer, Seller

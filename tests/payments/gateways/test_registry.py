@@ -7,6 +7,7 @@ from django.test import Client
 
 from billing.base import clock
 from billing.payments import inbox
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.gateways import registry
 from billing.payments.gateways.base import (
     About,
@@ -17,7 +18,7 @@ from billing.payments.gateways.base import (
     Purpose,
     Subject,
 )
-from billing.payments.models import GatewayEvent, PaymentMethod
+from billing.payments.models import PaymentMethod
 from customers.models import Seller
 from tests.factories import CustomerFactory, SellerFactory
 from tests.payments.gateways.kinds import PlayedKind
