@@ -175,7 +175,7 @@ class Invoice(Stateful):
             models.Index(
                 fields=["seller", "due_on", "id"],
                 condition=Q(status="open"),
-                name="invoice_is_open",
+                name="open_invoice_by_day",
             ),
             models.Index(fields=["seller", "kind", "sequence"], name="document_by_series"),
             models.Index(

@@ -25,7 +25,8 @@ def linter() -> MigrationLinter:
     )
 
 
-@pytest.mark.django_db
+# An index made beside the writers shows its statement outside of transactions only.
+@pytest.mark.django_db(transaction=True)
 def test_no_migration_locks_a_table_that_has_rows(
     linter: MigrationLinter, capsys: pytest.CaptureFixture[str]
 ) -> None:
