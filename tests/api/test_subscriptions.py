@@ -209,7 +209,7 @@ def test_an_unlikely_quantity_is_refused_at_every_door(
 def test_an_external_id_starts_one_subscription(shop: Shop, customer: Customer) -> None:
     assert start(shop, external_id="order-7").status_code == 201
     again = start(shop, external_id="order-7")
-    assert (again.status_code, errors_of(again)[0][0]) == (409, "conflict")
+    assert (again.status_code, errors_of(again)[0][0]) == (409, "external_id_taken")
     assert Subscription.objects.count() == Invoice.objects.count() == 1
 
 
