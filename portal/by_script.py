@@ -29,11 +29,11 @@ def in_place(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
 
 def answer_in_place(request: HttpRequest, answer: HttpResponse) -> HttpResponse:
     """Whatever a page answers to a form, as :func:`go_to` or :func:`in_place` would say it."""
-    if request.method != "POST" or not is_by_script(request):
+    if not is_by_script(request):
         return answer
     if isinstance(answer, HttpResponseRedirect):
         # What the answer has set in the browser, such as a language, is set all the same.
         moved = HttpResponse(headers={"HX-Redirect": answer.url})
         moved.cookies = answer.cookies
         return moved
-    return in_place(request, answer)
+    return in_place(request, answer) if request.method == "POST" else answer

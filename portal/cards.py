@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 
 from django.utils.translation import pgettext
@@ -206,7 +206,11 @@ def _coupons(ids: Sequence[int]) -> dict[int, list[str]]:
         assert redemption.subscription is not None
         said = redemption.coupon.name or redemption.coupon.code
         if redemption.expires_on:
-            day = writer(redemption.subscription.currency).day(redemption.expires_on)
-            said = pgettext("portal", "%(coupon)s until %(day)s") % {"coupon": said, "day": day}
+            last_day = redemption.expires_on - timedelta(days=1)
+            day = writer(redemption.subscription.currency).day(last_day)
+            said = pgettext("portal", "%(coupon)s until %(day)s, that day included") % {
+                "coupon": said,
+                "day": day,
+            }
         found.setdefault(redemption.subscription.pk, []).append(said)
     return found

@@ -60,12 +60,12 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         return _show(
             request,
             403,
-            pgettext("portal", "Your browser keeps no cookies for this page"),
+            pgettext("portal", "The form could not be accepted"),
             pgettext(
                 "portal",
-                "Nothing was done. Without cookies nobody can tell whether a form comes from you: "
-                "allow them for this address, go back, load the page again, and send it once more. "
-                "If you do allow them, the page had been open for too long.",
+                "Nothing was done. The page may have been open for too long, or your browser may "
+                "be blocking cookies for this address. Go back, load the page again, and send it "
+                "once more.",
             ),
         )
 

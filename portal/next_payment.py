@@ -87,7 +87,7 @@ def _later_amount(bill: SeenBill) -> str:
         return ""
     write = writer(bill.document.currency)
     return pgettext("portal", "The discount ends on %(day)s. From then on it is %(amount)s.") % {
-        "amount": write.money(bill.full_price.bill.to_pay_minor),
+        "amount": write.money(bill.full_price.amount_minor),
         "day": write.day(bill.full_price.from_on),
     }
 
@@ -134,7 +134,7 @@ def _without_discount(full_price: FullPrice) -> Line:
     return Line(
         pgettext("portal", "When the discount has ended"),
         pgettext("portal", "from %(day)s") % {"day": write.day(full_price.from_on)},
-        write.money(full_price.bill.to_pay_minor),
+        write.money(full_price.amount_minor),
         [],
     )
 

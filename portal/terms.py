@@ -152,7 +152,7 @@ def _without_discount(full_price: FullPrice, write: Writer) -> Row:
     return Row(
         pgettext("pay", "When the discount has ended"),
         pgettext("pay", "from %(day)s") % {"day": write.day(full_price.from_on)},
-        write.money(full_price.bill.to_pay_minor),
+        write.money(full_price.amount_minor),
         [],
     )
 
@@ -226,7 +226,7 @@ def _note(plan: Plan, seen: Preview, write: Writer) -> str:
         return note
     return pgettext("pay", "%(note)s, and %(amount)s from %(day)s") % {
         "note": note,
-        "amount": write.money(seen.full_price.bill.to_pay_minor),
+        "amount": write.money(seen.full_price.amount_minor),
         "day": write.day(seen.full_price.from_on),
     }
 
@@ -263,7 +263,7 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         ) % (
             said
             | {
-                "amount": write.money(seen.full_price.bill.to_pay_minor),
+                "amount": write.money(seen.full_price.amount_minor),
                 "day": write.day(seen.full_price.from_on),
             }
         )
@@ -272,8 +272,8 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
             pgettext(
                 "pay",
                 "You have paid by invoice until now. From this order on, all your new invoices "
-                "from %(seller)s are taken from the card that you pay with. Invoices that you have "
-                "already got are still paid by you.",
+                "from %(seller)s are taken from the card that you pay with. You still pay the "
+                "invoices that you have already received yourself.",
             )
             % said
         )

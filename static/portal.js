@@ -67,13 +67,16 @@ const kvitt = (() => {
   function sayTrouble(kind) {
     const place = document.getElementById("trouble");
     place.textContent = kind ? place.dataset[kind] : "";
+    place.hidden = !kind;
   }
 
   document.addEventListener("htmx:beforeRequest", () => sayTrouble(""));
   document.addEventListener("htmx:sendError", () => sayTrouble("away"));
   document.addEventListener("htmx:timeout", () => sayTrouble("away"));
   document.addEventListener("htmx:responseError", ({ detail }) =>
-    sayTrouble(detail.xhr.status === 403 ? "refused" : "failed"),
+    sayTrouble(
+      detail.xhr.status === 403 ? "refused" : detail.xhr.status < 500 ? "over" : "failed",
+    ),
   );
   // A form that the browser sends by itself would leave the page for the browser's own words.
   document.addEventListener("submit", (event) => {
@@ -97,15 +100,16 @@ const kvitt = (() => {
     for (const said of document.querySelectorAll("[id$='_said']")) {
       const field = document.querySelector(`[aria-describedby~="${said.id}"]`);
       if (!field) continue;
-      if (said.textContent.trim()) field.setAttribute("aria-invalid", "true");
+      if (said.querySelector(".wrong")) field.setAttribute("aria-invalid", "true");
       else field.removeAttribute("aria-invalid");
     }
   }
 
-  document.addEventListener("htmx:afterSettle", () => {
+  document.addEventListener("htmx:afterSettle", ({ detail }) => {
     markRefused();
     // Another page has come in place of this one: nobody is left at its end.
-    if (document.activeElement === document.body) document.getElementById("main").focus();
+    const isAnother = detail.target.id === "main" && document.activeElement === document.body;
+    if (isAnother) document.getElementById("main").focus();
   });
 
   return { holdWhilePressed };

@@ -112,13 +112,11 @@ def in_json(get_response: Callable[[HttpRequest], HttpResponse]) -> Any:
         is_ours = answer.headers.get("Content-Type") == "application/json"
         if answer.status_code < 400 or is_ours or not request.path.startswith(PREFIX):
             return answer
-        refused = HttpResponse(
-            _problem(answer.status_code), status=answer.status_code, content_type="application/json"
-        )
-        for name in ("Allow", "Retry-After"):
-            if name in answer.headers:
-                refused.headers[name] = answer.headers[name]
-        return refused
+        # The same answer, with the headers that others have set already.
+        answer.content = _problem(answer.status_code)
+        answer.headers["Content-Type"] = "application/json"
+        answer.headers.pop("Content-Length", None)
+        return answer
 
     return respond
 

@@ -13,7 +13,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 
 from billing.base.sql.lookups import array_of
 from billing.base.sql.reading import read
@@ -68,6 +68,11 @@ class FullPrice:
 
     from_on: date
     bill: SeenBill
+
+    @property
+    def amount_minor(self) -> int:
+        """What it costs, in minor units, whatever of it a balance would pay."""
+        return self.bill.document.total_minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,6 +171,8 @@ def _full_price(
     away: for a transaction that is rolled back.
     """
     had = CouponRedemption.objects.filter(customer=customer, removed_on__isnull=True)
+    if subscription is not None:
+        had = had.filter(Q(subscription=None) | Q(subscription=subscription))
     ending = had.filter(is_spent=False, expires_on__gt=bills[0].on)
     until = ending.aggregate(last=Max("expires_on"))["last"]
     if until is None and not had.filter(is_spent=True, fixed_by=bills[0].document.pk).exists():
@@ -175,7 +182,7 @@ def _full_price(
             return None
     ending.update(removed_on=bills[0].on)
     bill = next(to_come, None)
-    if bill is None:
+    if bill is None or bill.document.discount_minor >= bills[0].document.discount_minor:
         return None
     return FullPrice(until or [*bills[1:], bill][0].on, bill)
 

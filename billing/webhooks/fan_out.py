@@ -2,12 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from billing.events.models import Event
 from billing.events.types import TESTED, matches
 from billing.webhooks.bodies import write_bodies
 from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
+
+# An event bears the time at which its transaction began, and is seen when that is over. Of what is
+# no older than the longest one, nobody can say whether it was seen when an endpoint was made: it is
+# sent, since a shop can leave out what it knows and cannot ask for what it never heard of.
+TRANSACTION_MAX = timedelta(hours=1)
 
 
 def make_deliveries(events: Sequence[Event], *, now: datetime) -> None:
@@ -36,8 +41,8 @@ def _webhook_deliveries(events: Iterable[Event], now: datetime) -> list[WebhookD
         webhook_delivery(event, endpoint, now)
         for event in public
         for endpoint in endpoints[event.seller]
-        # What waited to be fanned out as the endpoint was made is none of its news.
-        if event.recorded_at >= endpoint.recorded_at and is_wanted(event, endpoint)
+        # What waited long to be fanned out as the endpoint was made is none of its news.
+        if event.recorded_at > endpoint.recorded_at - TRANSACTION_MAX and is_wanted(event, endpoint)
     ]
 
 

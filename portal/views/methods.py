@@ -92,11 +92,11 @@ def charge_from_now_on(request: HttpRequest, visit: Visit) -> HttpResponse:
     said = (
         pgettext(
             "portal",
-            "From the next invoice on your card is charged. What you owe already you still pay "
-            "yourself.",
+            "Your card will be charged from the next invoice on. You still need to pay what you "
+            "already owe yourself.",
         )
         if debts_of(visit.customer)
-        else pgettext("portal", "From the next invoice on your card is charged.")
+        else pgettext("portal", "Your card will be charged from the next invoice on.")
     )
     return _done(
         request,

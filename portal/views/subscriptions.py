@@ -183,6 +183,7 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     contract = load_contracts([found.pk])[found.pk]
     end = period_on(contract, visit.as_of).end
     context = {
+        "form": form,
         "reasons": form.REASONS.items(),
         "last_day": day_of(found.last_day_before(end)),
         "button": pgettext("portal", "Cancel the subscription"),

@@ -1,5 +1,6 @@
 """Webhook endpoints and events over the API: made, told, read again, and nobody else's."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -11,6 +12,7 @@ from billing.api.models import IdempotentRequest
 from billing.events.models import Event
 from billing.events.recorder import fan_out, record
 from billing.invoicing.batch import bill_due
+from billing.webhooks import fan_out as fan_out_of_webhooks
 from billing.webhooks.delivering import deliver_webhooks
 from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
 from customers.models import Seller
@@ -159,7 +161,11 @@ def test_an_event_has_the_object_as_the_api_shows_it_and_is_sent_as_it_is_read(
     assert shop.get("events", type="invoice.finalized").json()["results"] == [sent]
 
 
-def test_what_happened_before_an_endpoint_was_made_is_not_sent_there(shop: Shop) -> None:
+def test_what_happened_before_an_endpoint_was_made_is_not_sent_there(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fan_out_of_webhooks, "TRANSACTION_MAX", timedelta(0))
+
     def recorded(type: str) -> Event:
         return record(
             type, seller=shop.seller.public_id, subject="x_1", occurred_on=DAY, actor="test"
@@ -181,6 +187,16 @@ def test_what_happened_before_an_endpoint_was_made_is_not_sent_there(shop: Shop)
     assert shop.get(f"events/{before.public_id}").status_code == 200
     sent = shop.post(f"events/{before.public_id}/send", {"webhook_endpoint": newer})
     assert sent.status_code == 202
+
+
+def test_what_may_have_been_seen_after_an_endpoint_was_made_is_sent_there(shop: Shop) -> None:
+    # Its transaction may have begun before the endpoint was made, and have ended after.
+    event = record(
+        "invoice.paid", seller=shop.seller.public_id, subject="x_1", occurred_on=DAY, actor="test"
+    )
+    make(shop)
+    fan_out()
+    assert WebhookDelivery.objects.get().event == event
 
 
 def test_events_are_listed_newest_first_and_found_by_type_object_and_what_was_before(

@@ -216,7 +216,7 @@ def test_a_code_that_is_right_is_taken_off(visitor: Client, address: str, plan: 
     CouponFactory(seller=plan.seller, code="WELCOME", name="Välkommen")
     answer = send(visitor, address, {"quantity-0": "1", "coupon": "welcome", "act": "show"})
     assert "100,00 kr i dag, sedan 125,00 kr varje månad" in text(answer)
-    assert "Koden WELCOME används: summan nedan är med rabatten." in text(answer)
+    assert "Koden WELCOME är tillagd. Rabatten är inräknad i summan nedan." in text(answer)
 
 
 def test_a_discount_for_a_time_is_not_shown_as_the_price_for_ever(
@@ -227,7 +227,9 @@ def test_a_discount_for_a_time_is_not_shown_as_the_price_for_ever(
     said = text(answer)
     assert "100,00 kr varje månad och 125,00 kr från den 1 juni 2026" in said
     assert "När rabatten är slut från den 1 juni 2026 125,00 kr" in said
-    agreed = "Rabatten gäller till den 1 juni 2026. Därefter betalar du 125,00 kr varje månad."
+    agreed = (
+        "Från den 1 juni 2026 gäller inte rabatten längre. Då betalar du 125,00 kr varje månad."
+    )
     assert agreed in said
     order(visitor, address, coupon="welcome")
     kept = Order.objects.get(plan=plan).consent["text"]

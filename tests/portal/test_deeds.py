@@ -256,7 +256,8 @@ def test_a_discount_for_a_time_says_when_it_ends_and_what_it_costs_then(
     home = text_of(later.get("/portal/home/"))
     assert "The discount ends on 1 July 2026. From then on it is SEK 387.50." in home
     bill_due(seller, date(2026, 4, 1))
-    assert "A fifth until 1 July 2026" in text_of(later.get(page_of(subscription)))
+    had = text_of(later.get(page_of(subscription)))
+    assert "A fifth until 30 June 2026, that day included" in had
 
 
 def test_a_code_that_does_nothing_says_why(

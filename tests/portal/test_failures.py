@@ -66,7 +66,7 @@ def test_without_cookies_the_sellers_page_says_what_to_do(
     answer = client.post(path, headers={"Accept-Language": language})
     said = text_of(answer)
     assert answer.status_code == 403
-    assert ("keeps no cookies", "sparar inga kakor")[number] in said
+    assert ("could not be accepted", "kunde inte tas emot")[number] in said
     assert plan.seller.name in said
     assert "DEBUG" not in said
     assert "CSRF" not in said

@@ -269,8 +269,8 @@ def test_who_pays_by_invoice_can_have_their_card_charged(
     assert "You pay by invoice" in text_of(visitor.get("/portal/methods/"))
     answer = visitor.post("/portal/methods/charge/", follow=True)
     said = text_of(answer)
-    assert "From the next invoice on your card is charged." in said
-    assert "What you owe already" not in said
+    assert "Your card will be charged from the next invoice on." in said
+    assert "already owe" not in said
     assert "You pay by invoice" not in said
 
 
@@ -279,7 +279,7 @@ def test_who_lets_their_card_be_charged_is_told_that_open_invoices_stay_theirs_t
 ) -> None:
     card_of(customer)
     said = text_of(visitor.post("/portal/methods/charge/", follow=True))
-    assert "What you owe already you still pay yourself." in said
+    assert "You still need to pay what you already owe yourself." in said
     assert "To be paid by 15 March 2026." in text_of(visitor.get("/portal/home/"))
 
 

@@ -12,6 +12,7 @@ from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
+from billing.engine.declines import Decline
 from billing.payments.models import Payment, PaymentAllocation
 
 
@@ -64,7 +65,8 @@ class PaymentReading(Reading):
 
     @staticmethod
     def read_failure_code(payment: Payment) -> str | None:
-        return payment.failure_code or None
+        # Code of before the list of declines, still running beside this, writes a gateway's word.
+        return Decline.of(payment.failure_code).value if payment.failure_code else None
 
     @staticmethod
     def read_action_url(payment: Payment) -> str | None:

@@ -112,7 +112,7 @@ def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
     )
     if bill.full_price is None:
         return rows
-    amount = occasion.money(bill.full_price.bill.to_pay_minor, bill.document.currency)
+    amount = occasion.money(bill.full_price.amount_minor, bill.document.currency)
     day = {"day": occasion.day(bill.full_price.from_on)}
     return (*rows, (pgettext("mail", "To pay from %(day)s, without the discount") % day, amount))
 
