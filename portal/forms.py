@@ -20,7 +20,10 @@ PAUSE_DAYS_MAX = 366
 class ChangeForm(Typed):
     """Which plan, how many units of what is counted in it, and from when."""
 
-    plan = forms.ChoiceField(widget=forms.RadioSelect)
+    plan = forms.ChoiceField(
+        widget=forms.RadioSelect,
+        error_messages={"invalid_choice": pgettext_lazy("portal", "Choose one of these plans.")},
+    )
     when = forms.ChoiceField(choices=[("now", ""), ("period_end", "")], required=False)
 
     def __init__(
