@@ -80,6 +80,7 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     is_same = form.is_valid() and form.is_same() and not _scheduled(contract, visit)
     deed = None
     if form.is_valid() and not is_same:
+        is_later = form.cleaned_data["when"] == "period_end"
         deed = Deed(
             "change",
             found,
@@ -93,7 +94,7 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 quantities=form.quantities,
                 when=form.cleaned_data["when"] or "now",
             ),
-            asked=form.asked,
+            asked=f"{form.asked} {period.end}" if is_later else form.asked,
         )
     said = pgettext("portal", "The subscription is changed.")
     return _act(request, visit, found, deed, "portal/change.html", context, said)
@@ -167,6 +168,7 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     """One page and one button; the question on it need not be answered."""
     found = visit.subscription(public_id)
     form = CancelForm(_asked(request))
+    end = period_on(load_contracts([found.pk])[found.pk], visit.as_of).end
     deed = None
     if form.is_valid():
         deed = Deed(
@@ -179,9 +181,9 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
                 actor=visit.actor,
                 reason=form.cleaned_data["reason"],
             ),
+            # Whoever agreed to the day that the page showed has not agreed to another one.
+            asked=end.isoformat(),
         )
-    contract = load_contracts([found.pk])[found.pk]
-    end = period_on(contract, visit.as_of).end
     context = {
         "form": form,
         "reasons": form.REASONS.items(),

@@ -500,3 +500,28 @@ def test_the_customers_quantities_are_decimals_in_the_agreement(
     subscription = started(customer, plan, quantities={"kg": Decimal("2.5")})
     said = text_of(later.get(page_of(subscription)))
     assert "2.5 × Kilograms" in said
+
+
+@pytest.mark.parametrize("deed", ["cancel", "change"])
+def test_the_day_that_a_page_has_shown_is_agreed_to_with_it(
+    clock: Any,
+    later: Client,
+    customer: Customer,
+    subscription: Subscription,
+    larger: Plan,
+    deed: str,
+) -> None:
+    asked = f"?plan={larger.public_id}&when=period_end" if deed == "change" else ""
+    url = page_of(subscription, deed)
+    sent = hidden_of(later.get(f"{url}{asked}"))
+    clock.move_to(NOON + timedelta(days=31))
+    bill_due(customer.seller, date(2026, 4, 1))
+    sign_in(later, customer)
+    answer = later.post(url, sent)
+    assert answer.status_code == 422
+    assert "has changed" in text_of(answer)
+    subscription.refresh_from_db()
+    assert subscription.cancels_on is None
+    assert subscription.items.count() == 1
+    # The page that comes back shows the day as it now is, and that can be agreed to.
+    assert later.post(url, hidden_of(answer)).status_code == 302
