@@ -48,9 +48,16 @@ class CaseReading(Reading):
     also_loads = ("invoice", "customer")
 
 
+class CreditNoteReading(DocumentDetail):
+    """A credit note with its lines and VAT groups, which takes a scope of its own to see."""
+
+    scope = Scope.CREDIT_NOTES_READ
+
+
 SHOWN: dict[str, tuple[type[Reading], type[Model]]] = {
     "chk": (CheckoutReading, Order),
     "clk": (ClockReading, TestClock),
+    "cn": (CreditNoteReading, Invoice),
     "cus": (CustomerReading, Customer),
     "dun": (CaseReading, DunningCase),
     "inv": (DocumentDetail, Invoice),

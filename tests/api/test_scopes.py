@@ -74,9 +74,26 @@ def test_events_tell_a_key_of_what_it_may_read_and_of_the_rest_the_id(seller: Se
     for data in (*customers, *subscriptions):
         assert list(data["object"]) == ["id"]
         assert data["details"] == {}
-    assert "total_minor" in seen[world.named["invoice"]]["object"]
+    assert seen[world.named["invoice"]]["object"]["lines"]
+    note = world.named["credit_note"]
+    assert seen[note]["object"] == {"id": note}
+    notes = Shop(seller, scopes=[Scope.EVENTS_READ, Scope.CREDIT_NOTES_READ])
+    (told,) = notes.get("events", subject=note).json()["results"]
+    assert told["data"]["object"]["lines"]
     one = narrow.get(f"events/{world.named['event']}").json()
     assert one["data"]["object"]["id"] == world.named["invoice"]
     blind = Shop(seller, scopes=[Scope.EVENTS_READ]).get(f"events/{world.named['event']}").json()
     seen_blindly = {"object": {"id": world.named["invoice"]}, "details": {}}
     assert blind["data"] == seen_blindly | {"is_as_of_event": False}
+
+
+def test_every_event_tells_who_may_read_everything_the_object_whole(seller: Seller) -> None:
+    World(seller)
+    while fan_out():
+        pass
+    events = Shop(seller).get("events", limit=100).json()["results"]
+    kinds = {each["subject"].partition("_")[0] for each in events}
+    assert {"cn", "inv", "sub"} <= kinds <= set(SHOWN)
+    for event in events:
+        reading, _ = SHOWN[event["subject"].partition("_")[0]]
+        assert set(event["data"]["object"]) == set(reading().fields)

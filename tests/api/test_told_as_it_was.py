@@ -14,6 +14,7 @@ from billing.events.kept import forget_kept_rows
 from billing.events.models import Event, KeptRow
 from billing.events.recorder import fan_out
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.subscriptions.actions import cancel, change, start
@@ -106,6 +107,31 @@ def test_fifty_invoices_that_are_paid_since_are_told_of_as_open_and_then_as_paid
     assert {each["paid_minor"] for each in objects["invoice.finalized"]} == {0}
     assert [each["status"] for each in objects["invoice.paid"]] == ["paid"] * 50
     assert {each["outstanding_minor"] for each in objects["invoice.paid"]} == {0}
+
+
+def test_a_credit_note_is_told_of_with_all_that_it_says_and_as_it_was_issued(
+    seller: Seller,
+) -> None:
+    # One that a person wrote, and one of the billing run, which gives back what was paid ahead.
+    small, large = plan(seller, 100), plan(seller, 250)
+    subscription = start(CustomerFactory(seller=seller), large, **NOW)
+    paid = start(CustomerFactory(seller=seller), large, **NOW)
+    bill_due(seller, DAY, actor="test")
+    invoice = Invoice.objects.get(subscription=subscription)
+    note = credit(invoice, amount_minor=2500, reason="Late", **NOW)
+    record_payment(Invoice.objects.get(subscription=paid), reference="bank", **NOW)
+    change(paid, plan=small, when="now", **NOW)
+    bill_due(seller, DAY, actor="test")
+    issued = told()["credit_note.issued"]
+    assert [each["id"] for each in issued] == list(
+        Invoice.objects.filter(kind="credit_note")
+        .order_by("pk")
+        .values_list("public_id", flat=True)
+    )
+    assert issued[0]["id"] == note.public_id
+    assert issued[0]["total_minor"] == 2500
+    assert issued[0]["lines"][0]["corrects"]["invoice"] == invoice.public_id
+    assert issued[0]["next_step"] is None
 
 
 def test_each_of_several_changes_is_told_of_and_none_changes_once_it_is_written(
