@@ -806,7 +806,7 @@ def test_who_pays_by_invoice_is_told_before_they_order_that_a_card_pays_from_the
 ) -> None:
     known = CustomerFactory(seller=plan.seller, collection=collection)
     address = another_page(plan, customer=known)
-    said = "dras alla dina nya fakturor från"
+    said = "betalas alla nya fakturor från"
     assert (said in text(visitor.get(address))) == (collection == "invoice")
     order(visitor, address)
     assert (said in Order.objects.get().consent["text"]) == (collection == "invoice")
