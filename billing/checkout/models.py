@@ -34,6 +34,9 @@ _IS_OF_ONE_SELLER = """
     RETURN NEW;
 """
 
+# What a shop writes in a success_url to be told which order it was.
+SESSION_ID = "{CHECKOUT_SESSION_ID}"
+
 
 class Order(Stateful):
     """What a link to the hosted checkout offers, and what its customer has made of it.
@@ -163,6 +166,11 @@ class Order(Stateful):
             ),
             pgtrigger.Protect(name="order_is_never_deleted", operation=pgtrigger.Delete),
         ]
+
+    @property
+    def success_address(self) -> str:
+        """Where the shop's button leads, with this order's id where the shop asks for it."""
+        return self.success_url.replace(SESSION_ID, self.public_id)
 
     def __str__(self) -> str:
         return self.public_id

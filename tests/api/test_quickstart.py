@@ -18,6 +18,7 @@ from django.db import connection
 
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.sandbox.cards import TEST_CARDS
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UsageRecord
 from billing.webhooks.models import WebhookDelivery
@@ -36,9 +37,24 @@ class Snippet:
     file: str
     text: str
 
+    @property
+    def is_of_the_page(self) -> bool:
+        """Whether the reader types it, and not who runs the server."""
+        return self.language == "python" or not self.file
+
 
 def snippets() -> list[Snippet]:
     return [Snippet(*found) for found in BLOCK.findall(PAGE.read_text())]
+
+
+def server_script(name: str, ports: dict[str, str], folder: Path) -> str:
+    """What the page has one type in a terminal of the server: the settings, and the process."""
+    written = {snippet.file: snippet.text for snippet in snippets() if snippet.language == "sh"}
+    text = written["settings"] + "exec " + written[name]
+    for usual, taken in ports.items():
+        text = text.replace(usual, taken)
+    text = text.replace("$PWD/.venv/bin", str(Path(sys.executable).parent))
+    return "set -euo pipefail\n" + text.replace("var/sandbox", f"{folder}/sandbox")
 
 
 def free_port() -> int:
@@ -72,7 +88,8 @@ class Reader:
             if snippet.language == "python":
                 assert snippet.file, "a Python snippet says which file it is"
                 (self.folder / snippet.file).write_text(text)
-            else:
+            elif snippet.is_of_the_page:
+                text = text.replace("$PWD/.venv/bin", str(Path(sys.executable).parent))
                 manage = Path(settings.BASE_DIR) / "manage.py"
                 parts += [text.replace("manage.py", str(manage)), f"echo; echo '{DONE} {number}'"]
         # What was started in the background ends with the page.
@@ -90,7 +107,7 @@ class Reader:
                 process_group=0,
             )
         try:
-            code = shell.wait(timeout=150)
+            code = shell.wait(timeout=300)
         except subprocess.TimeoutExpired:
             code = -1
         finally:
@@ -115,27 +132,50 @@ def env() -> dict[str, str]:
 
 
 @pytest.fixture
-def port(env: dict[str, str]) -> Iterator[int]:
-    """The web server, as the demo runs it."""
-    port = free_port()
-    command = ["-m", "gunicorn", "billing.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2"]
-    server = subprocess.Popen(
-        [sys.executable, *command, "--log-level", "warning"], cwd=settings.BASE_DIR, env=env
-    )
-    deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and server.poll() is None:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                break
-        time.sleep(0.1)
-    yield port
-    server.terminate()
-    server.wait(30)
+def ports() -> dict[str, str]:
+    """What the page writes, and what it is here: others may have taken those."""
+    web, receiver, sandbox = (str(free_port()) for _ in range(3))
+    return {"127.0.0.1:8000": f"127.0.0.1:{web}", "8002": receiver, "8099": sandbox}
 
 
 @pytest.fixture
-def worker(env: dict[str, str]) -> Iterator[None]:
-    """Ticks one after the other, as the worker's are, but without a minute between them."""
+def servers(
+    tmp_path: Path, env: dict[str, str], ports: dict[str, str]
+) -> "Iterator[dict[str, subprocess.Popen[bytes]]]":
+    """Web server, worker and sandbox, as the page says that one starts them."""
+    # The settings are the page's own, but for the database.
+    env = {name: value for name, value in env.items() if name != "KVITT_WEBHOOK_ALLOWED_HOSTS"}
+    started = {
+        name: subprocess.Popen(
+            ["bash", "-c", server_script(name, ports, tmp_path)],
+            cwd=settings.BASE_DIR,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            process_group=0,
+        )
+        for name in ("web", "worker", "sandbox")
+    }
+    listening = [int(ports["127.0.0.1:8000"].rpartition(":")[2]), int(ports["8099"])]
+    deadline = time.monotonic() + 90
+    for port in listening:
+        while time.monotonic() < deadline:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    break
+            time.sleep(0.1)
+    yield started
+    # The worker's processes are not of its group: it ends them, when their work in hand is done.
+    for process in started.values():
+        process.terminate()
+    for process in started.values():
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(120)
+        end(process)
+
+
+@pytest.fixture
+def ticks(env: dict[str, str]) -> Iterator[None]:
+    """Ticks beside the worker's, without a minute between them."""
     loop = "while sleep 0.5; do python manage.py tick > /dev/null 2>&1 || true; done"
     ticking = subprocess.Popen(
         ["bash", "-c", loop], cwd=settings.BASE_DIR, env=env, process_group=0
@@ -145,14 +185,22 @@ def worker(env: dict[str, str]) -> Iterator[None]:
 
 
 def test_every_snippet_of_the_quickstart_does_what_the_page_says(
-    tmp_path: Path, env: dict[str, str], port: int, worker: None
+    tmp_path: Path,
+    env: dict[str, str],
+    ports: dict[str, str],
+    servers: "dict[str, subprocess.Popen[bytes]]",
+    ticks: None,
 ) -> None:
     folder = tmp_path / "reader"
     folder.mkdir()
-    ports = {"127.0.0.1:8000": f"127.0.0.1:{port}", "8002": str(free_port())}
     said = Reader(folder, ports, env).follow()
-    shells = [n for n, snippet in enumerate(snippets()) if snippet.language == "sh"]
+    shells = [
+        n
+        for n, snippet in enumerate(snippets())
+        if snippet.language == "sh" and snippet.is_of_the_page
+    ]
     assert [int(n) for n in re.findall(rf"{DONE} (\d+)", said)] == shells
+    assert {name: process.poll() for name, process in servers.items()} == dict.fromkeys(servers)
     # What the page says that one sees.
     assert "\n12500\n" in said
     assert "/pay/c/" in said
@@ -173,3 +221,13 @@ def test_every_snippet_of_the_quickstart_does_what_the_page_says(
     assert calls.amount_minor == 2500  # 500 calls beyond the first thousand.
     assert not WebhookDelivery.objects.filter(state="dead").exists()
     assert Event.objects.filter(type="test_clock.advanced").count() == 1
+
+
+def test_nothing_on_the_page_waits_for_ever() -> None:
+    text = "".join(snippet.text for snippet in snippets())
+    assert "until " not in text and "while " not in text
+
+
+def test_the_page_names_the_cards_that_the_sandbox_knows() -> None:
+    named = re.findall(r"^\| `([\d ]{19})` \|", PAGE.read_text(), re.MULTILINE)
+    assert {number.replace(" ", "") for number in named} == set(TEST_CARDS)

@@ -102,7 +102,12 @@ def plan(seller: Seller) -> Plan:
 def address(plan: Plan) -> str:
     """Of an order's page, in Swedish."""
     _, token = create_order(
-        plan.seller, plan, as_of=DAY, actor="test", success_url=SHOP, cancel_url=SHOP + "?nej"
+        plan.seller,
+        plan,
+        as_of=DAY,
+        actor="test",
+        success_url=f"{SHOP}?session={{CHECKOUT_SESSION_ID}}",
+        cancel_url=SHOP + "?nej",
     )
     return f"/pay/c/{token}/"
 
@@ -164,7 +169,7 @@ def test_the_page_says_what_it_costs_and_bears_the_words_of_the_law(
     page = text(visitor.get(address))
     assert "Kontorskaffe" in page
     assert "125,00 kr varje månad" in page
-    assert "100,00 kr styck, exklusive moms" in page
+    assert "100,00 kr styck (exkl. moms)" in page
     assert "varav moms 25 %, 25,00 kr" in page
     assert "förnyas av sig självt varje månad" in page
     assert "1 april 2026" in page
@@ -335,7 +340,7 @@ def test_a_person_orders_pays_and_gets_a_receipt(
     assert "250,00 kr är betalt" in page
     assert "Visa ···· 4242" in page
     assert "250,00 kr den 1 april 2026" in page
-    assert f'href="{SHOP}"' in back.content.decode()
+    assert f'href="{SHOP}?session={Order.objects.get().public_id}"' in back.content.decode()
     assert visitor.get(f"{address}receipt.pdf").content.startswith(b"%PDF")
     assert Subscription.objects.get().status == "active"
     assert broken_invariants() == {}
@@ -825,7 +830,7 @@ def test_a_plan_that_was_archived_meanwhile_is_said_to_be_unavailable_at_once(
 @pytest.mark.parametrize(
     ("code", "said"),
     [
-        ("price_changed", "Summan har ändrats"),
+        ("price_changed", "Summan eller villkoren har ändrats"),
         ("coupon_used", "Du har redan använt koden"),
         ("parked", "Det gick inte att räkna ut"),
     ],

@@ -55,7 +55,11 @@ class CheckoutWriting(Writing):
     quantities = Quantities(required=False)
     coupon = Text(max_length=80, required=False, help_text="A code.")
     customer = CustomerKey(required=False, help_text="A new one where nothing is said.")
-    success_url = Url(required=False, help_text="Where the customer goes on after paying.")
+    success_url = Url(
+        required=False,
+        help_text="Where the customer goes on after paying. `{CHECKOUT_SESSION_ID}` in it becomes "
+        "the session's id; ask for the session before you believe it.",
+    )
     cancel_url = Url(required=False)
     language = Choice(LANGUAGES, required=False)
     metadata = Metadata(required=False)
