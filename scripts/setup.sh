@@ -85,6 +85,13 @@ see_to_browser() {
     missing=""
     [ -n "${CHROMIUM:-}" ] || command -v chromium >/dev/null || missing="chromium fonts-dejavu-core"
     command -v curl >/dev/null || missing="$missing curl"
+    # The gate of production wants a font for each script that a name may be written in.
+    if is_root_on_debian; then
+        fonts="fonts-noto-core fonts-noto-cjk"
+        # shellcheck disable=SC2086
+        installed=$(dpkg-query -W -f '${db:Status-Status}\n' $fonts 2>/dev/null | grep -cx installed) || true
+        [ "$installed" = 2 ] || missing="$missing $fonts"
+    fi
     if [ -z "$missing" ]; then
         return
     elif is_root_on_debian; then
