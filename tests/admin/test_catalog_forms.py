@@ -2,6 +2,7 @@
 
 import io
 import re
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -33,7 +34,7 @@ def test_the_amount_of_a_coupon_is_typed_in_major_units_and_shown_so_again(
     coupon.refresh_from_db()
     assert (coupon.amount_off_minor, coupon.currency) == (minor, currency)
     shown = anna.get(address).context["adminform"].form["amount_off_minor"].value()
-    assert float(shown) == float(typed)
+    assert Decimal(shown) == Decimal(typed)
     # A second save changes nothing of it.
     assert sent_by(anna, address, name="Renamed").status_code == 302
     coupon.refresh_from_db()

@@ -9,6 +9,7 @@ import pytest
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
+from billing.invoicing.balances import give_credit
 from billing.invoicing.changes import SeenBill, bill_after, next_bill, preview
 from billing.invoicing.models import Invoice, InvoiceLine
 from billing.invoicing.number_series import NumberSeries
@@ -176,6 +177,30 @@ def test_a_preview_tells_what_it_costs_when_the_discount_has_ended(
     assert [bill.to_pay_minor for bill in seen.upcoming] == [10625, 10625]
     assert (full_price.from_on, full_price.bill.to_pay_minor) == (from_on, 12500)
     assert not CouponRedemption.objects.exists()
+
+
+def test_a_discount_that_another_subscription_has_for_a_time_ends_nothing_here(
+    customer: Customer,
+) -> None:
+    started(customer)
+    other = with_coupon(customer, duration="repeating", periods=3)
+    mine = with_coupon(customer, duration="forever")
+    bill = next_bill(customer, as_of=DAY, actor="test", subscription=mine)
+    assert bill is not None
+    assert bill.full_price is None
+    bill = next_bill(customer, as_of=DAY, actor="test", subscription=other)
+    assert bill is not None
+    assert bill.full_price is not None
+
+
+def test_what_it_costs_later_is_not_lowered_by_what_a_balance_pays(customer: Customer) -> None:
+    started(customer)  # A currency that the customer uses.
+    gift = {"amount_minor": 200_000, "description": "A gift", "is_confirmed": True}
+    give_credit(customer, currency="SEK", as_of=DAY, actor="test", **gift)
+    change = partial(with_coupon, customer, duration="repeating", periods=3)
+    seen = preview(change, as_of=DAY, actor="test")
+    assert seen.full_price is not None
+    assert (seen.full_price.bill.to_pay_minor, seen.full_price.amount_minor) == (0, 12500)
 
 
 def test_a_discount_of_the_first_bill_after_a_trial_ends_with_it(customer: Customer) -> None:
