@@ -205,6 +205,8 @@ def test_what_django_refuses_before_an_endpoint_is_asked_is_json_too(shop: Shop)
     assert refused(strange) == (400, "malformed", None)
     many = shop.client.get(f"/api/v1/plans?{'a&' * 1500}", headers=shop.headers())
     assert refused(many) == (400, "malformed", None)
+    # What others have set on the answer stays there.
+    assert many.headers["X-Content-Type-Options"] == "nosniff"
     assert shop.client.get("/nothing").headers["Content-Type"].startswith("text/html")
 
 

@@ -14,7 +14,7 @@ from customers.calendar import today_of
 from customers.models import Seller
 from tests.browser.accessibility import complaints_of
 from tests.browser.test_portal import Visitor, started
-from tests.factories import CustomerFactory, SellerFactory, make_accounts
+from tests.factories import CouponFactory, CustomerFactory, SellerFactory, make_accounts
 from tests.portal.doors import plan_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("served")]
@@ -65,6 +65,19 @@ def test_a_code_that_is_refused_is_heard_and_marks_its_field_until_it_is_gone(
     code.fill("")
     checkout.get_by_label("City").focus()
     expect(code).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_a_code_that_works_is_not_marked_as_refused(checkout: Page, seller: Seller) -> None:
+    CouponFactory(seller=seller, code="WELCOME")
+    code = checkout.get_by_label("Discount code")
+    code.fill("welcome")
+    code.blur()
+    expect(checkout.locator("#coupon_said")).to_contain_text("has been applied")
+    expect(code).not_to_have_attribute("aria-invalid", "true")
+
+
+def test_no_trouble_is_shown_before_there_is_any(checkout: Page) -> None:
+    expect(checkout.locator("#trouble")).to_be_hidden()
 
 
 def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page) -> None:

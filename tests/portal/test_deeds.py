@@ -12,7 +12,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.payments.models import Refund
-from billing.subscriptions import actions, coupons
+from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.allowed_changes import deeds_of
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
@@ -525,3 +525,16 @@ def test_the_day_that_a_page_has_shown_is_agreed_to_with_it(
     assert subscription.items.count() == 1
     # The page that comes back shows the day as it now is, and that can be agreed to.
     assert later.post(url, hidden_of(answer)).status_code == 302
+
+
+def test_a_script_that_asks_for_what_is_no_longer_offered_is_led_away_with_the_reason(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    pausing.pause(subscription, as_of=ELEVENTH, actor="test")
+    answer = later.get(
+        f"{page_of(subscription, 'change')}?plan={larger.public_id}", headers={"HX-Request": "true"}
+    )
+    # A redirect would be followed by the script, which then shows a part of the wrong page.
+    assert answer.status_code == 200
+    assert answer.headers["HX-Redirect"] == page_of(subscription)
+    assert "cannot be done as it now stands" in text_of(later.get(page_of(subscription)))
