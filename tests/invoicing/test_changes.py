@@ -197,8 +197,15 @@ def test_a_discount_that_another_subscription_has_for_a_time_ends_nothing_here(
 
 def test_what_it_costs_later_is_not_lowered_by_what_a_balance_pays(customer: Customer) -> None:
     started(customer)  # A currency that the customer uses.
-    gift = {"amount_minor": 200_000, "description": "A gift", "is_confirmed": True}
-    give_credit(customer, currency="SEK", as_of=DAY, actor="test", **gift)
+    give_credit(
+        customer,
+        currency="SEK",
+        amount_minor=200_000,
+        description="A gift",
+        as_of=DAY,
+        actor="test",
+        is_confirmed=True,
+    )
     change = partial(with_coupon, customer, duration="repeating", periods=3)
     seen = preview(change, as_of=DAY, actor="test")
     assert seen.full_price is not None
