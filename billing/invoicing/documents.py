@@ -341,27 +341,26 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     """To which account, how much, by when and under which reference."""
     seller = invoice.letterhead.content
     accounts = accounts_of(seller, invoice.currency)
-    to = [
-        ("account", pgettext("document", "Bankgiro"), accounts.get("bankgiro", "")),
-        ("account", pgettext("document", "Plusgiro"), accounts.get("plusgiro", "")),
-        ("payee", pgettext("document", "Payee"), accounts.get("payee", "")),
-        ("iban", pgettext("document", "IBAN"), in_fours(accounts.get("iban", ""))),
-        ("bic", pgettext("document", "BIC"), accounts.get("bic", "")),
-    ]
     what = [
         ("reference", pgettext("document", "OCR reference"), in_fours(invoice.reference)),
         ("amount", pgettext("document", "To pay"), write.money(invoice.left_minor)),
         ("date", pgettext("document", "Due date"), write.day(invoice.due_on)),
     ]
+    whose = [
+        ("account", pgettext("document", "Bankgiro"), accounts.get("bankgiro", "")),
+        ("account", pgettext("document", "Plusgiro"), accounts.get("plusgiro", "")),
+        ("payee", pgettext("document", "Payee"), accounts.get("payee", "")),
+    ]
+    bank = [
+        ("iban", pgettext("document", "IBAN"), in_fours(accounts.get("iban", ""))),
+        ("bic", pgettext("document", "BIC"), accounts.get("bic", "")),
+    ]
     ask = ""
-    if not any(value for _, _, value in to):
+    if not accounts:
         ask = pgettext(
             "document", "Pay with the link in our mail, or write to us and we tell you how."
         )
-    rows = (
-        [(key, label, value.replace(" ", NO_BREAK)) for key, label, value in row if value]
-        for row in (what, to)
-    )
+    rows = ([cell for cell in row if cell[2]] for row in (what, whose, bank))
     demand = qr.Demand(
         seller,
         invoice.currency,

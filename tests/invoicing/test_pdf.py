@@ -57,6 +57,11 @@ def swedish(**values: Any) -> Invoice:
     return InvoiceFactory(**{"customer__seller__language": "sv", **values})
 
 
+def texts_of_pages(document: bytes) -> list[str]:
+    pages = PdfReader(io.BytesIO(document)).pages
+    return [re.sub(r"\s+", " ", page.extract_text()) for page in pages]
+
+
 # What the PDF says
 
 
@@ -290,11 +295,10 @@ def test_a_seller_with_nothing_but_a_name_can_be_printed() -> None:
 @pytest.mark.django_db
 def test_a_long_invoice_repeats_its_head_and_ends_with_the_sums() -> None:
     invoice = swedish(sequence=1001, lines=[{"description": f"Rad {n}"} for n in range(1, 151)])
-    pages = PdfReader(io.BytesIO(render_invoice(invoice))).pages
-    assert len(pages) > 4
-    texts = [re.sub(r"\s+", " ", page.extract_text()) for page in pages]
+    texts = texts_of_pages(render_invoice(invoice))
+    assert len(texts) > 4
     for number, text in enumerate(texts, start=1):
-        assert f"{number} ({len(pages)})" in text
+        assert f"{number} ({len(texts)})" in text
         assert "Faktura 1001" in text
         assert "Beskrivning" in text
     assert "Transporteras 1 200,00" in texts[0]
@@ -302,6 +306,37 @@ def test_a_long_invoice_repeats_its_head_and_ends_with_the_sums() -> None:
     assert "Rad 150" in texts[-1]
     assert "18 750,00" in texts[-1]
     assert "Bankgiro" in texts[-1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("count", range(4, 10))
+def test_the_sums_stand_on_a_page_with_the_last_line(count: int) -> None:
+    invoice = swedish(lines=[{"description": f"Rad {n}"} for n in range(1, count + 1)])
+    *before, last = texts_of_pages(render_invoice(invoice))
+    assert len(before) == (count > 6)
+    for said in ("Beskrivning", f"Rad {count}", "Summa exklusive moms", "Bankgiro"):
+        assert said in last
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "payee",
+    [
+        "Rosteriet i Göteborg AB",
+        "Kungsbacka Kafferosteri och Importaktiebolag i Västra Götaland (publ)",
+        "Donaudampfschifffahrtselektrizitätenhauptbetriebswerkbauunterbeamtengesellschaft",
+    ],
+)
+@pytest.mark.parametrize("plusgiro", ["", "50 10 55-1"])
+def test_whose_account_it_is_has_room_beside_every_account(payee: str, plusgiro: str) -> None:
+    invoice = swedish(customer__seller__legal_name=payee, customer__seller__plusgiro=plusgiro)
+    (page,) = texts_of_pages(render_invoice(invoice))
+    how_to_pay = page[page.index("Så betalar du") :]
+    for said in ("Mottagare", "OCR-nummer", "IBAN SE45 5000 0000 0583 9825 7466", "BIC ESSESESS"):
+        assert said in how_to_pay
+    assert payee.replace(" ", "") in how_to_pay.replace(" ", "")
+    # In a column that is too narrow, every letter would stand on a line of its own.
+    assert payee[:12] in how_to_pay
 
 
 @pytest.mark.django_db
