@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 
+from billing.base.sql.lookups import array_of
 from billing.events.models import Event
 from billing.events.recorder import record_all
 from billing.invoicing.models import InvoiceLine
@@ -24,11 +25,13 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
     """
     if not invoice_ids:
         return
-    lines = InvoiceLine.objects.filter(invoice__in=invoice_ids, subscription__isnull=False)
+    lines = InvoiceLine.objects.filter(
+        invoice__any_of=array_of(invoice_ids), subscription__isnull=False
+    )
     ids = set(lines.values_list("subscription_id", flat=True))
     wanted = dict.fromkeys(ids, "full")
     demands = InvoiceLine.objects.filter(
-        subscription__in=ids,
+        subscription__any_of=array_of(ids),
         invoice__dunning_case__status__in=["open", "exhausted"],
         invoice__dunning_case__access__in=["restricted", "none"],
     ).values_list("subscription_id", "invoice__dunning_case__access")
@@ -36,30 +39,39 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
         wanted[subscription_id] = max(wanted[subscription_id], access, key=ACCESSES.index)
     events = []
     moved: dict[str, list[int]] = defaultdict(list)
-    alive = Subscription.objects.select_for_update(of=["self"]).select_related("seller")
-    for subscription in alive.filter(pk__in=ids).exclude(status__in=_WITHOUT_ACCESS).order_by("pk"):
-        before, after = subscription.access, wanted[subscription.pk]
+    alive = (
+        Subscription.objects.select_for_update(of=["self"])
+        .filter(pk__any_of=array_of(ids))
+        .exclude(status__in=_WITHOUT_ACCESS)
+        .order_by("pk")
+    )
+    for pk, public_id, seller, before in alive.values_list(
+        "pk", "public_id", "seller__public_id", "access"
+    ):
+        after = wanted[pk]
         if before != after:
-            moved[after].append(subscription.pk)
+            moved[after].append(pk)
             events.append(
                 Event(
                     type="subscription.access_changed",
-                    seller=subscription.seller.public_id,
-                    subject=subscription.public_id,
+                    seller=seller,
+                    subject=public_id,
                     occurred_on=as_of,
                     actor=actor,
                     data={"from": before, "to": after},
                 )
             )
     for access, moving in moved.items():
-        Subscription.objects.filter(pk__in=moving).update(access=access)
+        Subscription.objects.filter(pk__any_of=array_of(moving)).update(access=access)
     record_all(events)
 
 
 def subscriptions_of(invoice_ids: Iterable[int]) -> dict[int, list[Subscription]]:
     """{invoice: the subscriptions that its lines bill}, in two queries."""
     pairs = set(
-        InvoiceLine.objects.filter(invoice__in=list(invoice_ids), subscription__isnull=False)
+        InvoiceLine.objects.filter(
+            invoice__any_of=array_of(invoice_ids), subscription__isnull=False
+        )
         .values_list("invoice_id", "subscription_id")
         .distinct()
     )

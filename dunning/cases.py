@@ -11,6 +11,9 @@ from datetime import date, timedelta
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from billing.base.collector import without_collector
+from billing.base.sql.bulk import copy_rows
+from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
@@ -70,6 +73,7 @@ def _late(seller: Seller, as_of: date) -> QuerySet[Invoice]:
     )
 
 
+@without_collector()
 @transaction.atomic
 def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: str) -> int:
     """Open the cases of some customers; how many debts were dealt with."""
@@ -227,16 +231,17 @@ def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> None:
     stop(case, as_of=as_of, actor=actor, reason=f"Kvitt could not {step}: {what}")
 
 
+@without_collector()
 @transaction.atomic
 def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
-    due = _due(seller, as_of).filter(pk__in=ids)
+    due = _due(seller, as_of).filter(pk__any_of=array_of(ids))
     customers = _lock_customers(due.values_list("customer_id", flat=True))
     # A balance closes the cases that it pays, and they are not among those that are due then.
     settled = settle_debts(customers, as_of, actor)
     cases = list(
-        due.filter(customer__in=customers)
+        due.filter(customer__any_of=array_of(customers))
         .select_for_update(of=["self", "invoice"])
-        .select_related("invoice", "next_step", "customer")
+        .select_related("invoice", "customer")
         .order_by("pk")
     )
     for case in cases:
@@ -259,7 +264,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     take(ready, batch)
     # What was written off as a small difference is paid, and its case has been closed with that.
     ready = [case for case in ready if case.invoice.status != Invoice.Status.PAID]
-    DunningAction.objects.bulk_create(batch.actions)
+    _write_actions(batch.actions)
     _advance(ready, policies, batch)
     _save([*ready, *later])
     record_all(batch.events)
@@ -463,7 +468,8 @@ def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
 def _lock_customers(ids: Iterable[int]) -> list[int]:
     """Lock customers in order; those whom another worker holds wait for another run."""
     locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
-    return list(locked.filter(pk__in=set(ids)).order_by("pk").values_list("pk", flat=True))
+    mine = locked.filter(pk__any_of=array_of(set(ids)))
+    return list(mine.order_by("pk").values_list("pk", flat=True))
 
 
 def _name_of_customer(customer_id: int) -> str:
@@ -479,7 +485,7 @@ def _save(cases: Sequence[DunningCase]) -> None:
     if not cases:
         return
     columns = ("id", "status", "next_step_id", "next_step_on", "access", "closed_on")
-    values = [[getattr(case, column) for case in cases] for column in columns]
+    values = [array_of(getattr(case, column) for case in cases) for column in columns]
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE dunning_dunningcase c SET status = v.status, next_step_id = v.next_step_id,"
@@ -489,6 +495,17 @@ def _save(cases: Sequence[DunningCase]) -> None:
             " WHERE c.id = v.id",
             values,
         )
+
+
+def _write_actions(actions: Sequence[DunningAction]) -> None:
+    copy_rows(
+        "dunning_dunningaction",
+        "case_id, step_id, kind, done_on, outcome",
+        [
+            (action.case_id, action.step_id, action.kind, action.done_on, action.outcome)
+            for action in actions
+        ],
+    )
 
 
 def _lock(case: DunningCase) -> DunningCase:

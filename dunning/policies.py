@@ -121,6 +121,7 @@ class Policies:
         self._policies = {policy.pk: policy for policy in own}
         self._shipped = {policy.code: policy.pk for policy in own if policy.seller_id is None}
         self._stops = list(_days_of_stops(seller))
+        self._rows: dict[tuple[int, str, int | None], Steps] = {}
 
     def steps_of(self, case: DunningCase) -> Steps:
         """The row of a case's policy that counts from what made it late.
@@ -128,12 +129,18 @@ class Policies:
         Where a card has failed that was left after the due date, the charges of the other row are
         among them, from that failure on: reminders and the rest keep their days.
         """
+        gone = None if case.charged_from is None else (case.charged_from - case.late_from).days
+        row = case.policy_id, case.since, gone
+        if row not in self._rows:
+            self._rows[row] = self._row(*row)
+        return self._rows[row]
+
+    def _row(self, policy_id: int, since: str, gone: int | None) -> Steps:
         timed: list[tuple[int, int, DunningStep]] = []
-        for step in self._policies[case.policy_id].steps.all():
-            if step.since == case.since:
+        for step in self._policies[policy_id].steps.all():
+            if step.since == since:
                 timed.append((step.days, step.pk, step))
-            elif case.charged_from is not None and step.kind == StepKind.RETRY:
-                gone = (case.charged_from - case.late_from).days
+            elif gone is not None and step.kind == StepKind.RETRY:
                 timed.append((gone + step.days, step.pk, step))
         timed.sort(key=lambda each: each[:2])
         return Steps(tuple(step for *_, step in timed), tuple(days for days, *_ in timed))

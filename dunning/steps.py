@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from billing.base.sql.lookups import array_of
 from billing.engine import retries
 from billing.events.models import Event
 from billing.invoicing import settlement
@@ -60,9 +61,10 @@ def event(type: str, case: DunningCase, as_of: date, actor: str, **more: object)
 def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
     """{case: the steps that it has behind it, in order}, in one query."""
     found: dict[int, list[tuple[int, str, date]]] = defaultdict(list)
-    actions = DunningAction.objects.filter(case__in=case_ids).order_by("id")
-    for action in actions:
-        found[action.case_id].append((action.step_id, action.kind, action.done_on))
+    actions = DunningAction.objects.filter(case__any_of=array_of(case_ids)).order_by("id")
+    taken = actions.values_list("case_id", "step_id", "kind", "done_on")
+    for case_id, step_id, kind, done_on in taken:
+        found[case_id].append((step_id, kind, done_on))
     return found
 
 
@@ -135,7 +137,8 @@ def _failures(cases: Sequence[DunningCase], as_of: date) -> dict[int, list[date]
 
 def _limit(cases: Sequence[DunningCase], batch: Batch) -> None:
     """Restrict or suspend the access to what the invoice bills."""
-    lines = InvoiceLine.objects.filter(invoice__in=[case.invoice_id for case in cases])
+    invoices = array_of(case.invoice_id for case in cases)
+    lines = InvoiceLine.objects.filter(invoice__any_of=invoices)
     billing = set(lines.exclude(subscription=None).values_list("invoice_id", flat=True))
     for case in cases:
         if case.invoice_id not in billing:

@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from billing.base import clock, tallies
+from billing.base.sql.bulk import as_json, copy_rows
 from billing.events import hooks
 from billing.events.models import Delivery, Event
 from billing.events.troubles import Watch
@@ -47,8 +48,23 @@ def record(
 
 
 def record_all(events: Iterable[Event]) -> None:
-    """Write events in the caller's transaction, in one statement."""
-    Event.objects.bulk_create(events)
+    """Write events in the caller's transaction, in one statement; they are not told their ids."""
+    copy_rows(
+        "events_event",
+        "public_id, seller, type, subject, occurred_on, actor, data",
+        [
+            (
+                event.public_id,
+                event.seller,
+                event.type,
+                event.subject,
+                event.occurred_on,
+                event.actor,
+                as_json(event.data),
+            )
+            for event in events
+        ],
+    )
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:

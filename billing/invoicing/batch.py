@@ -1,14 +1,13 @@
 """Billing whatever is due, in batches that any number of workers run beside each other."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
 from django.db import connection, transaction
 
+from billing.base.collector import without_collector
 from billing.events.recorder import record
 from billing.events.troubles import Watch, halves, took_too_long
 from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, load_buyers, reason_of
@@ -110,7 +109,7 @@ class _Sweep:
         """Claim and bill one batch; the number of customers claimed. One that fails is halved."""
         ids: list[int] = []
         try:
-            with _without_collector(), transaction.atomic():
+            with without_collector(), transaction.atomic():
                 ids = claim(self.seller, self.as_of, batch_size, self._left_out())
                 if not ids:
                     return 0
@@ -185,18 +184,6 @@ class _Sweep:
             reasons = dict.fromkeys(due.values_list("pk", flat=True), reason_of(error))
             park(self.seller, reasons, self.as_of, self.actor)
         self.run.parked += len(reasons)
-
-
-@contextmanager
-def _without_collector() -> Iterator[None]:
-    """A batch makes many objects and no cycles: to look for those takes a quarter of its time."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def _public_id(customer_id: int) -> str:

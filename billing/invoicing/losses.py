@@ -11,10 +11,18 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Final
 
+from billing.base.sql.lookups import array_of
 from billing.engine.money import round_ratio
 from billing.invoicing.abroad import country_of
 from billing.invoicing.models import Invoice, InvoiceTax
-from billing.ledger.actions import Books, Posting, between, transfers
+from billing.ledger.actions import (
+    Books,
+    Posting,
+    TransferRow,
+    between,
+    transfers,
+    write_transfers,
+)
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
@@ -26,10 +34,11 @@ class Losses:
 
     def __init__(self, seller: Seller, invoices: Sequence[Invoice]) -> None:
         self.seller, self.books = seller, Books(seller)
-        self.written: list[Transfer] = []
+        self.written: list[TransferRow] = []
         self.taxes: dict[int, list[InvoiceTax]] = defaultdict(list)
+        ids = array_of(invoice.pk for invoice in invoices)
         if str(seller.country) in GIVES_VAT_BACK:
-            for group in InvoiceTax.objects.filter(invoice__in=invoices).exclude(tax_minor=0):
+            for group in InvoiceTax.objects.filter(invoice__any_of=ids).exclude(tax_minor=0):
                 if not country_of(group.name):
                     self.taxes[group.invoice_id].append(group)
 
@@ -46,7 +55,7 @@ class Losses:
         )
 
     def book(self) -> None:
-        Transfer.objects.bulk_create(self.written)
+        write_transfers(self.written)
         self.written = []
 
     def _postings(self, invoice: Invoice, before_minor: int, after_minor: int) -> Iterator[Posting]:

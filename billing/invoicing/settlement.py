@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.events.recorder import record_all
@@ -19,7 +20,7 @@ from billing.invoicing import hooks
 from billing.invoicing.losses import Losses
 from billing.invoicing.models import Invoice
 from billing.invoicing.settled import By, Settled
-from billing.ledger.actions import Books, Posting, between, post, transfers
+from billing.ledger.actions import Books, Posting, between, post, transfers, write_transfers
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
@@ -233,7 +234,7 @@ _WRITTEN: Final = (
 
 def _update(changes: Sequence[_Change]) -> dict[int, tuple[Any, ...]]:
     """Write all changes, of invoices that are still what they were; what they are now, by id."""
-    columns = [[getattr(change, name) for change in changes] for name in _WRITTEN]
+    *columns, reasons = ([getattr(change, name) for change in changes] for name in _WRITTEN)
     before = [
         (
             change.invoice.pk,
@@ -259,7 +260,7 @@ def _update(changes: Sequence[_Change]) -> dict[int, tuple[Any, ...]]:
             "   AND i.paid_minor = v.was_paid AND i.credited_minor = v.was_credited"
             " RETURNING i.id, i.paid_minor, i.credited_minor, i.from_balance_minor,"
             "   i.rounded_off_minor, i.status, i.closed_on, i.reason",
-            [*map(list, zip(*before, strict=True)), *columns],
+            [*map(array_of, zip(*before, strict=True)), *map(array_of, columns), reasons],
         )
         return {row[0]: row[1:] for row in cursor.fetchall()}
 
@@ -272,7 +273,7 @@ def _book_rounding(seller: Seller, changes: Sequence[_Change], as_of: date) -> N
     books = Books(seller)
     rounding = books.account(Account.Role.ROUNDING)
     receivable = books.account(Account.Role.RECEIVABLE)
-    Transfer.objects.bulk_create(
+    write_transfers(
         transfer
         for change in rounded
         for transfer in transfers(

@@ -4,12 +4,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
+from billing.base.sql.bulk import NULL, copy_rows
 from billing.base.sql.prepared import prepared
-from billing.ledger.models import Account, Transfer
+from billing.ledger.models import Account
 from customers.models import Seller
+
+type TransferRow = tuple[Any, ...]
 
 # Numbers of the Swedish BAS chart, with their names in Swedish, and in English for others.
 # Whoever wants other numbers adds accounts of those roles before the first bill: what is once
@@ -138,7 +142,7 @@ def post(
     customer_id: int | None = None,
 ) -> None:
     """Write transfers with the change that they describe, in its transaction."""
-    Transfer.objects.bulk_create(
+    write_transfers(
         transfers(
             seller,
             postings,
@@ -160,22 +164,32 @@ def transfers(
     document: str,
     document_id: int,
     customer_id: int | None = None,
-) -> list[Transfer]:
+) -> list[TransferRow]:
     """The transfers of a document, unwritten, for who writes those of many at once."""
     is_book_currency = currency == seller.currency
     return [
-        Transfer(
-            seller=seller,
-            customer_id=customer_id,
-            debit_account_id=posting.debit,
-            credit_account_id=posting.credit,
-            currency=currency,
-            amount_minor=posting.amount_minor,
-            book_amount_minor=posting.amount_minor if is_book_currency else None,
-            book_rate=Decimal(1) if is_book_currency else None,
-            effective_on=effective_on,
-            document=document,
-            document_id=document_id,
+        (
+            seller.pk,
+            NULL if customer_id is None else customer_id,
+            posting.debit,
+            posting.credit,
+            currency,
+            posting.amount_minor,
+            posting.amount_minor if is_book_currency else NULL,
+            1 if is_book_currency else NULL,
+            effective_on,
+            document,
+            document_id,
         )
         for posting in postings
     ]
+
+
+def write_transfers(rows: Iterable[TransferRow]) -> None:
+    copy_rows("ledger_transfer", _TRANSFER_COLUMNS, rows)
+
+
+_TRANSFER_COLUMNS = (
+    "seller_id, customer_id, debit_account_id, credit_account_id, currency, amount_minor,"
+    " book_amount_minor, book_rate, effective_on, document, document_id"
+)

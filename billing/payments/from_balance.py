@@ -12,12 +12,13 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
+from billing.base.sql.lookups import array_of
 from billing.invoicing.balances import move_balances
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import settle_by_credit
-from billing.ledger.actions import Books, between, transfers
+from billing.ledger.actions import Books, TransferRow, between, transfers, write_transfers
 from billing.ledger.models import Account, Transfer
 from billing.payments.guards import forbidden
 from billing.payments.models import Payment, PaymentAllocation
@@ -37,7 +38,9 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     An invoice that is being paid waits for the outcome; one that is disputed or only ordered takes
     nothing. One query where no customer has a balance, and a constant number where many have.
     """
-    held = CustomerBalance.objects.filter(customer__in=customer_ids, balance_minor__gt=0)
+    held = CustomerBalance.objects.filter(
+        customer__any_of=array_of(customer_ids), balance_minor__gt=0
+    )
     balances = {(row.customer_id, row.currency): row.balance_minor for row in held}
     if not balances:
         return 0
@@ -80,7 +83,7 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
     books = Books(seller)
     balance = books.account(Account.Role.CUSTOMER_BALANCE)
     receivable = books.account(Account.Role.RECEIVABLE)
-    written: list[Transfer] = []
+    written: list[TransferRow] = []
     for invoice, part_minor in parts.items():
         written += transfers(
             seller,
@@ -91,7 +94,7 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
             document_id=invoice.pk,
             customer_id=invoice.customer_id,
         )
-    Transfer.objects.bulk_create(written)
+    write_transfers(written)
     move_balances(
         [
             (invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))

@@ -6,6 +6,7 @@ from datetime import date
 from django.db.models import F
 from django.db.models.functions import Coalesce, Least
 
+from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.events.recorder import record_all
@@ -27,7 +28,7 @@ def end_many(
         if (refusal := _refusal(subscription, as_of))
     }
     ending = {one.pk: one for one in subscriptions if one.pk not in refused}
-    Subscription.objects.filter(pk__in=ending).update(
+    Subscription.objects.filter(pk__any_of=array_of(ending)).update(
         status=Subscription.Status.ENDED,
         access=Subscription.Access.NONE,
         cancels_on=as_of,
