@@ -5,12 +5,12 @@ return :func:`reply`. It says which scope each method takes, which parameters it
 whether its POST needs an ``Idempotency-Key``.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
+import orjson
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
@@ -36,7 +36,7 @@ from billing.base.sql.telling import one_transaction
 from customers.calendar import today_of
 from customers.models import Seller
 
-_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode
+_encode = partial(orjson.dumps, option=orjson.OPT_PASSTHROUGH_DATETIME)
 LISTED = frozenset({"limit", "cursor"})
 READS = ("GET", "HEAD")
 

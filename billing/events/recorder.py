@@ -13,6 +13,7 @@ from django.db.models import F
 
 from billing.base import clock, tallies
 from billing.base.sql.bulk import as_json, copy_rows
+from billing.base.sql.prepared import prepared
 from billing.events import hooks
 from billing.events.models import Delivery, Event
 from billing.events.troubles import Watch
@@ -37,7 +38,7 @@ def record(
     data: dict[str, Any] | None = None,
 ) -> Event:
     """Write an event in the caller's transaction; ``seller`` and ``subject`` are public ids."""
-    return Event.objects.create(
+    event = Event(
         type=type,
         seller=seller,
         subject=subject,
@@ -45,26 +46,32 @@ def record(
         actor=actor,
         data=data or {},
     )
+    with prepared() as cursor:
+        cursor.execute(_RECORD, _row(event))
+        event.pk = cursor.fetchone()[0]
+    event._state.adding = False
+    return event
 
 
 def record_all(events: Iterable[Event]) -> None:
     """Write events in the caller's transaction, in one statement; they are not told their ids."""
-    copy_rows(
-        "events_event",
-        "public_id, seller, type, subject, occurred_on, actor, data",
-        [
-            (
-                event.public_id,
-                event.seller,
-                event.type,
-                event.subject,
-                event.occurred_on,
-                event.actor,
-                as_json(event.data),
-            )
-            for event in events
-        ],
+    copy_rows("events_event", _COLUMNS, map(_row, events))
+
+
+def _row(event: Event) -> tuple[Any, ...]:
+    return (
+        event.public_id,
+        event.seller,
+        event.type,
+        event.subject,
+        event.occurred_on,
+        event.actor,
+        as_json(event.data),
     )
+
+
+_COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"
+_RECORD = f"INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id"  # noqa: S608
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:

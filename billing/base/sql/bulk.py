@@ -2,6 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from itertools import batched, chain, islice
 from typing import Any
 
@@ -124,10 +125,15 @@ def take_ids(table: str, count: int) -> list[int]:
     if not count:
         return []
     with prepared() as cursor:
-        # The offset keeps PostgreSQL from looking the sequence up for every id.
         cursor.execute(
-            "SELECT array_agg(nextval(own.sequence)) FROM generate_series(1, %s::int),"
-            " (SELECT pg_get_serial_sequence(%s, 'id')::regclass AS sequence OFFSET 0) own",
-            [count, table],
+            "SELECT array_agg(nextval(%s::regclass)) FROM generate_series(1, %s::int)",
+            [_sequence_of(table), count],
         )
         return list(cursor.fetchone()[0])
+
+
+@cache
+def _sequence_of(table: str) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_get_serial_sequence(%s, 'id')", [table])
+        return str(cursor.fetchone()[0])

@@ -6,6 +6,7 @@ about one row, parsing and planning are most of what it takes.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection
@@ -29,11 +30,36 @@ def prepared(count: int = 1) -> Iterator[Any]:
             yield cursor
         return
     connection.ensure_connection()
+    # Whoever uses the cursor has it alone; who asks meanwhile is given one of their own.
+    kept: _Kept | None = getattr(connection, _NAME, None)
+    setattr(connection, _NAME, None)
+    if kept is None or not kept.is_of_now():
+        kept = _Kept(connection.connection, connection.queries_logged, _new_cursor())
+    try:
+        yield kept.cursor
+    finally:
+        setattr(connection, _NAME, kept)
+
+
+_NAME = "kept_cursor"
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A thread's cursor, used again: to make one takes as long as a small statement."""
+
+    of: Any
+    is_logging: bool
+    cursor: Any
+
+    def is_of_now(self) -> bool:
+        return self.of is connection.connection and self.is_logging == connection.queries_logged
+
+
+def _new_cursor() -> Any:
     raw: Any = connection.connection
     usual, raw.cursor_factory = raw.cursor_factory, ServerBindingCursor
     try:
-        cursor = connection.cursor()
+        return connection.cursor()
     finally:
         raw.cursor_factory = usual
-    with cursor:
-        yield cursor
