@@ -38,7 +38,7 @@ def _sentence(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
             "portal", "There is no card to take it from. Add one, or pay it by %(day)s."
         )
     if outlook.is_charged and not outlook.has_failed and invoice.due_on >= as_of:
-        return pgettext("portal", "Is taken from %(method)s. You need not do anything.")
+        return pgettext("portal", "We take it from %(method)s. You do not need to do anything.")
     if invoice.due_on < as_of and not outlook.is_charged:
         return pgettext("portal", "Was to be paid by %(day)s.")
     if outlook.is_charged:

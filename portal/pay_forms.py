@@ -103,7 +103,7 @@ class OrderForm(Typed):
                 widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
             )
         self.fields["vat_number"].help_text = pgettext(
-            "pay", "With its country, as SE556012579001."
+            "pay", "With the country code, such as SE556012579001."
         )
         self.fields["vat_number"].widget.attrs |= _describes("vat_number", "helptext")
         self.prices = countable_prices(order)
@@ -300,7 +300,7 @@ def _coupon_refusal(code: str) -> str:
         "coupon_of_another_plan": pgettext("pay", "This code is for something else."),
         "coupon_currency": pgettext("pay", "This code is for another currency."),
         "coupon_used": pgettext("pay", "You have used this code before."),
-    }.get(code, pgettext("pay", "We know no such code. Check how it is spelled."))
+    }.get(code, pgettext("pay", "We do not recognise this code. Check the spelling."))
 
 
 def _known(order: Order) -> dict[str, Any]:

@@ -19,11 +19,12 @@ def _of_pages() -> dict[str, str]:
         "form_already_sent": pgettext("portal", "That has been done already, once."),
         "form_without_key": pgettext("portal", "Open the page again and send it from there."),
         "amount_changed": pgettext(
-            "portal", "What it comes to has changed since you opened the page. Look at it again."
+            "portal", "The amounts have changed since you opened the page. Check them again."
         ),
         "too_many_attempts": pgettext("portal", "Too many attempts. Wait an hour, then try again."),
         "invalid_vat_number": pgettext(
-            "portal", "This is no valid VAT number. Write it with its country: SE556677889901."
+            "portal",
+            "This VAT number is not valid. Include the country code, as in SE556677889901.",
         ),
     }
 
@@ -46,7 +47,7 @@ def _of_subscriptions() -> dict[str, str]:
 
 def _of_coupons() -> dict[str, str]:
     return {
-        "coupon_unknown": pgettext("portal", "We know no such code. Look whether it is complete."),
+        "coupon_unknown": pgettext("portal", "We do not recognise this code. Check the spelling."),
         "coupon_inactive": pgettext("portal", "This code is no longer valid."),
         "coupon_already_there": pgettext("portal", "You have this discount already."),
         "coupon_used": pgettext("portal", "This code works once, and you have used it."),

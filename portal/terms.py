@@ -80,7 +80,7 @@ def terms_of(
             write.day(as_of),
             write.money(today_minor),
             [line for bill in seen.today for line in _why(bill, write)]
-            or [pgettext("pay", "Nothing yet: you only leave your card.")],
+            or [pgettext("pay", "Nothing yet. You only add your card.")],
         )
     ]
     names = (pgettext("pay", "Next invoice"), pgettext("pay", "After that"))
@@ -98,7 +98,8 @@ def terms_of(
         tax=_tax(seen, number, standing),
         sentences=list(_sentences(order, seen, write, as_of)),
         consent=pgettext(
-            "pay", "I have read what I order and what it costs, and agree to the terms above."
+            "pay",
+            "I have read what I am ordering and what it costs, and I agree to the terms above.",
         ),
         button=pgettext("pay", "Order with obligation to pay"),
         today_minor=today_minor,
@@ -310,24 +311,24 @@ def _next_payment(seen: Preview, *, is_fixed: bool) -> str:
     if is_fixed and has_tax:
         return pgettext(
             "pay",
-            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s with VAT, "
-            "is taken from your card on %(day)s.",
+            "You pay for %(plan)s %(interval)s until it ends. The next payment, %(amount)s "
+            "including VAT, is taken from your card on %(day)s.",
         )
     if is_fixed:
         return pgettext(
             "pay",
-            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s without "
-            "VAT, is taken from your card on %(day)s.",
+            "You pay for %(plan)s %(interval)s until it ends. The next payment, %(amount)s "
+            "without VAT, is taken from your card on %(day)s.",
         )
     if has_tax:
         return pgettext(
             "pay",
-            "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
-            "is taken from your card on %(day)s.",
+            "%(plan)s renews automatically %(interval)s. The next payment, %(amount)s including "
+            "VAT, is taken from your card on %(day)s.",
         )
     return pgettext(
         "pay",
-        "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s without VAT, "
+        "%(plan)s renews automatically %(interval)s. The next payment, %(amount)s without VAT, "
         "is taken from your card on %(day)s.",
     )
 

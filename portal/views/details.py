@@ -55,7 +55,7 @@ class DetailsForm(Typed):
     )
     vat_number = forms.CharField(
         label=pgettext_lazy("portal", "VAT number"),
-        help_text=pgettext_lazy("portal", "With its country, such as SE556677889901."),
+        help_text=pgettext_lazy("portal", "With the country code, such as SE556677889901."),
         max_length=20,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),

@@ -113,7 +113,7 @@ def expect_ordered(page: Page) -> None:
 def test_what_is_ticked_stays_ticked_where_the_sum_stays_the_same(page: Page) -> None:
     page.get_by_label("Discount code").fill("nope")
     page.get_by_label("E-mail").focus()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
     expect(page.get_by_label(CONSENT)).to_be_checked()
     expect(page.get_by_text(CHANGED)).to_be_hidden()
 
@@ -149,7 +149,7 @@ def test_a_box_that_is_ticked_while_a_sum_is_on_its_way_is_the_same_box(page: Pa
     page.get_by_label(CONSENT).check()
     page.get_by_label("City").fill("Mölndal")
     server.let_go()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
     expect(page.get_by_label(CONSENT)).to_be_checked()
     expect(page.get_by_label("City")).to_have_value("Mölndal")
 
@@ -195,13 +195,13 @@ def test_a_sum_that_comes_between_press_and_release_swallows_no_click(page: Page
     with page.expect_response("**/pay/c/**"):
         server.let_go()
     page.wait_for_timeout(100)
-    expect(page.locator("#coupon_said")).not_to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).not_to_contain_text("We do not recognise this code.")
     page.mouse.up()
     expect(page.get_by_text("Sending your order …")).to_be_visible()
     server.wait_for(1)
     server.let_go()
     expect(page.get_by_text("Something is missing")).to_be_visible()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
 
 
 def test_a_press_that_leaves_the_field_is_a_click_however_fast_the_answer(page: Page) -> None:

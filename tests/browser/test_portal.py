@@ -113,7 +113,7 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     seats = plan_of(subscription.seller, "10", name="Office")
     PriceFactory(plan=seats, code="seats", name="Seats", model="per_unit", amount="5")
     visitor.open(f"subscriptions/{subscription.public_id}/change/")
-    expect(page.get_by_role("button", name="Show what it comes to")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show what you will pay")).to_be_hidden()
     # What is counted in a plan is asked for with it.
     page.get_by_label("Office").check()
     page.get_by_label("Seats").fill("3")
@@ -122,7 +122,7 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     page.get_by_label("Large").check()
     expect(page.get_by_label("Seats")).to_have_count(0)
     # The lines come by themselves, and the page stays where it is.
-    three = page.get_by_role("heading", name="What it comes to")
+    three = page.get_by_role("heading", name="What you will pay")
     expect(three).to_be_visible()
     assert page.url.endswith("/change/")
     page.get_by_label("when the next period begins").check()
@@ -188,7 +188,7 @@ def test_everything_works_without_scripts(
     page.get_by_role("link", name="Small").click()
     page.get_by_role("link", name="Change", exact=True).click()
     page.get_by_label("Large").check()
-    page.get_by_role("button", name="Show what it comes to").click()
+    page.get_by_role("button", name="Show what you will pay").click()
     page.get_by_role("button", name="Change the subscription").click()
     expect(page.get_by_text("The subscription is changed.")).to_be_visible()
     page.get_by_role("button", name="Svenska").click()

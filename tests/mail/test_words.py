@@ -41,7 +41,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Thank you for your order of Månadskaffe.",
             "You have paid SEK 1,234.50. The next payment, SEK 1,234.50, is taken from your card "
             "Visa ···· 4242 on 1 April 2026.",
-            "Månadskaffe renews by itself every month.",
+            "Månadskaffe renews automatically every month.",
         ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
         Kind.CREDIT_NOTE: (
@@ -75,7 +75,10 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             # 22 of 31 days: 1,999.00 × 22/31 = 1,418.65, less 1,234.50 × 22/31 = 876.10.
             "Billed now: SEK 542.55",
         ),
-        Kind.PAUSED: ("is paused from 10 March 2026.", "It goes on by itself on 20 April 2026."),
+        Kind.PAUSED: (
+            "is paused from 10 March 2026.",
+            "It resumes automatically on 20 April 2026.",
+        ),
         Kind.RESUMED: ("goes on again from 20 March 2026.", "Your next invoice"),
         Kind.CANCELED: (
             "Your subscription to Månadskaffe has been canceled.",
@@ -122,7 +125,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Din nästa faktura är på 1 999,00 kr och kommer den 1 april 2026.",
             "Fakturerat nu: 542,55 kr",
         ),
-        Kind.PAUSED: ("uppehåll från och med den 10 mars 2026.", "fortsätter av sig självt den 20"),
+        Kind.PAUSED: ("är pausat från och med den 10 mars 2026.", "återupptas automatiskt den 20"),
         Kind.RESUMED: ("fortsätter igen från och med den 20 mars 2026.", "Din nästa faktura"),
         Kind.CANCELED: (
             "Ditt abonnemang Månadskaffe är uppsagt.",

@@ -171,7 +171,7 @@ def test_the_page_says_what_it_costs_and_bears_the_words_of_the_law(
     assert "125,00 kr varje månad" in page
     assert "100,00 kr styck (exkl. moms)" in page
     assert "varav moms 25 %, 25,00 kr" in page
-    assert "förnyas av sig självt varje månad" in page
+    assert "förnyas automatiskt varje månad" in page
     assert "1 april 2026" in page
     assert "Säg upp när du vill" in page
     assert "Beställ med betalningsskyldighet" in page
@@ -211,7 +211,7 @@ def test_a_code_that_is_wrong_is_told_beside_its_field(
     visitor: Client, address: str, plan: Plan
 ) -> None:
     CouponFactory(seller=plan.seller, code="ANNAN", plans=["another"])
-    for code, said in (("NOPE", "känner vi inte till"), ("annan", "gäller något annat")):
+    for code, said in (("NOPE", "Vi känner inte igen koden"), ("annan", "gäller något annat")):
         answer = send(visitor, address, {"quantity-0": "1", "coupon": code, "act": "show"})
         assert said in text(answer)
         assert "125,00 kr" in text(answer)
@@ -903,7 +903,7 @@ def test_a_fixed_term_is_sold_as_one_and_so_it_is_kept(visitor: Client, bound: P
     address = another_page(bound)
     page = text(visitor.get(address))
     assert "Avtalet är tidsbestämt: det gäller från i dag till och med den 31 maj 2026" in page
-    for wrong in ("Säg upp när du vill", "förnyas av sig självt", "säger upp när du vill"):
+    for wrong in ("Säg upp när du vill", "förnyas automatiskt", "säger upp när du vill"):
         assert wrong not in page
     order(visitor, address)
     kept = Order.objects.get().consent["text"].replace("\N{NO-BREAK SPACE}", " ")

@@ -53,7 +53,7 @@ def test_a_change_shows_the_three_lines_and_then_does_what_they_say(
     later: Client, subscription: Subscription, larger: Plan
 ) -> None:
     url = page_of(subscription, "change")
-    assert "This is what you have." in text_of(later.get(url))
+    assert "This is what you have now." in text_of(later.get(url))
     seen = later.get(f"{url}?plan={larger.public_id}&when=now")
     said = text_of(seen)
     assert "Today SEK 262.50" in said
@@ -200,7 +200,7 @@ def test_nothing_is_done_for_another_amount_than_was_seen(
     answer = later.post(url, sent)
     assert answer.status_code == 422
     said = text_of(answer)
-    assert "What it comes to has changed since you opened the page." in said
+    assert "What you will pay has changed since you opened the page." in said
     assert "Today SEK 250.00" in said
     assert types() == ["subscription.started"]
     # The page that says so can be sent.
@@ -273,8 +273,8 @@ def test_a_code_that_does_nothing_says_why(
     redemption.is_spent = True
     redemption.save()
     for code, said in {
-        "NONE": "We know no such code.",
-        "OTHERS": "We know no such code.",
+        "NONE": "We do not recognise this code.",
+        "OTHERS": "We do not recognise this code.",
         "OLD": "This code is no longer valid.",
         "OTHERPLAN": "This code is not for your plan.",
         "EURO": "That is not offered in your currency.",
@@ -296,7 +296,7 @@ def test_who_keeps_a_plan_keeps_its_price_and_is_shown_no_other(
     assert "999" not in text_of(answer)
     sent = {"plan": plan.public_id, "when": "now", "key": "a" * 24, "seen": "0"}
     refused = later.post(url, sent)
-    assert "This is what you have. Choose something else" in text_of(refused)
+    assert "This is what you have now. Choose something else" in text_of(refused)
     assert types() == ["subscription.started"]
 
 
@@ -351,7 +351,7 @@ def test_a_pause_until_a_day_says_when_it_goes_on(
     url = page_of(subscription, "pause")
     seen = later.get(f"{url}?length=until&until=2026-04-10")
     later.post(url, hidden_of(seen))
-    assert "It goes on by itself on 10 April 2026." in text_of(later.get(page_of(subscription)))
+    assert "It resumes automatically on 10 April 2026." in text_of(later.get(page_of(subscription)))
     assert subscription.pauses.get().ends_on == date(2026, 4, 10)
 
 
@@ -476,7 +476,7 @@ def test_what_is_suspended_can_be_canceled_and_not_changed(
 ) -> None:
     Subscription.objects.update(access="none")
     page = later.get(page_of(subscription))
-    assert "It is suspended until what is overdue is paid." in text_of(page)
+    assert "It is suspended until you have paid what is overdue." in text_of(page)
     invoice = Invoice.objects.get()
     assert f"Pay invoice {invoice.number}" in text_of(page)
     assert f'href="/portal/invoices/{invoice.public_id}/"' in page.content.decode()
@@ -519,7 +519,7 @@ def test_the_day_that_a_page_has_shown_is_agreed_to_with_it(
     sign_in(later, customer)
     answer = later.post(url, sent)
     assert answer.status_code == 422
-    assert "has changed" in text_of(answer)
+    assert "The amounts have changed" in text_of(answer)
     subscription.refresh_from_db()
     assert subscription.cancels_on is None
     assert subscription.items.count() == 1

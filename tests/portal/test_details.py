@@ -99,7 +99,7 @@ def test_a_company_changes_its_vat_number_and_a_person_has_none(
     company.refresh_from_db()
     assert company.vat_number == "DE136695976"
     answer = client.post("/portal/details/", sent | {"vat_number": "SE123"})
-    assert "This is no valid VAT number." in text_of(answer)
+    assert "This VAT number is not valid." in text_of(answer)
 
 
 @pytest.mark.parametrize(

@@ -244,7 +244,7 @@ def test_what_the_bank_refused_is_not_said_to_be_taken_by_itself(
     PaymentFactory(customer=customer, failed=True, invoice=invoice, failure_code="expired_card")
     said = text_of(visitor.get("/portal/home/"))
     assert "It could not be taken from Visa ···· 4242." in said
-    assert "You need not do anything." not in said
+    assert "You do not need to do anything." not in said
     said = text_of(visitor.get(f"/portal/invoices/{invoice.public_id}/"))
     assert "Payment failed" in said
     assert "The card has expired. Pay it here, or use another card: Payment methods" in said

@@ -220,11 +220,11 @@ def test_home_names_the_card_that_is_charged(
     card_of(customer)
     said = text_of(visitor.get("/portal/home/"))
     assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said
-    assert "Is taken from Visa ···· 4242. You need not do anything." in said
+    assert "We take it from Visa ···· 4242. You do not need to do anything." in said
     stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
     said = text_of(visitor.get("/portal/home/"))
     assert "with Visa ···· 4242. Card payments are stopped for the moment: nothing is" in said
-    assert "You need not do anything." not in said
+    assert "You do not need to do anything." not in said
 
 
 def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clock: Any) -> None:

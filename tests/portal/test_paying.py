@@ -149,7 +149,7 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
     url = way_out(visitor.post("/portal/methods/add/"))
     sent = sandbox.fill_in(url)
     answer = visitor.get(back(sent.headers["Location"]))
-    assert "Visa ···· 4242 is added You pay by invoice, so it is kept" in text_of(answer)
+    assert "Visa ···· 4242 is added You pay by invoice, so we keep the card" in text_of(answer)
     assert PaymentMethod.objects.usable().get(customer=customer).last4 == "4242"
     said = text_of(visitor.get("/portal/methods/"))
     assert "Visa ···· 4242 First choice Good until 31 December 2049" in said
@@ -159,7 +159,7 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
 @pytest.mark.parametrize(
     ("collection", "said", "becomes"),
     [
-        ("invoice", "You pay by invoice, so it is kept", "To be paid by 15 March 2026."),
+        ("invoice", "You pay by invoice, so we keep the card", "To be paid by 15 March 2026."),
         ("automatic", "Your next invoices are charged to it.", "To be paid by 15 March 2026."),
     ],
 )

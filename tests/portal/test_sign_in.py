@@ -208,7 +208,7 @@ def test_a_link_that_is_cut_short_says_so(client: Client, customer: Customer) ->
     token = token_for(customer)
     answer = client.get(f"/portal/enter/{token[:-3]}/")
     assert answer.status_code == 404
-    assert "not complete" in text_of(answer)
+    assert "This link is incomplete" in text_of(answer)
     assert client.post(f"/portal/enter/{token[:-3]}/again/").status_code == 404
     assert asked() == []
 

@@ -247,7 +247,7 @@ def paused(occasion: Occasion) -> Letter:
         "until": occasion.day(until) if until else "",
     }
     again = (
-        pgettext("mail", "It goes on by itself on %(until)s.")
+        pgettext("mail", "It resumes automatically on %(until)s.")
         if until
         else pgettext("mail", "It stays so until you resume it.")
     )
