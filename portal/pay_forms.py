@@ -63,7 +63,7 @@ class OrderForm(Typed):
         max_length=254,
         error_messages={
             "required": MISSING,
-            "invalid": pgettext_lazy("pay", "Write an address such as name@example.com."),
+            "invalid": pgettext_lazy("pay", "Enter an address such as name@example.com."),
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
         help_text=pgettext_lazy("pay", "Receipts and invoices are sent here."),

@@ -85,10 +85,10 @@ def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currenc
     if not is_metered:
         return amount
     if not fixed:
-        return pgettext("portal", "By usage, billed once %(interval)s") % {
+        return pgettext("portal", "Usage, billed once %(interval)s") % {
             "interval": interval_of(plan)
         }
-    return pgettext("portal", "%(amount)s, and by usage") % {"amount": amount}
+    return pgettext("portal", "%(amount)s, plus usage") % {"amount": amount}
 
 
 def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
@@ -168,7 +168,7 @@ def state_of_invoice(
             return State("quiet", pgettext("portal", "Credited"))
         return State("paid", pgettext("portal", "Paid"))
     if is_in_flight:
-        return State("info", pgettext("portal", "Being paid"))
+        return State("info", pgettext("portal", "Payment under way"))
     if invoice.due_on < as_of:
         return State("failed", pgettext("portal", "Overdue"))
     if has_failed:
@@ -184,7 +184,7 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
     ):
         return State("quiet", pgettext("portal", "Ended"))
     if subscription.status == Status.INCOMPLETE:
-        return State("due", pgettext("portal", "Waits for payment"))
+        return State("due", pgettext("portal", "Waiting for payment"))
     if subscription.access == Subscription.Access.NONE:
         return State("failed", pgettext("portal", "Suspended"))
     if subscription.status == Status.PAUSED:
@@ -192,7 +192,7 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
     if subscription.cancels_on is not None:
         return State("due", pgettext("portal", "Canceled"))
     if subscription.access == Subscription.Access.RESTRICTED:
-        return State("failed", pgettext("portal", "Restricted"))
+        return State("failed", pgettext("portal", "Limited"))
     if subscription.status == Status.TRIALING:
         return State("info", pgettext("portal", "Trial"))
     return State("paid", pgettext("portal", "Active"))

@@ -120,8 +120,8 @@ def test_a_day_that_is_refused_is_heard_and_marks_its_field(
     visitor.sign_in(subscription.customer)
     visitor.open(f"subscriptions/{subscription.public_id}/pause/")
     shown = visitor.page
-    shown.get_by_label("Until a day").check()
-    day = shown.get_by_label("The first day on which")
+    shown.get_by_label("Until a certain day").check()
+    day = shown.get_by_label("First day after")
     day.fill("2020-01-01")
     day.blur()
     expect(day).to_have_attribute("aria-invalid", "true")

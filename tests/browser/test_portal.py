@@ -100,7 +100,7 @@ def test_an_invoice_is_paid_at_the_gateway_and_the_receipt_is_there(
     page.get_by_role("button", name=re.compile("Pay")).click()
     expect(page.get_by_role("heading", name=re.compile("Thank you"))).to_be_visible()
     assert complaints_of(page) == []
-    page.get_by_role("link", name="To the overview").click()
+    page.get_by_role("link", name="Go to the overview").click()
     expect(page.get_by_text("Everything is paid.")).to_be_visible()
     visitor.open("invoices/")
     expect(page.get_by_text("Paid")).to_be_visible()
@@ -128,7 +128,7 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     page.get_by_label("when the next period begins").check()
     expect(page.locator(".three > li").first).to_contain_text("SEK\xa00.00")
     page.get_by_role("button", name="Change the subscription").click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     expect(page.get_by_text(re.compile("From .*: Large"))).to_be_visible()
 
 
@@ -138,12 +138,12 @@ def test_the_back_button_and_a_second_click_do_nothing_twice(
     page = visitor.page
     visitor.open(f"subscriptions/{subscription.public_id}/pause/")
     page.get_by_role("button", name="Pause the subscription").dblclick()
-    expect(page.get_by_text("It waits until you resume it")).to_be_visible()
+    expect(page.get_by_text("It stays paused until you resume it")).to_be_visible()
     page.go_back()
     button = page.get_by_role("button", name="Pause the subscription")
     if button.count():
         button.click()
-    expect(page.get_by_text("It waits until you resume it")).to_be_visible()
+    expect(page.get_by_text("It stays paused until you resume it")).to_be_visible()
     assert subscription.pauses.count() == 1
 
 
@@ -190,7 +190,7 @@ def test_everything_works_without_scripts(
     page.get_by_label("Large").check()
     page.get_by_role("button", name="Show what you will pay").click()
     page.get_by_role("button", name="Change the subscription").click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     page.get_by_role("button", name="Svenska").click()
     expect(page.get_by_role("link", name="Fakturor").first).to_be_visible()
     page.get_by_role("button", name="Logga ut").click()

@@ -169,7 +169,7 @@ def upgrades(page: Page, customer: Customer) -> None:
     expect(page.get_by_role("heading", name="What you will pay")).to_be_visible()
     checked(page)
     page.get_by_role("button", name="Change the subscription").click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     collect_due(customer.seller, MARCH.date(), "tick")
     assert Subscription.objects.get().plan.name == "Large"
     assert not Invoice.objects.exclude(status="paid").exists()
@@ -215,7 +215,7 @@ def pauses_and_resumes(page: Page, customer: Customer) -> None:
     page.get_by_role("link", name="Large").click()
     page.get_by_role("link", name="Pause").click()
     page.get_by_role("button", name="Pause the subscription").click()
-    expect(page.get_by_text("It waits until you resume it")).to_be_visible()
+    expect(page.get_by_text("It stays paused until you resume it")).to_be_visible()
     assert Subscription.objects.get().status == "paused"
     page.get_by_role("link", name="Resume").click()
     page.get_by_role("button", name="Resume the subscription").click()

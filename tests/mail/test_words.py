@@ -282,7 +282,7 @@ def test_a_charged_invoice_says_from_which_card_and_when() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.TRIAL_ENDING, Kind.RENEWAL, Kind.ORDER])
 def test_no_charge_is_announced_for_a_day_while_charging_is_stopped(kind: Kind) -> None:
-    held = "Card payments are stopped for the moment: nothing is taken until they go on."
+    held = "Card payments are stopped for now. Nothing is taken until they resume."
     with at(day_of(kind)):
         happen(kind, is_charged=True)
         assert held not in letter_of(kind, day_of(kind)).next

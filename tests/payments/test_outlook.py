@@ -204,7 +204,7 @@ SAID = {
     Prospect.ASK: ("Write to us", "Skriv till oss"),
     Prospect.NEEDS_CARD: ("no card to take it from", "inget kort att dra"),
     Prospect.CHARGE: ("You do not need to do anything", "Du behöver inte göra något"),
-    Prospect.PAY: ("To be paid by", "Ska betalas senast"),
+    Prospect.PAY: ("Pay it by", "Betala senast den"),
 }
 
 

@@ -861,7 +861,7 @@ def test_what_nobody_paid_for_is_not_in_the_portal(
     known = CustomerFactory(seller=plan.seller, language="en")
     order(visitor, another_page(plan, customer=known))
     invoice, subscription = Invoice.objects.get(), Subscription.objects.get()
-    assert state_of_subscription(subscription, DAY).word == "Waits for payment"
+    assert state_of_subscription(subscription, DAY).word == "Waiting for payment"
     if is_expired:
         clock.move_to(NOON + timedelta(hours=25))
         expire_orders(plan.seller, DAY + timedelta(days=1), "tick")

@@ -71,7 +71,7 @@ def test_what_is_not_the_customers_to_change_stays_as_it_is(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"name": " "}, "An invoice needs a name."),
+        ({"name": " "}, "Enter the name to put on your invoices."),
         ({"name": "x" * 201}, "200"),
         ({"language": "xx"}, "xx"),
         ({"city": "a\0b"}, "Null"),

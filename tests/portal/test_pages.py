@@ -203,7 +203,7 @@ def test_home_says_what_is_owed_what_there_is_and_when_the_next_payment_is(
     visitor: Client, subscription: Subscription
 ) -> None:
     said = text_of(visitor.get("/portal/home/"))
-    assert "To pay SEK 387.50 To be paid by 15 March 2026." in said
+    assert "To pay SEK 387.50 Pay it by 15 March 2026." in said
     assert "Small Active SEK 310.00 a month (excl. VAT) It renews on 1 April 2026." in said
     assert "Next payment SEK 387.50 on 1 April 2026 by invoice." in said
     assert said.index("To pay") < said.index("Your subscriptions") < said.index("Next payment")
@@ -231,7 +231,7 @@ def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clo
     clock.move_to(NOON + timedelta(days=15))
     sign_in(visitor, subscription.customer)
     said = text_of(visitor.get("/portal/home/"))
-    assert "Was to be paid by 15 March 2026." in said
+    assert "It was due on 15 March 2026." in said
 
 
 def test_home_leads_on_to_the_subscriptions_that_do_not_fit(
@@ -259,7 +259,7 @@ def test_home_of_who_has_nothing_says_what_will_be_there(visitor: Client) -> Non
     assert "You have no subscription now." in said
     assert "No payment is planned" in said
     assert "There are no invoices yet." in text_of(visitor.get("/portal/invoices/"))
-    assert "You have left no card with us." in text_of(visitor.get("/portal/methods/"))
+    assert "You have no card with us yet." in text_of(visitor.get("/portal/methods/"))
 
 
 def test_home_shows_usage_beside_what_is_included(
@@ -284,11 +284,11 @@ def test_home_shows_usage_beside_what_is_included(
     record_usage(subscription, meter, at=NOON, as_of=DAY, quantity=Decimal(225))
     answer = visitor.get("/portal/home/")
     said = text_of(answer)
-    assert "SEK 595.00 a month, and by usage (excl. VAT)" in said
+    assert "SEK 595.00 a month, plus usage (excl. VAT)" in said
     assert "Cups: 225 of 300 included" in said
     assert "300 included · then SEK 1.15 each" in said
     assert b'<progress value="225"' in answer.content
-    assert "What you use until then comes on top." in said
+    assert "What you use until then is added." in said
 
 
 def test_a_discount_that_still_holds_is_shown(

@@ -184,7 +184,7 @@ def test_a_link_is_used_once(client: Client, customer: Customer) -> None:
     other = Client()
     for answer in (other.get(f"/portal/enter/{token}/"), other.post(f"/portal/enter/{token}/")):
         assert answer.status_code == 410
-        assert "This link has been used" in text_of(answer)
+        assert "This link has already been used" in text_of(answer)
         assert COOKIE not in other.cookies
 
 
