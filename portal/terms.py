@@ -199,21 +199,22 @@ def _tax(seen: Preview, number: str, standing: str) -> str:
         return pgettext(
             "pay",
             "The VAT number %(number)s is valid, so you pay no VAT to us: your company accounts "
-            "for it where it is.",
+            "for it in its own country.",
         ) % {"number": number}
     if categories & {"G", "O"}:
-        return pgettext("pay", "We charge no VAT on what is sold to your country.")
+        return pgettext("pay", "We charge no VAT on what we sell to your country.")
     if standing == "invalid":
         return pgettext(
             "pay",
-            "The EU's register has no valid VAT number %(number)s. Check how it is written: "
+            "The EU's register does not have %(number)s as a valid VAT number. Check the number: "
             "without a valid one we charge VAT.",
         ) % {"number": number}
     if standing == "unknown":
         return pgettext(
             "pay",
-            "The EU's register did not answer about the VAT number %(number)s. We charge VAT until "
-            "it is confirmed. We go on asking, and your later invoices are then without VAT.",
+            "The EU's register did not answer when we checked the VAT number %(number)s. We "
+            "charge VAT until it is confirmed. We keep checking, and once it is confirmed your "
+            "later invoices are without VAT.",
         ) % {"number": number}
     return ""
 
@@ -221,7 +222,7 @@ def _tax(seen: Preview, number: str, standing: str) -> str:
 def _note(plan: Plan, seen: Preview, write: Writer) -> str:
     """Beneath the figure of today: what comes after it, and when a discount has ended."""
     if not seen.upcoming:
-        return pgettext("pay", "once, with nothing to follow")
+        return pgettext("pay", "once, and nothing more")
     note = _note_at_first(plan, seen, write)
     if seen.full_price is None:
         return note
@@ -279,18 +280,18 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
             % said
         )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
-        yield pgettext("pay", "What you use is counted, and billed when each period is over.")
+        yield pgettext("pay", "What you use is measured, and billed after each period.")
     if subscription.last_day:
         yield pgettext(
             "pay",
-            "This is a fixed term: it runs from today until %(day)s, that day included, and ends "
-            "then by itself, without renewal. Until then it cannot be canceled.",
+            "The term is fixed: it runs from today until %(day)s, that day included, and then "
+            "ends without renewal. It cannot be canceled before then.",
         ) % {"day": write.day(subscription.last_day)}
     else:
         yield _how_to_cancel(order)
     yield pgettext(
         "pay",
-        "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
+        "As a consumer you may withdraw from the order within 14 days. You then pay for the part "
         "that you have had.",
     )
 
@@ -337,13 +338,13 @@ def _how_to_cancel(order: Order) -> str:
     if order.seller.email:
         return pgettext(
             "pay",
-            "Cancel whenever you like, on your own page with %(seller)s or by mail to %(email)s. "
-            "What you have paid for goes on until its period ends.",
+            "Cancel whenever you like, on your own page with %(seller)s or by email to "
+            "%(email)s. What you have paid for continues until its period ends.",
         ) % {"seller": order.seller.name, "email": order.seller.email}
     return pgettext(
         "pay",
-        "Cancel whenever you like, on your own page with %(seller)s. What you have paid for goes "
-        "on until its period ends.",
+        "Cancel whenever you like, on your own page with %(seller)s. What you have paid for "
+        "continues until its period ends.",
     ) % {"seller": order.seller.name}
 
 

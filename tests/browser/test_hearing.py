@@ -84,7 +84,7 @@ def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page)
     checkout.get_by_label("Name").fill("Åsa")
     checkout.get_by_role("button", name="Order with").click()
     expect(checkout.locator("#wrongs")).to_be_focused()
-    for name in ("E-mail", "Address", "Postal code", "City"):
+    for name in ("Email", "Address", "Postal code", "City"):
         field = checkout.get_by_label(name, exact=True)
         expect(field).to_have_attribute("aria-invalid", "true")
         expect(field).to_have_accessible_description(re.compile("Fill this in"))
@@ -96,9 +96,9 @@ def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page)
 
 
 def test_fields_say_whether_they_are_required(checkout: Page) -> None:
-    for name in ("E-mail", "Name", "Address", "Cups", "Country"):
+    for name in ("Email", "Name", "Address", "Cups", "Country"):
         expect(checkout.get_by_label(name, exact=True)).to_have_attribute("aria-required", "true")
-    checkout.get_by_text("I order for a company").click()
+    checkout.get_by_text("I am ordering for a company").click()
     for name in ("Discount code", "Company", "VAT number"):
         expect(checkout.get_by_label(name)).to_have_accessible_name(re.compile("optional$"))
 

@@ -254,6 +254,6 @@ def test_nothing_is_sold_that_cannot_be_paid_for_now(
     page = client.get(address)
     assert page.status_code == 409
     with translation.override(language):
-        said = pgettext("pay", "This cannot be ordered just now")
+        said = pgettext("pay", "This cannot be ordered right now")
     assert said in page.content.decode()
-    assert (said == "This cannot be ordered just now") == (language == "en")
+    assert (said == "This cannot be ordered right now") == (language == "en")

@@ -127,7 +127,9 @@ def test_while_nothing_may_be_charged_that_is_what_is_said(
     page = reverse("pay:invoice", args=[link])
     left = visitor.post(page)
     assert left.headers["Location"].endswith("?problem=held")
-    assert "Card payments are not possible right now" in text_of(visitor.get(left.headers["Location"]))
+    assert "Card payments are not possible right now" in text_of(
+        visitor.get(left.headers["Location"])
+    )
     assert not CheckoutSession.objects.filter(status="open").exists()
 
 
@@ -149,7 +151,9 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
     url = way_out(visitor.post("/portal/methods/add/"))
     sent = sandbox.fill_in(url)
     answer = visitor.get(back(sent.headers["Location"]))
-    assert "Visa ···· 4242 has been added You pay by invoice, so we keep the card" in text_of(answer)
+    assert "Visa ···· 4242 has been added You pay by invoice, so we keep the card" in text_of(
+        answer
+    )
     assert PaymentMethod.objects.usable().get(customer=customer).last4 == "4242"
     said = text_of(visitor.get("/portal/methods/"))
     assert "Visa ···· 4242 Default card Valid until 31 December 2049" in said
