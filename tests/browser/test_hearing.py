@@ -87,7 +87,7 @@ def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page)
     for name in ("Email", "Address", "Postal code", "City"):
         field = checkout.get_by_label(name, exact=True)
         expect(field).to_have_attribute("aria-invalid", "true")
-        expect(field).to_have_accessible_description(re.compile("Fill this in"))
+        expect(field).to_have_accessible_description(re.compile("Fill in this field"))
     assert complaints_of(checkout) == []
     checkout.locator("#wrongs").get_by_role("link", name="Postal code").click()
     expect(checkout.get_by_label("Postal code")).to_be_focused()

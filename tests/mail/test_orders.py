@@ -67,7 +67,7 @@ def test_a_trial_is_confirmed_with_when_the_first_payment_comes() -> None:
     said = sent(world)
     assert list(said) == [Kind.ORDER]
     assert (
-        "It costs nothing before 15 March 2026; cancel before then, and you pay nothing. The first "
+        "It is free until 15 March 2026. Cancel before then and you pay nothing. The first "
         "payment, SEK 1,234.50, is taken from your card Visa ···· 4242 on 15 March 2026."
     ) in said[Kind.ORDER]
     assert "First paid day: 15 March 2026" in said[Kind.ORDER]
@@ -165,9 +165,9 @@ def test_the_confirmation_of_a_fixed_term_says_when_it_ends_and_not_that_it_rene
         deliver()
     said = sent(world)[Kind.ORDER].partition("What you agreed to")[0]
     assert (
-        "It is a fixed term: its last day is 31 May 2026, and it cannot be canceled before" in said
+        "The term is fixed: its last day is 31 May 2026, and it cannot be canceled before" in said
     )
-    for wrong in ("Renewed", "renew", "cancel the subscription", "whenever"):
+    for wrong in ("Renews", "renew", "cancel the subscription", "whenever"):
         assert wrong not in said
 
 
@@ -177,5 +177,5 @@ def test_a_trial_of_a_fixed_term_is_not_said_to_be_canceled() -> None:
         place(world, world.plan(trial_days=14, cycles=3))
         deliver()
     said = sent(world)[Kind.ORDER]
-    assert "It costs nothing before 15 March 2026." in said
-    assert "cancel before then" not in said
+    assert "It is free until 15 March 2026." in said
+    assert "Cancel before then" not in said

@@ -49,7 +49,7 @@ def held_up(occasion: Occasion) -> str:
     if not is_charging_stopped(occasion.seller):
         return ""
     return pgettext(
-        "mail", "Card payments are stopped for the moment: nothing is taken until they go on."
+        "mail", "Card payments are stopped for now. Nothing is taken until they resume."
     )
 
 
@@ -120,7 +120,7 @@ def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
 def rhythm(subscription: Subscription, plan: Plan) -> tuple[str, str]:
     """How often it is paid for; a fixed term is not said to renew."""
     is_fixed = subscription.ends_on is not None
-    label = pgettext("mail", "Billed") if is_fixed else pgettext("mail", "Renewed")
+    label = pgettext("mail", "Billed") if is_fixed else pgettext("mail", "Renews")
     return label, interval(plan)
 
 
