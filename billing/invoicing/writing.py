@@ -108,10 +108,10 @@ def decline_in_words(stored: str) -> str:
     Banks' finer reasons, such as fraud, are between them and their customer.
     """
     blocked = pgettext("decline", "The bank has blocked the card.")
-    wrong = pgettext("decline", "The card number is not right.")
+    wrong = pgettext("decline", "The card number is not correct.")
     return {
         Decline.INSUFFICIENT_FUNDS: pgettext(
-            "decline", "There was not enough money on the account."
+            "decline", "There was not enough money in the account."
         ),
         Decline.EXPIRED_CARD: pgettext("decline", "The card has expired."),
         Decline.LOST_CARD: blocked,

@@ -57,7 +57,7 @@ def test_a_change_shows_the_three_lines_and_then_does_what_they_say(
     seen = later.get(f"{url}?plan={larger.public_id}&when=now")
     said = text_of(seen)
     assert "Today SEK 262.50" in said
-    assert "21 of 31 days given back" in said
+    assert "21 of 31 days credited" in said
     assert "Small Change the subscription" in said  # It is the small one that is looked at.
     assert "Next invoice 1 April 2026 SEK 775.00" in said
     assert "After that 1 May 2026 SEK 775.00" in said

@@ -142,7 +142,7 @@ def test_a_document_says_why_each_amount_is_what_it_is(
     (document,) = bill_customer(customer, as_of=on, actor="test")
     said = text_of(visitor.get(f"/portal/invoices/{document.public_id}/"))
     # 21 of 31 days at 620 less 21 of 31 at 310, and 25 % on the difference.
-    assert "21 of 31 days given back" in said
+    assert "21 of 31 days credited" in said
     assert "21 of 31 days " in said
     first = Invoice.objects.earliest("pk")
     assert f"Corrects invoice {first.number}, line 1" in said
