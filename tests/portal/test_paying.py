@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from django.test import Client
 from django.urls import reverse
 
@@ -64,6 +65,7 @@ def test_an_invoice_is_paid_on_the_gateways_page(
     assert "Pay now" in text_of(visitor.get(page))
     url = way_out(visitor.post(f"{page}pay/"))
     assert url.startswith(sandbox.url)
+    assert customer.seller.name in requests.get(url, timeout=10).text
     # A second click, and the back button, lead to the same page.
     assert way_out(visitor.post(f"{page}pay/")) == url
     assert CheckoutSession.objects.count() == 1

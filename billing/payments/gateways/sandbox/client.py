@@ -140,6 +140,7 @@ class Sandbox:
         return_url: str,
         locale: str,
         seller: str,
+        seller_name: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session:
@@ -149,6 +150,7 @@ class Sandbox:
             "reference": reference,
             "return_url": return_url,
             "locale": locale,
+            "shop": seller_name,
         }
         kind = Kind.CARD
         if amount_minor is not None:
