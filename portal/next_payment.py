@@ -86,7 +86,7 @@ def _later_amount(bill: SeenBill) -> str:
     if bill.full_price is None:
         return ""
     write = writer(bill.document.currency)
-    return pgettext("portal", "The discount ends on %(day)s. From then on it is %(amount)s.") % {
+    return pgettext("portal", "The discount ends on %(day)s. From then on it costs %(amount)s.") % {
         "amount": write.money(bill.full_price.amount_minor),
         "day": write.day(bill.full_price.from_on),
     }

@@ -81,7 +81,7 @@ class OrderForm(Typed):
         ),
     )
     consent = forms.BooleanField(
-        label=pgettext_lazy("pay", "The box of the terms"),
+        label=pgettext_lazy("pay", "The box for the terms"),
         error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")},
     )
     seen = forms.CharField(required=False, max_length=64)

@@ -261,7 +261,7 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         )
     if seen.full_price:
         yield pgettext(
-            "pay", "The discount ends on %(day)s: from then on you pay %(amount)s %(interval)s."
+            "pay", "The discount ends on %(day)s. From then on you pay %(amount)s %(interval)s."
         ) % (
             said
             | {

@@ -91,7 +91,7 @@ def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page)
     assert complaints_of(checkout) == []
     checkout.locator("#wrongs").get_by_role("link", name="Postal code").click()
     expect(checkout.get_by_label("Postal code")).to_be_focused()
-    checkout.locator("#wrongs").get_by_role("link", name="The box of the terms").click()
+    checkout.locator("#wrongs").get_by_role("link", name="The box for the terms").click()
     expect(checkout.locator("#consent")).to_be_focused()
 
 

@@ -254,7 +254,7 @@ def test_a_discount_for_a_time_says_when_it_ends_and_what_it_costs_then(
     assert "When the discount has ended from 1 July 2026 SEK 387.50" in said
     later.post(url, hidden_of(seen))
     home = text_of(later.get("/portal/home/"))
-    assert "The discount ends on 1 July 2026. From then on it is SEK 387.50." in home
+    assert "The discount ends on 1 July 2026. From then on it costs SEK 387.50." in home
     bill_due(seller, date(2026, 4, 1))
     had = text_of(later.get(page_of(subscription)))
     assert "A fifth until 30 June 2026, that day included" in had
