@@ -14,7 +14,7 @@ from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.writing import Writer, decline_in_words
+from billing.invoicing.writing import Writer, decline_in_words, interval_in_words
 from catalog.models import Plan, Price
 from customers.models import Customer
 from portal.words import units_of, with_tax
@@ -104,24 +104,6 @@ def terms_of(
         button=pgettext("pay", "Order with obligation to pay"),
         today_minor=today_minor,
     )
-
-
-def interval_in_words(plan: Plan) -> str:
-    """``every month``, ``every 3 months``."""
-    count = plan.interval_count
-    one = {
-        "day": pgettext("pay", "every day"),
-        "week": pgettext("pay", "every week"),
-        "month": pgettext("pay", "every month"),
-        "year": pgettext("pay", "every year"),
-    }
-    many = {
-        "day": pgettext("pay", "every %(count)s days"),
-        "week": pgettext("pay", "every %(count)s weeks"),
-        "month": pgettext("pay", "every %(count)s months"),
-        "year": pgettext("pay", "every %(count)s years"),
-    }
-    return one[plan.interval_unit] if count == 1 else many[plan.interval_unit] % {"count": count}
 
 
 def each_in_words(price: Price) -> str:
@@ -238,18 +220,22 @@ def _note_at_first(plan: Plan, seen: Preview, write: Writer) -> str:
     said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
     has_trial = seen.subscription.paid_from > seen.subscription.starts_on
     if seen.to_pay_today_minor == then.to_pay_minor and not has_trial:
-        return interval_in_words(plan)
+        return interval_in_words(plan.interval_unit, plan.interval_count)
     if not seen.to_pay_today_minor:
         return pgettext("pay", "today, then %(amount)s on %(day)s") % said
     return pgettext("pay", "today, then %(amount)s %(interval)s") % (
-        said | {"interval": interval_in_words(plan)}
+        said | {"interval": interval_in_words(plan.interval_unit, plan.interval_count)}
     )
 
 
 def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Iterator[str]:
     """Price, trial, renewal, end, usage, how to cancel, and the right to withdraw."""
     plan, subscription = order.plan, seen.subscription
-    said = {"interval": interval_in_words(plan), "plan": plan.name, "seller": order.seller.name}
+    said = {
+        "interval": interval_in_words(plan.interval_unit, plan.interval_count),
+        "plan": plan.name,
+        "seller": order.seller.name,
+    }
     if as_of < subscription.paid_from:
         yield _trial(is_fixed=subscription.ends_on is not None) % {
             "day": write.day(subscription.paid_from)

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import translation
 
+from billing.invoicing.writing import NO_BREAK
 from billing.outbound.actions import stop_charging
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
@@ -23,7 +24,7 @@ from customers.models import Customer, Seller
 from portal import queries
 from portal.urls import urlpatterns
 from portal.views import home
-from portal.words import with_tax
+from portal.words import units_of, with_tax
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -286,7 +287,7 @@ def test_home_shows_usage_beside_what_is_included(
     said = text_of(answer)
     assert "SEK 595.00 a month, plus usage (excl. VAT)" in said
     assert "Cups: 225 of 300 included" in said
-    assert "300 included · then SEK 1.15 each" in said
+    assert "300 included · then SEK 1.15 per unit" in said
     assert b'<progress value="225"' in answer.content
     assert "What you use until then is added." in said
 
@@ -347,3 +348,37 @@ def test_an_amount_says_whether_vat_is_in_it(are_inclusive: list[bool], said: st
     prices = [PriceFactory.build(is_tax_inclusive=each) for each in are_inclusive]
     with translation.override("en"):
         assert with_tax("SEK 1", prices) == said
+
+
+@pytest.mark.parametrize(
+    ("model", "tiers", "english", "swedish"),
+    [
+        (
+            "graduated",
+            [("10", "249"), ("50", "219"), (None, "199")],
+            "SEK 249.00 per unit for the first 10, then SEK 219.00 per unit up to 50, "
+            "then SEK 199.00 per unit",
+            "249,00 kr per enhet för de första 10, sedan 219,00 kr per enhet upp till 50, "
+            "sedan 199,00 kr per enhet",
+        ),
+        (
+            "volume",
+            [("10", "249"), (None, "219")],
+            "SEK 249.00 per unit up to 10, SEK 219.00 per unit for all of them above that",
+            "249,00 kr per enhet upp till 10, 219,00 kr per enhet för alla om det blir fler",
+        ),
+        ("graduated", [(None, "5")], "SEK 5.00 per unit", "5,00 kr per enhet"),
+    ],
+)
+def test_steps_of_a_price_say_for_how_many_units_each_is(
+    model: str, tiers: list[tuple[str | None, str]], english: str, swedish: str
+) -> None:
+    price = PriceFactory.build(
+        model=model,
+        tiers=[
+            {"up_to": up_to, "unit_amount": amount, "flat_amount": "0"} for up_to, amount in tiers
+        ],
+    ).terms()
+    for language, said in (("en", english), ("sv", swedish)):
+        with translation.override(language):
+            assert ", ".join(units_of(price, "SEK")).replace(NO_BREAK, " ") == said
