@@ -192,7 +192,7 @@ class Sandbox:
         try:
             notice = _notice(json.loads(body), body.decode())
         except (ValueError, LookupError, TypeError) as error:
-            raise GatewayRefused("This hook is no event.") from error
+            raise GatewayRefused("This hook is not an event.") from error
         if notice.event_id != event_id:
             raise GatewayRefused("This hook names two events.")
         return notice
@@ -254,7 +254,7 @@ def _error(answer: Any) -> ErrorSaid:
 def _id(gateway_id: str) -> str:
     """An id as part of a path; the gateway's ids are plain words."""
     if not re.fullmatch(r"[A-Za-z0-9_]{1,80}", gateway_id):
-        raise GatewayUnclear(f"{gateway_id[:80]!r} is no id of the sandbox's.")
+        raise GatewayUnclear(f"{gateway_id[:80]!r} is not an id of the sandbox's.")
     return gateway_id
 
 
