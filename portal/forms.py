@@ -138,7 +138,7 @@ class CancelForm(Typed):
         "too_expensive": pgettext_lazy("portal", "It costs too much"),
         "not_used": pgettext_lazy("portal", "I do not use it enough"),
         "missing": pgettext_lazy("portal", "Something is missing"),
-        "other_service": pgettext_lazy("portal", "I have found something else"),
+        "other_service": pgettext_lazy("portal", "I have found something better"),
         "other": pgettext_lazy("portal", "Something else"),
     }
     reason = forms.ChoiceField(choices=[*REASONS.items()], required=False)

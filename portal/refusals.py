@@ -40,7 +40,7 @@ def _of_subscriptions() -> dict[str, str]:
         "currency_mismatch": pgettext("portal", "That is not offered in your currency."),
         "parked": pgettext(
             "portal",
-            "We could not work this out, so nothing has changed. Write to us and we will do it "
+            "We could not calculate this, so nothing has changed. Write to us and we will do it "
             "for you.",
         ),
     }

@@ -227,5 +227,5 @@ def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
     if customer.collection != Customer.Collection.AUTOMATIC:
         return pgettext("portal", "by invoice")
     if method is None:
-        return pgettext("portal", "with a card that you have still to add")
+        return pgettext("portal", "with a card that you still have to add")
     return pgettext("portal", "with %(method)s") % {"method": method.in_words()}

@@ -159,7 +159,7 @@ def test_a_button_that_is_pressed_while_a_sum_is_on_its_way_waits_and_says_so(pa
     page.get_by_label("Discount code").fill("nope")
     page.get_by_role("button", name=ORDER).click()
     server.wait_for(1)
-    expect(page.get_by_text("Working out the total …")).to_be_visible()
+    expect(page.get_by_text("Calculating the total …")).to_be_visible()
     server.let_go()
     server.wait_for(1)
     expect(page.get_by_text("Sending your order …")).to_be_visible()

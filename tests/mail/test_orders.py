@@ -84,7 +84,10 @@ def test_the_words_agreed_to_are_sent_as_they_were_shown(post_office: Provider) 
         assert body
         for line in filter(None, TERMS.splitlines()):
             assert line in body.get_content()
-    assert "Godkänt den 1 mars 2026 kl. 13:00. Villkorens version: 2026-11." in sent(world)["order"]
+    assert (
+        "Du godkände det här den 1 mars 2026 kl. 13:00. Villkorens version: 2026-11."
+        in sent(world)["order"]
+    )
 
 
 def test_an_order_is_confirmed_though_it_was_canceled_before_the_mail_could_leave() -> None:

@@ -222,7 +222,7 @@ def test_what_cannot_be_billed_is_not_done(
 ) -> None:
     Seller.objects.update(tax=None)  # And the rate table of the tests is empty.
     answer = later.get(f"{page_of(subscription, 'change')}?plan={larger.public_id}&when=now")
-    assert "We could not work this out, so nothing has changed." in text_of(answer)
+    assert "We could not calculate this, so nothing has changed." in text_of(answer)
     assert 'name="seen"' not in answer.content.decode()
 
 

@@ -217,7 +217,7 @@ def test_home_names_the_card_that_is_charged(
     customer.refresh_from_db()
     started(customer, plan)
     said = text_of(visitor.get("/portal/home/"))
-    assert "on 1 April 2026 with a card that you have still to add." in said
+    assert "on 1 April 2026 with a card that you still have to add." in said
     card_of(customer)
     said = text_of(visitor.get("/portal/home/"))
     assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said

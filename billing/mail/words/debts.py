@@ -109,8 +109,8 @@ def _what_is_late(occasion: Occasion, document: Invoice, level: int) -> str:
     if level == 1:
         return pgettext(
             "mail",
-            "Invoice %(number)s for %(amount)s was due on %(due)s, and we cannot see that it has "
-            "been paid.",
+            "Invoice %(number)s for %(amount)s was due on %(due)s, and we have not seen your "
+            "payment.",
         )
     return pgettext(
         "mail", "Invoice %(number)s for %(amount)s was due on %(due)s and is still unpaid."

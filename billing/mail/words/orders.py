@@ -205,7 +205,9 @@ def _terms(occasion: Occasion, order: Order) -> Section:
         "version": order.consent["version"],
     }
     shown = filter(str.strip, str(order.consent["text"]).splitlines())
-    when = pgettext("mail", "Agreed to on %(day)s at %(time)s. Version of the terms: %(version)s.")
+    when = pgettext(
+        "mail", "You agreed to this on %(day)s at %(time)s. Version of the terms: %(version)s."
+    )
     return Section(pgettext("mail", "What you agreed to"), (*shown, when % named))
 
 
