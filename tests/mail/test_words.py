@@ -482,7 +482,7 @@ def test_a_withdrawal_is_confirmed_in_its_own_words_with_its_hour(
     ("paid", "said"),
     [
         ("nothing", "SEK 1,234.50 reduces what is unpaid on the invoice."),
-        ("bank", "We pay SEK 1,234.50 back to you through the bank"),
+        ("bank", "We refund SEK 1,234.50 by bank transfer"),
     ],
 )
 def test_what_is_withdrawn_from_on_its_first_day_says_where_the_money_goes(

@@ -521,7 +521,7 @@ def test_an_invoice_says_the_sum_first_and_every_way_to_pay_it(
 ) -> None:
     link = pay_link(invoice)
     page = text(visitor.get(link))
-    assert "125,00 kr till Rosteriet, senast 15 mars 2026." in page
+    assert "125,00 kr till Rosteriet, senast den 15 mars 2026." in page
     assert "Betala 125,00 kr med kort" in page
     assert "5050-1055" in page
     assert visitor.get(f"{link}code.png").content.startswith(b"\x89PNG")
@@ -834,7 +834,7 @@ def test_a_plan_that_was_archived_meanwhile_is_said_to_be_unavailable_at_once(
     [
         ("price_changed", "Summan eller villkoren har ändrats"),
         ("coupon_used", "Du har redan använt koden"),
-        ("parked", "Det gick inte att räkna ut"),
+        ("parked", "Vi kunde inte räkna ut"),
     ],
 )
 def test_what_is_refused_as_it_is_ordered_keeps_what_was_typed_and_says_why(

@@ -187,7 +187,7 @@ def test_who_leaves_a_card_is_told_what_becomes_of_what_they_owe(
     sent = sandbox.fill_in(way_out(visitor.post("/portal/methods/add/")))
     answer = text_of(visitor.get(back(sent.headers["Location"])))
     assert said in answer
-    assert f"What you owe already Invoice {invoice_of(customer).number} {becomes}" in answer
+    assert f"What you already owe Invoice {invoice_of(customer).number} {becomes}" in answer
 
 
 def test_the_way_back_is_the_customers_alone(

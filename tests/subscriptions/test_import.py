@@ -502,7 +502,7 @@ class TestMappings:
                 "name: a\n  name: b",
                 "map.yaml:6: This is not YAML: the key “name” sta",
             ),
-            ("{name: Gym", "{name: Gym: x", "map.yaml:2: This is no YAML"),
+            ("{name: Gym", "{name: Gym: x", "map.yaml:2: This is not YAML"),
             ("  start: start\n", "", "map.yaml:subscription: Say either start or tenure_months."),
             ("start: start", "start: start\n  tenure_months: x", "Say either start or tenure"),
             ("ended_on: ended", "ended_on: ended\n  ended: x", "Say ended or ended_on, not both."),
