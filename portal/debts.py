@@ -34,7 +34,9 @@ def _sentence(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
     if outlook.prospect is Prospect.NEEDS_CARD:
         return pgettext("portal", "We have no card to take it from. Add one, or pay it by %(day)s.")
     if outlook.is_charged and not outlook.has_failed and invoice.due_on >= as_of:
-        return pgettext("portal", "We take it from %(method)s. You do not need to do anything.")
+        return pgettext(
+            "portal", "We will take it from %(method)s. You do not need to do anything."
+        )
     if invoice.due_on < as_of and not outlook.is_charged:
         return pgettext("portal", "It was due on %(day)s.")
     if outlook.is_charged:

@@ -331,7 +331,8 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         return {"sentence": pgettext("document", "There is nothing to pay.")}
     if _is_charged(invoice):
         sentence = pgettext(
-            "document", "We take %(amount)s from your saved card. You do not need to do anything."
+            "document",
+            "We will take %(amount)s from your saved card. You do not need to do anything.",
         )
         return {
             "title": pgettext("document", "Taken from your card"),

@@ -280,7 +280,7 @@ def test_a_card_that_will_never_work_gets_other_words() -> None:
 
 def test_a_charged_invoice_says_from_which_card_and_when() -> None:
     message = written(Kind.INVOICE, is_charged=True)
-    expected = "We take the amount from your card Visa ···· 4242 on 1 March 2026."
+    expected = "We will take the amount from your card Visa ···· 4242 on 1 March 2026."
     assert expected in spaced(message.text)
     assert "OCR" not in message.text
     assert "<a " not in message.html

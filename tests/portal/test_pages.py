@@ -221,7 +221,7 @@ def test_home_names_the_card_that_is_charged(
     card_of(customer)
     said = text_of(visitor.get("/portal/home/"))
     assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said
-    assert "We take it from Visa ···· 4242. You do not need to do anything." in said
+    assert "We will take it from Visa ···· 4242. You do not need to do anything." in said
     stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
     said = text_of(visitor.get("/portal/home/"))
     assert "with Visa ···· 4242. Card payments are stopped for the moment: nothing is" in said
@@ -364,7 +364,7 @@ def test_an_amount_says_whether_vat_is_in_it(are_inclusive: list[bool], said: st
         (
             "volume",
             [("10", "249"), (None, "219")],
-            "SEK 249.00 per unit up to 10, SEK 219.00 per unit for all of them above that",
+            "SEK 249.00 per unit up to 10, SEK 219.00 per unit for all if there are more",
             "249,00 kr per enhet upp till 10, 219,00 kr per enhet för alla om det blir fler",
         ),
         ("graduated", [(None, "5")], "SEK 5.00 per unit", "5,00 kr per enhet"),

@@ -64,7 +64,8 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
         return _by_invoice(occasion, document, outlook), pay_button(occasion, document)
     return pgettext(
         "mail",
-        "We take the amount from your card %(card)s on %(day)s. You do not need to do anything.",
+        "We will take the amount from your card %(card)s on %(day)s. You do not need to do "
+        "anything.",
     ) % {"card": outlook.card.in_words(), "day": occasion.day(outlook.on)}, None
 
 

@@ -238,7 +238,8 @@ def action_needed(occasion: Occasion) -> Letter:
             "Your bank wants you to confirm the payment of %(amount)s for invoice %(number)s.",
         )
         % named,
-        next=pgettext("mail", "Confirm it by %(day)s. Otherwise the payment is canceled.") % named,
+        next=pgettext("mail", "Confirm it by %(day)s. Otherwise the payment will be canceled.")
+        % named,
         button=Button(pgettext("mail", "Confirm the payment"), url=payment.action_url),
         details=tuple((label, value) for label, value in rows if value),
     )
