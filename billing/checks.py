@@ -154,7 +154,7 @@ def production_knows_where_it_is_reached(**kwargs: Any) -> list[CheckMessage]:
     if not {"KVITT_PUBLIC_URL", "KVITT_PUBLIC_URL_FILE"} & set(os.environ):
         what = "KVITT_ENV=production needs KVITT_PUBLIC_URL, which links in mails begin with."
     elif address.scheme != "https" or not address.hostname or address.query or address.fragment:
-        what = f"KVITT_PUBLIC_URL={settings.PUBLIC_URL} is no https address."
+        what = f"KVITT_PUBLIC_URL={settings.PUBLIC_URL} is not an https address."
     elif not validate_host(address.hostname, settings.ALLOWED_HOSTS):
         what = (
             f"KVITT_PUBLIC_URL leads to {address.hostname}, which KVITT_ALLOWED_HOSTS does not "
@@ -206,7 +206,7 @@ def the_register_of_vat_numbers_is_an_address(**kwargs: Any) -> list[CheckMessag
     if not url or url.startswith(("http://", "https://")):
         return []
     hint = "Unset it for the EU's own, or leave it empty to ask nobody."
-    return [Error(f"KVITT_VIES_URL={url} is no address.", hint=hint, id="kvitt.E016")]
+    return [Error(f"KVITT_VIES_URL={url} is not an address.", hint=hint, id="kvitt.E016")]
 
 
 @register
@@ -215,7 +215,9 @@ def the_sandbox_can_be_called(**kwargs: Any) -> list[CheckMessage]:
     url, found = settings.SANDBOX_URL, list[CheckMessage]()
     if url and not url.startswith(("http://", "https://")):
         hint = "Set it to an address such as http://127.0.0.1:8099."
-        found.append(Error(f"KVITT_SANDBOX_URL={url} is no address.", hint=hint, id="kvitt.E010"))
+        found.append(
+            Error(f"KVITT_SANDBOX_URL={url} is not an address.", hint=hint, id="kvitt.E010")
+        )
     if url and not settings.SANDBOX_KEY:
         found.append(
             Error(
@@ -249,7 +251,7 @@ def mail_is_sent_from_an_address(**kwargs: Any) -> list[CheckMessage]:
     if is_one:
         return []
     hint = "Set it to one address, alone or behind a name: billing@example.com."
-    return [Error(f"KVITT_EMAIL_FROM={sender} is no address.", hint=hint, id="kvitt.E018")]
+    return [Error(f"KVITT_EMAIL_FROM={sender} is not an address.", hint=hint, id="kvitt.E018")]
 
 
 @register(Tags.security, deploy=True)

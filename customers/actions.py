@@ -88,7 +88,7 @@ def _tidied(customer: Customer, details: dict[str, Any]) -> dict[str, Any]:
 def _check(details: Mapping[str, Any]) -> None:
     strange = set(details) - DETAILS
     if strange:
-        raise TypeError(f"{min(strange)} is no detail of a customer.")
+        raise TypeError(f"{min(strange)} is not a detail of a customer.")
 
 
 def _check_external_id(seller: Seller, external_id: str | None) -> None:

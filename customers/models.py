@@ -28,7 +28,7 @@ def validate_currency(code: str) -> None:
 
 def validate_time_zone(name: str) -> None:
     if name not in zoneinfo.available_timezones():
-        raise ValidationError(f"“{name}” is no time zone. Use a name such as Europe/Stockholm.")
+        raise ValidationError(f"“{name}” is not a time zone. Use a name such as Europe/Stockholm.")
 
 
 class CurrencyField(models.CharField):

@@ -176,8 +176,8 @@ def tidy_organisation_number(number: str, country: str) -> str:
             # With the hyphen that Swedes and Finns write, without the spaces of others.
             return str(module.format(plain)) if country in {"FI", "SE"} else plain
     raise Refused(
-        f"Organisation number: “{written[:30]}” is no organisation number of {country}. Write it "
-        f"as it is registered{', such as 556012-5790' if country == 'SE' else ''}.",
+        f"Organisation number: “{written[:30]}” is not an organisation number of {country}. "
+        f"Write it as it is registered{', such as 556012-5790' if country == 'SE' else ''}.",
         code="invalid_organisation_number",
     )
 
@@ -189,7 +189,7 @@ def tidy_bankgiro(number: str) -> str:
         return ""
     if not re.fullmatch(r"\d{7,8}", digits) or not luhn.is_valid(digits):
         raise Refused(
-            f"Bankgiro: “{number.strip()[:20]}” is no bankgiro number, such as 5050-1055.",
+            f"Bankgiro: “{number.strip()[:20]}” is not a bankgiro number, such as 5050-1055.",
             code="invalid_bankgiro",
         )
     return f"{digits[:-4]}-{digits[-4:]}"
@@ -202,7 +202,7 @@ def tidy_plusgiro(number: str) -> str:
         return ""
     if not re.fullmatch(r"\d{2,8}", digits) or not luhn.is_valid(digits):
         raise Refused(
-            f"Plusgiro: “{number.strip()[:20]}” is no plusgiro number, such as 410 54 68-5.",
+            f"Plusgiro: “{number.strip()[:20]}” is not a plusgiro number, such as 410 54 68-5.",
             code="invalid_plusgiro",
         )
     head = digits[:-1]

@@ -154,10 +154,14 @@ def _sentence(subscription: Subscription, contract: Contract, period: Period, as
             if pause.start <= as_of and (pause.end is None or as_of < pause.end)
         ]
         if ends and ends[0] is not None:
-            return pgettext("portal", "It goes on by itself on %(day)s.") % {"day": day(ends[0])}
-        return pgettext("portal", "It waits until you resume it, and costs nothing meanwhile.")
+            return pgettext("portal", "It resumes automatically on %(day)s.") % {
+                "day": day(ends[0])
+            }
+        return pgettext(
+            "portal", "It stays paused until you resume it, and costs nothing until then."
+        )
     if as_of < subscription.paid_from:
-        return pgettext("portal", "Free until %(day)s, then it costs what it says above.") % {
+        return pgettext("portal", "Free until %(day)s, then the price above applies.") % {
             "day": day(subscription.paid_from)
         }
     return pgettext("portal", "It renews on %(day)s.") % {"day": day(period.end)}

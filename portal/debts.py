@@ -20,29 +20,27 @@ def what_comes_of(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
 
 def _sentence(invoice: Invoice, outlook: Outlook, as_of: date) -> str:
     if outlook.prospect is Prospect.CONFIRM:
-        return pgettext("portal", "Your bank waits for you to confirm the payment.")
+        return pgettext("portal", "Your bank is waiting for you to confirm the payment.")
     if outlook.prospect is Prospect.UNDER_WAY:
-        return pgettext("portal", "A payment of it is under way.")
+        return pgettext("portal", "A payment is under way.")
     if outlook.prospect is Prospect.HELD:
         return pgettext(
             "portal",
-            "Card payments are stopped for the moment. Once they go on, it is taken from "
+            "Card payments are stopped for now. Once they resume, we take the amount from "
             "%(method)s.",
         )
     if outlook.prospect is Prospect.ASK:
-        return pgettext(
-            "portal", "To be paid by %(day)s. Write to us, and we tell you how to pay it."
-        )
+        return pgettext("portal", "Pay it by %(day)s. Write to us and we will tell you how.")
     if outlook.prospect is Prospect.NEEDS_CARD:
-        return pgettext(
-            "portal", "There is no card to take it from. Add one, or pay it by %(day)s."
-        )
+        return pgettext("portal", "We have no card to take it from. Add one, or pay it by %(day)s.")
     if outlook.is_charged and not outlook.has_failed and invoice.due_on >= as_of:
-        return pgettext("portal", "Is taken from %(method)s. You need not do anything.")
+        return pgettext(
+            "portal", "We will take it from %(method)s. You do not need to do anything."
+        )
     if invoice.due_on < as_of and not outlook.is_charged:
-        return pgettext("portal", "Was to be paid by %(day)s.")
+        return pgettext("portal", "It was due on %(day)s.")
     if outlook.is_charged:
-        return pgettext("portal", "It is tried again with %(method)s on %(day)s.")
+        return pgettext("portal", "We will try %(method)s again on %(day)s.")
     if outlook.has_failed and outlook.card is not None:
-        return pgettext("portal", "It could not be taken from %(method)s.")
-    return pgettext("portal", "To be paid by %(day)s.")
+        return pgettext("portal", "We could not take it from %(method)s.")
+    return pgettext("portal", "Pay it by %(day)s.")

@@ -60,7 +60,7 @@ def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:
         changed = bill_after(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
         if deed.seen(to_pay_minor(changed.documents)) != seen:
             raise Refused(
-                "What it comes to has changed since the page was opened. Look at it again.",
+                "The amounts have changed since the page was opened. Check them again.",
                 code="amount_changed",
             )
         return changed

@@ -32,11 +32,11 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         return _show(
             request,
             404,
-            pgettext("portal", "There is no such page"),
+            pgettext("portal", "This page does not exist"),
             pgettext(
                 "portal",
-                "The address may have been cut off on its way. Copy all of it from where you found "
-                "it, or begin at your own page.",
+                "Part of the address may have been lost on the way. Copy all of it from where "
+                "you found it, or start from your own page.",
             ),
         )
 
@@ -49,8 +49,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         return _show(
             request,
             403,
-            pgettext("portal", "This page is not open to you"),
-            pgettext("portal", "Sign in as somebody who may see it, or ask whoever runs it."),
+            pgettext("portal", "You do not have access to this page"),
+            pgettext("portal", "Sign in as somebody who has access, or ask whoever runs it."),
         )
 
 
@@ -64,8 +64,7 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
             pgettext(
                 "portal",
                 "Nothing was done. The page may have been open for too long, or your browser may "
-                "be blocking cookies for this address. Go back, load the page again, and send it "
-                "once more.",
+                "be blocking cookies for this address. Go back, reload the page and try again.",
             ),
         )
 
@@ -84,11 +83,11 @@ def failed(request: HttpRequest) -> HttpResponse:
             return _show(
                 request,
                 500,
-                pgettext("portal", "This page does not work just now"),
+                pgettext("portal", "This page does not work right now"),
                 pgettext(
                     "portal",
-                    "The fault is ours, and it has been noted. Go back and try again in a moment: "
-                    "nothing is done twice.",
+                    "The fault is ours, and we have been told about it. Go back and try again in "
+                    "a moment. Nothing is done twice.",
                 ),
             )
     except Exception:

@@ -50,7 +50,7 @@ class ChangeForm(Typed):
         initial = int(self.had.get(price.code, price.quantity)) or 1
         # Who has more by agreement may keep them.
         most = max(UNITS_ORDERED_MAX, initial)
-        whole = pgettext("portal", "Write a whole number.")
+        whole = pgettext("portal", "Enter a whole number.")
         return forms.IntegerField(
             label=price.name or price.plan.name,
             min_value=1,
@@ -60,8 +60,8 @@ class ChangeForm(Typed):
             error_messages={
                 "required": whole,
                 "invalid": whole,
-                "min_value": pgettext("portal", "At least one is needed."),
-                "max_value": pgettext("portal", "At most %(most)s can be ordered here.")
+                "min_value": pgettext("portal", "Order at least one."),
+                "max_value": pgettext("portal", "You can order at most %(most)s here.")
                 % {"most": most},
             },
             widget=forms.NumberInput(
@@ -99,7 +99,7 @@ class CouponForm(Typed):
     code = forms.CharField(
         label=pgettext_lazy("portal", "Discount code"),
         max_length=80,
-        error_messages={"required": pgettext_lazy("portal", "Write the code.")},
+        error_messages={"required": pgettext_lazy("portal", "Enter the code.")},
         widget=forms.TextInput(
             attrs={"autocomplete": "off", "autocapitalize": "characters", "spellcheck": "false"}
         ),
@@ -111,7 +111,7 @@ class PauseForm(Typed):
 
     length = forms.ChoiceField(choices=[("open", ""), ("until", "")])
     until = forms.DateField(
-        label=pgettext_lazy("portal", "The first day on which it goes on"), required=False
+        label=pgettext_lazy("portal", "First day after the pause"), required=False
     )
 
     def __init__(self, as_of: date, data: Any):
@@ -136,9 +136,9 @@ class CancelForm(Typed):
 
     REASONS = {
         "too_expensive": pgettext_lazy("portal", "It costs too much"),
-        "not_used": pgettext_lazy("portal", "I use it too little"),
+        "not_used": pgettext_lazy("portal", "I do not use it enough"),
         "missing": pgettext_lazy("portal", "Something is missing"),
-        "other_service": pgettext_lazy("portal", "I have found something else"),
+        "other_service": pgettext_lazy("portal", "I have found something better"),
         "other": pgettext_lazy("portal", "Something else"),
     }
     reason = forms.ChoiceField(choices=[*REASONS.items()], required=False)

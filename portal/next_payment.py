@@ -75,7 +75,7 @@ def next_payment_of(
     if is_charged and method is not None and is_charging_stopped(visit.seller):
         held = pgettext(
             "portal",
-            "Card payments are stopped for the moment: nothing is taken until they go on.",
+            "Card payments are stopped for now. Nothing is taken until they resume.",
         )
         sentence = f"{sentence} {held}"
     return NextPayment(amount, day, sentence, reasons_of(bill), _later_amount(bill))
@@ -86,7 +86,7 @@ def _later_amount(bill: SeenBill) -> str:
     if bill.full_price is None:
         return ""
     write = writer(bill.document.currency)
-    return pgettext("portal", "The discount ends on %(day)s. From then on it is %(amount)s.") % {
+    return pgettext("portal", "The discount ends on %(day)s. From then on it costs %(amount)s.") % {
         "amount": write.money(bill.full_price.amount_minor),
         "day": write.day(bill.full_price.from_on),
     }
@@ -124,7 +124,7 @@ def reasons_of(bill: SeenBill) -> list[Reason]:
     rows += [
         (pgettext("portal", "VAT"), [], rest_minor),
         (pgettext("portal", "Rounding"), [], document.rounding_minor),
-        (pgettext("portal", "What you have with us"), [], -document.credit_applied_minor),
+        (pgettext("portal", "Your balance"), [], -document.credit_applied_minor),
     ]
     return [Reason(what, whys, write.money(sign * minor)) for what, whys, minor in rows if minor]
 
@@ -152,26 +152,28 @@ def _today(seen: Preview) -> Line:
 def _where_it_goes(seen: Preview) -> str:
     """What becomes of what is given back: only what was paid can be paid back."""
     if not any(bill.document.credit_to == "refund" for bill in seen.today):
-        return pgettext("portal", "You get it back: it lowers what you owe, or pays what comes.")
+        return pgettext(
+            "portal", "You get it back: it reduces what you owe, or goes towards future invoices."
+        )
     corrected = {line.corrects_id for bill in seen.today for line in bill.lines}
     invoices = Invoice.objects.filter(lines__in=corrected - {None}).distinct()
     paid_minor = sum(invoice.paid_minor for invoice in invoices)
     if not paid_minor:
         return pgettext(
-            "portal", "You have not paid it, so nothing is paid back: you no longer owe it."
+            "portal", "You have not paid it, so there is nothing to refund. You no longer owe it."
         )
     if paid_minor < -seen.to_pay_today_minor:
-        return pgettext("portal", "What you have paid of it is paid back to you.")
+        return pgettext("portal", "We refund what you have paid of it.")
     gateways_that_took_it = set(
         Payment.objects.filter(
             allocations__invoice__in=invoices, state=Payment.State.SUCCEEDED
         ).values_list("gateway", flat=True)
     )
     if all(is_gateway(name) for name in gateways_that_took_it):
-        return pgettext("portal", "It is paid back to your card, which takes a few bank days.")
+        return pgettext("portal", "We refund it to your card, which takes a few business days.")
     if not any(is_gateway(name) for name in gateways_that_took_it):
-        return pgettext("portal", "We pay it back to you through the bank.")
-    return pgettext("portal", "It is paid back to you.")
+        return pgettext("portal", "We refund it by bank transfer.")
+    return pgettext("portal", "We refund it to you.")
 
 
 def _later(label: str, bills: Sequence[SeenBill]) -> Line:

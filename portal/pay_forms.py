@@ -28,7 +28,7 @@ from portal.models import Attempt
 from portal.terms import each_in_words
 
 CODES_MAX, CODES_WITHIN = 30, timedelta(hours=1)
-MISSING = pgettext_lazy("pay", "Fill this in.")
+MISSING = pgettext_lazy("pay", "Fill in this field.")
 # Where each field of the details is typed, as browsers know it, and whether every country wants it.
 _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "name": (pgettext_lazy("pay", "Name"), 200, "name", True),
@@ -36,7 +36,7 @@ _FIELDS: Mapping[str, tuple[Any, int, str, bool]] = {
     "vat_number": (pgettext_lazy("pay", "VAT number"), 20, "off", False),
     "address_line1": (pgettext_lazy("pay", "Address"), 200, "address-line1", True),
     "address_line2": (
-        pgettext_lazy("pay", "Apartment, c/o or the like"),
+        pgettext_lazy("pay", "Apartment, c/o or similar"),
         200,
         "address-line2",
         False,
@@ -59,14 +59,14 @@ class OrderForm(Typed):
     """All that an order's page asks for. What only changes the sum may be sent by itself."""
 
     email = forms.EmailField(
-        label=pgettext_lazy("pay", "E-mail"),
+        label=pgettext_lazy("pay", "Email"),
         max_length=254,
         error_messages={
             "required": MISSING,
-            "invalid": pgettext_lazy("pay", "Write an address such as name@example.com."),
+            "invalid": pgettext_lazy("pay", "Enter an address such as name@example.com."),
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
-        help_text=pgettext_lazy("pay", "Receipts and invoices are sent here."),
+        help_text=pgettext_lazy("pay", "We send receipts and invoices here."),
     )
     country = forms.ChoiceField(
         label=pgettext_lazy("pay", "Country"),
@@ -81,7 +81,7 @@ class OrderForm(Typed):
         ),
     )
     consent = forms.BooleanField(
-        label=pgettext_lazy("pay", "The box of the terms"),
+        label=pgettext_lazy("pay", "The box for the terms"),
         error_messages={"required": pgettext_lazy("pay", "Tick the box to order.")},
     )
     seen = forms.CharField(required=False, max_length=64)
@@ -103,7 +103,7 @@ class OrderForm(Typed):
                 widget=forms.TextInput(attrs={"autocomplete": autocomplete}),
             )
         self.fields["vat_number"].help_text = pgettext(
-            "pay", "With its country, as SE556012579001."
+            "pay", "With the country code, such as SE556012579001."
         )
         self.fields["vat_number"].widget.attrs |= _describes("vat_number", "helptext")
         self.prices = countable_prices(order)
@@ -127,7 +127,7 @@ class OrderForm(Typed):
             field.is_optional = name in OPTIONAL  # type: ignore[attr-defined]
 
     def _quantity(self, price: Price) -> forms.IntegerField:
-        error = pgettext("pay", "Write a whole number from 1 to %(most)s.") % {
+        error = pgettext("pay", "Enter a whole number from 1 to %(most)s.") % {
             "most": UNITS_ORDERED_MAX
         }
         offered = self.order.quantities.get(price.code, price.quantity)
@@ -153,7 +153,11 @@ class OrderForm(Typed):
     def refuse_country(self) -> None:
         """Say that nothing of this can be billed where the customer is."""
         self.add_error(
-            "country", pgettext("pay", "We do not sell this to that country yet. Choose another.")
+            "country",
+            pgettext(
+                "pay",
+                "We do not sell this to customers in that country yet. Choose another country.",
+            ),
         )
 
     def refuse(self, refused: Refused) -> bool:
@@ -248,9 +252,11 @@ class OrderForm(Typed):
 
 _WRONG: Mapping[str, Any] = {
     "missing": MISSING,
-    "invalid_vat_number": pgettext_lazy("pay", "This is no VAT number. Check it, or leave it out."),
+    "invalid_vat_number": pgettext_lazy(
+        "pay", "This is not a VAT number. Check it, or leave the field empty."
+    ),
     "card_number": pgettext_lazy(
-        "pay", "This looks like a card number. Cards are typed on the next page, never here."
+        "pay", "This looks like a card number. You enter your card on the next page, never here."
     ),
 }
 
@@ -294,13 +300,13 @@ class Guesses:
 def _coupon_refusal(code: str) -> str:
     return {
         "too_many_attempts": pgettext(
-            "pay", "Too many codes were tried. Wait an hour, or order without one."
+            "pay", "Too many codes have been tried. Wait an hour, or order without one."
         ),
         "coupon_inactive": pgettext("pay", "This code is no longer valid."),
-        "coupon_of_another_plan": pgettext("pay", "This code is for something else."),
+        "coupon_of_another_plan": pgettext("pay", "This code does not apply to this order."),
         "coupon_currency": pgettext("pay", "This code is for another currency."),
-        "coupon_used": pgettext("pay", "You have used this code before."),
-    }.get(code, pgettext("pay", "We know no such code. Check how it is spelled."))
+        "coupon_used": pgettext("pay", "You have already used this code."),
+    }.get(code, pgettext("pay", "We do not recognise this code. Check the spelling."))
 
 
 def _known(order: Order) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.writing import Writer, decline_in_words
+from billing.invoicing.writing import Writer, decline_in_words, interval_in_words
 from catalog.models import Plan, Price
 from customers.models import Customer
 from portal.words import units_of, with_tax
@@ -80,7 +80,7 @@ def terms_of(
             write.day(as_of),
             write.money(today_minor),
             [line for bill in seen.today for line in _why(bill, write)]
-            or [pgettext("pay", "Nothing yet: you only leave your card.")],
+            or [pgettext("pay", "Nothing yet. You only add your card.")],
         )
     ]
     names = (pgettext("pay", "Next invoice"), pgettext("pay", "After that"))
@@ -98,29 +98,12 @@ def terms_of(
         tax=_tax(seen, number, standing),
         sentences=list(_sentences(order, seen, write, as_of)),
         consent=pgettext(
-            "pay", "I have read what I order and what it costs, and agree to the terms above."
+            "pay",
+            "I have read what I am ordering and what it costs, and I agree to the terms above.",
         ),
         button=pgettext("pay", "Order with obligation to pay"),
         today_minor=today_minor,
     )
-
-
-def interval_in_words(plan: Plan) -> str:
-    """``every month``, ``every 3 months``."""
-    count = plan.interval_count
-    one = {
-        "day": pgettext("pay", "every day"),
-        "week": pgettext("pay", "every week"),
-        "month": pgettext("pay", "every month"),
-        "year": pgettext("pay", "every year"),
-    }
-    many = {
-        "day": pgettext("pay", "every %(count)s days"),
-        "week": pgettext("pay", "every %(count)s weeks"),
-        "month": pgettext("pay", "every %(count)s months"),
-        "year": pgettext("pay", "every %(count)s years"),
-    }
-    return one[plan.interval_unit] if count == 1 else many[plan.interval_unit] % {"count": count}
 
 
 def each_in_words(price: Price) -> str:
@@ -198,21 +181,22 @@ def _tax(seen: Preview, number: str, standing: str) -> str:
         return pgettext(
             "pay",
             "The VAT number %(number)s is valid, so you pay no VAT to us: your company accounts "
-            "for it where it is.",
+            "for it in its own country.",
         ) % {"number": number}
     if categories & {"G", "O"}:
-        return pgettext("pay", "We charge no VAT on what is sold to your country.")
+        return pgettext("pay", "We charge no VAT on what we sell to your country.")
     if standing == "invalid":
         return pgettext(
             "pay",
-            "The EU's register has no valid VAT number %(number)s. Check how it is written: "
+            "The EU's register does not have %(number)s as a valid VAT number. Check the number: "
             "without a valid one we charge VAT.",
         ) % {"number": number}
     if standing == "unknown":
         return pgettext(
             "pay",
-            "The EU's register did not answer about the VAT number %(number)s. We charge VAT until "
-            "it is confirmed. We go on asking, and your later invoices are then without VAT.",
+            "The EU's register did not answer when we checked the VAT number %(number)s. We "
+            "charge VAT until it is confirmed. We keep checking, and once it is confirmed your "
+            "later invoices are without VAT.",
         ) % {"number": number}
     return ""
 
@@ -220,7 +204,7 @@ def _tax(seen: Preview, number: str, standing: str) -> str:
 def _note(plan: Plan, seen: Preview, write: Writer) -> str:
     """Beneath the figure of today: what comes after it, and when a discount has ended."""
     if not seen.upcoming:
-        return pgettext("pay", "once, with nothing to follow")
+        return pgettext("pay", "once, and nothing more")
     note = _note_at_first(plan, seen, write)
     if seen.full_price is None:
         return note
@@ -236,18 +220,22 @@ def _note_at_first(plan: Plan, seen: Preview, write: Writer) -> str:
     said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
     has_trial = seen.subscription.paid_from > seen.subscription.starts_on
     if seen.to_pay_today_minor == then.to_pay_minor and not has_trial:
-        return interval_in_words(plan)
+        return interval_in_words(plan.interval_unit, plan.interval_count)
     if not seen.to_pay_today_minor:
         return pgettext("pay", "today, then %(amount)s on %(day)s") % said
     return pgettext("pay", "today, then %(amount)s %(interval)s") % (
-        said | {"interval": interval_in_words(plan)}
+        said | {"interval": interval_in_words(plan.interval_unit, plan.interval_count)}
     )
 
 
 def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Iterator[str]:
     """Price, trial, renewal, end, usage, how to cancel, and the right to withdraw."""
     plan, subscription = order.plan, seen.subscription
-    said = {"interval": interval_in_words(plan), "plan": plan.name, "seller": order.seller.name}
+    said = {
+        "interval": interval_in_words(plan.interval_unit, plan.interval_count),
+        "plan": plan.name,
+        "seller": order.seller.name,
+    }
     if as_of < subscription.paid_from:
         yield _trial(is_fixed=subscription.ends_on is not None) % {
             "day": write.day(subscription.paid_from)
@@ -259,7 +247,7 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
         )
     if seen.full_price:
         yield pgettext(
-            "pay", "The discount ends on %(day)s: from then on you pay %(amount)s %(interval)s."
+            "pay", "The discount ends on %(day)s. From then on you pay %(amount)s %(interval)s."
         ) % (
             said
             | {
@@ -278,18 +266,18 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
             % said
         )
     if any(price.meter for price in plan.prices.filter(is_active=True, currency=order.currency)):
-        yield pgettext("pay", "What you use is counted, and billed when each period is over.")
+        yield pgettext("pay", "What you use is measured, and billed after each period.")
     if subscription.last_day:
         yield pgettext(
             "pay",
-            "This is a fixed term: it runs from today until %(day)s, that day included, and ends "
-            "then by itself, without renewal. Until then it cannot be canceled.",
+            "The term is fixed: it runs from today until %(day)s, that day included, and then "
+            "ends without renewal. It cannot be canceled before then.",
         ) % {"day": write.day(subscription.last_day)}
     else:
         yield _how_to_cancel(order)
     yield pgettext(
         "pay",
-        "As a consumer you may withdraw from the order within 14 days; you then pay for the part "
+        "As a consumer you may withdraw from the order within 14 days. You then pay for the part "
         "that you have had.",
     )
 
@@ -310,24 +298,24 @@ def _next_payment(seen: Preview, *, is_fixed: bool) -> str:
     if is_fixed and has_tax:
         return pgettext(
             "pay",
-            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s with VAT, "
-            "is taken from your card on %(day)s.",
+            "You pay for %(plan)s %(interval)s until it ends. The next payment, %(amount)s "
+            "including VAT, is taken from your card on %(day)s.",
         )
     if is_fixed:
         return pgettext(
             "pay",
-            "%(plan)s is paid %(interval)s until it ends. The next payment, %(amount)s without "
-            "VAT, is taken from your card on %(day)s.",
+            "You pay for %(plan)s %(interval)s until it ends. The next payment, %(amount)s "
+            "without VAT, is taken from your card on %(day)s.",
         )
     if has_tax:
         return pgettext(
             "pay",
-            "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s with VAT, "
-            "is taken from your card on %(day)s.",
+            "%(plan)s renews automatically %(interval)s. The next payment, %(amount)s including "
+            "VAT, is taken from your card on %(day)s.",
         )
     return pgettext(
         "pay",
-        "%(plan)s renews by itself %(interval)s. The next payment, %(amount)s without VAT, "
+        "%(plan)s renews automatically %(interval)s. The next payment, %(amount)s without VAT, "
         "is taken from your card on %(day)s.",
     )
 
@@ -336,13 +324,13 @@ def _how_to_cancel(order: Order) -> str:
     if order.seller.email:
         return pgettext(
             "pay",
-            "Cancel whenever you like, on your own page with %(seller)s or by mail to %(email)s. "
-            "What you have paid for goes on until its period ends.",
+            "Cancel whenever you like, on your own page with %(seller)s or by email to "
+            "%(email)s. What you have paid for continues until its period ends.",
         ) % {"seller": order.seller.name, "email": order.seller.email}
     return pgettext(
         "pay",
-        "Cancel whenever you like, on your own page with %(seller)s. What you have paid for goes "
-        "on until its period ends.",
+        "Cancel whenever you like, on your own page with %(seller)s. What you have paid for "
+        "continues until its period ends.",
     ) % {"seller": order.seller.name}
 
 

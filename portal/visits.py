@@ -224,6 +224,6 @@ def _why_to_sign_in(request: HttpRequest, visit: Visit | None) -> str:
     if request.method == "POST" and visit is None:
         return pgettext(
             "portal",
-            "You have been signed out, so nothing was changed. Sign in, then do it once more.",
+            "You have been signed out, so nothing has changed. Sign in and do it again.",
         )
     return pgettext("portal", "Sign in to see that page.")

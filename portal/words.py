@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 from billing.engine import pricing
 from billing.engine.money import to_major, to_minor
 from billing.invoicing.models import Invoice
-from billing.invoicing.writing import NO_BREAK, Writer
+from billing.invoicing.writing import NO_BREAK, Writer, interval_in_words
 from billing.payments.models import PaymentMethod
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan, Price
@@ -43,13 +43,7 @@ def interval_of(plan: Plan) -> str:
             IntervalUnit.MONTH: pgettext("portal", "a month"),
             IntervalUnit.YEAR: pgettext("portal", "a year"),
         }[IntervalUnit(plan.interval_unit)]
-    said = {
-        IntervalUnit.DAY: pgettext("portal", "every %(count)s days"),
-        IntervalUnit.WEEK: pgettext("portal", "every %(count)s weeks"),
-        IntervalUnit.MONTH: pgettext("portal", "every %(count)s months"),
-        IntervalUnit.YEAR: pgettext("portal", "every %(count)s years"),
-    }[IntervalUnit(plan.interval_unit)]
-    return said % {"count": plan.interval_count}
+    return interval_in_words(plan.interval_unit, plan.interval_count)
 
 
 def with_tax(amount: str, prices: Iterable[Price]) -> str:
@@ -85,17 +79,19 @@ def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currenc
     if not is_metered:
         return amount
     if not fixed:
-        return pgettext("portal", "By usage, billed once %(interval)s") % {
+        return pgettext("portal", "Usage, billed once %(interval)s") % {
             "interval": interval_of(plan)
         }
-    return pgettext("portal", "%(amount)s, and by usage") % {"amount": amount}
+    return pgettext("portal", "%(amount)s, plus usage") % {"amount": amount}
 
 
 def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
-    """What usage costs, step by step: ``300 included``, ``then 1,15 kr each``."""
+    """What usage costs, step by step: ``300 included``, ``then 1,15 kr per unit``."""
     write = writer(currency)
-    if price.model in ("graduated", "volume"):
+    if price.model == "graduated":
         yield from _steps_of(price.tiers, write)
+    elif price.model == "volume":
+        yield from _levels_of(price.tiers, write)
     elif price.model == "per_unit":
         yield _each(price.amount, write)
     elif price.model == "package":
@@ -103,7 +99,7 @@ def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
             yield pgettext("portal", "%(count)s included") % {
                 "count": write.number(price.free_units)
             }
-        yield pgettext("portal", "%(amount)s for each %(size)s begun") % {
+        yield pgettext("portal", "%(amount)s for every %(size)s units started") % {
             "amount": _amount(price.amount, write),
             "size": write.number(price.package_size),
         }
@@ -112,21 +108,46 @@ def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
 
 
 def _steps_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
-    for tier in tiers:
-        limit = "" if tier.up_to is None else write.number(tier.up_to)
-        if not tier.unit_amount and not tier.flat_amount and limit:
-            yield pgettext("portal", "%(count)s included") % {"count": limit}
-        elif limit:
-            yield pgettext("portal", "%(price)s up to %(count)s") % {
-                "price": _each(tier.unit_amount, write),
-                "count": limit,
+    """Each unit at the price of the step that it falls into."""
+    for number, tier in enumerate(tiers):
+        each = _each(tier.unit_amount, write)
+        if tier.up_to is None:
+            yield pgettext("portal", "then %(price)s") % {"price": each} if number else each
+            continue
+        count = write.number(tier.up_to)
+        if not tier.unit_amount and not tier.flat_amount:
+            yield pgettext("portal", "%(count)s included") % {"count": count}
+        elif number:
+            yield pgettext("portal", "then %(price)s up to %(count)s") % {
+                "price": each,
+                "count": count,
             }
         else:
-            yield pgettext("portal", "then %(price)s") % {"price": _each(tier.unit_amount, write)}
+            yield pgettext("portal", "%(price)s for the first %(count)s") % {
+                "price": each,
+                "count": count,
+            }
+
+
+def _levels_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
+    """All units at the price of the level that their sum falls into."""
+    for number, tier in enumerate(tiers):
+        each = _each(tier.unit_amount, write)
+        if tier.up_to is None:
+            yield (
+                pgettext("portal", "%(price)s for all if there are more") % {"price": each}
+                if number
+                else each
+            )
+            continue
+        yield pgettext("portal", "%(price)s up to %(count)s") % {
+            "price": each,
+            "count": write.number(tier.up_to),
+        }
 
 
 def _each(amount: Decimal, write: Writer) -> str:
-    return pgettext("portal", "%(amount)s each") % {"amount": _amount(amount, write)}
+    return pgettext("portal", "%(amount)s per unit") % {"amount": _amount(amount, write)}
 
 
 def _amount(amount: Decimal, write: Writer) -> str:
@@ -168,7 +189,7 @@ def state_of_invoice(
             return State("quiet", pgettext("portal", "Credited"))
         return State("paid", pgettext("portal", "Paid"))
     if is_in_flight:
-        return State("info", pgettext("portal", "Being paid"))
+        return State("info", pgettext("portal", "Payment under way"))
     if invoice.due_on < as_of:
         return State("failed", pgettext("portal", "Overdue"))
     if has_failed:
@@ -184,7 +205,7 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
     ):
         return State("quiet", pgettext("portal", "Ended"))
     if subscription.status == Status.INCOMPLETE:
-        return State("due", pgettext("portal", "Waits for payment"))
+        return State("due", pgettext("portal", "Waiting for payment"))
     if subscription.access == Subscription.Access.NONE:
         return State("failed", pgettext("portal", "Suspended"))
     if subscription.status == Status.PAUSED:
@@ -192,7 +213,7 @@ def state_of_subscription(subscription: Subscription, as_of: date) -> State:
     if subscription.cancels_on is not None:
         return State("due", pgettext("portal", "Canceled"))
     if subscription.access == Subscription.Access.RESTRICTED:
-        return State("failed", pgettext("portal", "Restricted"))
+        return State("failed", pgettext("portal", "Limited"))
     if subscription.status == Status.TRIALING:
         return State("info", pgettext("portal", "Trial"))
     return State("paid", pgettext("portal", "Active"))
@@ -206,5 +227,5 @@ def way_of_paying(customer: Customer, method: PaymentMethod | None) -> str:
     if customer.collection != Customer.Collection.AUTOMATIC:
         return pgettext("portal", "by invoice")
     if method is None:
-        return pgettext("portal", "with a card that you have still to add")
+        return pgettext("portal", "with a card that you still have to add")
     return pgettext("portal", "with %(method)s") % {"method": method.in_words()}

@@ -33,7 +33,7 @@ OVERLAPS = (("0", "at once"), ("1", "in an hour"), ("24", "in a day"), ("168", "
 
 
 def shown_once(text: str) -> str:
-    return f"Copy the key now, it is not shown again: {text}"
+    return f"Copy the key now. It is not shown again: {text}"
 
 
 def _expiry(days: int | None) -> datetime | None:
@@ -105,8 +105,8 @@ class Rotate(PageAction):
     name = "rotate"
     label = "Rotate"
     explanation = (
-        "Makes a new key with the same name, scopes and limits, shown once. The old one opens for "
-        "a while beside it, so that the shop can change over without a stop."
+        "Makes a new key with the same name, scopes and limits, shown once. The old one works "
+        "beside it for a while, so that the shop can change over without a stop."
     )
     permission = "api.rotate_apikey"
     icon = "autorenew"
@@ -156,9 +156,7 @@ class ChangeLimits(PageAction):
 class Revoke(PageAction):
     name = "revoke"
     label = "Revoke"
-    explanation = (
-        "The key opens nothing from now on, and there is no way back. What uses it fails at once."
-    )
+    explanation = "The key stops working now, for good. Whatever uses it fails right away."
     permission = "api.rotate_apikey"
     icon = "key_off"
     variant = ActionVariant.DANGER

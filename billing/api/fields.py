@@ -53,7 +53,7 @@ class Email(Text):
             if text:
                 validate_email(text)
         except DjangoValidationError as error:
-            raise serializers.ValidationError("This is no mail address.", "invalid") from error
+            raise serializers.ValidationError("This is not an email address.", "invalid") from error
         return text
 
 
@@ -71,7 +71,7 @@ class Url(Text):
             if text:
                 self.check(text)
         except DjangoValidationError as error:
-            raise serializers.ValidationError("This is no web address.", "invalid") from error
+            raise serializers.ValidationError("This is not a web address.", "invalid") from error
         return text
 
 
@@ -216,7 +216,7 @@ class Country(Text):
     def to_internal_value(self, data: Any) -> str:
         code = super().to_internal_value(data)
         if code not in dict(countries):
-            raise serializers.ValidationError(f"“{code}” is no country.", "unknown_country")
+            raise serializers.ValidationError(f"“{code}” is not a country.", "unknown_country")
         return code
 
 

@@ -130,7 +130,7 @@ def change_limits(key: ApiKey, *, burst: int, per_s: int, actor: str) -> ApiKey:
     _check_limits(burst, per_s)
     key = _locked(key)
     if key.revoked_at:
-        raise Refused("This key was revoked before.", code="key_revoked")
+        raise Refused("This key has already been revoked.", code="key_revoked")
     key.burst, key.per_s = burst, per_s
     key.save(update_fields=["burst", "per_s"])
     _record("api_key.limits_changed", key, actor, burst=burst, per_s=per_s)
@@ -142,7 +142,7 @@ def revoke_key(key: ApiKey, *, now: datetime, actor: str) -> ApiKey:
     """Let a key open nothing from now on. There is no way back."""
     key = _locked(key)
     if key.revoked_at:
-        raise Refused("This key was revoked before.", code="key_revoked")
+        raise Refused("This key has already been revoked.", code="key_revoked")
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
     _record("api_key.revoked", key, actor)

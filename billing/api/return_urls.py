@@ -25,7 +25,7 @@ def check_return_url(url: str, caller: Caller, attr: str) -> str:
         host = None
     has_tricks = any(ord(mark) <= 32 or mark in "\\\x7f" for mark in url)
     if not host or parts.username is not None or has_tricks:
-        raise _refused(attr, "This is no address that a customer can be sent to.")
+        raise _refused(attr, "This is not an address that a customer can be sent to.")
     is_local = host in LOOPBACK and not caller.seller.is_live
     if parts.scheme != "https" and not (parts.scheme == "http" and is_local):
         raise _refused(attr, "Customers are sent to https addresses only.")

@@ -124,12 +124,12 @@ def parse_date(text: str, pattern: str = "YYYY-MM-DD") -> date:
     """A day as the pattern writes it. Raises ValueError with a sentence for anything else."""
     match = re.fullmatch(date_expression(pattern), text)
     if match is None:
-        raise ValueError(f"“{text[:40]}” is no date; write it as {pattern}.")
+        raise ValueError(f"“{text[:40]}” is not a date. Write it as {pattern}.")
     parts = {name: int(digits) for name, digits in match.groupdict().items()}
     try:
         day = date(**parts)
     except ValueError:
-        raise ValueError(f"“{text}” is no day of the calendar.") from None
+        raise ValueError(f"“{text}” is not a day of the calendar.") from None
     if not DATE_MIN <= day < DATE_MAX:
         raise ValueError(f"“{text}” is too far from today to be right.")
     return day

@@ -94,10 +94,10 @@ GUARD_WORDS = {
     ),
     "kill_switch_is_on_once": "Charging is already stopped here.",
     "kill_switch_that_is_off_stays_off": (
-        "This kill switch is off, and stays off. Stop charging anew instead."
+        "This kill switch is off, and stays off. Stop charging again instead."
     ),
     "kill_switch_is_never_deleted": "A kill switch stays, so that everybody can see what was done.",
     "kill_switch_keeps_its_reason": (
-        "Who stopped charging, when and why is never edited. Resume, and stop charging anew."
+        "Who stopped charging, when and why is never edited. Resume, and stop charging again."
     ),
 }

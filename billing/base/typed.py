@@ -27,7 +27,9 @@ def check_instant(value: datetime) -> None:
         check(value.date())
 
 
-UNREADABLE = pgettext_lazy("portal", "There is a character here that cannot be read. Type it anew.")
+UNREADABLE = pgettext_lazy(
+    "portal", "This contains a character that we cannot read. Type it again."
+)
 # A constraint's name within Django's words for it, whatever language those are in.
 _NAME = re.compile(r"\w+_\w+")
 # Where in PL/pgSQL a trigger has refused, which names no constraint: its function has its name.

@@ -124,7 +124,7 @@ def _check_url(seller: Seller, url: str) -> None:
         is_page = False
     if not is_page or not url.isprintable() or " " in url or len(url) > URL_LENGTH_MAX:
         raise Refused(
-            f"“{url[:80]}” is no address that customers can be sent to. Write it with https://.",
+            f"“{url[:80]}” is not an address that customers can be sent to. Write it with https://.",
             code="invalid_url",
         )
 

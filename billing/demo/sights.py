@@ -39,8 +39,8 @@ def _bills(seller: Seller, on: date) -> Iterator[Sight]:
         pgettext("demo", "Usage in steps"),
         pgettext(
             "demo",
-            "A rented machine counts its cups. The first are free, the next cost a little, those "
-            "after them less.",
+            "A rented machine counts its cups. The first are free, the next cost a little, and "
+            "the rest cost less.",
         ),
         invoices.filter(lines__in=lines.filter(kind="usage", amount_minor__gt=0)),
     )
@@ -48,8 +48,8 @@ def _bills(seller: Seller, on: date) -> Iterator[Sight]:
         pgettext("demo", "A change in the middle of a month"),
         pgettext(
             "demo",
-            "Somebody took a larger plan. The invoice gives back the days that were left of the "
-            "old one, and charges those of the new, line by line.",
+            "Somebody moved to a larger plan. The invoice credits the days that were left of the "
+            "old one and charges those of the new, line by line.",
         ),
         invoices.filter(
             lines__in=lines.filter(kind="recurring", days__lt=F("of_days")),
@@ -62,7 +62,11 @@ def _bills(seller: Seller, on: date) -> Iterator[Sight]:
     )
     yield from _documents(
         pgettext("demo", "A credit note"),
-        pgettext("demo", "Nothing issued is ever edited. What was wrong is corrected with this."),
+        pgettext(
+            "demo",
+            "An issued invoice is never edited. What was wrong on it is corrected with a credit "
+            "note.",
+        ),
         Invoice.objects.filter(seller=seller, kind=Invoice.Kind.CREDIT_NOTE),
     )
 
@@ -72,15 +76,18 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
         pgettext("demo", "What cannot be billed"),
         pgettext(
             "demo",
-            "Two of Sweden's VAT rates could be meant and nobody has chosen, so the subscription "
-            "waits, with the reason, and all others go on.",
+            "Two of Sweden's VAT rates are possible and nobody has chosen one. The subscription "
+            "waits, with the reason, and all others are billed.",
         ),
         Subscription.objects.filter(seller=seller).exclude(parked_reason=""),
         "subscriptions_subscription",
     )
     yield from _documents(
         pgettext("demo", "An overdue invoice"),
-        pgettext("demo", "Its customer pays to the bank, with the OCR number, and has not."),
+        pgettext(
+            "demo",
+            "The customer pays by bank transfer, with the OCR reference, but has not paid yet.",
+        ),
         Invoice.objects.filter(
             seller=seller,
             kind=Invoice.Kind.INVOICE,
@@ -91,31 +98,38 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
     )
     yield from _first(
         pgettext("demo", "A debt, step by step"),
-        pgettext("demo", "Two reminders, then less access, then none: paid, it all comes back."),
+        pgettext(
+            "demo",
+            "Two reminders, then limited access, then none. Once it is paid, it all comes back.",
+        ),
         DunningCase.objects.filter(seller=seller, status="open", access="none"),
         "dunning_dunningcase",
     )
     payments = Payment.objects.filter(seller=seller)
     yield from _first(
         pgettext("demo", "A card that was declined"),
-        pgettext("demo", "It is tried again after three days; the customer can change the card."),
+        pgettext("demo", "We try it again after three days, and the customer can change the card."),
         payments.filter(state=Payment.State.FAILED).exclude(failure_code="lost_card"),
         "payments_payment",
     )
     yield from _first(
         pgettext("demo", "A payment that waits for its customer"),
-        pgettext("demo", "The bank wants the customer to confirm it, and the customer has not."),
+        pgettext("demo", "The bank wants the customer to confirm it, but the customer has not."),
         payments.filter(state=Payment.State.REQUIRES_ACTION),
         "payments_payment",
     )
     yield from _documents(
         pgettext("demo", "Money that never came"),
-        pgettext("demo", "Given up after a long wait, and booked as a loss."),
+        pgettext("demo", "Written off after a long wait, and booked as a loss."),
         Invoice.objects.filter(seller=seller, status=Invoice.Status.UNCOLLECTIBLE),
     )
     yield from _first(
         pgettext("demo", "A pause"),
-        pgettext("demo", "Away for some weeks: the days that were paid for come back, or wait."),
+        pgettext(
+            "demo",
+            "Somebody is away for some weeks. The days they have paid for are credited, or moved "
+            "to after the pause.",
+        ),
         Subscription.objects.filter(seller=seller, status=Subscription.Status.PAUSED),
         "subscriptions_subscription",
     )

@@ -153,7 +153,9 @@ def _staff() -> list[dict[str, str]]:
         "": (pgettext("demo", "Operator"), pgettext("demo", "Everything: the owner of the shop.")),
         "Support": (
             pgettext("demo", "Support"),
-            pgettext("demo", "Customers and their subscriptions; sees the money only."),
+            pgettext(
+                "demo", "Customers and their subscriptions. Sees the money, but cannot move it."
+            ),
         ),
         "Bookkeeping": (
             pgettext("demo", "Bookkeeping"),

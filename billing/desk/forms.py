@@ -73,7 +73,7 @@ class ConfirmedForm(ActionForm):
 
     ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
 
-    is_confirmed = forms.BooleanField(required=False, label="Yes, it is meant so")
+    is_confirmed = forms.BooleanField(required=False, label="Yes, I mean it")
 
     def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
         super().__init__(obj, *args, **options)

@@ -263,7 +263,7 @@ class Desk(Picking, ModelAdmin):
             type(customer)._base_manager.select_for_update().get(pk=customer.pk)
             obj.refresh_from_db()
             if self._was_done(obj, key):
-                return "This form was sent twice; it was done once."
+                return "This form was sent twice, and was done once."
             actor = f"user:{request.user.get_username()}"
             done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
             self.log_change(request, obj, f"{done} (form {key})")

@@ -72,4 +72,4 @@ def refusal(error: BillingError | DatabaseError) -> str:
         return error.message
     if isinstance(error, ProtectedError):
         return "Nothing was deleted: other records depend on this one."
-    return f"Nothing was changed. {in_words(guard_of(error))}"
+    return f"Nothing has changed. {in_words(guard_of(error))}"

@@ -36,7 +36,9 @@ class Grid:
 
     def __post_init__(self) -> None:
         if self.unit not in UNITS:
-            raise InvalidAgreement(f"“{self.unit}” is no interval. Use one of {', '.join(UNITS)}.")
+            raise InvalidAgreement(
+                f"“{self.unit}” is not an interval. Use one of {', '.join(UNITS)}."
+            )
         if self.count < 1:
             raise InvalidAgreement(
                 f"An interval must count at least 1, not {self.count}.", code="invalid_interval"
@@ -92,11 +94,11 @@ def anchored_on_day(unit: str, count: int, day: int, paid_from: date) -> Grid:
         )
     if unit == "week":
         if not 1 <= day <= 7:
-            raise InvalidAgreement(f"{day} is no weekday: 1 is Monday, 7 is Sunday.")
+            raise InvalidAgreement(f"{day} is not a weekday: 1 is Monday, 7 is Sunday.")
         anchor = paid_from + timedelta(days=(day - paid_from.isoweekday()) % 7)
         return Grid(unit, count, anchor, anchor.day)
     if not 1 <= day <= 31:
-        raise InvalidAgreement(f"{day} is no day of a month.")
+        raise InvalidAgreement(f"{day} is not a day of a month.")
     month = paid_from.year * 12 + paid_from.month - 1
     anchor = _clamped(month, day)
     if anchor < paid_from:

@@ -52,7 +52,7 @@ class GoOn(PageAction):
             go_on(actor=actor)
         else:
             actions.release(obj, actor=actor)
-        return "Everything goes on with the next tick."
+        return "Everything resumes with the next tick."
 
 
 @admin.register(Hold)
@@ -93,7 +93,7 @@ class PressForm(forms.ModelForm):
         cleaned = super().clean() or {}
         seller = cleaned.get("whose")
         if on := switches_on().filter(seller=seller.public_id if seller else None).first():
-            raise ValidationError(f"Charging was stopped already: {on.reason}")
+            raise ValidationError(f"Charging is already stopped: {on.reason}")
         return cleaned
 
 
@@ -110,7 +110,7 @@ class Resume(PageAction):
 
     def run(self, obj: KillSwitch, *, as_of: date, actor: str, **asked: Any) -> str:
         resume_charging(obj, actor=actor)
-        return "Charging goes on with the next tick."
+        return "Charging resumes with the next tick."
 
 
 @admin.register(KillSwitch)

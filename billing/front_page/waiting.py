@@ -178,8 +178,14 @@ def _undelivered() -> list[Work]:
             "state__exact=dead",
         ),
         of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
-        of_mails("Mail in doubt", "Nobody knows whether it was sent: again, or not?", "unclear"),
-        of_mails("Letters to print", "For who has no address or wants paper.", "print"),
+        of_mails(
+            "Mail in doubt",
+            "Nobody knows whether they were sent. Send them again, or not?",
+            "unclear",
+        ),
+        of_mails(
+            "Letters to print", "For customers who have no email address or want paper.", "print"
+        ),
         Work(
             "Undelivered webhooks",
             "Given up after three days, or because their endpoint was turned off.",
@@ -194,7 +200,7 @@ def _undelivered() -> list[Work]:
         ),
         Work(
             "Endpoints turned off",
-            "They took nothing for three days, or said that they are gone.",
+            "They accepted nothing for three days, or answered that they are gone.",
             "link_off",
             "events.view_webhookendpoint",
             WebhookEndpoint.objects.filter(is_enabled=False).exclude(disabled_reason=""),
@@ -222,7 +228,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Money to pay back",
-            "By bank, by one of you. Its page takes your word when it is paid.",
+            "One of you pays it at the bank, and says so on its page.",
             "account_balance",
             "payments.view_refund",
             Refund.objects.filter(state=Refund.State.OWED),
@@ -249,7 +255,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Troubles",
-            "Nobody foresaw them. They are tried again by themselves, while the others are served.",
+            "Unforeseen errors. They are tried again automatically, while the others are served.",
             "healing",
             "events.view_trouble",
             Trouble.objects.all(),

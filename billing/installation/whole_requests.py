@@ -41,7 +41,7 @@ _UNREADABLE: Final = (
         "malformed",
         "Send the body whole, with a Content-Length.",
     ),
-    (errors.ForbiddenProxyRequest, "403 Forbidden", "forbidden", "This address is no proxy."),
+    (errors.ForbiddenProxyRequest, "403 Forbidden", "forbidden", "This address is not a proxy."),
 )
 _MALFORMED: Final = ("400 Bad Request", "malformed", "This is not HTTP, or a header is wrong.")
 _OURS: Final = (

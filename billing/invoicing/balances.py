@@ -98,7 +98,7 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
             "This came with a document or a payment, and goes with it.", code="not_a_given_credit"
         )
     if BalanceEntry.objects.filter(takes_back=entry).exists():
-        raise Refused("This credit was taken back before.", code="credit_taken_back")
+        raise Refused("This credit has already been taken back.", code="credit_taken_back")
     left_minor = balance_of(entry.customer, entry.currency)
     if left_minor < entry.amount_minor:
         raise Refused(

@@ -88,7 +88,7 @@ def _when(invoice: Invoice, write: Writer) -> str:
     if not invoice.left_minor:
         return ""
     if _is_charged(invoice):
-        return pgettext("document", "Is taken from your card")
+        return pgettext("document", "Taken from your card")
     return pgettext("document", "by %(due_on)s") % {"due_on": write.day(invoice.due_on)}
 
 
@@ -149,7 +149,10 @@ def _number_in(supply: Mapping[str, Any]) -> dict[str, str]:
 
 def _carried(before_minor: int, after_minor: int, write: Writer) -> dict[str, str]:
     """The sums of the lines above and including this one, for where a page happens to break."""
-    brought, carried = pgettext("document", "Brought forward"), pgettext("document", "Carried")
+    brought, carried = (
+        pgettext("document", "Brought forward"),
+        pgettext("document", "Carried forward"),
+    )
     return {
         "before": f"{brought} {write.amount(before_minor)}" if before_minor else "",
         "after": f"{carried} {write.amount(after_minor)}" if after_minor else "",
@@ -207,7 +210,7 @@ def _reasons(line: InvoiceLine, write: Writer) -> Iterable[str]:
 def _days(line: InvoiceLine) -> str:
     days = {"days": line.days, "of_days": line.of_days}
     if line.kind == InvoiceLine.Kind.CREDIT:
-        said = pgettext("document", "%(days)s of %(of_days)s days given back") % days
+        said = pgettext("document", "%(days)s of %(of_days)s days credited") % days
     else:
         said = pgettext("document", "%(days)s of %(of_days)s days") % days
     return said.replace(" ", NO_BREAK)
@@ -328,10 +331,11 @@ def _payment(invoice: Invoice, write: Writer) -> dict[str, Any]:
         return {"sentence": pgettext("document", "There is nothing to pay.")}
     if _is_charged(invoice):
         sentence = pgettext(
-            "document", "We take %(amount)s from your saved card. You do not need to do anything."
+            "document",
+            "We will take %(amount)s from your saved card. You do not need to do anything.",
         )
         return {
-            "title": pgettext("document", "Is taken from your card"),
+            "title": pgettext("document", "Taken from your card"),
             "sentence": sentence % {"amount": write.money(invoice.left_minor)},
         }
     return _transfer(invoice, write)
@@ -358,7 +362,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
     ask = ""
     if not accounts:
         ask = pgettext(
-            "document", "Pay with the link in our mail, or write to us and we tell you how."
+            "document", "Pay with the link in our email, or write to us and we will tell you how."
         )
     rows = ([cell for cell in row if cell[2]] for row in (what, whose, bank))
     demand = qr.Demand(
@@ -398,13 +402,13 @@ def _where_credit_goes(invoice: Invoice) -> str:
     if invoice.credit_to == Invoice.CreditTo.BALANCE:
         return pgettext(
             "document",
-            "The amount first lowers what is unpaid on the corrected invoice. The rest pays your "
-            "other open invoices, or is kept on your balance for the next one.",
+            "The amount first reduces what is unpaid on the corrected invoice. The rest goes "
+            "towards your other open invoices, or is kept as your balance for the next one.",
         )
     if invoice.credit_to == Invoice.CreditTo.REFUND:
         return pgettext(
             "document",
-            "The amount first lowers what is unpaid on the corrected invoice. We pay the rest back "
-            "to you.",
+            "The amount first reduces what is unpaid on the corrected invoice. We refund the "
+            "rest to you.",
         )
-    return pgettext("document", "The amount lowers what is unpaid on the corrected invoice.")
+    return pgettext("document", "The amount reduces what is unpaid on the corrected invoice.")

@@ -217,7 +217,7 @@ class Void(InvoiceAction):
     name = "void"
     label = "Void"
     explanation = (
-        "The invoice is taken back as a whole, as if nothing had been billed. Its number stays."
+        "The whole invoice is taken back, as if nothing had been billed. Its number stays."
     )
     permission = "invoicing.void_invoice"
     icon = "block"
@@ -233,7 +233,7 @@ class Void(InvoiceAction):
 class WriteOff(InvoiceAction):
     name = "write-off"
     label = "Write off"
-    explanation = "What is left is not expected any more and becomes a bad debt in the books."
+    explanation = "What is left is no longer expected, and becomes a bad debt in the books."
     permission = "invoicing.write_off_invoice"
     icon = "money_off"
     form_class = ReasonForm
@@ -255,14 +255,16 @@ class CreditForm(ConfirmedForm):
         help_text="What is not yet paid is taken off the invoice first.",
     )
     reason = forms.CharField(
-        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
+        required=False,
+        max_length=500,
+        help_text="It is printed on the credit note, where the customer sees it.",
     )
 
 
 class Credit(InvoiceAction):
     name = "credit"
     label = "Credit"
-    explanation = "Issues a credit note that corrects this invoice, in part or as a whole."
+    explanation = "Issues a credit note that corrects this invoice, in part or in full."
     permission = "invoicing.add_creditnote"
     icon = "assignment_return"
     form_class = CreditForm

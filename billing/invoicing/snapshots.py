@@ -108,7 +108,7 @@ def ocr_reference(sequence: int | str) -> str:
     """
     digits = str(sequence)
     if not (digits.isascii() and digits.isdigit() and len(digits) <= 23):
-        raise ValueError(f"{digits!r} is no number of 1 to 23 digits.")
+        raise ValueError(f"{digits!r} is not a number of 1 to 23 digits.")
     digits += str((len(digits) + 2) % 10)
     # From the right every other digit counts double, and 12 counts as 1 + 2.
     total = sum(map(int, digits[-2::-2])) + sum(_DOUBLED[int(digit)] for digit in digits[::-2])
@@ -153,7 +153,7 @@ def encode_logo(picture: bytes) -> str:
                     raise ValueError(f"A logo of {image.width} × {image.height} is too large.")
                 plain = image.convert("RGBA")
     except (OSError, SyntaxError, Image.DecompressionBombError, Warning) as error:
-        raise ValueError("The logo is no picture that can be read.") from error
+        raise ValueError("The logo is not a picture that we can read.") from error
     plain.thumbnail(LOGO_SIZE_MAX)
     clean = Image.new("RGBA", plain.size)
     clean.paste(plain)

@@ -15,7 +15,7 @@ def stop(run: JobRun, *, as_of: date, actor: str) -> JobRun:
     """Ask a run to end after the step in hand; it does not begin again by itself."""
     running = JobRun.objects.filter(pk=run.pk, state=JobRun.State.RUNNING)
     if not running.update(stop_requested=True):
-        raise Refused("This run has ended already.", code="job_not_running")
+        raise Refused("This run has already ended.", code="job_not_running")
     run.refresh_from_db()
     return run
 
@@ -28,7 +28,7 @@ def run_again(run: JobRun, *, as_of: date, actor: str) -> JobRun:
     """
     newest = JobRun.objects.select_for_update().filter(name=run.name).order_by("-id").first()
     if newest is None or newest.pk != run.pk or not run.needs_a_hand:
-        raise Refused("This job has run since, or is running.", code="job_not_halted")
+        raise Refused("This job has run since then, or is running.", code="job_not_halted")
     if run.name == Heartbeat.TICK:
         accept_clock(clock.now())
     else:

@@ -24,8 +24,8 @@ class Stop(PageAction):
     name = "stop"
     label = "Stop"
     explanation = (
-        "Ends the run after the step in hand; what is done stays done. "
-        "It does not begin again until somebody presses Run again."
+        "Ends the run after the present step. What is done stays done. It does not start again "
+        "until somebody presses Run again."
     )
     permission = "jobs.change_jobrun"
     icon = "stop_circle"
@@ -43,7 +43,7 @@ class RunAgain(PageAction):
     name = "run-again"
     label = "Run again"
     explanation = (
-        "The next tick begins this job anew, however often it has failed. "
+        "The next tick starts this job again, however often it has failed. "
         "For the tick itself: takes the clock for right, though it went back."
     )
     permission = "jobs.change_jobrun"
@@ -55,7 +55,7 @@ class RunAgain(PageAction):
 
     def run(self, obj: JobRun, *, as_of: date, actor: str, **asked: Any) -> str:
         actions.run_again(obj, as_of=as_of, actor=actor)
-        return f"{obj.name} begins again with the next tick."
+        return f"{obj.name} starts again with the next tick."
 
 
 @admin.register(JobRun)

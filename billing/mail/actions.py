@@ -92,7 +92,7 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     message = _locked(message)
     address = message.customer.email
     if not message.recipient:
-        raise Refused("This is a letter: print it and post it.", code="no_address")
+        raise Refused("This is a letter. Print it and post it.", code="no_address")
     if not address:
         raise Refused("The customer has no email address. Add one first.", code="no_address")
     now = clock.now()

@@ -40,8 +40,8 @@ class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
     explanation = (
-        "Writes the mail anew, as things stand now, and sends it within a minute, to the address "
-        "that the customer has now."
+        "Writes the email again, as things stand now, and sends it within a minute to the "
+        "address that the customer has now."
     )
     permission = "mail.send_message"
     icon = "send"
@@ -60,7 +60,7 @@ class Settle(PageAction):
     name = "settle"
     label = "It has been sent"
     explanation = (
-        "For a mail that the provider shows as delivered, or a letter that is printed and posted."
+        "For an email that the provider shows as delivered, or a letter that is printed and posted."
     )
     permission = "mail.send_message"
     icon = "done_all"
@@ -77,7 +77,7 @@ class Settle(PageAction):
 class LetGo(PageAction):
     name = "let-go"
     label = "Let it go"
-    explanation = "The customer does not get this mail, and nobody is asked about it any more."
+    explanation = "The customer does not get this email, and nobody is asked about it any more."
     permission = "mail.send_message"
     icon = "block"
     is_for_many = True

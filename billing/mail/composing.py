@@ -189,11 +189,11 @@ def _whom_to_ask(occasion: Occasion) -> str:
         ways = [way for way in named.values() if way]
         return pgettext("mail", "Questions? %(ways)s") % {"ways": " · ".join(ways)} if ways else ""
     if seller.email and seller.phone:
-        said = pgettext("mail", "Questions? Answer this mail, or call %(phone)s.")
+        said = pgettext("mail", "Questions? Reply to this email or call %(phone)s.")
     elif seller.phone:
         said = pgettext("mail", "Questions? Call %(phone)s.")
     else:
-        said = pgettext("mail", "Questions? Answer this mail.")
+        said = pgettext("mail", "Questions? Reply to this email.")
     return said % named
 
 

@@ -35,7 +35,7 @@ def release(held: Hold, *, actor: str) -> Hold:
     """
     standing = Hold.objects.filter(pk=held.pk, released_at=None)
     if not standing.update(released_at=Now(), released_by=actor):
-        raise Refused("This hold was released already.", code="hold_released")
+        raise Refused("This hold has already been released.", code="hold_released")
     held.refresh_from_db()
     return held
 
@@ -55,7 +55,7 @@ def stop_charging(*, reason: str, actor: str, seller: str | None = None) -> Kill
     except IntegrityError:
         on = KillSwitch.objects.get(seller=seller, off_at=None)
         raise Refused(
-            f"Charging was stopped already: {on.reason}", code="charging_stopped"
+            f"Charging is already stopped: {on.reason}", code="charging_stopped"
         ) from None
     switch.refresh_from_db()
     return switch
@@ -69,6 +69,6 @@ def resume_charging(switch: KillSwitch, *, actor: str) -> KillSwitch:
     """
     on = KillSwitch.objects.filter(pk=switch.pk, off_at=None)
     if not on.update(off_at=Now(), off_by=actor):
-        raise Refused("This kill switch is off already.", code="kill_switch_off")
+        raise Refused("This kill switch is already off.", code="kill_switch_off")
     switch.refresh_from_db()
     return switch

@@ -92,7 +92,7 @@ def make_default(method: PaymentMethod, *, as_of: date, actor: str) -> PaymentMe
         return method
     if method.refused_code:
         raise Refused(
-            f"The bank of {method} accepts it no longer. Add another card.",
+            f"The bank of {method} no longer accepts it. Add another card.",
             code="payment_method_refused",
         )
     _choose(method, as_of, actor)

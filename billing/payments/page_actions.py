@@ -57,7 +57,7 @@ class RecordPayment(InvoiceAction):
     label = "Record payment"
     explanation = (
         "Money that has arrived for this invoice, at the bank or otherwise. What was written off "
-        "takes it as well, and is no loss then."
+        "takes it as well, and is not a loss then."
     )
     permission = "payments.add_payment"
     icon = "payments"
@@ -138,7 +138,7 @@ class RecordPaymentOfMany(PageAction):
     name = "record-payment"
     label = "Record payment"
     explanation = (
-        "Money that has arrived for several invoices at once: say how much is for which, and on "
+        "Money that has arrived for several invoices at once. Say how much is for which, and on "
         "which day it came."
     )
     permission = "payments.add_payment"
@@ -159,7 +159,9 @@ class RecordPaymentOfMany(PageAction):
 class BackForm(ActionForm):
     amount = forms.DecimalField(min_value=0, help_text="With tax.")
     reason = forms.CharField(
-        required=False, max_length=200, help_text="Stands on the credit note; its reader sees it."
+        required=False,
+        max_length=200,
+        help_text="It is printed on the credit note, where the customer sees it.",
     )
 
     def ask(self) -> None:
@@ -172,7 +174,7 @@ class GiveBack(PageAction):
     explanation = (
         "Pays money back for good: a credit note is issued, and nothing is owed again. What came "
         "by card goes back to the card; what came by bank waits on the front page until somebody "
-        "has paid it. The customer is mailed of both."
+        "has paid it. The customer gets an email about both."
     )
     permission = "payments.add_refund"
     icon = "undo"
@@ -203,7 +205,7 @@ class Reopen(PageAction):
     label = "Reopen"
     explanation = (
         "For a payment that bounced, or was recorded in error: the invoice is owed again, and "
-        "reminders go on. No money is sent and no mail."
+        "reminders continue. No money and no email is sent."
     )
     permission = "payments.add_refund"
     icon = "lock_open"
@@ -232,8 +234,8 @@ class MarkPaidBack(PageAction):
     name = "mark-paid"
     label = "Mark as paid"
     explanation = (
-        "Say that you have paid this back through your bank. It is booked, and the customer is "
-        "told by mail."
+        "Say that you have paid this back through your bank. It is booked, and the customer "
+        "gets an email."
     )
     permission = "payments.add_refund"
     icon = "check"
@@ -294,7 +296,7 @@ class CollectNow(InvoiceAction):
 class AskTheGateway(PageAction):
     name = "ask-the-gateway"
     label = "Ask the gateway"
-    explanation = "Asks what became of this payment, and writes what is clear."
+    explanation = "Asks the gateway what became of this payment, and records its answer."
     permission = "payments.add_payment"
     icon = "help"
     variant = ActionVariant.PRIMARY
@@ -311,14 +313,14 @@ class AskTheGateway(PageAction):
                 resolve(obj.pk, actor)
 
         after_commit(ask)
-        return "The gateway was asked; what stands here is what it said."
+        return "The gateway was asked. What you see here is its answer."
 
 
 class AskForACard(PageAction):
     name = "ask-for-a-card"
     label = "Link to add a card"
     explanation = (
-        "Makes a page at the gateway where the customer leaves a card; send them its address."
+        "Makes a page at the gateway where the customer adds a card. Send them its address."
     )
     permission = "payments.add_paymentmethod"
     icon = "add_card"
@@ -330,13 +332,13 @@ class AskForACard(PageAction):
         gateway = choose_gateway(obj.seller, Purpose.KEEP_METHOD)
         if gateway is None:
             raise Refused(
-                "No gateway serves this seller, so there is no page to leave a card on. Set one up "
-                "first.",
+                "No gateway serves this seller, so there is no page to add a card on. Set one "
+                "up first.",
                 code="no_gateway",
             )
         session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
         after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
-        return "The page is made; its address stands below, under “Pages at the gateway”."
+        return "The page is ready. Its address is below, under “Pages at the gateway”."
 
 
 def after_commit(work: Callable[[], object]) -> None:

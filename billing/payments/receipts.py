@@ -106,7 +106,7 @@ def _totals(
     refunds = payment.refunds.filter(state=Refund.State.SUCCEEDED).order_by("id")
     rows += [
         (
-            pgettext("document", "Paid back %(day)s")
+            pgettext("document", "Refunded %(day)s")
             % {"day": write.day(refund.paid_on or refund.refunded_on)},
             write.amount(-refund.amount_minor),
         )

@@ -177,6 +177,7 @@ def _made_at(gateway: Gateway, session: CheckoutSession) -> Session:
         return_url=session.return_url,
         locale=customer.language,
         seller=customer.seller.public_id,
+        seller_name=customer.seller.name,
         amount_minor=payment.amount_minor if payment else None,
         currency=payment.currency if payment else "",
     )

@@ -27,7 +27,7 @@ def main() -> int:
             return _fail(f"Another sandbox has {asked.database} open; give each one its own.")
         return _fail(f"The database {asked.database} cannot be opened: {error}.")
     except sqlite3.DatabaseError as error:
-        return _fail(f"{asked.database} is no database of the sandbox's: {error}.")
+        return _fail(f"{asked.database} is not a database of the sandbox's: {error}.")
     try:
         server = Server(asked.host, asked.port)
     except OSError as error:

@@ -49,7 +49,7 @@ def recognise(number: str) -> Card:
     if not digits:
         raise Refusal(422, "card_number_missing", "Enter a card number.", "card_number")
     if not (digits.isascii() and digits.isdigit() and 12 <= len(digits) <= 19 and _luhn(digits)):
-        raise Refusal(422, "card_number_invalid", "This is no card number.", "card_number")
+        raise Refusal(422, "card_number_invalid", "This is not a card number.", "card_number")
     behaviour = TEST_CARDS.get(digits)
     if behaviour is None:
         raise Refusal(

@@ -230,6 +230,7 @@ class Gateway:
             "reference",
             "return_url",
             "locale",
+            "shop",
         )
         kind = fields.choice("kind", "setup", "payment")
         if kind == "setup" and ("amount_minor" in fields or "currency" in fields):
@@ -244,6 +245,7 @@ class Gateway:
             currency=fields.currency() if kind == "payment" else None,
             reference=fields.text("reference"),
             return_url=fields.web_address("return_url"),
+            shop=fields.text("shop") if "shop" in fields else "",
             locale=locale if locale in LOCALES else "en",
             status="open",
             form_token=secrets.token_urlsafe(24),

@@ -418,11 +418,11 @@ def _verb(session: Row) -> str:
 
 
 def _terms(session: Row) -> dict[str, str]:
-    """The shop's name, as far as its address tells it, and the amount if there is one."""
+    """The shop's name, or its address where it told none, and the amount if there is one."""
     amount = ""
     if session["kind"] == "payment":
         amount = amount_text(session["amount_minor"], session["currency"], session["locale"])
-    return {"shop": urlsplit(session["return_url"]).netloc, "amount": amount}
+    return {"shop": session["shop"] or urlsplit(session["return_url"]).netloc, "amount": amount}
 
 
 def _return_url(session: Row) -> str:

@@ -107,7 +107,7 @@ class Handler(BaseHTTPRequestHandler):
             raise Refusal(411, "length_required", "Send the body with its Content-Length.")
         given = self.headers.get("Content-Length", "0")
         if not (given.isascii() and given.isdigit() and len(given) < 16):
-            raise Refusal(400, "malformed_request", "Content-Length is no number.")
+            raise Refusal(400, "malformed_request", "Content-Length is not a number.")
         length = int(given)
         if length > BODY_BYTES_MAX:
             left = min(length, DRAIN_BYTES_MAX)

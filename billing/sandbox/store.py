@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS payment_methods (
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY, kind TEXT NOT NULL CHECK (kind IN ('setup', 'payment')),
     customer TEXT NOT NULL REFERENCES customers, amount_minor INTEGER, currency TEXT,
-    reference TEXT NOT NULL, return_url TEXT NOT NULL, locale TEXT NOT NULL,
+    reference TEXT NOT NULL, return_url TEXT NOT NULL, shop TEXT NOT NULL DEFAULT '',
+    locale TEXT NOT NULL,
     status TEXT NOT NULL CHECK (status IN ('open', 'complete', 'expired')),
     payment_method TEXT REFERENCES payment_methods, charge TEXT REFERENCES charges,
     form_token TEXT NOT NULL, attempt INTEGER NOT NULL DEFAULT 0,
@@ -114,13 +115,14 @@ class Store:
         self._db.execute("PRAGMA synchronous = FULL")
         self._db.execute("PRAGMA foreign_keys = ON")
         self._db.executescript(SCHEMA)
-        self._add_metadata()
+        self._add_column("charges", "metadata", "TEXT NOT NULL DEFAULT '{}'")
+        self._add_column("sessions", "shop", "TEXT NOT NULL DEFAULT ''")
 
-    def _add_metadata(self) -> None:
-        """Files of before have charges without it."""
-        columns = [row["name"] for row in self._db.execute("PRAGMA table_info(charges)")]
-        if "metadata" not in columns:
-            self._db.execute("ALTER TABLE charges ADD COLUMN metadata TEXT NOT NULL DEFAULT '{}'")
+    def _add_column(self, table: str, name: str, kind: str) -> None:
+        """Files of before have the table without it."""
+        columns = [row["name"] for row in self._db.execute(f"PRAGMA table_info({table})")]
+        if name not in columns:
+            self._db.execute(f"ALTER TABLE {table} ADD COLUMN {name} {kind}")
 
     @contextlib.contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:

@@ -174,7 +174,7 @@ class Player:
     def _subscribe(self, step: Node, on: date) -> None:
         name = step.get("subscription")
         if name in self.company.subscriptions:
-            raise ScenarioError(f"The subscription “{name}” is there already.", step.line)
+            raise ScenarioError(f"The subscription “{name}” is already there.", step.line)
         customer = found(self.company.customers, step, "customer")
         coupons = step.get("coupon") or []
         coupons = coupons if isinstance(coupons, list) else [coupons]
@@ -331,7 +331,7 @@ class Player:
 
     def _finalize(self, step: Node, on: date) -> None:
         invoice = self._invoice_of(step)
-        raise Refused(f"{invoice} is no draft.", code="not_a_draft")
+        raise Refused(f"{invoice} is not a draft.", code="not_a_draft")
 
     def _credit_note(self, step: Node, on: date) -> None:
         invoice = self._invoice_of(step)
@@ -438,7 +438,7 @@ def _instant(step: Node, on: date, time_zone: str) -> datetime:
         try:
             value = datetime.fromisoformat(value)
         except ValueError as error:
-            raise ScenarioError(f"at: “{value}” is no date or time.", step.line) from error
+            raise ScenarioError(f"at: “{value}” is not a date or time.", step.line) from error
     if not isinstance(value, datetime):
         return datetime.combine(value, time.min, zone)
     return value if value.tzinfo else value.replace(tzinfo=zone)

@@ -128,7 +128,7 @@ def read_scenarios(path: Path) -> list[Scenario]:
         raise ScenarioError(f"{path} cannot be read: {error}") from error
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else None
-        raise ScenarioError(f"{path} is no valid YAML: {error.problem}", line) from error
+        raise ScenarioError(f"{path} is not valid YAML: {error.problem}", line) from error
     stories = content if isinstance(content, list) else [content]
     return [_scenario(story, position) for position, story in enumerate(stories, 1)]
 
@@ -185,7 +185,7 @@ def check_step(step: Node) -> None:
     if verb in LATER:
         raise ScenarioError(f"Kvitt does not have {LATER[verb]} yet.", step.line, "not_supported")
     if verb not in VERBS:
-        raise ScenarioError(f"“{verb}” is no verb.", step.line, "unknown_verb")
+        raise ScenarioError(f"“{verb}” is not a verb.", step.line, "unknown_verb")
     known(step, STEP_KEYS | VERBS[verb], f"step “{verb}”")
     if verb == "preview" and isinstance(step.get("what"), Node):
         check_step(step["what"])
@@ -218,7 +218,7 @@ def as_date(node: Node, key: str, default: date | None = None) -> date:
     try:
         return date.fromisoformat(str(value))
     except ValueError as error:
-        raise ScenarioError(f"{key}: “{value}” is no date.", node.line) from error
+        raise ScenarioError(f"{key}: “{value}” is not a date.", node.line) from error
 
 
 def as_money(node: Node, key: str, default: str | None = None) -> Decimal:
@@ -236,9 +236,9 @@ def as_decimal(node: Node, key: str, default: Any = None) -> Decimal:
     try:
         number = Decimal(str(value))
     except InvalidOperation as error:
-        raise ScenarioError(f"{key}: “{value}” is no number.", node.line) from error
+        raise ScenarioError(f"{key}: “{value}” is not a number.", node.line) from error
     if not number.is_finite():
-        raise ScenarioError(f"{key}: “{value}” is no number.", node.line)
+        raise ScenarioError(f"{key}: “{value}” is not a number.", node.line)
     return number
 
 

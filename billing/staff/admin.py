@@ -91,8 +91,8 @@ class ResetMfa(PageAction):
     label = "Reset second step"
     explanation = (
         "For somebody who has lost the phone or the key, and the recovery codes. Authenticator "
-        "app, passkeys and codes are forgotten, and open sessions end; the next sign-in with the "
-        "password leads to setting up anew. Make sure that it is they who ask."
+        "app, passkeys and codes are forgotten, and open sessions end; the next sign-in with "
+        "the password leads to setting them up again. Make sure who is asking."
     )
     permission = "auth.change_user"
     icon = "lock_reset"
@@ -109,7 +109,7 @@ class ResetMfa(PageAction):
 class Unlock(PageAction):
     name = "unlock"
     label = "Unlock"
-    explanation = "Lets this name sign in from this address again, before the time is over."
+    explanation = "Lets this name sign in from this address again before the time is up."
     permission = "axes.change_accessattempt"
     icon = "lock_open"
     variant = ActionVariant.PRIMARY

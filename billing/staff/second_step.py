@@ -46,7 +46,7 @@ class MfaAdapter(DefaultMFAAdapter):
     """Seeds encrypted under the secret key: a copy of the database alone makes no codes."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "That does not fit, or was used before. Try again with a new one.",
+        "incorrect_code": "That code is wrong, or was used before. Try again with a new one.",
     }
 
     def encrypt(self, text: str) -> str:

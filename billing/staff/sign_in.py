@@ -31,7 +31,7 @@ class AccountAdapter(DefaultAccountAdapter):
 
     error_messages = DefaultAccountAdapter.error_messages | {
         "incorrect_password": "That password is wrong.",
-        "too_many_login_attempts": "Too many wrong attempts. Wait some minutes, then try again.",
+        "too_many_login_attempts": "Too many wrong attempts. Wait a few minutes, then try again.",
         "username_password_mismatch": "Username or password is wrong.",
     }
 

@@ -130,7 +130,9 @@ class ChangeForm(WhenForm):
 class Change(SubscriptionAction):
     name = "change"
     label = "Change plan or quantity"
-    explanation = "A change in mid-period credits what is left of the old and bills the new."
+    explanation = (
+        "A change in the middle of a period credits what is left of the old and bills the new."
+    )
     permission = "subscriptions.change_subscription"
     icon = "swap_horiz"
     form_class = ChangeForm
@@ -170,7 +172,7 @@ class PauseIt(SubscriptionAction):
 class Resume(SubscriptionAction):
     name = "resume"
     label = "Resume"
-    explanation = "Service and charges go on from today."
+    explanation = "Service and charges resume today."
     permission = "subscriptions.resume_subscription"
     icon = "play_arrow"
     variant = ActionVariant.PRIMARY
@@ -222,7 +224,7 @@ class Cancel(SubscriptionAction):
 class UndoCancel(SubscriptionAction):
     name = "undo-cancel"
     label = "Undo cancel"
-    explanation = "The subscription goes on as if it had not been canceled."
+    explanation = "The subscription continues as if it had not been canceled."
     permission = "subscriptions.undo_cancel_subscription"
     icon = "undo"
 
@@ -231,7 +233,7 @@ class UndoCancel(SubscriptionAction):
 
     def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
         actions.undo_cancel(obj, as_of=as_of, actor=actor)
-        return "The subscription goes on."
+        return "The subscription continues."
 
 
 class StartForm(ActionForm):

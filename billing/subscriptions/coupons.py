@@ -77,7 +77,7 @@ def coupon_for(subscription: Subscription, code: str) -> Coupon:
     check_coupon(coupon, subscription.plan, subscription.currency)
     had = CouponRedemption.objects.filter(coupon=coupon, customer=subscription.customer_id)
     if had.filter(is_spent=False, removed_on__isnull=True).exists():
-        raise Refused(f"The coupon {coupon} is there already.", code="coupon_already_there")
+        raise Refused(f"The coupon {coupon} is already there.", code="coupon_already_there")
     if had.exists():
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
     # Who orders twice is two customers, and one person.
@@ -121,7 +121,7 @@ def redeem_locked(
         defaults={"starts_on": as_of},
     )
     if not is_new:
-        raise Refused(f"The coupon {coupon} is there already.", code="coupon_already_there")
+        raise Refused(f"The coupon {coupon} is already there.", code="coupon_already_there")
     record(
         "coupon.redeemed",
         seller=customer.seller.public_id,

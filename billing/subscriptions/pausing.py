@@ -37,7 +37,7 @@ def pause(
     if unused not in Pause.Unused.values:
         raise Refused(f"“{unused}” is not credit, keep or shift.", code="unknown_unused")
     if _pause_on(subscription, as_of) is not None:
-        raise Refused("It is paused already.", code="already_paused")
+        raise Refused("It is already paused.", code="already_paused")
     Pause.objects.create(subscription=subscription, starts_on=as_of, ends_on=until, unused=unused)
     if unused == Pause.Unused.SHIFT and until is not None:
         _shift(subscription, agreement, as_of, (until - as_of).days)

@@ -117,7 +117,7 @@ def _entry(row: Row, problems: list[Problem]) -> Entry | None:
         check("category", f"“{cells['category']}” is none of {', '.join(CATEGORIES)}.")
     check("rate_percent", _wrong_percent(cells["rate_percent"]))
     if cells["currency"] and cells["currency"] not in EXPONENTS:
-        check("currency", f"“{cells['currency']}” is no currency of ISO 4217.")
+        check("currency", f"“{cells['currency']}” is not a currency of ISO 4217.")
     for column in ("source", "note"):
         if len(cells[column]) > _TEXT_MAX - 30:
             check(column, f"The text is longer than {_TEXT_MAX - 30} characters.")
@@ -149,14 +149,14 @@ def _wrong_country(code: str) -> str | None:
     if code == "EL":
         return "Greece is GR here; EL is the prefix of its VAT numbers."
     if code not in dict(countries):
-        return f"“{code}” is no country of ISO 3166, such as SE."
+        return f"“{code}” is not a country of ISO 3166, such as SE."
     return None
 
 
 def _wrong_percent(text: str) -> str | None:
     number = re.fullmatch(r"[0-9]+(?:\.([0-9]+))?", text)
     if number is None or Decimal(text) > 100:
-        return f"“{text}” is no number from 0 to 100, such as 25 or 25.5."
+        return f"“{text}” is not a number from 0 to 100, such as 25 or 25.5."
     if len(number[1] or "") > _DECIMALS_MAX:
         return f"“{text}” has more than {_DECIMALS_MAX} decimals."
     return None

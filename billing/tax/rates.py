@@ -151,7 +151,7 @@ def _stated_rate(entry: Mapping[str, Any]) -> Rate:
 @lru_cache(maxsize=1000, typed=True)
 def _parsed(category: Any, rate: Any, is_inclusive: Any, name: Any, relief: Any) -> Rate:
     if category not in CATEGORIES:
-        raise InvalidTax(f"{category!r} is no tax category; use one of {', '.join(CATEGORIES)}.")
+        raise InvalidTax(f"{category!r} is not a tax category. Use one of {', '.join(CATEGORIES)}.")
     if type(is_inclusive) is not bool:
         raise InvalidTax(f"“inclusive” is true or false, not {is_inclusive!r}.")
     if type(name) is not str:

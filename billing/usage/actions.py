@@ -103,7 +103,8 @@ def correct_usage(
         raise Refused("Another record has this key. Choose a new one.", code="usage_key_used")
     if wrong.withdrawn_at is not None:
         raise Refused(
-            "This record was withdrawn already. Correct the one in its place, or record anew.",
+            "This record has already been withdrawn. Correct the one in its place, or record "
+            "a new one.",
             code="usage_withdrawn",
         )
     kept = dict(wrong.properties if properties is None else properties)

@@ -70,7 +70,7 @@ def target_of(url: str) -> Target:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise AddressRefused("This is no address of the web.") from error
+        raise AddressRefused("This is not an address on the web.") from error
     is_secure = parts.scheme == "https"
     is_inside = host in settings.WEBHOOK_ALLOWED_HOSTS
     if not is_secure and not (is_inside and parts.scheme == "http"):
@@ -96,7 +96,7 @@ def _check_host(host: str) -> None:
     if _NUMERIC.fullmatch(labels[-1]):
         _check_number(host)
     elif len(labels) < 2 or not all(map(_LABEL.fullmatch, labels)):
-        raise AddressRefused(f"{host[:100] or 'Nothing'} is no host name of the internet.")
+        raise AddressRefused(f"{host[:100] or 'Nothing'} is not a host name on the internet.")
 
 
 def _check_number(host: str) -> None:
@@ -104,7 +104,7 @@ def _check_number(host: str) -> None:
     try:
         ipaddress.IPv4Address(host)
     except ValueError as error:
-        raise AddressRefused(f"{host[:100]} is no host name of the internet.") from error
+        raise AddressRefused(f"{host[:100]} is not a host name on the internet.") from error
     _check_public(host)
 
 

@@ -41,7 +41,7 @@ class EndpointAction(PageAction):
 class Test(EndpointAction):
     name = "test"
     label = "Send a test"
-    explanation = "Sends an event that means nothing; with the next tick, and seen below."
+    explanation = "Sends an event that means nothing, with the next tick. You see it below."
     icon = "send"
     variant = ActionVariant.PRIMARY
 
@@ -73,7 +73,7 @@ class TurnOn(EndpointAction):
 class TurnOff(EndpointAction):
     name = "turn-off"
     label = "Turn off"
-    explanation = "Tells it no more. What was on its way is given up, and can be sent later."
+    explanation = "Stops telling it. What was on its way is given up, and can be sent later."
     icon = "pause"
     variant = ActionVariant.DANGER
 

@@ -276,28 +276,28 @@ def _problem(said: str) -> str:
     return {
         "other": pgettext(
             "pay",
-            "This was ordered already, as it stands here. What you chose afterwards, in another "
-            "window, was not ordered.",
+            "You have already ordered this, as shown here. What you chose afterwards in another "
+            "window was not ordered.",
         ),
         "gateway": pgettext(
             "pay",
-            "The card page cannot be reached just now. Your order is kept and nothing has been "
-            "taken: try again in a moment.",
+            "The card page cannot be reached right now. We have kept your order, and nothing has "
+            "been taken. Try again in a moment.",
         ),
         "held": pgettext(
             "pay",
-            "Nothing can be paid by card just now. Your order is kept and nothing has been taken: "
-            "come back later today.",
+            "Card payments are not possible right now. We have kept your order, and nothing has "
+            "been taken. Come back later today.",
         ),
         "waits": pgettext(
             "pay",
-            "A payment of this order is under way. We are following it: look again in a "
-            "few minutes.",
+            "A payment of this order is under way, and we are tracking it. Check again in a few "
+            "minutes.",
         ),
         "unasked": pgettext(
             "pay",
-            "We could not ask yet whether you have paid. If you have, there is nothing more to "
-            "do, and this page will soon say so.",
+            "We have not been able to check yet whether you have paid. If you have, you do not "
+            "need to do anything more, and this page will soon say so.",
         ),
     }.get(said, "")
 

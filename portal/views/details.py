@@ -26,7 +26,9 @@ class DetailsForm(Typed):
     name = forms.CharField(
         label=pgettext_lazy("portal", "Name on the invoice"),
         max_length=200,
-        error_messages={"required": pgettext_lazy("portal", "An invoice needs a name.")},
+        error_messages={
+            "required": pgettext_lazy("portal", "Enter the name to put on your invoices.")
+        },
         widget=forms.TextInput(attrs={"autocomplete": "name"}),
     )
     address_line1 = forms.CharField(
@@ -36,7 +38,7 @@ class DetailsForm(Typed):
         widget=forms.TextInput(attrs={"autocomplete": "address-line1"}),
     )
     address_line2 = forms.CharField(
-        label=pgettext_lazy("portal", "Second line of the address"),
+        label=pgettext_lazy("portal", "Address, second line"),
         max_length=200,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "address-line2"}),
@@ -48,20 +50,20 @@ class DetailsForm(Typed):
         widget=forms.TextInput(attrs={"autocomplete": "postal-code"}),
     )
     city = forms.CharField(
-        label=pgettext_lazy("portal", "Town"),
+        label=pgettext_lazy("portal", "City"),
         max_length=100,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "address-level2"}),
     )
     vat_number = forms.CharField(
         label=pgettext_lazy("portal", "VAT number"),
-        help_text=pgettext_lazy("portal", "With its country, such as SE556677889901."),
+        help_text=pgettext_lazy("portal", "With the country code, such as SE556677889901."),
         max_length=20,
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
     language = forms.ChoiceField(
-        label=pgettext_lazy("portal", "Language of invoices and mail"), choices=LANGUAGES
+        label=pgettext_lazy("portal", "Language of invoices and emails"), choices=LANGUAGES
     )
 
     def __init__(self, customer: Customer, data: object = None):
@@ -101,7 +103,7 @@ def details(request: HttpRequest, visit: Visit) -> HttpResponse:
 def _saved(request: HttpRequest, language: str) -> HttpResponse:
     """Back to the page, which speaks the chosen language from now on."""
     with translation.override(language):
-        messages.success(request, pgettext("portal", "Saved. Later invoices say so."))
+        messages.success(request, pgettext("portal", "Saved. It applies to future invoices."))
     response = HttpResponseRedirect(reverse("portal:details"))
     keep_language(response, language)
     return response

@@ -109,7 +109,7 @@ def pdf_of(printed: Invoice | Payment, name: str) -> HttpResponse:
     try:
         content = render(printed)
     except RenderingFailed:
-        said = pgettext("pay", "The document cannot be printed just now. Try again in a moment.")
+        said = pgettext("pay", "The document cannot be created right now. Try again in a moment.")
         return HttpResponse(said, status=503, content_type="text/plain; charset=utf-8")
     headers = {"Content-Disposition": f'inline; filename="{name}"'}
     return HttpResponse(content, content_type="application/pdf", headers=headers)

@@ -51,9 +51,9 @@ def add(request: HttpRequest, visit: Visit) -> HttpResponse:
 def make_default(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     method = _own(visit, public_id)
     said = (
-        pgettext("portal", "%(method)s is now your first choice.")
+        pgettext("portal", "%(method)s is now your default card.")
         if _pays_by_invoice(visit)
-        else pgettext("portal", "From now on %(method)s is charged.")
+        else pgettext("portal", "From now on we charge %(method)s.")
     )
     return _done(
         request,
@@ -74,9 +74,9 @@ def remove(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         context = {"method": method, "heir": heir, "named": named}
         return show_to(request, visit, "portal/remove.html", context, section="methods")
     said = (
-        pgettext("portal", "%(method)s is removed, and %(heir)s is charged from now on.")
+        pgettext("portal", "%(method)s has been removed. From now on we charge %(heir)s.")
         if heir
-        else pgettext("portal", "%(method)s is removed.")
+        else pgettext("portal", "%(method)s has been removed.")
     )
     return _done(
         request,
@@ -92,11 +92,11 @@ def charge_from_now_on(request: HttpRequest, visit: Visit) -> HttpResponse:
     said = (
         pgettext(
             "portal",
-            "Your card will be charged from the next invoice on. You still need to pay what you "
-            "already owe yourself.",
+            "From the next invoice on, we charge your card. What you already owe, you still pay "
+            "yourself.",
         )
         if debts_of(visit.customer)
-        else pgettext("portal", "Your card will be charged from the next invoice on.")
+        else pgettext("portal", "From the next invoice on, we charge your card.")
     )
     return _done(
         request,
@@ -142,8 +142,8 @@ def _state(method: PaymentMethod, visit: Visit) -> State | None:
     if not method.is_default:
         return None
     if _pays_by_invoice(visit):
-        return State("quiet", pgettext("portal", "First choice"))
-    return State("paid", pgettext("portal", "Is charged"))
+        return State("quiet", pgettext("portal", "Default card"))
+    return State("paid", pgettext("portal", "In use"))
 
 
 def _pays_by_invoice(visit: Visit) -> bool:

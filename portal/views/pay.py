@@ -168,21 +168,22 @@ def _problem(said: str) -> str:
     return {
         "gateway": pgettext(
             "pay",
-            "The card page cannot be reached just now. Nothing has been taken: try again in a "
+            "The card page cannot be reached right now. Nothing has been taken. Try again in a "
             "moment.",
         ),
         "held": pgettext(
             "pay",
-            "Nothing can be paid by card just now. Nothing has been taken: come back later today.",
+            "Card payments are not possible right now. Nothing has been taken. Come back later "
+            "today.",
         ),
         "waits": pgettext(
             "pay",
-            "A payment is under way. We are following it: look again in a few minutes.",
+            "A payment is under way, and we are tracking it. Check again in a few minutes.",
         ),
         "unasked": pgettext(
             "pay",
-            "We could not ask yet what became of it. If you have paid, there is nothing more to "
-            "do, and this page will soon say so.",
+            "We have not been able to check the payment yet. If you have paid, you do not need "
+            "to do anything more, and this page will soon say so.",
         ),
     }.get(said, "")
 

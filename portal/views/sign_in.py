@@ -24,11 +24,13 @@ LINK_STATUS = {"link_unknown": 404, "link_expired": 410, "link_used": 410}
 
 class AddressForm(Typed):
     email = forms.EmailField(
-        label=pgettext_lazy("portal", "E-mail address"),
+        label=pgettext_lazy("portal", "Email address"),
         max_length=254,
         error_messages={
-            "required": pgettext_lazy("portal", "Write the address that your invoices go to."),
-            "invalid": pgettext_lazy("portal", "Write an address such as name@example.com."),
+            "required": pgettext_lazy(
+                "portal", "Enter the address that your invoices are sent to."
+            ),
+            "invalid": pgettext_lazy("portal", "Enter an address such as name@example.com."),
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),
     )
@@ -134,7 +136,7 @@ def _sent(
     except Refused:
         sentence = pgettext(
             "portal",
-            "Too many links were asked for from your network. Wait an hour, then try again.",
+            "Too many links have been requested from your network. Wait an hour, then try again.",
         )
         context = {"form": AddressForm(), "problem": sentence}
         return show(request, "portal/sign_in.html", context, seller=seller, status=429)

@@ -96,7 +96,7 @@ def change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
             ),
             asked=f"{form.asked} {period.end}" if is_later else form.asked,
         )
-    said = pgettext("portal", "The subscription is changed.")
+    said = pgettext("portal", "The subscription has been changed.")
     return _act(request, visit, found, deed, "portal/change.html", context, said)
 
 
@@ -113,8 +113,8 @@ def coupon(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
             deed = _redeeming(visit, found, form.cleaned_data["code"])
         except BillingError as error:
             form.add_error("code", sentence_of(error))
-    context = {"form": form, "button": pgettext("portal", "Use the code")}
-    said = pgettext("portal", "The discount is there from the next invoice on.")
+    context = {"form": form, "button": pgettext("portal", "Apply the code")}
+    said = pgettext("portal", "The discount applies from the next invoice on.")
     return _act(request, visit, found, deed, "portal/coupon.html", context, said)
 
 
@@ -158,7 +158,7 @@ def resume(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "resume", found, partial(pausing.resume, found, as_of=visit.as_of, actor=visit.actor)
     )
     context = {"button": pgettext("portal", "Resume the subscription")}
-    said = pgettext("portal", "The subscription goes on from today.")
+    said = pgettext("portal", "The subscription resumes today.")
     return _act(request, visit, found, deed, "portal/resume.html", context, said)
 
 
@@ -191,7 +191,9 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "button": pgettext("portal", "Cancel the subscription"),
         "is_danger": True,
     }
-    said = pgettext("portal", "The subscription is canceled. Until it ends you can undo that.")
+    said = pgettext(
+        "portal", "The subscription is canceled. You can undo the cancellation until it ends."
+    )
     return _act(request, visit, found, deed, "portal/cancel.html", context, said)
 
 
@@ -204,7 +206,7 @@ def undo(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
         "undo", found, partial(actions.undo_cancel, found, as_of=visit.as_of, actor=visit.actor)
     )
     context = {"button": pgettext("portal", "Keep the subscription")}
-    said = pgettext("portal", "The subscription goes on as before.")
+    said = pgettext("portal", "The subscription continues as before.")
     return _act(request, visit, found, deed, "portal/undo.html", context, said)
 
 
@@ -297,9 +299,9 @@ def _after(request: HttpRequest, visit: Visit, changed: Changed, said: str) -> H
 def _no_longer(request: HttpRequest, found: Subscription, *, is_done: bool) -> HttpResponse:
     """Back to the subscription, which is no longer what the page was about."""
     if is_done:
-        messages.info(request, pgettext("portal", "That has been done already, once."))
+        messages.info(request, pgettext("portal", "That has already been done."))
     else:
-        messages.info(request, pgettext("portal", "That cannot be done as it now stands."))
+        messages.info(request, pgettext("portal", "That cannot be done right now."))
     return _back_to(found)
 
 

@@ -352,7 +352,7 @@ def test_a_coupon_is_given_to_a_customer_once(anna: Client, customer: Customer) 
     assert act(anna, customer, "give-coupon", coupon=coupon.pk) == f"Gave the coupon {coupon}."
     assert CouponRedemption.objects.get().subscription is None
     told = act(anna, customer, "give-coupon", coupon=coupon.pk)
-    assert told == f"REFUSED The coupon {coupon} is there already."
+    assert told == f"REFUSED The coupon {coupon} is already there."
 
 
 def test_a_coupon_that_would_take_nothing_off_is_refused_in_words(
@@ -443,7 +443,7 @@ def test_a_pause_credits_and_a_resumption_bills(
 ) -> None:
     told = act(anna, subscription, "pause", unused="credit")
     assert told.startswith("Paused. Issued credit note")
-    assert act(anna, subscription, "pause", unused="credit") == ("REFUSED It is paused already.")
+    assert act(anna, subscription, "pause", unused="credit") == ("REFUSED It is already paused.")
     assert act(anna, subscription, "resume").startswith("Resumed.")
     assert act(anna, subscription, "resume") == "REFUSED It is not paused."
 
@@ -451,7 +451,7 @@ def test_a_pause_credits_and_a_resumption_bills(
 def test_a_cancellation_can_be_undone(anna: Client, subscription: Subscription) -> None:
     told = act(anna, subscription, "cancel", when="period_end", is_usage_billed="on")
     assert told.startswith("Canceled from 2026-04-01.")
-    assert act(anna, subscription, "undo-cancel").startswith("The subscription goes on.")
+    assert act(anna, subscription, "undo-cancel").startswith("The subscription continues.")
     assert act(anna, subscription, "undo-cancel") == ("REFUSED There is no cancellation to undo.")
 
 

@@ -273,7 +273,7 @@ def test_a_big_list_sorts_its_newest_rows_and_says_so(
     for number in range(2, 5):
         fill(number)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
-    assert "Sorted are the newest" not in page.content.decode()
+    assert "Only the newest" not in page.content.decode()
     # As long as all are counted, all are sorted.
     monkeypatch.setattr(DeskList, "SORTED_MAX", 2)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
@@ -281,7 +281,7 @@ def test_a_big_list_sorts_its_newest_rows_and_says_so(
     monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 3)
     page = anna.get(url(Customer, "changelist"), {"o": "1"})
     assert [customer.name for customer in page.context["cl"].result_list] == ["Thing 3", "Thing 4"]
-    assert "Sorted are the newest 2." in page.content.decode()
+    assert "Only the newest 2 are sorted." in page.content.decode()
 
 
 def test_those_who_pass_a_filter_are_found_first_and_counted_once(

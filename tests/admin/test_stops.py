@@ -52,7 +52,7 @@ def test_charging_of_all_is_stopped_and_goes_on_from_the_front_page(
         "user:anna",
         "Wrong prices",
     )
-    assert "goes on" in act(anna, KillSwitch.objects.get(), "resume")
+    assert "resumes" in act(anna, KillSwitch.objects.get(), "resume")
     assert refusal(Kind.CHARGE, seller.public_id) is None
     assert Event.objects.get(type="charging.resumed").actor == "user:anna"
     assert "is stopped" not in front_page(anna)
@@ -83,7 +83,7 @@ def test_it_is_pressed_with_a_reason_and_on_purpose(
 
 def test_pressed_twice_it_says_that_it_is_on(anna: Client) -> None:
     press(anna)
-    assert "was stopped already: Wrong prices" in press(anna).content.decode()
+    assert "is already stopped: Wrong prices" in press(anna).content.decode()
     assert KillSwitch.objects.count() == 1
 
 
@@ -103,7 +103,7 @@ def test_a_hold_says_why_and_what_to_do_and_a_person_lets_everything_go_on(anna:
     held = actions.hold("clock_jumped", "The last tick was nine days ago.")
     text = front_page(anna)
     assert "Everything is held" in text and "nine days ago" in text
-    assert "goes on" in act(anna, held, "go-on")
+    assert "resumes" in act(anna, held, "go-on")
     assert not standing_holds().exists()
 
 
@@ -111,7 +111,7 @@ def test_a_hold_after_a_restore_asks_whether_both_sides_were_compared(anna: Clie
     held = actions.hold("database_is_older", "A backup was restored. Run reconcile.")
     assert act(anna, held, "go-on").startswith("REFUSED This field is required")
     assert standing_holds().exists()
-    assert "goes on" in act(anna, held, "go-on", is_compared="on")
+    assert "resumes" in act(anna, held, "go-on", is_compared="on")
     assert not standing_holds().exists()
     assert act(anna, held, "go-on", is_compared="on").startswith("REFUSED")
 

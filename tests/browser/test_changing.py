@@ -56,10 +56,10 @@ def see(page: Page, number: str) -> None:
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("0", "At least one is needed."),
-        ("", "Write a whole number."),
-        ("ten", "Write a whole number."),
-        ("100000", "At most 9999 can be ordered here."),
+        ("0", "Order at least one."),
+        ("", "Enter a whole number."),
+        ("ten", "Enter a whole number."),
+        ("100000", "You can order at most 9999 here."),
     ],
 )
 def test_what_is_no_number_to_order_says_so_and_takes_the_button_away(
@@ -84,11 +84,11 @@ def test_a_number_that_is_typed_and_ordered_at_once_is_looked_at_first(
     page.route("**/change/?**", lambda route: None)
     page.get_by_label("Seats").fill("70")
     page.get_by_role("button", name=CHANGE).click()
-    expect(page.get_by_text("has changed since you opened the page")).to_be_visible()
+    expect(page.get_by_text("have changed since you opened the page")).to_be_visible()
     expect(page.get_by_label("Seats")).to_have_value("70")
     assert seats_of(subscription) == [1]
     page.get_by_role("button", name=CHANGE).click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     assert seats_of(subscription) == [70]
 
 
@@ -104,7 +104,7 @@ def test_a_press_that_leaves_the_number_is_a_click_however_fast_the_answer(
         page.mouse.down()
     page.wait_for_timeout(100)
     page.mouse.up()
-    expect(page.get_by_text("has changed since you opened the page")).to_be_visible()
+    expect(page.get_by_text("have changed since you opened the page")).to_be_visible()
 
 
 def test_what_is_typed_while_the_lines_are_on_their_way_stays(

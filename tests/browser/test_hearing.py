@@ -60,8 +60,8 @@ def test_a_code_that_is_refused_is_heard_and_marks_its_field_until_it_is_gone(
     code.fill("nope")
     checkout.get_by_label("City").focus()
     expect(code).to_have_attribute("aria-invalid", "true")
-    expect(code).to_have_accessible_description(re.compile("We know no such code"))
-    expect(checkout.locator("#heard")).to_contain_text("We know no such code")
+    expect(code).to_have_accessible_description(re.compile("We do not recognise this code"))
+    expect(checkout.locator("#heard")).to_contain_text("We do not recognise this code")
     code.fill("")
     checkout.get_by_label("City").focus()
     expect(code).not_to_have_attribute("aria-invalid", "true")
@@ -84,21 +84,21 @@ def test_a_form_that_is_refused_leads_to_a_list_of_what_is_wrong(checkout: Page)
     checkout.get_by_label("Name").fill("Åsa")
     checkout.get_by_role("button", name="Order with").click()
     expect(checkout.locator("#wrongs")).to_be_focused()
-    for name in ("E-mail", "Address", "Postal code", "City"):
+    for name in ("Email", "Address", "Postal code", "City"):
         field = checkout.get_by_label(name, exact=True)
         expect(field).to_have_attribute("aria-invalid", "true")
-        expect(field).to_have_accessible_description(re.compile("Fill this in"))
+        expect(field).to_have_accessible_description(re.compile("Fill in this field"))
     assert complaints_of(checkout) == []
     checkout.locator("#wrongs").get_by_role("link", name="Postal code").click()
     expect(checkout.get_by_label("Postal code")).to_be_focused()
-    checkout.locator("#wrongs").get_by_role("link", name="The box of the terms").click()
+    checkout.locator("#wrongs").get_by_role("link", name="The box for the terms").click()
     expect(checkout.locator("#consent")).to_be_focused()
 
 
 def test_fields_say_whether_they_are_required(checkout: Page) -> None:
-    for name in ("E-mail", "Name", "Address", "Cups", "Country"):
+    for name in ("Email", "Name", "Address", "Cups", "Country"):
         expect(checkout.get_by_label(name, exact=True)).to_have_attribute("aria-required", "true")
-    checkout.get_by_text("I order for a company").click()
+    checkout.get_by_text("I am ordering for a company").click()
     for name in ("Discount code", "Company", "VAT number"):
         expect(checkout.get_by_label(name)).to_have_accessible_name(re.compile("optional$"))
 
@@ -120,8 +120,8 @@ def test_a_day_that_is_refused_is_heard_and_marks_its_field(
     visitor.sign_in(subscription.customer)
     visitor.open(f"subscriptions/{subscription.public_id}/pause/")
     shown = visitor.page
-    shown.get_by_label("Until a day").check()
-    day = shown.get_by_label("The first day on which")
+    shown.get_by_label("Until a certain day").check()
+    day = shown.get_by_label("First day after")
     day.fill("2020-01-01")
     day.blur()
     expect(day).to_have_attribute("aria-invalid", "true")

@@ -60,7 +60,7 @@ def page(window: Browser, checkout: str) -> Iterator[Page]:
 
 
 def fill_in(page: Page) -> None:
-    page.get_by_label("E-mail").fill("asa@example.com")
+    page.get_by_label("Email").fill("asa@example.com")
     page.get_by_label("Name").fill("Åsa Öberg")
     page.get_by_label("Address", exact=True).fill("Kungsportsavenyen 10")
     page.get_by_label("Postal code").fill("411 36")
@@ -112,8 +112,8 @@ def expect_ordered(page: Page) -> None:
 
 def test_what_is_ticked_stays_ticked_where_the_sum_stays_the_same(page: Page) -> None:
     page.get_by_label("Discount code").fill("nope")
-    page.get_by_label("E-mail").focus()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    page.get_by_label("Email").focus()
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
     expect(page.get_by_label(CONSENT)).to_be_checked()
     expect(page.get_by_text(CHANGED)).to_be_hidden()
 
@@ -130,7 +130,7 @@ def test_the_box_is_unticked_and_says_so_when_something_else_is_agreed_to(
     page: Page, field: str, value: str, sum_: str
 ) -> None:
     page.get_by_label(field).fill(value)
-    page.get_by_label("E-mail").focus()
+    page.get_by_label("Email").focus()
     expect(page.locator("#figure")).to_contain_text(sum_)
     expect(page.get_by_label(CONSENT)).not_to_be_checked()
     expect(page.get_by_text(CHANGED)).to_be_visible()
@@ -149,7 +149,7 @@ def test_a_box_that_is_ticked_while_a_sum_is_on_its_way_is_the_same_box(page: Pa
     page.get_by_label(CONSENT).check()
     page.get_by_label("City").fill("Mölndal")
     server.let_go()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
     expect(page.get_by_label(CONSENT)).to_be_checked()
     expect(page.get_by_label("City")).to_have_value("Mölndal")
 
@@ -159,7 +159,7 @@ def test_a_button_that_is_pressed_while_a_sum_is_on_its_way_waits_and_says_so(pa
     page.get_by_label("Discount code").fill("nope")
     page.get_by_role("button", name=ORDER).click()
     server.wait_for(1)
-    expect(page.get_by_text("Working out the total …")).to_be_visible()
+    expect(page.get_by_text("Calculating the total …")).to_be_visible()
     server.let_go()
     server.wait_for(1)
     expect(page.get_by_text("Sending your order …")).to_be_visible()
@@ -195,13 +195,13 @@ def test_a_sum_that_comes_between_press_and_release_swallows_no_click(page: Page
     with page.expect_response("**/pay/c/**"):
         server.let_go()
     page.wait_for_timeout(100)
-    expect(page.locator("#coupon_said")).not_to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).not_to_contain_text("We do not recognise this code.")
     page.mouse.up()
     expect(page.get_by_text("Sending your order …")).to_be_visible()
     server.wait_for(1)
     server.let_go()
     expect(page.get_by_text("Something is missing")).to_be_visible()
-    expect(page.locator("#coupon_said")).to_contain_text("We know no such code.")
+    expect(page.locator("#coupon_said")).to_contain_text("We do not recognise this code.")
 
 
 def test_a_press_that_leaves_the_field_is_a_click_however_fast_the_answer(page: Page) -> None:
@@ -242,18 +242,18 @@ def test_another_window_is_told_that_its_choice_was_not_ordered(page: Page, chec
     other.goto(checkout)
     fill_in(other)
     other.get_by_label("Cups").fill("5")
-    other.get_by_label("E-mail").focus()
+    other.get_by_label("Email").focus()
     expect(other.get_by_label(CONSENT)).not_to_be_checked()
     other.get_by_label(CONSENT).check()
     page.get_by_role("button", name=ORDER).click()
     expect_ordered(page)
     other.get_by_role("button", name=ORDER).click()
-    expect(other.get_by_text("in another window, was not ordered")).to_be_visible()
+    expect(other.get_by_text("in another window was not ordered")).to_be_visible()
     assert Order.objects.get().quantities == {"fee": "1"}
 
 
 def test_the_sum_and_the_button_are_for_everybodys_eyes(page: Page) -> None:
     page.get_by_label("Cups").fill("3")
-    page.get_by_label("E-mail").focus()
+    page.get_by_label("Email").focus()
     expect(page.get_by_text(CHANGED)).to_be_visible()
     assert complaints_of(page) == []

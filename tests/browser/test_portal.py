@@ -100,7 +100,7 @@ def test_an_invoice_is_paid_at_the_gateway_and_the_receipt_is_there(
     page.get_by_role("button", name=re.compile("Pay")).click()
     expect(page.get_by_role("heading", name=re.compile("Thank you"))).to_be_visible()
     assert complaints_of(page) == []
-    page.get_by_role("link", name="To the overview").click()
+    page.get_by_role("link", name="Go to the overview").click()
     expect(page.get_by_text("Everything is paid.")).to_be_visible()
     visitor.open("invoices/")
     expect(page.get_by_text("Paid")).to_be_visible()
@@ -113,7 +113,7 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     seats = plan_of(subscription.seller, "10", name="Office")
     PriceFactory(plan=seats, code="seats", name="Seats", model="per_unit", amount="5")
     visitor.open(f"subscriptions/{subscription.public_id}/change/")
-    expect(page.get_by_role("button", name="Show what it comes to")).to_be_hidden()
+    expect(page.get_by_role("button", name="Show what you will pay")).to_be_hidden()
     # What is counted in a plan is asked for with it.
     page.get_by_label("Office").check()
     page.get_by_label("Seats").fill("3")
@@ -122,13 +122,13 @@ def test_a_plan_is_changed_after_its_lines_were_seen(
     page.get_by_label("Large").check()
     expect(page.get_by_label("Seats")).to_have_count(0)
     # The lines come by themselves, and the page stays where it is.
-    three = page.get_by_role("heading", name="What it comes to")
+    three = page.get_by_role("heading", name="What you will pay")
     expect(three).to_be_visible()
     assert page.url.endswith("/change/")
     page.get_by_label("when the next period begins").check()
     expect(page.locator(".three > li").first).to_contain_text("SEK\xa00.00")
     page.get_by_role("button", name="Change the subscription").click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     expect(page.get_by_text(re.compile("From .*: Large"))).to_be_visible()
 
 
@@ -138,12 +138,12 @@ def test_the_back_button_and_a_second_click_do_nothing_twice(
     page = visitor.page
     visitor.open(f"subscriptions/{subscription.public_id}/pause/")
     page.get_by_role("button", name="Pause the subscription").dblclick()
-    expect(page.get_by_text("It waits until you resume it")).to_be_visible()
+    expect(page.get_by_text("It stays paused until you resume it")).to_be_visible()
     page.go_back()
     button = page.get_by_role("button", name="Pause the subscription")
     if button.count():
         button.click()
-    expect(page.get_by_text("It waits until you resume it")).to_be_visible()
+    expect(page.get_by_text("It stays paused until you resume it")).to_be_visible()
     assert subscription.pauses.count() == 1
 
 
@@ -188,9 +188,9 @@ def test_everything_works_without_scripts(
     page.get_by_role("link", name="Small").click()
     page.get_by_role("link", name="Change", exact=True).click()
     page.get_by_label("Large").check()
-    page.get_by_role("button", name="Show what it comes to").click()
+    page.get_by_role("button", name="Show what you will pay").click()
     page.get_by_role("button", name="Change the subscription").click()
-    expect(page.get_by_text("The subscription is changed.")).to_be_visible()
+    expect(page.get_by_text("The subscription has been changed.")).to_be_visible()
     page.get_by_role("button", name="Svenska").click()
     expect(page.get_by_role("link", name="Fakturor").first).to_be_visible()
     page.get_by_role("button", name="Logga ut").click()

@@ -143,5 +143,5 @@ def test_a_session_that_ended_leads_to_the_same_door_with_a_reason(details: Page
     )
     details.get_by_label("Name").fill("Åsa Berg")
     details.get_by_role("button", name="Save").click()
-    expect(details.get_by_text("You have been signed out, so nothing was changed.")).to_be_visible()
+    expect(details.get_by_text("You have been signed out, so nothing has changed.")).to_be_visible()
     expect(details.get_by_text("Rosteriet").first).to_be_visible()

@@ -76,7 +76,7 @@ def test_bill_takes_one_seller_by_name_or_id(three_due: Any) -> None:
 
 @pytest.mark.parametrize("until", ["2026-02-30", "tomorrow", "1/3/2026"])
 def test_bill_refuses_what_is_no_day(db: None, until: str) -> None:
-    with pytest.raises(CommandError, match="is no day"):
+    with pytest.raises(CommandError, match="is not a day"):
         _bill(until=until)
 
 

@@ -15,7 +15,7 @@ def test_one_sellers_charging_is_stopped_and_goes_on(capsys: pytest.CaptureFixtu
     assert "Wrong prices" in capsys.readouterr().out
     call_command("kill_switch", "off", "--seller", seller)
     assert not refusal(Kind.CHARGE, seller)
-    assert "goes on for everybody" in capsys.readouterr().out
+    assert "resumes for everybody" in capsys.readouterr().out
     assert KillSwitch.objects.get().off_by.startswith("server:")
 
 

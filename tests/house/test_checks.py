@@ -167,8 +167,8 @@ def test_every_variable_that_is_documented_is_known_and_the_other_way_round() ->
     ("url", "sentence"),
     [
         (None, "needs KVITT_PUBLIC_URL"),
-        ("http://billing.example.com", "is no https address"),
-        ("billing.example.com", "is no https address"),
+        ("http://billing.example.com", "is not an https address"),
+        ("billing.example.com", "is not an https address"),
         ("https://other.example.com", "which KVITT_ALLOWED_HOSTS does not name"),
         ("https://billing.example.com", ""),
     ],

@@ -82,11 +82,11 @@ def test_a_swedish_invoice_says_what_the_law_wants_in_swedish() -> None:
         "Faktura 1001",
         "Bönfabriken AB Kungsportsavenyen 10 411 36 Göteborg",
         "Fakturadatum 1 mars 2026",
-        "Förfallodatum 15 mars 2026",
+        "Förfallodag 15 mars 2026",
         "Period 1–31 mars 2026",
         "OCR-nummer 1001 64",
         "Kundnummer K-10482",
-        "Ert momsreg.nr SE559950002101",
+        "Ditt momsreg.nr SE559950002101",
         "Ert org.nr 559950-0021",
         "Månadskaffe 1–31 mars 2026 2 617,25 25 % 1 234,50",
         "Moms 25 % 1 234,50 308,63",
@@ -162,7 +162,9 @@ def test_each_line_explains_itself() -> None:
             ]
         )
     )
-    assert "Liten 15–28 februari 2026 · 14 av 28 dagar tillbaka Rättar faktura 1000, rad 2" in text
+    assert (
+        "Liten 15–28 februari 2026 · 14 av 28 dagar krediterade Rättar faktura 1000, rad 2" in text
+    )
     assert "−140,00" in text
     assert "Stor 15–28 februari 2026 · 14 av 28 dagar" in text
     assert "Anrop 1–31 mars 2026 · 100 × 0,10 + 40 × 0,05" in text
@@ -180,8 +182,8 @@ def test_the_totals_lead_from_the_lines_to_what_is_to_be_paid() -> None:
         credit_applied_minor=2500,
     )
     assert (
-        "Delsumma 200,00 Rabatt −50,50 Summa exklusive moms 149,50 Moms 37,38 "
-        "Öresavrundning 0,12 Summa 187,00 Betalt från ditt saldo −25,00 Att betala 162,00 kr"
+        "Delsumma 200,00 Rabatt −50,50 Summa exklusive moms 149,50 Moms 37,38 Öresavrundning "
+        "0,12 Summa 187,00 Betalt från ditt tillgodohavande −25,00 Att betala 162,00 kr"
     ) in text_of(invoice)
 
 
@@ -228,7 +230,7 @@ def test_several_rates_stand_apart_in_the_vat_table() -> None:
         (
             "sv",
             "Kreditfaktura 51 Till godo 62,50 krRättar faktura 1000 (1 mars 2026)",
-            "på ditt saldo",
+            "kvar som tillgodohavande",
             "till dig.",
         ),
         (

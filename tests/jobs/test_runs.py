@@ -206,7 +206,7 @@ def test_stop_ends_a_run_after_the_step_in_hand_and_it_stays_stopped(
 def test_what_has_ended_cannot_be_stopped() -> None:
     with job_run("sweep"):
         pass
-    with pytest.raises(Refused, match="ended already"):
+    with pytest.raises(Refused, match="already ended"):
         actions.stop(JobRun.objects.get(), as_of=NOON.date(), actor="test")
 
 

@@ -41,32 +41,35 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Thank you for your order of Månadskaffe.",
             "You have paid SEK 1,234.50. The next payment, SEK 1,234.50, is taken from your card "
             "Visa ···· 4242 on 1 April 2026.",
-            "Månadskaffe renews by itself every month.",
+            "Månadskaffe renews automatically every month.",
         ),
         Kind.INVOICE: ("Here is invoice 1 for SEK 1,234.50.", "Pay it by 15 March 2026"),
         Kind.CREDIT_NOTE: (
             "We have credited you SEK 123.45.",
-            "SEK 123.45 lowers what is unpaid on the invoice.",
+            "SEK 123.45 reduces what is unpaid on the invoice.",
         ),
         Kind.RECEIPT: ("We have received your payment of SEK 1,234.50.", "Invoice 1 is paid"),
-        Kind.REFUND: ("We have paid SEK 123.45 back to you through the bank.", "Reference: BG 9"),
+        Kind.REFUND: ("We have refunded SEK 123.45 to you by bank transfer.", "Reference: BG 9"),
         Kind.PAYMENT_FAILED: (
             "We could not take SEK 1,234.50 for invoice 1 from your card Visa ···· 4242.",
-            "We try again on 4 March 2026.",
+            "We will try again on 4 March 2026.",
         ),
         Kind.ACTION_NEEDED: ("Your bank wants you to confirm", "Confirm it by 8 March 2026."),
         Kind.REMINDER: ("was due on 15 March 2026", "Please pay it by 30 March 2026."),
         Kind.RESTRICTED: ("access to Månadskaffe is limited", "before 14 April 2026"),
-        Kind.SUSPENDED: ("access to Månadskaffe is closed", "your subscription ends"),
-        Kind.RESTORED: ("you have full access to Månadskaffe again", "Everything is as before"),
+        Kind.SUSPENDED: ("access to Månadskaffe is suspended", "your subscription will end"),
+        Kind.RESTORED: (
+            "you have full access to Månadskaffe again",
+            "You do not need to do anything more.",
+        ),
         Kind.RENEWAL: (
-            "Your subscription to Årskaffe is renewed on 1 March 2027.",
+            "Your subscription to Årskaffe renews on 1 March 2027.",
             "an invoice for SEK 1,990.00.",
-            "cancel on 28 February 2027 at the latest",
+            "cancel by 28 February 2027",
         ),
         Kind.TRIAL_ENDING: (
             "Your trial of Månadskaffe ends on 14 March 2026",
-            "We then take SEK 1,234.50 from your card Visa ···· 4242.",
+            "We will then take SEK 1,234.50 from your card Visa ···· 4242.",
         ),
         Kind.PLAN_CHANGED: (
             "changed from Månadskaffe to Storkaffe",
@@ -75,8 +78,11 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             # 22 of 31 days: 1,999.00 × 22/31 = 1,418.65, less 1,234.50 × 22/31 = 876.10.
             "Billed now: SEK 542.55",
         ),
-        Kind.PAUSED: ("is paused from 10 March 2026.", "It goes on by itself on 20 April 2026."),
-        Kind.RESUMED: ("goes on again from 20 March 2026.", "Your next invoice"),
+        Kind.PAUSED: (
+            "is paused from 10 March 2026.",
+            "It resumes automatically on 20 April 2026.",
+        ),
+        Kind.RESUMED: ("is active again from 20 March 2026.", "Your next invoice"),
         Kind.CANCELED: (
             "Your subscription to Månadskaffe has been canceled.",
             "You have it until 31 March 2026",
@@ -106,12 +112,15 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.ACTION_NEEDED: ("Din bank vill att du bekräftar", "senast den 8 mars 2026."),
         Kind.REMINDER: ("förföll den 15 mars 2026", "Betala den senast den 30 mars 2026."),
         Kind.RESTRICTED: ("tillgång till Månadskaffe är begränsad", "före den 14 april 2026"),
-        Kind.SUSPENDED: ("tillgång till Månadskaffe är stängd", "upphör ditt abonnemang"),
-        Kind.RESTORED: ("du har full tillgång till Månadskaffe igen", "Allt är som förut"),
+        Kind.SUSPENDED: ("tillgång till Månadskaffe är avstängd", "upphör ditt abonnemang"),
+        Kind.RESTORED: (
+            "du har full tillgång till Månadskaffe igen",
+            "Du behöver inte göra något mer.",
+        ),
         Kind.RENEWAL: (
             "Ditt abonnemang Årskaffe förnyas den 1 mars 2027.",
             "en faktura på 1 990,00 kr.",
-            "säger du upp det senast den 28 februari 2027",
+            "säg upp det senast den 28 februari 2027",
         ),
         Kind.TRIAL_ENDING: (
             "Din provperiod för Månadskaffe slutar den 14 mars 2026",
@@ -122,8 +131,8 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
             "Din nästa faktura är på 1 999,00 kr och kommer den 1 april 2026.",
             "Fakturerat nu: 542,55 kr",
         ),
-        Kind.PAUSED: ("uppehåll från och med den 10 mars 2026.", "fortsätter av sig självt den 20"),
-        Kind.RESUMED: ("fortsätter igen från och med den 20 mars 2026.", "Din nästa faktura"),
+        Kind.PAUSED: ("är pausat från och med den 10 mars 2026.", "återupptas automatiskt den 20"),
+        Kind.RESUMED: ("är i gång igen från och med den 20 mars 2026.", "Din nästa faktura"),
         Kind.CANCELED: (
             "Ditt abonnemang Månadskaffe är uppsagt.",
             "till och med den 31 mars 2026",
@@ -261,17 +270,17 @@ def test_a_card_that_will_never_work_gets_other_words() -> None:
         while send_due():
             pass
         message = world.message(Kind.PAYMENT_FAILED)
-    assert "Your bank does not accept payments with your card Visa ···· 4242 any more" in spaced(
+    assert "Your bank no longer accepts payments with your card Visa ···· 4242" in spaced(
         message.text
     )
-    assert "We do not try this card again." in message.text
+    assert "We will not try this card again." in message.text
     assert "Next attempt" not in message.text
     assert "The card has expired." in message.text
 
 
 def test_a_charged_invoice_says_from_which_card_and_when() -> None:
     message = written(Kind.INVOICE, is_charged=True)
-    expected = "We take the amount from your card Visa ···· 4242 on 1 March 2026."
+    expected = "We will take the amount from your card Visa ···· 4242 on 1 March 2026."
     assert expected in spaced(message.text)
     assert "OCR" not in message.text
     assert "<a " not in message.html
@@ -279,7 +288,7 @@ def test_a_charged_invoice_says_from_which_card_and_when() -> None:
 
 @pytest.mark.parametrize("kind", [Kind.TRIAL_ENDING, Kind.RENEWAL, Kind.ORDER])
 def test_no_charge_is_announced_for_a_day_while_charging_is_stopped(kind: Kind) -> None:
-    held = "Card payments are stopped for the moment: nothing is taken until they go on."
+    held = "Card payments are stopped for now. Nothing is taken until they resume."
     with at(day_of(kind)):
         happen(kind, is_charged=True)
         assert held not in letter_of(kind, day_of(kind)).next
@@ -311,10 +320,11 @@ def test_a_credit_note_on_a_paid_invoice_says_that_it_goes_to_the_balance() -> N
         while send_due():
             pass
         message = world.message(Kind.CREDIT_NOTE)
-    assert "SEK 123.45 goes to your balance, which pays what you owe now or later." in spaced(
-        message.text
+    assert (
+        "SEK 123.45 goes to your balance, which is used for what you owe now or later."
+        in spaced(message.text)
     )
-    assert "lowers what is unpaid" not in message.text
+    assert "reduces what is unpaid" not in message.text
 
 
 def test_reminders_are_counted_and_each_is_a_mail() -> None:
@@ -471,8 +481,8 @@ def test_a_withdrawal_is_confirmed_in_its_own_words_with_its_hour(
 @pytest.mark.parametrize(
     ("paid", "said"),
     [
-        ("nothing", "SEK 1,234.50 lowers what is unpaid on the invoice."),
-        ("bank", "We pay SEK 1,234.50 back to you through the bank"),
+        ("nothing", "SEK 1,234.50 reduces what is unpaid on the invoice."),
+        ("bank", "We refund SEK 1,234.50 by bank transfer"),
     ],
 )
 def test_what_is_withdrawn_from_on_its_first_day_says_where_the_money_goes(

@@ -51,7 +51,7 @@ LOGO = Path(__file__).resolve().parents[2] / "billing/demo/logo.png"
 DUE = DAY + timedelta(days=14)
 ACTION_URL = "https://bank.example/confirm?charge=ch_1&secret=s3cr3t"
 TERMS = """Today: SEK 1,234.50 1 March 2026
-Månadskaffe renews by itself every month.
+Månadskaffe renews automatically every month.
 
 Cancel whenever you like.
 [Order with obligation to pay]"""

@@ -200,11 +200,11 @@ def test_who_can_pay_in_no_way_is_told_to_ask(collection: str, settings: Any) ->
 
 
 SAID = {
-    Prospect.HELD: ("Card payments are stopped", "Kortbetalningar är stoppade"),
+    Prospect.HELD: ("Card payments are stopped", "Kortbetalningar är tillfälligt stoppade"),
     Prospect.ASK: ("Write to us", "Skriv till oss"),
     Prospect.NEEDS_CARD: ("no card to take it from", "inget kort att dra"),
-    Prospect.CHARGE: ("You need not do anything", "Du behöver inte göra något"),
-    Prospect.PAY: ("To be paid by", "Ska betalas senast"),
+    Prospect.CHARGE: ("You do not need to do anything", "Du behöver inte göra något"),
+    Prospect.PAY: ("Pay it by", "Betala senast den"),
 }
 
 
@@ -224,7 +224,7 @@ def test_pages_say_what_becomes_of_a_debt_in_both_languages(
         said = what_comes_of(invoice, seen, DAY)
     assert SAID[prospect][language == "sv"] in said
     # Only a charge that will be made lets its reader off.
-    lets_off = ("need not do anything" in said) or ("behöver inte göra något" in said)
+    lets_off = ("do not need to do anything" in said) or ("behöver inte göra något" in said)
     assert lets_off == (prospect is Prospect.CHARGE)
 
 
@@ -254,6 +254,6 @@ def test_nothing_is_sold_that_cannot_be_paid_for_now(
     page = client.get(address)
     assert page.status_code == 409
     with translation.override(language):
-        said = pgettext("pay", "This cannot be ordered just now")
+        said = pgettext("pay", "This cannot be ordered right now")
     assert said in page.content.decode()
-    assert (said == "This cannot be ordered just now") == (language == "en")
+    assert (said == "This cannot be ordered right now") == (language == "en")

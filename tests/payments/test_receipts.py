@@ -48,14 +48,14 @@ def test_it_says_what_was_paid_when_and_for_which_invoice(invoice: Invoice) -> N
     assert "Åsa Öberg" in page
     assert payment.public_id in page
     assert f"{invoice.number} " in page
-    assert "Bankbetalning" in page
+    assert "Banköverföring" in page
     assert "varav moms" in page
 
 
 def test_money_beyond_the_invoice_is_shown_as_balance(invoice: Invoice) -> None:
     amount_minor = invoice.left_minor + 5000
     payment = record_payment(invoice, as_of=DAY, actor="test", amount_minor=amount_minor)
-    assert 'Sparat som ditt tillgodohavande</th> <td class="figure">50,00<' in _words(
+    assert 'Kvar som tillgodohavande</th> <td class="figure">50,00<' in _words(
         receipts.html_of(payment)
     )
 

@@ -53,11 +53,11 @@ def test_a_change_shows_the_three_lines_and_then_does_what_they_say(
     later: Client, subscription: Subscription, larger: Plan
 ) -> None:
     url = page_of(subscription, "change")
-    assert "This is what you have." in text_of(later.get(url))
+    assert "This is what you have now." in text_of(later.get(url))
     seen = later.get(f"{url}?plan={larger.public_id}&when=now")
     said = text_of(seen)
     assert "Today SEK 262.50" in said
-    assert "21 of 31 days given back" in said
+    assert "21 of 31 days credited" in said
     assert "Small Change the subscription" in said  # It is the small one that is looked at.
     assert "Next invoice 1 April 2026 SEK 775.00" in said
     assert "After that 1 May 2026 SEK 775.00" in said
@@ -185,7 +185,7 @@ def test_a_form_that_is_sent_twice_works_once(
     later.post(url, sent)
     documents = Invoice.objects.count()
     answer = later.post(url, sent, follow=True)
-    assert "That has been done already, once." in text_of(answer)
+    assert "That has already been done." in text_of(answer)
     assert Invoice.objects.count() == documents
     assert types().count("subscription.changed") == 1
 
@@ -200,7 +200,7 @@ def test_nothing_is_done_for_another_amount_than_was_seen(
     answer = later.post(url, sent)
     assert answer.status_code == 422
     said = text_of(answer)
-    assert "What it comes to has changed since you opened the page." in said
+    assert "What you will pay has changed since you opened the page." in said
     assert "Today SEK 250.00" in said
     assert types() == ["subscription.started"]
     # The page that says so can be sent.
@@ -222,7 +222,7 @@ def test_what_cannot_be_billed_is_not_done(
 ) -> None:
     Seller.objects.update(tax=None)  # And the rate table of the tests is empty.
     answer = later.get(f"{page_of(subscription, 'change')}?plan={larger.public_id}&when=now")
-    assert "This could not be worked out, so nothing has changed." in text_of(answer)
+    assert "We could not calculate this, so nothing has changed." in text_of(answer)
     assert 'name="seen"' not in answer.content.decode()
 
 
@@ -240,7 +240,7 @@ def test_a_code_shows_what_it_takes_off_and_is_then_there(
     assert "After that 1 May 2026 SEK 387.50" in said
     later.post(url, hidden_of(seen))
     assert subscription.coupon_redemptions.get().coupon == coupon
-    assert "You have this discount already." in text_of(later.get(f"{url}?code=FIFTH"))
+    assert "You already have this discount." in text_of(later.get(f"{url}?code=FIFTH"))
 
 
 def test_a_discount_for_a_time_says_when_it_ends_and_what_it_costs_then(
@@ -254,7 +254,7 @@ def test_a_discount_for_a_time_says_when_it_ends_and_what_it_costs_then(
     assert "When the discount has ended from 1 July 2026 SEK 387.50" in said
     later.post(url, hidden_of(seen))
     home = text_of(later.get("/portal/home/"))
-    assert "The discount ends on 1 July 2026. From then on it is SEK 387.50." in home
+    assert "The discount ends on 1 July 2026. From then on it costs SEK 387.50." in home
     bill_due(seller, date(2026, 4, 1))
     had = text_of(later.get(page_of(subscription)))
     assert "A fifth until 30 June 2026, that day included" in had
@@ -273,12 +273,12 @@ def test_a_code_that_does_nothing_says_why(
     redemption.is_spent = True
     redemption.save()
     for code, said in {
-        "NONE": "We know no such code.",
-        "OTHERS": "We know no such code.",
+        "NONE": "We do not recognise this code.",
+        "OTHERS": "We do not recognise this code.",
         "OLD": "This code is no longer valid.",
-        "OTHERPLAN": "This code is not for your plan.",
+        "OTHERPLAN": "This code does not apply to your plan.",
         "EURO": "That is not offered in your currency.",
-        "SPENT": "This code works once, and you have used it.",
+        "SPENT": "This code works only once, and you have already used it.",
     }.items():
         answer = later.get(f"{url}?code={code}")
         assert said in text_of(answer), code
@@ -296,7 +296,7 @@ def test_who_keeps_a_plan_keeps_its_price_and_is_shown_no_other(
     assert "999" not in text_of(answer)
     sent = {"plan": plan.public_id, "when": "now", "key": "a" * 24, "seen": "0"}
     refused = later.post(url, sent)
-    assert "This is what you have. Choose something else" in text_of(refused)
+    assert "This is what you have now. Choose something else" in text_of(refused)
     assert types() == ["subscription.started"]
 
 
@@ -308,7 +308,7 @@ def test_a_code_works_once_for_a_person_who_is_two_customers(
     coupon = CouponFactory(seller=seller, code="WELCOME")
     coupons.redeem_coupon(other, coupon, as_of=ELEVENTH, actor="test")
     answer = later.get(f"{page_of(subscription, 'coupon')}?code=welcome")
-    assert "This code works once, and you have used it." in text_of(answer)
+    assert "This code works only once, and you have already used it." in text_of(answer)
     assert 'name="seen"' not in answer.content.decode()
 
 
@@ -335,7 +335,7 @@ def test_a_pause_gives_back_what_is_paid_for_and_ends_when_it_is_told_to(
     later.post(url, hidden_of(seen))
     said = text_of(later.get(page_of(subscription)))
     assert "Paused" in said
-    assert "It waits until you resume it" in said
+    assert "It stays paused until you resume it" in said
     seen = later.get(page_of(subscription, "resume"))
     # What came back has lowered what was unpaid, so the days are paid for once more.
     assert "Today SEK 262.50" in text_of(seen)
@@ -351,7 +351,7 @@ def test_a_pause_until_a_day_says_when_it_goes_on(
     url = page_of(subscription, "pause")
     seen = later.get(f"{url}?length=until&until=2026-04-10")
     later.post(url, hidden_of(seen))
-    assert "It goes on by itself on 10 April 2026." in text_of(later.get(page_of(subscription)))
+    assert "It resumes automatically on 10 April 2026." in text_of(later.get(page_of(subscription)))
     assert subscription.pauses.get().ends_on == date(2026, 4, 10)
 
 
@@ -374,7 +374,7 @@ def test_canceling_takes_one_page_and_can_be_undone_until_the_end(
     url = page_of(subscription, "cancel")
     seen = later.get(url)
     said = text_of(seen)
-    assert "You keep it until 31 March 2026, that day included." in said
+    assert "You have it until 31 March 2026, that day included." in said
     assert "Today SEK 0.00 Next invoice Nothing After that Nothing" in said
     answer = later.post(url, hidden_of(seen) | {"reason": "too_expensive"}, follow=True)
     said = text_of(answer)
@@ -419,10 +419,8 @@ def test_a_consumer_withdraws_within_two_weeks_and_pays_for_the_days_they_had(
     seen = later.get(page_of(subscription, "withdraw"))
     said = text_of(seen)
     assert "hereby withdraw from my contract for Small." in said
-    assert "You may until 15 March 2026, without a reason." in said
-    assert (
-        "Today −SEK 262.50 We pay it back to you through the bank." in said
-    )  # 21 of 31 days of 387.50.
+    assert "You may withdraw until 15 March 2026 without giving a reason." in said
+    assert "Today −SEK 262.50 We refund it by bank transfer." in said  # 21 of 31 days of 387.50.
     answer = later.post(page_of(subscription, "withdraw"), hidden_of(seen), follow=True)
     assert "You have withdrawn from the contract" in text_of(answer)
     subscription.refresh_from_db()
@@ -464,7 +462,7 @@ def test_who_has_canceled_or_agreed_to_a_term_may_withdraw_all_the_same(
 def test_a_fixed_term_is_kept(later: Client, customer: Customer, plan: Plan) -> None:
     subscription = started(customer, plan, ends_on=date(2026, 9, 1))
     page = later.get(page_of(subscription))
-    assert "It was agreed for a fixed term." in text_of(page)
+    assert "You agreed to a fixed term." in text_of(page)
     assert "/cancel/" not in page.content.decode()
     sent = {"key": "a" * 24, "seen": "0"}
     assert later.post(page_of(subscription, "cancel"), sent).status_code == 302
@@ -476,7 +474,7 @@ def test_what_is_suspended_can_be_canceled_and_not_changed(
 ) -> None:
     Subscription.objects.update(access="none")
     page = later.get(page_of(subscription))
-    assert "It is suspended until what is overdue is paid." in text_of(page)
+    assert "It is suspended until you have paid what is overdue." in text_of(page)
     invoice = Invoice.objects.get()
     assert f"Pay invoice {invoice.number}" in text_of(page)
     assert f'href="/portal/invoices/{invoice.public_id}/"' in page.content.decode()
@@ -489,7 +487,7 @@ def test_a_trial_ends_with_the_trial(later: Client, customer: Customer, plan: Pl
     said = text_of(later.get(page_of(subscription)))
     assert "Free until 31 March 2026" in said
     said = text_of(later.get(page_of(subscription, "cancel")))
-    assert "You keep it until 30 March 2026, that day included." in said
+    assert "You have it until 30 March 2026, that day included." in said
 
 
 def test_the_customers_quantities_are_decimals_in_the_agreement(
@@ -519,7 +517,7 @@ def test_the_day_that_a_page_has_shown_is_agreed_to_with_it(
     sign_in(later, customer)
     answer = later.post(url, sent)
     assert answer.status_code == 422
-    assert "has changed" in text_of(answer)
+    assert "The amounts have changed" in text_of(answer)
     subscription.refresh_from_db()
     assert subscription.cancels_on is None
     assert subscription.items.count() == 1
@@ -537,4 +535,4 @@ def test_a_script_that_asks_for_what_is_no_longer_offered_is_led_away_with_the_r
     # A redirect would be followed by the script, which then shows a part of the wrong page.
     assert answer.status_code == 200
     assert answer.headers["HX-Redirect"] == page_of(subscription)
-    assert "cannot be done as it now stands" in text_of(later.get(page_of(subscription)))
+    assert "cannot be done right now" in text_of(later.get(page_of(subscription)))

@@ -71,7 +71,7 @@ def test_what_is_not_the_customers_to_change_stays_as_it_is(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        ({"name": " "}, "An invoice needs a name."),
+        ({"name": " "}, "Enter the name to put on your invoices."),
         ({"name": "x" * 201}, "200"),
         ({"language": "xx"}, "xx"),
         ({"city": "a\0b"}, "Null"),
@@ -99,7 +99,7 @@ def test_a_company_changes_its_vat_number_and_a_person_has_none(
     company.refresh_from_db()
     assert company.vat_number == "DE136695976"
     answer = client.post("/portal/details/", sent | {"vat_number": "SE123"})
-    assert "This is no valid VAT number." in text_of(answer)
+    assert "This VAT number is not valid." in text_of(answer)
 
 
 @pytest.mark.parametrize(

@@ -37,7 +37,7 @@ def test_an_unknown_address_is_a_page_of_ours(client: Client, language: str, num
     for path in ("/nothing", "/portal/nothing/", "/pay/nothing/"):
         answer = client.get(path)
         assert answer.status_code == 404
-        assert ("There is no such page", "Sidan finns inte")[number] in text_of(answer)
+        assert ("This page does not exist", "Sidan finns inte")[number] in text_of(answer)
 
 
 def test_programs_get_no_page(client: Client) -> None:
@@ -89,7 +89,7 @@ def test_a_page_that_fails_says_so_in_the_look_of_its_seller(
     visitor.cookies["django_language"] = language
     answer = visitor.get("/portal/home/")
     assert answer.status_code == 500
-    assert ("does not work just now", "fungerar inte just nu")[number] in text_of(answer)
+    assert ("does not work right now", "fungerar inte just nu")[number] in text_of(answer)
     assert seller.name in text_of(answer)
 
 
@@ -104,7 +104,7 @@ def test_where_the_seller_cannot_be_looked_up_the_page_says_so_in_both_languages
     visitor.raise_request_exception = False
     answer = visitor.get("/portal/home/")
     assert answer.status_code == 500
-    assert "does not work just now" in text_of(answer)
+    assert "does not work right now" in text_of(answer)
     assert "fungerar inte just nu" in text_of(answer)
 
 
@@ -132,7 +132,7 @@ def test_a_form_that_comes_after_the_session_leads_to_the_same_seller_with_a_rea
     answer = visitor.post(f"/portal/subscriptions/{subscription.public_id}/cancel/", follow=True)
     said = text_of(answer)
     assert seller.name in said
-    assert "You have been signed out, so nothing was changed." in said
+    assert "You have been signed out, so nothing has changed." in said
 
 
 def test_a_form_that_a_script_sends_after_the_session_leads_there_as_well(

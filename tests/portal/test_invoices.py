@@ -91,7 +91,7 @@ def test_the_list_is_paged_and_keeps_what_was_searched_for(
     assert f"?q=2026&amp;before={last.public_id}" in first.content.decode()
     second = visitor.get(f"/portal/invoices/?q=2026&before={last.public_id}")
     assert f"invoices/{oldest.public_id}/" in second.content.decode()
-    assert "The newest" in text_of(second)
+    assert "Newest" in text_of(second)
     assert visitor.get("/portal/invoices/?before=inv_none").status_code == 404
 
 
@@ -102,7 +102,7 @@ def test_several_open_invoices_are_listed_by_themselves(
     record_payment(first, as_of=DAY, actor="test")
     assert "/portal/invoices/?state=open" in visitor.get("/portal/home/").content.decode()
     page = visitor.get("/portal/invoices/?state=open")
-    assert "These are the invoices that are to be paid." in text_of(page)
+    assert "These are the invoices you have to pay." in text_of(page)
     assert first.public_id not in page.content.decode()
     assert customer.documents.latest("pk").public_id in page.content.decode()
     assert first.public_id in visitor.get("/portal/invoices/").content.decode()
@@ -110,7 +110,7 @@ def test_several_open_invoices_are_listed_by_themselves(
 
 def test_a_search_without_a_match_says_so(visitor: Client, three: None) -> None:
     said = text_of(visitor.get("/portal/invoices/?q=%3Cb%3E"))
-    assert "No invoice has “<b>” as its number, amount or year." in said
+    assert "No invoice has the number, amount or year “<b>”." in said
 
 
 def test_drafts_are_nobodys_business(visitor: Client, customer: Customer) -> None:
@@ -129,7 +129,7 @@ def test_states_are_said_in_words(visitor: Client, customer: Customer, clock: An
     payment = PaymentFactory(customer=customer, state="submitted", received_on=None)
     payment.allocations.create(invoice=under_way, amount_minor=12_500, state="in_flight")
     said = text_of(visitor.get("/portal/invoices/"))
-    for word in ("To pay", "Overdue", "Paid", "Void", "Credit note", "Being paid"):
+    for word in ("To pay", "Overdue", "Paid", "Void", "Credit note", "Payment under way"):
         assert word in said, word
     assert "Total SEK 125.00" in text_of(visitor.get(f"/portal/invoices/{paid.public_id}/"))
 
@@ -142,7 +142,7 @@ def test_a_document_says_why_each_amount_is_what_it_is(
     (document,) = bill_customer(customer, as_of=on, actor="test")
     said = text_of(visitor.get(f"/portal/invoices/{document.public_id}/"))
     # 21 of 31 days at 620 less 21 of 31 at 310, and 25 % on the difference.
-    assert "21 of 31 days given back" in said
+    assert "21 of 31 days credited" in said
     assert "21 of 31 days " in said
     first = Invoice.objects.earliest("pk")
     assert f"Corrects invoice {first.number}, line 1" in said
@@ -168,11 +168,11 @@ def test_the_bank_details_are_there_as_long_as_something_is_left(
     invoice = customer.documents.earliest("pk")
     page = f"/portal/invoices/{invoice.public_id}/"
     said = text_of(visitor.get(page))
-    assert "Pay from your bank OCR reference" in said
+    assert "Pay by bank transfer OCR reference" in said
     assert "Bankgiro 5050-1055" in said
     payment = record_payment(invoice, as_of=DAY, actor="test")
     said = text_of(visitor.get(page))
-    assert "Pay from your bank" not in said
+    assert "Pay by bank transfer" not in said
     assert "Payments 1 March 2026 Bank transfer SEK 387.50 Receipt" in said
     answer = visitor.get(f"/portal/payments/{payment.public_id}/receipt/")
     assert answer.content[:5] == b"%PDF-"
@@ -202,7 +202,7 @@ def test_a_document_that_cannot_be_printed_says_what_to_do(
     invoice = customer.documents.earliest("pk")
     answer = visitor.get(f"/portal/invoices/{invoice.public_id}/pdf/")
     assert answer.status_code == 503
-    assert "The document itself is as it was" in text_of(answer)
+    assert "The document itself is unchanged" in text_of(answer)
     assert printing.PAGES_MAX > 0
 
 
@@ -243,8 +243,8 @@ def test_what_the_bank_refused_is_not_said_to_be_taken_by_itself(
     invoice = customer.documents.earliest("pk")
     PaymentFactory(customer=customer, failed=True, invoice=invoice, failure_code="expired_card")
     said = text_of(visitor.get("/portal/home/"))
-    assert "It could not be taken from Visa ···· 4242." in said
-    assert "You need not do anything." not in said
+    assert "We could not take it from Visa ···· 4242." in said
+    assert "You do not need to do anything." not in said
     said = text_of(visitor.get(f"/portal/invoices/{invoice.public_id}/"))
     assert "Payment failed" in said
     assert "The card has expired. Pay it here, or use another card: Payment methods" in said

@@ -12,6 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import translation
 
+from billing.invoicing.writing import NO_BREAK
 from billing.outbound.actions import stop_charging
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
@@ -23,7 +24,7 @@ from customers.models import Customer, Seller
 from portal import queries
 from portal.urls import urlpatterns
 from portal.views import home
-from portal.words import with_tax
+from portal.words import units_of, with_tax
 from tests.factories import (
     DAY,
     CouponFactory,
@@ -203,7 +204,7 @@ def test_home_says_what_is_owed_what_there_is_and_when_the_next_payment_is(
     visitor: Client, subscription: Subscription
 ) -> None:
     said = text_of(visitor.get("/portal/home/"))
-    assert "To pay SEK 387.50 To be paid by 15 March 2026." in said
+    assert "To pay SEK 387.50 Pay it by 15 March 2026." in said
     assert "Small Active SEK 310.00 a month (excl. VAT) It renews on 1 April 2026." in said
     assert "Next payment SEK 387.50 on 1 April 2026 by invoice." in said
     assert said.index("To pay") < said.index("Your subscriptions") < said.index("Next payment")
@@ -216,22 +217,22 @@ def test_home_names_the_card_that_is_charged(
     customer.refresh_from_db()
     started(customer, plan)
     said = text_of(visitor.get("/portal/home/"))
-    assert "on 1 April 2026 with a card that you have still to add." in said
+    assert "on 1 April 2026 with a card that you still have to add." in said
     card_of(customer)
     said = text_of(visitor.get("/portal/home/"))
     assert "Next payment SEK 387.50 on 1 April 2026 with Visa ···· 4242." in said
-    assert "Is taken from Visa ···· 4242. You need not do anything." in said
+    assert "We will take it from Visa ···· 4242. You do not need to do anything." in said
     stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
     said = text_of(visitor.get("/portal/home/"))
     assert "with Visa ···· 4242. Card payments are stopped for the moment: nothing is" in said
-    assert "You need not do anything." not in said
+    assert "You do not need to do anything." not in said
 
 
 def test_home_says_what_is_late(visitor: Client, subscription: Subscription, clock: Any) -> None:
     clock.move_to(NOON + timedelta(days=15))
     sign_in(visitor, subscription.customer)
     said = text_of(visitor.get("/portal/home/"))
-    assert "Was to be paid by 15 March 2026." in said
+    assert "It was due on 15 March 2026." in said
 
 
 def test_home_leads_on_to_the_subscriptions_that_do_not_fit(
@@ -259,7 +260,7 @@ def test_home_of_who_has_nothing_says_what_will_be_there(visitor: Client) -> Non
     assert "You have no subscription now." in said
     assert "No payment is planned" in said
     assert "There are no invoices yet." in text_of(visitor.get("/portal/invoices/"))
-    assert "You have left no card with us." in text_of(visitor.get("/portal/methods/"))
+    assert "You have no card with us yet." in text_of(visitor.get("/portal/methods/"))
 
 
 def test_home_shows_usage_beside_what_is_included(
@@ -284,11 +285,11 @@ def test_home_shows_usage_beside_what_is_included(
     record_usage(subscription, meter, at=NOON, as_of=DAY, quantity=Decimal(225))
     answer = visitor.get("/portal/home/")
     said = text_of(answer)
-    assert "SEK 595.00 a month, and by usage (excl. VAT)" in said
+    assert "SEK 595.00 a month, plus usage (excl. VAT)" in said
     assert "Cups: 225 of 300 included" in said
-    assert "300 included · then SEK 1.15 each" in said
+    assert "300 included · then SEK 1.15 per unit" in said
     assert b'<progress value="225"' in answer.content
-    assert "What you use until then comes on top." in said
+    assert "What you use until then is added." in said
 
 
 def test_a_discount_that_still_holds_is_shown(
@@ -347,3 +348,37 @@ def test_an_amount_says_whether_vat_is_in_it(are_inclusive: list[bool], said: st
     prices = [PriceFactory.build(is_tax_inclusive=each) for each in are_inclusive]
     with translation.override("en"):
         assert with_tax("SEK 1", prices) == said
+
+
+@pytest.mark.parametrize(
+    ("model", "tiers", "english", "swedish"),
+    [
+        (
+            "graduated",
+            [("10", "249"), ("50", "219"), (None, "199")],
+            "SEK 249.00 per unit for the first 10, then SEK 219.00 per unit up to 50, "
+            "then SEK 199.00 per unit",
+            "249,00 kr per enhet för de första 10, sedan 219,00 kr per enhet upp till 50, "
+            "sedan 199,00 kr per enhet",
+        ),
+        (
+            "volume",
+            [("10", "249"), (None, "219")],
+            "SEK 249.00 per unit up to 10, SEK 219.00 per unit for all if there are more",
+            "249,00 kr per enhet upp till 10, 219,00 kr per enhet för alla om det blir fler",
+        ),
+        ("graduated", [(None, "5")], "SEK 5.00 per unit", "5,00 kr per enhet"),
+    ],
+)
+def test_steps_of_a_price_say_for_how_many_units_each_is(
+    model: str, tiers: list[tuple[str | None, str]], english: str, swedish: str
+) -> None:
+    price = PriceFactory.build(
+        model=model,
+        tiers=[
+            {"up_to": up_to, "unit_amount": amount, "flat_amount": "0"} for up_to, amount in tiers
+        ],
+    ).terms()
+    for language, said in (("en", english), ("sv", swedish)):
+        with translation.override(language):
+            assert ", ".join(units_of(price, "SEK")).replace(NO_BREAK, " ") == said

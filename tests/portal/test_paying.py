@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import requests
 from django.test import Client
 from django.urls import reverse
 
@@ -64,6 +65,7 @@ def test_an_invoice_is_paid_on_the_gateways_page(
     assert "Pay now" in text_of(visitor.get(page))
     url = way_out(visitor.post(f"{page}pay/"))
     assert url.startswith(sandbox.url)
+    assert customer.seller.name in requests.get(url, timeout=10).text
     # A second click, and the back button, lead to the same page.
     assert way_out(visitor.post(f"{page}pay/")) == url
     assert CheckoutSession.objects.count() == 1
@@ -100,9 +102,9 @@ def test_a_gateway_that_is_down_says_so_and_keeps_everything(
     page = f"/portal/invoices/{invoice.public_id}/"
     sandbox.fault("down", times=20)
     answer = visitor.post(f"{page}pay/", follow=True)
-    assert "Nothing was lost" in text_of(answer)
+    assert "Nothing has been taken" in text_of(answer)
     answer = visitor.post("/portal/methods/add/", follow=True)
-    assert "Nothing was lost" in text_of(answer)
+    assert "Nothing has been taken" in text_of(answer)
     sandbox.fault("down", times=0)
     invoice.refresh_from_db()
     assert invoice.left_minor == 38_750
@@ -127,7 +129,9 @@ def test_while_nothing_may_be_charged_that_is_what_is_said(
     page = reverse("pay:invoice", args=[link])
     left = visitor.post(page)
     assert left.headers["Location"].endswith("?problem=held")
-    assert "Nothing can be paid by card just now" in text_of(visitor.get(left.headers["Location"]))
+    assert "Card payments are not possible right now" in text_of(
+        visitor.get(left.headers["Location"])
+    )
     assert not CheckoutSession.objects.filter(status="open").exists()
 
 
@@ -138,7 +142,7 @@ def test_a_gateway_that_is_down_when_they_come_back_says_so(
     url = way_out(visitor.post(f"/portal/invoices/{invoice.public_id}/pay/"))
     location = back(sandbox.fill_in(url).headers["Location"])
     sandbox.fault("down", times=20)
-    assert "Nothing was lost" in text_of(visitor.get(location))
+    assert "Nothing has been taken" in text_of(visitor.get(location))
     sandbox.fault("down", times=0)
     assert "is paid" in text_of(visitor.get(location))
 
@@ -149,18 +153,24 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
     url = way_out(visitor.post("/portal/methods/add/"))
     sent = sandbox.fill_in(url)
     answer = visitor.get(back(sent.headers["Location"]))
-    assert "Visa ···· 4242 is added You pay by invoice, so it is kept" in text_of(answer)
+    assert "Visa ···· 4242 has been added You pay by invoice, so we keep the card" in text_of(
+        answer
+    )
     assert PaymentMethod.objects.usable().get(customer=customer).last4 == "4242"
     said = text_of(visitor.get("/portal/methods/"))
-    assert "Visa ···· 4242 First choice Good until 31 December 2049" in said
-    assert "Is charged" not in said
+    assert "Visa ···· 4242 Default card Valid until 31 December 2049" in said
+    assert "In use" not in said
 
 
 @pytest.mark.parametrize(
     ("collection", "said", "becomes"),
     [
-        ("invoice", "You pay by invoice, so it is kept", "To be paid by 15 March 2026."),
-        ("automatic", "Your next invoices are charged to it.", "To be paid by 15 March 2026."),
+        ("invoice", "You pay by invoice, so we keep the card", "Pay it by 15 March 2026."),
+        (
+            "automatic",
+            "We will take your next invoices from this card.",
+            "Pay it by 15 March 2026.",
+        ),
     ],
 )
 def test_who_leaves_a_card_is_told_what_becomes_of_what_they_owe(
@@ -177,7 +187,7 @@ def test_who_leaves_a_card_is_told_what_becomes_of_what_they_owe(
     sent = sandbox.fill_in(way_out(visitor.post("/portal/methods/add/")))
     answer = text_of(visitor.get(back(sent.headers["Location"])))
     assert said in answer
-    assert f"What you owe already Invoice {invoice_of(customer).number} {becomes}" in answer
+    assert f"What you already owe Invoice {invoice_of(customer).number} {becomes}" in answer
 
 
 def test_the_way_back_is_the_customers_alone(
@@ -212,7 +222,7 @@ def test_a_payment_that_the_bank_wants_confirmed_can_be_gone_on_with(
     assert way_out(visitor.post(page)) == "http://127.0.0.1:9/confirm"
     Payment.objects.update(state="submitted")
     answer = visitor.post(page, follow=True)
-    assert "A payment of this invoice is under way." in text_of(answer)
+    assert "A payment of this invoice is already under way." in text_of(answer)
 
 
 def test_who_has_no_gateway_is_not_offered_one(client: Client, sandbox: RunningSandbox) -> None:
@@ -236,13 +246,13 @@ def test_cards_are_chosen_and_removed(
     Customer.objects.update(collection="automatic")
     first, second = card_of(customer, "0001"), card_of(customer, "0002", is_default=False)
     visitor.post(f"/portal/methods/{second.public_id}/default/")
-    assert "Visa ···· 0002 Is charged" in text_of(visitor.get("/portal/methods/"))
+    assert "Visa ···· 0002 In use" in text_of(visitor.get("/portal/methods/"))
     answer = visitor.post(f"/portal/methods/{first.public_id}/remove/", follow=True)
-    assert "Visa ···· 0001 is removed." in text_of(answer)
+    assert "Visa ···· 0001 has been removed." in text_of(answer)
     answer = visitor.post(f"/portal/methods/{first.public_id}/remove/", follow=True)
     assert "This card has been removed." in text_of(answer)
     answer = visitor.post(f"/portal/methods/{second.public_id}/remove/", follow=True)
-    assert "This is the only card, and your subscription is charged to it." in text_of(answer)
+    assert "This is your only card, and we charge your subscription to it." in text_of(answer)
 
 
 def test_removing_the_card_in_use_says_which_is_charged_then_and_asks_first(
@@ -253,11 +263,11 @@ def test_removing_the_card_in_use_says_which_is_charged_then_and_asks_first(
     remove = f"/portal/methods/{first.public_id}/remove/"
     for sent in ({}, {"heir": first.public_id}):
         said = text_of(visitor.post(remove, sent))
-        assert "If you remove it, Visa ···· 0002 is charged from now on." in said
+        assert "If you remove it, we charge Visa ···· 0002 from now on." in said
         first.refresh_from_db()
         assert first.retired_at is None
     said = text_of(visitor.post(remove, {"heir": second.public_id}, follow=True))
-    assert "Visa ···· 0001 is removed, and Visa ···· 0002 is charged from now on." in said
+    assert "Visa ···· 0001 has been removed. From now on we charge Visa ···· 0002." in said
     first.refresh_from_db()
     assert first.retired_at is not None
 
@@ -269,7 +279,7 @@ def test_who_pays_by_invoice_can_have_their_card_charged(
     assert "You pay by invoice" in text_of(visitor.get("/portal/methods/"))
     answer = visitor.post("/portal/methods/charge/", follow=True)
     said = text_of(answer)
-    assert "Your card will be charged from the next invoice on." in said
+    assert "From the next invoice on, we charge your card." in said
     assert "already owe" not in said
     assert "You pay by invoice" not in said
 
@@ -279,8 +289,8 @@ def test_who_lets_their_card_be_charged_is_told_that_open_invoices_stay_theirs_t
 ) -> None:
     card_of(customer)
     said = text_of(visitor.post("/portal/methods/charge/", follow=True))
-    assert "You still need to pay what you already owe yourself." in said
-    assert "To be paid by 15 March 2026." in text_of(visitor.get("/portal/home/"))
+    assert "What you already owe, you still pay yourself." in said
+    assert "Pay it by 15 March 2026." in text_of(visitor.get("/portal/home/"))
 
 
 def test_who_pays_by_invoice_is_not_told_that_a_card_is_charged(
@@ -289,8 +299,8 @@ def test_who_pays_by_invoice_is_not_told_that_a_card_is_charged(
     card_of(customer, "0001")
     second = card_of(customer, "0002", is_default=False)
     said = text_of(visitor.post(f"/portal/methods/{second.public_id}/default/", follow=True))
-    assert "Visa ···· 0002 is now your first choice." in said
-    assert "Visa ···· 0002 First choice" in said
-    assert "Visa ···· 0001 Good until" in said
-    assert "Is charged" not in said
+    assert "Visa ···· 0002 is now your default card." in said
+    assert "Visa ···· 0002 Default card" in said
+    assert "Visa ···· 0001 Valid until" in said
+    assert "In use" not in said
     assert "Charge this card" not in said

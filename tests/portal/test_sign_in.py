@@ -184,7 +184,7 @@ def test_a_link_is_used_once(client: Client, customer: Customer) -> None:
     other = Client()
     for answer in (other.get(f"/portal/enter/{token}/"), other.post(f"/portal/enter/{token}/")):
         assert answer.status_code == 410
-        assert "This link has been used" in text_of(answer)
+        assert "This link has already been used" in text_of(answer)
         assert COOKIE not in other.cookies
 
 
@@ -208,7 +208,7 @@ def test_a_link_that_is_cut_short_says_so(client: Client, customer: Customer) ->
     token = token_for(customer)
     answer = client.get(f"/portal/enter/{token[:-3]}/")
     assert answer.status_code == 404
-    assert "not complete" in text_of(answer)
+    assert "This link is incomplete" in text_of(answer)
     assert client.post(f"/portal/enter/{token[:-3]}/again/").status_code == 404
     assert asked() == []
 

@@ -135,6 +135,7 @@ def test_a_card_is_saved_on_the_hosted_page(sandbox: RunningSandbox, client: San
         return_url="https://shop.example/back",
         locale="sv",
         seller="sel_1",
+        seller_name="Rosteriet",
     )
     assert (opened.status, opened.customer, opened.payment_method) == ("open", customer, "")
     sandbox.fill_in(opened.url, exp_month="2", exp_year="2048")
@@ -154,6 +155,7 @@ def test_an_amount_is_paid_on_the_hosted_page(sandbox: RunningSandbox, client: S
         return_url="https://shop.example/back",
         locale="en",
         seller="sel_1",
+        seller_name="Rosteriet",
         amount_minor=5000,
         currency="EUR",
     )
@@ -176,6 +178,7 @@ def test_a_page_is_closed_for_good(sandbox: RunningSandbox, client: Sandbox) -> 
         return_url="https://shop.example/back",
         locale="en",
         seller="sel_1",
+        seller_name="Rosteriet",
     )
     for _ in range(2):
         assert client.expire_session(opened.gateway_id).status == "expired"

@@ -159,6 +159,18 @@ def test_what_is_wrong_stands_beside_its_field(
     assert charges(sandbox, "wrong") == []
 
 
+@pytest.mark.parametrize(
+    ("told", "named"), [({"shop": "Rosteriet & co"}, "Rosteriet &amp; co"), ({}, "127.0.0.1:9")]
+)
+def test_a_page_names_the_shop_or_its_address_where_it_told_no_name(
+    sandbox: RunningSandbox, told: dict[str, str], named: str
+) -> None:
+    opened = open_session(sandbox, "named", locale="en", **told)
+    page = requests.get(opened["url"], timeout=10)
+    assert f"To pay to {named}" in page.text
+    assert f"Cancel and go back to {named}" in page.text
+
+
 def test_names_are_shown_as_they_are_and_never_as_markup(sandbox: RunningSandbox) -> None:
     name = "\"><script>alert(1)</script>{0}{form_token}' & co"
     shop = "https://shop.example/?a='&b=%22%3E(x)"

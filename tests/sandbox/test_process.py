@@ -1,11 +1,14 @@
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from billing.sandbox.store import Store
 from tests.sandbox.process import RunningSandbox, running_sandbox
 
 
@@ -77,6 +80,19 @@ def test_a_database_that_is_none_is_told(tmp_path: Path) -> None:
         assert refused.returncode == 1
         assert str(path) in refused.stderr
         assert "Traceback" not in refused.stderr
+
+
+def test_a_file_of_before_gets_the_columns_that_it_lacks(tmp_path: Path) -> None:
+    path = tmp_path / "old.sqlite3"
+    Store(path).close()
+    with closing(sqlite3.connect(path)) as old:
+        old.execute("ALTER TABLE sessions DROP COLUMN shop")
+        old.execute("ALTER TABLE charges DROP COLUMN metadata")
+    for _ in range(2):
+        Store(path).close()
+    with closing(sqlite3.connect(path)) as opened:
+        assert opened.execute("SELECT shop FROM sessions").fetchall() == []
+        assert opened.execute("SELECT metadata FROM charges").fetchall() == []
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,7 @@ def test_the_app_is_set_up_and_from_then_on_asked_for(anna: User, client: Client
     page = client.get("/accounts/2fa/totp/activate/")
     seed = page.context["form"].secret
     wrong = client.post("/accounts/2fa/totp/activate/", {"code": "000000"})
-    assert "That does not fit" in wrong.content.decode()
+    assert "That code is wrong" in wrong.content.decode()
     response = client.post("/accounts/2fa/totp/activate/", {"code": code_of(seed)})
     assert response.headers["Location"] == "/accounts/2fa/recovery-codes/"
     assert len(client.get("/accounts/2fa/recovery-codes/").context["unused_codes"]) == 10

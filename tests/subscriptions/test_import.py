@@ -352,8 +352,8 @@ class TestBadRows:
         [
             ({"id": ""}, "id", "This is blank; every row needs its id."),
             ({"id": "x" * 101}, "id", "longer than 100 characters"),
-            ({"email": "asa@"}, "email", "“asa@” is no email address"),
-            ({"country": "Sweden"}, "country", "“Sweden” is no country of ISO 3166"),
+            ({"email": "asa@"}, "email", "“asa@” is not an email address"),
+            ({"country": "Sweden"}, "country", "“Sweden” is not a country of ISO 3166"),
             (
                 {"pays": "cash"},
                 "pays",
@@ -363,20 +363,20 @@ class TestBadRows:
             ({"plan": ""}, "plan", "This is blank."),
             ({"plan": "Weekly"}, "plan", "“Weekly” is none of the values that plan.interval maps"),
             ({"start": ""}, "start", "This is blank."),
-            ({"start": "15/1/2026"}, "start", "“15/1/2026” is no date; write it as YYYY-MM-DD."),
-            ({"start": "2026-02-29"}, "start", "“2026-02-29” is no day of the calendar."),
+            ({"start": "15/1/2026"}, "start", "“15/1/2026” is not a date. Write it as YYYY-MM-DD."),
+            ({"start": "2026-02-29"}, "start", "“2026-02-29” is not a day of the calendar."),
             ({"start": "0026-01-15"}, "start", "too far from today"),
             ({"amount": ""}, "amount", "There is no amount, and plan.prices has none"),
-            ({"amount": "abc"}, "amount", "“abc” is no number such as 1234.50."),
-            ({"amount": "299,00"}, "amount", "“299,00” is no number"),
-            ({"amount": "1e3"}, "amount", "“1e3” is no number"),
-            ({"amount": "NaN"}, "amount", "“NaN” is no number"),
+            ({"amount": "abc"}, "amount", "“abc” is not a number such as 1234.50."),
+            ({"amount": "299,00"}, "amount", "“299,00” is not a number"),
+            ({"amount": "1e3"}, "amount", "“1e3” is not a number"),
+            ({"amount": "NaN"}, "amount", "“NaN” is not a number"),
             ({"amount": "-1.00"}, "amount", "“-1.00” is negative."),
             ({"amount": "2.995"}, "amount", "2.995 has more than the 2 decimals of SEK."),
             ({"amount": "9" * 20}, "amount", "too large"),
             ({"quantity": "0"}, "quantity", "The quantity is 0"),
             ({"quantity": "-2"}, "quantity", "“-2” is negative."),
-            ({"until": "soon"}, "until", "“soon” is no date"),
+            ({"until": "soon"}, "until", "“soon” is not a date"),
             ({"ended": "2026-01-14"}, "ended", "2026-01-14 is before the start, 2026-01-15."),
             ({"note": "a\0b"}, "", "The row holds a NUL character"),
         ],
@@ -479,7 +479,11 @@ class TestMappings:
         [
             ("name: Gym, ", "", "map.yaml:seller.name: This is missing."),
             ("currency: SEK", "currency: KR", "map.yaml:seller.currency: 'KR' is not an active"),
-            ("Stockholm, ", "Sthlm, ", "map.yaml:seller.time_zone: “Europe/Sthlm” is no time zone"),
+            (
+                "Stockholm, ",
+                "Sthlm, ",
+                "map.yaml:seller.time_zone: “Europe/Sthlm” is not a time zone",
+            ),
             ("country: SE", "country: XX", "map.yaml:seller.country: Value 'XX' is not a valid"),
             ("tax: []", "tax: 25", "map.yaml:seller.tax: Tax is stated as a list"),
             ("tax: []", "taxes: []", "map.yaml:seller.taxes: There is no such key; did you mean s"),
@@ -493,13 +497,21 @@ class TestMappings:
                 "map.yaml:customer.name: Say a column",
             ),
             ("name: name", "name: [name]", "map.yaml:customer.name: Here must be keys"),
-            ("name: name", "name: a\n  name: b", "map.yaml:6: This is no YAML: the key “name” sta"),
-            ("{name: Gym", "{name: Gym: x", "map.yaml:2: This is no YAML"),
+            (
+                "name: name",
+                "name: a\n  name: b",
+                "map.yaml:6: This is not YAML: the key “name” sta",
+            ),
+            ("{name: Gym", "{name: Gym: x", "map.yaml:2: This is not YAML"),
             ("  start: start\n", "", "map.yaml:subscription: Say either start or tenure_months."),
             ("start: start", "start: start\n  tenure_months: x", "Say either start or tenure"),
             ("ended_on: ended", "ended_on: ended\n  ended: x", "Say ended or ended_on, not both."),
             ("  amount: amount\n", "", "map.yaml:subscription.amount: This is missing"),
-            ("code: plan", "code: plan\n  prices: {A: x}", "map.yaml:plan.prices.A: “x” is no am"),
+            (
+                "code: plan",
+                "code: plan\n  prices: {A: x}",
+                "map.yaml:plan.prices.A: “x” is not an am",
+            ),
             (
                 "seller:",
                 "file: {decimal: x}\nseller:",
@@ -583,7 +595,7 @@ class TestTheCommand:
             "skipped": 1,
             "already_there": 0,
             "errors": [
-                {"row": 3, "column": "amount", "reason": "“x” is no number such as 1234.50."}
+                {"row": 3, "column": "amount", "reason": "“x” is not a number such as 1234.50."}
             ],
         }
         assert Subscription.objects.get().billed_until == date(2026, 10, 1)
@@ -607,7 +619,9 @@ class TestTheCommand:
 
     def test_bad_rows_end_it_with_status_1(self, base: Base, run: Callable[..., str]) -> None:
         base.write({"amount": "x"})
-        with pytest.raises(CommandError, match=r"base\.csv:2:amount: “x” is no number") as caught:
+        with pytest.raises(
+            CommandError, match=r"base\.csv:2:amount: “x” is not a number"
+        ) as caught:
             run()
         assert caught.value.returncode == 1
 

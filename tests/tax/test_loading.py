@@ -124,20 +124,24 @@ class TestBadRows:
     @pytest.mark.parametrize(
         ("row", "column", "reason"),
         [
-            ("XX,standard,25,,,SEK", "country", "“XX” is no country of ISO 3166"),
+            ("XX,standard,25,,,SEK", "country", "“XX” is not a country of ISO 3166"),
             ("EL,standard,24,,,EUR", "country", "Greece is GR here"),
             ("SE,normal,25,,,SEK", "category", "“normal” is none of standard, reduced"),
-            ("SE,standard,25%,,,SEK", "rate_percent", "“25%” is no number from 0 to 100"),
-            ("SE,standard,,,,SEK", "rate_percent", "“” is no number"),
-            ("SE,standard,-1,,,SEK", "rate_percent", "“-1” is no number from 0"),
-            ("SE,standard,100.5,,,SEK", "rate_percent", "“100.5” is no number from 0 to 100"),
-            ("SE,standard,1e1,,,SEK", "rate_percent", "“1e1” is no number"),
+            ("SE,standard,25%,,,SEK", "rate_percent", "“25%” is not a number from 0 to 100"),
+            ("SE,standard,,,,SEK", "rate_percent", "“” is not a number"),
+            ("SE,standard,-1,,,SEK", "rate_percent", "“-1” is not a number from 0"),
+            ("SE,standard,100.5,,,SEK", "rate_percent", "“100.5” is not a number from 0 to 100"),
+            ("SE,standard,1e1,,,SEK", "rate_percent", "“1e1” is not a number"),
             ("SE,standard,25.12345,,,SEK", "rate_percent", "more than 4 decimals"),
-            ("SE,standard,25,1/4/2026,,SEK", "valid_from", "“1/4/2026” is no date; write it as Y"),
-            ("SE,standard,25,2026-02-30,,SEK", "valid_from", "is no day of the calendar"),
+            (
+                "SE,standard,25,1/4/2026,,SEK",
+                "valid_from",
+                "“1/4/2026” is not a date. Write it as Y",
+            ),
+            ("SE,standard,25,2026-02-30,,SEK", "valid_from", "is not a day of the calendar"),
             ("SE,standard,25,,9999-12-31,SEK", "valid_to", "too far from today"),
             ("SE,standard,25,2026-04-01,2026-03-31,SEK", "valid_to", "before valid_from"),
-            ("SE,standard,25,,,KR", "currency", "“KR” is no currency"),
+            ("SE,standard,25,,,KR", "currency", "“KR” is not a currency"),
             ("SE,standard,25,,,SEK,,,", "", "The row has 12 columns, the header 9"),
             ("SE,standard,25,,", "", "The row has 8 columns, the header 9"),
         ],
@@ -198,7 +202,7 @@ class TestTheCommand:
         with pytest.raises(CommandError) as caught:
             call_command("load_vat_rates", "--json", str(path), stdout=out)
         assert caught.value.returncode == 1
-        assert str(caught.value).startswith("rates.csv:2:rate_percent: “x” is no number")
+        assert str(caught.value).startswith("rates.csv:2:rate_percent: “x” is not a number")
         assert json.loads(out.getvalue())["errors"][0]["row"] == 2
 
     @pytest.mark.parametrize(

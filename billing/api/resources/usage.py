@@ -45,7 +45,7 @@ class PropertiesField(serializers.DictField):
         for name, value in data.items():
             if not isinstance(value, str | int | type(None)) and not hasattr(value, "as_tuple"):
                 raise serializers.ValidationError(
-                    f"“{name}” is no text, number or boolean.", "invalid"
+                    f"“{name}” is not a text, number or boolean.", "invalid"
                 )
             if len(name) > 80 or len(str(value)) > 200:
                 raise serializers.ValidationError(f"“{name[:80]}” is too long.", "too_long")

@@ -42,11 +42,11 @@ def suspended(occasion: Occasion) -> Letter:
         occasion,
         case,
         document,
-        pgettext("mail", "Your access is closed until invoice %(number)s is paid"),
+        pgettext("mail", "Your access is suspended until invoice %(number)s is paid"),
         pgettext(
             "mail",
-            "Invoice %(number)s for %(amount)s is not paid, so your access to %(plans)s is closed "
-            "for now.",
+            "Invoice %(number)s for %(amount)s is not paid, so your access to %(plans)s is "
+            "suspended for now.",
         ),
     )
 
@@ -68,7 +68,7 @@ def _taken(
         "amount": occasion.money(document.left_minor, document.currency),
         "plans": _plans(document),
     }
-    following = pgettext("mail", "As soon as it is paid, everything is as before.")
+    following = pgettext("mail", "As soon as it is paid, you have full access again.")
     if case.next_step and case.next_step.kind in {StepKind.SUSPEND, StepKind.CANCEL}:
         following = f"{following} {what_comes(occasion, case)}"
     rows = (
@@ -105,7 +105,7 @@ def restored(occasion: Occasion) -> Letter:
             "mail", "Invoice %(number)s is settled, and you have full access to %(plans)s again."
         )
         % named,
-        next=pgettext("mail", "Everything is as before, and you do not need to do anything."),
+        next=pgettext("mail", "You do not need to do anything more."),
         details=(
             (pgettext("mail", "Invoice"), str(document.number)),
             (pgettext("mail", "Subscription"), plans),

@@ -43,21 +43,20 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
     outlook = what_becomes_of(document, occasion.today)
     if outlook.prospect is Prospect.CONFIRM:
         confirm = Button(pgettext("mail", "Confirm the payment"), url=outlook.action_url)
-        said = pgettext("mail", "Your bank waits for you to confirm the payment of it.")
+        said = pgettext("mail", "Your bank is waiting for you to confirm the payment.")
         return said, None if occasion.is_on_paper else confirm
     if outlook.prospect is Prospect.UNDER_WAY:
-        return pgettext("mail", "A payment of it is under way."), None
+        return pgettext("mail", "A payment is under way."), None
     if outlook.prospect is Prospect.FAILED:
         said = pgettext(
-            "mail", "It could not be taken from your card. Please pay it in another way."
+            "mail", "We could not take it from your card. Please pay it in another way."
         )
         return said, pay_button(occasion, document)
     if outlook.prospect is Prospect.NEEDS_CARD:
         button = Button(pgettext("mail", "Add a card"), Purpose.METHOD, document.public_id)
         return pgettext(
             "mail",
-            "We have no card to take the amount from. Add one here, and the invoice is paid with "
-            "it at once.",
+            "We have no card to take the amount from. Add one here and we will take it right away.",
         ), None if occasion.is_on_paper else button
     if outlook.prospect is Prospect.HELD and outlook.card is not None:
         return _once_it_goes_on(outlook.card, outlook), None
@@ -65,7 +64,8 @@ def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | No
         return _by_invoice(occasion, document, outlook), pay_button(occasion, document)
     return pgettext(
         "mail",
-        "We take the amount from your card %(card)s on %(day)s. You do not need to do anything.",
+        "We will take the amount from your card %(card)s on %(day)s. You do not need to do "
+        "anything.",
     ) % {"card": outlook.card.in_words(), "day": occasion.day(outlook.on)}, None
 
 
@@ -73,10 +73,10 @@ def _once_it_goes_on(card: PaymentMethod, outlook: Outlook) -> str:
     """Nobody knows the day on which charging goes on, so none is said."""
     said = pgettext(
         "mail",
-        "Card payments are stopped for the moment. Once they go on, we take the amount from your "
-        "card %(card)s.",
+        "Card payments are stopped for now. Once they resume, we take the amount from your card "
+        "%(card)s.",
     ) % {"card": card.in_words()}
-    bank = pgettext("mail", "You can also pay it through your bank.") if outlook.has_account else ""
+    bank = pgettext("mail", "You can also pay by bank transfer.") if outlook.has_account else ""
     return " ".join(filter(None, (said, bank)))
 
 
@@ -86,14 +86,12 @@ def _by_invoice(occasion: Occasion, document: Invoice, outlook: Outlook) -> str:
         said = pgettext("mail", "It was due on %(day)s. Please pay it as soon as you can.")
         return said % day
     if outlook.prospect is Prospect.ASK:
-        return (
-            pgettext("mail", "It is to be paid by %(day)s. Write to us, and we tell you how.") % day
-        )
+        return pgettext("mail", "Pay it by %(day)s. Write to us and we will tell you how.") % day
     if not outlook.has_account:
         return pgettext("mail", "Pay it by %(day)s.") % day
     if occasion.is_on_paper or not outlook.has_card_page:
-        return pgettext("mail", "Pay it by %(day)s through your bank.") % day
-    return pgettext("mail", "Pay it by %(day)s, with a card here or through your bank.") % day
+        return pgettext("mail", "Pay it by %(day)s, by bank transfer.") % day
+    return pgettext("mail", "Pay it by %(day)s, with a card here or by bank transfer.") % day
 
 
 def _figures(occasion: Occasion, document: Invoice) -> Rows:
@@ -159,16 +157,16 @@ def where_it_goes(occasion: Occasion, document: Invoice) -> str:
     by_hand_minor, by_card_minor = _paid_back(document, left_minor)
     lowered_minor = left_minor - by_hand_minor - by_card_minor
     said = {
-        pgettext("mail", "%(amount)s lowers what is unpaid on the invoice."): lowered_minor,
+        pgettext("mail", "%(amount)s reduces what is unpaid on the invoice."): lowered_minor,
         pgettext(
-            "mail", "%(amount)s is paid back to your card, which takes a few bank days."
+            "mail", "We refund %(amount)s to your card, which takes a few business days."
         ): by_card_minor,
         pgettext(
             "mail",
-            "We pay %(amount)s back to you through the bank, and write again when it is done.",
+            "We refund %(amount)s by bank transfer, and write again when it is done.",
         ): by_hand_minor,
         pgettext(
-            "mail", "%(amount)s goes to your balance, which pays what you owe now or later."
+            "mail", "%(amount)s goes to your balance, which is used for what you owe now or later."
         ): kept_minor,
     }
     return " ".join(

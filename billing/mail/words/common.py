@@ -9,13 +9,13 @@ from billing.invoicing.changes import SeenBill, next_bill
 from billing.invoicing.documents import accounts_of
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
-from billing.invoicing.writing import NO_BREAK, in_fours
+from billing.invoicing.writing import NO_BREAK, in_fours, interval_in_words
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment
 from billing.payments.outlook import is_charging_stopped, was_refused, what_becomes_of
 from billing.payments.receipts import render_receipt
 from billing.subscriptions.models import Subscription
-from catalog.models import IntervalUnit, Plan
+from catalog.models import Plan
 from customers.links import Purpose
 
 ACTOR = "mail"
@@ -49,7 +49,7 @@ def held_up(occasion: Occasion) -> str:
     if not is_charging_stopped(occasion.seller):
         return ""
     return pgettext(
-        "mail", "Card payments are stopped for the moment: nothing is taken until they go on."
+        "mail", "Card payments are stopped for now. Nothing is taken until they resume."
     )
 
 
@@ -120,22 +120,5 @@ def next_costs(occasion: Occasion, bill: SeenBill | None) -> Rows:
 def rhythm(subscription: Subscription, plan: Plan) -> tuple[str, str]:
     """How often it is paid for; a fixed term is not said to renew."""
     is_fixed = subscription.ends_on is not None
-    label = pgettext("mail", "Billed") if is_fixed else pgettext("mail", "Renewed")
-    return label, interval(plan)
-
-
-def interval(plan: Plan) -> str:
-    """``every month``, ``every 3 months``."""
-    if plan.interval_count == 1:
-        return {
-            IntervalUnit.DAY: pgettext("mail", "every day"),
-            IntervalUnit.WEEK: pgettext("mail", "every week"),
-            IntervalUnit.MONTH: pgettext("mail", "every month"),
-            IntervalUnit.YEAR: pgettext("mail", "every year"),
-        }[IntervalUnit(plan.interval_unit)]
-    return {
-        IntervalUnit.DAY: pgettext("mail", "every %(count)s days"),
-        IntervalUnit.WEEK: pgettext("mail", "every %(count)s weeks"),
-        IntervalUnit.MONTH: pgettext("mail", "every %(count)s months"),
-        IntervalUnit.YEAR: pgettext("mail", "every %(count)s years"),
-    }[IntervalUnit(plan.interval_unit)] % {"count": plan.interval_count}
+    label = pgettext("mail", "Billed") if is_fixed else pgettext("mail", "Renews")
+    return label, interval_in_words(plan.interval_unit, plan.interval_count)

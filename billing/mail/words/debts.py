@@ -61,7 +61,7 @@ def reminder(occasion: Occasion) -> Letter:
         details=(rows if has_page else rows + how_to_pay(document)) + also,
         closing=pgettext(
             "mail",
-            "If you have paid in the last few days, thank you: you do not need to do anything.",
+            "If you have paid in the last few days, thank you. You do not need to do anything.",
         ),
         attachments=tuple(document_pdf(each) for _, each in owed),
     )
@@ -109,8 +109,8 @@ def _what_is_late(occasion: Occasion, document: Invoice, level: int) -> str:
     if level == 1:
         return pgettext(
             "mail",
-            "Invoice %(number)s for %(amount)s was due on %(due)s, and we cannot see that it has "
-            "been paid.",
+            "Invoice %(number)s for %(amount)s was due on %(due)s, and we have not seen your "
+            "payment.",
         )
     return pgettext(
         "mail", "Invoice %(number)s for %(amount)s was due on %(due)s and is still unpaid."
@@ -125,22 +125,22 @@ def what_comes(occasion: Occasion, case: DunningCase) -> str:
     said = {
         StepKind.RESTRICT: pgettext(
             "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your access is limited "
-            "until it is paid.",
+            "Please pay it before %(day)s. If it is still unpaid then, your access will be "
+            "limited until it is paid.",
         ),
         StepKind.SUSPEND: pgettext(
             "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your access is closed until "
-            "it is paid.",
+            "Please pay it before %(day)s. If it is still unpaid then, your access will be "
+            "suspended until it is paid.",
         ),
         StepKind.CANCEL: pgettext(
             "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your subscription ends.",
+            "Please pay it before %(day)s. If it is still unpaid then, your subscription will end.",
         ),
     }
     if step.kind == StepKind.RETRY and occasion.is_charged and can_be_charged(occasion.customer):
         said[StepKind.RETRY] = pgettext(
-            "mail", "We try your card again on %(day)s. You can also pay at once, here."
+            "mail", "We will try your card again on %(day)s. You can also pay right away, here."
         )
     fallback = pgettext("mail", "Please pay it by %(day)s.")
     return said.get(StepKind(step.kind), fallback) % {"day": occasion.day(on)}

@@ -37,9 +37,9 @@ def order(occasion: Occasion) -> Letter:
     bill = next_bill_of(subscription, occasion.today)
     named = {"plan": found.plan.name, "seller": occasion.seller.name}
     label = (
-        pgettext("mail", "See the subscription")
+        pgettext("mail", "View the subscription")
         if subscription.ends_on is not None
-        else pgettext("mail", "See or cancel the subscription")
+        else pgettext("mail", "View or cancel the subscription")
     )
     return Letter(
         subject=pgettext("mail", "Your order from %(seller)s: %(plan)s") % named,
@@ -74,7 +74,7 @@ def _term(occasion: Occasion, subscription: Subscription) -> str:
         return ""
     return pgettext(
         "mail",
-        "It is a fixed term: its last day is %(day)s, and it cannot be canceled before then.",
+        "The term is fixed: its last day is %(day)s, and it cannot be canceled before then.",
     ) % {"day": occasion.day(subscription.last_day)}
 
 
@@ -101,10 +101,10 @@ def _what_it_costs(
     if is_trial:
         until = {"day": occasion.day(subscription.paid_from)}
         free = (
-            pgettext("mail", "It costs nothing before %(day)s.")
+            pgettext("mail", "It is free until %(day)s.")
             if subscription.ends_on is not None
             else pgettext(
-                "mail", "It costs nothing before %(day)s; cancel before then, and you pay nothing."
+                "mail", "It is free until %(day)s. Cancel before then and you pay nothing."
             )
         )
         said.append(free % until)
@@ -140,7 +140,7 @@ def _what_was_ordered(occasion: Occasion, order: Order) -> Rows:
     rows = (
         (pgettext("mail", "Subscription"), order.plan.name),
         *counts,
-        (pgettext("mail", "Coupon"), order.coupon.code if order.coupon else ""),
+        (pgettext("mail", "Discount code"), order.coupon.code if order.coupon else ""),
         rhythm(subscription, order.plan),
         (pgettext("mail", "Last day"), occasion.day(last_day) if last_day else ""),
         (pgettext("mail", "Ordered on"), occasion.day(placed.date())),
@@ -205,7 +205,9 @@ def _terms(occasion: Occasion, order: Order) -> Section:
         "version": order.consent["version"],
     }
     shown = filter(str.strip, str(order.consent["text"]).splitlines())
-    when = pgettext("mail", "Agreed to on %(day)s at %(time)s. Version of the terms: %(version)s.")
+    when = pgettext(
+        "mail", "You agreed to this on %(day)s at %(time)s. Version of the terms: %(version)s."
+    )
     return Section(pgettext("mail", "What you agreed to"), (*shown, when % named))
 
 
@@ -233,5 +235,5 @@ def _form_to_withdraw(occasion: Occasion, order: Order) -> tuple[Section, ...]:
         pgettext("mail", "Address: %(address)s"),
         pgettext("mail", "Date:"),
     )
-    heading = pgettext("mail", "Form for withdrawing")
+    heading = pgettext("mail", "Withdrawal form")
     return (Section(heading, tuple(line % named for line in lines)),)

@@ -68,15 +68,15 @@ def receipt(occasion: Occasion) -> Letter:
 def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
     left = [invoice for invoice in invoices if invoice.is_collectable]
     if left:
-        return pgettext("mail", "%(amount)s is left to pay of invoice %(number)s.") % {
+        return pgettext("mail", "You still have %(amount)s to pay on invoice %(number)s.") % {
             "amount": occasion.money(left[0].left_minor, left[0].currency),
             "number": left[0].number,
         }
     if over_minor:
         return pgettext(
             "mail",
-            "Invoice %(number)s is paid. What is over is kept on your balance and pays your next "
-            "invoice.",
+            "Invoice %(number)s is paid. The rest is kept as your balance and goes towards your "
+            "next invoice.",
         ) % {"number": invoices[0].number}
     return pgettext("mail", "Invoice %(number)s is paid, and you do not need to do anything.") % {
         "number": ", ".join(str(invoice.number) for invoice in invoices)
@@ -98,7 +98,7 @@ def refund(occasion: Occasion) -> Letter:
     }
     rows = [
         (pgettext("mail", "Amount"), occasion.money(made.amount_minor, payment.currency)),
-        (pgettext("mail", "Paid back"), occasion.day(made.paid_on or made.refunded_on)),
+        (pgettext("mail", "Refunded"), occasion.day(made.paid_on or made.refunded_on)),
         (
             pgettext("mail", "To"),
             made.to_account or pgettext("mail", "your bank account")
@@ -109,16 +109,16 @@ def refund(occasion: Occasion) -> Letter:
         (pgettext("mail", "Invoice"), str(document.number) if document else ""),
     ]
     happened = (
-        pgettext("mail", "We have paid %(amount)s back to you through the bank.")
+        pgettext("mail", "We have refunded %(amount)s to you by bank transfer.")
         if is_by_hand
-        else pgettext("mail", "We have paid %(amount)s back to your card %(card)s.")
+        else pgettext("mail", "We have refunded %(amount)s to your card %(card)s.")
     )
     return Letter(
-        subject=pgettext("mail", "%(amount)s paid back by %(seller)s") % named,
+        subject=pgettext("mail", "%(amount)s refunded by %(seller)s") % named,
         happened=happened % named,
         next=pgettext(
             "mail",
-            "It can take a few bank days until you see it. You do not need to do anything.",
+            "It can take a few business days to reach you. You do not need to do anything.",
         ),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -161,8 +161,8 @@ def _what_failed(*, is_final: bool, has_card: bool) -> str:
     if is_final:
         return pgettext(
             "mail",
-            "Your bank does not accept payments with your card %(card)s any more, so %(amount)s "
-            "for invoice %(number)s is not paid.",
+            "Your bank no longer accepts payments with your card %(card)s, so %(amount)s for "
+            "invoice %(number)s is not paid.",
         )
     return pgettext(
         "mail", "We could not take %(amount)s for invoice %(number)s from your card %(card)s."
@@ -180,21 +180,26 @@ def _when_again(
     if is_final or again_on is None:
         return pgettext(
             "mail",
-            "We do not try this card again. Add another one here, and the invoice is paid with it "
-            "at once.",
+            "We will not try this card again. Add another one here and we will take the amount "
+            "from it right away.",
         )
     return pgettext(
         "mail",
-        "We try again on %(day)s. If you would rather use another card, change it here, and the "
-        "invoice is paid with it at once.",
+        "We will try again on %(day)s. If you would rather use another card, change it here and "
+        "we will take the amount from it right away.",
     ) % {"day": occasion.day(again_on)}
 
 
 def _without_a_page(outlook: Outlook) -> str:
     """What can be done where no card can be used just now."""
     if outlook.has_account:
-        return pgettext("mail", "Cards cannot be used just now. Please pay it through your bank.")
-    return pgettext("mail", "Cards cannot be used just now. Write to us, and we tell you how.")
+        return pgettext(
+            "mail", "Card payments are not possible right now. Please pay by bank transfer."
+        )
+    return pgettext(
+        "mail",
+        "Card payments are not possible right now. Write to us and we will tell you how to pay.",
+    )
 
 
 def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
@@ -233,9 +238,7 @@ def action_needed(occasion: Occasion) -> Letter:
             "Your bank wants you to confirm the payment of %(amount)s for invoice %(number)s.",
         )
         % named,
-        next=pgettext(
-            "mail", "Confirm it by %(day)s. Without a confirmation the payment is canceled then."
-        )
+        next=pgettext("mail", "Confirm it by %(day)s. Otherwise the payment will be canceled.")
         % named,
         button=Button(pgettext("mail", "Confirm the payment"), url=payment.action_url),
         details=tuple((label, value) for label, value in rows if value),

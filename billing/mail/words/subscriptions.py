@@ -46,28 +46,28 @@ def renewal(occasion: Occasion) -> Letter:
     }
     return Letter(
         subject=(
-            pgettext("mail", "%(plan)s is renewed on %(day)s: %(amount)s")
+            pgettext("mail", "%(plan)s renews on %(day)s: %(amount)s")
             if bill
-            else pgettext("mail", "%(plan)s is renewed on %(day)s")
+            else pgettext("mail", "%(plan)s renews on %(day)s")
         )
         % named,
-        happened=pgettext("mail", "Your subscription to %(plan)s is renewed on %(day)s.") % named,
+        happened=pgettext("mail", "Your subscription to %(plan)s renews on %(day)s.") % named,
         next=" ".join(
             filter(
                 None,
                 (
                     _how_it_is_paid(occasion, bill),
-                    pgettext("mail", "To end it instead, cancel on %(before)s at the latest.")
+                    pgettext("mail", "If you do not want to renew it, cancel by %(before)s.")
                     % named,
                 ),
             )
         ),
         button=manage_button(
-            occasion, subscription, pgettext("mail", "See or cancel the subscription")
+            occasion, subscription, pgettext("mail", "View or cancel the subscription")
         ),
         details=(
             *_what(occasion, subscription),
-            (pgettext("mail", "Renewed on"), named["day"]),
+            (pgettext("mail", "Renews on"), named["day"]),
             (pgettext("mail", "Cancel by"), named["before"]),
             *_costs(occasion, bill),
         ),
@@ -97,7 +97,7 @@ def trial_ending(occasion: Occasion) -> Letter:
         % named,
         happened=pgettext(
             "mail",
-            "Your trial of %(plan)s ends on %(before)s, and the subscription goes on after it.",
+            "Your trial of %(plan)s ends on %(before)s, and the subscription continues after that.",
         )
         % named,
         next=" ".join(
@@ -105,13 +105,12 @@ def trial_ending(occasion: Occasion) -> Letter:
                 None,
                 (
                     _how_it_is_paid(occasion, bill),
-                    pgettext("mail", "Cancel on %(before)s at the latest, and you pay nothing.")
-                    % named,
+                    pgettext("mail", "Cancel by %(before)s and you pay nothing.") % named,
                 ),
             )
         ),
         button=manage_button(
-            occasion, subscription, pgettext("mail", "See or cancel the subscription")
+            occasion, subscription, pgettext("mail", "View or cancel the subscription")
         ),
         details=(
             *_what(occasion, subscription),
@@ -137,8 +136,8 @@ def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
     }
     card = chargeable_card(occasion.customer) if occasion.is_charged else None
     if card is None:
-        return pgettext("mail", "You then get an invoice for %(amount)s.") % named
-    taken = pgettext("mail", "We then take %(amount)s from your card %(card)s.") % {
+        return pgettext("mail", "You will then get an invoice for %(amount)s.") % named
+    taken = pgettext("mail", "We will then take %(amount)s from your card %(card)s.") % {
         **named,
         "card": card.in_words(),
     }
@@ -170,7 +169,7 @@ def plan_changed(occasion: Occasion) -> Letter:
         subject=subject % named,
         happened=happened % named,
         next=" ".join([*_billed_sentences(occasion, issued), _what_it_costs(occasion, bill)]),
-        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=tuple((label, value) for label, value in rows if value),
     )
 
@@ -179,12 +178,12 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
     if not is_another:
         return (
             pgettext("mail", "Your subscription to %(plan)s has been changed"),
-            pgettext("mail", "Your subscription to %(plan)s has been changed from %(day)s."),
+            pgettext("mail", "Your subscription to %(plan)s has been changed as of %(day)s."),
         )
     if is_later:
         return (
-            pgettext("mail", "You change to %(plan)s on %(day)s"),
-            pgettext("mail", "Your subscription changes from %(old)s to %(plan)s on %(day)s."),
+            pgettext("mail", "You will change to %(plan)s on %(day)s"),
+            pgettext("mail", "Your subscription will change from %(old)s to %(plan)s on %(day)s."),
         )
     return (
         pgettext("mail", "You now have %(plan)s"),
@@ -206,7 +205,7 @@ def _billed_rows(occasion: Occasion, issued: list[Invoice]) -> Rows:
     rows = []
     for document in issued:
         is_note = document.kind == Invoice.Kind.CREDIT_NOTE
-        label = pgettext("mail", "Given back now") if is_note else pgettext("mail", "Billed now")
+        label = pgettext("mail", "Credited now") if is_note else pgettext("mail", "Billed now")
         rows.append((label, occasion.money(document.total_minor, document.currency)))
     return tuple(rows)
 
@@ -228,7 +227,9 @@ def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
     if bill is None:
         return pgettext("mail", "You do not need to do anything.")
     if bill.to_pay_minor <= 0:
-        said = pgettext("mail", "Your next invoice comes on %(day)s, with nothing to pay on it.")
+        said = pgettext(
+            "mail", "Your next invoice comes on %(day)s, and there is nothing to pay on it."
+        )
         return said % {"day": occasion.day(bill.on)}
     return pgettext("mail", "Your next invoice is for %(amount)s and comes on %(day)s.") % {
         "amount": occasion.money(bill.to_pay_minor, bill.document.currency),
@@ -247,22 +248,22 @@ def paused(occasion: Occasion) -> Letter:
         "until": occasion.day(until) if until else "",
     }
     again = (
-        pgettext("mail", "It goes on by itself on %(until)s.")
+        pgettext("mail", "It resumes automatically on %(until)s.")
         if until
-        else pgettext("mail", "It stays so until you resume it.")
+        else pgettext("mail", "It stays paused until you resume it.")
     )
     rows = (
         (pgettext("mail", "Subscription"), named["plan"]),
         (pgettext("mail", "Paused from"), named["day"]),
-        (pgettext("mail", "Goes on"), named["until"]),
-        (pgettext("mail", "Days paid ahead"), _paid_ahead(occasion)),
+        (pgettext("mail", "Resumes"), named["until"]),
+        (pgettext("mail", "Days paid in advance"), _paid_ahead(occasion)),
     )
     return Letter(
         subject=pgettext("mail", "Your subscription to %(plan)s is paused") % named,
         happened=pgettext("mail", "Your subscription to %(plan)s is paused from %(day)s.") % named,
         next=again % named,
         button=manage_button(
-            occasion, subscription, pgettext("mail", "See or resume the subscription")
+            occasion, subscription, pgettext("mail", "View or resume the subscription")
         ),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -270,7 +271,7 @@ def paused(occasion: Occasion) -> Letter:
 
 def _paid_ahead(occasion: Occasion) -> str:
     said = {
-        Pause.Unused.CREDIT: pgettext("mail", "come back to you"),
+        Pause.Unused.CREDIT: pgettext("mail", "are credited to you"),
         Pause.Unused.KEEP: pgettext("mail", "stay paid"),
         Pause.Unused.SHIFT: pgettext("mail", "are moved to after the pause"),
     }
@@ -287,11 +288,11 @@ def resumed(occasion: Occasion) -> Letter:
         "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
     }
     return Letter(
-        subject=pgettext("mail", "Your subscription to %(plan)s goes on again") % named,
-        happened=pgettext("mail", "Your subscription to %(plan)s goes on again from %(day)s.")
+        subject=pgettext("mail", "Your subscription to %(plan)s is active again") % named,
+        happened=pgettext("mail", "Your subscription to %(plan)s is active again from %(day)s.")
         % named,
         next=_what_it_costs(occasion, bill),
-        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=(
             *_what(occasion, subscription),
             (pgettext("mail", "From"), named["day"]),
@@ -314,7 +315,7 @@ def canceled(occasion: Occasion) -> Letter:
         (pgettext("mail", "Subscription"), named["plan"]),
         (pgettext("mail", "Canceled on"), named["day"]),
         (pgettext("mail", "Last day"), named["last"]),
-        (pgettext("mail", "Days paid ahead"), _given_back(subscription, end)),
+        (pgettext("mail", "Days paid in advance"), _given_back(subscription, end)),
     )
     if occasion.told("reason") == WITHDRAWAL:
         return _withdrawn(occasion, subscription, named)
@@ -357,7 +358,7 @@ def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, 
         happened=pgettext(
             "mail",
             "We received your withdrawal from the contract for %(plan)s on %(day)s at %(time)s, "
-            "and it has ended.",
+            "and the contract has ended.",
         )
         % said,
         next=" ".join(
@@ -399,25 +400,25 @@ def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
 def _until_when(subscription: Subscription, *, is_over: bool, is_unpaid: bool) -> str:
     """Until when the service goes on, what it still costs, and whether it can be taken back."""
     if is_unpaid:
-        return pgettext("mail", "What is owed until %(last)s is still to be paid.")
+        return pgettext("mail", "What you owe until %(last)s still has to be paid.")
     if is_over and subscription.is_final_usage_billed:
         return pgettext(
             "mail",
-            "It is not renewed. If you have used something that is billed afterwards, one last "
-            "invoice comes.",
+            "It will not renew. If you have used something that is billed afterwards, you will "
+            "get one last invoice.",
         )
     if is_over:
-        return pgettext("mail", "Nothing more is billed.")
+        return pgettext("mail", "You will not be billed any more.")
     return pgettext(
         "mail",
-        "You have it until %(last)s, and it is not renewed after that. Until then you can undo the "
-        "cancellation.",
+        "You have it until %(last)s, that day included, and it will not renew after that. Until "
+        "then you can undo the cancellation.",
     )
 
 
 def _given_back(subscription: Subscription, end: date) -> str:
     if subscription.is_unused_refunded_at_end:
-        return pgettext("mail", "are paid back, as far as they are paid")
+        return pgettext("mail", "are refunded, if you have paid for them")
     if subscription.is_unused_credited_at_end:
         return pgettext("mail", "are credited to your balance")
     return ""
@@ -430,13 +431,13 @@ def cancel_undone(occasion: Occasion) -> Letter:
     bill = next_bill_of(subscription, occasion.today)
     named = {"plan": subscription.plan.name}
     return Letter(
-        subject=pgettext("mail", "Your subscription to %(plan)s goes on") % named,
+        subject=pgettext("mail", "Your subscription to %(plan)s continues") % named,
         happened=pgettext(
-            "mail", "You have undone the cancellation, and your subscription to %(plan)s goes on."
+            "mail", "You have undone the cancellation, and your subscription to %(plan)s continues."
         )
         % named,
         next=_what_it_costs(occasion, bill),
-        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
     )
 

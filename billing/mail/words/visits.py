@@ -19,10 +19,10 @@ def sign_in(occasion: Occasion) -> Letter:
     return Letter(
         subject=pgettext("mail", "Sign in to %(seller)s") % named,
         happened=pgettext("mail", "You have asked for a link to sign in to %(seller)s.") % named,
-        next=pgettext("mail", "It works once, within %(minutes)s minutes.") % named,
+        next=pgettext("mail", "It works only once, within %(minutes)s minutes.") % named,
         button=Button(pgettext("mail", "Sign in"), Purpose.SIGN_IN),
         closing=pgettext(
             "mail",
-            "If it was not you, you do not need to do anything: without the link nobody gets in.",
+            "If it was not you, you can ignore this email. Nobody can sign in without the link.",
         ),
     )

@@ -135,7 +135,7 @@ def _day(text: str | None) -> date | None:
         return date.fromisoformat(text)
     except ValueError as error:
         raise CommandError(
-            f"--until {text} is no day. Write year, month and day, such as 2026-03-31."
+            f"--until {text} is not a day. Write year, month and day, such as 2026-03-31."
         ) from error
 
 

@@ -21,7 +21,7 @@ def _day(text: str) -> date:
     try:
         day = date.fromisoformat(text)
     except ValueError:
-        raise ArgumentTypeError(f"{text} is no day; write it as YYYY-MM-DD.") from None
+        raise ArgumentTypeError(f"{text} is not a day. Write it as YYYY-MM-DD.") from None
     if not FIRST_DAY <= day <= LAST_DAY:
         raise ArgumentTypeError(f"{text} is too far from today to be right.")
     return day

@@ -50,4 +50,4 @@ class Command(BaseCommand):
                 f"by {switch.on_by}: {switch.reason}"
             )
         if not standing:
-            self.stdout.write("Charging goes on for everybody.")
+            self.stdout.write("Charging resumes for everybody.")

@@ -209,6 +209,7 @@ class Gateway(Protocol):
         return_url: str,
         locale: str,
         seller: str,
+        seller_name: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session: ...

@@ -130,7 +130,7 @@ def read_mapping(path: Path) -> Mapping:
         raise Unreadable(path.name, Problem(0, "", "This is not UTF-8.")) from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        reason = f"This is no YAML: {getattr(error, 'problem', None) or error}."
+        reason = f"This is not YAML: {getattr(error, 'problem', None) or error}."
         raise Unreadable(path.name, Problem(mark.line + 1 if mark else 0, "", reason)) from error
     reader = _Reader(parsed)
     mapping = reader.mapping(path.name)
@@ -298,7 +298,7 @@ class _Reader:
             if isinstance(text, str) and re.fullmatch(r"[0-9]{1,12}(\.[0-9]{1,10})?", text):
                 prices[code] = Decimal(text)
             else:
-                self._wrong(f"plan.prices.{code}", f"“{text}” is no amount such as 29.90.")
+                self._wrong(f"plan.prices.{code}", f"“{text}” is not an amount such as 29.90.")
         return prices
 
     def _get(self, key: str) -> Any:

@@ -226,12 +226,12 @@ class Reader:
         try:
             validate_email(text)
         except ValidationError:
-            raise ValueError(f"“{text}” is no email address.") from None
+            raise ValueError(f"“{text}” is not an email address.") from None
         return text
 
     def _country(self, text: str) -> str:
         if text not in dict(countries):
-            raise ValueError(f"“{text}” is no country of ISO 3166, such as SE.")
+            raise ValueError(f"“{text}” is not a country of ISO 3166, such as SE.")
         return text
 
     def _choice(self, text: str, choices: Sequence[str] | Mapping[str, str]) -> str:
@@ -244,7 +244,7 @@ class Reader:
 
     def _whole(self, text: str, maximum: int) -> int:
         if not re.fullmatch("[0-9]{1,6}", text) or int(text) > maximum:
-            raise ValueError(f"“{text}” is no whole number from 0 to {maximum}.")
+            raise ValueError(f"“{text}” is not a whole number from 0 to {maximum}.")
         return int(text)
 
     def _months(self, text: str) -> int:
@@ -253,7 +253,7 @@ class Reader:
     def _interval(self, text: str) -> tuple[int, str]:
         match = _INTERVAL.fullmatch(text)
         if match is None:
-            raise ValueError(f"“{text}” is no interval such as “1 month” or “3 months”.")
+            raise ValueError(f"“{text}” is not an interval such as “1 month” or “3 months”.")
         return int(match[1]), match[2]
 
     def _date(self, text: str) -> date:
@@ -264,7 +264,7 @@ class Reader:
         sign = self.mapping.decimal
         plain = text.replace(sign, ".") if sign == "." or "." not in text else ""
         if not _NUMBER.fullmatch(plain):
-            raise ValueError(f"“{text}” is no number such as 1234{sign}50.")
+            raise ValueError(f"“{text}” is not a number such as 1234{sign}50.")
         number = Decimal(plain)
         if number < 0:
             raise ValueError(f"“{text}” is negative.")

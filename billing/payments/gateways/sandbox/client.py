@@ -140,6 +140,7 @@ class Sandbox:
         return_url: str,
         locale: str,
         seller: str,
+        seller_name: str,
         amount_minor: int | None = None,
         currency: str = "",
     ) -> Session:
@@ -149,6 +150,7 @@ class Sandbox:
             "reference": reference,
             "return_url": return_url,
             "locale": locale,
+            "shop": seller_name,
         }
         kind = Kind.CARD
         if amount_minor is not None:
@@ -190,7 +192,7 @@ class Sandbox:
         try:
             notice = _notice(json.loads(body), body.decode())
         except (ValueError, LookupError, TypeError) as error:
-            raise GatewayRefused("This hook is no event.") from error
+            raise GatewayRefused("This hook is not an event.") from error
         if notice.event_id != event_id:
             raise GatewayRefused("This hook names two events.")
         return notice
@@ -252,7 +254,7 @@ def _error(answer: Any) -> ErrorSaid:
 def _id(gateway_id: str) -> str:
     """An id as part of a path; the gateway's ids are plain words."""
     if not re.fullmatch(r"[A-Za-z0-9_]{1,80}", gateway_id):
-        raise GatewayUnclear(f"{gateway_id[:80]!r} is no id of the sandbox's.")
+        raise GatewayUnclear(f"{gateway_id[:80]!r} is not an id of the sandbox's.")
     return gateway_id
 
 
