@@ -33,6 +33,7 @@ from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.transport import SMTP
 from billing.mail.words import write
+from billing.mail.words.visits import SIGN_IN
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from customers.calendar import today_of
 from customers.models import Seller
@@ -210,7 +211,7 @@ def _living() -> set[int]:
 
 def _claim(now: datetime, limit: int, seller: Seller | None, lease: int) -> list[Message]:
     """Take what is due, sign-in links first; somebody sits and waits for those."""
-    first = Case(When(kind=Message.Kind.SIGN_IN, then=Value(0)), default=Value(1))
+    first = Case(When(kind=SIGN_IN.name, then=Value(0)), default=Value(1))
     due = _waiting(now, seller).order_by(first, "next_attempt_at", "pk")
     with transaction.atomic():
         batch = list(

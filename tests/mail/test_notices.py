@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.invoicing.actions import bill_customer
 from billing.mail.models import Message
-from billing.mail.notices import NOTICES, notify
+from billing.mail.notices import notify
 from billing.mail.outbox import send_due
+from billing.mail.words import KINDS
+from billing.mail.words.subscriptions import RENEWAL, TRIAL_ENDING
 from billing.subscriptions import actions as subscriptions
 from catalog.models import IntervalUnit
 from customers.models import Customer
@@ -52,7 +54,7 @@ def test_a_yearly_renewal_is_told_of_once_so_many_days_ahead(
 
 def test_swedish_law_is_kept_in_the_longest_month() -> None:
     """A month before the last day of notice, the day before the renewal, and three days to try."""
-    (days,) = [row.days for row in NOTICES if row.kind == Kind.RENEWAL and row.country == "SE"]
+    (days,) = [notice.days for notice in RENEWAL.notices if notice.country == "SE"]
     assert days >= 1 + 31 + 3
 
 
@@ -129,7 +131,11 @@ def test_looking_costs_the_same_for_many(yearly: World) -> None:
     assert queries() == before
 
 
-def test_the_table_says_on_what_ground() -> None:
-    assert all(row.basis and row.days > 0 for row in NOTICES)
-    assert {row.kind for row in NOTICES if not row.country} == {Kind.RENEWAL, Kind.TRIAL_ENDING}
-    assert len({(row.kind, row.country) for row in NOTICES}) == len(NOTICES)
+def test_what_is_told_ahead_says_how_long_and_on_what_ground_for_every_country() -> None:
+    ahead = [kind for kind in KINDS.values() if kind.notices]
+    assert ahead == [RENEWAL, TRIAL_ENDING]
+    for kind in ahead:
+        assert all(notice.basis and notice.days > 0 for notice in kind.notices)
+        countries = [notice.country for notice in kind.notices]
+        assert "" in countries
+        assert len(set(countries)) == len(countries)

@@ -1,18 +1,26 @@
 """Access that is limited, closed or given back because of a debt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from django.utils.translation import pgettext
 
+from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.models import Message
-from billing.mail.words.common import document_of, has_refused_card, how_to_pay, pay_button
+from billing.mail.words.common import (
+    LATE_DEBT,
+    document_of,
+    has_refused_card,
+    how_to_pay,
+    pay_button,
+)
 from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from dunning.access import subscriptions_of
-from dunning.models import DunningCase, StepKind
+from dunning.models import DunningAction, DunningCase, StepKind
 
 
 def restricted(occasion: Occasion) -> Letter:
@@ -34,6 +42,15 @@ def restricted(occasion: Occasion) -> Letter:
     )
 
 
+RESTRICTED = MailKind(
+    "restricted",
+    "access restricted",
+    restricted,
+    told_by=(News("dunning.restricted"),),
+    series=LATE_DEBT,
+)
+
+
 def suspended(occasion: Occasion) -> Letter:
     case, document = _unpaid(occasion)
     if case.access != DunningCase.Access.NONE:
@@ -49,6 +66,15 @@ def suspended(occasion: Occasion) -> Letter:
             "for now.",
         ),
     )
+
+
+SUSPENDED = MailKind(
+    "suspended",
+    "access suspended",
+    suspended,
+    told_by=(News("dunning.suspended"),),
+    series=LATE_DEBT,
+)
 
 
 def _unpaid(occasion: Occasion) -> tuple[DunningCase, Invoice]:
@@ -113,11 +139,29 @@ def restored(occasion: Occasion) -> Letter:
     )
 
 
+def _had_full_access(events: Sequence[Event]) -> Iterator[Event]:
+    limits = DunningAction.objects.filter(
+        case__public_id__in=[event.subject for event in events],
+        kind__in=(StepKind.RESTRICT, StepKind.SUSPEND),
+        outcome="",
+    )
+    limited = set(limits.values_list("case__public_id", flat=True))
+    return (event for event in events if event.subject not in limited)
+
+
+RESTORED = MailKind(
+    "restored",
+    "access restored",
+    restored,
+    told_by=(News("dunning.recovered", untold=_had_full_access),),
+)
+
+
 def _is_told_by_another(occasion: Occasion, alive: Collection[Subscription]) -> bool:
     """Whether a later message tells of any of the same: two debts may be paid at once."""
     later = Message.objects.filter(
         customer=occasion.customer,
-        kind=Message.Kind.RESTORED,
+        kind=occasion.message.kind,
         state__in=("waiting", "sending", "sent"),
         pk__gt=occasion.message.pk,
     )

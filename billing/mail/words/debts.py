@@ -4,8 +4,10 @@ no fee, no interest and no collection that nobody has decided on (lag 1981:739, 
 from django.utils.translation import pgettext
 
 from billing.invoicing.models import Invoice
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import (
+    LATE_DEBT,
     Rows,
     document_of,
     document_pdf,
@@ -65,6 +67,16 @@ def reminder(occasion: Occasion) -> Letter:
         ),
         attachments=tuple(document_pdf(each) for _, each in owed),
     )
+
+
+REMINDER = MailKind(
+    "reminder",
+    "reminder",
+    reminder,
+    told_by=(News("dunning.reminded"),),
+    series=LATE_DEBT,
+    is_printed=True,
+)
 
 
 def _still_owed(occasion: Occasion) -> list[tuple[DunningCase, Invoice]]:
