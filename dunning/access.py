@@ -8,13 +8,11 @@ from billing.events.models import Event
 from billing.events.recorder import record_all
 from billing.invoicing.models import InvoiceLine
 from billing.subscriptions.models import Subscription
-from dunning.models import StepKind
 
 # From the most access to the least.
 ACCESSES = ("full", "restricted", "none")
 # What has ended, or not begun, has no access that a debt could take.
 _WITHOUT_ACCESS = ("ended", "incomplete")
-LEAVES = {StepKind.RESTRICT: "restricted", StepKind.SUSPEND: "none"}
 
 
 def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:

@@ -27,6 +27,7 @@ from customers.calendar import with_today
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
+from dunning.steps import CANCEL
 
 STATUS_COLORS = {"open": "warning", "recovered": "success", "exhausted": "danger", "stopped": ""}
 
@@ -152,7 +153,7 @@ WORK: dict[str, Callable[[QuerySet], QuerySet]] = {
     "today": lambda debts: with_today(debts).filter(status="open", next_step_on__lte=F("today")),
     # One whose subscription has ended waits for its money only.
     "suspended": lambda debts: debts.filter(
-        ~Q(actions__kind="cancel"), status="open", access="none"
+        ~Q(actions__kind=CANCEL.name), status="open", access="none"
     ),
     "stopped": lambda debts: debts.filter(status="stopped"),
 }

@@ -24,9 +24,9 @@ from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
 from dunning.access import follow
-from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince, StepKind
+from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince
 from dunning.policies import Policies, plans_of
-from dunning.steps import Batch, event, reminded_on, take, taken_by
+from dunning.steps import KINDS, Batch, event, reminded_on, take, taken_by
 
 LIMIT = 500
 STEP = "dun"
@@ -175,7 +175,7 @@ def next_retry_on(case: DunningCase, policies: Policies | None = None) -> date |
     found = (policies or Policies(case.seller)).steps_of(case)
     position = found.position(case.next_step_id)
     for at in range(position, len(found.steps)):
-        if found.steps[at].kind == StepKind.RETRY:
+        if KINDS[found.steps[at].kind].is_charge:
             gap = timedelta(days=found.days[at] - found.days[position])
             return case.next_step_on + gap
     return None
@@ -273,7 +273,9 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
     The debts of a customer are reminded of together, but one that came too late for that, as after
     a payment that was waited for, makes no second mail of the day.
     """
-    reminders = [case for case in ready if case.next_step and case.next_step.kind == "remind"]
+    reminders = [
+        case for case in ready if case.next_step and KINDS[case.next_step.kind].is_once_a_day
+    ]
     if not reminders:
         return []
     reminded = reminded_on(as_of, {case.customer_id for case in reminders})
@@ -307,7 +309,7 @@ def _advance(cases: Sequence[DunningCase], policies: Policies, batch: Batch) -> 
         assert step is not None
         taken = [*batch.taken.get(case.pk, []), (step.pk, step.kind, batch.as_of)]
         _put_before(case, policies, taken, batch.as_of)
-        if case.next_step is None or step.kind == StepKind.WRITE_OFF:
+        if case.next_step is None or KINDS[step.kind].ends_case:
             case.next_step = case.next_step_on = None
             case.status, case.closed_on = DunningCase.Status.EXHAUSTED, batch.as_of
             batch.events.append(event("dunning.exhausted", case, batch.as_of, batch.actor))

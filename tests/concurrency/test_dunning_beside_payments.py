@@ -43,8 +43,8 @@ from dunning.models import (
     DunningChoice,
     DunningPolicy,
     DunningStep,
-    StepKind,
 )
+from dunning.steps import KINDS
 from tests.factories import (
     DAY,
     CustomerFactory,
@@ -63,7 +63,7 @@ LATE = DAY + timedelta(days=15)
 PAYERS = ("recorded", "charged", "hosted", "balanced", "credited", "voided")
 AT_GATEWAY = ("charged", "hosted")
 WAIT_SECONDS = 30
-STEPS = (*StepKind.values,)
+STEPS = tuple(KINDS)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,8 @@ from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from dunning.access import subscriptions_of
-from dunning.models import DunningAction, DunningCase, StepKind
+from dunning.models import DunningAction, DunningCase
+from dunning.steps import KINDS
 
 
 def restricted(occasion: Occasion) -> Letter:
@@ -95,7 +96,8 @@ def _taken(
         "plans": _plans(document),
     }
     following = pgettext("mail", "As soon as it is paid, everything is as before.")
-    if case.next_step and case.next_step.kind in {StepKind.SUSPEND, StepKind.CANCEL}:
+    coming = KINDS[case.next_step.kind] if case.next_step else None
+    if coming and (coming.leaves == DunningCase.Access.NONE or coming.ends_subscription):
         following = f"{following} {what_comes(occasion, case)}"
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
@@ -142,7 +144,7 @@ def restored(occasion: Occasion) -> Letter:
 def _had_full_access(events: Sequence[Event]) -> Iterator[Event]:
     limits = DunningAction.objects.filter(
         case__public_id__in=[event.subject for event in events],
-        kind__in=(StepKind.RESTRICT, StepKind.SUSPEND),
+        kind__in=[kind.name for kind in KINDS.values() if kind.is_limit],
         outcome="",
     )
     limited = set(limits.values_list("case__public_id", flat=True))

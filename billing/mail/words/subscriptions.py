@@ -24,7 +24,8 @@ from billing.payments.outlook import chargeable_card
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Pause, Subscription
 from catalog.models import Plan
-from dunning.models import DunningAction, StepKind
+from dunning.models import DunningAction
+from dunning.steps import CANCEL
 
 ONE_DAY = timedelta(days=1)
 
@@ -478,7 +479,7 @@ def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
     """The invoice for which a policy has ended the subscription, if that was the reason."""
     action = (
         DunningAction.objects.filter(
-            kind=StepKind.CANCEL, done_on=end, case__invoice__lines__subscription=subscription
+            kind=CANCEL.name, done_on=end, case__invoice__lines__subscription=subscription
         )
         .select_related("case__invoice")
         .first()
