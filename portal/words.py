@@ -94,8 +94,8 @@ def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currenc
 def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
     """What usage costs, step by step: ``300 included``, ``then 1,15 kr each``."""
     write = writer(currency)
-    if price.model in ("graduated", "volume"):
-        yield from _steps_of(price.tiers, write)
+    if price.tiers:
+        yield from _steps_of(price, write)
     elif price.model == "per_unit":
         yield _each(price.amount, write)
     elif price.model == "package":
@@ -111,18 +111,23 @@ def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
         yield write.percent(price.rate)
 
 
-def _steps_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
-    for tier in tiers:
-        limit = "" if tier.up_to is None else write.number(tier.up_to)
-        if not tier.unit_amount and not tier.flat_amount and limit:
+def _steps_of(price: pricing.Price, write: Writer) -> Iterator[str]:
+    is_of_value = price.model == "graduated_percentage"
+    for tier in price.tiers:
+        limit, asked = "", _each(tier.unit_amount, write)
+        if is_of_value:
+            asked = write.percent(tier.rate)
+        if tier.up_to is not None:
+            limit = _amount(tier.up_to, write) if is_of_value else write.number(tier.up_to)
+        if limit and not (tier.unit_amount or tier.rate or tier.flat_amount):
             yield pgettext("portal", "%(count)s included") % {"count": limit}
         elif limit:
             yield pgettext("portal", "%(price)s up to %(count)s") % {
-                "price": _each(tier.unit_amount, write),
+                "price": asked,
                 "count": limit,
             }
         else:
-            yield pgettext("portal", "then %(price)s") % {"price": _each(tier.unit_amount, write)}
+            yield pgettext("portal", "then %(price)s") % {"price": asked}
 
 
 def _each(amount: Decimal, write: Writer) -> str:
