@@ -42,7 +42,7 @@ def missing(text: str) -> set[str]:
     return lost
 
 
-@pytest.mark.parametrize(("page", "least"), [("adding.md", 50)])
+@pytest.mark.parametrize(("page", "least"), [("adding.md", 50), ("walks.md", 50)])
 def test_every_file_and_name_of_a_page_is_there(page: str, least: int) -> None:
     text = (ROOT / "docs" / page).read_text()
     assert len(NAMED.findall(text)) >= least
