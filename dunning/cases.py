@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
+from billing.base.leases import unheld
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
@@ -464,8 +465,8 @@ def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
 
 def _lock_customers(ids: Iterable[int]) -> list[int]:
     """Lock customers in order; those whom another worker holds wait for another run."""
-    locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
-    return list(locked.filter(pk__in=set(ids)).order_by("pk").values_list("pk", flat=True))
+    locked = unheld(Customer.objects.filter(pk__in=set(ids)).order_by("pk"))
+    return list(locked.values_list("pk", flat=True))
 
 
 def _name_of_customer(customer_id: int) -> str:

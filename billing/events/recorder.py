@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from billing.base import clock, tallies
+from billing.base.leases import unheld, wait_for_turn
 from billing.events import hooks
 from billing.events.models import Delivery, Event
 from billing.events.troubles import Watch
@@ -80,8 +81,7 @@ def fan_out(limit: int = 1000) -> int:
     lost are not given again, for shops leave out what they believe to have: both leap.
     """
     now = clock.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kvitt fan out'))")
+    wait_for_turn("kvitt fan out")
     watch = Watch("fan out events")
     waiting = Event.objects.filter(is_fanned_out=False).exclude(public_id__in=watch.waiting)
     events = list(waiting.order_by("id")[:limit])
@@ -176,10 +176,11 @@ def deliver_due(limit: int = 500) -> int:
     now = clock.now()
     with transaction.atomic():
         due = list(
-            Delivery.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
-            .select_related("event")
-            .order_by("next_attempt_at")[:limit]
+            unheld(
+                Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
+                .select_related("event")
+                .order_by("next_attempt_at")
+            )[:limit]
         )
         # What happened at one instant is told in the order in which it happened.
         due.sort(key=lambda delivery: (delivery.next_attempt_at, delivery.pk))

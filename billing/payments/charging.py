@@ -7,10 +7,12 @@ only the gateway's own record brings to an end.
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
 from billing.base import clock
+from billing.base.leases import claim, unheld
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -33,7 +35,7 @@ from billing.payments.gateways.base import (
 from billing.payments.guards import Halt, forbidden, halt_of
 from billing.payments.keys import key_of_charge
 from billing.payments.locks import lock_payment, lock_with_customer
-from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
+from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod, Refund
 from billing.payments.planning import plan, release_planned
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -87,8 +89,7 @@ def _gateway_of(payment_id: int) -> str:
 def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest] | None:
     """The first step: what is owed is read again, and the payment is in flight from here on."""
     now = clock.now()
-    owner = Customer.objects.select_for_update(skip_locked=True, of=["self"])
-    customer = owner.filter(payments=payment_id).first()
+    customer = unheld(Customer.objects.filter(payments=payment_id)).first()
     if customer is None:
         return None  # Another worker has the customer.
     payment = lock_payment(payment_id)
@@ -385,6 +386,18 @@ def next_wait(attempts: int) -> timedelta | None:
     return waits[attempts - 1] if 0 < attempts <= len(waits) else None
 
 
+def asked_once_more(row: Payment | Refund, now: datetime) -> dict[str, Any]:
+    """What is written of a payment or refund before its gateway is asked about it."""
+    attempts = row.attempts + 1
+    wait = next_wait(attempts)
+    return {
+        "attempts": attempts,
+        "next_check_at": now + wait if wait else None,
+        # Said before the last call, which may be what ends this process.
+        "attention": row.attention if wait else NO_ANSWER,
+    }
+
+
 # Asking what became of it
 
 
@@ -393,26 +406,19 @@ def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
 
     Of one seller, or of all who have no clock of their own.
     """
-    with transaction.atomic():
-        payment = (
-            Payment.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
-            .exclude(gateway__in=left_alone())
-            .order_by("next_check_at")
-            .first()
-        )
-        if payment is None:
-            return None
+    waiting = (
+        Payment.objects.filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
+        .exclude(gateway__in=left_alone())
+        .order_by("next_check_at")
+    )
+
+    def put_off(payment: Payment) -> dict[str, Any]:
         if payment.state == Payment.State.REQUIRES_ACTION:
-            payment.next_check_at = now + WAITING_CHECK
-        else:
-            payment.attempts += 1
-            wait = next_wait(payment.attempts)
-            payment.next_check_at = now + wait if wait else None
-            # Said before the last call, which may be what ends this process.
-            payment.attention = payment.attention if wait else NO_ANSWER
-        payment.save(update_fields=["attempts", "next_check_at", "attention"])
-        return payment.pk
+            return {"next_check_at": now + WAITING_CHECK}
+        return asked_once_more(payment, now)
+
+    payment = claim(waiting, put_off)
+    return payment.pk if payment else None
 
 
 def resolve(payment_id: int, actor: str) -> None:

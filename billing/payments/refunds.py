@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from billing.base import clock
+from billing.base.leases import claim, unheld
 from billing.events.troubles import Watch
 from billing.invoicing.balances import move_balances
 from billing.invoicing.locks import lock_invoices
@@ -26,6 +27,7 @@ from billing.payments.charging import (
     FIRST_CHECK,
     NEVER_MADE_AFTER,
     NO_ANSWER,
+    asked_once_more,
     next_wait,
 )
 from billing.payments.gateways import registry
@@ -203,15 +205,14 @@ def _send(refund: Refund) -> None:
 def _claim_unsent(seller: Seller | None) -> Refund | None:
     now = clock.now()
     is_due = Q(next_check_at__isnull=True) | Q(next_check_at__lte=now)
-    refund = (
-        Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(in_time_of(seller, "payment__seller"), is_due)
+    waiting = (
+        Refund.objects.filter(in_time_of(seller, "payment__seller"), is_due)
         .filter(state="created", attempts__lt=CALLS_MAX)
         .exclude(payment__gateway__in=left_alone())
         .select_related("payment")
         .order_by("id")
-        .first()
     )
+    refund = unheld(waiting).first()
     if refund is not None:
         refund.move(
             "unknown",
@@ -238,22 +239,15 @@ def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     return limit
 
 
-@transaction.atomic
 def _claim_unknown(now: datetime, seller: Seller | None) -> Refund | None:
-    refund = (
-        Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now)
+    waiting = (
+        Refund.objects.filter(
+            in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now
+        )
         .exclude(payment__gateway__in=left_alone())
         .order_by("next_check_at")
-        .first()
     )
-    if refund is not None:
-        refund.attempts += 1
-        wait = next_wait(refund.attempts)
-        refund.next_check_at = now + wait if wait else None
-        refund.attention = refund.attention if wait else NO_ANSWER
-        refund.save(update_fields=["attempts", "next_check_at", "attention"])
-    return refund
+    return claim(waiting, lambda refund: asked_once_more(refund, now))
 
 
 def resolve_refund(refund_id: int) -> None:

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from django.db import transaction
 
 from billing.base import clock
+from billing.base.leases import claim
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.invoicing.locks import lock_invoice, lock_invoices
@@ -340,12 +341,10 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     return limit
 
 
-@transaction.atomic
 def _claim(seller: Seller | None) -> CheckoutSession | None:
     now = clock.now()
-    session = (
-        CheckoutSession.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(
+    waiting = (
+        CheckoutSession.objects.filter(
             in_time_of(seller, "customer__seller"),
             status__in=["creating", "open"],
             next_check_at__lte=now,
@@ -353,12 +352,8 @@ def _claim(seller: Seller | None) -> CheckoutSession | None:
         .exclude(gateway__in=left_alone())
         .select_related("customer__seller", "payment")
         .order_by("next_check_at")
-        .first()
     )
-    if session is not None:
-        session.next_check_at = now + CHECK
-        session.save(update_fields=["next_check_at"])
-    return session
+    return claim(waiting, lambda session: {"next_check_at": now + CHECK})
 
 
 def return_url_for(seller: Seller, given: str) -> str:

@@ -20,6 +20,7 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
 from billing.base import clock, tallies
+from billing.base.leases import unheld
 from billing.engine.errors import BillingError
 from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
@@ -225,11 +226,9 @@ def _claim(endpoint: WebhookEndpoint, count: int, failed_types: set[str]) -> lis
         order.insert(0, Case(When(event__type__in=failed_types, then=Value(1)), default=Value(0)))
     with transaction.atomic():
         due = list(
-            _due(now)
-            .filter(endpoint=endpoint)
-            .select_for_update(skip_locked=True, of=["self"])
-            .select_related("event")
-            .order_by(*order)[:count]
+            unheld(_due(now).filter(endpoint=endpoint).select_related("event").order_by(*order))[
+                :count
+            ]
         )
         for delivery in [each for each in due if each.attempts >= ATTEMPTS_MAX]:
             due.remove(delivery)
