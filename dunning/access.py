@@ -4,8 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import date
 
-from billing.events.models import Event
-from billing.events.recorder import record_all
+from billing.events.recorder import event_for, record_all
 from billing.invoicing.models import InvoiceLine
 from billing.subscriptions.models import Subscription
 
@@ -39,15 +38,9 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
         before, after = subscription.access, wanted[subscription.pk]
         if before != after:
             moved[after].append(subscription.pk)
+            change = {"from": before, "to": after}
             events.append(
-                Event(
-                    type="subscription.access_changed",
-                    seller=subscription.seller.public_id,
-                    subject=subscription.public_id,
-                    occurred_on=as_of,
-                    actor=actor,
-                    data={"from": before, "to": after},
-                )
+                event_for("subscription.access_changed", subscription, as_of, actor, **change)
             )
     for access, moving in moved.items():
         Subscription.objects.filter(pk__in=moving).update(access=access)

@@ -14,6 +14,7 @@ from django.utils.translation import pgettext_lazy
 
 from billing.engine import retries
 from billing.events.models import Event
+from billing.events.recorder import event_for
 from billing.invoicing import settlement
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.settled import By
@@ -76,14 +77,7 @@ class StepKind:
 
 def event(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
     """An event of a case, unwritten."""
-    return Event(
-        type=type,
-        seller=case.seller.public_id,
-        subject=case.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"invoice": case.invoice.public_id, **more},
-    )
+    return event_for(type, case, as_of, actor, invoice=case.invoice.public_id, **more)
 
 
 def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:

@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from billing.checkout.models import Order
-from billing.checkout.offers import lock_order, tell
+from billing.checkout.offers import lock_order
 from billing.checkout.paying import open_pages
+from billing.events.recorder import record_for
 from billing.events.troubles import Watch
 from billing.invoicing.corrections import credit
 from billing.invoicing.locks import lock_invoice
@@ -91,7 +92,7 @@ def _expire(order: Order, as_of: date, actor: str) -> bool:
     if order.subscription is not None and order.subscription.status == "incomplete":
         abandon(order.subscription, as_of=as_of, actor=actor)
     order.move("expired", closed_at=now_of(order.seller))
-    tell("checkout.expired", order, as_of, actor)
+    record_for("checkout.expired", order, as_of, actor)
     return True
 
 

@@ -7,8 +7,9 @@ from typing import Any
 from django.db import transaction
 
 from billing.checkout.models import Order
-from billing.checkout.offers import lock_order, refuse_over, tell
+from billing.checkout.offers import lock_order, refuse_over
 from billing.engine.errors import Refused
+from billing.events.recorder import record_for
 from billing.invoicing.settled import By, Settled
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import GatewayUnavailable, Purpose, may_leave
@@ -137,14 +138,14 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
     if order.invoice is None and _is_tried_meanwhile(order.subscription):
         abandon(order.subscription, as_of=as_of, actor=actor)
         order.move("expired", closed_at=now_of(order.seller))
-        tell("checkout.expired", order, as_of, actor)
+        record_for("checkout.expired", order, as_of, actor)
         return
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
     charged = Customer.Collection.AUTOMATIC
     change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
     complete(order.subscription, as_of=as_of, actor=actor)
     order.move("complete", closed_at=now_of(order.seller))
-    tell(
+    record_for(
         "checkout.completed",
         order,
         as_of,

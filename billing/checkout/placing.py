@@ -21,11 +21,11 @@ from billing.checkout.offers import (
     countable_prices,
     lock_order,
     refuse_over,
-    tell,
 )
 from billing.checkout.paying import complete_order
 from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
+from billing.events.recorder import record_for
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
@@ -213,7 +213,7 @@ def place(
         placed_at=now,
         expires_at=now + LIVES,
     )
-    tell(
+    record_for(
         "checkout.placed",
         order,
         as_of,

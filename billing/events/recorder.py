@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.db.models import F
@@ -44,6 +44,36 @@ def record(
         occurred_on=occurred_on,
         actor=actor,
         data=data or {},
+    )
+
+
+class OfSeller(Protocol):
+    """What has a public id, and a seller of which it knows at least the public id."""
+
+    @property
+    def public_id(self) -> str: ...
+
+    @property
+    def seller(self) -> Any: ...
+
+
+def record_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
+    """Write an event of an object in the caller's transaction, with what it tells."""
+    event = event_for(type, about, as_of, actor, **data)
+    event.save(force_insert=True)
+    return event
+
+
+def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
+    """An event of an object, for :func:`record_all`."""
+    seller = about.seller
+    return Event(
+        type=type,
+        seller=seller if isinstance(seller, str) else seller.public_id,
+        subject=about.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data=data,
     )
 
 

@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.invoicing.models import Invoice
 from billing.payments import hooks
 from billing.payments.gateways import registry
@@ -58,14 +58,7 @@ def keep_fetched(
         expires_on=method.expires_on,
         is_default=True,
     )
-    record(
-        "payment_method.added",
-        seller=customer.seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
-    )
+    _record("payment_method.added", kept, as_of, actor)
     tell_of_method(customer, as_of, actor)
     return kept
 
@@ -118,7 +111,7 @@ def remove(method: PaymentMethod, *, as_of: date, actor: str) -> PaymentMethod:
     was_default = method.is_default
     method.is_default, method.retired_at = False, clock.now()
     method.save(update_fields=["is_default", "retired_at"])
-    _tell("payment_method.removed", method, as_of, actor)
+    _record("payment_method.removed", method, as_of, actor)
     if was_default and heir is not None:
         _choose(heir, as_of, actor)
     return method
@@ -172,7 +165,7 @@ def _choose(method: PaymentMethod, as_of: date, actor: str) -> None:
     PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
     method.is_default = True
     method.save(update_fields=["is_default"])
-    _tell("payment_method.chosen", method, as_of, actor)
+    _record("payment_method.chosen", method, as_of, actor)
     tell_of_method(customer, as_of, actor)
 
 
@@ -189,16 +182,13 @@ def _lock(method: PaymentMethod) -> PaymentMethod:
     return method
 
 
-def _tell(type: str, method: PaymentMethod, as_of: date, actor: str) -> None:
-    record(
+def _record(type: str, method: PaymentMethod, as_of: date, actor: str) -> None:
+    record_for(
         type,
-        seller=method.customer.seller.public_id,
-        subject=method.customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "payment_method": method.public_id,
-            "brand": method.brand,
-            "last4": method.last4,
-        },
+        method.customer,
+        as_of,
+        actor,
+        payment_method=method.public_id,
+        brand=method.brand,
+        last4=method.last4,
     )
