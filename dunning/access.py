@@ -7,6 +7,7 @@ from datetime import date
 from billing.events.recorder import event_for, record_all
 from billing.invoicing.models import InvoiceLine
 from billing.subscriptions.models import Subscription
+from dunning.models import DunningCase
 
 # From the most access to the least.
 ACCESSES = ("full", "restricted", "none")
@@ -26,8 +27,8 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
     wanted = dict.fromkeys(ids, "full")
     demands = InvoiceLine.objects.filter(
         subscription__in=ids,
-        invoice__dunning_case__status__in=["open", "exhausted"],
-        invoice__dunning_case__access__in=["restricted", "none"],
+        invoice__dunning_case__status__in=[DunningCase.Status.OPEN, DunningCase.Status.EXHAUSTED],
+        invoice__dunning_case__access__in=[DunningCase.Access.RESTRICTED, DunningCase.Access.NONE],
     ).values_list("subscription_id", "invoice__dunning_case__access")
     for subscription_id, access in demands.distinct():
         wanted[subscription_id] = max(wanted[subscription_id], access, key=ACCESSES.index)

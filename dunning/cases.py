@@ -135,11 +135,14 @@ def _under_way(
         customer__collection=Customer.Collection.AUTOMATIC,
     )
     is_collected = Q(
-        Exists(cards), state="planned", payment__planned_on__lte=as_of, payment__attention=""
+        Exists(cards),
+        state=PaymentAllocation.State.PLANNED,
+        payment__planned_on__lte=as_of,
+        payment__attention="",
     )
-    waited_for = Q(state="in_flight") | is_collected
+    waited_for = Q(state=PaymentAllocation.State.IN_FLIGHT) | is_collected
     if is_planned_ahead:
-        waited_for |= Q(state="planned", payment__planned_on__gt=as_of)
+        waited_for |= Q(state=PaymentAllocation.State.PLANNED, payment__planned_on__gt=as_of)
     return PaymentAllocation.objects.filter(waited_for, invoice=OuterRef(invoice))
 
 
@@ -161,7 +164,11 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
     if case is None or not usable.exists():
         return None
-    if case.since == LateSince.DUE and case.charged_from is None and case.status == "open":
+    if (
+        case.since == LateSince.DUE
+        and case.charged_from is None
+        and case.status == DunningCase.Status.OPEN
+    ):
         case.charged_from = max(as_of, case.late_from)
         taken = taken_by([case.pk]).get(case.pk, [])
         _put_before(case, policies, taken, taken[-1][2] if taken else None)
@@ -287,7 +294,7 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
-    open_cases = DunningCase.objects.filter(seller=seller, status="open")
+    open_cases = DunningCase.objects.filter(seller=seller, status=DunningCase.Status.OPEN)
     due = _stepped_now(seller, open_cases).filter(
         ~Exists(_under_way(seller, as_of, "invoice")), next_step_on__lte=as_of
     )
@@ -324,7 +331,7 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
     and a case never comes to two steps at once.
     """
     count, last = 0, 0
-    open_cases = DunningCase.objects.filter(policy=policy, status="open")
+    open_cases = DunningCase.objects.filter(policy=policy, status=DunningCase.Status.OPEN)
     cases = open_cases.select_related("seller", "customer")
     while part := list(cases.filter(pk__gt=last).order_by("pk")[:limit]):
         last = part[-1].pk
@@ -353,7 +360,7 @@ def close_for(settled: Sequence[Settled], as_of: date, actor: str) -> None:
         DunningCase.objects.select_for_update(of=["self"])
         .select_related("invoice", "seller")
         .filter(invoice__in=[each.invoice for each in settled])
-        .exclude(status="recovered"),
+        .exclude(status=DunningCase.Status.RECOVERED),
         as_of,
         actor,
     )
@@ -361,15 +368,17 @@ def close_for(settled: Sequence[Settled], as_of: date, actor: str) -> None:
 
 def stopped_among(invoice_ids: Sequence[int]) -> set[int]:
     """Those of some invoices for which nothing may be taken, as nobody is reminded of them."""
-    stopped = DunningCase.objects.filter(invoice__in=invoice_ids, status="stopped")
+    stopped = DunningCase.objects.filter(invoice__in=invoice_ids, status=DunningCase.Status.STOPPED)
     return set(stopped.values_list("invoice_id", flat=True))
 
 
 def close_where_settled(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
     """Close cases whose invoice is no longer owed: written off by hand, or settled unheard."""
     watch = Watch("close dunning cases", seller.public_id)
-    settled = DunningCase.objects.filter(seller=seller, status__in=["open", "stopped"]).exclude(
-        invoice__status="open",
+    settled = DunningCase.objects.filter(
+        seller=seller, status__in=[DunningCase.Status.OPEN, DunningCase.Status.STOPPED]
+    ).exclude(
+        invoice__status=Invoice.Status.OPEN,
         invoice__amount_due_minor__gt=F("invoice__paid_minor") + F("invoice__credited_minor"),
     )
 
@@ -415,7 +424,12 @@ def stop(case: DunningCase, *, as_of: date, actor: str, reason: str) -> DunningC
     Raises :class:`Refused` ("invalid_transition") for a case that is closed.
     """
     case = _lock(case)
-    case.move("stopped", closed_on=as_of, reason=reason[:300], access=DunningCase.Access.FULL)
+    case.move(
+        DunningCase.Status.STOPPED,
+        closed_on=as_of,
+        reason=reason[:300],
+        access=DunningCase.Access.FULL,
+    )
     release_planned(case.invoice)
     record_all([event("dunning.stopped", case, as_of, actor, reason=reason)])
     follow({case.invoice_id}, as_of, actor)
@@ -433,7 +447,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     if not case.invoice.is_collectable:
         raise Refused(f"Nothing is owed on {case.invoice}.", code="invoice_not_open")
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
-    case.move("open", closed_on=None, reason="", next_step_on=next_on)
+    case.move(DunningCase.Status.OPEN, closed_on=None, reason="", next_step_on=next_on)
     record_all([event("dunning.resumed", case, as_of, actor)])
     try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
@@ -449,9 +463,9 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
     """
     if customer.collection != Customer.Collection.AUTOMATIC:
         return
-    cases = DunningCase.objects.filter(customer=customer, status="open")
+    cases = DunningCase.objects.filter(customer=customer, status=DunningCase.Status.OPEN)
     late = _owed(Invoice.objects.filter(dunning_case__in=cases)).select_related("seller")
-    waiting = late.exclude(allocations__state="planned")
+    waiting = late.exclude(allocations__state=PaymentAllocation.State.PLANNED)
     for invoice in waiting.order_by("pk"):
         plan(invoice, as_of)
 

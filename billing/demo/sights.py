@@ -92,7 +92,9 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
     yield from _first(
         pgettext("demo", "A debt, step by step"),
         pgettext("demo", "Two reminders, then less access, then none: paid, it all comes back."),
-        DunningCase.objects.filter(seller=seller, status="open", access="none"),
+        DunningCase.objects.filter(
+            seller=seller, status=DunningCase.Status.OPEN, access=DunningCase.Access.NONE
+        ),
         "dunning_dunningcase",
     )
     payments = Payment.objects.filter(seller=seller)

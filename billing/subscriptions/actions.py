@@ -157,7 +157,12 @@ def abandon(subscription: Subscription, *, as_of: date, actor: str) -> Subscript
         return subscription
     if subscription.status != Subscription.Status.INCOMPLETE:
         raise Refused("It has begun. Cancel it instead.", code="subscription_complete")
-    subscription.move("ended", ends_on=subscription.starts_on, cancels_on=None, next_bill_on=None)
+    subscription.move(
+        Subscription.Status.ENDED,
+        ends_on=subscription.starts_on,
+        cancels_on=None,
+        next_bill_on=None,
+    )
     subscription.coupon_redemptions.filter(removed_on=None).update(removed_on=as_of)
     record_for("subscription.ended", subscription, as_of, actor, **{"from": "incomplete"})
     return subscription
@@ -265,7 +270,7 @@ def cancel(
     }
     if end <= as_of:
         changes["access"] = Subscription.Access.NONE
-        subscription.move("ended", **changes)
+        subscription.move(Subscription.Status.ENDED, **changes)
     else:
         save_changes(subscription, **changes)
     said = {"reason": reason} if reason else {}

@@ -118,8 +118,8 @@ def give_up(endpoint: WebhookEndpoint, reason: str, *, as_of: date, actor: str) 
 def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
     endpoint.is_enabled, endpoint.disabled_reason = False, reason
     endpoint.save(update_fields=["is_enabled", "disabled_reason"])
-    WebhookDelivery.objects.filter(endpoint=endpoint, state="pending").update(
-        state="dead", ended_at=clock.now(), last_error=GIVEN_UP
+    WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.PENDING).update(
+        state=WebhookDelivery.State.DEAD, ended_at=clock.now(), last_error=GIVEN_UP
     )
 
 
@@ -220,7 +220,7 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     _check_enabled(endpoint)
     missed = Event.objects.filter(
         seller=endpoint.seller, sequence__isnull=False, recorded_at__gte=since
-    ).exclude(webhook_deliveries__in=endpoint.deliveries.exclude(state="dead"))
+    ).exclude(webhook_deliveries__in=endpoint.deliveries.exclude(state=WebhookDelivery.State.DEAD))
     events = [event for event in missed.order_by("id") if is_wanted(event, endpoint)]
     if len(events) > REPLAYED_MAX:
         raise Refused(
@@ -230,7 +230,7 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     now = clock.now()
     made = [webhook_delivery(event, endpoint, now) for event in events]
     WebhookDelivery.objects.bulk_create(made, ignore_conflicts=True)
-    _revive(Q(endpoint=endpoint, event__in=events, state="dead"))
+    _revive(Q(endpoint=endpoint, event__in=events, state=WebhookDelivery.State.DEAD))
     return len(events)
 
 

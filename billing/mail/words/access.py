@@ -164,7 +164,7 @@ def _is_told_by_another(occasion: Occasion, alive: Collection[Subscription]) -> 
     later = Message.objects.filter(
         customer=occasion.customer,
         kind=occasion.message.kind,
-        state__in=("waiting", "sending", "sent"),
+        state__in=(Message.State.WAITING, Message.State.SENDING, Message.State.SENT),
         pk__gt=occasion.message.pk,
     )
     invoices = Invoice.objects.filter(

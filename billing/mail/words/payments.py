@@ -241,7 +241,9 @@ def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
     """The day on which it is charged again as things stand now, not as they stood at the event."""
     if not occasion.is_charged or not can_be_charged(occasion.customer):
         return None
-    planned = Payment.objects.filter(allocations__invoice=document, state="planned").first()
+    planned = Payment.objects.filter(
+        allocations__invoice=document, state=Payment.State.PLANNED
+    ).first()
     case = DunningCase.objects.filter(invoice=document).select_related("seller").first()
     on = planned.planned_on if planned else (case and next_retry_on(case))
     return max(on, occasion.today) if on else None
