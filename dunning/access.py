@@ -15,7 +15,7 @@ ACCESSES = ("full", "restricted", "none")
 _WITHOUT_ACCESS = ("ended", "incomplete")
 
 
-def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
+def set_access(invoice_ids: set[int], as_of: date, actor: str) -> None:
     """Set the access to what some invoices bill; their customers are locked.
 
     What has ended stays ended: who pays late for it starts a new subscription.

@@ -15,7 +15,7 @@ from billing.base.leases import unheld
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.events.troubles import Watch, took_too_long, try_again_with
+from billing.events.troubles import Watch, timed_out, try_again_with
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import Settled
@@ -24,10 +24,17 @@ from billing.payments.from_balance import settle_debts
 from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
-from dunning.access import follow
+from dunning.access import set_access
 from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince
 from dunning.policies import Policies, plans_of
-from dunning.steps import KINDS, Batch, event, reminded_on, take, taken_by
+from dunning.steps import (
+    KINDS,
+    Batch,
+    customers_reminded_on,
+    event_of_case,
+    steps_taken_by,
+    take_steps,
+)
 
 LIMIT = 500
 STEP = "dun"
@@ -91,12 +98,12 @@ def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: s
     ]
     DunningCase.objects.bulk_create(made)
     _open_again(over, policies, as_of)
-    record_all(event("dunning.opened", case, as_of, actor) for case in (*made, *over))
+    record_all(event_of_case("dunning.opened", case, as_of, actor) for case in (*made, *over))
     return len(invoices) + settled
 
 
 def _open_again(cases: Sequence[DunningCase], policies: Policies, as_of: date) -> None:
-    taken = taken_by([case.pk for case in cases])
+    taken = steps_taken_by([case.pk for case in cases])
     for case in cases:
         case.status, case.closed_on = DunningCase.Status.OPEN, None
         _put_before(case, policies, taken.get(case.pk, []), as_of)
@@ -160,7 +167,7 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
-        record_all([event("dunning.opened", case, as_of, actor)])
+        record_all([event_of_case("dunning.opened", case, as_of, actor)])
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
     if case is None or not usable.exists():
         return None
@@ -170,7 +177,7 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
         and case.status == DunningCase.Status.OPEN
     ):
         case.charged_from = max(as_of, case.late_from)
-        taken = taken_by([case.pk]).get(case.pk, [])
+        taken = steps_taken_by([case.pk]).get(case.pk, [])
         _put_before(case, policies, taken, taken[-1][2] if taken else None)
         case.save(update_fields=["charged_from", "next_step", "next_step_on"])
     return next_retry_on(case, policies)
@@ -221,7 +228,7 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
         return _step(seller, ids, as_of, actor)
 
     def set_aside(case_id: int, error: Exception) -> None:
-        if not took_too_long(error):
+        if not timed_out(error):
             _set_aside(case_id, as_of, actor, error)
 
     ids = list(due.values_list("pk", flat=True)[:limit])
@@ -251,7 +258,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         case.seller = case.invoice.seller = seller
     close_settled([case for case in cases if not case.invoice.is_collectable], as_of, actor)
     owed = [case for case in cases if case.invoice.is_collectable]
-    batch = Batch(as_of, actor, taken_by([case.pk for case in owed]))
+    batch = Batch(as_of, actor, steps_taken_by([case.pk for case in owed]))
     policies = Policies(seller)
     ready: list[DunningCase] = []
     later: list[DunningCase] = []
@@ -264,14 +271,14 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     if waiting := _reminded_already(ready, as_of):
         later += waiting
         ready = [case for case in ready if case not in waiting]
-    take(ready, batch)
+    take_steps(ready, batch)
     # What was written off as a small difference is paid, and its case has been closed with that.
     ready = [case for case in ready if case.invoice.status != Invoice.Status.PAID]
     DunningAction.objects.bulk_create(batch.actions)
     _advance(ready, policies, batch)
     _save([*ready, *later])
     record_all(batch.events)
-    follow(batch.moved, as_of, actor)
+    set_access(batch.moved, as_of, actor)
     return len(cases) + settled
 
 
@@ -286,7 +293,7 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
     ]
     if not reminders:
         return []
-    reminded = reminded_on(as_of, {case.customer_id for case in reminders})
+    reminded = customers_reminded_on(as_of, {case.customer_id for case in reminders})
     waiting = [case for case in reminders if case.customer_id in reminded]
     for case in waiting:
         case.next_step_on = as_of + timedelta(days=1)
@@ -320,7 +327,7 @@ def _advance(cases: Sequence[DunningCase], policies: Policies, batch: Batch) -> 
         if case.next_step is None or KINDS[step.kind].ends_case:
             case.next_step = case.next_step_on = None
             case.status, case.closed_on = DunningCase.Status.EXHAUSTED, batch.as_of
-            batch.events.append(event("dunning.exhausted", case, batch.as_of, batch.actor))
+            batch.events.append(event_of_case("dunning.exhausted", case, batch.as_of, batch.actor))
 
 
 @transaction.atomic
@@ -338,7 +345,7 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
         owners = {case.customer_id for case in part}
         list(Customer.objects.select_for_update().filter(pk__in=owners).order_by("pk"))
         held = list(cases.filter(pk__in=[case.pk for case in part]).select_for_update(of=["self"]))
-        taken = taken_by([case.pk for case in held])
+        taken = steps_taken_by([case.pk for case in held])
         policies = {case.seller_id: Policies(case.seller) for case in held}
         for case in held:
             before = taken.get(case.pk, [])
@@ -408,12 +415,12 @@ def close_settled(cases: Iterable[DunningCase], as_of: date, actor: str) -> int:
         case.status, case.closed_on = over, as_of
         case.next_step = case.next_step_on = None
         case.access = DunningCase.Access.FULL
-        events.append(event(f"dunning.{over}", case, as_of, actor))
+        events.append(event_of_case(f"dunning.{over}", case, as_of, actor))
     if not closed:
         return 0
     _save(closed)
     record_all(events)
-    follow({case.invoice_id for case in closed}, as_of, actor)
+    set_access({case.invoice_id for case in closed}, as_of, actor)
     return len(closed)
 
 
@@ -431,8 +438,8 @@ def stop(case: DunningCase, *, as_of: date, actor: str, reason: str) -> DunningC
         access=DunningCase.Access.FULL,
     )
     release_planned(case.invoice)
-    record_all([event("dunning.stopped", case, as_of, actor, reason=reason)])
-    follow({case.invoice_id}, as_of, actor)
+    record_all([event_of_case("dunning.stopped", case, as_of, actor, reason=reason)])
+    set_access({case.invoice_id}, as_of, actor)
     return case
 
 
@@ -448,7 +455,7 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
         raise Refused(f"Nothing is owed on {case.invoice}.", code="invoice_not_open")
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
     case.move(DunningCase.Status.OPEN, closed_on=None, reason="", next_step_on=next_on)
-    record_all([event("dunning.resumed", case, as_of, actor)])
+    record_all([event_of_case("dunning.resumed", case, as_of, actor)])
     try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
         case.refresh_from_db()

@@ -75,12 +75,12 @@ class StepKind:
         return self.leaves != DunningCase.Access.FULL
 
 
-def event(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
+def event_of_case(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
     """An event of a case, unwritten."""
     return event_for(type, case, as_of, actor, invoice=case.invoice.public_id, **more)
 
 
-def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
+def steps_taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
     """{case: the steps that it has behind it, in order}, in one query."""
     found: dict[int, list[tuple[int, str, date]]] = defaultdict(list)
     actions = DunningAction.objects.filter(case__in=case_ids).order_by("id")
@@ -89,7 +89,7 @@ def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
     return found
 
 
-def take(cases: Iterable[DunningCase], batch: Batch) -> None:
+def take_steps(cases: Iterable[DunningCase], batch: Batch) -> None:
     """Take the next step of each case."""
     by_kind: dict[str, list[DunningCase]] = defaultdict(list)
     for case in cases:
@@ -113,7 +113,7 @@ def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
             _act(case, batch)
 
 
-def reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
+def customers_reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
     """Those of some customers who have been reminded of a debt on a day already."""
     reminded = DunningAction.objects.filter(
         case__customer__in=list(customer_ids), kind=REMIND.name, done_on=day
@@ -211,7 +211,9 @@ def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object)
     """The step as an action, and its event."""
     _act(case, batch, outcome)
     type = KINDS[_step_of(case).kind].event
-    batch.events.append(event(type, case, batch.as_of, batch.actor, outcome=outcome, **more))
+    batch.events.append(
+        event_of_case(type, case, batch.as_of, batch.actor, outcome=outcome, **more)
+    )
 
 
 def _step_of(case: DunningCase) -> DunningStep:

@@ -23,7 +23,7 @@ from billing.outbound.turns import time_is_up
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, PaymentAllocation
 from billing.payments.planning import release_planned
-from billing.payments.sessions import catch_up, expire_session
+from billing.payments.sessions import complete_sessions, expire_session
 from billing.subscriptions.actions import abandon
 from customers.calendar import now_of
 from customers.models import Seller
@@ -75,7 +75,7 @@ def expire(order: Order, *, as_of: date, actor: str) -> bool:
         if session.status == CheckoutSession.Status.OPEN:
             expire_session(session, as_of=as_of, actor=actor)
         else:
-            catch_up([session], as_of=as_of, actor=actor)
+            complete_sessions([session], as_of=as_of, actor=actor)
     return _expire(order, as_of, actor)
 
 

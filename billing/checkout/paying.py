@@ -16,7 +16,7 @@ from billing.payments.gateways.base import GatewayUnavailable, Purpose, may_leav
 from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession
 from billing.payments.sessions import (
-    catch_up,
+    complete_sessions,
     expire_session,
     open_session,
     prepare_setup,
@@ -97,7 +97,7 @@ def look(order: Order, *, as_of: date, actor: str) -> Order:
 
     Raises what the gateway's client raises.
     """
-    catch_up(open_pages(order), as_of=as_of, actor=actor)
+    complete_sessions(open_pages(order), as_of=as_of, actor=actor)
     order.refresh_from_db()
     return order
 

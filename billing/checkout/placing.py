@@ -29,7 +29,7 @@ from billing.events.recorder import record_for
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import numbers_of_nobody
+from billing.invoicing.numbering import preview_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import choose_gateway
@@ -106,7 +106,7 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
                 as_of=begun.paid_from,
                 actor=actor,
                 subscription=begun,
-                numbering=numbers_of_nobody,
+                numbering=preview_numbers,
             )
         transaction.set_rollback(True)
     return seen

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 
 from billing.base.leases import unheld
 from billing.events.recorder import record
-from billing.events.troubles import Watch, halves, took_too_long
+from billing.events.troubles import Watch, halves, timed_out
 from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, load_buyers, reason_of
 from billing.invoicing.issuing import Issued, issue
 from billing.invoicing.numbering import Numbering, take_numbers
@@ -176,7 +176,7 @@ class _Sweep:
     def _set_aside(self, customer_id: int, error: Exception) -> None:
         """Park what was due for who failed alone; who was only waited for comes again soon."""
         self.run.refused[customer_id] = reason_of(error)
-        if took_too_long(error):
+        if timed_out(error):
             return
         with transaction.atomic():
             due = Subscription.objects.filter(

@@ -30,7 +30,7 @@ LONGER_THAN_A_MONTH = (
 )
 
 
-def notify(seller: Seller, today: date) -> int:
+def post_notices(seller: Seller, today: date) -> int:
     """Post what is to be told by now and has not been; how many mails. Missed days are made up for.
 
     Asks in a number of queries that grows with the mails alone.

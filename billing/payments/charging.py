@@ -72,7 +72,7 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     except GatewayRefused as refused:
         fail(payment_id, refused.code, as_of=as_of, actor=actor)
     except GatewayUnclear as unclear:
-        doubt(payment_id, unclear.message, as_of=as_of, actor=actor)
+        mark_unknown(payment_id, unclear.message, as_of=as_of, actor=actor)
         if unclear.code == KEY_USED_BEFORE:
             # What was charged under the key is what is asked for, in other words: it counts.
             resolve(payment_id, actor)
@@ -178,7 +178,7 @@ def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment
     elif payment.state not in IN_FLIGHT:
         _compare(payment, made, as_of, actor)
     elif lie := contradiction(payment, made):
-        _doubt(payment, lie, as_of, actor, is_flagged=True)
+        _mark_unknown(payment, lie, as_of, actor, is_flagged=True)
     elif made.status == "succeeded":
         _succeed(payment, made, as_of, actor)
     elif made.status == "requires_action":
@@ -352,17 +352,17 @@ def put_back(payment_id: int, *, was_asked: bool = True) -> None:
 
 
 @transaction.atomic
-def doubt(payment_id: int, reason: str, *, as_of: date, actor: str) -> None:
+def mark_unknown(payment_id: int, reason: str, *, as_of: date, actor: str) -> None:
     """Write that nobody knows what became of a payment in flight; only asking will tell.
 
     One that waits for its customer still does when the gateway cannot say more.
     """
     payment = lock_with_customer(payment_id)
     if payment.state in IN_FLIGHT and payment.state != Payment.State.REQUIRES_ACTION:
-        _doubt(payment, reason, as_of, actor)
+        _mark_unknown(payment, reason, as_of, actor)
 
 
-def _doubt(
+def _mark_unknown(
     payment: Payment, reason: str, as_of: date, actor: str, *, is_flagged: bool = False
 ) -> None:
     if payment.state != Payment.State.UNKNOWN:
@@ -434,7 +434,7 @@ def resolve(payment_id: int, actor: str) -> None:
         if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)
     except (GatewayRefused, GatewayUnclear) as unclear:
-        doubt(payment.pk, unclear.message, as_of=as_of, actor=actor)
+        mark_unknown(payment.pk, unclear.message, as_of=as_of, actor=actor)
         return
     if made is not None:
         settle(payment.pk, made, as_of=as_of, actor=actor)
@@ -446,10 +446,10 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return the_one_that_counts(gateway.charges_of(payment.reference))
+    return decisive_charge(gateway.charges_of(payment.reference))
 
 
-def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
+def decisive_charge(charges: Sequence[Charge]) -> Charge | None:
     """Of several charges for one payment the paid one, else one that may be, else the last.
 
     Raises :class:`GatewayUnclear` where two are paid.

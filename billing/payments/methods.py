@@ -27,11 +27,11 @@ def keep_method(
     ("foreign_payment_method") for one that is another customer's.
     """
     method = registry.account(gateway, customer.seller).get_method(gateway_id)
-    return keep_fetched(customer, gateway, method, as_of, actor)
+    return keep_fetched_method(customer, gateway, method, as_of, actor)
 
 
 @transaction.atomic
-def keep_fetched(
+def keep_fetched_method(
     customer: Customer, gateway: str, method: Method, as_of: date, actor: str
 ) -> PaymentMethod:
     """Keep a card that the gateway has told of, as :func:`keep_method` does."""
@@ -59,11 +59,11 @@ def keep_fetched(
         is_default=True,
     )
     _record("payment_method.added", kept, as_of, actor)
-    tell_of_method(customer, as_of, actor)
+    announce_method(customer, as_of, actor)
     return kept
 
 
-def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
+def announce_method(customer: Customer, as_of: date, actor: str) -> None:
     """Act on a locked customer's having another payment method than the one that was tried."""
     # What only waits for its next attempt need not wait for the old card's turn.
     Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
@@ -150,10 +150,10 @@ def is_charged(customer: Customer) -> bool:
 
 def heir_of(method: PaymentMethod) -> PaymentMethod | None:
     """Which card takes a card's place when it is removed: the newest of the others that work."""
-    return others_that_work(method).order_by("-pk").first()
+    return other_usable_methods(method).order_by("-pk").first()
 
 
-def others_that_work(method: PaymentMethod) -> QuerySet[PaymentMethod]:
+def other_usable_methods(method: PaymentMethod) -> QuerySet[PaymentMethod]:
     """The customer's other cards that can be charged."""
     return PaymentMethod.objects.filter(
         customer=method.customer, retired_at__isnull=True, refused_code=""
@@ -166,7 +166,7 @@ def _choose(method: PaymentMethod, as_of: date, actor: str) -> None:
     method.is_default = True
     method.save(update_fields=["is_default"])
     _record("payment_method.chosen", method, as_of, actor)
-    tell_of_method(customer, as_of, actor)
+    announce_method(customer, as_of, actor)
 
 
 def _lock(method: PaymentMethod) -> PaymentMethod:

@@ -31,7 +31,7 @@ from billing.payments.gateways.base import (
     may_leave,
 )
 from billing.payments.locks import lock_with_customer
-from billing.payments.methods import keep_fetched
+from billing.payments.methods import keep_fetched_method
 from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
@@ -230,7 +230,7 @@ def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> Ch
     return session
 
 
-def catch_up(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) -> None:
+def complete_sessions(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) -> None:
     """Complete each of some sessions, as when their customer comes back.
 
     Raises what the gateway's client raises.
@@ -283,7 +283,7 @@ def _keep_used(
     is_charged = customer.collection == Customer.Collection.AUTOMATIC
     if session.payment is not None and not is_charged:
         return
-    kept = keep_fetched(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
+    kept = keep_fetched_method(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
     if session.payment is not None:
         Payment.objects.filter(pk=session.payment.pk, payment_method=None).update(
             payment_method=kept

@@ -109,7 +109,7 @@ def disable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEnd
     return endpoint
 
 
-def give_up(endpoint: WebhookEndpoint, reason: str, *, as_of: date, actor: str) -> None:
+def disable_failing(endpoint: WebhookEndpoint, reason: str, *, as_of: date, actor: str) -> None:
     """Turn off an endpoint that does not answer, or said that it is gone; in a transaction."""
     _turn_off(endpoint, reason)
     record_for(DISABLED, endpoint, as_of, actor, url=endpoint.url, reason=reason)

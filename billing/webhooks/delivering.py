@@ -25,7 +25,7 @@ from billing.engine.errors import BillingError
 from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from billing.outbound.turns import time_is_up
-from billing.webhooks.actions import give_up, secrets_of
+from billing.webhooks.actions import disable_failing, secrets_of
 from billing.webhooks.bodies import bodies_of
 from billing.webhooks.models import EventBody, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing.webhooks.sending import Answer, send
@@ -405,7 +405,7 @@ def _note_failure(
     is_gone = answer.status == GONE
     if endpoint.is_enabled and (is_gone or now - endpoint.failing_since >= TRIED_FOR):
         what = "It answered 410 Gone." if is_gone else "It has taken nothing for three days."
-        give_up(endpoint, what, as_of=now.date(), actor=ACTOR)
+        disable_failing(endpoint, what, as_of=now.date(), actor=ACTOR)
         logger.warning("webhook_endpoint=%s disabled reason=%r", endpoint.public_id, what)
 
 

@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.payments.collection import collect_from
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import CheckoutSession
-from billing.payments.sessions import catch_up
+from billing.payments.sessions import complete_sessions
 from customers.calendar import today_of
 from customers.models import Customer, Seller
 from portal.pages import show
@@ -67,7 +67,7 @@ def _invoice(subject: str) -> Taken:
         status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN],
     ).select_related("customer__seller", "payment")
     as_of, actor = today_of(invoice.seller), f"invoice:{invoice.public_id}"
-    return invoice.seller, lambda: catch_up(list(pages), as_of=as_of, actor=actor), "i/"
+    return invoice.seller, lambda: complete_sessions(list(pages), as_of=as_of, actor=actor), "i/"
 
 
 def _card(subject: str) -> Taken:
@@ -83,7 +83,7 @@ def _card(subject: str) -> Taken:
     as_of, actor = today_of(customer.seller), f"customer:{customer.public_id}"
 
     def work() -> None:
-        catch_up(
+        complete_sessions(
             pages.filter(status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]),
             as_of=as_of,
             actor=actor,

@@ -195,7 +195,7 @@ def _standing(order: Order, number: str, *, is_asking: bool) -> str:
             now=now_of(order.seller),
         )
 
-    return checks.looked_up(order.seller, number, may_ask)
+    return checks.look_up(order.seller, number, may_ask)
 
 
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:

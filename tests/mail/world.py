@@ -27,7 +27,7 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
-from billing.mail.notices import notify
+from billing.mail.notices import post_notices
 from billing.mail.words import KINDS
 from billing.mail.words.visits import SIGN_IN
 from billing.payments import charging, planning
@@ -229,13 +229,13 @@ def _yearly(world: World) -> None:
     plan = world.plan("Årskaffe", "1990", interval_unit=IntervalUnit.YEAR)
     world.start(plan)
     bill_customer(world.customer, as_of=DAY, actor="test")
-    notify(world.seller, date(2027, 1, 25))
+    post_notices(world.seller, date(2027, 1, 25))
 
 
 def _trial(world: World) -> None:
     world.start(trial_days=14)
     bill_customer(world.customer, as_of=DAY, actor="test")
-    notify(world.seller, DAY + timedelta(days=11))
+    post_notices(world.seller, DAY + timedelta(days=11))
 
 
 def _change(world: World) -> None:
