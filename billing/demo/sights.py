@@ -81,13 +81,7 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
     yield from _documents(
         pgettext("demo", "An overdue invoice"),
         pgettext("demo", "Its customer pays to the bank, with the OCR number, and has not."),
-        Invoice.objects.filter(
-            seller=seller,
-            kind=Invoice.Kind.INVOICE,
-            status=Invoice.Status.OPEN,
-            due_on__lt=on,
-            customer__collection="invoice",
-        ),
+        Invoice.objects.overdue(on).filter(seller=seller, customer__collection="invoice"),
     )
     yield from _first(
         pgettext("demo", "A debt, step by step"),

@@ -141,9 +141,7 @@ def is_charged(customer: Customer) -> bool:
     """Whether a customer's card is asked for money, now or later."""
     if customer.collection != Customer.Collection.AUTOMATIC:
         return False
-    open_ones = Invoice.objects.filter(
-        customer=customer, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-    )
+    open_ones = Invoice.objects.open().filter(customer=customer)
     lives = Subscription.objects.filter(customer=customer).exclude(status=Subscription.Status.ENDED)
     return open_ones.exists() or lives.exists()
 

@@ -357,9 +357,7 @@ def _settled_minor(invoice: Invoice) -> int:
 
 def _owed(opened: Opened) -> list[Invoice]:
     """What is late or could not be charged: what the link is for, and all with a case."""
-    open_ones = Invoice.objects.filter(
-        customer=opened.customer, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-    ).order_by("due_on", "id")
+    open_ones = Invoice.objects.open().filter(customer=opened.customer).order_by("due_on", "id")
     late = open_ones.filter(dunning_case__status=DunningCase.Status.OPEN) | open_ones.filter(
         public_id=opened.link.subject
     )
