@@ -25,6 +25,7 @@ from billing.payments.models import CheckoutSession, PaymentAllocation
 from billing.payments.planning import release_planned
 from billing.payments.sessions import complete_sessions, expire_session
 from billing.subscriptions.actions import abandon
+from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Seller
 
@@ -41,12 +42,14 @@ def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> 
     if refusal(Kind.WITHDRAWAL):
         return 0
     in_doubt = PaymentAllocation.objects.filter(
-        invoice=OuterRef("invoice"), state="in_flight"
-    ).exclude(payment__session__status__in=["creating", "open"])
+        invoice=OuterRef("invoice"), state=PaymentAllocation.State.IN_FLIGHT
+    ).exclude(
+        payment__session__status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]
+    )
     over = Order.objects.filter(
         ~Exists(in_doubt),
         seller=seller,
-        status__in=["open", "placed"],
+        status__in=[Order.Status.OPEN, Order.Status.PLACED],
         expires_at__lte=now_of(seller),
     ).select_related("seller")
     watch = Watch("expire orders", seller.public_id, passing=(GatewayError,))
@@ -86,12 +89,18 @@ def _expire(order: Order, as_of: date, actor: str) -> bool:
         return False
     if order.invoice is not None:
         invoice = lock_invoice(order.invoice)
-        if open_pages(order) or invoice.allocations.filter(state="in_flight").exists():
+        if (
+            open_pages(order)
+            or invoice.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).exists()
+        ):
             return False
         _take_back(invoice, as_of, actor)
-    if order.subscription is not None and order.subscription.status == "incomplete":
+    if (
+        order.subscription is not None
+        and order.subscription.status == Subscription.Status.INCOMPLETE
+    ):
         abandon(order.subscription, as_of=as_of, actor=actor)
-    order.move("expired", closed_at=now_of(order.seller))
+    order.move(Order.Status.EXPIRED, closed_at=now_of(order.seller))
     record_for("checkout.expired", order, as_of, actor)
     return True
 

@@ -116,19 +116,23 @@ def _all_pages(order: Order) -> Any:
 
 
 def open_pages(order: Order) -> list[CheckoutSession]:
-    return list(_all_pages(order).filter(status__in=["creating", "open"]))
+    return list(
+        _all_pages(order).filter(
+            status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]
+        )
+    )
 
 
 def complete_paid_orders(settled: Sequence[Settled], as_of: date, actor: str) -> None:
     """Complete the orders of invoices that money has just paid. Their customers are locked."""
     paid = [each.invoice for each in settled if each.by is By.MONEY]
-    for order in Order.objects.filter(invoice__in=paid, status="placed").order_by("pk"):
+    for order in Order.objects.filter(invoice__in=paid, status=Order.Status.PLACED).order_by("pk"):
         complete_order(order, as_of, actor)
 
 
 def note_method(customer: Customer, as_of: date, actor: str) -> None:
     """Complete the orders that waited for a card alone. The customer is locked."""
-    for order in Order.objects.filter(customer=customer, status="placed", invoice=None):
+    for order in Order.objects.filter(customer=customer, status=Order.Status.PLACED, invoice=None):
         complete_order(order, as_of, actor)
 
 
@@ -137,14 +141,14 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
     assert order.customer is not None and order.subscription is not None
     if order.invoice is None and _is_tried_meanwhile(order.subscription):
         abandon(order.subscription, as_of=as_of, actor=actor)
-        order.move("expired", closed_at=now_of(order.seller))
+        order.move(Order.Status.EXPIRED, closed_at=now_of(order.seller))
         record_for("checkout.expired", order, as_of, actor)
         return
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
     charged = Customer.Collection.AUTOMATIC
     change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
     complete(order.subscription, as_of=as_of, actor=actor)
-    order.move("complete", closed_at=now_of(order.seller))
+    order.move(Order.Status.COMPLETE, closed_at=now_of(order.seller))
     record_for(
         "checkout.completed",
         order,

@@ -202,7 +202,7 @@ def place(
     # Nothing more is billed before it has begun.
     Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=None)
     order.move(
-        "placed",
+        Order.Status.PLACED,
         customer=customer,
         quantities=subscription.quantities,
         coupon=choice.coupon,

@@ -150,7 +150,12 @@ def _record(
         received_on=received_on,
     )
     PaymentAllocation.objects.bulk_create(
-        PaymentAllocation(payment=payment, invoice=invoice, amount_minor=minor, state="settled")
+        PaymentAllocation(
+            payment=payment,
+            invoice=invoice,
+            amount_minor=minor,
+            state=PaymentAllocation.State.SETTLED,
+        )
         for invoice, minor in parts.items()
     )
     book(payment, parts, received_on)
@@ -202,7 +207,10 @@ def record_failure(
         failure_code=failure_code,
     )
     PaymentAllocation.objects.create(
-        payment=payment, invoice=invoice, amount_minor=amount_minor, state="released"
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        state=PaymentAllocation.State.RELEASED,
     )
     tell("payment.failed", payment, invoice, as_of, actor)
     return payment

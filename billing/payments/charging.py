@@ -102,7 +102,9 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
         if payment.state != Payment.State.PLANNED:
             return None
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
-    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
+    if PaymentAllocation.objects.filter(
+        invoice=invoice, state=PaymentAllocation.State.IN_FLIGHT
+    ).exists():
         return None
     is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
     if not invoice.is_collectable or not is_ours_to_charge or forbidden([invoice.pk]):
@@ -147,7 +149,7 @@ def _halt(payment: Payment, halt: Halt, as_of: date, actor: str) -> None:
 
 def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: datetime) -> None:
     payment.move(
-        "created",
+        Payment.State.CREATED,
         gateway=method.gateway,
         gateway_key=key_of_charge(payment, invoice),
         payment_method=method,
@@ -155,7 +157,9 @@ def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: date
         submitted_at=now,
         next_check_at=now + FIRST_CHECK,
     )
-    payment.allocations.filter(state="planned").update(state="in_flight")
+    payment.allocations.filter(state=PaymentAllocation.State.PLANNED).update(
+        state=PaymentAllocation.State.IN_FLIGHT
+    )
 
 
 # What comes of it
@@ -171,8 +175,10 @@ def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment
     payment = lock_with_customer(payment_id)
     if payment.state == Payment.State.PLANNED and payment.attempts:
         # Put back as never asked for, and the gateway knows better.
-        payment.move("created")
-        payment.allocations.filter(state="planned").update(state="in_flight")
+        payment.move(Payment.State.CREATED)
+        payment.allocations.filter(state=PaymentAllocation.State.PLANNED).update(
+            state=PaymentAllocation.State.IN_FLIGHT
+        )
     if payment.state == Payment.State.CANCELED and made.status == "succeeded":
         _take_late(payment, made, as_of, actor)
     elif payment.state not in IN_FLIGHT:
@@ -246,19 +252,23 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
 
 def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
-    allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
+    allocations = list(
+        payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).order_by("invoice_id")
+    )
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled: dict[Invoice, int] = {}
     for allocation, invoice in zip(allocations, invoices, strict=True):
         left_minor = invoice.left_minor if invoice.may_be_paid else 0
         part_minor = min(allocation.amount_minor, left_minor)
-        allocation.state = "settled" if part_minor else "released"
+        allocation.state = (
+            PaymentAllocation.State.SETTLED if part_minor else PaymentAllocation.State.RELEASED
+        )
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
         if part_minor:
             settled[invoice] = part_minor
     payment.move(
-        "succeeded",
+        Payment.State.SUCCEEDED,
         gateway_id=made.gateway_id,
         received_on=as_of,
         settled_at=clock.now(),
@@ -277,7 +287,7 @@ def _await_action(payment: Payment, made: Charge, as_of: date, actor: str) -> No
     payment.next_check_at = clock.now() + WAITING_CHECK
     payment.save(update_fields=["gateway_id", "action_url", "next_check_at"])
     if payment.state != Payment.State.REQUIRES_ACTION:
-        payment.move("requires_action", attention="")
+        payment.move(Payment.State.REQUIRES_ACTION, attention="")
         tell("payment.action_required", payment, _invoice_of(payment), as_of, actor)
 
 
@@ -301,7 +311,7 @@ def _fail(
     invoice = lock_invoices([_invoice_of(payment).pk])[0]
     decline = registry.decline_of(payment.gateway, code)
     payment.move(
-        "failed",
+        Payment.State.FAILED,
         failure_code=decline.value,
         gateway_code=code[:60],
         gateway_id=gateway_id,
@@ -310,7 +320,9 @@ def _fail(
         action_url="",
         attention="",
     )
-    payment.allocations.filter(state="in_flight").update(state="released")
+    payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).update(
+        state=PaymentAllocation.State.RELEASED
+    )
     # A balance that came meanwhile has waited for this.
     if settle_debts([payment.customer_id], as_of, actor):
         invoice.refresh_from_db()
@@ -344,11 +356,13 @@ def put_back(payment_id: int, *, was_asked: bool = True) -> None:
     if is_asked_for and payment.payment_method:
         if was_asked:
             wait = next_wait(payment.attempts) or CHECKS[-1]
-            payment.move("planned", next_check_at=clock.now() + wait, attention="")
+            payment.move(Payment.State.PLANNED, next_check_at=clock.now() + wait, attention="")
         else:
             attempts = payment.attempts - 1
-            payment.move("planned", attempts=attempts, next_check_at=None, attention="")
-        payment.allocations.filter(state="in_flight").update(state="planned")
+            payment.move(Payment.State.PLANNED, attempts=attempts, next_check_at=None, attention="")
+        payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).update(
+            state=PaymentAllocation.State.PLANNED
+        )
 
 
 @transaction.atomic
@@ -366,7 +380,7 @@ def _mark_unknown(
     payment: Payment, reason: str, as_of: date, actor: str, *, is_flagged: bool = False
 ) -> None:
     if payment.state != Payment.State.UNKNOWN:
-        payment.move("unknown")
+        payment.move(Payment.State.UNKNOWN)
         tell("payment.doubted", payment, _invoice_of(payment), as_of, actor, reason=reason)
     if is_flagged:
         _flag(payment, reason, as_of, actor)
@@ -472,7 +486,7 @@ def _is_to_end(payment: Payment, now: datetime) -> bool:
 
 
 def _planned(payment: Payment) -> list[PaymentAllocation]:
-    return list(payment.allocations.filter(state="planned"))
+    return list(payment.allocations.filter(state=PaymentAllocation.State.PLANNED))
 
 
 def _invoice_of(payment: Payment) -> Invoice:

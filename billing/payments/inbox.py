@@ -245,7 +245,10 @@ def _take_up_charge(event: GatewayEvent, told: Subject) -> None:
     if payment.gateway_id == gateway_id and payment.state == told.status:
         return
     session = getattr(payment, "session", None)
-    if session is not None and session.status in {"creating", "open"}:
+    if session is not None and session.status in {
+        CheckoutSession.Status.CREATING,
+        CheckoutSession.Status.OPEN,
+    }:
         # A charge that fails on a page may be followed by one that does not.
         page = Subject(About.SESSION, session.gateway_id or "", session.public_id)
         _take_up_session(event, page)

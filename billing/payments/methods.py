@@ -66,9 +66,9 @@ def keep_fetched_method(
 def announce_method(customer: Customer, as_of: date, actor: str) -> None:
     """Act on a locked customer's having another payment method than the one that was tried."""
     # What only waits for its next attempt need not wait for the old card's turn.
-    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
-        planned_on=as_of
-    )
+    Payment.objects.filter(
+        customer=customer, state=Payment.State.PLANNED, planned_on__gt=as_of
+    ).update(planned_on=as_of)
     for listen in hooks.method_changed:
         listen(customer, as_of=as_of, actor=actor)
 

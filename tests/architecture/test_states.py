@@ -16,10 +16,9 @@ DECLARING = {"models.py"}
 OF_OTHERS = {
     "billing/invoicing/owed.py": {"placed"},  # Of an order, which stands above invoices.
     "billing/sandbox/gateway.py": {"succeeded", "open"},  # It imports nothing of Kvitt.
-    "billing/verification/reconciling.py": {"succeeded", "requires_action"},  # A gateway's words.
 }
-# Still written as texts.
-LEFT = ("billing/payments/", "billing/checkout/")
+# What a gateway has answered is in its own words, which `gateways/base.py` has.
+ANSWERS = ("made.", "charge.", "told.")
 
 
 def texts(source: str) -> list[str]:
@@ -37,11 +36,16 @@ def _texts(node: ast.AST) -> Iterator[str]:
                 yield from (text for each in args[:1] for text in _constants(each))
         case ast.Compare(left=left, comparators=others):
             sides = [left, *others]
-            if any(isinstance(side, ast.Attribute) and side.attr in STATES for side in sides):
+            if any(_is_of_a_row(side) for side in sides):
                 yield from (text for side in sides for text in _constants(side))
         case ast.Assign(targets=targets, value=value):
             if any(isinstance(each, ast.Attribute) and each.attr in STATES for each in targets):
                 yield from _constants(value)
+
+
+def _is_of_a_row(side: ast.expr) -> bool:
+    is_state = isinstance(side, ast.Attribute) and side.attr in STATES
+    return is_state and not ast.unparse(side).startswith(ANSWERS)
 
 
 def _is_state(name: str | None) -> bool:
@@ -60,13 +64,10 @@ def _constants(value: ast.expr) -> Iterator[str]:
 
 
 def test_no_state_is_written_as_a_text() -> None:
-    found = {
-        name: set(texts(path.read_text())) - OF_OTHERS.get(name, set())
-        for path in product_files()
-        if path.name not in DECLARING
-        and not (name := path.relative_to(ROOT).as_posix()).startswith(LEFT)
-    }
-    assert {name: states for name, states in found.items() if states} == {}
+    files = [path for path in product_files() if path.name not in DECLARING]
+    found = {path.relative_to(ROOT).as_posix(): set(texts(path.read_text())) for path in files}
+    wrong = {name: states - OF_OTHERS.get(name, set()) for name, states in found.items()}
+    assert {name: states for name, states in wrong.items() if states} == {}
 
 
 def test_what_is_left_out_has_a_reason() -> None:
@@ -95,6 +96,7 @@ def test_a_state_that_is_a_text_is_found(source: str) -> None:
         "Payment.objects.filter(state=Payment.State.PLANNED)",
         "if event.type == 'invoice.paid': pass",
         "reply(nothing, status=204)",
+        "if made.status == 'succeeded': pass",
         "row.save(using='default')",
     ],
 )
