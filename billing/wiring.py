@@ -11,6 +11,7 @@ from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
+from billing.mail.words.orders import ORDER_COMPLETED
 from billing.payments import from_balance, outlook, planning, refunds
 from billing.payments import hooks as payments
 from billing.payments.gateways import registry
@@ -40,6 +41,6 @@ def connect() -> None:
     bodies.renderers.update(objects.renderers())
     # The names stand on deliveries that wait, so they stay.
     subscribe("mail", set(mail.NEWS), mail.on_events)
-    subscribe("mail orders", {mail.ORDER_COMPLETED}, one_by_one(mail.on_order))
+    subscribe("mail orders", {ORDER_COMPLETED}, one_by_one(mail.on_order))
     subscribe("portal", {portal.SIGN_IN_REQUESTED}, one_by_one(portal.mail_sign_in_link))
     subscribe("portal pay links", {portal.LINK_REQUESTED}, one_by_one(portal.mail_new_link))

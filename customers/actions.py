@@ -7,7 +7,7 @@ from typing import Any
 from django.db import transaction
 
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from customers.models import Customer, Seller
 from customers.numbers import TIDIERS, tidy_numbers
 
@@ -34,13 +34,7 @@ def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **detail
         setattr(customer, field, number)
     customer.save(force_insert=True)
     customer.refresh_from_db(fields=["recorded_at"])
-    record(
-        "customer.added",
-        seller=seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-    )
+    record_for("customer.added", customer, as_of, actor)
     return customer
 
 
@@ -63,14 +57,7 @@ def change_details(customer: Customer, *, as_of: date, actor: str, **details: An
     for name in changed:
         setattr(customer, name, details[name])
     customer.save(update_fields=changed)
-    record(
-        "customer.changed",
-        seller=seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"changed": sorted(changed)},
-    )
+    record_for("customer.changed", customer, as_of, actor, changed=sorted(changed))
     return customer
 
 

@@ -9,7 +9,7 @@ from django.db import transaction
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from customers.models import Seller, TestClock
 
 ADVANCE_MAX = timedelta(days=2 * 366)
@@ -43,7 +43,7 @@ def create(seller: Seller, *, at: datetime | None, as_of: date, actor: str) -> T
         )
     _check_reach(at, now)
     made = TestClock.objects.create(seller=seller, at=at)
-    _tell("test_clock.created", made, as_of, actor)
+    _record("test_clock.created", made, as_of, actor)
     return made
 
 
@@ -71,7 +71,7 @@ def ask(test_clock: TestClock, to: datetime, *, as_of: date, actor: str) -> Test
     _check_reach(to, clock.now())
     test_clock.advancing_to = to
     test_clock.save(update_fields=["advancing_to"])
-    _tell("test_clock.asked_to_advance", test_clock, as_of, actor, to=to.isoformat())
+    _record("test_clock.asked_to_advance", test_clock, as_of, actor, to=to.isoformat())
     return test_clock
 
 
@@ -87,7 +87,7 @@ def arrive(test_clock: TestClock, *, as_of: date, actor: str) -> bool:
     here = TestClock.objects.filter(pk=test_clock.pk, advancing_to=test_clock.at)
     if not here.update(advancing_to=None):
         return False
-    _tell("test_clock.advanced", test_clock, as_of, actor)
+    _record("test_clock.advanced", test_clock, as_of, actor)
     return True
 
 
@@ -99,12 +99,5 @@ def _check_reach(at: datetime, now: datetime) -> None:
         )
 
 
-def _tell(type: str, test_clock: TestClock, as_of: date, actor: str, **more: str) -> None:
-    record(
-        type,
-        seller=test_clock.seller.public_id,
-        subject=test_clock.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"at": test_clock.at.isoformat(), **more},
-    )
+def _record(type: str, test_clock: TestClock, as_of: date, actor: str, **more: str) -> None:
+    record_for(type, test_clock, as_of, actor, at=test_clock.at.isoformat(), **more)

@@ -6,19 +6,18 @@ from datetime import date
 
 from billing.base.sql.lookups import array_of
 from billing.events.models import Event
-from billing.events.recorder import record_all
+from billing.events.recorder import event_for, record_all
 from billing.invoicing.models import InvoiceLine
 from billing.subscriptions.models import Subscription
-from dunning.models import StepKind
+from dunning.models import DunningCase
 
 # From the most access to the least.
 ACCESSES = ("full", "restricted", "none")
 # What has ended, or not begun, has no access that a debt could take.
 _WITHOUT_ACCESS = ("ended", "incomplete")
-LEAVES = {StepKind.RESTRICT: "restricted", StepKind.SUSPEND: "none"}
 
 
-def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
+def set_access(invoice_ids: set[int], as_of: date, actor: str) -> None:
     """Set the access to what some invoices bill; their customers are locked.
 
     What has ended stays ended: who pays late for it starts a new subscription.
@@ -32,8 +31,8 @@ def follow(invoice_ids: set[int], as_of: date, actor: str) -> None:
     wanted = dict.fromkeys(ids, "full")
     demands = InvoiceLine.objects.filter(
         subscription__any_of=array_of(ids),
-        invoice__dunning_case__status__in=["open", "exhausted"],
-        invoice__dunning_case__access__in=["restricted", "none"],
+        invoice__dunning_case__status__in=[DunningCase.Status.OPEN, DunningCase.Status.EXHAUSTED],
+        invoice__dunning_case__access__in=[DunningCase.Access.RESTRICTED, DunningCase.Access.NONE],
     ).values_list("subscription_id", "invoice__dunning_case__access")
     for subscription_id, access in demands.distinct():
         wanted[subscription_id] = max(wanted[subscription_id], access, key=ACCESSES.index)

@@ -27,6 +27,7 @@ from customers.calendar import with_today
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
+from dunning.steps import CANCEL
 
 STATUS_COLORS = {"open": "warning", "recovered": "success", "exhausted": "danger", "stopped": ""}
 
@@ -149,12 +150,16 @@ class WorkFilter(DropdownFilter):
 
 
 WORK: dict[str, Callable[[QuerySet], QuerySet]] = {
-    "today": lambda debts: with_today(debts).filter(status="open", next_step_on__lte=F("today")),
+    "today": lambda debts: with_today(debts).filter(
+        status=DunningCase.Status.OPEN, next_step_on__lte=F("today")
+    ),
     # One whose subscription has ended waits for its money only.
     "suspended": lambda debts: debts.filter(
-        ~Q(actions__kind="cancel"), status="open", access="none"
+        ~Q(actions__kind=CANCEL.name),
+        status=DunningCase.Status.OPEN,
+        access=DunningCase.Access.NONE,
     ),
-    "stopped": lambda debts: debts.filter(status="stopped"),
+    "stopped": lambda debts: debts.filter(status=DunningCase.Status.STOPPED),
 }
 
 
@@ -238,7 +243,7 @@ class DunningPolicyAdmin(Desk):
         found = super().get_queryset(request).select_related("seller")
         if not self.is_list(request):
             return found
-        open_count = Count("cases", filter=Q(cases__status="open"))
+        open_count = Count("cases", filter=Q(cases__status=DunningCase.Status.OPEN))
         return found.prefetch_related("steps").annotate(open_count=open_count)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

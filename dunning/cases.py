@@ -12,12 +12,13 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing.base.collector import without_collector
+from billing.base.leases import unheld
 from billing.base.sql.bulk import copy_rows
 from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
 from billing.engine.retries import step_on
 from billing.events.recorder import record_all
-from billing.events.troubles import Watch, took_too_long, try_again_with
+from billing.events.troubles import Watch, timed_out, try_again_with
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import Settled
@@ -26,10 +27,17 @@ from billing.payments.from_balance import settle_debts
 from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
-from dunning.access import follow
-from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince, StepKind
+from dunning.access import set_access
+from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince
 from dunning.policies import Policies, plans_of
-from dunning.steps import Batch, event, reminded_on, take, taken_by
+from dunning.steps import (
+    KINDS,
+    Batch,
+    customers_reminded_on,
+    event_of_case,
+    steps_taken_by,
+    take_steps,
+)
 
 LIMIT = 500
 STEP = "dun"
@@ -94,12 +102,12 @@ def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: s
     ]
     DunningCase.objects.bulk_create(made)
     _open_again(over, policies, as_of)
-    record_all(event("dunning.opened", case, as_of, actor) for case in (*made, *over))
+    record_all(event_of_case("dunning.opened", case, as_of, actor) for case in (*made, *over))
     return len(invoices) + settled
 
 
 def _open_again(cases: Sequence[DunningCase], policies: Policies, as_of: date) -> None:
-    taken = taken_by([case.pk for case in cases])
+    taken = steps_taken_by([case.pk for case in cases])
     for case in cases:
         case.status, case.closed_on = DunningCase.Status.OPEN, None
         _put_before(case, policies, taken.get(case.pk, []), as_of)
@@ -138,11 +146,14 @@ def _under_way(
         customer__collection=Customer.Collection.AUTOMATIC,
     )
     is_collected = Q(
-        Exists(cards), state="planned", payment__planned_on__lte=as_of, payment__attention=""
+        Exists(cards),
+        state=PaymentAllocation.State.PLANNED,
+        payment__planned_on__lte=as_of,
+        payment__attention="",
     )
-    waited_for = Q(state="in_flight") | is_collected
+    waited_for = Q(state=PaymentAllocation.State.IN_FLIGHT) | is_collected
     if is_planned_ahead:
-        waited_for |= Q(state="planned", payment__planned_on__gt=as_of)
+        waited_for |= Q(state=PaymentAllocation.State.PLANNED, payment__planned_on__gt=as_of)
     return PaymentAllocation.objects.filter(waited_for, invoice=OuterRef(invoice))
 
 
@@ -160,13 +171,17 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
-        record_all([event("dunning.opened", case, as_of, actor)])
+        record_all([event_of_case("dunning.opened", case, as_of, actor)])
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
     if case is None or not usable.exists():
         return None
-    if case.since == LateSince.DUE and case.charged_from is None and case.status == "open":
+    if (
+        case.since == LateSince.DUE
+        and case.charged_from is None
+        and case.status == DunningCase.Status.OPEN
+    ):
         case.charged_from = max(as_of, case.late_from)
-        taken = taken_by([case.pk]).get(case.pk, [])
+        taken = steps_taken_by([case.pk]).get(case.pk, [])
         _put_before(case, policies, taken, taken[-1][2] if taken else None)
         case.save(update_fields=["charged_from", "next_step", "next_step_on"])
     return next_retry_on(case, policies)
@@ -179,7 +194,7 @@ def next_retry_on(case: DunningCase, policies: Policies | None = None) -> date |
     found = (policies or Policies(case.seller)).steps_of(case)
     position = found.position(case.next_step_id)
     for at in range(position, len(found.steps)):
-        if found.steps[at].kind == StepKind.RETRY:
+        if KINDS[found.steps[at].kind].is_charge:
             gap = timedelta(days=found.days[at] - found.days[position])
             return case.next_step_on + gap
     return None
@@ -217,7 +232,7 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
         return _step(seller, ids, as_of, actor)
 
     def set_aside(case_id: int, error: Exception) -> None:
-        if not took_too_long(error):
+        if not timed_out(error):
             _set_aside(case_id, as_of, actor, error)
 
     ids = list(due.values_list("pk", flat=True)[:limit])
@@ -248,7 +263,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
         case.seller = case.invoice.seller = seller
     close_settled([case for case in cases if not case.invoice.is_collectable], as_of, actor)
     owed = [case for case in cases if case.invoice.is_collectable]
-    batch = Batch(as_of, actor, taken_by([case.pk for case in owed]))
+    batch = Batch(as_of, actor, steps_taken_by([case.pk for case in owed]))
     policies = Policies(seller)
     ready: list[DunningCase] = []
     later: list[DunningCase] = []
@@ -261,14 +276,14 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     if waiting := _reminded_already(ready, as_of):
         later += waiting
         ready = [case for case in ready if case not in waiting]
-    take(ready, batch)
+    take_steps(ready, batch)
     # What was written off as a small difference is paid, and its case has been closed with that.
     ready = [case for case in ready if case.invoice.status != Invoice.Status.PAID]
     _write_actions(batch.actions)
     _advance(ready, policies, batch)
     _save([*ready, *later])
     record_all(batch.events)
-    follow(batch.moved, as_of, actor)
+    set_access(batch.moved, as_of, actor)
     return len(cases) + settled
 
 
@@ -278,10 +293,12 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
     The debts of a customer are reminded of together, but one that came too late for that, as after
     a payment that was waited for, makes no second mail of the day.
     """
-    reminders = [case for case in ready if case.next_step and case.next_step.kind == "remind"]
+    reminders = [
+        case for case in ready if case.next_step and KINDS[case.next_step.kind].is_once_a_day
+    ]
     if not reminders:
         return []
-    reminded = reminded_on(as_of, {case.customer_id for case in reminders})
+    reminded = customers_reminded_on(as_of, {case.customer_id for case in reminders})
     waiting = [case for case in reminders if case.customer_id in reminded]
     for case in waiting:
         case.next_step_on = as_of + timedelta(days=1)
@@ -289,7 +306,7 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
 
 
 def _due(seller: Seller, as_of: date) -> QuerySet[DunningCase]:
-    open_cases = DunningCase.objects.filter(seller=seller, status="open")
+    open_cases = DunningCase.objects.filter(seller=seller, status=DunningCase.Status.OPEN)
     due = _stepped_now(seller, open_cases).filter(
         ~Exists(_under_way(seller, as_of, "invoice")), next_step_on__lte=as_of
     )
@@ -312,10 +329,10 @@ def _advance(cases: Sequence[DunningCase], policies: Policies, batch: Batch) -> 
         assert step is not None
         taken = [*batch.taken.get(case.pk, []), (step.pk, step.kind, batch.as_of)]
         _put_before(case, policies, taken, batch.as_of)
-        if case.next_step is None or step.kind == StepKind.WRITE_OFF:
+        if case.next_step is None or KINDS[step.kind].ends_case:
             case.next_step = case.next_step_on = None
             case.status, case.closed_on = DunningCase.Status.EXHAUSTED, batch.as_of
-            batch.events.append(event("dunning.exhausted", case, batch.as_of, batch.actor))
+            batch.events.append(event_of_case("dunning.exhausted", case, batch.as_of, batch.actor))
 
 
 @transaction.atomic
@@ -326,14 +343,14 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
     and a case never comes to two steps at once.
     """
     count, last = 0, 0
-    open_cases = DunningCase.objects.filter(policy=policy, status="open")
+    open_cases = DunningCase.objects.filter(policy=policy, status=DunningCase.Status.OPEN)
     cases = open_cases.select_related("seller", "customer")
     while part := list(cases.filter(pk__gt=last).order_by("pk")[:limit]):
         last = part[-1].pk
         owners = {case.customer_id for case in part}
         list(Customer.objects.select_for_update().filter(pk__in=owners).order_by("pk"))
         held = list(cases.filter(pk__in=[case.pk for case in part]).select_for_update(of=["self"]))
-        taken = taken_by([case.pk for case in held])
+        taken = steps_taken_by([case.pk for case in held])
         policies = {case.seller_id: Policies(case.seller) for case in held}
         for case in held:
             before = taken.get(case.pk, [])
@@ -355,7 +372,7 @@ def close_for(settled: Sequence[Settled], as_of: date, actor: str) -> None:
         DunningCase.objects.select_for_update(of=["self"])
         .select_related("invoice", "seller")
         .filter(invoice__in=[each.invoice for each in settled])
-        .exclude(status="recovered"),
+        .exclude(status=DunningCase.Status.RECOVERED),
         as_of,
         actor,
     )
@@ -363,15 +380,17 @@ def close_for(settled: Sequence[Settled], as_of: date, actor: str) -> None:
 
 def stopped_among(invoice_ids: Sequence[int]) -> set[int]:
     """Those of some invoices for which nothing may be taken, as nobody is reminded of them."""
-    stopped = DunningCase.objects.filter(invoice__in=invoice_ids, status="stopped")
+    stopped = DunningCase.objects.filter(invoice__in=invoice_ids, status=DunningCase.Status.STOPPED)
     return set(stopped.values_list("invoice_id", flat=True))
 
 
 def close_where_settled(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int:
     """Close cases whose invoice is no longer owed: written off by hand, or settled unheard."""
     watch = Watch("close dunning cases", seller.public_id)
-    settled = DunningCase.objects.filter(seller=seller, status__in=["open", "stopped"]).exclude(
-        invoice__status="open",
+    settled = DunningCase.objects.filter(
+        seller=seller, status__in=[DunningCase.Status.OPEN, DunningCase.Status.STOPPED]
+    ).exclude(
+        invoice__status=Invoice.Status.OPEN,
         invoice__amount_due_minor__gt=F("invoice__paid_minor") + F("invoice__credited_minor"),
     )
 
@@ -401,12 +420,12 @@ def close_settled(cases: Iterable[DunningCase], as_of: date, actor: str) -> int:
         case.status, case.closed_on = over, as_of
         case.next_step = case.next_step_on = None
         case.access = DunningCase.Access.FULL
-        events.append(event(f"dunning.{over}", case, as_of, actor))
+        events.append(event_of_case(f"dunning.{over}", case, as_of, actor))
     if not closed:
         return 0
     _save(closed)
     record_all(events)
-    follow({case.invoice_id for case in closed}, as_of, actor)
+    set_access({case.invoice_id for case in closed}, as_of, actor)
     return len(closed)
 
 
@@ -417,10 +436,15 @@ def stop(case: DunningCase, *, as_of: date, actor: str, reason: str) -> DunningC
     Raises :class:`Refused` ("invalid_transition") for a case that is closed.
     """
     case = _lock(case)
-    case.move("stopped", closed_on=as_of, reason=reason[:300], access=DunningCase.Access.FULL)
+    case.move(
+        DunningCase.Status.STOPPED,
+        closed_on=as_of,
+        reason=reason[:300],
+        access=DunningCase.Access.FULL,
+    )
     release_planned(case.invoice)
-    record_all([event("dunning.stopped", case, as_of, actor, reason=reason)])
-    follow({case.invoice_id}, as_of, actor)
+    record_all([event_of_case("dunning.stopped", case, as_of, actor, reason=reason)])
+    set_access({case.invoice_id}, as_of, actor)
     return case
 
 
@@ -435,8 +459,8 @@ def resume(case: DunningCase, *, as_of: date, actor: str) -> DunningCase:
     if not case.invoice.is_collectable:
         raise Refused(f"Nothing is owed on {case.invoice}.", code="invoice_not_open")
     next_on = case.next_step_on and max(case.next_step_on, as_of + timedelta(days=1))
-    case.move("open", closed_on=None, reason="", next_step_on=next_on)
-    record_all([event("dunning.resumed", case, as_of, actor)])
+    case.move(DunningCase.Status.OPEN, closed_on=None, reason="", next_step_on=next_on)
+    record_all([event_of_case("dunning.resumed", case, as_of, actor)])
     try_again_with(STEP, case.public_id)
     if settle_debts([case.customer_id], as_of, actor):
         case.refresh_from_db()
@@ -451,9 +475,9 @@ def note_method(customer: Customer, as_of: date, actor: str) -> None:
     """
     if customer.collection != Customer.Collection.AUTOMATIC:
         return
-    cases = DunningCase.objects.filter(customer=customer, status="open")
+    cases = DunningCase.objects.filter(customer=customer, status=DunningCase.Status.OPEN)
     late = _owed(Invoice.objects.filter(dunning_case__in=cases)).select_related("seller")
-    waiting = late.exclude(allocations__state="planned")
+    waiting = late.exclude(allocations__state=PaymentAllocation.State.PLANNED)
     for invoice in waiting.order_by("pk"):
         plan(invoice, as_of)
 
@@ -467,9 +491,8 @@ def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
 
 def _lock_customers(ids: Iterable[int]) -> list[int]:
     """Lock customers in order; those whom another worker holds wait for another run."""
-    locked = Customer.objects.select_for_update(skip_locked=True, of=["self"])
-    mine = locked.filter(pk__any_of=array_of(set(ids)))
-    return list(mine.order_by("pk").values_list("pk", flat=True))
+    mine = unheld(Customer.objects.filter(pk__any_of=array_of(set(ids))).order_by("pk"))
+    return list(mine.values_list("pk", flat=True))
 
 
 def _name_of_customer(customer_id: int) -> str:

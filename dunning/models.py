@@ -35,13 +35,11 @@ class LateSince(models.TextChoices):
     FAILURE = "failure", "the first payment that failed"
 
 
-class StepKind(models.TextChoices):
-    RETRY = "retry", "charge again"
-    REMIND = "remind", "remind"
-    RESTRICT = "restrict", "restrict access"
-    SUSPEND = "suspend", "suspend access"
-    CANCEL = "cancel", "cancel the subscription"
-    WRITE_OFF = "write_off", "write off"
+def kinds_of_step() -> list[tuple[str, str]]:
+    """The choices of a step's kind; asked for late, since the kinds stand with what they do."""
+    from dunning.steps import KINDS
+
+    return [(kind.name, kind.title) for kind in KINDS.values()]
 
 
 _OF_ONE_SELLER = """
@@ -96,7 +94,7 @@ class DunningStep(models.Model):
     policy = models.ForeignKey(DunningPolicy, on_delete=models.CASCADE, related_name="steps")
     since = models.CharField(max_length=7, choices=LateSince)
     days = models.PositiveSmallIntegerField(validators=[MaxValueValidator(3650)])
-    kind = models.CharField(max_length=9, choices=StepKind)
+    kind = models.CharField(max_length=9, choices=kinds_of_step)
 
     class Meta:
         verbose_name = "step"
@@ -272,7 +270,7 @@ class DunningAction(models.Model):
         db_constraint=False,
         db_index=False,
     )
-    kind = models.CharField(max_length=9, choices=StepKind)
+    kind = models.CharField(max_length=9, choices=kinds_of_step)
     done_on = models.DateField()
     outcome = models.CharField(
         max_length=300, blank=True, default="", help_text="Why nothing came of it, if so."

@@ -18,6 +18,15 @@ from dunning.models import (
     DunningPolicy,
     DunningStep,
     LateSince,
+)
+from dunning.steps import (
+    CANCEL,
+    KINDS,
+    REMIND,
+    RESTRICT,
+    RETRY,
+    SUSPEND,
+    WRITE_OFF,
     StepKind,
 )
 
@@ -29,23 +38,23 @@ SHIPPED: dict[str, tuple[str, dict[LateSince, tuple[tuple[int, StepKind], ...]]]
         "General",
         {
             LateSince.DUE: (
-                (3, StepKind.REMIND),
-                (10, StepKind.REMIND),
-                (17, StepKind.RESTRICT),
-                (24, StepKind.SUSPEND),
-                (45, StepKind.CANCEL),
-                (120, StepKind.WRITE_OFF),
+                (3, REMIND),
+                (10, REMIND),
+                (17, RESTRICT),
+                (24, SUSPEND),
+                (45, CANCEL),
+                (120, WRITE_OFF),
             ),
             LateSince.FAILURE: (
-                (3, StepKind.RETRY),
-                (7, StepKind.RETRY),
-                (8, StepKind.REMIND),
-                (14, StepKind.RETRY),
-                (15, StepKind.RESTRICT),
-                (21, StepKind.RETRY),
-                (22, StepKind.SUSPEND),
-                (30, StepKind.CANCEL),
-                (120, StepKind.WRITE_OFF),
+                (3, RETRY),
+                (7, RETRY),
+                (8, REMIND),
+                (14, RETRY),
+                (15, RESTRICT),
+                (21, RETRY),
+                (22, SUSPEND),
+                (30, CANCEL),
+                (120, WRITE_OFF),
             ),
         },
     ),
@@ -53,24 +62,24 @@ SHIPPED: dict[str, tuple[str, dict[LateSince, tuple[tuple[int, StepKind], ...]]]
         "Sweden",
         {
             LateSince.DUE: (
-                (5, StepKind.REMIND),
-                (15, StepKind.REMIND),
-                (20, StepKind.RESTRICT),
-                (30, StepKind.SUSPEND),
-                (60, StepKind.CANCEL),
-                (180, StepKind.WRITE_OFF),
+                (5, REMIND),
+                (15, REMIND),
+                (20, RESTRICT),
+                (30, SUSPEND),
+                (60, CANCEL),
+                (180, WRITE_OFF),
             ),
             LateSince.FAILURE: (
-                (3, StepKind.RETRY),
-                (7, StepKind.RETRY),
-                (8, StepKind.REMIND),
-                (14, StepKind.RETRY),
-                (18, StepKind.REMIND),
-                (20, StepKind.RESTRICT),
-                (25, StepKind.RETRY),
-                (30, StepKind.SUSPEND),
-                (60, StepKind.CANCEL),
-                (180, StepKind.WRITE_OFF),
+                (3, RETRY),
+                (7, RETRY),
+                (8, REMIND),
+                (14, RETRY),
+                (18, REMIND),
+                (20, RESTRICT),
+                (25, RETRY),
+                (30, SUSPEND),
+                (60, CANCEL),
+                (180, WRITE_OFF),
             ),
         },
     ),
@@ -86,7 +95,7 @@ def ensure_shipped(**signalled: object) -> None:
             )
             if is_new:
                 DunningStep.objects.bulk_create(
-                    DunningStep(policy=policy, since=since, days=days, kind=kind)
+                    DunningStep(policy=policy, since=since, days=days, kind=kind.name)
                     for since, steps in rows.items()
                     for days, kind in steps
                 )
@@ -140,7 +149,7 @@ class Policies:
         for step in self._policies[policy_id].steps.all():
             if step.since == since:
                 timed.append((step.days, step.pk, step))
-            elif gone is not None and step.kind == StepKind.RETRY:
+            elif gone is not None and KINDS[step.kind].is_charge:
                 timed.append((gone + step.days, step.pk, step))
         timed.sort(key=lambda each: each[:2])
         return Steps(tuple(step for *_, step in timed), tuple(days for days, *_ in timed))

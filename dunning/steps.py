@@ -1,4 +1,4 @@
-"""What each kind of step does to many cases at once, their customers and invoices locked.
+"""The kinds of steps: what each does to many cases at once, their customers and invoices locked.
 
 A kind takes a number of queries that does not grow with the cases. What it cannot do is the
 action's outcome, in words; what it does is in the database when it returns.
@@ -9,9 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+
 from billing.base.sql.lookups import array_of
 from billing.engine import retries
 from billing.events.models import Event
+from billing.events.recorder import event_for
 from billing.invoicing import settlement
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.settled import By
@@ -19,8 +23,8 @@ from billing.payments.models import Payment, PaymentMethod
 from billing.payments.planning import plan_many
 from billing.subscriptions.ending import end_many
 from customers.models import Customer
-from dunning.access import ACCESSES, LEAVES, subscriptions_of
-from dunning.models import DunningAction, DunningCase, DunningStep, StepKind
+from dunning.access import ACCESSES, subscriptions_of
+from dunning.models import DunningAction, DunningCase, DunningStep
 
 WRITTEN_OFF = "Not paid after all reminders."
 NO_METHOD = "There is no payment method that may be charged."
@@ -46,19 +50,38 @@ class Batch:
     moved: set[int] = field(default_factory=set)
 
 
-def event(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
+@dataclass(frozen=True, slots=True)
+class StepKind:
+    """What a kind of step does and says, what it limits and what it ends.
+
+    ``take`` does it to many cases at once; ``event`` tells of it. ``warning`` is what a mail says
+    of it beforehand, of its ``day``; without one, only that it is to be paid by then. ``leaves`` is
+    what it leaves of the access to what the invoice bills.
+    """
+
+    name: str
+    title: str
+    event: str
+    take: Callable[[Sequence[DunningCase], Batch], None]
+    warning: str | Promise = ""
+    leaves: str = DunningCase.Access.FULL
+    is_charge: bool = False
+    is_once_a_day: bool = False
+    ends_subscription: bool = False
+    ends_case: bool = False
+
+    @property
+    def is_limit(self) -> bool:
+        """Whether it takes access away from a subscription that goes on."""
+        return self.leaves != DunningCase.Access.FULL
+
+
+def event_of_case(type: str, case: DunningCase, as_of: date, actor: str, **more: object) -> Event:
     """An event of a case, unwritten."""
-    return Event(
-        type=type,
-        seller=case.seller.public_id,
-        subject=case.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"invoice": case.invoice.public_id, **more},
-    )
+    return event_for(type, case, as_of, actor, invoice=case.invoice.public_id, **more)
 
 
-def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
+def steps_taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
     """{case: the steps that it has behind it, in order}, in one query."""
     found: dict[int, list[tuple[int, str, date]]] = defaultdict(list)
     actions = DunningAction.objects.filter(case__any_of=array_of(case_ids)).order_by("id")
@@ -68,14 +91,14 @@ def taken_by(case_ids: Sequence[int]) -> dict[int, list[tuple[int, str, date]]]:
     return found
 
 
-def take(cases: Iterable[DunningCase], batch: Batch) -> None:
+def take_steps(cases: Iterable[DunningCase], batch: Batch) -> None:
     """Take the next step of each case."""
     by_kind: dict[str, list[DunningCase]] = defaultdict(list)
     for case in cases:
         by_kind[_step_of(case).kind].append(case)
-    for kind in StepKind:
-        if by_kind[kind]:
-            _TAKERS[kind](by_kind[kind], batch)
+    for name, kind in KINDS.items():
+        if by_kind[name]:
+            kind.take(by_kind[name], batch)
 
 
 def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
@@ -85,17 +108,17 @@ def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
         by_customer[case.customer_id].append(case)
     for oldest, *others in by_customer.values():
         taken = batch.taken.get(oldest.pk, ())
-        level = 1 + sum(kind == StepKind.REMIND for _, kind, _ in taken)
+        level = 1 + sum(kind == REMIND.name for _, kind, _ in taken)
         also = [case.invoice.public_id for case in others]
         _note(oldest, batch, level=level, also=also)
         for case in others:
             _act(case, batch)
 
 
-def reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
+def customers_reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
     """Those of some customers who have been reminded of a debt on a day already."""
     reminded = DunningAction.objects.filter(
-        case__customer__in=list(customer_ids), kind=StepKind.REMIND, done_on=day
+        case__customer__in=list(customer_ids), kind=REMIND.name, done_on=day
     )
     return set(reminded.values_list("case__customer", flat=True))
 
@@ -144,7 +167,7 @@ def _limit(cases: Sequence[DunningCase], batch: Batch) -> None:
         if case.invoice_id not in billing:
             _note(case, batch, outcome=NOTHING_BILLED)
             continue
-        leaves = LEAVES[StepKind(_step_of(case).kind)]
+        leaves = KINDS[_step_of(case).kind].leaves
         case.access = max(case.access, leaves, key=ACCESSES.index)
         batch.moved.add(case.invoice_id)
         _note(case, batch)
@@ -180,24 +203,6 @@ def _write_off(cases: Sequence[DunningCase], batch: Batch) -> None:
             _note(case, batch)
 
 
-_TAKERS: dict[str, Callable[[Sequence[DunningCase], Batch], None]] = {
-    StepKind.RETRY: _retry,
-    StepKind.REMIND: _remind,
-    StepKind.RESTRICT: _limit,
-    StepKind.SUSPEND: _limit,
-    StepKind.CANCEL: _cancel,
-    StepKind.WRITE_OFF: _write_off,
-}
-_EVENTS = {
-    StepKind.RETRY: "dunning.retried",
-    StepKind.REMIND: "dunning.reminded",
-    StepKind.RESTRICT: "dunning.restricted",
-    StepKind.SUSPEND: "dunning.suspended",
-    StepKind.CANCEL: "dunning.canceled",
-    StepKind.WRITE_OFF: "dunning.written_off",
-}
-
-
 def _act(case: DunningCase, batch: Batch, outcome: str = "") -> None:
     step = _step_of(case)
     batch.actions.append(
@@ -208,10 +213,65 @@ def _act(case: DunningCase, batch: Batch, outcome: str = "") -> None:
 def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object) -> None:
     """The step as an action, and its event."""
     _act(case, batch, outcome)
-    type = _EVENTS[StepKind(_step_of(case).kind)]
-    batch.events.append(event(type, case, batch.as_of, batch.actor, outcome=outcome, **more))
+    type = KINDS[_step_of(case).kind].event
+    batch.events.append(
+        event_of_case(type, case, batch.as_of, batch.actor, outcome=outcome, **more)
+    )
 
 
 def _step_of(case: DunningCase) -> DunningStep:
     assert case.next_step is not None
     return case.next_step
+
+
+# In this order those are taken whose day is the same; only what stands in KINDS can be chosen.
+RETRY = StepKind(
+    "retry",
+    "charge again",
+    "dunning.retried",
+    _retry,
+    warning=pgettext_lazy(
+        "mail", "We will try your card again on %(day)s. You can also pay right away, here."
+    ),
+    is_charge=True,
+)
+REMIND = StepKind("remind", "remind", "dunning.reminded", _remind, is_once_a_day=True)
+RESTRICT = StepKind(
+    "restrict",
+    "restrict access",
+    "dunning.restricted",
+    _limit,
+    warning=pgettext_lazy(
+        "mail",
+        "Please pay it before %(day)s. If it is still unpaid then, your access will be "
+        "limited until it is paid.",
+    ),
+    leaves=DunningCase.Access.RESTRICTED,
+)
+SUSPEND = StepKind(
+    "suspend",
+    "suspend access",
+    "dunning.suspended",
+    _limit,
+    warning=pgettext_lazy(
+        "mail",
+        "Please pay it before %(day)s. If it is still unpaid then, your access will be "
+        "suspended until it is paid.",
+    ),
+    leaves=DunningCase.Access.NONE,
+)
+CANCEL = StepKind(
+    "cancel",
+    "cancel the subscription",
+    "dunning.canceled",
+    _cancel,
+    warning=pgettext_lazy(
+        "mail",
+        "Please pay it before %(day)s. If it is still unpaid then, your subscription will end.",
+    ),
+    ends_subscription=True,
+)
+WRITE_OFF = StepKind("write_off", "write off", "dunning.written_off", _write_off, ends_case=True)
+KINDS: dict[str, StepKind] = {
+    kind.name: kind for kind in (RETRY, REMIND, RESTRICT, SUSPEND, CANCEL, WRITE_OFF)
+}

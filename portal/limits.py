@@ -7,10 +7,11 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 
+from billing.base.leases import wait_for_turn
 from billing.engine.errors import Refused
 from customers.models import Customer
 from portal.models import Attempt, SentForm
@@ -26,8 +27,7 @@ def may_try(kind: str, key: str, *, times: int, within: timedelta, now: datetime
     What is turned away is not counted, so whoever goes on trying does not prolong the wait.
     """
     key_hash = _hash(kind, key)
-    with connection.cursor() as cursor:  # Of attempts at once each sees those before it.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [key_hash])
+    wait_for_turn(key_hash)  # Of attempts at once each sees those before it.
     mine = Attempt.objects.filter(kind=kind, key_hash=key_hash, at__gt=now - within)
     if mine.count() >= times:
         return False

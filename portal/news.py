@@ -14,7 +14,8 @@ from billing.invoicing.models import Invoice
 from billing.jobs.hints import MAIL_LINKS, hint
 from billing.mail import outbox
 from billing.mail.actions import post
-from billing.mail.models import Message
+from billing.mail.words.bills import INVOICE
+from billing.mail.words.visits import SIGN_IN
 from customers.links import Purpose
 from customers.models import Customer
 
@@ -45,7 +46,7 @@ def mail_new_link(event: Event) -> None:
         "occurred_on": event.occurred_on.isoformat(),
         "recorded_at": event.recorded_at.isoformat(),
     }
-    post(Message.Kind.INVOICE, object=event.public_id, customer=customer, facts=facts)
+    post(INVOICE, object=event.public_id, customer=customer, facts=facts)
 
 
 HANDLERS: dict[str, Callable[[Event], None]] = {
@@ -69,4 +70,4 @@ def mail_at_once() -> None:
 
 def _post_sign_in(event: Event, customer: Customer) -> None:
     facts = {"return_url": ""}
-    post(Message.Kind.SIGN_IN, object=event.public_id, customer=customer, facts=facts)
+    post(SIGN_IN, object=event.public_id, customer=customer, facts=facts)

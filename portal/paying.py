@@ -8,7 +8,7 @@ from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
 from billing.payments.gateways.base import GatewayUnavailable, Purpose
 from billing.payments.gateways.registry import choose_gateway
-from billing.payments.models import CheckoutSession, Payment
+from billing.payments.models import CheckoutSession, Payment, PaymentAllocation
 from billing.payments.sessions import start_payment, start_setup
 from customers.models import Seller
 from portal.pages import leave_for
@@ -62,7 +62,7 @@ def _to_confirm(invoice: Invoice) -> str:
     """Where the payment that is under way waits for its customer; empty where it does not."""
     payment = Payment.objects.filter(
         allocations__invoice=invoice,
-        allocations__state="in_flight",
+        allocations__state=PaymentAllocation.State.IN_FLIGHT,
         state=Payment.State.REQUIRES_ACTION,
     ).first()
     return payment.action_url if payment else ""

@@ -6,9 +6,10 @@ from datetime import date
 
 from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
 
+from billing.checkout.models import Order
 from billing.engine.money import EXPONENTS
 from billing.invoicing.models import CustomerBalance, Invoice
-from billing.payments.models import PaymentAllocation, PaymentMethod
+from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
@@ -29,7 +30,7 @@ class Debt:
 
 
 # Orders that nobody has paid, or not yet: their own page tells of them, and the portal does not.
-_UNPAID_ORDER = Q(order__status__in=("placed", "expired"))
+_UNPAID_ORDER = Q(order__status__in=(Order.Status.PLACED, Order.Status.EXPIRED))
 
 
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
@@ -38,8 +39,11 @@ def documents_of(customer: Customer) -> QuerySet[Invoice]:
     Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
     """
     own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
-    paid = own.filter(payment__state="succeeded")
-    under_way, failed = own.filter(state="in_flight"), own.filter(payment__state="failed")
+    paid = own.filter(payment__state=Payment.State.SUCCEEDED)
+    under_way, failed = (
+        own.filter(state=PaymentAllocation.State.IN_FLIGHT),
+        own.filter(payment__state=Payment.State.FAILED),
+    )
     return (
         customer.documents.exclude(status=Invoice.Status.DRAFT)
         # What was paid in part is the customer's to see, whatever became of the order.

@@ -88,8 +88,8 @@ def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currenc
 def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
     """What usage costs, step by step: ``300 included``, ``then 1,15 kr per unit``."""
     write = writer(currency)
-    if price.model == "graduated":
-        yield from _steps_of(price.tiers, write)
+    if price.model in ("graduated", "graduated_percentage"):
+        yield from _steps_of(price, write)
     elif price.model == "volume":
         yield from _levels_of(price.tiers, write)
     elif price.model == "per_unit":
@@ -107,15 +107,16 @@ def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
         yield write.percent(price.rate)
 
 
-def _steps_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
-    """Each unit at the price of the step that it falls into."""
-    for number, tier in enumerate(tiers):
-        each = _each(tier.unit_amount, write)
+def _steps_of(price: pricing.Price, write: Writer) -> Iterator[str]:
+    """Each unit, or each part of the value, at the price of the step that it falls into."""
+    is_of_value = price.model == "graduated_percentage"
+    for number, tier in enumerate(price.tiers):
+        each = write.percent(tier.rate) if is_of_value else _each(tier.unit_amount, write)
         if tier.up_to is None:
             yield pgettext("portal", "then %(price)s") % {"price": each} if number else each
             continue
-        count = write.number(tier.up_to)
-        if not tier.unit_amount and not tier.flat_amount:
+        count = _amount(tier.up_to, write) if is_of_value else write.number(tier.up_to)
+        if not (tier.unit_amount or tier.rate or tier.flat_amount):
             yield pgettext("portal", "%(count)s included") % {"count": count}
         elif number:
             yield pgettext("portal", "then %(price)s up to %(count)s") % {

@@ -22,7 +22,7 @@ from billing.api.scopes import ALL, PUBLISHABLE
 from billing.base.sql.prepared import prepared
 from billing.base.sql.telling import untold
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from customers.calendar import today_of
 from customers.models import Seller, TestClock
 
@@ -82,7 +82,7 @@ def make_key(
         tokens=burst,
         created_by=actor[:80],
     )
-    _record("api_key.made", key, actor, name=name, kind=kind)
+    record_for("api_key.made", key, today_of(key.seller), actor, name=name, kind=kind)
     return key, text
 
 
@@ -117,7 +117,7 @@ def rotate_key(
     until = now + overlap
     key.expires_at = min(key.expires_at, until) if key.expires_at else until
     key.save(update_fields=["expires_at"])
-    _record("api_key.rotated", key, actor, successor=successor.public_id)
+    record_for("api_key.rotated", key, today_of(key.seller), actor, successor=successor.public_id)
     return successor, text
 
 
@@ -133,7 +133,7 @@ def change_limits(key: ApiKey, *, burst: int, per_s: int, actor: str) -> ApiKey:
         raise Refused("This key has already been revoked.", code="key_revoked")
     key.burst, key.per_s = burst, per_s
     key.save(update_fields=["burst", "per_s"])
-    _record("api_key.limits_changed", key, actor, burst=burst, per_s=per_s)
+    record_for("api_key.limits_changed", key, today_of(key.seller), actor, burst=burst, per_s=per_s)
     return key
 
 
@@ -145,7 +145,7 @@ def revoke_key(key: ApiKey, *, now: datetime, actor: str) -> ApiKey:
         raise Refused("This key has already been revoked.", code="key_revoked")
     key.revoked_at = now
     key.save(update_fields=["revoked_at"])
-    _record("api_key.revoked", key, actor)
+    record_for("api_key.revoked", key, today_of(key.seller), actor)
     return key
 
 
@@ -160,17 +160,6 @@ def _check_limits(burst: int, per_s: int) -> None:
 def _locked(key: ApiKey) -> ApiKey:
     rows = ApiKey.objects.select_for_update(of=["self"]).select_related("seller", "origin")
     return rows.get(pk=key.pk)
-
-
-def _record(type: str, key: ApiKey, actor: str, **data: Any) -> None:
-    record(
-        type,
-        seller=key.seller.public_id,
-        subject=key.public_id,
-        occurred_on=today_of(key.seller),
-        actor=actor,
-        data=data,
-    )
 
 
 # Whose a key is

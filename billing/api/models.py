@@ -16,6 +16,11 @@ from customers.models import Seller
 BURST, PER_S = 200, 50
 
 
+def scopes_of_keys() -> list[tuple[str, str]]:
+    """The choices of a key's scopes; a function, so that a new scope needs no migration."""
+    return list(Scope.choices)
+
+
 class TokensField(models.DecimalField):
     """What a bucket holds, to a millionth of a request."""
 
@@ -40,7 +45,7 @@ class ApiKey(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="api_keys")
     name = models.CharField(max_length=100, help_text="What uses it.")
     kind = models.CharField(max_length=11, choices=Kind, default=Kind.SECRET)
-    scopes = ArrayField(models.CharField(max_length=40, choices=Scope), default=list)
+    scopes = ArrayField(models.CharField(max_length=40, choices=scopes_of_keys), default=list)
     prefix = models.CharField(max_length=20, help_text="How it begins, to tell keys apart.")
     secret_hash = models.CharField(max_length=64, unique=True, editable=False)
     origin = models.ForeignKey(

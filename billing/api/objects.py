@@ -7,23 +7,12 @@ from typing import Any
 from django.db.models import Model
 from rest_framework import serializers
 
-from billing.api.reading import Reading
-from billing.api.resources.checkout_sessions import CheckoutReading
-from billing.api.resources.customers import CustomerReading
+from billing.api import resources  # noqa: F401 -- with it stands what is shown of each.
+from billing.api.reading import SHOWN, Reading
 from billing.api.resources.documents import DocumentDetail
-from billing.api.resources.one_off_items import OneOffItemReading
-from billing.api.resources.payments import PaymentReading
-from billing.api.resources.subscriptions import SubscriptionReading
-from billing.api.resources.test_clocks import ClockReading
-from billing.api.resources.webhook_endpoints import EndpointReading
 from billing.api.scopes import Scope
-from billing.checkout.models import Order
-from billing.invoicing.models import Invoice, OneOffItem
-from billing.payments.models import Payment
-from billing.subscriptions.models import Subscription
+from billing.invoicing.models import Invoice
 from billing.webhooks.bodies import Renderer
-from billing.webhooks.models import WebhookEndpoint
-from customers.models import Customer, TestClock
 from dunning.models import DunningCase
 
 
@@ -31,6 +20,7 @@ class CaseReading(Reading):
     """A late debt, and how far its steps have come."""
 
     scope = Scope.INVOICES_READ
+    shown_as = ("dun", DunningCase)
 
     id = serializers.CharField(source="public_id")
     invoice = serializers.CharField(source="invoice.public_id")
@@ -52,20 +42,7 @@ class CreditNoteReading(DocumentDetail):
     """A credit note with its lines and VAT groups, which takes a scope of its own to see."""
 
     scope = Scope.CREDIT_NOTES_READ
-
-
-SHOWN: dict[str, tuple[type[Reading], type[Model]]] = {
-    "chk": (CheckoutReading, Order),
-    "clk": (ClockReading, TestClock),
-    "cn": (CreditNoteReading, Invoice),
-    "cus": (CustomerReading, Customer),
-    "dun": (CaseReading, DunningCase),
-    "inv": (DocumentDetail, Invoice),
-    "item": (OneOffItemReading, OneOffItem),
-    "pay": (PaymentReading, Payment),
-    "sub": (SubscriptionReading, Subscription),
-    "we": (EndpointReading, WebhookEndpoint),
-}
+    shown_as = ("cn", Invoice)
 
 
 def renderers() -> dict[str, Renderer]:

@@ -11,7 +11,7 @@ from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Model, Prefetch, QuerySet
 from rest_framework import serializers
 
 from billing.api.errors import invalid
@@ -35,6 +35,8 @@ class Reference(serializers.Field):
 
 
 READINGS: dict[str, type["Reading"]] = {}
+# By the prefix of a public id: what webhooks and the list of events show of an object.
+SHOWN: dict[str, tuple[type["Reading"], type[Model]]] = {}
 
 
 class Reading(serializers.Serializer[Any]):
@@ -46,6 +48,8 @@ class Reading(serializers.Serializer[Any]):
     """
 
     scope: ClassVar[str | None] = None
+    # Where events tell of such objects: the prefix of their public ids, and their model.
+    shown_as: ClassVar[tuple[str, type[Model]] | None] = None
 
     also_loads: ClassVar[tuple[str, ...]] = ()
     prefetches: ClassVar[tuple[Prefetch | str, ...]] = ()
@@ -55,6 +59,9 @@ class Reading(serializers.Serializer[Any]):
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         READINGS[cls.__name__] = cls
+        if shown := cls.__dict__.get("shown_as"):
+            prefix, model = shown
+            SHOWN[prefix] = (cls, model)
         cls._compiled = {}
 
     @classmethod

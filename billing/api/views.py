@@ -57,9 +57,14 @@ def nothing() -> HttpResponse:
 TRIED = "payment_failed"
 
 
+ENDPOINTS: list[type["Endpoint"]] = []
+
+
 class Endpoint(APIView):
     """One address: its methods, and what they need."""
 
+    # Below /api/v1/, as Django writes patterns; without one of its own a class is only inherited.
+    address: ClassVar[str] = ""
     scopes: ClassVar[Mapping[str, str]] = {}
     # What the query may have, beside what lists know.
     parameters: ClassVar[frozenset[str]] = frozenset()
@@ -74,6 +79,11 @@ class Endpoint(APIView):
     is_secret: ClassVar[bool] = False
     # The answer may be 402.
     takes_money: ClassVar[bool] = False
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "address" in cls.__dict__:
+            ENDPOINTS.append(cls)
 
     # The caller
 

@@ -17,10 +17,11 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import Invoice
 from customers.models import Seller
 from dunning.cases import LIMIT, open_cases, step_due
-from dunning.models import DunningChoice, DunningPolicy, DunningStep, StepKind
+from dunning.models import DunningChoice, DunningPolicy, DunningStep
+from dunning.steps import KINDS
 
 # One step of each kind, on days that follow each other; what ends a debt comes last.
-STEPS = tuple(enumerate(StepKind.values, 1))
+STEPS = tuple(enumerate(KINDS, 1))
 ACTOR = "bench"
 
 

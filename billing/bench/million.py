@@ -293,7 +293,9 @@ def _clients(seller: Seller) -> tuple[Client, Client]:
 
 
 def _busiest(seller: Seller) -> Customer:
-    some = Customer.objects.filter(seller=seller, subscriptions__status="active")[:100]
+    some = Customer.objects.filter(seller=seller, subscriptions__status=Subscription.Status.ACTIVE)[
+        :100
+    ]
     return (
         Customer.objects.filter(pk__in=[each.pk for each in some])
         .annotate(count=Count("documents"))

@@ -10,8 +10,9 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from billing.checkout.models import Order
-from billing.checkout.offers import lock_order, tell
+from billing.checkout.offers import lock_order
 from billing.checkout.paying import open_pages
+from billing.events.recorder import record_for
 from billing.events.troubles import Watch
 from billing.invoicing.corrections import credit
 from billing.invoicing.locks import lock_invoice
@@ -22,8 +23,9 @@ from billing.outbound.turns import time_is_up
 from billing.payments.gateways.base import GatewayError, GatewayUnavailable
 from billing.payments.models import CheckoutSession, PaymentAllocation
 from billing.payments.planning import release_planned
-from billing.payments.sessions import catch_up, expire_session
+from billing.payments.sessions import complete_sessions, expire_session
 from billing.subscriptions.actions import abandon
+from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Seller
 
@@ -40,12 +42,14 @@ def expire_orders(seller: Seller, as_of: date, actor: str, limit: int = 100) -> 
     if refusal(Kind.WITHDRAWAL):
         return 0
     in_doubt = PaymentAllocation.objects.filter(
-        invoice=OuterRef("invoice"), state="in_flight"
-    ).exclude(payment__session__status__in=["creating", "open"])
+        invoice=OuterRef("invoice"), state=PaymentAllocation.State.IN_FLIGHT
+    ).exclude(
+        payment__session__status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]
+    )
     over = Order.objects.filter(
         ~Exists(in_doubt),
         seller=seller,
-        status__in=["open", "placed"],
+        status__in=[Order.Status.OPEN, Order.Status.PLACED],
         expires_at__lte=now_of(seller),
     ).select_related("seller")
     watch = Watch("expire orders", seller.public_id, passing=(GatewayError,))
@@ -74,7 +78,7 @@ def expire(order: Order, *, as_of: date, actor: str) -> bool:
         if session.status == CheckoutSession.Status.OPEN:
             expire_session(session, as_of=as_of, actor=actor)
         else:
-            catch_up([session], as_of=as_of, actor=actor)
+            complete_sessions([session], as_of=as_of, actor=actor)
     return _expire(order, as_of, actor)
 
 
@@ -85,13 +89,19 @@ def _expire(order: Order, as_of: date, actor: str) -> bool:
         return False
     if order.invoice is not None:
         invoice = lock_invoice(order.invoice)
-        if open_pages(order) or invoice.allocations.filter(state="in_flight").exists():
+        if (
+            open_pages(order)
+            or invoice.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).exists()
+        ):
             return False
         _take_back(invoice, as_of, actor)
-    if order.subscription is not None and order.subscription.status == "incomplete":
+    if (
+        order.subscription is not None
+        and order.subscription.status == Subscription.Status.INCOMPLETE
+    ):
         abandon(order.subscription, as_of=as_of, actor=actor)
-    order.move("expired", closed_at=now_of(order.seller))
-    tell("checkout.expired", order, as_of, actor)
+    order.move(Order.Status.EXPIRED, closed_at=now_of(order.seller))
+    record_for("checkout.expired", order, as_of, actor)
     return True
 
 

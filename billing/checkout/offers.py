@@ -12,7 +12,7 @@ from django.db import transaction
 
 from billing.checkout.models import Order
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.subscriptions.allowed_changes import counted
 from billing.subscriptions.coupons import check_coupon, check_person, coupon_of
 from billing.subscriptions.items import checked_quantities, prices_of
@@ -78,7 +78,7 @@ def create_order(
         token_hash=hash_of(token),
         expires_at=now_of(seller) + lives,
     )
-    tell("checkout.created", order, as_of, actor, plan=plan.code)
+    record_for("checkout.created", order, as_of, actor, plan=plan.code)
     return order, token
 
 
@@ -150,14 +150,3 @@ def lock_order(order: Order) -> Order:
 def refuse_over(order: Order, now: datetime) -> None:
     if is_over(order, now):
         raise Refused("This order has run out. Start again.", code="order_expired")
-
-
-def tell(type: str, order: Order, as_of: date, actor: str, **data: Any) -> None:
-    record(
-        type,
-        seller=order.seller.public_id,
-        subject=order.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data=data,
-    )

@@ -7,15 +7,16 @@ from typing import Any
 from django.db import transaction
 
 from billing.checkout.models import Order
-from billing.checkout.offers import lock_order, refuse_over, tell
+from billing.checkout.offers import lock_order, refuse_over
 from billing.engine.errors import Refused
+from billing.events.recorder import record_for
 from billing.invoicing.settled import By, Settled
 from billing.outbound.gate import Kind
 from billing.payments.gateways.base import GatewayUnavailable, Purpose, may_leave
 from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession
 from billing.payments.sessions import (
-    catch_up,
+    complete_sessions,
     expire_session,
     open_session,
     prepare_setup,
@@ -96,7 +97,7 @@ def look(order: Order, *, as_of: date, actor: str) -> Order:
 
     Raises what the gateway's client raises.
     """
-    catch_up(open_pages(order), as_of=as_of, actor=actor)
+    complete_sessions(open_pages(order), as_of=as_of, actor=actor)
     order.refresh_from_db()
     return order
 
@@ -115,19 +116,23 @@ def _all_pages(order: Order) -> Any:
 
 
 def open_pages(order: Order) -> list[CheckoutSession]:
-    return list(_all_pages(order).filter(status__in=["creating", "open"]))
+    return list(
+        _all_pages(order).filter(
+            status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]
+        )
+    )
 
 
 def complete_paid_orders(settled: Sequence[Settled], as_of: date, actor: str) -> None:
     """Complete the orders of invoices that money has just paid. Their customers are locked."""
     paid = [each.invoice for each in settled if each.by is By.MONEY]
-    for order in Order.objects.filter(invoice__in=paid, status="placed").order_by("pk"):
+    for order in Order.objects.filter(invoice__in=paid, status=Order.Status.PLACED).order_by("pk"):
         complete_order(order, as_of, actor)
 
 
 def note_method(customer: Customer, as_of: date, actor: str) -> None:
     """Complete the orders that waited for a card alone. The customer is locked."""
-    for order in Order.objects.filter(customer=customer, status="placed", invoice=None):
+    for order in Order.objects.filter(customer=customer, status=Order.Status.PLACED, invoice=None):
         complete_order(order, as_of, actor)
 
 
@@ -136,15 +141,15 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
     assert order.customer is not None and order.subscription is not None
     if order.invoice is None and _is_tried_meanwhile(order.subscription):
         abandon(order.subscription, as_of=as_of, actor=actor)
-        order.move("expired", closed_at=now_of(order.seller))
-        tell("checkout.expired", order, as_of, actor)
+        order.move(Order.Status.EXPIRED, closed_at=now_of(order.seller))
+        record_for("checkout.expired", order, as_of, actor)
         return
     # A customer who has paid by invoice until now is charged from here on, as was agreed.
     charged = Customer.Collection.AUTOMATIC
     change_details(order.customer, as_of=as_of, actor=actor, collection=charged)
     complete(order.subscription, as_of=as_of, actor=actor)
-    order.move("complete", closed_at=now_of(order.seller))
-    tell(
+    order.move(Order.Status.COMPLETE, closed_at=now_of(order.seller))
+    record_for(
         "checkout.completed",
         order,
         as_of,

@@ -21,15 +21,15 @@ from billing.checkout.offers import (
     countable_prices,
     lock_order,
     refuse_over,
-    tell,
 )
 from billing.checkout.paying import complete_order
 from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
+from billing.events.recorder import record_for
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import numbers_of_nobody
+from billing.invoicing.numbering import preview_numbers
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import choose_gateway
@@ -106,7 +106,7 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
                 as_of=begun.paid_from,
                 actor=actor,
                 subscription=begun,
-                numbering=numbers_of_nobody,
+                numbering=preview_numbers,
             )
         transaction.set_rollback(True)
     return seen
@@ -202,7 +202,7 @@ def place(
     # Nothing more is billed before it has begun.
     Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=None)
     order.move(
-        "placed",
+        Order.Status.PLACED,
         customer=customer,
         quantities=subscription.quantities,
         coupon=choice.coupon,
@@ -213,7 +213,7 @@ def place(
         placed_at=now,
         expires_at=now + LIVES,
     )
-    tell(
+    record_for(
         "checkout.placed",
         order,
         as_of,

@@ -12,6 +12,9 @@ from django.views.decorators.http import require_POST
 
 from billing.demo.kiosk import find_kiosk
 from billing.demo.visits import shop_or_404
+from billing.invoicing.models import Invoice
+from billing.payments.models import Payment
+from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.links import PATHS, Purpose, make_link
 from customers.models import Customer, Seller
@@ -36,7 +39,9 @@ def guests_of(seller: Seller, on: date) -> list[Guest]:
 
 
 def _kinds(seller: Seller, on: date) -> Iterator[tuple[str, QuerySet[Customer]]]:
-    customers = Customer.objects.filter(seller=seller, subscriptions__status="active").distinct()
+    customers = Customer.objects.filter(
+        seller=seller, subscriptions__status=Subscription.Status.ACTIVE
+    ).distinct()
     by_card = customers.filter(payment_methods__is_default=True)
     yield (
         pgettext("demo", "Pays by card, and can change between sizes"),
@@ -48,11 +53,11 @@ def _kinds(seller: Seller, on: date) -> Iterator[tuple[str, QuerySet[Customer]]]
     )
     yield (
         pgettext("demo", "Has an invoice that is overdue"),
-        customers.filter(documents__status="open", documents__due_on__lt=on),
+        customers.filter(documents__status=Invoice.Status.OPEN, documents__due_on__lt=on),
     )
     yield (
         pgettext("demo", "Has a card that was declined"),
-        by_card.filter(documents__status="open", payments__state="failed"),
+        by_card.filter(documents__status=Invoice.Status.OPEN, payments__state=Payment.State.FAILED),
     )
     yield (
         pgettext("demo", "Lives elsewhere in the EU: euro, and English"),

@@ -56,7 +56,7 @@ def figures_of(seller: Seller, on: date) -> Figures:
     documents = Invoice.objects.filter(seller=seller).exclude(status=Invoice.Status.VOID)
     invoices = documents.filter(kind=Invoice.Kind.INVOICE)
     notes = documents.filter(kind=Invoice.Kind.CREDIT_NOTE)
-    overdue = invoices.filter(status=Invoice.Status.OPEN, due_on__lt=on)
+    overdue = Invoice.objects.overdue(on).filter(seller=seller)
     first_on = min(on, (first_day_of(seller) or on) + timedelta(days=DAYS_TO_OPEN))
     mrr_first, mrr_last = mrr_of(seller, first_on), mrr_of(seller, on)
     billed, credited = _sum_of(invoices, "net_minor"), _sum_of(notes, "net_minor")

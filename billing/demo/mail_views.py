@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from billing.demo.visits import LANGUAGES, language_of, shop_or_404
 from billing.mail import mailbox as box
-from billing.mail.preview import isolated
+from billing.mail.preview import isolated_page
 from customers.models import Seller
 
 SHOWN_MAX = 50
@@ -55,7 +55,7 @@ def letter_html(request: HttpRequest, name: str) -> HttpResponse:
     shop_or_404()
     mail = _mail(name)
     pictures = {cid: bytes(part.get_payload(decode=True)) for cid, part in mail.pictures()}
-    return isolated(mail.body("html"), pictures, has_working_links=True)
+    return isolated_page(mail.body("html"), pictures, has_working_links=True)
 
 
 @require_safe

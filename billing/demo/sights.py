@@ -88,13 +88,7 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
             "demo",
             "The customer pays by bank transfer, with the OCR reference, but has not paid yet.",
         ),
-        Invoice.objects.filter(
-            seller=seller,
-            kind=Invoice.Kind.INVOICE,
-            status=Invoice.Status.OPEN,
-            due_on__lt=on,
-            customer__collection="invoice",
-        ),
+        Invoice.objects.overdue(on).filter(seller=seller, customer__collection="invoice"),
     )
     yield from _first(
         pgettext("demo", "A debt, step by step"),
@@ -102,7 +96,9 @@ def _troubles(seller: Seller, on: date) -> Iterator[Sight]:
             "demo",
             "Two reminders, then limited access, then none. Once it is paid, it all comes back.",
         ),
-        DunningCase.objects.filter(seller=seller, status="open", access="none"),
+        DunningCase.objects.filter(
+            seller=seller, status=DunningCase.Status.OPEN, access=DunningCase.Access.NONE
+        ),
         "dunning_dunningcase",
     )
     payments = Payment.objects.filter(seller=seller)

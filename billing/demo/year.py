@@ -337,13 +337,10 @@ class _Year:
         """What arrives at the bank."""
         if day.weekday() >= SATURDAY:
             return
-        waiting = Invoice.objects.filter(
-            seller=self.seller,
-            kind=Invoice.Kind.INVOICE,
-            status=Invoice.Status.OPEN,
-            customer__collection=Customer.Collection.INVOICE,
-        ).select_related("customer")
-        for invoice in waiting.order_by("sequence"):
+        by_bank = Invoice.objects.open().filter(
+            seller=self.seller, customer__collection=Customer.Collection.INVOICE
+        )
+        for invoice in by_bank.select_related("customer").order_by("sequence"):
             person = self.story.people.get(invoice.customer.external_id or "")
             if person is not None:
                 self._receive(invoice, person, day)

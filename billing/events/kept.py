@@ -22,7 +22,7 @@ KEPT_FOR = timedelta(days=1)
 FORGOTTEN_AT_A_TIME = 5000
 
 
-def in_rounds(events: Sequence[Event]) -> list[list[Event]]:
+def one_event_an_object(events: Sequence[Event]) -> list[list[Event]]:
     """Events in rounds that have one event of an object each: the first of all, the second …"""
     rounds: list[list[Event]] = []
     seen: dict[str, int] = defaultdict(int)
@@ -46,7 +46,7 @@ def changed_since(events: Sequence[Event]) -> list[Event]:
 
 
 @contextmanager
-def as_of(events: Sequence[Event]) -> Iterator[None]:
+def rows_as_of(events: Sequence[Event]) -> Iterator[None]:
     """In the block, what is read of the events' objects is as it was; one event an object."""
     asked: list[Any] = [[event.subject for event in events], [event.pk for event in events]]
     with transaction.atomic(), connection.cursor() as cursor:

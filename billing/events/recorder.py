@@ -6,12 +6,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from django.db import connection, transaction
 from django.db.models import F
 
 from billing.base import clock, tallies
+from billing.base.leases import unheld, wait_for_turn
 from billing.base.sql.bulk import as_json, copy_rows
 from billing.base.sql.prepared import prepared
 from billing.events import hooks
@@ -51,6 +52,36 @@ def record(
         event.pk = cursor.fetchone()[0]
     event._state.adding = False
     return event
+
+
+class OfSeller(Protocol):
+    """What has a public id, and a seller of which it knows at least the public id."""
+
+    @property
+    def public_id(self) -> str: ...
+
+    @property
+    def seller(self) -> Any: ...
+
+
+def record_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
+    """Write an event of an object in the caller's transaction, with what it tells."""
+    event = event_for(type, about, as_of, actor, **data)
+    event.save(force_insert=True)
+    return event
+
+
+def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
+    """An event of an object, for :func:`record_all`."""
+    seller = about.seller
+    return Event(
+        type=type,
+        seller=seller if isinstance(seller, str) else seller.public_id,
+        subject=about.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data=data,
+    )
 
 
 def record_all(events: Iterable[Event]) -> None:
@@ -103,8 +134,7 @@ def fan_out(limit: int = 1000) -> int:
     lost are not given again, for shops leave out what they believe to have: both leap.
     """
     now = clock.now()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('kvitt fan out'))")
+    wait_for_turn("kvitt fan out")
     watch = Watch("fan out events")
     waiting = Event.objects.filter(is_fanned_out=False).exclude(public_id__in=watch.waiting)
     events = list(waiting.order_by("id")[:limit])
@@ -199,10 +229,11 @@ def deliver_due(limit: int = 500) -> int:
     now = clock.now()
     with transaction.atomic():
         due = list(
-            Delivery.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
-            .select_related("event")
-            .order_by("next_attempt_at")[:limit]
+            unheld(
+                Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=now)
+                .select_related("event")
+                .order_by("next_attempt_at")
+            )[:limit]
         )
         # What happened at one instant is told in the order in which it happened.
         due.sort(key=lambda delivery: (delivery.next_attempt_at, delivery.pk))

@@ -35,14 +35,14 @@ type Subject = str | Callable[[], str]
 logger = logging.getLogger(__name__)
 
 
-def took_too_long(error: BaseException) -> bool:
+def timed_out(error: BaseException) -> bool:
     """Whether a lock was waited for, or a statement ran, for longer than it may."""
     return getattr(error.__cause__, "sqlstate", None) in TOOK_TOO_LONG
 
 
-def is_of_all(error: BaseException) -> bool:
+def hits_everybody(error: BaseException) -> bool:
     """Whether an error is about the database as a whole: a lost connection, a full disk."""
-    return isinstance(error, OperationalError | InterfaceError) and not took_too_long(error)
+    return isinstance(error, OperationalError | InterfaceError) and not timed_out(error)
 
 
 class Watch:
@@ -122,9 +122,9 @@ class Watch:
 
     def let_through(self, error: Exception) -> None:
         """Raise again what is no trouble of one alone, such as that everything is held."""
-        if isinstance(error, (Held, *self._passing)) or is_of_all(error):
+        if isinstance(error, (Held, *self._passing)) or hits_everybody(error):
             raise error
-        if took_too_long(error):
+        if timed_out(error):
             self._long_waits += 1
             if self._long_waits > LONG_WAITS_MAX:
                 raise error

@@ -76,7 +76,9 @@ def sums_of(today: date) -> list[Sums]:
     is_live, first = shows_live(), today.replace(day=1)
     revenue = _revenue(is_live, first)
     collected = dict(
-        Payment.objects.filter(seller__is_live=is_live, state="succeeded", received_on__gte=first)
+        Payment.objects.filter(
+            seller__is_live=is_live, state=Payment.State.SUCCEEDED, received_on__gte=first
+        )
         .values_list("currency")
         .annotate(minor=Sum(F("amount_minor") - F("refunded_minor")))
     )
@@ -103,7 +105,7 @@ def _revenue(is_live: bool, first: date) -> dict[str, dict[date, int]]:
     """{currency: {month: what was billed less what was credited}}."""
     issued = Invoice.objects.filter(
         seller__is_live=is_live, issued_on__gte=_months_before(first, MONTHS - 1)
-    ).exclude(Q(status__in=["draft", "void"]) | IS_ONLY_ORDERED)
+    ).exclude(Q(status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]) | IS_ONLY_ORDERED)
     rows = (
         issued.annotate(month=TruncMonth("issued_on"))
         .values_list("currency", "month", "kind")

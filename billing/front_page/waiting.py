@@ -192,7 +192,7 @@ def _undelivered() -> list[Work]:
             "webhook",
             "events.view_webhookdelivery",
             # Those of endpoints that a person turned off are nobody's work.
-            WebhookDelivery.objects.filter(state="dead").exclude(
+            WebhookDelivery.objects.filter(state=WebhookDelivery.State.DEAD).exclude(
                 endpoint__is_enabled=False, endpoint__disabled_reason=""
             ),
             "events_webhookdelivery",

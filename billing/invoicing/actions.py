@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.base.sql.lookups import array_of
 from billing.base.sql.reading import read
 from billing.engine.errors import InvalidAmount, Refused
-from billing.events.recorder import record
+from billing.events.recorder import record, record_for
 from billing.invoicing import settlement
 from billing.invoicing.batch import bill_locked
 from billing.invoicing.drafting import Scope
@@ -151,17 +151,14 @@ def has_bill_to_come(customer: Customer) -> bool:
 
 
 def _record_of_item(type: str, item: OneOffItem, as_of: date, actor: str) -> None:
-    record(
+    record_for(
         type,
-        seller=item.seller.public_id,
-        subject=item.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "customer": item.customer.public_id,
-            "amount_minor": item.amount_minor,
-            "currency": item.currency,
-        },
+        item,
+        as_of,
+        actor,
+        customer=item.customer.public_id,
+        amount_minor=item.amount_minor,
+        currency=item.currency,
     )
 
 

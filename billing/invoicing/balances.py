@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from billing.base.sql.bulk import copy_rows
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.invoicing import hooks
 from billing.invoicing.models import BalanceEntry, CustomerBalance
 from billing.invoicing.sums import check_sum
@@ -129,14 +129,9 @@ def _post_gift(entry: BalanceEntry, debit: int, credit: int, as_of: date) -> Non
 
 
 def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> None:
-    record(
-        type,
-        seller=entry.customer.seller.public_id,
-        subject=entry.customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"amount_minor": abs(entry.amount_minor), "currency": entry.currency},
-    )
+    amount_minor = abs(entry.amount_minor)
+    currency = entry.currency
+    record_for(type, entry.customer, as_of, actor, amount_minor=amount_minor, currency=currency)
 
 
 def balance_of(customer: Customer, currency: str) -> int:

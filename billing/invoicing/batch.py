@@ -8,8 +8,9 @@ from datetime import date
 from django.db import connection, transaction
 
 from billing.base.collector import without_collector
+from billing.base.leases import unheld
 from billing.events.recorder import record
-from billing.events.troubles import Watch, halves, took_too_long
+from billing.events.troubles import Watch, halves, timed_out
 from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, load_buyers, reason_of
 from billing.invoicing.issuing import Issued, issue
 from billing.invoicing.numbering import Numbering, take_numbers
@@ -132,8 +133,7 @@ class _Sweep:
         troubled = Customer.objects.filter(seller=self.seller, public_id__in=self.watch.due)
         for customer_id, public_id in list(troubled.values_list("pk", "public_id")):
             with transaction.atomic():
-                mine = Customer.objects.select_for_update(skip_locked=True).filter(pk=customer_id)
-                if mine:
+                if unheld(Customer.objects.filter(pk=customer_id)):
                     with self.watch.over(public_id), transaction.atomic():
                         self._bill_parked(customer_id)
 
@@ -175,7 +175,7 @@ class _Sweep:
     def _set_aside(self, customer_id: int, error: Exception) -> None:
         """Park what was due for who failed alone; who was only waited for comes again soon."""
         self.run.refused[customer_id] = reason_of(error)
-        if took_too_long(error):
+        if timed_out(error):
             return
         with transaction.atomic():
             due = Subscription.objects.filter(
@@ -227,8 +227,8 @@ _DUE_ONE_OFFS = """
 
 def _lock(ids: Sequence[int]) -> list[int]:
     """Lock customers anew; those whom another worker holds meanwhile are passed by."""
-    locked = Customer.objects.select_for_update(skip_locked=True).filter(pk__in=ids)
-    return list(locked.order_by("pk").values_list("pk", flat=True))
+    locked = unheld(Customer.objects.filter(pk__in=ids).order_by("pk"))
+    return list(locked.values_list("pk", flat=True))
 
 
 def bill_locked(

@@ -21,7 +21,7 @@ from billing.base.sql.telling import one_transaction
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
-from billing.invoicing.numbering import Numbering, numbers_of_nobody, take_numbers
+from billing.invoicing.numbering import Numbering, preview_numbers, take_numbers
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Price
 from customers.models import Customer
@@ -109,7 +109,7 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
     not.
     """
     with one_transaction():
-        changed = _bill_after(change, as_of, actor, numbers_of_nobody)
+        changed = _bill_after(change, as_of, actor, preview_numbers)
         today = [_seen(document) for document in changed.documents]
         subscription = changed.subscription
         upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
@@ -206,7 +206,7 @@ def _bills_to_come(
                 as_of=on,
                 actor=actor,
                 subscription=subscription,
-                numbering=numbers_of_nobody,
+                numbering=preview_numbers,
             )
         except Refused:
             return

@@ -378,7 +378,7 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         "title": pgettext("document", "How to pay"),
         "sentence": ask,
         "rows": [row for row in rows if row],
-        "qr": qr.drawn(qr.text_of(demand)),
+        "qr": qr.picture_of(qr.payload_of(demand)),
         # Without these words interest could only be asked for after a reminder (räntelagen 4 §).
         "late": late if seller.get("country") == "SE" else "",
     }

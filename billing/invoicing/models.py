@@ -1,3 +1,4 @@
+from datetime import date
 from typing import ClassVar
 
 import pgtrigger
@@ -43,6 +44,16 @@ class Letterhead(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:12]
+
+
+class InvoiceQuerySet(models.QuerySet["Invoice"]):
+    def open(self) -> "InvoiceQuerySet":
+        """Invoices, and no credit notes, on which something may be left to pay."""
+        return self.filter(kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN)
+
+    def overdue(self, on: date) -> "InvoiceQuerySet":
+        """Those of them whose due date has passed on a day."""
+        return self.open().filter(due_on__lt=on)
 
 
 class Invoice(Stateful):
@@ -136,6 +147,8 @@ class Invoice(Stateful):
     closed_on = models.DateField(null=True, blank=True)
     reason = models.TextField(blank=True, default="", help_text="Why it was voided or written off.")
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    objects = InvoiceQuerySet.as_manager()
 
     class Meta:
         verbose_name = "invoice"
@@ -266,7 +279,8 @@ class CreditNoteManager(models.Manager):
 class CreditNote(Invoice):
     """The documents that give money back."""
 
-    objects: ClassVar = CreditNoteManager()
+    # Its own rows alone, without the questions that are asked of invoices.
+    objects: ClassVar = CreditNoteManager()  # type: ignore[assignment]
 
     class Meta:
         proxy = True

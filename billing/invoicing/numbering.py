@@ -53,7 +53,7 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
 
 
-def numbers_of_nobody(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+def preview_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
     """Numbers for documents that are rolled back: no series is locked for them, so nobody waits.
 
     They are ids, which no two transactions share, so the index that keeps numbers unique makes

@@ -143,7 +143,9 @@ class OneOffForm(CreditGiftForm):
         self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
         choice = self.fields["subscription"]
         assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = self.obj.subscriptions.exclude(status="ended").order_by("-id")
+        choice.queryset = self.obj.subscriptions.exclude(status=Subscription.Status.ENDED).order_by(
+            "-id"
+        )
 
 
 class AddOneOff(PageAction):

@@ -31,7 +31,7 @@ class Demand:
     due_on: date
 
 
-def text_of(demand: Demand) -> str:
+def payload_of(demand: Demand) -> str:
     """What the code says; empty where no app would know what to do with it."""
     if demand.amount_minor <= 0:
         return ""
@@ -42,7 +42,7 @@ def text_of(demand: Demand) -> str:
     return ""
 
 
-def drawn(text: str) -> str:
+def picture_of(text: str) -> str:
     """The code as a ``data:`` address of a PNG, without the quiet zone; empty for no text.
 
     A picture and not a vector: its thousand edges would take a tenth of the time of a page.

@@ -32,7 +32,7 @@ AHEAD_MAX, BEHIND_MAX = timedelta(minutes=2), timedelta(hours=1)
 
 
 @transaction.atomic
-def ensure(schedules: Any, now: datetime) -> int:
+def ensure_schedule(schedules: Any, now: datetime) -> int:
     """Make the one schedule, or repair it, and set all others aside; returns the rows changed.
 
     ``schedules`` is the model's manager, since the migration has another than the program.

@@ -15,6 +15,7 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import QuerySet
 
 from billing.base import clock
+from billing.base.leases import alone
 from billing.base.sql.authorship import acting_as
 from billing.engine.errors import BillingError, Refused
 from billing.jobs.models import ATTEMPTS_MAX, WORKER_DIED, JobRun
@@ -198,17 +199,10 @@ def forget_old() -> int:
 @contextmanager
 def _alone(name: str) -> Iterator[None]:
     """Hold the job's lock, which goes with the connection; raises where another holds it."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext('kvitt job'), hashtext(%s))", [name])
-        (is_free,) = cursor.fetchone()
-    if not is_free:
-        raise NotNow(f"{name} is running already.", code="job_is_running")
-    try:
+    with alone("kvitt job", name) as is_free:
+        if not is_free:
+            raise NotNow(f"{name} is running already.", code="job_is_running")
         yield
-    finally:
-        # A connection that is lost has let the lock go.
-        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('kvitt job'), hashtext(%s))", [name])
 
 
 @transaction.atomic

@@ -9,17 +9,13 @@ from django.db import transaction
 
 from billing.base import clock
 from billing.engine.errors import Refused
+from billing.mail.kinds import MailKind
 from billing.mail.models import Message
+from billing.mail.words import KINDS
 from billing.outbound.mark import is_doubted
 from customers.models import Customer
 
-Kind, State = Message.Kind, Message.State
-# What must reach the customer, on paper where there is no other way.
-PRINTED = frozenset({Kind.ORDER, Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
-# Whoever has chosen paper gets the documents on it, and the rest by mail.
-PAPERS = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE})
-# Somebody has just asked for these, so they are no repetition of what was lost in a restore.
-ASKED_FOR = frozenset({Kind.SIGN_IN, Kind.ORDER})
+State = Message.State
 NO_ADDRESS = "The customer has no email address."
 TOLD_BEFORE = (
     "The database was restored, and this may have been sent before. Send it again where the "
@@ -31,22 +27,22 @@ TOLD_BEFORE = (
 class Draft:
     """A mail that is to be made: about an object or event, which ``object`` names."""
 
-    kind: str
+    kind: MailKind
     object: str
     customer: Customer
     facts: Mapping[str, Any]
 
     @property
     def recipient(self) -> str:
-        is_paper = self.kind in PAPERS and self.customer.delivery == Customer.Delivery.PRINT
+        is_paper = self.kind.is_document and self.customer.delivery == Customer.Delivery.PRINT
         return "" if is_paper else self.customer.email
 
 
-def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
+def post(kind: MailKind, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
     """Make the mail of a kind about an object, unless it is made already; nothing is sent here."""
     draft = Draft(kind, object, customer, facts)
     post_all([draft])
-    return Message.objects.get(kind=kind, object=object, recipient=draft.recipient)
+    return Message.objects.get(kind=kind.name, object=object, recipient=draft.recipient)
 
 
 def post_all(drafts: Iterable[Draft]) -> None:
@@ -62,15 +58,15 @@ def post_all(drafts: Iterable[Draft]) -> None:
 
 def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
     recipient, customer = draft.recipient, draft.customer
-    is_reachable = bool(recipient) or draft.kind in PRINTED
+    is_reachable = bool(recipient) or draft.kind.is_printed
     state, said = (State.WAITING, "") if is_reachable else (State.SUPPRESSED, NO_ADDRESS)
     # A letter is decided on by whoever posts it.
-    if is_after_restore and recipient and draft.kind not in ASKED_FOR:
+    if is_after_restore and recipient and not draft.kind.is_asked_for:
         state, said = State.UNCLEAR, TOLD_BEFORE
     return Message(
         seller_id=customer.seller_id,
         customer=customer,
-        kind=draft.kind,
+        kind=draft.kind.name,
         object=draft.object,
         recipient=recipient,
         language=customer.language,
@@ -109,7 +105,10 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
         message.move(State.SUPPRESSED)
     Message.objects.filter(pk=message.pk).update(last_error=f"Sent to {address} instead.")
     again = post(
-        message.kind, object=message.object, customer=message.customer, facts=message.facts
+        KINDS[message.kind],
+        object=message.object,
+        customer=message.customer,
+        facts=message.facts,
     )
     if again.state == State.UNCLEAR:  # After a restore all are, until a person says so, as here.
         again.move(State.WAITING, last_error="")

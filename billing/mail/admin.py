@@ -21,7 +21,7 @@ from billing.mail.actions import let_go, note_arrived, send_again
 from billing.mail.composing import LOGO_ID
 from billing.mail.looks import logo_of
 from billing.mail.models import Message
-from billing.mail.preview import isolated
+from billing.mail.preview import isolated_page
 from customers.admin import CustomerAdmin
 
 State = Message.State
@@ -169,4 +169,4 @@ class MessageAdmin(BigReadOnly):
             raise Http404
         if not self.has_view_permission(request, message):
             raise PermissionDenied
-        return isolated(message.html, {LOGO_ID: logo_of(message.seller)})
+        return isolated_page(message.html, {LOGO_ID: logo_of(message.seller)})

@@ -22,6 +22,13 @@ MESSAGE_LIFECYCLE = {
 }
 
 
+def kinds_of_mail() -> list[tuple[str, str]]:
+    """The choices of a message's kind; asked for late, since the kinds stand with their words."""
+    from billing.mail.words import KINDS
+
+    return [(kind.name, kind.title) for kind in KINDS.values()]
+
+
 class Message(Stateful):
     """A mail to a customer: on its way, or as it was sent.
 
@@ -29,27 +36,6 @@ class Message(Stateful):
     of it has no working link: whoever reads the log must not get in as the customer. Without a
     recipient it is a letter, which somebody prints and posts.
     """
-
-    class Kind(models.TextChoices):
-        ORDER = "order", "order confirmation"
-        INVOICE = "invoice", "invoice"
-        CREDIT_NOTE = "credit_note", "credit note"
-        RECEIPT = "receipt", "receipt"
-        REFUND = "refund", "money paid back"
-        PAYMENT_FAILED = "payment_failed", "payment failed"
-        ACTION_NEEDED = "action_needed", "action needed"
-        REMINDER = "reminder", "reminder"
-        RESTRICTED = "restricted", "access restricted"
-        SUSPENDED = "suspended", "access suspended"
-        RESTORED = "restored", "access restored"
-        RENEWAL = "renewal", "upcoming renewal"
-        TRIAL_ENDING = "trial_ending", "trial ending"
-        PLAN_CHANGED = "plan_changed", "plan changed"
-        PAUSED = "paused", "paused"
-        RESUMED = "resumed", "resumed"
-        CANCELED = "canceled", "canceled"
-        CANCEL_UNDONE = "cancel_undone", "canceling undone"
-        SIGN_IN = "sign_in", "sign-in link"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -68,7 +54,7 @@ class Message(Stateful):
         Seller, on_delete=models.PROTECT, related_name="messages", db_index=False
     )
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="messages")
-    kind = models.CharField(max_length=20, choices=Kind)
+    kind = models.CharField(max_length=20, choices=kinds_of_mail)
     object = models.CharField(
         max_length=60, help_text="What it tells of, once: an object's public id, or an event's."
     )

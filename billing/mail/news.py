@@ -5,25 +5,22 @@ receipt in it. A new customer is not met by three.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Sequence
 from typing import Any
-
-from django.db.models import QuerySet
 
 from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.mail.actions import Draft, post, post_all
-from billing.mail.models import Message
-from billing.payments.models import Payment, PaymentAllocation
+from billing.mail.kinds import MailKind, News
+from billing.mail.words import KINDS
+from billing.mail.words.bills import INVOICE
+from billing.mail.words.orders import ORDER
+from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
-from dunning.models import DunningAction, DunningCase, StepKind
+from dunning.models import DunningCase
 
-Kind = Message.Kind
-ORDER_COMPLETED = "checkout.completed"
 # By the prefix of an event's subject: whose customer gets the mail.
 OWNERS: dict[str, Any] = {
     "inv": Invoice,
@@ -34,100 +31,9 @@ OWNERS: dict[str, Any] = {
 }
 
 
-type Untold = Callable[[Sequence[Event]], Iterable[Event]]
-
-
-@dataclass(frozen=True, slots=True)
-class News:
-    """A kind of mail that an event makes.
-
-    What happens to an object once, such as the issue of an invoice, is mailed of once whatever
-    tells of it; what may happen again, once for each event. ``untold`` says of which events, among
-    some, no mail tells.
-    """
-
-    kind: str
-    happens_again: bool = True
-    untold: Untold = lambda events: ()
-
-
-def _by_nobody(events: Sequence[Event]) -> Iterator[Event]:
-    """Pauses that nobody asked for: billing tells once more when it finds one that has begun."""
-    return (event for event in events if "until" not in event.data)
-
-
-def _after_no_pause(events: Sequence[Event]) -> Iterator[Event]:
-    return (event for event in events if event.data.get("from") != Subscription.Status.PAUSED)
-
-
-def _had_full_access(events: Sequence[Event]) -> Iterator[Event]:
-    limits = DunningAction.objects.filter(
-        case__public_id__in=_subjects(events),
-        kind__in=(StepKind.RESTRICT, StepKind.SUSPEND),
-        outcome="",
-    )
-    limited = set(limits.values_list("case__public_id", flat=True))
-    return (event for event in events if event.subject not in limited)
-
-
-def _are_ordered(events: Sequence[Event]) -> Iterator[Event]:
-    """Invoices of orders: their checkout asks to be paid."""
-    orders = Order.objects.filter(invoice__public_id__in=_subjects(events))
-    ordered = set(orders.values_list("invoice__public_id", flat=True))
-    return (event for event in events if event.subject in ordered)
-
-
-def _are_in_orders(events: Sequence[Event]) -> Iterator[Event]:
-    """Payments that have completed an order, whose confirmation then has their receipt."""
-    orders = Order.objects.filter(
-        status=Order.Status.COMPLETE,
-        invoice__allocations__payment__public_id__in=_subjects(events),
-    )
-    completing: set[str] = set()
-    for order in orders.select_related("invoice").distinct():
-        for completed in Event.objects.filter(type=ORDER_COMPLETED, subject=order.public_id):
-            paid = paid_at_the_checkout(order, completed.recorded_at)
-            completing |= set(paid.values_list("public_id", flat=True))
-    return (event for event in events if event.subject in completing)
-
-
-def _subjects(events: Iterable[Event]) -> list[str]:
-    return [event.subject for event in events]
-
-
-def paid_at_the_checkout(order: Order, completed_at: datetime) -> QuerySet[Payment]:
-    """The payments that have completed an order; not what paid its invoice anew after a refund.
-
-    Both instants are the database's, whatever time it is for the seller.
-    """
-    return (
-        Payment.objects.filter(
-            allocations__invoice=order.invoice,
-            allocations__state=PaymentAllocation.State.SETTLED,
-            recorded_at__lte=completed_at,
-        )
-        .select_related("payment_method")
-        .order_by("pk")
-    )
-
-
-NEWS: dict[str, News] = {
-    "invoice.finalized": News(Kind.INVOICE, happens_again=False, untold=_are_ordered),
-    "credit_note.issued": News(Kind.CREDIT_NOTE, happens_again=False),
-    "payment.succeeded": News(Kind.RECEIPT, happens_again=False, untold=_are_in_orders),
-    "refund.succeeded": News(Kind.REFUND),
-    "payment.failed": News(Kind.PAYMENT_FAILED, happens_again=False),
-    "payment.action_required": News(Kind.ACTION_NEEDED, happens_again=False),
-    "dunning.reminded": News(Kind.REMINDER),
-    "dunning.restricted": News(Kind.RESTRICTED),
-    "dunning.suspended": News(Kind.SUSPENDED),
-    "dunning.recovered": News(Kind.RESTORED, untold=_had_full_access),
-    "subscription.changed": News(Kind.PLAN_CHANGED),
-    "subscription.paused": News(Kind.PAUSED, untold=_by_nobody),
-    "subscription.resumed": News(Kind.RESUMED),
-    "subscription.activated": News(Kind.RESUMED, untold=_after_no_pause),
-    "subscription.canceled": News(Kind.CANCELED),
-    "subscription.cancel_undone": News(Kind.CANCEL_UNDONE),
+# What each type of event makes.
+NEWS: dict[str, tuple[MailKind, News]] = {
+    news.event: (kind, news) for kind in KINDS.values() for news in kind.told_by
 }
 
 
@@ -136,16 +42,16 @@ def on_events(events: Sequence[Event]) -> None:
     of_type: dict[str, list[Event]] = defaultdict(list)
     for event in events:
         of_type[event.type].append(event)
-    untold = {event.pk for type, some in of_type.items() for event in NEWS[type].untold(some)}
+    untold = {event.pk for type, some in of_type.items() for event in NEWS[type][1].untold(some)}
     told = [event for event in events if event.pk not in untold]
     customers = _customers_of(told)
     post_all(_draft(event, customers[event.subject]) for event in told)
 
 
 def _draft(event: Event, customer: Customer) -> Draft:
-    news = NEWS[event.type]
+    kind, news = NEWS[event.type]
     about = event.public_id if news.happens_again else event.subject
-    return Draft(news.kind, about, customer, _facts(event, event.subject))
+    return Draft(kind, about, customer, _facts(event, event.subject))
 
 
 def on_order(event: Event) -> None:
@@ -154,10 +60,10 @@ def on_order(event: Event) -> None:
     customer, invoice = order.customer, order.invoice
     assert customer is not None
     facts = _facts(event, order.public_id)
-    post(Kind.ORDER, object=order.public_id, customer=customer, facts=facts)
+    post(ORDER, object=order.public_id, customer=customer, facts=facts)
     if invoice is not None and customer.delivery == Customer.Delivery.PRINT:
         facts = _facts(event, invoice.public_id)
-        post(Kind.INVOICE, object=invoice.public_id, customer=customer, facts=facts)
+        post(INVOICE, object=invoice.public_id, customer=customer, facts=facts)
 
 
 def _facts(event: Event, subject: str) -> dict[str, Any]:

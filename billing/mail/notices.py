@@ -1,7 +1,6 @@
 """What customers are told of before it happens: the end of a trial, and a long renewal."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import partial
 from typing import Any
@@ -12,53 +11,14 @@ from django.db.models import F, Q, QuerySet
 from billing.engine.periods import period_of
 from billing.events.troubles import Watch
 from billing.mail.actions import post
+from billing.mail.kinds import MailKind
 from billing.mail.models import Message
+from billing.mail.words.subscriptions import RENEWAL, TRIAL_ENDING
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
 from customers.models import Customer, Seller
 
-Kind = Message.Kind
-
-
-@dataclass(frozen=True, slots=True)
-class Notice:
-    """How many days ahead customers of a country are told of something, and on what ground.
-
-    ``country`` is the customer's; empty for all that have no row of their own.
-    """
-
-    kind: str
-    country: str
-    days: int
-    basis: str
-
-
-# To be reviewed by somebody who knows the law, whenever a row is added or changed.
-NOTICES = (
-    Notice(
-        Kind.RENEWAL,
-        "SE",
-        38,
-        "Lag (2014:1449) 3 §: in writing, a month at the latest before the last day on which the "
-        "renewal can still be refused, which is the day before it. A month has at most 31 days; a "
-        "week is for retries.",
-    ),
-    Notice(
-        Kind.RENEWAL,
-        "",
-        30,
-        "California ARL (AB 2863): 15 to 45 days before terms of a year or more; France and "
-        "Germany have no later day. Shops elsewhere do it as a courtesy.",
-    ),
-    Notice(
-        Kind.TRIAL_ENDING,
-        "",
-        3,
-        "California ARL (AB 2863): 3 to 21 days before the end of a trial; card networks ask for "
-        "no later day.",
-    ),
-)
 # A trial that ended so long ago, while nothing ran, is kept in the log as not told of.
 MISSED_FOR = timedelta(days=30)
 # Who pays every month knows that the next one comes.
@@ -70,7 +30,7 @@ LONGER_THAN_A_MONTH = (
 )
 
 
-def notify(seller: Seller, today: date) -> int:
+def post_notices(seller: Seller, today: date) -> int:
     """Post what is to be told by now and has not been; how many mails. Missed days are made up for.
 
     Asks in a number of queries that grows with the mails alone.
@@ -95,12 +55,12 @@ def _name_of(subscription: Subscription) -> str:
     return subscription.public_id
 
 
-type _Told = tuple[Customer, str, str, dict[str, Any]]
+type _Told = tuple[Customer, MailKind, str, dict[str, Any]]
 type _Finder = Callable[[Sequence[Subscription]], Iterator[_Told]]
 
 
 def _trials(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription], _Finder]]:
-    for days, customers in _leads(Kind.TRIAL_ENDING):
+    for days, customers in _leads(TRIAL_ENDING):
         told_on = F("paid_from") - timedelta(days=days)
         is_on = Q(status=Subscription.Status.TRIALING, paid_from__gt=today)
         # It is posted all the same, for the log; whoever writes it leaves it out.
@@ -122,19 +82,19 @@ def _trials(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription
 
 
 def _endings_of(ending: Sequence[Subscription]) -> Iterator[_Told]:
-    known = _known(Kind.TRIAL_ENDING, ending)
+    known = _known(TRIAL_ENDING, ending)
     for subscription in ending:
         about = f"{subscription.public_id}:{subscription.paid_from}"
         if about not in known:
             facts = {"subject": subscription.public_id}
-            yield subscription.customer, Kind.TRIAL_ENDING, about, facts
+            yield subscription.customer, TRIAL_ENDING, about, facts
 
 
 def _renewals(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscription], _Finder]]:
     # Asked for first: most shops have none, and need not be looked through for them.
     plans = Plan.objects.filter(LONGER_THAN_A_MONTH, seller=seller).values_list("pk", flat=True)
     long_plans = list(plans)
-    for days, customers in _leads(Kind.RENEWAL):
+    for days, customers in _leads(RENEWAL):
         until = today + timedelta(days=days)
         # The day of the next bill may be too early, never too late.
         near = _going_on(seller).filter(
@@ -147,21 +107,20 @@ def _renewals(seller: Seller, today: date) -> Iterator[tuple[QuerySet[Subscripti
 
 
 def _renewals_of(near: Sequence[Subscription], today: date, until: date) -> Iterator[_Told]:
-    known = _known(Kind.RENEWAL, near)
+    known = _known(RENEWAL, near)
     contracts = load_contracts([subscription.pk for subscription in near])
     for subscription in near:
         on = period_of(contracts[subscription.pk].agreement.cycles, today).end
         about = f"{subscription.public_id}:{on}"
         if today < on <= until and about not in known:
             facts = {"subject": subscription.public_id, "renews_on": on.isoformat()}
-            yield subscription.customer, Kind.RENEWAL, about, facts
+            yield subscription.customer, RENEWAL, about, facts
 
 
-def _leads(kind: str) -> Iterator[tuple[int, Q]]:
-    """Each row's days, with the customers for whom it holds."""
-    rows = [notice for notice in NOTICES if notice.kind == kind]
-    named = [notice.country for notice in rows if notice.country]
-    for notice in rows:
+def _leads(kind: MailKind) -> Iterator[tuple[int, Q]]:
+    """The days of each of a kind's notices, with the customers for whom it holds."""
+    named = [notice.country for notice in kind.notices if notice.country]
+    for notice in kind.notices:
         is_named = Q(customer__country=notice.country)
         yield notice.days, is_named if notice.country else ~Q(customer__country__in=named)
 
@@ -171,8 +130,8 @@ def _going_on(seller: Seller) -> QuerySet[Subscription]:
     return alive.select_related("customer__seller").order_by("pk")
 
 
-def _known(kind: str, subscriptions: Sequence[Subscription]) -> set[str]:
+def _known(kind: MailKind, subscriptions: Sequence[Subscription]) -> set[str]:
     """What has been told of them already."""
     customers = {subscription.customer_id for subscription in subscriptions}
-    told = Message.objects.filter(kind=kind, customer__in=customers)
+    told = Message.objects.filter(kind=kind.name, customer__in=customers)
     return set(told.values_list("object", flat=True))

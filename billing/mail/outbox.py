@@ -9,22 +9,21 @@ takes a mail and hangs up without a word.
 """
 
 import logging
-import random
 import smtplib
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import Any
 
 from django.conf import settings
 from django.core import mail
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import transaction
 from django.db.models import Case, Q, QuerySet, Value, When
 from django.utils import translation
 
 from billing.base import clock, tallies
+from billing.base.leases import lease, living, unheld
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
@@ -33,11 +32,13 @@ from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.transport import SMTP
 from billing.mail.words import write
+from billing.mail.words.visits import SIGN_IN
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from customers.calendar import today_of
 from customers.models import Seller
 
 JOB = "send mail"
+LEASES = "kvitt mail"
 LIMIT = 20
 # A slow provider must not hold up what else the tick has to do.
 BATCH_SECONDS_MAX = 30
@@ -69,8 +70,8 @@ def send_due(limit: int = LIMIT, seller: Seller | None = None) -> int:
     if clock.is_ahead():
         return 0
     _free_dead(now)
-    with _lease() as lease:
-        batch = _claim(now, limit, seller, lease)
+    with lease(LEASES) as mine:
+        batch = _claim(now, limit, seller, mine)
         return _send(batch, allowed, now) if batch else 0
 
 
@@ -157,20 +158,6 @@ def _waiting(now: datetime, seller: Seller | None) -> Any:
     )
 
 
-@contextmanager
-def _lease() -> Iterator[int]:
-    """A number for what this worker claims, held for as long as its connection lives."""
-    lease = random.randrange(2**31)  # noqa: S311 -- no secret.
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext('kvitt mail'), %s)", [lease])
-    try:
-        yield lease
-    finally:
-        # A connection that is lost has let it go.
-        with suppress(OperationalError, InterfaceError), connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext('kvitt mail'), %s)", [lease])
-
-
 def _free_dead(now: datetime) -> None:
     """Let go of what dead workers had claimed: it leaves with this sweep, as if nobody had.
 
@@ -179,7 +166,7 @@ def _free_dead(now: datetime) -> None:
     # Read before who lives is asked: a lease is locked before anything is claimed with it.
     claimed = Message.objects.filter(lease__isnull=False, state__in=[State.WAITING, State.SENDING])
     leases = set(claimed.values_list("lease", flat=True))
-    dead = leases - _living() if leases else set()
+    dead = leases - living(LEASES) if leases else set()
     if not dead:
         return
     in_hand = claimed.filter(lease__in=dead)
@@ -197,30 +184,17 @@ def _free_dead(now: datetime) -> None:
     in_hand.filter(state=State.WAITING).update(lease=None)
 
 
-def _living() -> set[int]:
-    """The leases whose workers live."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND granted"
-            " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            " AND classid::bigint = hashtext('kvitt mail')::bigint & 4294967295 AND objsubid = 2"
-        )
-        return {lease for (lease,) in cursor}
-
-
-def _claim(now: datetime, limit: int, seller: Seller | None, lease: int) -> list[Message]:
+def _claim(now: datetime, limit: int, seller: Seller | None, mine: int) -> list[Message]:
     """Take what is due, sign-in links first; somebody sits and waits for those."""
-    first = Case(When(kind=Message.Kind.SIGN_IN, then=Value(0)), default=Value(1))
+    first = Case(When(kind=SIGN_IN.name, then=Value(0)), default=Value(1))
     due = _waiting(now, seller).order_by(first, "next_attempt_at", "pk")
     with transaction.atomic():
         batch = list(
-            due.select_for_update(skip_locked=True, of=["self"]).select_related(
-                "seller__test_clock", "customer__seller__test_clock"
-            )[:limit]
+            unheld(due.select_related("seller__test_clock", "customer__seller__test_clock"))[:limit]
         )
-        Message.objects.filter(pk__in=[message.pk for message in batch]).update(lease=lease)
+        Message.objects.filter(pk__in=[message.pk for message in batch]).update(lease=mine)
     for message in batch:
-        message.lease = lease
+        message.lease = mine
     return batch
 
 

@@ -17,7 +17,7 @@ _POLICY = (
 POPUPS = "allow-popups allow-popups-to-escape-sandbox"
 
 
-def isolated(
+def isolated_page(
     html: str, pictures: Mapping[str, bytes], *, has_working_links: bool = False
 ) -> HttpResponse:
     """A mail's HTML with its PNG pictures by content id, for a frame of our own pages only."""

@@ -127,18 +127,23 @@ def _queues(now: datetime) -> Iterator[Metric]:
     """How much waits, and since when the oldest of it should have been done."""
     waiting: dict[str, tuple[QuerySet, object]] = {
         "events": (Event.objects.filter(is_fanned_out=False), F("recorded_at")),
-        "subscribers": (Delivery.objects.filter(state="pending"), F("next_attempt_at")),
-        "webhooks": (
-            WebhookDelivery.objects.filter(state="pending", endpoint__is_enabled=True),
+        "subscribers": (
+            Delivery.objects.filter(state=Delivery.State.PENDING),
             F("next_attempt_at"),
         ),
-        "mail": (Message.objects.filter(state="waiting"), F("next_attempt_at")),
+        "webhooks": (
+            WebhookDelivery.objects.filter(
+                state=WebhookDelivery.State.PENDING, endpoint__is_enabled=True
+            ),
+            F("next_attempt_at"),
+        ),
+        "mail": (Message.objects.filter(state=Message.State.WAITING), F("next_attempt_at")),
         "gateway_events": (
             GatewayEvent.objects.filter(processed_at=None, parked_reason=""),
             F("next_attempt_at"),
         ),
         "unclear_payments": (
-            Payment.objects.filter(state="unknown"),
+            Payment.objects.filter(state=Payment.State.UNKNOWN),
             Coalesce("submitted_at", "recorded_at"),
         ),
     }

@@ -21,7 +21,7 @@ def hold(code: str, reason: str, details: dict[str, Any] | None = None) -> Hold:
     return Hold.objects.get(code=code, released_at=None)
 
 
-def note_compared(held: Hold, charges: Sequence[str]) -> None:
+def record_comparison(held: Hold, charges: Sequence[str]) -> None:
     """Have a hold know the charges of nobody here that a person was told of: they hold no more."""
     details = held.details | {"compared": list(charges)}
     Hold.objects.filter(pk=held.pk, released_at=None).update(details=details)

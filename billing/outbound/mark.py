@@ -177,7 +177,7 @@ def doubt_for(gateway_id: str) -> Hold | None:
     return _hold("gateway_knows_more", [kept] if kept else [], why)
 
 
-def start_anew() -> None:
+def adopt_database() -> None:
     """Mark the database as the one that holds from now on; other machines' files follow it.
 
     Raises :class:`OSError` where this machine's file cannot be written.

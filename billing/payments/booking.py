@@ -9,7 +9,7 @@ from django.db import transaction
 from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.invoicing.balances import move_balances
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
@@ -150,7 +150,12 @@ def _record(
         received_on=received_on,
     )
     PaymentAllocation.objects.bulk_create(
-        PaymentAllocation(payment=payment, invoice=invoice, amount_minor=minor, state="settled")
+        PaymentAllocation(
+            payment=payment,
+            invoice=invoice,
+            amount_minor=minor,
+            state=PaymentAllocation.State.SETTLED,
+        )
         for invoice, minor in parts.items()
     )
     book(payment, parts, received_on)
@@ -202,7 +207,10 @@ def record_failure(
         failure_code=failure_code,
     )
     PaymentAllocation.objects.create(
-        payment=payment, invoice=invoice, amount_minor=amount_minor, state="released"
+        payment=payment,
+        invoice=invoice,
+        amount_minor=amount_minor,
+        state=PaymentAllocation.State.RELEASED,
     )
     tell("payment.failed", payment, invoice, as_of, actor)
     return payment
@@ -239,16 +247,13 @@ def tell(
     type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str, **more: Any
 ) -> None:
     """Record an event of a payment for an invoice."""
-    record(
+    record_for(
         type,
-        seller=payment.seller.public_id,
-        subject=payment.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "invoice": invoice.public_id,
-            "amount_minor": payment.amount_minor,
-            "currency": payment.currency,
-            **more,
-        },
+        payment,
+        as_of,
+        actor,
+        invoice=invoice.public_id,
+        amount_minor=payment.amount_minor,
+        currency=payment.currency,
+        **more,
     )

@@ -7,10 +7,12 @@ only the gateway's own record brings to an end.
 
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 
 from billing.base import clock
+from billing.base.leases import claim, unheld
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -33,7 +35,7 @@ from billing.payments.gateways.base import (
 from billing.payments.guards import Halt, forbidden, halt_of
 from billing.payments.keys import key_of_charge
 from billing.payments.locks import lock_payment, lock_with_customer
-from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod
+from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation, PaymentMethod, Refund
 from billing.payments.planning import plan, release_planned
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
@@ -70,7 +72,7 @@ def charge(payment_id: int, *, as_of: date, actor: str) -> bool:
     except GatewayRefused as refused:
         fail(payment_id, refused.code, as_of=as_of, actor=actor)
     except GatewayUnclear as unclear:
-        doubt(payment_id, unclear.message, as_of=as_of, actor=actor)
+        mark_unknown(payment_id, unclear.message, as_of=as_of, actor=actor)
         if unclear.code == KEY_USED_BEFORE:
             # What was charged under the key is what is asked for, in other words: it counts.
             resolve(payment_id, actor)
@@ -87,8 +89,7 @@ def _gateway_of(payment_id: int) -> str:
 def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest] | None:
     """The first step: what is owed is read again, and the payment is in flight from here on."""
     now = clock.now()
-    owner = Customer.objects.select_for_update(skip_locked=True, of=["self"])
-    customer = owner.filter(payments=payment_id).first()
+    customer = unheld(Customer.objects.filter(payments=payment_id)).first()
     if customer is None:
         return None  # Another worker has the customer.
     payment = lock_payment(payment_id)
@@ -101,7 +102,9 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
         if payment.state != Payment.State.PLANNED:
             return None
     invoice = lock_invoices([allocation.invoice_id for allocation in _planned(payment)])[0]
-    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
+    if PaymentAllocation.objects.filter(
+        invoice=invoice, state=PaymentAllocation.State.IN_FLIGHT
+    ).exists():
         return None
     is_ours_to_charge = customer.collection == Customer.Collection.AUTOMATIC
     if not invoice.is_collectable or not is_ours_to_charge or forbidden([invoice.pk]):
@@ -146,7 +149,7 @@ def _halt(payment: Payment, halt: Halt, as_of: date, actor: str) -> None:
 
 def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: datetime) -> None:
     payment.move(
-        "created",
+        Payment.State.CREATED,
         gateway=method.gateway,
         gateway_key=key_of_charge(payment, invoice),
         payment_method=method,
@@ -154,7 +157,9 @@ def _submit(payment: Payment, invoice: Invoice, method: PaymentMethod, now: date
         submitted_at=now,
         next_check_at=now + FIRST_CHECK,
     )
-    payment.allocations.filter(state="planned").update(state="in_flight")
+    payment.allocations.filter(state=PaymentAllocation.State.PLANNED).update(
+        state=PaymentAllocation.State.IN_FLIGHT
+    )
 
 
 # What comes of it
@@ -170,14 +175,16 @@ def settle(payment_id: int, made: Charge, *, as_of: date, actor: str) -> Payment
     payment = lock_with_customer(payment_id)
     if payment.state == Payment.State.PLANNED and payment.attempts:
         # Put back as never asked for, and the gateway knows better.
-        payment.move("created")
-        payment.allocations.filter(state="planned").update(state="in_flight")
+        payment.move(Payment.State.CREATED)
+        payment.allocations.filter(state=PaymentAllocation.State.PLANNED).update(
+            state=PaymentAllocation.State.IN_FLIGHT
+        )
     if payment.state == Payment.State.CANCELED and made.status == "succeeded":
         _take_late(payment, made, as_of, actor)
     elif payment.state not in IN_FLIGHT:
         _compare(payment, made, as_of, actor)
     elif lie := contradiction(payment, made):
-        _doubt(payment, lie, as_of, actor, is_flagged=True)
+        _mark_unknown(payment, lie, as_of, actor, is_flagged=True)
     elif made.status == "succeeded":
         _succeed(payment, made, as_of, actor)
     elif made.status == "requires_action":
@@ -245,19 +252,23 @@ def _take_late(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
 
 def _succeed(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
     """Book the money: what it settles of its invoices as they now stand, the rest as balance."""
-    allocations = list(payment.allocations.filter(state="in_flight").order_by("invoice_id"))
+    allocations = list(
+        payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).order_by("invoice_id")
+    )
     invoices = lock_invoices([allocation.invoice_id for allocation in allocations])
     settled: dict[Invoice, int] = {}
     for allocation, invoice in zip(allocations, invoices, strict=True):
         left_minor = invoice.left_minor if invoice.may_be_paid else 0
         part_minor = min(allocation.amount_minor, left_minor)
-        allocation.state = "settled" if part_minor else "released"
+        allocation.state = (
+            PaymentAllocation.State.SETTLED if part_minor else PaymentAllocation.State.RELEASED
+        )
         allocation.amount_minor = part_minor or allocation.amount_minor
         allocation.save(update_fields=["state", "amount_minor"])
         if part_minor:
             settled[invoice] = part_minor
     payment.move(
-        "succeeded",
+        Payment.State.SUCCEEDED,
         gateway_id=made.gateway_id,
         received_on=as_of,
         settled_at=clock.now(),
@@ -276,7 +287,7 @@ def _await_action(payment: Payment, made: Charge, as_of: date, actor: str) -> No
     payment.next_check_at = clock.now() + WAITING_CHECK
     payment.save(update_fields=["gateway_id", "action_url", "next_check_at"])
     if payment.state != Payment.State.REQUIRES_ACTION:
-        payment.move("requires_action", attention="")
+        payment.move(Payment.State.REQUIRES_ACTION, attention="")
         tell("payment.action_required", payment, _invoice_of(payment), as_of, actor)
 
 
@@ -300,7 +311,7 @@ def _fail(
     invoice = lock_invoices([_invoice_of(payment).pk])[0]
     decline = registry.decline_of(payment.gateway, code)
     payment.move(
-        "failed",
+        Payment.State.FAILED,
         failure_code=decline.value,
         gateway_code=code[:60],
         gateway_id=gateway_id,
@@ -309,7 +320,9 @@ def _fail(
         action_url="",
         attention="",
     )
-    payment.allocations.filter(state="in_flight").update(state="released")
+    payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).update(
+        state=PaymentAllocation.State.RELEASED
+    )
     # A balance that came meanwhile has waited for this.
     if settle_debts([payment.customer_id], as_of, actor):
         invoice.refresh_from_db()
@@ -343,29 +356,31 @@ def put_back(payment_id: int, *, was_asked: bool = True) -> None:
     if is_asked_for and payment.payment_method:
         if was_asked:
             wait = next_wait(payment.attempts) or CHECKS[-1]
-            payment.move("planned", next_check_at=clock.now() + wait, attention="")
+            payment.move(Payment.State.PLANNED, next_check_at=clock.now() + wait, attention="")
         else:
             attempts = payment.attempts - 1
-            payment.move("planned", attempts=attempts, next_check_at=None, attention="")
-        payment.allocations.filter(state="in_flight").update(state="planned")
+            payment.move(Payment.State.PLANNED, attempts=attempts, next_check_at=None, attention="")
+        payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).update(
+            state=PaymentAllocation.State.PLANNED
+        )
 
 
 @transaction.atomic
-def doubt(payment_id: int, reason: str, *, as_of: date, actor: str) -> None:
+def mark_unknown(payment_id: int, reason: str, *, as_of: date, actor: str) -> None:
     """Write that nobody knows what became of a payment in flight; only asking will tell.
 
     One that waits for its customer still does when the gateway cannot say more.
     """
     payment = lock_with_customer(payment_id)
     if payment.state in IN_FLIGHT and payment.state != Payment.State.REQUIRES_ACTION:
-        _doubt(payment, reason, as_of, actor)
+        _mark_unknown(payment, reason, as_of, actor)
 
 
-def _doubt(
+def _mark_unknown(
     payment: Payment, reason: str, as_of: date, actor: str, *, is_flagged: bool = False
 ) -> None:
     if payment.state != Payment.State.UNKNOWN:
-        payment.move("unknown")
+        payment.move(Payment.State.UNKNOWN)
         tell("payment.doubted", payment, _invoice_of(payment), as_of, actor, reason=reason)
     if is_flagged:
         _flag(payment, reason, as_of, actor)
@@ -385,6 +400,18 @@ def next_wait(attempts: int) -> timedelta | None:
     return waits[attempts - 1] if 0 < attempts <= len(waits) else None
 
 
+def asked_once_more(row: Payment | Refund, now: datetime) -> dict[str, Any]:
+    """What is written of a payment or refund before its gateway is asked about it."""
+    attempts = row.attempts + 1
+    wait = next_wait(attempts)
+    return {
+        "attempts": attempts,
+        "next_check_at": now + wait if wait else None,
+        # Said before the last call, which may be what ends this process.
+        "attention": row.attention if wait else NO_ANSWER,
+    }
+
+
 # Asking what became of it
 
 
@@ -393,26 +420,19 @@ def claim_in_doubt(now: datetime, seller: Seller | None = None) -> int | None:
 
     Of one seller, or of all who have no clock of their own.
     """
-    with transaction.atomic():
-        payment = (
-            Payment.objects.select_for_update(skip_locked=True, of=["self"])
-            .filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
-            .exclude(gateway__in=left_alone())
-            .order_by("next_check_at")
-            .first()
-        )
-        if payment is None:
-            return None
+    waiting = (
+        Payment.objects.filter(in_time_of(seller), state__in=IN_FLIGHT, next_check_at__lte=now)
+        .exclude(gateway__in=left_alone())
+        .order_by("next_check_at")
+    )
+
+    def put_off(payment: Payment) -> dict[str, Any]:
         if payment.state == Payment.State.REQUIRES_ACTION:
-            payment.next_check_at = now + WAITING_CHECK
-        else:
-            payment.attempts += 1
-            wait = next_wait(payment.attempts)
-            payment.next_check_at = now + wait if wait else None
-            # Said before the last call, which may be what ends this process.
-            payment.attention = payment.attention if wait else NO_ANSWER
-        payment.save(update_fields=["attempts", "next_check_at", "attention"])
-        return payment.pk
+            return {"next_check_at": now + WAITING_CHECK}
+        return asked_once_more(payment, now)
+
+    payment = claim(waiting, put_off)
+    return payment.pk if payment else None
 
 
 def resolve(payment_id: int, actor: str) -> None:
@@ -428,7 +448,7 @@ def resolve(payment_id: int, actor: str) -> None:
         if made is not None and made.status == "requires_action" and _is_to_end(payment, now):
             made = gateway.cancel_charge(made.gateway_id)
     except (GatewayRefused, GatewayUnclear) as unclear:
-        doubt(payment.pk, unclear.message, as_of=as_of, actor=actor)
+        mark_unknown(payment.pk, unclear.message, as_of=as_of, actor=actor)
         return
     if made is not None:
         settle(payment.pk, made, as_of=as_of, actor=actor)
@@ -440,10 +460,10 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return the_one_that_counts(gateway.charges_of(payment.reference))
+    return decisive_charge(gateway.charges_of(payment.reference))
 
 
-def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:
+def decisive_charge(charges: Sequence[Charge]) -> Charge | None:
     """Of several charges for one payment the paid one, else one that may be, else the last.
 
     Raises :class:`GatewayUnclear` where two are paid.
@@ -466,7 +486,7 @@ def _is_to_end(payment: Payment, now: datetime) -> bool:
 
 
 def _planned(payment: Payment) -> list[PaymentAllocation]:
-    return list(payment.allocations.filter(state="planned"))
+    return list(payment.allocations.filter(state=PaymentAllocation.State.PLANNED))
 
 
 def _invoice_of(payment: Payment) -> Invoice:

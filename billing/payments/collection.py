@@ -65,7 +65,7 @@ def collect_from(customer: Customer, *, as_of: date, actor: str) -> int:
     """
     ordered = Invoice.objects.filter(IS_ORDERED, customer=customer)
     pages = CheckoutSession.objects.filter(
-        customer=customer, kind=CheckoutSession.Kind.PAYMENT, status="open"
+        customer=customer, kind=CheckoutSession.Kind.PAYMENT, status=CheckoutSession.Status.OPEN
     ).exclude(payment__allocations__invoice__in=ordered)
     for page in pages.select_related("customer__seller", "payment"):
         expire_session(page, as_of=as_of, actor=actor)
@@ -87,7 +87,7 @@ def pay_now(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
         raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
     # Where the amount has changed since it was planned, another payment was made for it.
     asked = Payment.objects.filter(allocations__invoice=invoice)
-    made = asked.exclude(state__in=["planned", "canceled"])
+    made = asked.exclude(state__in=[Payment.State.PLANNED, Payment.State.CANCELED])
     return made.select_related("customer", "payment_method").latest("id")
 
 
@@ -103,14 +103,14 @@ def clocks() -> list[datetime]:
 def _due(seller: Seller, as_of: date) -> QuerySet[Payment]:
     cards = PaymentMethod.objects.chargeable(seller).exclude(gateway__in=left_alone())
     under_way = PaymentAllocation.objects.filter(
-        invoice=OuterRef("allocations__invoice"), state="in_flight"
+        invoice=OuterRef("allocations__invoice"), state=PaymentAllocation.State.IN_FLIGHT
     )
     planned = Payment.objects.filter(
         Q(next_check_at__isnull=True) | Q(next_check_at__lte=clock.now()),
         Exists(cards.filter(customer=OuterRef("customer"))),
         ~Exists(under_way),
         seller=seller,
-        state="planned",
+        state=Payment.State.PLANNED,
         planned_on__lte=as_of,
         attention="",
     )

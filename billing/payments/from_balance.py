@@ -61,7 +61,9 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
 
 def _payable(customer_ids: Collection[int]) -> list[Invoice]:
     """The customers' invoices that a balance may pay, locked; the oldest due first."""
-    under_way = PaymentAllocation.objects.filter(invoice=OuterRef("pk"), state="in_flight")
+    under_way = PaymentAllocation.objects.filter(
+        invoice=OuterRef("pk"), state=PaymentAllocation.State.IN_FLIGHT
+    )
     found = list(
         Invoice.objects.select_for_update(of=["self"])
         .select_related("seller")
@@ -103,7 +105,11 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
         as_of,
     )
     over = [invoice.pk for invoice, minor in parts.items() if minor == invoice.left_minor]
-    planned = PaymentAllocation.objects.filter(invoice__in=over, state="planned")
-    Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
-    planned.update(state="released")
+    planned = PaymentAllocation.objects.filter(
+        invoice__in=over, state=PaymentAllocation.State.PLANNED
+    )
+    Payment.objects.filter(allocations__in=planned, state=Payment.State.PLANNED).update(
+        state=Payment.State.CANCELED
+    )
+    planned.update(state=PaymentAllocation.State.RELEASED)
     settle_by_credit(seller, parts, by=By.BALANCE, as_of=as_of, actor=actor)

@@ -17,7 +17,7 @@ from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.payments.booking import tell
 from billing.payments.gateways.registry import names
-from billing.payments.models import Refund
+from billing.payments.models import PaymentAllocation, Refund
 from billing.payments.refunds import book_refund, take_back
 from customers.models import Customer
 
@@ -117,7 +117,7 @@ def mark_paid_back(
             f"The money came on {received_on}: it was not paid back before.",
             code="day_before_payment",
         )
-    refund.move("succeeded", paid_on=paid_on, paid_by=actor, reference=reference.strip())
+    refund.move(Refund.State.SUCCEEDED, paid_on=paid_on, paid_by=actor, reference=reference.strip())
     book_refund(refund, paid_on)
     assert refund.invoice is not None
     tell("refund.succeeded", refund.payment, refund.invoice, as_of, actor, refund=refund.public_id)
@@ -137,7 +137,9 @@ def note_account(refund: Refund, *, to_account: str) -> Refund:
 
 def paid_by_hand_minor(invoice: Invoice) -> int:
     """What of an invoice was paid by money that a person has seen, and is still with us."""
-    by_hand = invoice.allocations.filter(state="settled").exclude(payment__gateway__in=names())
+    by_hand = invoice.allocations.filter(state=PaymentAllocation.State.SETTLED).exclude(
+        payment__gateway__in=names()
+    )
     return sum(each.amount_minor - each.refunded_minor for each in by_hand)
 
 

@@ -8,7 +8,7 @@ from django.db.models import F
 
 from billing.invoicing.models import Invoice
 from billing.payments import hooks
-from billing.payments.models import Payment
+from billing.payments.models import Payment, PaymentAllocation
 
 # A person looks before a customer is charged more often, whatever asks for it.
 SUCCESSES_AN_HOUR_MAX = 20
@@ -47,14 +47,18 @@ def _was_called_often(payment: Payment, invoice: Invoice, now: datetime) -> Halt
 
 def _was_charged_before(payment: Payment, invoice: Invoice, now: datetime) -> Halt | None:
     paid = invoice.allocations.filter(
-        state="settled", payment__gateway_id__isnull=False, amount_minor__gt=F("refunded_minor")
+        state=PaymentAllocation.State.SETTLED,
+        payment__gateway_id__isnull=False,
+        amount_minor__gt=F("refunded_minor"),
     )
     return Halt(f"{invoice} has been charged once and is owed again.") if paid.exists() else None
 
 
 def _is_charged_often(payment: Payment, invoice: Invoice, now: datetime) -> Halt | None:
     recent = Payment.objects.filter(
-        customer=payment.customer_id, settled_at__gt=now - timedelta(hours=1), state="succeeded"
+        customer=payment.customer_id,
+        settled_at__gt=now - timedelta(hours=1),
+        state=Payment.State.SUCCEEDED,
     )
     if recent.count() < SUCCESSES_AN_HOUR_MAX:
         return None

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.base import clock
+from billing.base.leases import unheld
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.outbound.gate import Kind, refusal
@@ -189,13 +190,14 @@ def process_hooks(limit: int = 100) -> int:
 def _claim() -> GatewayEvent | None:
     """Take one event: the attempt is counted and the next one put off before this one begins."""
     now = clock.now()
-    event = (
-        GatewayEvent.objects.select_for_update(skip_locked=True)
-        .filter(processed_at__isnull=True, parked_reason="", next_attempt_at__lte=now)
+    waiting = (
+        GatewayEvent.objects.filter(
+            processed_at__isnull=True, parked_reason="", next_attempt_at__lte=now
+        )
         .exclude(gateway__in=left_alone())
         .order_by("next_attempt_at", "id")
-        .first()
     )
+    event = unheld(waiting).first()
     if event is None:
         return None
     if event.attempts >= ATTEMPTS_MAX:
@@ -243,7 +245,10 @@ def _take_up_charge(event: GatewayEvent, told: Subject) -> None:
     if payment.gateway_id == gateway_id and payment.state == told.status:
         return
     session = getattr(payment, "session", None)
-    if session is not None and session.status in {"creating", "open"}:
+    if session is not None and session.status in {
+        CheckoutSession.Status.CREATING,
+        CheckoutSession.Status.OPEN,
+    }:
         # A charge that fails on a page may be followed by one that does not.
         page = Subject(About.SESSION, session.gateway_id or "", session.public_id)
         _take_up_session(event, page)

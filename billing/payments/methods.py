@@ -7,7 +7,7 @@ from django.db.models import QuerySet
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.invoicing.models import Invoice
 from billing.payments import hooks
 from billing.payments.gateways import registry
@@ -27,11 +27,11 @@ def keep_method(
     ("foreign_payment_method") for one that is another customer's.
     """
     method = registry.account(gateway, customer.seller).get_method(gateway_id)
-    return keep_fetched(customer, gateway, method, as_of, actor)
+    return keep_fetched_method(customer, gateway, method, as_of, actor)
 
 
 @transaction.atomic
-def keep_fetched(
+def keep_fetched_method(
     customer: Customer, gateway: str, method: Method, as_of: date, actor: str
 ) -> PaymentMethod:
     """Keep a card that the gateway has told of, as :func:`keep_method` does."""
@@ -58,24 +58,17 @@ def keep_fetched(
         expires_on=method.expires_on,
         is_default=True,
     )
-    record(
-        "payment_method.added",
-        seller=customer.seller.public_id,
-        subject=customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"payment_method": kept.public_id, "brand": kept.brand, "last4": kept.last4},
-    )
-    tell_of_method(customer, as_of, actor)
+    _record("payment_method.added", kept, as_of, actor)
+    announce_method(customer, as_of, actor)
     return kept
 
 
-def tell_of_method(customer: Customer, as_of: date, actor: str) -> None:
+def announce_method(customer: Customer, as_of: date, actor: str) -> None:
     """Act on a locked customer's having another payment method than the one that was tried."""
     # What only waits for its next attempt need not wait for the old card's turn.
-    Payment.objects.filter(customer=customer, state="planned", planned_on__gt=as_of).update(
-        planned_on=as_of
-    )
+    Payment.objects.filter(
+        customer=customer, state=Payment.State.PLANNED, planned_on__gt=as_of
+    ).update(planned_on=as_of)
     for listen in hooks.method_changed:
         listen(customer, as_of=as_of, actor=actor)
 
@@ -118,7 +111,7 @@ def remove(method: PaymentMethod, *, as_of: date, actor: str) -> PaymentMethod:
     was_default = method.is_default
     method.is_default, method.retired_at = False, clock.now()
     method.save(update_fields=["is_default", "retired_at"])
-    _tell("payment_method.removed", method, as_of, actor)
+    _record("payment_method.removed", method, as_of, actor)
     if was_default and heir is not None:
         _choose(heir, as_of, actor)
     return method
@@ -148,19 +141,17 @@ def is_charged(customer: Customer) -> bool:
     """Whether a customer's card is asked for money, now or later."""
     if customer.collection != Customer.Collection.AUTOMATIC:
         return False
-    open_ones = Invoice.objects.filter(
-        customer=customer, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-    )
+    open_ones = Invoice.objects.open().filter(customer=customer)
     lives = Subscription.objects.filter(customer=customer).exclude(status=Subscription.Status.ENDED)
     return open_ones.exists() or lives.exists()
 
 
 def heir_of(method: PaymentMethod) -> PaymentMethod | None:
     """Which card takes a card's place when it is removed: the newest of the others that work."""
-    return others_that_work(method).order_by("-pk").first()
+    return other_usable_methods(method).order_by("-pk").first()
 
 
-def others_that_work(method: PaymentMethod) -> QuerySet[PaymentMethod]:
+def other_usable_methods(method: PaymentMethod) -> QuerySet[PaymentMethod]:
     """The customer's other cards that can be charged."""
     return PaymentMethod.objects.filter(
         customer=method.customer, retired_at__isnull=True, refused_code=""
@@ -172,8 +163,8 @@ def _choose(method: PaymentMethod, as_of: date, actor: str) -> None:
     PaymentMethod.objects.filter(customer=customer, is_default=True).update(is_default=False)
     method.is_default = True
     method.save(update_fields=["is_default"])
-    _tell("payment_method.chosen", method, as_of, actor)
-    tell_of_method(customer, as_of, actor)
+    _record("payment_method.chosen", method, as_of, actor)
+    announce_method(customer, as_of, actor)
 
 
 def _lock(method: PaymentMethod) -> PaymentMethod:
@@ -189,16 +180,13 @@ def _lock(method: PaymentMethod) -> PaymentMethod:
     return method
 
 
-def _tell(type: str, method: PaymentMethod, as_of: date, actor: str) -> None:
-    record(
+def _record(type: str, method: PaymentMethod, as_of: date, actor: str) -> None:
+    record_for(
         type,
-        seller=method.customer.seller.public_id,
-        subject=method.customer.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "payment_method": method.public_id,
-            "brand": method.brand,
-            "last4": method.last4,
-        },
+        method.customer,
+        as_of,
+        actor,
+        payment_method=method.public_id,
+        brand=method.brand,
+        last4=method.last4,
     )

@@ -65,9 +65,15 @@ def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     if invoice.customer.collection != Customer.Collection.AUTOMATIC:
         return ways.to(by_customer, invoice.due_on)
     card = chargeable_card(invoice.customer)
-    planned = next((one for one in tried if one.state == "planned" and not one.attention), None)
-    ended = [each.state for each in tried if each.state in {"failed", "succeeded"}]
-    has_failed = ended[:1] == ["failed"]
+    planned = next(
+        (one for one in tried if one.state == Payment.State.PLANNED and not one.attention), None
+    )
+    ended = [
+        each.state
+        for each in tried
+        if each.state in {Payment.State.FAILED, Payment.State.SUCCEEDED}
+    ]
+    has_failed = ended[:1] == [Payment.State.FAILED]
     if card is not None and planned is not None:
         prospect = Prospect.HELD if ways.is_stopped else Prospect.CHARGE
         on = max(planned.planned_on or as_of, as_of)
@@ -137,4 +143,6 @@ def will_be_charged(invoice: Invoice) -> bool:
 
 def _is_at_an_open_page(payment: Payment) -> bool:
     """Whether the customer may still leave the gateway's page and pay in another way."""
-    return CheckoutSession.objects.filter(payment=payment, status__in=["creating", "open"]).exists()
+    return CheckoutSession.objects.filter(
+        payment=payment, status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]
+    ).exists()

@@ -28,7 +28,7 @@ from billing.payments.giving_back import (
     paid_by_hand_minor,
     reopen,
 )
-from billing.payments.models import IN_FLIGHT, Payment, Refund
+from billing.payments.models import IN_FLIGHT, CheckoutSession, Payment, Refund
 from billing.payments.planning import collect_soon
 from billing.payments.sessions import complete_session, open_session, prepare_setup
 from customers.models import Customer
@@ -127,7 +127,9 @@ class PaymentOfManyForm(ConfirmedForm):
 def _payable(customer: Customer) -> QuerySet[Invoice]:
     """The invoices that money may still pay, the oldest due first; not those of mere orders."""
     payable = Invoice.objects.filter(
-        customer=customer, kind=Invoice.Kind.INVOICE, status__in=["open", "uncollectible"]
+        customer=customer,
+        kind=Invoice.Kind.INVOICE,
+        status__in=[Invoice.Status.OPEN, Invoice.Status.UNCOLLECTIBLE],
     )
     return payable.filter(~IS_ORDERED).order_by("due_on", "id")[:PARTS_MAX]
 
@@ -307,7 +309,10 @@ class AskTheGateway(PageAction):
     def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
         def ask() -> None:
             session = getattr(obj, "session", None)
-            if session is not None and session.status in {"creating", "open"}:
+            if session is not None and session.status in {
+                CheckoutSession.Status.CREATING,
+                CheckoutSession.Status.OPEN,
+            }:
                 complete_session(session, as_of=as_of, actor=actor)
             else:
                 resolve(obj.pk, actor)

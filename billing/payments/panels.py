@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from billing.desk.figures import link, money
 from billing.desk.panels import Panel
 from billing.invoicing.panels import document_link
-from billing.payments.models import Payment
+from billing.payments.models import CheckoutSession, Payment
 
 METHODS = Panel(
     "Payment methods",
@@ -33,7 +33,7 @@ SESSIONS = Panel(
         "State": lambda session: session.failure or session.get_status_display(),
         "Address": lambda session: (
             format_html('<a href="{}" class="text-link">{}</a>', session.url, session.url)
-            if session.status == "open"
+            if session.status == CheckoutSession.Status.OPEN
             else None
         ),
     },

@@ -62,7 +62,9 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
 
 def refuse_in_flight(invoice: Invoice) -> None:
     """Raise :class:`Refused` ("payment_in_flight") while a payment of the invoice is under way."""
-    if PaymentAllocation.objects.filter(invoice=invoice, state="in_flight").exists():
+    if PaymentAllocation.objects.filter(
+        invoice=invoice, state=PaymentAllocation.State.IN_FLIGHT
+    ).exists():
         raise Refused(
             f"A payment of {invoice} is under way. Wait for it, ask the gateway, or end it first.",
             code="payment_in_flight",
@@ -71,9 +73,11 @@ def refuse_in_flight(invoice: Invoice) -> None:
 
 def release_planned(invoice: Invoice) -> None:
     """What the customer has paid in another way is no longer to be collected."""
-    planned = invoice.allocations.filter(state="planned")
-    Payment.objects.filter(allocations__in=planned, state="planned").update(state="canceled")
-    planned.update(state="released")
+    planned = invoice.allocations.filter(state=PaymentAllocation.State.PLANNED)
+    Payment.objects.filter(allocations__in=planned, state=Payment.State.PLANNED).update(
+        state=Payment.State.CANCELED
+    )
+    planned.update(state=PaymentAllocation.State.RELEASED)
 
 
 def plan(invoice: Invoice, planned_on: date) -> Payment:
@@ -87,7 +91,7 @@ def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
     One that is planned already is made on that day. Two queries and two statements for all.
     """
     waiting = Payment.objects.filter(
-        allocations__invoice__in=[invoice.pk for invoice in invoices], state="planned"
+        allocations__invoice__in=[invoice.pk for invoice in invoices], state=Payment.State.PLANNED
     ).annotate(invoice_id=F("allocations__invoice_id"))
     known = {payment.invoice_id: payment for payment in waiting}
     for payment in known.values():
@@ -111,7 +115,7 @@ def plan_many(invoices: Sequence[Invoice], planned_on: date) -> list[Payment]:
             payment=payment,
             invoice_id=invoice_id,
             amount_minor=payment.amount_minor,
-            state="planned",
+            state=PaymentAllocation.State.PLANNED,
         )
         for invoice_id, payment in made.items()
     )
@@ -129,7 +133,7 @@ def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     invoice = lock_invoices([invoice.pk])[0]
     if not invoice.is_collectable:
         raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")
-    if invoice.allocations.filter(state="in_flight").exists():
+    if invoice.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).exists():
         raise Refused(f"A payment of {invoice} is under way.", code="payment_in_flight")
     usable = PaymentMethod.objects.usable().filter(customer=customer).exists()
     if not usable or customer.collection != Customer.Collection.AUTOMATIC:
@@ -137,7 +141,9 @@ def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
             f"{customer} has no payment method that we may charge. Ask for a card first.",
             code="no_payment_method",
         )
-    planned = Payment.objects.filter(allocations__invoice=invoice, state="planned").first()
+    planned = Payment.objects.filter(
+        allocations__invoice=invoice, state=Payment.State.PLANNED
+    ).first()
     if planned is None:
         return plan(invoice, as_of)
     planned.planned_on, planned.next_check_at, planned.attention = as_of, None, ""

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.db.models import F, Q
 
 from billing.base import clock
+from billing.base.leases import claim, unheld
 from billing.events.troubles import Watch
 from billing.invoicing.balances import move_balances
 from billing.invoicing.locks import lock_invoices
@@ -26,6 +27,7 @@ from billing.payments.charging import (
     FIRST_CHECK,
     NEVER_MADE_AFTER,
     NO_ANSWER,
+    asked_once_more,
     next_wait,
 )
 from billing.payments.gateways import registry
@@ -37,7 +39,7 @@ from billing.payments.gateways.base import (
 )
 from billing.payments.guards import CALLS_MAX
 from billing.payments.keys import key_of_refund
-from billing.payments.models import Payment, Refund
+from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.calendar import in_time_of, today_of
 from customers.models import Customer, Seller
 
@@ -96,7 +98,7 @@ def take_back(
     taken, left = [], amount_minor
     allocations = (
         invoice.allocations.select_for_update(of=["self"])
-        .filter(state="settled", amount_minor__gt=F("refunded_minor"))
+        .filter(state=PaymentAllocation.State.SETTLED, amount_minor__gt=F("refunded_minor"))
         .select_related("payment")
         .order_by("-id")
     )
@@ -203,18 +205,17 @@ def _send(refund: Refund) -> None:
 def _claim_unsent(seller: Seller | None) -> Refund | None:
     now = clock.now()
     is_due = Q(next_check_at__isnull=True) | Q(next_check_at__lte=now)
-    refund = (
-        Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(in_time_of(seller, "payment__seller"), is_due)
-        .filter(state="created", attempts__lt=CALLS_MAX)
+    waiting = (
+        Refund.objects.filter(in_time_of(seller, "payment__seller"), is_due)
+        .filter(state=Refund.State.CREATED, attempts__lt=CALLS_MAX)
         .exclude(payment__gateway__in=left_alone())
         .select_related("payment")
         .order_by("id")
-        .first()
     )
+    refund = unheld(waiting).first()
     if refund is not None:
         refund.move(
-            "unknown",
+            Refund.State.UNKNOWN,
             gateway_key=key_of_refund(refund),
             attempts=refund.attempts + 1,
             submitted_at=now,
@@ -238,22 +239,17 @@ def check_refunds(limit: int = 100, seller: Seller | None = None) -> int:
     return limit
 
 
-@transaction.atomic
 def _claim_unknown(now: datetime, seller: Seller | None) -> Refund | None:
-    refund = (
-        Refund.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(in_time_of(seller, "payment__seller"), state="unknown", next_check_at__lte=now)
+    waiting = (
+        Refund.objects.filter(
+            in_time_of(seller, "payment__seller"),
+            state=Refund.State.UNKNOWN,
+            next_check_at__lte=now,
+        )
         .exclude(payment__gateway__in=left_alone())
         .order_by("next_check_at")
-        .first()
     )
-    if refund is not None:
-        refund.attempts += 1
-        wait = next_wait(refund.attempts)
-        refund.next_check_at = now + wait if wait else None
-        refund.attention = refund.attention if wait else NO_ANSWER
-        refund.save(update_fields=["attempts", "next_check_at", "attention"])
-    return refund
+    return claim(waiting, lambda refund: asked_once_more(refund, now))
 
 
 def resolve_refund(refund_id: int) -> None:
@@ -276,7 +272,7 @@ def settle_refund(refund_id: int, made: RefundMade) -> None:
     """Write that the gateway has paid back; what is not the refund asked for stays unknown."""
     refund = _lock(refund_id)
     if refund.state == Refund.State.CREATED:
-        refund.move("unknown")  # Put back as never sent, and the gateway knows better.
+        refund.move(Refund.State.UNKNOWN)  # Put back as never sent, and the gateway knows better.
     if refund.state != Refund.State.UNKNOWN:
         return
     payment = refund.payment
@@ -291,7 +287,9 @@ def settle_refund(refund_id: int, made: RefundMade) -> None:
             refund.save(update_fields=["attention"])
             _tell("refund.flagged", refund, reason=refund.attention)
             return
-    refund.move("succeeded", gateway_id=made.gateway_id, next_check_at=None, attention="")
+    refund.move(
+        Refund.State.SUCCEEDED, gateway_id=made.gateway_id, next_check_at=None, attention=""
+    )
     _tell("refund.succeeded", refund)
 
 
@@ -301,7 +299,7 @@ def _put_back(refund_id: int) -> None:
     if refund.state == Refund.State.UNKNOWN:
         wait = next_wait(refund.attempts) or CHECKS[-1]
         attention = NO_ANSWER if refund.attempts >= CALLS_MAX else ""
-        refund.move("created", next_check_at=clock.now() + wait, attention=attention)
+        refund.move(Refund.State.CREATED, next_check_at=clock.now() + wait, attention=attention)
 
 
 @transaction.atomic
@@ -313,7 +311,7 @@ def _fail(refund_id: int, code: str) -> None:
     refund = _lock(refund_id)
     if refund.state != Refund.State.UNKNOWN:
         return
-    refund.move("failed", failure_code=code[:60], next_check_at=None)
+    refund.move(Refund.State.FAILED, failure_code=code[:60], next_check_at=None)
     payment, as_of = refund.payment, today_of(refund.payment.seller)
     assert refund.invoice_id is not None
     invoice = lock_invoices([refund.invoice_id])[0]
@@ -348,11 +346,11 @@ def _take_back(refund: Refund, invoice: Invoice, kept_minor: int) -> None:
         refunded_minor=F("refunded_minor") - refund.amount_minor
     )
     allocation = refund.payment.allocations.select_for_update().get(
-        invoice=invoice, state="settled"
+        invoice=invoice, state=PaymentAllocation.State.SETTLED
     )
     allocation.refunded_minor -= refund.amount_minor
     if kept_minor == allocation.amount_minor:
-        allocation.state = "released"
+        allocation.state = PaymentAllocation.State.RELEASED
     else:
         allocation.amount_minor -= kept_minor
     allocation.save(update_fields=["refunded_minor", "amount_minor", "state"])

@@ -11,6 +11,7 @@ from datetime import date, timedelta
 from django.db import transaction
 
 from billing.base import clock
+from billing.base.leases import claim
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.invoicing.locks import lock_invoice, lock_invoices
@@ -30,7 +31,7 @@ from billing.payments.gateways.base import (
     may_leave,
 )
 from billing.payments.locks import lock_with_customer
-from billing.payments.methods import keep_fetched
+from billing.payments.methods import keep_fetched_method
 from billing.payments.models import (
     IN_FLIGHT,
     CheckoutSession,
@@ -110,7 +111,7 @@ def start_payment(
     open_one = CheckoutSession.objects.filter(
         status=CheckoutSession.Status.OPEN,
         payment__allocations__invoice=invoice,
-        payment__allocations__state="in_flight",
+        payment__allocations__state=PaymentAllocation.State.IN_FLIGHT,
     ).select_related("payment")
     if session := open_one.first():
         invoice.refresh_from_db()
@@ -144,7 +145,10 @@ def prepare_payment(
         submitted_at=clock.now(),
     )
     PaymentAllocation.objects.create(
-        payment=payment, invoice=invoice, amount_minor=payment.amount_minor, state="in_flight"
+        payment=payment,
+        invoice=invoice,
+        amount_minor=payment.amount_minor,
+        state=PaymentAllocation.State.IN_FLIGHT,
     )
     return CheckoutSession.objects.create(
         customer=invoice.customer,
@@ -203,10 +207,13 @@ def customer_at(gateway: Gateway, customer: Customer) -> str:
 def _opened(session_id: int, made: Session, as_of: date, actor: str) -> CheckoutSession:
     session = _lock(session_id)
     session.move(
-        "open", gateway_id=made.gateway_id, url=made.url, next_check_at=clock.now() + CHECK
+        CheckoutSession.Status.OPEN,
+        gateway_id=made.gateway_id,
+        url=made.url,
+        next_check_at=clock.now() + CHECK,
     )
     if session.payment:
-        session.payment.move("requires_action", action_url=made.url)
+        session.payment.move(Payment.State.REQUIRES_ACTION, action_url=made.url)
     return session
 
 
@@ -230,7 +237,7 @@ def complete_session(session: CheckoutSession, *, as_of: date, actor: str) -> Ch
     return session
 
 
-def catch_up(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) -> None:
+def complete_sessions(sessions: Iterable[CheckoutSession], *, as_of: date, actor: str) -> None:
     """Complete each of some sessions, as when their customer comes back.
 
     Raises what the gateway's client raises.
@@ -263,9 +270,9 @@ def _take_up(
         if is_open:
             # The page stays open for another card; ours says why this one was refused.
             code = charge.failure_code
-            CheckoutSession.objects.filter(pk=session.pk, status="open").update(
-                failure=registry.decline_of(gateway.name, code).value if code else ""
-            )
+            CheckoutSession.objects.filter(
+                pk=session.pk, status=CheckoutSession.Status.OPEN
+            ).update(failure=registry.decline_of(gateway.name, code).value if code else "")
     if made.status == "complete" and made.payment_method:
         _keep_used(gateway, session, made.payment_method, as_of, actor)
     if not is_open:
@@ -283,7 +290,7 @@ def _keep_used(
     is_charged = customer.collection == Customer.Collection.AUTOMATIC
     if session.payment is not None and not is_charged:
         return
-    kept = keep_fetched(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
+    kept = keep_fetched_method(customer, gateway.name, gateway.get_method(method_id), as_of, actor)
     if session.payment is not None:
         Payment.objects.filter(pk=session.payment.pk, payment_method=None).update(
             payment_method=kept
@@ -302,7 +309,9 @@ def close(
     if session.status not in {CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN}:
         return
     session.move(
-        "complete" if is_complete else "expired", failure=failure[:300], next_check_at=None
+        CheckoutSession.Status.COMPLETE if is_complete else CheckoutSession.Status.EXPIRED,
+        failure=failure[:300],
+        next_check_at=None,
     )
     payment = session.payment
     if payment is None or payment.state not in IN_FLIGHT:
@@ -311,9 +320,11 @@ def close(
         payment.next_check_at = clock.now() + FIRST_CHECK
         payment.save(update_fields=["next_check_at"])
         return
-    payment.move("canceled", action_url="", attention="")
+    payment.move(Payment.State.CANCELED, action_url="", attention="")
     invoice_id = payment.allocations.values_list("invoice_id", flat=True)[0]
-    payment.allocations.filter(state="in_flight").update(state="released")
+    payment.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).update(
+        state=PaymentAllocation.State.RELEASED
+    )
     invoice = lock_invoices([invoice_id])[0]
     tell("payment.canceled", payment, invoice, as_of, actor)
     settle_debts([session.customer_id], as_of, actor)
@@ -341,25 +352,19 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
     return limit
 
 
-@transaction.atomic
 def _claim(seller: Seller | None) -> CheckoutSession | None:
     now = clock.now()
-    session = (
-        CheckoutSession.objects.select_for_update(skip_locked=True, of=["self"])
-        .filter(
+    waiting = (
+        CheckoutSession.objects.filter(
             in_time_of(seller, "customer__seller"),
-            status__in=["creating", "open"],
+            status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN],
             next_check_at__lte=now,
         )
         .exclude(gateway__in=left_alone())
         .select_related("customer__seller", "payment")
         .order_by("next_check_at")
-        .first()
     )
-    if session is not None:
-        session.next_check_at = now + CHECK
-        session.save(update_fields=["next_check_at"])
-    return session
+    return claim(waiting, lambda session: {"next_check_at": now + CHECK})
 
 
 def return_url_for(seller: Seller, given: str) -> str:

@@ -8,7 +8,7 @@ from datetime import date
 from django.db import transaction
 
 from billing.base import clock
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.payments.booking import book
 from billing.payments.gateways.base import Charge
 from billing.payments.models import GatewayCustomer, Payment
@@ -53,17 +53,14 @@ def take_in(gateway: str, made: Charge, *, as_of: date, actor: str) -> Payment |
         settled_at=clock.now(),
     )
     book(payment, {}, as_of)
-    record(
+    record_for(
         "payment.taken_in",
-        seller=owner.seller.public_id,
-        subject=payment.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "gateway_id": made.gateway_id,
-            "amount_minor": left_minor,
-            "currency": made.currency,
-            "number": made.metadata.get("number", ""),
-        },
+        payment,
+        as_of,
+        actor,
+        gateway_id=made.gateway_id,
+        amount_minor=left_minor,
+        currency=made.currency,
+        number=made.metadata.get("number", ""),
     )
     return payment

@@ -31,13 +31,15 @@ logger = logging.getLogger(__name__)
 
 
 def _events() -> list[QuerySet[Event] | QuerySet[Delivery]]:
-    due = Delivery.objects.filter(state="pending", next_attempt_at__lte=clock.now())
+    due = Delivery.objects.filter(state=Delivery.State.PENDING, next_attempt_at__lte=clock.now())
     return [Event.objects.filter(is_fanned_out=False), due]
 
 
 def _webhooks() -> list[QuerySet[WebhookDelivery]]:
     due = WebhookDelivery.objects.filter(
-        state="pending", next_attempt_at__lte=clock.now(), endpoint__is_enabled=True
+        state=WebhookDelivery.State.PENDING,
+        next_attempt_at__lte=clock.now(),
+        endpoint__is_enabled=True,
     )
     return [due]
 

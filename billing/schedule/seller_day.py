@@ -11,7 +11,7 @@ from billing.engine.money import major_string
 from billing.invoicing.batch import bill_due
 from billing.invoicing.recognition import recognize, recognized_until
 from billing.jobs.runs import Run
-from billing.mail.notices import notify
+from billing.mail.notices import post_notices
 from billing.payments.collection import collect_due, resolve_due
 from billing.tax.checks import ask_due
 from customers.models import Seller
@@ -122,7 +122,7 @@ def check_numbers(seller: Seller, today: date, run: Run) -> None:
 
 def tell_ahead(seller: Seller, today: date, run: Run) -> None:
     """Write the mails that have to be sent some days before something happens."""
-    run.advance(notify(seller, today))
+    run.advance(post_notices(seller, today))
 
 
 BILL = Step("bill", bill)

@@ -192,7 +192,7 @@ def tick(now: datetime, lanes: Collection[Lane] = tuple(Lane)) -> list[Outcome]:
 def run() -> None:
     """What the schedule calls: the books, while lanes of their own do what calls out."""
     now = clock.now()
-    broker_schedule.ensure(Schedule.objects, now)
+    broker_schedule.ensure_schedule(Schedule.objects, now)
     try:
         tick(now, [Lane.BOOKS])
     except ClockWentBack as error:

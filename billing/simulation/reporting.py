@@ -256,7 +256,7 @@ def _recognized(player: Player, documents: list[Invoice]) -> dict[str, str]:
     months: dict[tuple[int, int], int] = defaultdict(int)
     currency = player.company.currency
     for document in documents:
-        if document.status == "void" or document.currency != currency:
+        if document.status == Invoice.Status.VOID or document.currency != currency:
             continue
         sign = -1 if document.kind == "credit_note" else 1
         for line in document.lines.all():

@@ -14,13 +14,13 @@ from typing import Any
 from django.db import transaction
 
 from billing.engine.errors import Refused
+from billing.events.recorder import record_for
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.changing import (
     When,
     day_of,
     lock_subscription,
     period_end,
-    record_of_subscription,
     save_changes,
     soonest,
 )
@@ -111,7 +111,7 @@ def start(
     add_items(subscription, prices, overrides, as_of, had=frozenset())
     for coupon in coupons:
         redeem_locked(customer, coupon, subscription, as_of, actor)
-    record_of_subscription("subscription.started", subscription, as_of, actor, plan=plan.code)
+    record_for("subscription.started", subscription, as_of, actor, plan=plan.code)
     return subscription
 
 
@@ -140,7 +140,7 @@ def complete(subscription: Subscription, *, as_of: date, actor: str) -> Subscrip
         next_bill_on=soonest(subscription.next_bill_on, as_of),
     )
     name = "subscription.ended" if has_ended else "subscription.activated"
-    record_of_subscription(name, subscription, as_of, actor, **{"from": "incomplete"})
+    record_for(name, subscription, as_of, actor, **{"from": "incomplete"})
     return subscription
 
 
@@ -157,11 +157,14 @@ def abandon(subscription: Subscription, *, as_of: date, actor: str) -> Subscript
         return subscription
     if subscription.status != Subscription.Status.INCOMPLETE:
         raise Refused("It has begun. Cancel it instead.", code="subscription_complete")
-    subscription.move("ended", ends_on=subscription.starts_on, cancels_on=None, next_bill_on=None)
-    subscription.coupon_redemptions.filter(removed_on=None).update(removed_on=as_of)
-    record_of_subscription(
-        "subscription.ended", subscription, as_of, actor, **{"from": "incomplete"}
+    subscription.move(
+        Subscription.Status.ENDED,
+        ends_on=subscription.starts_on,
+        cancels_on=None,
+        next_bill_on=None,
     )
+    subscription.coupon_redemptions.filter(removed_on=None).update(removed_on=as_of)
+    record_for("subscription.ended", subscription, as_of, actor, **{"from": "incomplete"})
     return subscription
 
 
@@ -223,7 +226,7 @@ def change(
         plan=new_plan if on <= as_of else subscription.plan,
         next_bill_on=soonest(subscription.next_bill_on, max(on, as_of)),
     )
-    record_of_subscription(
+    record_for(
         "subscription.changed",
         subscription,
         as_of,
@@ -267,13 +270,11 @@ def cancel(
     }
     if end <= as_of:
         changes["access"] = Subscription.Access.NONE
-        subscription.move("ended", **changes)
+        subscription.move(Subscription.Status.ENDED, **changes)
     else:
         save_changes(subscription, **changes)
     said = {"reason": reason} if reason else {}
-    record_of_subscription(
-        "subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat(), **said
-    )
+    record_for("subscription.canceled", subscription, as_of, actor, ends_on=end.isoformat(), **said)
     return subscription
 
 
@@ -292,7 +293,7 @@ def undo_cancel(subscription: Subscription, *, as_of: date, actor: str) -> Subsc
         is_final_usage_billed=True,
         next_bill_on=soonest(subscription.next_bill_on, as_of),
     )
-    record_of_subscription("subscription.cancel_undone", subscription, as_of, actor)
+    record_for("subscription.cancel_undone", subscription, as_of, actor)
     return subscription
 
 

@@ -410,7 +410,9 @@ class WorkFilter(DropdownFilter):
         if self.value() == "due":
             return with_today(queryset).filter(parked_reason="", next_bill_on__lte=F("today"))
         if self.value() == "ending":
-            return queryset.filter(cancels_on__isnull=False).exclude(status="ended")
+            return queryset.filter(cancels_on__isnull=False).exclude(
+                status=Subscription.Status.ENDED
+            )
         return queryset
 
 

@@ -14,6 +14,7 @@ from billing.engine import pricing
 from billing.engine.agreement import Agreement, Item, Pause
 from billing.engine.lifecycle import status_on
 from billing.engine.periods import Cycle, Grid
+from billing.subscriptions.models import Subscription
 from catalog.models import Price
 
 
@@ -60,7 +61,11 @@ class Contract:
     def status_on(self, on: date) -> str:
         """What it is on a day: one that is incomplete stays so until it is completed or ends."""
         dated = self.dated_status_on(on)
-        return self.status if self.status == "incomplete" and dated != "ended" else dated
+        return (
+            self.status
+            if self.status == Subscription.Status.INCOMPLETE and dated != "ended"
+            else dated
+        )
 
     def dated_status_on(self, on: date) -> str:
         """What its dates alone say that it is."""

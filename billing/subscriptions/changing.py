@@ -6,7 +6,6 @@ from typing import Any, Literal
 from billing.engine.agreement import Agreement
 from billing.engine.errors import Refused
 from billing.engine.periods import period_of
-from billing.events.recorder import record
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
@@ -45,19 +44,6 @@ def save_changes(subscription: Subscription, **changes: Any) -> None:
     for name, value in changes.items():
         setattr(subscription, name, value)
     subscription.save(update_fields=list(changes))
-
-
-def record_of_subscription(
-    type: str, subscription: Subscription, as_of: date, actor: str, **data: Any
-) -> None:
-    record(
-        type,
-        seller=subscription.seller.public_id,
-        subject=subscription.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data=data,
-    )
 
 
 def soonest(known: date | None, other: date) -> date:

@@ -14,9 +14,9 @@ from billing.engine.periods import (
     anchored_on_day,
     period_of,
 )
+from billing.events.recorder import record_for
 from billing.subscriptions.changing import (
     lock_subscription,
-    record_of_subscription,
     save_changes,
     soonest,
 )
@@ -58,7 +58,7 @@ def change_anchor(
             tail_days = (cut - grid.boundary(grid.index(cut) - 1)).days
             set_tail(subscription, cut, last.start, tail_days)
     save_changes(subscription, next_bill_on=soonest(subscription.next_bill_on, as_of))
-    record_of_subscription("subscription.anchor_changed", subscription, as_of, actor)
+    record_for("subscription.anchor_changed", subscription, as_of, actor)
     return subscription
 
 

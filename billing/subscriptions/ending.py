@@ -8,8 +8,7 @@ from django.db.models.functions import Coalesce, Least
 
 from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
-from billing.events.models import Event
-from billing.events.recorder import record_all
+from billing.events.recorder import event_for, record_all
 from billing.subscriptions.models import Subscription
 
 
@@ -40,14 +39,7 @@ def end_many(
         next_bill_on=Least(Coalesce(F("next_bill_on"), as_of), as_of),
     )
     record_all(
-        Event(
-            type="subscription.canceled",
-            seller=subscription.seller.public_id,
-            subject=subscription.public_id,
-            occurred_on=as_of,
-            actor=actor,
-            data={"ends_on": as_of.isoformat()},
-        )
+        event_for("subscription.canceled", subscription, as_of, actor, ends_on=as_of.isoformat())
         for subscription in ending.values()
     )
     return refused

@@ -8,9 +8,9 @@ from django.db.models import Q
 from billing.engine.agreement import Agreement
 from billing.engine.errors import Refused
 from billing.engine.periods import anchored_on, period_of
+from billing.events.recorder import record_for
 from billing.subscriptions.changing import (
     lock_subscription,
-    record_of_subscription,
     save_changes,
     soonest,
 )
@@ -43,7 +43,7 @@ def pause(
         _shift(subscription, agreement, as_of, (until - as_of).days)
     status = Subscription.Status.PAUSED
     subscription.move(status, next_bill_on=soonest(subscription.next_bill_on, as_of))
-    record_of_subscription(
+    record_for(
         "subscription.paused",
         subscription,
         as_of,
@@ -71,7 +71,7 @@ def resume(subscription: Subscription, *, as_of: date, actor: str) -> Subscripti
     current.save(update_fields=["ends_on"])
     status = "trialing" if as_of < subscription.paid_from else "active"
     subscription.move(status, next_bill_on=soonest(subscription.next_bill_on, as_of))
-    record_of_subscription("subscription.resumed", subscription, as_of, actor)
+    record_for("subscription.resumed", subscription, as_of, actor)
     return subscription
 
 

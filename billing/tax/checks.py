@@ -72,7 +72,7 @@ def standing(seller: Seller, number: str) -> Answer:
     return Answer(last.answer) if last else Answer.UNKNOWN
 
 
-def looked_up(seller: Seller, number: str, may_ask: Callable[[], bool]) -> Answer:
+def look_up(seller: Seller, number: str, may_ask: Callable[[], bool]) -> Answer:
     """What is known of a number that somebody has just typed, asked for where that is too little.
 
     ``may_ask`` is asked first, so that nobody can have us ask for ever. Waits a few seconds at

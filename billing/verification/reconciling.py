@@ -18,7 +18,7 @@ from billing.engine.errors import Refused
 from billing.engine.money import major_string
 from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.outbound import mark
-from billing.outbound.actions import note_compared, release
+from billing.outbound.actions import record_comparison, release
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark, Hold
 from billing.payments.charging import settle
@@ -62,7 +62,7 @@ def reconcile(*, actor: str, since: datetime | None = None, nothing_lost: bool =
     if not nothing_lost:
         _skip_numbers(_witnessed(holds), actor, found)
     for hold in holds:
-        note_compared(hold, found.of_nobody)
+        record_comparison(hold, found.of_nobody)
     return found
 
 
@@ -75,7 +75,7 @@ def go_on(*, actor: str, nothing_lost: bool = False) -> list[Hold]:
     holds = list(_of_the_database())
     if not holds:
         raise Refused("Nothing is held because of the database.", code="nothing_held")
-    mark.start_anew()
+    mark.adopt_database()
     if not nothing_lost:
         until = clock.now() + DOUBTED_FOR
         DatabaseMark.objects.update(doubted_until=until, restores=F("restores") + 1)

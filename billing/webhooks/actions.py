@@ -14,7 +14,7 @@ from billing.base import clock
 from billing.base.sealing import seal, unseal
 from billing.engine.errors import Refused
 from billing.events.models import Event
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.events.types import DISABLED, TESTED, check_patterns
 from billing.webhooks.addresses import target_of
 from billing.webhooks.fan_out import is_wanted, webhook_delivery
@@ -57,7 +57,7 @@ def create(
             description=description,
             secret_sealed=seal(secret),
         )
-        _tell("webhook_endpoint.created", endpoint, as_of, actor)
+        _record("webhook_endpoint.created", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -84,7 +84,7 @@ def change(
     if description is not None:
         endpoint.description = description
     endpoint.save(update_fields=["url", "types", "description"])
-    _tell("webhook_endpoint.changed", endpoint, as_of, actor)
+    _record("webhook_endpoint.changed", endpoint, as_of, actor)
     return endpoint
 
 
@@ -95,7 +95,7 @@ def enable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEndp
     if not endpoint.is_enabled:
         endpoint.is_enabled, endpoint.disabled_reason, endpoint.failing_since = True, "", None
         endpoint.save(update_fields=["is_enabled", "disabled_reason", "failing_since"])
-        _tell("webhook_endpoint.enabled", endpoint, as_of, actor)
+        _record("webhook_endpoint.enabled", endpoint, as_of, actor)
     return endpoint
 
 
@@ -105,28 +105,21 @@ def disable(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> WebhookEnd
     endpoint = _lock(endpoint)
     if endpoint.is_enabled:
         _turn_off(endpoint, "")
-        _tell("webhook_endpoint.turned_off", endpoint, as_of, actor)
+        _record("webhook_endpoint.turned_off", endpoint, as_of, actor)
     return endpoint
 
 
-def give_up(endpoint: WebhookEndpoint, reason: str, *, as_of: date, actor: str) -> None:
+def disable_failing(endpoint: WebhookEndpoint, reason: str, *, as_of: date, actor: str) -> None:
     """Turn off an endpoint that does not answer, or said that it is gone; in a transaction."""
     _turn_off(endpoint, reason)
-    record(
-        DISABLED,
-        seller=endpoint.seller,
-        subject=endpoint.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"url": endpoint.url, "reason": reason},
-    )
+    record_for(DISABLED, endpoint, as_of, actor, url=endpoint.url, reason=reason)
 
 
 def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
     endpoint.is_enabled, endpoint.disabled_reason = False, reason
     endpoint.save(update_fields=["is_enabled", "disabled_reason"])
-    WebhookDelivery.objects.filter(endpoint=endpoint, state="pending").update(
-        state="dead", ended_at=clock.now(), last_error=GIVEN_UP
+    WebhookDelivery.objects.filter(endpoint=endpoint, state=WebhookDelivery.State.PENDING).update(
+        state=WebhookDelivery.State.DEAD, ended_at=clock.now(), last_error=GIVEN_UP
     )
 
 
@@ -134,7 +127,7 @@ def _turn_off(endpoint: WebhookEndpoint, reason: str) -> None:
 def delete(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> None:
     """Forget an endpoint, and what was sent to it; the events stay."""
     endpoint = _lock(endpoint)
-    _tell("webhook_endpoint.deleted", endpoint, as_of, actor)
+    _record("webhook_endpoint.deleted", endpoint, as_of, actor)
     endpoint.delete()
 
 
@@ -145,14 +138,7 @@ def test(endpoint: WebhookEndpoint, *, as_of: date, actor: str) -> Event:
     Raises :class:`Refused` ("endpoint_disabled").
     """
     _check_enabled(endpoint)
-    return record(
-        TESTED,
-        seller=endpoint.seller,
-        subject=endpoint.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"url": endpoint.url},
-    )
+    return record_for(TESTED, endpoint, as_of, actor, url=endpoint.url)
 
 
 # Secrets
@@ -173,7 +159,7 @@ def rotate_secret(
     endpoint.old_secret_until = clock.now() + OLD_SECRET_LIVES
     endpoint.secret_sealed = seal(secret)
     endpoint.save(update_fields=["secret_sealed", "old_secret_sealed", "old_secret_until"])
-    _tell("webhook_endpoint.secret_rotated", endpoint, as_of, actor)
+    _record("webhook_endpoint.secret_rotated", endpoint, as_of, actor)
     return endpoint, secret
 
 
@@ -234,7 +220,7 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     _check_enabled(endpoint)
     missed = Event.objects.filter(
         seller=endpoint.seller, sequence__isnull=False, recorded_at__gte=since
-    ).exclude(webhook_deliveries__in=endpoint.deliveries.exclude(state="dead"))
+    ).exclude(webhook_deliveries__in=endpoint.deliveries.exclude(state=WebhookDelivery.State.DEAD))
     events = [event for event in missed.order_by("id") if is_wanted(event, endpoint)]
     if len(events) > REPLAYED_MAX:
         raise Refused(
@@ -244,7 +230,7 @@ def replay(endpoint: WebhookEndpoint, *, since: datetime) -> int:
     now = clock.now()
     made = [webhook_delivery(event, endpoint, now) for event in events]
     WebhookDelivery.objects.bulk_create(made, ignore_conflicts=True)
-    _revive(Q(endpoint=endpoint, event__in=events, state="dead"))
+    _revive(Q(endpoint=endpoint, event__in=events, state=WebhookDelivery.State.DEAD))
     return len(events)
 
 
@@ -264,12 +250,5 @@ def _lock(endpoint: WebhookEndpoint) -> WebhookEndpoint:
     return WebhookEndpoint.objects.select_for_update().get(pk=endpoint.pk)
 
 
-def _tell(type: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
-    record(
-        type,
-        seller=endpoint.seller,
-        subject=endpoint.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={"url": endpoint.url, "types": endpoint.types},
-    )
+def _record(type: str, endpoint: WebhookEndpoint, as_of: date, actor: str) -> None:
+    record_for(type, endpoint, as_of, actor, url=endpoint.url, types=endpoint.types)

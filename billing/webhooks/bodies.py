@@ -13,7 +13,7 @@ from typing import Any
 
 from django.db import transaction
 
-from billing.events.kept import as_of, changed_since, in_rounds
+from billing.events.kept import changed_since, one_event_an_object, rows_as_of
 from billing.events.models import Event
 from billing.events.troubles import Watch
 from billing.webhooks.models import EventBody
@@ -116,8 +116,8 @@ def _objects_then(events: Sequence[Event]) -> dict[int, dict[str, Any] | None]:
     """
     today = objects_of(event.subject for event in events)
     shown = {event.pk: today.get(event.subject) for event in events}
-    for turn in in_rounds(changed_since(events)):
-        with as_of(turn):
+    for turn in one_event_an_object(changed_since(events)):
+        with rows_as_of(turn):
             then = objects_of(event.subject for event in turn)
         shown |= {event.pk: then.get(event.subject) for event in turn}
     return shown

@@ -20,11 +20,12 @@ from django.db.models import Case, Exists, OuterRef, QuerySet, Value, When
 from standardwebhooks import Webhook
 
 from billing.base import clock, tallies
+from billing.base.leases import unheld
 from billing.engine.errors import BillingError
 from billing.events.troubles import Watch
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from billing.outbound.turns import time_is_up
-from billing.webhooks.actions import give_up, secrets_of
+from billing.webhooks.actions import disable_failing, secrets_of
 from billing.webhooks.bodies import bodies_of
 from billing.webhooks.models import EventBody, WebhookAttempt, WebhookDelivery, WebhookEndpoint
 from billing.webhooks.sending import Answer, send
@@ -168,16 +169,18 @@ def _due(now: datetime) -> QuerySet[WebhookDelivery]:
         endpoint=OuterRef("endpoint"),
         subject=OuterRef("subject"),
         sequence__lt=OuterRef("sequence"),
-        state="pending",
+        state=WebhookDelivery.State.PENDING,
     )
     return WebhookDelivery.objects.filter(
-        ~Exists(earlier), state="pending", next_attempt_at__lte=now
+        ~Exists(earlier), state=WebhookDelivery.State.PENDING, next_attempt_at__lte=now
     )
 
 
 def _waiting_endpoints() -> list[int]:
     waiting = WebhookDelivery.objects.filter(
-        endpoint=OuterRef("pk"), state="pending", next_attempt_at__lte=clock.now()
+        endpoint=OuterRef("pk"),
+        state=WebhookDelivery.State.PENDING,
+        next_attempt_at__lte=clock.now(),
     )
     found = WebhookEndpoint.objects.filter(Exists(waiting), is_enabled=True)
     ids = list(found.values_list("pk", flat=True))
@@ -225,16 +228,16 @@ def _claim(endpoint: WebhookEndpoint, count: int, failed_types: set[str]) -> lis
         order.insert(0, Case(When(event__type__in=failed_types, then=Value(1)), default=Value(0)))
     with transaction.atomic():
         due = list(
-            _due(now)
-            .filter(endpoint=endpoint)
-            .select_for_update(skip_locked=True, of=["self"])
-            .select_related("event")
-            .order_by(*order)[:count]
+            unheld(_due(now).filter(endpoint=endpoint).select_related("event").order_by(*order))[
+                :count
+            ]
         )
         for delivery in [each for each in due if each.attempts >= ATTEMPTS_MAX]:
             due.remove(delivery)
             WebhookDelivery.objects.filter(pk=delivery.pk).update(
-                state="dead", ended_at=now, last_error="The worker died in the last attempt."
+                state=WebhookDelivery.State.DEAD,
+                ended_at=now,
+                last_error="The worker died in the last attempt.",
             )
         for delivery in due:
             delivery.first_attempt_at = delivery.first_attempt_at or now
@@ -350,10 +353,12 @@ def _write(
     )
     # Not where it was sent again by hand, or claimed by another worker, in the meantime.
     mine = WebhookDelivery.objects.filter(
-        pk=delivery.pk, state="pending", next_attempt_at=delivery.next_attempt_at
+        pk=delivery.pk,
+        state=WebhookDelivery.State.PENDING,
+        next_attempt_at=delivery.next_attempt_at,
     )
     if answer.is_taken:
-        mine.update(state="done", ended_at=now, last_error="")
+        mine.update(state=WebhookDelivery.State.DONE, ended_at=now, last_error="")
         if not was_failing:  # When it was claimed; another may have failed since.
             failing = WebhookEndpoint.objects.filter(pk=delivery.endpoint_id)
             failing.filter(failing_since__isnull=False).update(failing_since=None)
@@ -374,7 +379,7 @@ def _note_success(endpoint: WebhookEndpoint, now: datetime) -> None:
         under_way = WebhookAttempt.objects.filter(
             delivery=OuterRef("pk"), status=None, error="", began_at__gt=now - WAIT_MIN
         )
-        tried = endpoint.deliveries.filter(state="pending", attempts__gt=0)
+        tried = endpoint.deliveries.filter(state=WebhookDelivery.State.PENDING, attempts__gt=0)
         tried = tried.filter(~Exists(under_way), next_attempt_at__gt=now)
         tried.update(next_attempt_at=now)
     endpoint.failing_since = None
@@ -391,7 +396,7 @@ def _note_failure(
     reason = answer.error or f"It answered {answer.status}."
     began_at = delivery.first_attempt_at or now
     if now - began_at >= TRIED_FOR:
-        mine.update(state="dead", ended_at=now, last_error=reason)
+        mine.update(state=WebhookDelivery.State.DEAD, ended_at=now, last_error=reason)
     else:
         mine.update(last_error=reason)
     if endpoint.failing_since is None:
@@ -400,7 +405,7 @@ def _note_failure(
     is_gone = answer.status == GONE
     if endpoint.is_enabled and (is_gone or now - endpoint.failing_since >= TRIED_FOR):
         what = "It answered 410 Gone." if is_gone else "It has taken nothing for three days."
-        give_up(endpoint, what, as_of=now.date(), actor=ACTOR)
+        disable_failing(endpoint, what, as_of=now.date(), actor=ACTOR)
         logger.warning("webhook_endpoint=%s disabled reason=%r", endpoint.public_id, what)
 
 
@@ -410,13 +415,13 @@ def _note_failure(
 def forget_old_webhooks() -> int:
     """Delete what was taken a month ago, with its attempts and bodies; what is dead stays."""
     before = clock.now() - KEPT_FOR
-    done = WebhookDelivery.objects.filter(state="done", ended_at__lt=before)
+    done = WebhookDelivery.objects.filter(state=WebhookDelivery.State.DONE, ended_at__lt=before)
     old = list(done.order_by("ended_at").values_list("pk", "event_id")[:FORGOTTEN_AT_A_TIME])
     with transaction.atomic():
         WebhookDelivery.objects.filter(pk__in=[pk for pk, _ in old]).delete()
         bodies = EventBody.objects.filter(event__in=[event_id for _, event_id in old])
         bodies.exclude(event__webhook_deliveries__isnull=False).delete()
         WebhookAttempt.objects.filter(began_at__lt=before).exclude(
-            delivery__state="pending"
+            delivery__state=WebhookDelivery.State.PENDING
         ).delete()
     return len(old)

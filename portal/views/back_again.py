@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.payments.collection import collect_from
 from billing.payments.gateways.base import GatewayError
 from billing.payments.models import CheckoutSession
-from billing.payments.sessions import catch_up
+from billing.payments.sessions import complete_sessions
 from customers.calendar import today_of
 from customers.models import Customer, Seller
 from portal.pages import show
@@ -63,10 +63,11 @@ def _invoice(subject: str) -> Taken:
     if invoice is None:
         raise Http404
     pages = CheckoutSession.objects.filter(
-        payment__allocations__invoice=invoice, status__in=["creating", "open"]
+        payment__allocations__invoice=invoice,
+        status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN],
     ).select_related("customer__seller", "payment")
     as_of, actor = today_of(invoice.seller), f"invoice:{invoice.public_id}"
-    return invoice.seller, lambda: catch_up(list(pages), as_of=as_of, actor=actor), "i/"
+    return invoice.seller, lambda: complete_sessions(list(pages), as_of=as_of, actor=actor), "i/"
 
 
 def _card(subject: str) -> Taken:
@@ -82,7 +83,11 @@ def _card(subject: str) -> Taken:
     as_of, actor = today_of(customer.seller), f"customer:{customer.public_id}"
 
     def work() -> None:
-        catch_up(pages.filter(status__in=["creating", "open"]), as_of=as_of, actor=actor)
+        complete_sessions(
+            pages.filter(status__in=[CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN]),
+            as_of=as_of,
+            actor=actor,
+        )
         last = pages.order_by("-id").first()
         # A hook may have been faster than the browser.
         if last is not None and last.status == CheckoutSession.Status.COMPLETE:

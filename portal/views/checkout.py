@@ -26,6 +26,7 @@ from billing.engine.errors import BillingError, Refused
 from billing.invoicing.changes import Preview, next_bill
 from billing.invoicing.writing import Writer
 from billing.payments.gateways.base import GatewayError, GatewayHeld
+from billing.payments.models import CheckoutSession
 from billing.tax import checks
 from customers.calendar import now_of, today_of
 from portal.by_script import go_to, in_place, is_by_script
@@ -194,7 +195,7 @@ def _standing(order: Order, number: str, *, is_asking: bool) -> str:
             now=now_of(order.seller),
         )
 
-    return checks.looked_up(order.seller, number, may_ask)
+    return checks.look_up(order.seller, number, may_ask)
 
 
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
@@ -259,7 +260,7 @@ def _pay(request: HttpRequest, order: Order, token: str) -> HttpResponse:
     page = paying.last_page(order)
     with in_language_of(request, order.customer, order.language) as language:
         write = Writer(language, order.currency)
-        failure = page.failure if page and page.status == "open" else ""
+        failure = page.failure if page and page.status == CheckoutSession.Status.OPEN else ""
         invoice = order.invoice
         left_minor = invoice.left_minor if invoice and invoice.is_collectable else 0
         context = {

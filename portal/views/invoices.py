@@ -17,7 +17,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
 from billing.invoicing.writing import NO_BREAK, decline_in_words
-from billing.payments.models import Payment
+from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
 from portal.debts import what_comes_of
@@ -80,7 +80,7 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
             customer=visit.customer,
             state=Payment.State.SUCCEEDED,
             allocations__invoice=found,
-            allocations__state="settled",
+            allocations__state=PaymentAllocation.State.SETTLED,
         )
         .select_related("payment_method")
         .order_by("pk")

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.printing import RenderingFailed
-from billing.payments.models import Payment
+from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.receipts import render_receipt
 from customers.models import Customer, Seller
 from portal.by_script import is_by_script
@@ -94,7 +94,9 @@ def paid_by(invoice: Invoice) -> Payment | None:
     """The last payment that has paid an invoice, or a part of it."""
     return (
         Payment.objects.filter(
-            state="succeeded", allocations__invoice=invoice, allocations__state="settled"
+            state=Payment.State.SUCCEEDED,
+            allocations__invoice=invoice,
+            allocations__state=PaymentAllocation.State.SETTLED,
         )
         .order_by("-id")
         .first()

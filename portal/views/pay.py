@@ -20,7 +20,7 @@ from billing.invoicing.writing import Writer
 from billing.payments.gateways.base import GatewayError, GatewayHeld
 from billing.payments.gateways.base import Purpose as GatewayPurpose
 from billing.payments.gateways.registry import choose_gateway
-from billing.payments.models import CheckoutSession, Payment
+from billing.payments.models import CheckoutSession, Payment, PaymentAllocation
 from billing.payments.outlook import Prospect, what_becomes_of
 from billing.payments.sessions import start_payment, start_setup
 from customers.calendar import now_of, today_of
@@ -121,9 +121,9 @@ def _invoice_in_words(
     words = document_in_words(document, language)
     asked_minor = document.left_minor if document.is_collectable else document.total_minor
     page = CheckoutSession.objects.filter(
-        payment__allocations__invoice=document, status="open"
+        payment__allocations__invoice=document, status=CheckoutSession.Status.OPEN
     ).first()
-    is_in_flight = document.allocations.filter(state="in_flight").exists()
+    is_in_flight = document.allocations.filter(state=PaymentAllocation.State.IN_FLIGHT).exists()
     outlook = what_becomes_of(document, opened.as_of)
     return {
         "invoice": document,
@@ -358,24 +358,24 @@ def _settled_minor(invoice: Invoice) -> int:
 
 def _owed(opened: Opened) -> list[Invoice]:
     """What is late or could not be charged: what the link is for, and all with a case."""
-    open_ones = Invoice.objects.filter(
-        customer=opened.customer, kind=Invoice.Kind.INVOICE, status=Invoice.Status.OPEN
-    ).order_by("due_on", "id")
-    late = open_ones.filter(dunning_case__status="open") | open_ones.filter(
+    open_ones = Invoice.objects.open().filter(customer=opened.customer).order_by("due_on", "id")
+    late = open_ones.filter(dunning_case__status=DunningCase.Status.OPEN) | open_ones.filter(
         public_id=opened.link.subject
     )
     return [document for document in late.distinct() if document.is_collectable]
 
 
 def _last_failure(owed: list[Invoice]) -> Payment | None:
-    failed = Payment.objects.filter(allocations__invoice__in=owed, state="failed")
+    failed = Payment.objects.filter(allocations__invoice__in=owed, state=Payment.State.FAILED)
     return failed.order_by("-id").first()
 
 
 def _to_confirm(owed: list[Invoice]) -> str:
     """Where the bank asks the customer about a payment that is under way."""
     waiting = Payment.objects.filter(
-        allocations__invoice__in=owed, allocations__state="in_flight", state="requires_action"
+        allocations__invoice__in=owed,
+        allocations__state=PaymentAllocation.State.IN_FLIGHT,
+        state=Payment.State.REQUIRES_ACTION,
     ).first()
     return waiting.action_url if waiting else ""
 

@@ -28,6 +28,7 @@ from billing.jobs.models import JobRun
 from billing.ledger.models import Account, Transfer
 from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.mail.words.bills import INVOICE
 from billing.outbound.models import Hold, KillSwitch
 from billing.payments.models import Payment, Refund
 from billing.staff.admin import ForSuperusers
@@ -120,7 +121,7 @@ def objects(subscription: Subscription, invoice: Invoice) -> Mapping[type[Model]
     payment = PaymentFactory(customer=customer, state="submitted", received_on=None)
     case = note_late(invoice)
     made = {Subscription: subscription, Customer: customer, Invoice: invoice, JobRun: run}
-    message = post(Message.Kind.INVOICE, object=invoice.public_id, customer=customer, facts={})
+    message = post(INVOICE, object=invoice.public_id, customer=customer, facts={})
     key, _ = make_key(subscription.seller, name="Shop", actor="user:anna")
     made |= {Payment: payment, DunningCase: case, Plan: subscription.plan, Message: message}
     trouble = Trouble.objects.create(

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from billing.api.objects import SHOWN
-from billing.api.reading import READINGS
+from billing.api.reading import READINGS, SHOWN
 from billing.api.scopes import ALL, Scope
 from billing.events.recorder import fan_out
 from customers.models import Seller

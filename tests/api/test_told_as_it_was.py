@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from billing.api.objects import SHOWN
+from billing.api.reading import SHOWN
 from billing.base import clock
 from billing.events.kept import forget_kept_rows
 from billing.events.models import Event, KeptRow

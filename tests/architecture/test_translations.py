@@ -14,6 +14,7 @@ CATALOGS = sorted(
 WORDS_OF_MAIL = (
     "billing/mail/composing.py",
     "billing/mail/words/*.py",
+    "dunning/steps.py",
 )
 
 

@@ -43,8 +43,8 @@ from dunning.models import (
     DunningChoice,
     DunningPolicy,
     DunningStep,
-    StepKind,
 )
+from dunning.steps import KINDS
 from tests.factories import (
     DAY,
     CustomerFactory,
@@ -63,7 +63,7 @@ LATE = DAY + timedelta(days=15)
 PAYERS = ("recorded", "charged", "hosted", "balanced", "credited", "voided")
 AT_GATEWAY = ("charged", "hosted")
 WAIT_SECONDS = 30
-STEPS = (*StepKind.values,)
+STEPS = tuple(KINDS)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ def test_a_payment_during_a_step_comes_after_it_and_access_returns_at_once(
 ) -> None:
     invoices = late(sandbox, kind)
     payments: dict[str, Beside] = {}
-    take = cases.take
+    take = cases.take_steps
 
     def take_while_all_pay(ready: Any, batch: Any) -> None:
         take(ready, batch)
@@ -267,7 +267,7 @@ def test_a_payment_during_a_step_comes_after_it_and_access_returns_at_once(
             until(partial(is_waiting_or_over, payments[payer]))
 
     with monkeypatch.context() as patch:
-        patch.setattr(cases, "take", take_while_all_pay)
+        patch.setattr(cases, "take_steps", take_while_all_pay)
         assert step_due(invoices["recorded"].seller, LATE, "test") == len(PAYERS)
     for payer, invoice in invoices.items():
         refused = payments[payer].join().refused

@@ -16,6 +16,7 @@ from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
+from billing.mail.words.visits import SIGN_IN
 from billing.payments.booking import record_payment
 from billing.subscriptions import actions
 from catalog.models import Plan
@@ -133,7 +134,7 @@ def invoice_of(customer: Customer) -> Invoice:
 def test_nobody_else_writes_its_mail_while_its_days_are_played(
     kiosk: Seller, visitor: Customer
 ) -> None:
-    post("sign_in", object="sgn_1", customer=visitor, facts={"return_url": ""})
+    post(SIGN_IN, object="sgn_1", customer=visitor, facts={"return_url": ""})
     test_clocks.ask(
         kiosk.test_clock, now_of(kiosk) + timedelta(days=7), as_of=today_of(kiosk), actor="test"
     )

@@ -29,14 +29,14 @@ from dunning.models import (
     DunningPolicy,
     DunningStep,
     LateSince,
-    StepKind,
 )
 from dunning.policies import SHIPPED, ensure_shipped
+from dunning.steps import KINDS
 from tests.dunning.conftest import DUE, live_through, sweep
 from tests.factories import DAY, PlanFactory, SellerFactory
 
 Owing = Callable[..., Invoice]
-SWEDISH_DUE = [(days, kind) for days, kind in SHIPPED["sweden"][1][LateSince.DUE]]
+SWEDISH_DUE = [(days, kind.name) for days, kind in SHIPPED["sweden"][1][LateSince.DUE]]
 
 
 def _taken(invoice: Invoice) -> list[tuple[int, str]]:
@@ -298,7 +298,7 @@ def test_a_cancellation_that_is_refused_does_not_stop_the_others(
 # Scale
 
 
-@pytest.mark.parametrize("kind", StepKind.values)
+@pytest.mark.parametrize("kind", KINDS)
 def test_queries_do_not_grow_with_the_cases(seller: Seller, owing: Owing, kind: str) -> None:
     """Of no kind of step; the first of a kind may open accounts."""
     DunningChoice.objects.create(seller=seller, policy=_policy(seller, (1, kind)))

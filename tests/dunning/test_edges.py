@@ -21,7 +21,7 @@ from billing.payments import charging, planning
 from billing.payments.booking import record_failure, record_payment
 from billing.payments.giving_back import reopen
 from billing.payments.hooks import payment_failed
-from billing.payments.methods import tell_of_method
+from billing.payments.methods import announce_method
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.planning import release_planned
 from billing.subscriptions.models import Subscription
@@ -526,7 +526,7 @@ def test_a_card_that_is_left_late_is_charged_and_tried_again_while_the_rest_keep
     invoice = owing(collection="automatic")
     live_through(seller, DUE, after(3))
     card_of(invoice.customer)
-    tell_of_method(invoice.customer, after(3), "test")
+    announce_method(invoice.customer, after(3), "test")
     planned = Payment.objects.get(state="planned")
     assert planned.planned_on == DAY
     assert fail_charge(invoice, after(3)) == after(6)

@@ -152,7 +152,7 @@ def demand(currency: str, **letterhead: str) -> qr.Demand:
 
 
 def test_kronor_are_asked_for_as_swedish_banks_read_it() -> None:
-    assert qr.text_of(demand("SEK", bankgiro="5050-1055")) == (
+    assert qr.payload_of(demand("SEK", bankgiro="5050-1055")) == (
         '{"uqr":1,"tp":1,"nme":"Kvarnby Kafferosteri AB","cc":"SE","cid":"559900-0014",'
         '"iref":"100263","idt":"20260301","ddt":"20260301","due":2960.65,"cur":"SEK",'
         '"pt":"BG","acc":"5050-1055"}'
@@ -160,7 +160,7 @@ def test_kronor_are_asked_for_as_swedish_banks_read_it() -> None:
 
 
 def test_euro_are_asked_for_by_the_guideline_of_the_european_payments_council() -> None:
-    said = qr.text_of(demand("EUR", iban="SE45 5000 0000 0583 9825 7466", bic="ESSESESS"))
+    said = qr.payload_of(demand("EUR", iban="SE45 5000 0000 0583 9825 7466", bic="ESSESESS"))
     assert said.split("\n") == [
         *("BCD", "002", "1", "SCT", "ESSESESS", "Kvarnby Kafferosteri AB"),
         *("SE4550000000058398257466", "EUR2960.65", "", "", "100263"),
@@ -179,8 +179,8 @@ def test_euro_are_asked_for_by_the_guideline_of_the_european_payments_council() 
 def test_where_no_app_would_know_what_to_do_there_is_no_square(
     currency: str, letterhead: dict[str, str]
 ) -> None:
-    assert qr.text_of(demand(currency, **letterhead)) == ""
-    assert qr.drawn("") == ""
+    assert qr.payload_of(demand(currency, **letterhead)) == ""
+    assert qr.picture_of("") == ""
 
 
 def test_a_child_closes_its_parents_pipes_once() -> None:

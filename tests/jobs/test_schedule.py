@@ -9,7 +9,7 @@ from django_q.models import OrmQ, Schedule
 from django_q.scheduler import scheduler
 
 from billing.base import clock
-from billing.jobs.broker_schedule import NAME, ensure
+from billing.jobs.broker_schedule import NAME, ensure_schedule
 
 # The scheduler closes its connection, and with it a transaction that a test would be in.
 committing = pytest.mark.django_db(transaction=True)
@@ -24,7 +24,7 @@ MALFORMED: dict[str, dict[str, Any]] = {
 
 
 def repair() -> int:
-    return ensure(Schedule.objects, clock.now())
+    return ensure_schedule(Schedule.objects, clock.now())
 
 
 def ours_is_due() -> None:

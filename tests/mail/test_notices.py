@@ -8,8 +8,10 @@ from django.test.utils import CaptureQueriesContext
 
 from billing.invoicing.actions import bill_customer
 from billing.mail.models import Message
-from billing.mail.notices import NOTICES, notify
+from billing.mail.notices import post_notices
 from billing.mail.outbox import send_due
+from billing.mail.words import KINDS
+from billing.mail.words.subscriptions import RENEWAL, TRIAL_ENDING
 from billing.subscriptions import actions as subscriptions
 from catalog.models import IntervalUnit
 from customers.models import Customer
@@ -35,7 +37,7 @@ def days_told(world: World, first: date, days: int) -> list[date]:
     return [
         day
         for day in (first + timedelta(days=number) for number in range(days))
-        if notify(world.seller, day)
+        if post_notices(world.seller, day)
     ]
 
 
@@ -52,19 +54,19 @@ def test_a_yearly_renewal_is_told_of_once_so_many_days_ahead(
 
 def test_swedish_law_is_kept_in_the_longest_month() -> None:
     """A month before the last day of notice, the day before the renewal, and three days to try."""
-    (days,) = [row.days for row in NOTICES if row.kind == Kind.RENEWAL and row.country == "SE"]
+    (days,) = [notice.days for notice in RENEWAL.notices if notice.country == "SE"]
     assert days >= 1 + 31 + 3
 
 
 def test_days_that_were_missed_are_made_up_for(yearly: World) -> None:
-    assert notify(yearly.seller, RENEWS_ON - timedelta(days=2)) == 1
-    assert notify(yearly.seller, RENEWS_ON - timedelta(days=1)) == 0
+    assert post_notices(yearly.seller, RENEWS_ON - timedelta(days=2)) == 1
+    assert post_notices(yearly.seller, RENEWS_ON - timedelta(days=1)) == 0
 
 
 def test_the_next_year_is_told_of_again(yearly: World) -> None:
-    notify(yearly.seller, date(2027, 2, 10))
+    post_notices(yearly.seller, date(2027, 2, 10))
     bill_customer(yearly.customer, as_of=RENEWS_ON, actor="test")
-    assert notify(yearly.seller, date(2028, 2, 10)) == 1
+    assert post_notices(yearly.seller, date(2028, 2, 10)) == 1
     assert Message.objects.filter(kind=Kind.RENEWAL).count() == 2
 
 
@@ -115,21 +117,25 @@ def test_a_trial_of_three_days_is_told_of_at_its_start_alone() -> None:
 def test_looking_costs_the_same_for_many(yearly: World) -> None:
     def queries() -> int:
         with CaptureQueriesContext(connection) as captured:
-            assert notify(yearly.seller, RENEWS_ON - timedelta(days=2)) == 0
+            assert post_notices(yearly.seller, RENEWS_ON - timedelta(days=2)) == 0
         return len(captured)
 
-    notify(yearly.seller, RENEWS_ON - timedelta(days=2))
+    post_notices(yearly.seller, RENEWS_ON - timedelta(days=2))
     before = queries()
     plan = yearly.customer.subscriptions.get().plan
     for _ in range(3):
         customer = CustomerFactory(seller=yearly.seller)
         SubscriptionFactory(customer=customer, plan=plan, starts_on=DAY, next_bill_on=RENEWS_ON)
-    notify(yearly.seller, RENEWS_ON - timedelta(days=2))
+    post_notices(yearly.seller, RENEWS_ON - timedelta(days=2))
     assert Message.objects.filter(kind=Kind.RENEWAL).count() == 4
     assert queries() == before
 
 
-def test_the_table_says_on_what_ground() -> None:
-    assert all(row.basis and row.days > 0 for row in NOTICES)
-    assert {row.kind for row in NOTICES if not row.country} == {Kind.RENEWAL, Kind.TRIAL_ENDING}
-    assert len({(row.kind, row.country) for row in NOTICES}) == len(NOTICES)
+def test_what_is_told_ahead_says_how_long_and_on_what_ground_for_every_country() -> None:
+    ahead = [kind for kind in KINDS.values() if kind.notices]
+    assert ahead == [RENEWAL, TRIAL_ENDING]
+    for kind in ahead:
+        assert all(notice.basis and notice.days > 0 for notice in kind.notices)
+        countries = [notice.country for notice in kind.notices]
+        assert "" in countries
+        assert len(set(countries)) == len(countries)

@@ -9,6 +9,7 @@ from billing.invoicing.actions import bill_customer
 from billing.mail.actions import post
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
+from billing.mail.words.debts import REMINDER
 from billing.payments import charging
 from billing.payments.booking import record_payment
 from billing.payments.models import Payment
@@ -102,7 +103,7 @@ def test_a_reminder_of_two_debts_is_overtaken_by_one_of_both_alone(
         later = {**reminder.facts, "recorded_at": moment.isoformat()}
         if not is_of_both:
             del later["also"]
-        post(Kind.REMINDER, object="evt_later", customer=world.customer, facts=later)
+        post(REMINDER, object="evt_later", customer=world.customer, facts=later)
     assert sent_on(day).count(Kind.REMINDER) == count
     last = Message.objects.filter(kind=Kind.REMINDER, state="sent").earliest("pk")
     assert all(f"Invoice: {number}" in last.text for number in (1, 2))

@@ -13,6 +13,7 @@ from billing.events.models import Event
 from billing.events.recorder import fan_out, unheard
 from billing.mail import actions, mailbox, outbox
 from billing.mail.models import Message
+from billing.mail.words.bills import INVOICE
 from customers.models import Customer
 from tests.browsing import chromium
 from tests.factories import DAY, CustomerFactory, InvoiceFactory, make_accounts
@@ -102,7 +103,7 @@ def test_the_mailbox_shows_what_was_sent(shop: Customer, client: Client) -> None
 def test_a_mail_is_shown_with_its_text_and_its_files(shop: Customer, client: Client) -> None:
     invoice = InvoiceFactory(customer=shop)
     facts = {"subject": invoice.public_id}
-    actions.post(Kind.INVOICE, object=invoice.public_id, customer=shop, facts=facts)
+    actions.post(INVOICE, object=invoice.public_id, customer=shop, facts=facts)
     send()
     (mail,) = client.get("/demo/mail/").context["mails"]
     url = f"/demo/mail/{mail['name']}/"

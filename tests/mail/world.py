@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import time_machine
@@ -26,7 +27,9 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.mail.actions import post
 from billing.mail.models import Message
-from billing.mail.notices import notify
+from billing.mail.notices import post_notices
+from billing.mail.words import KINDS
+from billing.mail.words.visits import SIGN_IN
 from billing.payments import charging, planning
 from billing.payments.booking import record_payment
 from billing.payments.gateways.base import Charge
@@ -55,7 +58,8 @@ Månadskaffe renews automatically every month.
 
 Cancel whenever you like.
 [Order with obligation to pay]"""
-Kind = Message.Kind
+# The name of each kind by its constant: Kind.SIGN_IN is "sign_in".
+Kind: Any = SimpleNamespace(**{name.upper(): name for name in KINDS})
 
 
 def at(day: date, hour: int = 12) -> AbstractContextManager[Any]:
@@ -155,7 +159,7 @@ class World:
 def ask_to_sign_in(customer: Customer) -> Message:
     """The mail with a link that signs in, as the portal posts it."""
     facts = {"return_url": ""}
-    return post(Kind.SIGN_IN, object=new_public_id("evt"), customer=customer, facts=facts)
+    return post(SIGN_IN, object=new_public_id("evt"), customer=customer, facts=facts)
 
 
 def _order(world: World) -> Order:
@@ -225,13 +229,13 @@ def _yearly(world: World) -> None:
     plan = world.plan("Årskaffe", "1990", interval_unit=IntervalUnit.YEAR)
     world.start(plan)
     bill_customer(world.customer, as_of=DAY, actor="test")
-    notify(world.seller, date(2027, 1, 25))
+    post_notices(world.seller, date(2027, 1, 25))
 
 
 def _trial(world: World) -> None:
     world.start(trial_days=14)
     bill_customer(world.customer, as_of=DAY, actor="test")
-    notify(world.seller, DAY + timedelta(days=11))
+    post_notices(world.seller, DAY + timedelta(days=11))
 
 
 def _change(world: World) -> None:

@@ -15,7 +15,7 @@ from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.mail.actions import post
-from billing.mail.models import Message
+from billing.mail.words.payments import RECEIPT
 from billing.payments.booking import record_payment
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
@@ -146,7 +146,7 @@ def test_everything_about_a_customer_is_in_the_export(
     invoice = customer.documents.earliest("pk")
     record_payment(invoice, as_of=DAY, actor="test", reference="bank-reference-1")
     card_of(customer, gateway_customer="at-gateway-1")
-    post(Message.Kind.RECEIPT, object="pay_1", customer=customer, facts={})
+    post(RECEIPT, object="pay_1", customer=customer, facts={})
     content = exported(visitor)
     assert content["customer"]["name"] == customer.name
     assert content["customer"]["seller"]["public_id"] == customer.seller.public_id

@@ -19,6 +19,7 @@ from billing.jobs.models import Heartbeat, JobRun
 from billing.mail import outbox
 from billing.mail.actions import post
 from billing.mail.models import Message
+from billing.mail.words.bills import INVOICE
 from billing.outbound.actions import release
 from billing.outbound.gate import Kind, standing_holds
 from billing.payments.booking import record_payment
@@ -142,7 +143,7 @@ def test_no_mail_is_sent_by_a_clock_that_is_ahead(
     live: Seller, ahead: timedelta, mailoutbox: list[Any]
 ) -> None:
     invoice = InvoiceFactory(customer=CustomerFactory(seller=live, email="a@example.com"))
-    post(Message.Kind.INVOICE, object=invoice.public_id, customer=invoice.customer, facts={})
+    post(INVOICE, object=invoice.public_id, customer=invoice.customer, facts={})
     with time_machine.travel(database_now() + ahead):
         assert outbox.send_due() == 0
     assert Message.objects.get().state == "waiting"

@@ -17,6 +17,8 @@ from billing.invoicing.models import CustomerBalance, Invoice
 from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.mail.actions import post, send_again
 from billing.mail.models import Message
+from billing.mail.words.payments import RECEIPT
+from billing.mail.words.visits import SIGN_IN
 from billing.outbound.actions import hold
 from billing.outbound.gate import standing_holds
 from billing.outbound.models import DatabaseMark
@@ -293,8 +295,8 @@ def test_what_may_have_been_mailed_before_waits_for_a_person(
     held: Customer, admin_client: Client
 ) -> None:
     go_on(actor="anna")
-    post("receipt", object="pay_1", customer=held, facts={})
-    post("sign_in", object="evt_1", customer=held, facts={})
+    post(RECEIPT, object="pay_1", customer=held, facts={})
+    post(SIGN_IN, object="evt_1", customer=held, facts={})
     states = dict(Message.objects.values_list("kind", "state"))
     assert states == {"receipt": "unclear", "sign_in": "waiting"}
     assert "Mail in doubt" in admin_client.get(reverse("admin:index")).content.decode()

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
+from billing.engine.pricing import MODELS
 from billing.invoicing.models import Invoice
 from billing.payments.models import Refund
 from billing.simulation import reporting
@@ -30,6 +31,11 @@ def test_the_story_comes_out_as_it_was_worked_by_hand(scenario: Scenario) -> Non
     result = simulate(scenario)
     assert "error" not in result, result.get("error")
     assert result["failed"] == []
+
+
+def test_every_price_model_has_a_story() -> None:
+    told = "".join(file.read_text() for file in FILES)
+    assert {model for model in MODELS if f"model: {model}" not in told} == set()
 
 
 @pytest.mark.parametrize("scenario", STORIES[::4])

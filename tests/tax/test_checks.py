@@ -203,7 +203,7 @@ def test_what_was_restored_from_a_backup_asks_nobody(seller: Seller, settings: A
 
 
 def looked_up(seller: Seller, number: str, *, may_ask: bool = True) -> str:
-    return checks.looked_up(seller, number, lambda: may_ask)
+    return checks.look_up(seller, number, lambda: may_ask)
 
 
 def test_a_page_that_has_asked_too_often_asks_no_more(seller: Seller) -> None:

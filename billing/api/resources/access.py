@@ -30,6 +30,7 @@ class AccessReading(Reading):
 
 
 class Access(Endpoint):
+    address = "access"
     scopes = {"GET": Scope.ACCESS_READ}
     parameters = frozenset({"customer", "plan", "feature"})
 

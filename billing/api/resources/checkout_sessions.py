@@ -25,6 +25,7 @@ class CheckoutReading(Reading):
     """An order, as far as its customer has come with it."""
 
     scope = Scope.CHECKOUT_READ
+    shown_as = ("chk", Order)
 
     id = serializers.CharField(source="public_id")
     status = serializers.ChoiceField(Order.Status.choices)
@@ -70,6 +71,7 @@ def orders(endpoint: Endpoint) -> QuerySet[Order]:
 
 
 class CheckoutSessions(Endpoint):
+    address = "checkout_sessions"
     scopes = {"POST": Scope.CHECKOUT_WRITE}
     needs_key = True
     is_secret = True
@@ -118,6 +120,7 @@ class CheckoutSessions(Endpoint):
 
 
 class OneCheckoutSession(Endpoint):
+    address = "checkout_sessions/<str:session>"
     scopes = {"GET": Scope.CHECKOUT_READ}
     reading = CheckoutReading
 
@@ -134,6 +137,7 @@ class OneCheckoutSession(Endpoint):
 class ExpireCheckoutSession(Endpoint):
     """Closes the page at the gateway first, so no transaction may be open."""
 
+    address = "checkout_sessions/<str:session>/expire"
     scopes = {"POST": Scope.CHECKOUT_WRITE}
     needs_secret_key = True
     is_atomic = False

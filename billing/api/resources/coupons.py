@@ -57,6 +57,7 @@ class CouponWriting(Writing):
 
 
 class ValidateCoupon(Endpoint):
+    address = "coupons/validate"
     scopes = {"POST": Scope.COUPONS_READ}
 
     @extend_schema(

@@ -37,6 +37,7 @@ class CustomerReading(Reading):
     """Who is billed."""
 
     scope = Scope.CUSTOMERS_READ
+    shown_as = ("cus", Customer)
 
     id = serializers.CharField(source="public_id")
     external_id = serializers.CharField(allow_null=True, help_text="The shop's own id.")
@@ -94,6 +95,7 @@ class CustomerFilters(Filters):
 
 
 class Customers(Listing):
+    address = "customers"
     scopes = {"GET": Scope.CUSTOMERS_READ, "POST": Scope.CUSTOMERS_WRITE}
     reading = CustomerReading
     filterset_class = CustomerFilters
@@ -125,6 +127,7 @@ class Customers(Listing):
 
 
 class OneCustomer(Endpoint):
+    address = "customers/<key:customer>"
     scopes = {"GET": Scope.CUSTOMERS_READ, "PATCH": Scope.CUSTOMERS_WRITE}
     reading = CustomerReading
 

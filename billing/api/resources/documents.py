@@ -141,6 +141,8 @@ class NextStepReading(serializers.Serializer[Any]):
 class DocumentDetail(DocumentReading):
     """An invoice or a credit note with its lines and VAT groups."""
 
+    shown_as = ("inv", Invoice)
+
     next_step = NextStepReading(allow_null=True, help_text="None for a credit note.")
 
     bill_to = serializers.JSONField(help_text="The customer as it stood on the day of issue.")

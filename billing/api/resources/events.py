@@ -13,9 +13,8 @@ from rest_framework.request import Request
 from billing.api.errors import invalid
 from billing.api.fields import PublicId, Writing
 from billing.api.filtering import Filters
-from billing.api.objects import SHOWN
 from billing.api.pagination import Cursor
-from billing.api.reading import Reading
+from billing.api.reading import SHOWN, Reading
 from billing.api.scopes import Scope
 from billing.api.scoping import find, for_seller
 from billing.api.views import Endpoint, Listing, reply
@@ -127,6 +126,7 @@ def _only_id(subject: str) -> dict[str, Any]:
 
 
 class Events(Listing):
+    address = "events"
     scopes = {"GET": Scope.EVENTS_READ}
     reading = EventReading
     filterset_class = EventFilters
@@ -158,6 +158,7 @@ class Events(Listing):
 
 
 class OneEvent(Endpoint):
+    address = "events/<str:event>"
     scopes = {"GET": Scope.EVENTS_READ}
     reading = EventReading
 
@@ -174,6 +175,7 @@ class OneEvent(Endpoint):
 
 
 class SendEvent(Endpoint):
+    address = "events/<str:event>/send"
     scopes = {"POST": Scope.WEBHOOKS_WRITE}
 
     @extend_schema(

@@ -66,6 +66,7 @@ class OfCreditNotes:
 
 
 class Invoices(OfInvoices, Listing):
+    address = "invoices"
     scopes = {"GET": Scope.INVOICES_READ}
     reading = DocumentReading
     filterset_class = InvoiceFilters
@@ -81,6 +82,7 @@ class Invoices(OfInvoices, Listing):
 
 
 class OneInvoice(OfInvoices, Endpoint):
+    address = "invoices/<str:invoice>"
     scopes = {"GET": Scope.INVOICES_READ}
     reading = DocumentDetail
 
@@ -101,6 +103,7 @@ def printed(document: Invoice) -> HttpResponse:
 
 
 class InvoicePdf(OfInvoices, Endpoint):
+    address = "invoices/<str:invoice>/pdf"
     scopes = {"GET": Scope.INVOICES_READ}
 
     @extend_schema(
@@ -116,6 +119,7 @@ class InvoicePdf(OfInvoices, Endpoint):
 class PayInvoice(OfInvoices, Endpoint):
     """Calls the gateway: what keeps it from charging twice is the payment's own row."""
 
+    address = "invoices/<str:invoice>/pay"
     scopes = {"POST": Scope.PAYMENTS_WRITE}
     needs_key = True
     is_atomic = False
@@ -178,6 +182,7 @@ class CreditNoteWriting(Writing):
 
 
 class CreditNotes(OfCreditNotes, Listing):
+    address = "credit_notes"
     scopes = {"GET": Scope.CREDIT_NOTES_READ, "POST": Scope.CREDIT_NOTES_WRITE}
     reading = DocumentReading
     filterset_class = CreditNoteFilters
@@ -231,6 +236,7 @@ def _lines(invoice: Invoice, asked: list[dict[str, int]]) -> list[tuple[InvoiceL
 
 
 class OneCreditNote(OfCreditNotes, Endpoint):
+    address = "credit_notes/<str:credit_note>"
     scopes = {"GET": Scope.CREDIT_NOTES_READ}
     reading = DocumentDetail
 
@@ -245,6 +251,7 @@ class OneCreditNote(OfCreditNotes, Endpoint):
 
 
 class CreditNotePdf(OfCreditNotes, Endpoint):
+    address = "credit_notes/<str:credit_note>/pdf"
     scopes = {"GET": Scope.CREDIT_NOTES_READ}
 
     @extend_schema(

@@ -34,6 +34,7 @@ class OneOffItemReading(Reading):
     """Something to bill once; ``invoice`` is the document that it is on, once it is billed."""
 
     scope = Scope.ONE_OFF_ITEMS_READ
+    shown_as = ("item", OneOffItem)
 
     id = serializers.CharField(source="public_id")
     customer = Reference("CustomerReading")
@@ -84,6 +85,7 @@ class OneOffItemFilters(Filters):
 
 
 class OneOffItems(Listing):
+    address = "one_off_items"
     scopes = {"GET": Scope.ONE_OFF_ITEMS_READ, "POST": Scope.ONE_OFF_ITEMS_WRITE}
     reading = OneOffItemReading
     filterset_class = OneOffItemFilters
@@ -136,6 +138,7 @@ class OneOffItems(Listing):
 
 
 class OneOneOffItem(Endpoint):
+    address = "one_off_items/<str:item>"
     scopes = {"GET": Scope.ONE_OFF_ITEMS_READ, "DELETE": Scope.ONE_OFF_ITEMS_WRITE}
     reading = OneOffItemReading
 

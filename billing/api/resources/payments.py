@@ -40,6 +40,7 @@ class PaymentReading(Reading):
     """A payment; ``unknown`` until the gateway has given a clear answer."""
 
     scope = Scope.PAYMENTS_READ
+    shown_as = ("pay", Payment)
 
     id = serializers.CharField(source="public_id")
     customer = Reference("CustomerReading")
@@ -86,6 +87,7 @@ class PaymentFilters(Filters):
 
 
 class Payments(Listing):
+    address = "payments"
     scopes = {"GET": Scope.PAYMENTS_READ}
     reading = PaymentReading
     filterset_class = PaymentFilters
@@ -104,6 +106,7 @@ class Payments(Listing):
 
 
 class OnePayment(Endpoint):
+    address = "payments/<str:payment>"
     scopes = {"GET": Scope.PAYMENTS_READ}
     reading = PaymentReading
 

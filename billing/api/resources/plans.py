@@ -112,6 +112,7 @@ class PriceFilters(Filters):
 
 
 class Plans(Listing):
+    address = "plans"
     scopes = {"GET": Scope.PLANS_READ}
     reading = PlanReading
     filterset_class = PlanFilters
@@ -130,6 +131,7 @@ class Plans(Listing):
 
 
 class OnePlan(Endpoint):
+    address = "plans/<str:plan>"
     scopes = {"GET": Scope.PLANS_READ}
     reading = PlanReading
 
@@ -146,6 +148,7 @@ class OnePlan(Endpoint):
 
 
 class Prices(Listing):
+    address = "prices"
     scopes = {"GET": Scope.PLANS_READ}
     reading = PriceReading
     filterset_class = PriceFilters
@@ -164,6 +167,7 @@ class Prices(Listing):
 
 
 class OnePrice(Endpoint):
+    address = "prices/<str:price>"
     scopes = {"GET": Scope.PLANS_READ}
     reading = PriceReading
 

@@ -30,6 +30,7 @@ class PortalSessionWriting(Writing):
 
 
 class PortalSessions(Endpoint):
+    address = "portal_sessions"
     scopes = {"POST": Scope.PORTAL_WRITE}
     is_secret = True
 

@@ -72,6 +72,7 @@ class SubscriptionReading(Reading):
     """What a customer has agreed to. Days are those of its time zone."""
 
     scope = Scope.SUBSCRIPTIONS_READ
+    shown_as = ("sub", Subscription)
 
     id = serializers.CharField(source="public_id")
     external_id = serializers.CharField(allow_null=True)
@@ -316,6 +317,7 @@ class Of(Endpoint):
 
 
 class Subscriptions(Listing, Of):
+    address = "subscriptions"
     scopes = {"GET": Scope.SUBSCRIPTIONS_READ, "POST": Scope.SUBSCRIPTIONS_WRITE}
     reading = SubscriptionReading
     filterset_class = SubscriptionFilters
@@ -348,6 +350,7 @@ class Subscriptions(Listing, Of):
 
 
 class PreviewStart(Of):
+    address = "subscriptions/preview"
     scopes = {"POST": Scope.SUBSCRIPTIONS_READ}
 
     @extend_schema(
@@ -365,6 +368,7 @@ class PreviewStart(Of):
 
 
 class OneSubscription(Of):
+    address = "subscriptions/<key:subscription>"
     scopes = {"GET": Scope.SUBSCRIPTIONS_READ}
     reading = SubscriptionReading
 
@@ -407,6 +411,7 @@ class _Change(Deed):
 
 
 class ChangeSubscription(_Change):
+    address = "subscriptions/<key:subscription>/change"
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -425,6 +430,7 @@ class ChangeSubscription(_Change):
 
 
 class PreviewChange(_Change):
+    address = "subscriptions/<key:subscription>/change/preview"
     scopes = {"POST": Scope.SUBSCRIPTIONS_READ}
 
     @extend_schema(
@@ -440,6 +446,7 @@ class PreviewChange(_Change):
 
 
 class PauseSubscription(Deed):
+    address = "subscriptions/<key:subscription>/pause"
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -459,6 +466,7 @@ class PauseSubscription(Deed):
 
 
 class ResumeSubscription(Deed):
+    address = "subscriptions/<key:subscription>/resume"
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -476,6 +484,7 @@ class ResumeSubscription(Deed):
 
 
 class CancelSubscription(Deed):
+    address = "subscriptions/<key:subscription>/cancel"
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 
@@ -497,6 +506,7 @@ class CancelSubscription(Deed):
 
 
 class UndoCancel(Deed):
+    address = "subscriptions/<key:subscription>/undo_cancel"
     scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
     needs_key = True
 

@@ -27,6 +27,7 @@ class ClockReading(Reading):
     """What time it is for a test seller."""
 
     scope = Scope.CLOCKS_READ
+    shown_as = ("clk", TestClock)
 
     id = serializers.CharField(source="public_id")
     at = serializers.DateTimeField(help_text="What time it is for the seller.")
@@ -66,6 +67,7 @@ class ClockFilters(Filters):
 
 
 class TestClocks(Listing):
+    address = "test_clocks"
     scopes = {"GET": Scope.CLOCKS_READ, "POST": Scope.CLOCKS_WRITE}
     reading = ClockReading
     filterset_class = ClockFilters
@@ -104,6 +106,7 @@ class TestClocks(Listing):
 
 
 class OneTestClock(Endpoint):
+    address = "test_clocks/<str:test_clock>"
     scopes = {"GET": Scope.CLOCKS_READ}
     reading = ClockReading
 
@@ -119,6 +122,7 @@ class OneTestClock(Endpoint):
 
 
 class AdvanceTestClock(Endpoint):
+    address = "test_clocks/<str:test_clock>/advance"
     scopes = {"POST": Scope.CLOCKS_WRITE}
     reading = ClockReading
     needs_key = True

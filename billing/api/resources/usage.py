@@ -211,6 +211,7 @@ class Recording(Endpoint):
 
 
 class Usage(Recording, Listing):
+    address = "usage"
     scopes = {"GET": Scope.USAGE_READ, "POST": Scope.USAGE_WRITE}
     reading = RecordReading
     filterset_class = UsageFilters
@@ -240,6 +241,7 @@ class Usage(Recording, Listing):
 
 
 class UsageBatch(Recording):
+    address = "usage/batch"
     scopes = {"POST": Scope.USAGE_WRITE}
 
     @extend_schema(
@@ -268,6 +270,7 @@ def _day(written: str, name: str) -> date:
 
 
 class UsagePeriods(Endpoint):
+    address = "usage/periods"
     scopes = {"GET": Scope.USAGE_READ}
     parameters = frozenset({"subscription", "from"})
 
@@ -305,6 +308,7 @@ class UsagePeriods(Endpoint):
 
 
 class OneRecord(Endpoint):
+    address = "usage/<str:record>"
     scopes = {"GET": Scope.USAGE_READ}
     reading = RecordReading
 
@@ -322,6 +326,7 @@ class OneRecord(Endpoint):
 
 
 class WithdrawUsage(OneRecord):
+    address = "usage/<str:record>/withdraw"
     scopes = {"POST": Scope.USAGE_WRITE}
     http_method_names = ("post",)
 
@@ -342,6 +347,7 @@ class WithdrawUsage(OneRecord):
 
 
 class CorrectUsage(OneRecord):
+    address = "usage/<str:record>/correct"
     scopes = {"POST": Scope.USAGE_WRITE}
     http_method_names = ("post",)
 

@@ -24,6 +24,7 @@ class EndpointReading(Reading):
     """An address that is told what happens."""
 
     scope = Scope.WEBHOOKS_READ
+    shown_as = ("we", WebhookEndpoint)
 
     id = serializers.CharField(source="public_id")
     url = serializers.CharField()
@@ -89,6 +90,7 @@ class EndpointFilters(Filters):
 
 
 class WebhookEndpoints(Listing):
+    address = "webhook_endpoints"
     scopes = {"GET": Scope.WEBHOOKS_READ, "POST": Scope.WEBHOOKS_WRITE}
     reading = EndpointReading
     filterset_class = EndpointFilters
@@ -130,6 +132,7 @@ class WebhookEndpoints(Listing):
 
 
 class OneWebhookEndpoint(Endpoint):
+    address = "webhook_endpoints/<str:endpoint>"
     scopes = {
         "GET": Scope.WEBHOOKS_READ,
         "PATCH": Scope.WEBHOOKS_WRITE,
@@ -181,6 +184,7 @@ class OneWebhookEndpoint(Endpoint):
 
 
 class RotateSecret(OneWebhookEndpoint):
+    address = "webhook_endpoints/<str:endpoint>/rotate_secret"
     scopes = {"POST": Scope.WEBHOOKS_WRITE}
     http_method_names = ["post"]
     needs_key = True
@@ -203,6 +207,7 @@ class RotateSecret(OneWebhookEndpoint):
 
 
 class TestWebhookEndpoint(OneWebhookEndpoint):
+    address = "webhook_endpoints/<str:endpoint>/test"
     scopes = {"POST": Scope.WEBHOOKS_WRITE}
     http_method_names = ["post"]
 

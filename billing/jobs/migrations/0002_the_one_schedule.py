@@ -1,11 +1,11 @@
 from django.db import migrations
 
 from billing.base import clock
-from billing.jobs.broker_schedule import NAME, ensure
+from billing.jobs.broker_schedule import NAME, ensure_schedule
 
 
 def make(apps, schema_editor):
-    ensure(apps.get_model("django_q", "Schedule").objects, clock.now())
+    ensure_schedule(apps.get_model("django_q", "Schedule").objects, clock.now())
 
 
 def unmake(apps, schema_editor):

@@ -1,18 +1,27 @@
 """Access that is limited, closed or given back because of a debt."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from django.utils.translation import pgettext
 
+from billing.events.models import Event
 from billing.invoicing.models import Invoice
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.models import Message
-from billing.mail.words.common import document_of, has_refused_card, how_to_pay, pay_button
+from billing.mail.words.common import (
+    LATE_DEBT,
+    document_of,
+    has_refused_card,
+    how_to_pay,
+    pay_button,
+)
 from billing.mail.words.debts import case_of, what_comes
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from dunning.access import subscriptions_of
-from dunning.models import DunningCase, StepKind
+from dunning.models import DunningAction, DunningCase
+from dunning.steps import KINDS
 
 
 def restricted(occasion: Occasion) -> Letter:
@@ -34,6 +43,15 @@ def restricted(occasion: Occasion) -> Letter:
     )
 
 
+RESTRICTED = MailKind(
+    "restricted",
+    "access restricted",
+    restricted,
+    told_by=(News("dunning.restricted"),),
+    series=LATE_DEBT,
+)
+
+
 def suspended(occasion: Occasion) -> Letter:
     case, document = _unpaid(occasion)
     if case.access != DunningCase.Access.NONE:
@@ -49,6 +67,15 @@ def suspended(occasion: Occasion) -> Letter:
             "suspended for now.",
         ),
     )
+
+
+SUSPENDED = MailKind(
+    "suspended",
+    "access suspended",
+    suspended,
+    told_by=(News("dunning.suspended"),),
+    series=LATE_DEBT,
+)
 
 
 def _unpaid(occasion: Occasion) -> tuple[DunningCase, Invoice]:
@@ -69,7 +96,8 @@ def _taken(
         "plans": _plans(document),
     }
     following = pgettext("mail", "As soon as it is paid, you have full access again.")
-    if case.next_step and case.next_step.kind in {StepKind.SUSPEND, StepKind.CANCEL}:
+    coming = KINDS[case.next_step.kind] if case.next_step else None
+    if coming and (coming.leaves == DunningCase.Access.NONE or coming.ends_subscription):
         following = f"{following} {what_comes(occasion, case)}"
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
@@ -113,12 +141,30 @@ def restored(occasion: Occasion) -> Letter:
     )
 
 
+def _had_full_access(events: Sequence[Event]) -> Iterator[Event]:
+    limits = DunningAction.objects.filter(
+        case__public_id__in=[event.subject for event in events],
+        kind__in=[kind.name for kind in KINDS.values() if kind.is_limit],
+        outcome="",
+    )
+    limited = set(limits.values_list("case__public_id", flat=True))
+    return (event for event in events if event.subject not in limited)
+
+
+RESTORED = MailKind(
+    "restored",
+    "access restored",
+    restored,
+    told_by=(News("dunning.recovered", untold=_had_full_access),),
+)
+
+
 def _is_told_by_another(occasion: Occasion, alive: Collection[Subscription]) -> bool:
     """Whether a later message tells of any of the same: two debts may be paid at once."""
     later = Message.objects.filter(
         customer=occasion.customer,
-        kind=Message.Kind.RESTORED,
-        state__in=("waiting", "sending", "sent"),
+        kind=occasion.message.kind,
+        state__in=(Message.State.WAITING, Message.State.SENDING, Message.State.SENT),
         pk__gt=occasion.message.pk,
     )
     invoices = Invoice.objects.filter(

@@ -1,8 +1,13 @@
 """Invoices and credit notes."""
 
+from collections.abc import Iterator, Sequence
+
 from django.utils.translation import pgettext
 
+from billing.checkout.models import Order
+from billing.events.models import Event
 from billing.invoicing.models import BalanceEntry, Invoice
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
@@ -32,6 +37,24 @@ def invoice(occasion: Occasion) -> Letter:
         details=_figures(occasion, document),
         attachments=(document_pdf(document),),
     )
+
+
+def _are_ordered(events: Sequence[Event]) -> Iterator[Event]:
+    """Invoices of orders: their checkout asks to be paid."""
+    subjects = [event.subject for event in events]
+    orders = Order.objects.filter(invoice__public_id__in=subjects)
+    ordered = set(orders.values_list("invoice__public_id", flat=True))
+    return (event for event in events if event.subject in ordered)
+
+
+INVOICE = MailKind(
+    "invoice",
+    "invoice",
+    invoice,
+    told_by=(News("invoice.finalized", happens_again=False, untold=_are_ordered),),
+    is_printed=True,
+    is_document=True,
+)
 
 
 def _what_to_do(occasion: Occasion, document: Invoice) -> tuple[str, Button | None]:
@@ -145,6 +168,16 @@ def credit_note(occasion: Occasion) -> Letter:
         details=tuple((label, value) for label, value in rows if value),
         attachments=(document_pdf(document),),
     )
+
+
+CREDIT_NOTE = MailKind(
+    "credit_note",
+    "credit note",
+    credit_note,
+    told_by=(News("credit_note.issued", happens_again=False),),
+    is_printed=True,
+    is_document=True,
+)
 
 
 def where_it_goes(occasion: Occasion, document: Invoice) -> str:

@@ -10,6 +10,7 @@ from billing.invoicing.documents import accounts_of
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
 from billing.invoicing.writing import NO_BREAK, in_fours, interval_in_words
+from billing.mail.kinds import Series
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment
 from billing.payments.outlook import is_charging_stopped, was_refused, what_becomes_of
@@ -20,6 +21,9 @@ from customers.links import Purpose
 
 ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
+
+# What is told of one invoice that is not paid; the next mail says all that this one does.
+LATE_DEBT = Series("late debt", about="invoice")
 
 
 def has_refused_card(occasion: Occasion, invoice: Invoice) -> bool:

@@ -4,8 +4,10 @@ no fee, no interest and no collection that nobody has decided on (lag 1981:739, 
 from django.utils.translation import pgettext
 
 from billing.invoicing.models import Invoice
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import (
+    LATE_DEBT,
     Rows,
     document_of,
     document_pdf,
@@ -14,7 +16,8 @@ from billing.mail.words.common import (
     pay_button,
 )
 from billing.payments.outlook import can_be_charged, what_becomes_of
-from dunning.models import DunningCase, StepKind
+from dunning.models import DunningCase
+from dunning.steps import KINDS
 
 
 def case_of(occasion: Occasion) -> DunningCase:
@@ -65,6 +68,16 @@ def reminder(occasion: Occasion) -> Letter:
         ),
         attachments=tuple(document_pdf(each) for _, each in owed),
     )
+
+
+REMINDER = MailKind(
+    "reminder",
+    "reminder",
+    reminder,
+    told_by=(News("dunning.reminded"),),
+    series=LATE_DEBT,
+    is_printed=True,
+)
 
 
 def _still_owed(occasion: Occasion) -> list[tuple[DunningCase, Invoice]]:
@@ -122,25 +135,8 @@ def what_comes(occasion: Occasion, case: DunningCase) -> str:
     step, on = case.next_step, case.next_step_on
     if step is None or on is None or on <= occasion.today:
         return pgettext("mail", "Please pay it as soon as you can.")
-    said = {
-        StepKind.RESTRICT: pgettext(
-            "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your access will be "
-            "limited until it is paid.",
-        ),
-        StepKind.SUSPEND: pgettext(
-            "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your access will be "
-            "suspended until it is paid.",
-        ),
-        StepKind.CANCEL: pgettext(
-            "mail",
-            "Please pay it before %(day)s. If it is still unpaid then, your subscription will end.",
-        ),
-    }
-    if step.kind == StepKind.RETRY and occasion.is_charged and can_be_charged(occasion.customer):
-        said[StepKind.RETRY] = pgettext(
-            "mail", "We will try your card again on %(day)s. You can also pay right away, here."
-        )
-    fallback = pgettext("mail", "Please pay it by %(day)s.")
-    return said.get(StepKind(step.kind), fallback) % {"day": occasion.day(on)}
+    kind = KINDS[step.kind]
+    is_tried = occasion.is_charged and can_be_charged(occasion.customer)
+    warning = "" if kind.is_charge and not is_tried else str(kind.warning)
+    said = warning or pgettext("mail", "Please pay it by %(day)s.")
+    return said % {"day": occasion.day(on)}

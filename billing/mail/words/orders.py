@@ -1,16 +1,18 @@
 """The confirmation of an order: what the law wants sent on a durable medium (directive 2011/83/EU,
 art. 8.7 with 6.1; lag 2005:59 2 kap.), with the first invoice and its receipt in the same mail."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from django.db.models import QuerySet
 from django.utils.translation import pgettext
 
 from billing.checkout.models import Order
 from billing.checkout.offers import countable_prices
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.writing import NO_BREAK
+from billing.mail.kinds import MailKind
 from billing.mail.letters import Attachment, Letter, Occasion, Section
-from billing.mail.news import paid_at_the_checkout
 from billing.mail.words.common import (
     Rows,
     document_pdf,
@@ -21,9 +23,11 @@ from billing.mail.words.common import (
     receipt_pdf,
     rhythm,
 )
-from billing.payments.models import Payment
+from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
+
+ORDER_COMPLETED = "checkout.completed"
 
 
 def order(occasion: Occasion) -> Letter:
@@ -65,6 +69,25 @@ def order(occasion: Occasion) -> Letter:
             _terms(occasion, found),
             *_form_to_withdraw(occasion, found),
         ),
+    )
+
+
+ORDER = MailKind("order", "order confirmation", order, is_printed=True, is_asked_for=True)
+
+
+def paid_at_the_checkout(order: Order, completed_at: datetime) -> QuerySet[Payment]:
+    """The payments that have completed an order; not what paid its invoice anew after a refund.
+
+    Both instants are the database's, whatever time it is for the seller.
+    """
+    return (
+        Payment.objects.filter(
+            allocations__invoice=order.invoice,
+            allocations__state=PaymentAllocation.State.SETTLED,
+            recorded_at__lte=completed_at,
+        )
+        .select_related("payment_method")
+        .order_by("pk")
     )
 
 

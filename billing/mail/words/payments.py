@@ -1,20 +1,26 @@
 """Payments: arrived, failed, and waiting for the customer's bank."""
 
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 
 from django.utils.translation import pgettext
 
 from billing.base import clock
+from billing.checkout.models import Order
 from billing.engine.declines import Decline
+from billing.events.models import Event
 from billing.invoicing.models import Invoice
 from billing.invoicing.writing import decline_in_words
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
+    LATE_DEBT,
     document_of,
     has_refused_card,
     pay_button,
     receipt_pdf,
 )
+from billing.mail.words.orders import ORDER_COMPLETED, paid_at_the_checkout
 from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
@@ -63,6 +69,28 @@ def receipt(occasion: Occasion) -> Letter:
         details=tuple(rows),
         attachments=(receipt_pdf(payment, str(paid[0].invoice.number)),),
     )
+
+
+def _are_in_orders(events: Sequence[Event]) -> Iterator[Event]:
+    """Payments that have completed an order, whose confirmation then has their receipt."""
+    orders = Order.objects.filter(
+        status=Order.Status.COMPLETE,
+        invoice__allocations__payment__public_id__in=[event.subject for event in events],
+    )
+    completing: set[str] = set()
+    for order in orders.select_related("invoice").distinct():
+        for completed in Event.objects.filter(type=ORDER_COMPLETED, subject=order.public_id):
+            paid = paid_at_the_checkout(order, completed.recorded_at)
+            completing |= set(paid.values_list("public_id", flat=True))
+    return (event for event in events if event.subject in completing)
+
+
+RECEIPT = MailKind(
+    "receipt",
+    "receipt",
+    receipt,
+    told_by=(News("payment.succeeded", happens_again=False, untold=_are_in_orders),),
+)
 
 
 def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
@@ -124,6 +152,9 @@ def refund(occasion: Occasion) -> Letter:
     )
 
 
+REFUND = MailKind("refund", "money paid back", refund, told_by=(News("refund.succeeded"),))
+
+
 def payment_failed(occasion: Occasion) -> Letter:
     payment, document = _payment(occasion), document_of(occasion.told("invoice"))
     if not document.is_collectable:
@@ -153,6 +184,15 @@ def payment_failed(occasion: Occasion) -> Letter:
         button=pay_button(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
     )
+
+
+PAYMENT_FAILED = MailKind(
+    "payment_failed",
+    "payment failed",
+    payment_failed,
+    told_by=(News("payment.failed", happens_again=False),),
+    series=LATE_DEBT,
+)
 
 
 def _what_failed(*, is_final: bool, has_card: bool) -> str:
@@ -206,7 +246,9 @@ def _next_attempt_on(occasion: Occasion, document: Invoice) -> date | None:
     """The day on which it is charged again as things stand now, not as they stood at the event."""
     if not occasion.is_charged or not can_be_charged(occasion.customer):
         return None
-    planned = Payment.objects.filter(allocations__invoice=document, state="planned").first()
+    planned = Payment.objects.filter(
+        allocations__invoice=document, state=Payment.State.PLANNED
+    ).first()
     case = DunningCase.objects.filter(invoice=document).select_related("seller").first()
     on = planned.planned_on if planned else (case and next_retry_on(case))
     return max(on, occasion.today) if on else None
@@ -243,3 +285,11 @@ def action_needed(occasion: Occasion) -> Letter:
         button=Button(pgettext("mail", "Confirm the payment"), url=payment.action_url),
         details=tuple((label, value) for label, value in rows if value),
     )
+
+
+ACTION_NEEDED = MailKind(
+    "action_needed",
+    "action needed",
+    action_needed,
+    told_by=(News("payment.action_required", happens_again=False),),
+)

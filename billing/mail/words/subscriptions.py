@@ -1,13 +1,15 @@
 """What happens to subscriptions, by the customer's wish or in the course of time."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from zoneinfo import ZoneInfo
 
 from django.utils.translation import pgettext
 
+from billing.events.models import Event
 from billing.invoicing.changes import SeenBill
 from billing.invoicing.models import Invoice
+from billing.mail.kinds import MailKind, News, Notice, Series
 from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.bills import where_it_goes
 from billing.mail.words.common import (
@@ -22,7 +24,8 @@ from billing.payments.outlook import chargeable_card
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Pause, Subscription
 from catalog.models import Plan
-from dunning.models import DunningAction, StepKind
+from dunning.models import DunningAction
+from dunning.steps import CANCEL
 
 ONE_DAY = timedelta(days=1)
 
@@ -74,6 +77,29 @@ def renewal(occasion: Occasion) -> Letter:
     )
 
 
+# The days are to be reviewed by somebody who knows the law, whenever one is added or changed.
+RENEWAL = MailKind(
+    "renewal",
+    "upcoming renewal",
+    renewal,
+    notices=(
+        Notice(
+            "SE",
+            38,
+            "Lag (2014:1449) 3 §: in writing, a month at the latest before the last day on which "
+            "the renewal can still be refused, which is the day before it. A month has at most 31 "
+            "days; a week is for retries.",
+        ),
+        Notice(
+            "",
+            30,
+            "California ARL (AB 2863): 15 to 45 days before terms of a year or more; France and "
+            "Germany have no later day. Shops elsewhere do it as a courtesy.",
+        ),
+    ),
+)
+
+
 def trial_ending(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     on = subscription.paid_from
@@ -119,6 +145,21 @@ def trial_ending(occasion: Occasion) -> Letter:
             *_costs(occasion, bill),
         ),
     )
+
+
+TRIAL_ENDING = MailKind(
+    "trial_ending",
+    "trial ending",
+    trial_ending,
+    notices=(
+        Notice(
+            "",
+            3,
+            "California ARL (AB 2863): 3 to 21 days before the end of a trial; card networks ask "
+            "for no later day.",
+        ),
+    ),
+)
 
 
 def _bill_on(occasion: Occasion, subscription: Subscription, on: date) -> SeenBill | None:
@@ -172,6 +213,15 @@ def plan_changed(occasion: Occasion) -> Letter:
         button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=tuple((label, value) for label, value in rows if value),
     )
+
+
+PLAN_CHANGED = MailKind(
+    "plan_changed",
+    "plan changed",
+    plan_changed,
+    told_by=(News("subscription.changed"),),
+    series=Series("changes", about="subject"),
+)
 
 
 def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
@@ -269,6 +319,21 @@ def paused(occasion: Occasion) -> Letter:
     )
 
 
+def _by_nobody(events: Sequence[Event]) -> Iterator[Event]:
+    """Pauses that nobody asked for: billing tells once more when it finds one that has begun."""
+    return (event for event in events if "until" not in event.data)
+
+
+_PAUSES = Series("pauses", about="subject")
+PAUSED = MailKind(
+    "paused",
+    "paused",
+    paused,
+    told_by=(News("subscription.paused", untold=_by_nobody),),
+    series=_PAUSES,
+)
+
+
 def _paid_ahead(occasion: Occasion) -> str:
     said = {
         Pause.Unused.CREDIT: pgettext("mail", "are credited to you"),
@@ -299,6 +364,22 @@ def resumed(occasion: Occasion) -> Letter:
             *next_costs(occasion, bill),
         ),
     )
+
+
+def _after_no_pause(events: Sequence[Event]) -> Iterator[Event]:
+    return (event for event in events if event.data.get("from") != Subscription.Status.PAUSED)
+
+
+RESUMED = MailKind(
+    "resumed",
+    "resumed",
+    resumed,
+    told_by=(
+        News("subscription.resumed"),
+        News("subscription.activated", untold=_after_no_pause),
+    ),
+    series=_PAUSES,
+)
 
 
 def canceled(occasion: Occasion) -> Letter:
@@ -342,6 +423,16 @@ def canceled(occasion: Occasion) -> Letter:
         else manage_button(occasion, subscription, pgettext("mail", "Undo the cancellation")),
         details=tuple((label, value) for label, value in rows if value),
     )
+
+
+_CANCELING = Series("canceling", about="subject")
+CANCELED = MailKind(
+    "canceled",
+    "canceled",
+    canceled,
+    told_by=(News("subscription.canceled"),),
+    series=_CANCELING,
+)
 
 
 def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, str]) -> Letter:
@@ -389,7 +480,7 @@ def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
     """The invoice for which a policy has ended the subscription, if that was the reason."""
     action = (
         DunningAction.objects.filter(
-            kind=StepKind.CANCEL, done_on=end, case__invoice__lines__subscription=subscription
+            kind=CANCEL.name, done_on=end, case__invoice__lines__subscription=subscription
         )
         .select_related("case__invoice")
         .first()
@@ -440,6 +531,15 @@ def cancel_undone(occasion: Occasion) -> Letter:
         button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
     )
+
+
+CANCEL_UNDONE = MailKind(
+    "cancel_undone",
+    "canceling undone",
+    cancel_undone,
+    told_by=(News("subscription.cancel_undone"),),
+    series=_CANCELING,
+)
 
 
 # Rows that several share

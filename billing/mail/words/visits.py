@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.utils.translation import pgettext
 
+from billing.mail.kinds import MailKind
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from customers.links import LIVES, Purpose
 
@@ -26,3 +27,6 @@ def sign_in(occasion: Occasion) -> Letter:
             "If it was not you, you can ignore this email. Nobody can sign in without the link.",
         ),
     )
+
+
+SIGN_IN = MailKind("sign_in", "sign-in link", sign_in, is_asked_for=True)

@@ -105,7 +105,7 @@ class Command(BaseCommand):
 
 def _repair_and_hint() -> None:
     """The first tick comes now and not in half a minute."""
-    broker_schedule.ensure(Schedule.objects, clock.now())
+    broker_schedule.ensure_schedule(Schedule.objects, clock.now())
     hint(TICK)
     # Processes that are started must not share a connection with this one.
     connections.close_all()
@@ -114,7 +114,7 @@ def _repair_and_hint() -> None:
 def _is_given_up() -> bool:
     """Repair the schedule, and tell whether the tick has not come for so long that it will not."""
     try:
-        broker_schedule.ensure(Schedule.objects, clock.now())
+        broker_schedule.ensure_schedule(Schedule.objects, clock.now())
         age = tick_age()
     except DatabaseError as error:
         logger.warning("schedule=unknown reason=%r", str(error))

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing.base.csvfile import Problem, Unreadable, read_table
+from billing.base.leases import wait_for_turn
 from billing.subscriptions.importing import mapping as mapping_file
 from billing.subscriptions.importing.entries import Imported
 from billing.subscriptions.importing.reading import Reader
@@ -46,9 +47,8 @@ def import_subscriptions(
     read = [entry for row in table.rows if (entry := reader.entry(row))]
     problems = [*table.problems, *reader.problems]
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            # Two runs of one file must not both find that nothing is there yet.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('import_subscriptions'))")
+        # Two runs of one file must not both find that nothing is there yet.
+        wait_for_turn("import_subscriptions")
         writer = Writer(mapping, _seller(mapping))
         entries = writer.without_clashes(read, problems)
         bad_rows = {problem.row for problem in problems}

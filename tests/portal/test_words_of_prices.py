@@ -1,0 +1,54 @@
+"""Every price model can be chosen, and its customers read what it costs."""
+
+from decimal import Decimal
+
+import pytest
+from django.utils import translation
+
+from billing.engine.pricing import MODELS, Price, Tier
+from catalog.models import Price as PriceRow
+from portal.words import units_of
+
+D = Decimal
+TIERS = (Tier(D(300)), Tier(D(1000), D("1.15")), Tier(None, D("0.90")))
+SHARES = (Tier(D(1000), rate=D(2)), Tier(None, rate=D("1.5")))
+
+
+def metered(model: str, **settings: object) -> Price:
+    return Price("calls", model, "in_arrears", meter="calls", **settings)  # type: ignore[arg-type]
+
+
+# What a flat price asks has nothing to do with usage.
+SAID: dict[str, tuple[Price, list[str]]] = {
+    "flat": (Price("fee", "flat", "in_advance", amount=D(99)), []),
+    "per_unit": (metered("per_unit", amount=D("1.15")), ["SEK 1.15 each"]),
+    "graduated": (
+        metered("graduated", tiers=TIERS),
+        ["300 included", "SEK 1.15 each up to 1,000", "then SEK 0.90 each"],
+    ),
+    "volume": (
+        metered("volume", tiers=TIERS),
+        ["300 included", "SEK 1.15 each up to 1,000", "then SEK 0.90 each"],
+    ),
+    "package": (
+        metered("package", amount=D(5), package_size=D(100), free_units=D(20)),
+        ["20 included", "SEK 5.00 for each 100 begun"],
+    ),
+    "percentage": (metered("percentage", rate=D("1.5")), ["1.5%"]),
+    "graduated_percentage": (
+        metered("graduated_percentage", tiers=SHARES),
+        ["2% up to SEK 1,000.00", "then 1.5%"],
+    ),
+}
+
+
+def test_every_model_can_be_chosen_and_is_said_in_words() -> None:
+    assert MODELS == set(PriceRow.Model.values) == set(SAID)
+
+
+@pytest.mark.parametrize("model", SAID)
+def test_customers_read_what_usage_costs(model: str) -> None:
+    price, said = SAID[model]
+    price.check()
+    with translation.override("en"):
+        assert [each.replace("\xa0", " ") for each in units_of(price, "SEK")] == said
