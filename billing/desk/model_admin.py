@@ -28,6 +28,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import pgettext
 from unfold.admin import ModelAdmin, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -39,6 +40,7 @@ from billing.base.typed import (
 )
 from billing.desk.columns import own_link_column
 from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
+from billing.desk.history import ENTRIES_MAX, history_of
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
@@ -128,13 +130,17 @@ class Desk(Picking, ModelAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
         base: type = options.get("form") or self.form
-        parts = [
+        checking = {"checks": self.checks, "codes": self.codes, "parts": self._parts}
+        options["form"] = type("DeskForm", (CheckedForm, base), checking)
+        return super().get_form(request, obj, change=change, **options)
+
+    @property
+    def _parts(self) -> list[tuple[type[models.Model], str]]:
+        """The models of the rows that stand within the form, each with its key to the row."""
+        return [
             (inline.model, _get_foreign_key(self.model, inline.model).name)
             for inline in self.inlines
         ]
-        checking = {"checks": self.checks, "codes": self.codes, "parts": parts}
-        options["form"] = type("DeskForm", (CheckedForm, base), checking)
-        return super().get_form(request, obj, change=change, **options)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -222,6 +228,28 @@ class Desk(Picking, ModelAdmin):
             name=f"{self._url_name}_act",
         )
         return [act, *super().get_urls()]
+
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Who changed the object, when, and which fields from what to what."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        entries = history_of(obj, self._parts)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": pgettext("desk", "History of %(name)s") % {"name": obj},
+            "entries": entries,
+            "entries_max": ENTRIES_MAX if len(entries) == ENTRIES_MAX else None,
+            "original": obj,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/desk/history.html", context)
 
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask, then act: on success back to the object's page, else the form with the reason."""
