@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import pgettext
 from pghistory.core import event_models
 
-from billing.desk.figures import NOTHING, money
+from billing.desk.figures import NOTHING, as_pages_write, money
 
 ENTRIES_MAX = 200
 SHOWN_MAX = 300
@@ -127,7 +127,7 @@ def _done(row: models.Model, *, are_edits_kept: bool) -> Iterator[_Told]:
         is_edit = entry.change_message.startswith("[") or not entry.change_message
         if is_edit and are_edits_kept:
             continue
-        what = _KEY_OF_FORM.sub("", str(entry.get_change_message()))
+        what = as_pages_write(_KEY_OF_FORM.sub("", str(entry.get_change_message())))
         yield _Told(entry.action_time, {"user": entry.user_id}, what or _what("update", "", ""))
 
 

@@ -39,6 +39,7 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
+from billing.desk.figures import as_pages_write
 from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.history import ENTRIES_MAX, history_of
 from billing.desk.lists import CappedPaginator, DeskList
@@ -272,7 +273,8 @@ class Desk(Picking, ModelAdmin):
                 if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
                     form.ask_again()
             else:
-                messages.success(request, done.shown if isinstance(done, Told) else done)
+                shown = done.shown if isinstance(done, Told) else done
+                messages.success(request, as_pages_write(shown))
                 page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
                 return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}

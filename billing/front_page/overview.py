@@ -8,12 +8,12 @@ from time import perf_counter
 from typing import Any
 
 from babel.dates import format_date
-from babel.numbers import format_currency
 from django.core.cache import cache
 from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from billing.base import clock
+from billing.desk.figures import page_locale
 from billing.engine.money import to_major
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ONLY_ORDERED, IS_OWED, LEFT_MINOR
@@ -132,11 +132,5 @@ def chart_of(sums: Sums) -> str:
         "borderRadius": 4,
         "displayYAxis": True,
     }
-    labels = [format_date(month, "MMM yy", locale="en") for month, _ in sums.revenue_minor]
+    labels = [format_date(month, "MMM yy", locale=page_locale()) for month, _ in sums.revenue_minor]
     return json.dumps({"labels": labels, "datasets": [bars]})
-
-
-def rounded(minor: int, currency: str) -> str:
-    """An amount as one takes it in at a glance: in whole units, with its currency."""
-    major = to_major(minor, currency)
-    return format_currency(major, currency, "#,##0 ¤¤", locale="en", currency_digits=False)

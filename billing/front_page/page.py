@@ -2,14 +2,15 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.timezone import get_current_timezone
 
 from billing.base import clock
-from billing.front_page.overview import Sums, chart_of, rounded, shown_sums, shows_live
+from billing.desk.figures import rounded_money
+from billing.front_page.overview import Sums, chart_of, shown_sums, shows_live
 from billing.front_page.stops import PRESS, stops
 from billing.front_page.waiting import counted, kinds_of_work
 from billing.jobs.queries import last_beat, tick_is_late
@@ -26,7 +27,8 @@ def icon(request: HttpRequest) -> str:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """How the company does, and what needs a hand, each with the list behind the number."""
     if request.user.has_perm("invoicing.view_invoice"):
-        found, context["sums_at"] = shown_sums(clock.today(settings.TIME_ZONE))
+        today = clock.today(str(get_current_timezone()))
+        found, context["sums_at"] = shown_sums(today)
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
         context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
@@ -51,7 +53,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _shown(sums: Sums) -> list[tuple[str, str]]:
     return [
-        ("Billed this month, net", rounded(sums.billed_minor, sums.currency)),
-        ("Collected this month", rounded(sums.collected_minor, sums.currency)),
-        ("Overdue", rounded(sums.overdue_minor, sums.currency)),
+        ("Billed this month, net", rounded_money(sums.billed_minor, sums.currency)),
+        ("Collected this month", rounded_money(sums.collected_minor, sums.currency)),
+        ("Overdue", rounded_money(sums.overdue_minor, sums.currency)),
     ]

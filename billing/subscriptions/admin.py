@@ -16,7 +16,7 @@ from unfold.contrib.filters.admin import (
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import figure, link, plain, trimmed
+from billing.desk.figures import day, figure, link, plain, trimmed, unit_price
 from billing.desk.forms import ActionForm, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
@@ -323,7 +323,7 @@ def _items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem
 def _item_amount(item: SubscriptionItem) -> str:
     amount = item.price.amount if item.agreed_amount is None else item.agreed_amount
     note = "" if item.agreed_amount is None else " (agreed)"
-    return figure(f"{trimmed(amount)} {item.price.currency}{note}")
+    return figure(f"{unit_price(amount, item.price.currency)}{note}")
 
 
 ITEMS = Panel(
@@ -348,7 +348,7 @@ CYCLES = Panel(
         "Every": lambda cycle: f"{cycle.interval_count} {cycle.interval_unit}",
         "Anchor": lambda cycle: cycle.anchor_on,
         "Last period": lambda cycle: (
-            f"{cycle.tail_days} days from {cycle.tail_starts_on}" if cycle.tail_days else None
+            f"{cycle.tail_days} days from {day(cycle.tail_starts_on)}" if cycle.tail_days else None
         ),
     },
 )
