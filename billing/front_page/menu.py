@@ -95,6 +95,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     entries = chain.from_iterable(group for _, group in visible)
     here = next((entry for entry in entries if _is_here(request, entry)), None)
     return {
+        "scope": getattr(request, "desk_scope", None),
         "menu": _menu(visible, here, get_script_prefix()),
         "colors": None,  # They stand in the stylesheet rather than in each page.
     }
