@@ -55,6 +55,9 @@ BUTTONS_MAX = 4
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
 
+# What an app further up does once a row is saved: the row, the fields that changed, the actor.
+type Following = Callable[[Any, Sequence[str], str], str]
+
 
 @cache
 def _box() -> str:
@@ -80,12 +83,13 @@ class Desk(Picking, ModelAdmin):
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
     row that the database would take and the engine would not; ``codes`` says for a field that holds
-    codes which there are.
+    codes which there are. What a save is followed by is told in a sentence, if there was anything.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
     codes: ClassVar[Mapping[str, Codes]] = {}
+    followed_by: ClassVar[Sequence[Following]] = ()
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
@@ -114,10 +118,12 @@ class Desk(Picking, ModelAdmin):
         page_actions: Sequence[PageAction] = (),
         checks: Sequence[Callable[[Any], object]] = (),
         codes: Mapping[str, Codes] | None = None,
+        followed_by: Sequence[Following] = (),
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
         cls.codes = {**cls.codes, **(codes or {})}
         cls.checks = (*cls.checks, *checks)
+        cls.followed_by = (*cls.followed_by, *followed_by)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)
 
@@ -167,6 +173,14 @@ class Desk(Picking, ModelAdmin):
         elif isinstance(asked, forms.DateTimeField | forms.SplitDateTimeField):
             asked.validators = [*asked.validators, check_instant]
         return asked
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the parts too, then do what follows, in the same transaction."""
+        super().save_related(request, form, formsets, change)
+        actor = f"user:{request.user.get_username()}"
+        for follow in self.followed_by:
+            if told := follow(form.instance, form.changed_data, actor):
+                messages.success(request, told)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):

@@ -54,9 +54,11 @@ from billing.invoicing.panels import (
     document_link,
     to_pay,
 )
+from billing.invoicing.remedies import free_once_rate_is_set, free_once_tax_is_stated, remedies
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
-from customers.admin import CustomerAdmin
+from billing.tax.admin import TaxRateAdmin
+from customers.admin import CustomerAdmin, SellerAdmin
 from customers.calendar import with_today
 
 STATUS_COLORS = {
@@ -71,7 +73,11 @@ STATUS_COLORS = {
 CustomerAdmin.extend(
     panels=[DOCUMENTS_OF_CUSTOMER, BALANCES, WAITING],
     page_actions=[AddOneOff(), GiveCredit(), BillNow()],
+    followed_by=[free_once_tax_is_stated],
 )
+SellerAdmin.extend(followed_by=[free_once_tax_is_stated])
+TaxRateAdmin.extend(followed_by=[free_once_rate_is_set])
+SubscriptionAdmin.remedies = staticmethod(remedies)
 SubscriptionAdmin.extend(
     panels=[DOCUMENTS_OF_SUBSCRIPTION, WAITING], page_actions=[TryAgain(), BillSubscription()]
 )
