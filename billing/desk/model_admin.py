@@ -119,10 +119,12 @@ class Desk(Picking, ModelAdmin):
         checks: Sequence[Callable[[Any], object]] = (),
         codes: Mapping[str, Codes] | None = None,
         followed_by: Sequence[Following] = (),
+        search_fields: Sequence[str] = (),
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
         cls.codes = {**cls.codes, **(codes or {})}
         cls.checks = (*cls.checks, *checks)
+        cls.search_fields = (*cls.search_fields, *search_fields)
         cls.followed_by = (*cls.followed_by, *followed_by)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)

@@ -148,8 +148,8 @@ class DocumentAdmin(PrintedAdmin):
         "number__iexact",
         "public_id__iexact",
         "reference__exact",
-        "customer__name",
-        "customer__email__istartswith",
+        "total_minor__amount",
+        "customer__typed",
         "customer__external_id__iexact",
         "customer__public_id__iexact",
     )
@@ -345,7 +345,7 @@ class OneOffItemAdmin(Desk):
     search_fields = (
         "description__istartswith",
         "public_id__iexact",
-        "customer__name",
+        "customer__typed",
         "customer__public_id__iexact",
     )
     fields = (
@@ -381,8 +381,7 @@ class CustomerBalanceAdmin(BigReadOnly):
     list_filter = (("customer__seller", RelatedDropdownFilter),)
     list_select_related = ("customer",)
     search_fields = (
-        "customer__name",
-        "customer__email__istartswith",
+        "customer__typed",
         "customer__public_id__iexact",
     )
     fields = ("customer", "balance")

@@ -429,8 +429,7 @@ class SubscriptionAdmin(BigReadOnly):
     search_fields = (
         "public_id__iexact",
         "external_id__iexact",
-        "customer__name",
-        "customer__email__istartswith",
+        "customer__typed",
         "customer__external_id__iexact",
         "customer__public_id__iexact",
     )
@@ -499,7 +498,7 @@ class CouponRedemptionAdmin(BigReadOnly):
     list_display = ("coupon", "customer_link", "subscription", "starts_on", "expires_on")
     list_filter = (("coupon__seller", RelatedDropdownFilter),)
     list_select_related = ("coupon", "customer", "subscription")
-    search_fields = ("coupon__code__iexact", "customer__name")
+    search_fields = ("coupon__code__iexact", "customer__typed")
     fields = (
         ("coupon", "customer"),
         "subscription",
