@@ -408,6 +408,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": "billing.front_page.page.icon"}
     ],
     "STYLES": ["billing.front_page.page.stylesheet"],
+    "SCRIPTS": ["billing.front_page.page.script"],
     "DASHBOARD_CALLBACK": "billing.front_page.page.front_page",
     "COMMAND": {"search_callback": "billing.front_page.search.search"},
     "ACCOUNT": {

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 # Title, icon, model as app.name (none is the front page), query.
 type Entry = tuple[str, str, str, str]
 type Group = tuple[str, tuple[Entry, ...]]
+# What is come for every day. The other groups unfold with a click, and for a page that is in one.
+OPEN = {"Work", "Customers", "Billing"}
 TODAY: Entry = ("Today", "today", "", "")
 
 MENU: tuple[Group, ...] = (
@@ -116,7 +118,11 @@ def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str) -> SafeSt
     ``prefix`` is the path that the site stands under: the addresses that are kept begin with it.
     """
     groups = [
-        (title, [(*entry[:2], _address(entry), entry == here) for entry in group])
+        (
+            title,
+            [(*entry[:2], _address(entry), entry == here) for entry in group],
+            title in OPEN or here in group,
+        )
         for title, group in visible
     ]
     return SafeString(render_to_string("admin/menu.html", {"groups": groups}))

@@ -22,6 +22,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("desk.css")
 
 
+def script(request: HttpRequest) -> str:
+    return static("desk.js")
+
+
 def icon(request: HttpRequest) -> str:
     return static("icon.svg")
 
