@@ -25,7 +25,7 @@ from billing.desk.figures import NOTHING, as_pages_write, money
 ENTRIES_MAX = 200
 SHOWN_MAX = 300
 # The key of the form that was sent, which the log keeps to know a form that is sent twice.
-_KEY_OF_FORM = re.compile(r" \(form [0-9a-f]+\)$")
+_KEY_OF_FORM = re.compile(r" \(form [^)]*\)$")
 # What stands with every row and says nothing that a person would look for.
 _UNSAID = {"id", "recorded_at"}
 
@@ -58,11 +58,9 @@ def history_of(row: models.Model, parts: Sequence[tuple[type[models.Model], str]
     for model, key in parts:
         told += _kept(model, {key: row.pk}, part=str(model._meta.verbose_name))
     told += _done(row, are_edits_kept=bool(told))
-    names = dict(
-        get_user_model()
-        ._base_manager.filter(pk__in={each.metadata.get("user") for each in told} - {None})
-        .values_list("pk", "username")
-    )
+    users = {each.metadata["user"] for each in told if each.metadata.get("user")}
+    found = get_user_model()._base_manager.filter(pk__in=users)
+    names = dict(found.values_list("pk", "username"))
     told.sort(key=lambda each: each.at, reverse=True)
     return [
         Entry(each.at, _who(each.metadata, names), each.what, each.changes)
