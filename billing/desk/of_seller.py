@@ -42,7 +42,8 @@ def of_seller(rows: QuerySet, seller: Any, *, is_big: bool = False) -> QuerySet:
     """
     if rows.model is type(seller):
         return rows.filter(pk=seller.pk)
-    way = _way_from(rows.model)
+    model: Any = rows.model
+    way = _way_from(model)
     if way is None:
         return rows
     if is_big and way.customers is not None:
