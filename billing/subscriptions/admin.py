@@ -473,7 +473,7 @@ class SubscriptionAdmin(BigReadOnly):
 
     @admin.display(description="what to do")
     def what_to_do(self, subscription: Subscription) -> str:
-        found = self.remedies(subscription, today_of(subscription))
+        found = type(self).remedies(subscription, today_of(subscription))
         links = ((each.url, each.what) for each in found)
         return format_html_join(BREAK, '<a href="{}" class="text-link">{}</a>', links)
 

@@ -55,7 +55,7 @@ def park_for_want_of_a_rate(category: str = "food", **seller: Any) -> Subscripti
 
 def remedies(client: Client, subscription: Subscription) -> dict[str, str]:
     page = client.get(url(Subscription, "change", subscription.pk)).content.decode()
-    shown = page[page.index("What to do") :].split("</div></div>")[0]
+    (shown,) = re.findall(r"What to do.*?<div class=\"readonly[^>]*>(.*?)</div>", page, re.DOTALL)
     return {unescape(what): unescape(address) for address, what in LINK.findall(shown)}
 
 
