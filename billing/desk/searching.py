@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, Q, QuerySet, Value
+from django.db.models import F, Func, Model, Q, QuerySet, Value
 from django.utils.text import smart_split
 
 from billing.base.sql.plain import Plain
@@ -146,7 +146,7 @@ def _with_words(queryset: QuerySet, fields: _Fields, words: Sequence[str]) -> Q:
     return found
 
 
-def _texts(model: type[Model], names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Plain]]:
+def _texts(model: type[Model], names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Func]]:
     for name, lookup in names:
         if lookup in {WORDS, TYPED}:
             yield name, model.TYPED if lookup == TYPED else Plain(name)  # type: ignore[attr-defined]

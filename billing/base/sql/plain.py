@@ -15,9 +15,10 @@ class Plain(Func):
     output_field = CharField()
 
 
-class PlainWords(Plain):
+class PlainWords(Func):
     """Several texts as one of which every word begins with a space; none of them is null."""
 
+    function = "kvitt_plain"
     template = "%(function)s(' ' || %(expressions)s)"
     arg_joiner = " || ' ' || "
-    arity = None
+    output_field = CharField()
