@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
+from zoneinfo import available_timezones
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -45,6 +46,7 @@ KNOWN_VARIABLES = {
     "KVITT_SECRET_KEY",
     "KVITT_SECRET_KEY_FALLBACKS",
     "KVITT_STAFF_MFA",
+    "KVITT_TIME_ZONE",
     "KVITT_VAR",
     "KVITT_VIES_URL",
     "KVITT_WEBHOOK_ALLOWED_HOSTS",
@@ -207,6 +209,16 @@ def the_register_of_vat_numbers_is_an_address(**kwargs: Any) -> list[CheckMessag
         return []
     hint = "Unset it for the EU's own, or leave it empty to ask nobody."
     return [Error(f"KVITT_VIES_URL={url} is not an address.", hint=hint, id="kvitt.E016")]
+
+
+@register
+def the_time_zone_is_known(**kwargs: Any) -> list[CheckMessage]:
+    """One that nobody knows would fail at the first page of the desk, not at the start."""
+    if settings.DESK_TIME_ZONE in available_timezones():
+        return []
+    hint = "Use a name such as Europe/Stockholm."
+    problem = f"KVITT_TIME_ZONE={settings.DESK_TIME_ZONE} is no time zone."
+    return [Error(problem, hint=hint, id="kvitt.E019")]
 
 
 @register

@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "billing.staff.second_step.require_mfa",
+    "billing.front_page.scope.at_the_desk",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -260,6 +261,9 @@ LANGUAGES = [("en", _("English")), ("sv", _("Swedish"))]
 LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_TZ = True
 TIME_ZONE = "UTC"
+# In whose time the desk shows what concerns sellers of several time zones.
+DESK_TIME_ZONE = env("KVITT_TIME_ZONE", default="UTC")
+FORMAT_MODULE_PATH = ["billing.desk.formats"]
 
 # Pages and files
 FORM_RENDERER = "billing.desk.quick_forms.QuickForms"
@@ -404,6 +408,7 @@ UNFOLD = {
         {"rel": "icon", "type": "image/svg+xml", "href": "billing.front_page.page.icon"}
     ],
     "STYLES": ["billing.front_page.page.stylesheet"],
+    "SCRIPTS": ["billing.front_page.page.script"],
     "DASHBOARD_CALLBACK": "billing.front_page.page.front_page",
     "COMMAND": {"search_callback": "billing.front_page.search.search"},
     "ACCOUNT": {

@@ -11,6 +11,7 @@ from billing.api import docs
 from billing.demo.customers import enter_as
 from billing.demo.kiosk_views import let_time_pass
 from billing.demo.views import api_key, buy, buy_at_kiosk, demo
+from billing.front_page.scope import choose_seller
 from billing.jobs.views import healthz
 from billing.monitoring.views import metrics
 from billing.payments.views import hook
@@ -43,6 +44,7 @@ urlpatterns = [
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     # Nothing of ours has a page elsewhere, and Django would ask any table for the row.
     path("admin/r/<path:rest>", nothing),
+    path("admin/seller/", admin.site.admin_view(choose_seller), name="choose_seller"),
     path("admin/", admin.site.urls),
     path("hooks/<slug:gateway>", hook),
     path("healthz", healthz),

@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import (
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.desk.columns import link_column, plain_column
-from billing.desk.figures import figure, link, money, trimmed
+from billing.desk.figures import figure, link, money, trimmed, unit_price
 from billing.desk.model_admin import Desk
 from billing.desk.panels import Panel
 from billing.engine.bounds import MINOR_MAX
@@ -49,7 +49,7 @@ PRICES = Panel(
         "Price": lambda price: link(price, price.name or price.code),
         "Model": lambda price: price.get_model_display(),
         "Billed": lambda price: price.get_billing_display(),
-        "Amount": lambda price: figure(f"{trimmed(price.amount)} {price.currency}"),
+        "Amount": lambda price: figure(unit_price(price.amount, price.currency)),
         "Meter": lambda price: price.meter or None,
         "Offered": lambda price: "yes" if price.is_active else "no",
     },

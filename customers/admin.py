@@ -135,10 +135,8 @@ class CustomerAdmin(Desk):
     )
     list_select_related = ("seller",)
     search_fields = (
-        "name",
-        "email__istartswith",
+        "typed",
         "external_id__iexact",
-        "organisation_number__istartswith",
         "public_id__iexact",
     )
     autocomplete_fields = ("seller",)

@@ -6,7 +6,7 @@ from datetime import date
 
 from billing.base.sql.lookups import array_of
 from billing.events.models import Event
-from billing.events.recorder import event_for, record_all
+from billing.events.recorder import record_all
 from billing.invoicing.models import InvoiceLine
 from billing.subscriptions.models import Subscription
 from dunning.models import DunningCase

@@ -183,7 +183,7 @@ class DunningCaseAdmin(BigReadOnly):
         ("next_step_on", RangeDateFilter),
     )
     list_select_related = ("invoice", "customer", "next_step")
-    search_fields = ("invoice__number__exact", "customer__name", "public_id__iexact")
+    search_fields = ("invoice__number__exact", "customer__typed", "public_id__iexact")
     fields = (
         ("customer", "invoice"),
         ("status", "access"),

@@ -326,12 +326,13 @@ def _desk_pages(desk: Client) -> Iterator[Page]:
 
 
 def _terms() -> list[str]:
-    """What people look for: a number, an address, a name, a common name, an id, nobody."""
+    """What people look for: a number, an address, names, an id, nobody, an amount, a card."""
     invoice = Invoice.objects.select_related("customer").latest("pk")
     customer = invoice.customer
     return [
         *(str(invoice.number), customer.email, customer.name, _SURNAMES[0], _NAMES[0]),
         *(invoice.public_id, "nobody at all"),
+        *(f"{invoice.total_minor / 100:.2f}", "7,77", "example.com", "storgatan", "4242"),
     ]
 
 

@@ -85,8 +85,7 @@ class OrderAdmin(BigReadOnly):
     list_select_related = ("plan", "customer", "subscription", "invoice")
     search_fields = (
         "public_id__iexact",
-        "customer__name",
-        "customer__email__istartswith",
+        "customer__typed",
         "customer__public_id__iexact",
         "subscription__public_id__iexact",
     )

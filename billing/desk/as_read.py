@@ -16,6 +16,7 @@ from django.contrib.auth import get_user_model
 from django.db import models
 from django.http import QueryDict
 from django.utils.formats import localize
+from django.utils.timezone import localtime
 from pghistory.core import event_models
 
 # How far back it is looked for who changed a field.
@@ -166,4 +167,4 @@ def _changes(kept: Any, row: models.Model, columns: Sequence[str]) -> list[_Chan
 def _author(change: _Change) -> str:
     user = get_user_model()._base_manager.filter(pk=change.user).first() if change.user else None
     who = user.get_username() if user else change.actor or "Somebody"
-    return f"On {change.at:%Y-%m-%d at %H:%M} UTC {who}"
+    return f"On {localize(localtime(change.at))} {who}"

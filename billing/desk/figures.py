@@ -1,17 +1,26 @@
-"""Figures, links and words as a page of the desk shows them."""
+"""Figures, days, links and words as a page of the desk shows them, in the page's language."""
 
+import re
+from datetime import date
 from decimal import Decimal
 from functools import lru_cache
 
+from babel import Locale
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import get_script_prefix, reverse
+from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 
-from billing.engine.money import major_string
+from billing.base.amounts import locale_of, written_money, written_price, written_rounded
+from billing.engine.money import EXPONENTS, exact_minor
 
 NOTHING = "–"
+# Amounts and days as the log, the API and commands write them, the same in every language.
+_AMOUNT = re.compile(r"(?<![\w.,])(-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
+_DAY = re.compile(r"(?<![\w-])\d{4}-\d\d-\d\d(?![\w-])")
 
 
 class Figure(SafeString):
@@ -22,11 +31,56 @@ def figure(text: str) -> Figure:
     return Figure(format_html('<span class="figure">{}</span>', text))
 
 
+def page_locale() -> Locale:
+    """How the page's language writes figures and days."""
+    return locale_of(get_language() or "en")
+
+
 def money(minor: int | None, currency: str) -> str:
     """An amount with its currency, set so that columns of amounts line up."""
     if minor is None or not currency:
         return NOTHING
-    return figure(f"{major_string(minor, currency)} {currency}")
+    return figure(written_money(minor, currency, page_locale()))
+
+
+def rounded_money(minor: int, currency: str) -> str:
+    """An amount as one takes it in at a glance: in whole units, with its currency."""
+    return written_rounded(minor, currency, page_locale())
+
+
+def unit_price(amount: Decimal, currency: str) -> str:
+    """A price in major units with its currency, and all decimals that it has."""
+    return written_price(amount, currency, page_locale())
+
+
+def day(on: date) -> str:
+    """A day written out: 3 March 2026."""
+    return str(localize(on))
+
+
+def as_pages_write(text: str) -> str:
+    """A sentence with its amounts and days as all pages write them.
+
+    What was done and what was refused is said in words that the log and the API have as well, where
+    10.00 SEK and 2026-03-01 stand whatever the language is.
+    """
+    return _DAY.sub(_written_day, _AMOUNT.sub(_written_amount, text))
+
+
+def _written_amount(found: re.Match[str]) -> str:
+    number, currency = found.groups()
+    _, _, decimals = number.partition(".")
+    if len(decimals) != EXPONENTS.get(currency, -1):
+        return found[0]
+    minor = exact_minor(number, currency)
+    return written_money(minor, currency, page_locale())
+
+
+def _written_day(found: re.Match[str]) -> str:
+    try:
+        return day(date.fromisoformat(found[0]))
+    except ValueError:
+        return found[0]
 
 
 def plain(number: Decimal | None) -> str:

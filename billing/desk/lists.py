@@ -11,6 +11,7 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from billing.desk.figures import address_of
+from billing.desk.of_seller import of_seller, shown_seller
 
 KEYS: ArrayField = ArrayField(BigIntegerField())
 
@@ -48,11 +49,14 @@ class DeskList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
         found = super().get_queryset(request, exclude_parameters)
+        self.seller = shown_seller(request)
+        if self.seller:
+            found = of_seller(found, self.seller, is_big=self._is_big)
         if isinstance(self.list_select_related, tuple):
             found = found.select_related(None).select_related(*self.list_select_related)
         if not self._is_big:
             return found
-        if not self.get_filters_params():
+        if not self.get_filters_params() and not self.seller:
             return self._newest(found) if self._is_sorted else found
         # Those who pass are looked up before they are put in order: PostgreSQL expects more of
         # them, and would walk the whole table in that order until a page is full.

@@ -28,6 +28,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
+from django.utils.translation import pgettext
 from unfold.admin import ModelAdmin, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -38,7 +39,9 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
+from billing.desk.figures import as_pages_write
 from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
+from billing.desk.history import ENTRIES_MAX, history_of
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
@@ -51,6 +54,9 @@ BULK_MAX = 200
 BUTTONS_MAX = 4
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
+
+# What an app further up does once a row is saved: the row, the fields that changed, the actor.
+type Following = Callable[[Any, Sequence[str], str], str]
 
 
 @cache
@@ -77,12 +83,13 @@ class Desk(Picking, ModelAdmin):
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
     row that the database would take and the engine would not; ``codes`` says for a field that holds
-    codes which there are.
+    codes which there are. What a save is followed by is told in a sentence, if there was anything.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
     codes: ClassVar[Mapping[str, Codes]] = {}
+    followed_by: ClassVar[Sequence[Following]] = ()
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
     formfield_overrides = {models.DecimalField: {"form_class": PlainDecimalField}}
@@ -111,10 +118,14 @@ class Desk(Picking, ModelAdmin):
         page_actions: Sequence[PageAction] = (),
         checks: Sequence[Callable[[Any], object]] = (),
         codes: Mapping[str, Codes] | None = None,
+        followed_by: Sequence[Following] = (),
+        search_fields: Sequence[str] = (),
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
         cls.codes = {**cls.codes, **(codes or {})}
         cls.checks = (*cls.checks, *checks)
+        cls.search_fields = (*cls.search_fields, *search_fields)
+        cls.followed_by = (*cls.followed_by, *followed_by)
         cls.panels = (*cls.panels, *panels)
         cls.page_actions = (*cls.page_actions, *page_actions)
 
@@ -128,13 +139,17 @@ class Desk(Picking, ModelAdmin):
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
     ) -> type[forms.ModelForm]:
         base: type = options.get("form") or self.form
-        parts = [
+        checking = {"checks": self.checks, "codes": self.codes, "parts": self._parts}
+        options["form"] = type("DeskForm", (CheckedForm, base), checking)
+        return super().get_form(request, obj, change=change, **options)
+
+    @property
+    def _parts(self) -> list[tuple[type[models.Model], str]]:
+        """The models of the rows that stand within the form, each with its key to the row."""
+        return [
             (inline.model, _get_foreign_key(self.model, inline.model).name)
             for inline in self.inlines
         ]
-        checking = {"checks": self.checks, "codes": self.codes, "parts": parts}
-        options["form"] = type("DeskForm", (CheckedForm, base), checking)
-        return super().get_form(request, obj, change=change, **options)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
@@ -160,6 +175,14 @@ class Desk(Picking, ModelAdmin):
         elif isinstance(asked, forms.DateTimeField | forms.SplitDateTimeField):
             asked.validators = [*asked.validators, check_instant]
         return asked
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        """Save the parts too, then do what follows, in the same transaction."""
+        super().save_related(request, form, formsets, change)
+        actor = f"user:{request.user.get_username()}"
+        for follow in self.followed_by:
+            if told := follow(form.instance, form.changed_data, actor):
+                messages.success(request, told)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):
@@ -223,6 +246,28 @@ class Desk(Picking, ModelAdmin):
         )
         return [act, *super().get_urls()]
 
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Who changed the object, when, and which fields from what to what."""
+        obj = self.get_object(request, unquote(object_id))
+        if obj is None:
+            return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
+        if not self.has_view_or_change_permission(request, obj):
+            raise PermissionDenied
+        entries = history_of(obj, self._parts)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": pgettext("desk", "History of %(name)s") % {"name": obj},
+            "entries": entries,
+            "entries_max": ENTRIES_MAX if len(entries) == ENTRIES_MAX else None,
+            "original": obj,
+            "opts": self.opts,
+            **(extra_context or {}),
+        }
+        request.current_app = self.admin_site.name
+        return TemplateResponse(request, "admin/desk/history.html", context)
+
     def act_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
         """Ask, then act: on success back to the object's page, else the form with the reason."""
         action = next((each for each in self.page_actions if each.name == name), None)
@@ -244,7 +289,8 @@ class Desk(Picking, ModelAdmin):
                 if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
                     form.ask_again()
             else:
-                messages.success(request, done.shown if isinstance(done, Told) else done)
+                shown = done.shown if isinstance(done, Told) else done
+                messages.success(request, as_pages_write(shown))
                 page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
                 return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}

@@ -12,6 +12,7 @@ from billing.base.typed import (
     guard_of,
     in_words,
 )
+from billing.desk.figures import as_pages_write
 from billing.desk.forms import ActionForm
 from billing.engine.errors import BillingError
 
@@ -69,7 +70,7 @@ class Outcome:
 def refusal(error: BillingError | DatabaseError) -> str:
     """Why something was not done, in words for the operator."""
     if isinstance(error, BillingError):
-        return error.message
+        return as_pages_write(error.message)
     if isinstance(error, ProtectedError):
         return "Nothing was deleted: other records depend on this one."
     return f"Nothing has changed. {in_words(guard_of(error))}"

@@ -1,62 +1,80 @@
-"""Searching the desk's lists: what is exactly that first, then who and what is called so.
+"""Searching the desk's lists: what is exactly that first, then amounts, then what is called so.
 
 Each field is asked by itself and of its own table, where an index answers, and the rows are found
 by what came of it. One condition over several tables would walk through all of them.
+
+Fields are written as Django's ``search_fields``. One without a lookup is searched for each word,
+without regard to capitals and accents. ``typed`` is all that people know a row by, which its model
+has as the expression ``TYPED``. ``amount`` is for minor units beside a ``currency``, ``last_four``
+for the figures of a card.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Func, Model, Q, QuerySet, Value
 from django.utils.text import smart_split
+
+from billing.base.sql.plain import Plain
+from billing.desk.amounts import amounts_in
 
 FOUND_MAX = 1_000
 TERM_MAX = 200
 # Fewer letters have no trigram of their own; the beginning of a word has, and a longer word beside.
 LETTERS_MIN = 3
+WORDS, TYPED, AMOUNT, LAST_FOUR = "words", "typed", "amount", "last_four"
 _EXACT = {"exact", "iexact"}
+# As pages and receipts write a card: •••• 4242, **4242, x4242.
+_FOUR = re.compile(r"[•·*.xX\s]*(\d{4})")
 
 
 def search(queryset: QuerySet, term: str, fields: Iterable[str]) -> QuerySet:
     """Those of ``queryset`` that ``term`` names exactly, else those with each of its words.
 
-    ``fields`` are written as Django's ``search_fields``. Words that stand together in one row, such
-    as a name, are asked for together: there are few of those where each word has thousands. Of a
-    table at most :data:`FOUND_MAX` rows are followed: who finds more has to say more.
+    Words that stand together in one row, such as a name, are asked for together: there are few of
+    those where each word has thousands. Of a table at most :data:`FOUND_MAX` rows are followed: who
+    finds more has to say more.
     """
     term = term.replace("\0", "").strip()[:TERM_MAX]
-    exact, loose = _by_table(queryset.model, fields)
+    by_kind = _by_kind(queryset.model, fields)
     words = [word.strip("\"'") for word in smart_split(term)]
-    found = _matching(queryset, exact, term) or _with_words(queryset, loose, words)
+    found = _matching(queryset, by_kind["exact"], term) | _of_cards(queryset, by_kind, term)
+    found = found or _of_amounts(queryset, by_kind[AMOUNT], term)
+    found = found or _with_words(queryset, by_kind[WORDS], words)
     if not found and len(words) > 1:
         for word in words:
-            found &= _with_words(queryset, loose, [word]) or Q(pk__in=[])
+            found &= _with_words(queryset, by_kind[WORDS], [word]) or Q(pk__in=[])
     return queryset.filter(found or Q(pk__in=[]))
 
 
+# {path: [(field, lookup)]}
 type _Fields = dict[str, list[tuple[str, str]]]
 
 
-def _by_table(model: type[Model], fields: Iterable[str]) -> tuple[_Fields, _Fields]:
-    """Fields by the path to their table, exact ones apart: ``{path: [(field, lookup)]}``."""
-    exact: _Fields = defaultdict(list)
-    loose: _Fields = defaultdict(list)
+def _by_kind(model: type[Model], fields: Iterable[str]) -> dict[str, _Fields]:
+    """Fields by how they are searched, and by the path to their table."""
+    found: dict[str, _Fields] = defaultdict(lambda: defaultdict(list))
     for written in fields:
         *path, field, lookup = _split(model, written)
-        (exact if lookup in _EXACT else loose)["__".join(path)].append((field, lookup))
-    return exact, loose
+        kind = "exact" if lookup in _EXACT else lookup if lookup in {AMOUNT, LAST_FOUR} else WORDS
+        found[kind]["__".join(path)].append((field, lookup))
+    return found
 
 
 def _split(model: type[Model], written: str) -> Iterator[str]:
     names = written.split("__")
     there: Any = model
     for position, name in enumerate(names):
+        if name == TYPED:
+            yield from (TYPED, TYPED)
+            return
         field = there._meta.get_field(name)
         yield name
         if not field.remote_field:
-            yield names[position + 1] if names[position + 1 :] else "icontains"
+            yield names[position + 1] if names[position + 1 :] else WORDS
             return
         there = field.related_model
 
@@ -70,8 +88,8 @@ def _table_of(queryset: QuerySet, path: str) -> QuerySet:
     return model._base_manager.all()
 
 
-def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q | None:
-    """What names a row exactly; None where nothing does."""
+def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q:
+    """What names a row exactly."""
     found = Q()
     for path, names in fields.items():
         for name, lookup in names:
@@ -80,10 +98,30 @@ def _matching(queryset: QuerySet, fields: _Fields, term: str) -> Q | None:
             try:
                 field = rows.model._meta.get_field(name)
                 values = {field.get_prep_value(field.to_python(each)) for each in spellings}
-                found |= _among(rows.filter(**{f"{name}__in": values}), path)
+                found |= _among(queryset.model, rows.filter(**{f"{name}__in": values}), path)
             except (ValueError, TypeError, ValidationError):
                 continue  # Text is no number.
-    return found or None
+    return found
+
+
+def _of_cards(queryset: QuerySet, by_kind: dict[str, _Fields], term: str) -> Q:
+    """What hangs on a card that ends in the four figures."""
+    found, typed = Q(), _FOUR.fullmatch(term)
+    for path, names in by_kind[LAST_FOUR].items() if typed else ():
+        for name, _ in names:
+            cards = _table_of(queryset, path).filter(**{name: typed and typed[1]})
+            found |= _newest_among(queryset.model, cards.order_by("-pk"), path)
+    return found
+
+
+def _of_amounts(queryset: QuerySet, fields: _Fields, term: str) -> Q:
+    """The newest rows of the list's own table with an amount, in whatever currency."""
+    found = Q()
+    for minor, codes in amounts_in(term) if fields else ():
+        for name, _ in fields[""]:
+            rows = queryset.filter(**{name: minor, "currency__in": codes})
+            found |= _among(queryset.model, rows.order_by("-pk"), "")
+    return found
 
 
 def _with_words(queryset: QuerySet, fields: _Fields, words: Sequence[str]) -> Q:
@@ -92,20 +130,38 @@ def _with_words(queryset: QuerySet, fields: _Fields, words: Sequence[str]) -> Q:
     found = Q()
     for path, names in fields.items():
         rows = _table_of(queryset, path)
+        rows = rows.alias(**{f"plain_{name}": text for name, text in _texts(rows.model, names)})
         for word in words:
             called = Q()
             for name, lookup in names:
-                is_short = are_short and lookup == "icontains"
-                called |= Q(**{f"{name}__{'istartswith' if is_short else lookup}": word})
+                if lookup not in {WORDS, TYPED}:
+                    called |= Q(**{f"{name}__{lookup}": word})
+                elif are_short and lookup == TYPED:
+                    called |= Q(**{f"plain_{name}__contains": Plain(Value(f" {word}"))})
+                else:
+                    where = "startswith" if are_short else "contains"
+                    called |= Q(**{f"plain_{name}__{where}": Plain(Value(word))})
             rows = rows.filter(called)
         found |= _newest_among(queryset.model, rows, path)
     return found
 
 
-def _among(rows: QuerySet, path: str) -> Q:
+def _texts(model: type[Model], names: Sequence[tuple[str, str]]) -> Iterator[tuple[str, Func]]:
+    for name, lookup in names:
+        if lookup in {WORDS, TYPED}:
+            yield name, model.TYPED if lookup == TYPED else Plain(name)  # type: ignore[attr-defined]
+
+
+def _among(model: type[Model], rows: QuerySet, path: str) -> Q:
     """The rows of a list that hang on some of another table, or are they; empty for none."""
     ids = list(rows.values_list("pk", flat=True)[:FOUND_MAX])
-    return Q(**{f"{path}__in" if path else "pk__in": ids}) if ids else Q()
+    if not ids:
+        return Q()
+    own = Q(**{f"{path}__in" if path else "pk__in": ids})
+    if not path or model._meta.get_field(path.partition("__")[0]).many_to_one:
+        return own
+    # Of many rows that hang on one, each would show it once.
+    return Q(pk__in=set(model._base_manager.filter(own).values_list("pk", flat=True)[:FOUND_MAX]))
 
 
 def _newest_among(model: type[Model], rows: QuerySet, path: str) -> Q:
@@ -113,7 +169,7 @@ def _newest_among(model: type[Model], rows: QuerySet, path: str) -> Q:
 
     In the list's own PostgreSQL would walk the list from its end, in the hope of meeting them soon.
     """
-    found = _among(rows, path)
+    found = _among(model, rows, path)
     if not found or not path:
         return found
     newest = model._base_manager.filter(found).order_by((F("pk") + 0).desc())

@@ -12,6 +12,8 @@ from django.utils.safestring import SafeString
 # Title, icon, model as app.name (none is the front page), query.
 type Entry = tuple[str, str, str, str]
 type Group = tuple[str, tuple[Entry, ...]]
+# What is come for every day. The other groups unfold with a click, and for a page that is in one.
+OPEN = {"Work", "Customers", "Billing"}
 TODAY: Entry = ("Today", "today", "", "")
 
 MENU: tuple[Group, ...] = (
@@ -95,6 +97,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     entries = chain.from_iterable(group for _, group in visible)
     here = next((entry for entry in entries if _is_here(request, entry)), None)
     return {
+        "scope": getattr(request, "desk_scope", None),
         "menu": _menu(visible, here, get_script_prefix()),
         "colors": None,  # They stand in the stylesheet rather than in each page.
     }
@@ -115,7 +118,11 @@ def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str) -> SafeSt
     ``prefix`` is the path that the site stands under: the addresses that are kept begin with it.
     """
     groups = [
-        (title, [(*entry[:2], _address(entry), entry == here) for entry in group])
+        (
+            title,
+            [(*entry[:2], _address(entry), entry == here) for entry in group],
+            title in OPEN or here in group,
+        )
         for title, group in visible
     ]
     return SafeString(render_to_string("admin/menu.html", {"groups": groups}))

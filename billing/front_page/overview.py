@@ -8,17 +8,17 @@ from time import perf_counter
 from typing import Any
 
 from babel.dates import format_date
-from babel.numbers import format_currency
 from django.core.cache import cache
 from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncMonth
 
 from billing.base import clock
+from billing.desk.figures import page_locale
 from billing.engine.money import to_major
+from billing.front_page.scope import Scope
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ONLY_ORDERED, IS_OWED, LEFT_MINOR
 from billing.payments.models import Payment
-from customers.models import Seller
 
 MONTHS = 12
 # Sums that take longer than this are kept for the next who asks, and added up anew by the tick.
@@ -38,52 +38,46 @@ class Sums:
     revenue_minor: tuple[tuple[date, int], ...]
 
 
-def shows_live() -> bool:
-    """Whether there is a company in earnest: then test sellers are left out of every sum."""
-    return Seller.objects.filter(is_live=True).exists()
-
-
-def shown_sums(today: date) -> tuple[list[Sums], datetime | None]:
+def shown_sums(today: date, scope: Scope) -> tuple[list[Sums], datetime | None]:
     """The sums and the moment that they are of, None for now: over a million documents they take
     longer than anybody should wait for a page.
     """
-    kept: tuple[list[Sums], datetime] | None = cache.get(_place(today))
-    return kept or _kept_if_slow(today)
+    kept: tuple[list[Sums], datetime] | None = cache.get(_place(today, scope))
+    return kept or _kept_if_slow(today, scope)
 
 
-def add_up(today: date) -> None:
+def add_up(today: date, scope: Scope) -> None:
     """Have the sums ready for whoever asks next; for the tick."""
-    kept = cache.get(_place(today))
+    kept = cache.get(_place(today, scope))
     if not kept or clock.now() - kept[1] >= ANEW_AFTER:
-        _kept_if_slow(today)
+        _kept_if_slow(today, scope)
 
 
-def _kept_if_slow(today: date) -> tuple[list[Sums], datetime | None]:
+def _kept_if_slow(today: date, scope: Scope) -> tuple[list[Sums], datetime | None]:
     began, now = perf_counter(), clock.now()
-    found = sums_of(today)
+    found = sums_of(today, scope)
     if perf_counter() - began < SLOW_S:
         return found, None
-    cache.set(_place(today), (found, now), KEPT_S)
+    cache.set(_place(today, scope), (found, now), KEPT_S)
     return found, now
 
 
-def _place(today: date) -> str:
-    return f"sums:{'live' if shows_live() else 'test'}:{today}"
+def _place(today: date, scope: Scope) -> str:
+    whose = scope.chosen.pk if scope.chosen else "live" if scope.is_live else "test"
+    return f"sums:{whose}:{today}"
 
 
-def sums_of(today: date) -> list[Sums]:
+def sums_of(today: date, scope: Scope) -> list[Sums]:
     """Sums of this month, and revenue of the last twelve, by currency; the largest one first."""
-    is_live, first = shows_live(), today.replace(day=1)
-    revenue = _revenue(is_live, first)
+    whose, first = _whose(scope), today.replace(day=1)
+    revenue = _revenue(whose, first)
     collected = dict(
-        Payment.objects.filter(
-            seller__is_live=is_live, state=Payment.State.SUCCEEDED, received_on__gte=first
-        )
+        Payment.objects.filter(whose, state=Payment.State.SUCCEEDED, received_on__gte=first)
         .values_list("currency")
         .annotate(minor=Sum(F("amount_minor") - F("refunded_minor")))
     )
     overdue = dict(
-        Invoice.objects.filter(IS_OWED, seller__is_live=is_live, due_on__lt=today)
+        Invoice.objects.filter(IS_OWED, whose, due_on__lt=today)
         .values_list("currency")
         .annotate(minor=Sum(LEFT_MINOR))
     )
@@ -101,10 +95,15 @@ def sums_of(today: date) -> list[Sums]:
     return sorted(found, key=lambda sums: -sum(minor for _, minor in sums.revenue_minor))
 
 
-def _revenue(is_live: bool, first: date) -> dict[str, dict[date, int]]:
+def _whose(scope: Scope) -> Q:
+    """A question that is as quick for many sellers as for one."""
+    return Q(seller=scope.chosen) if scope.chosen else Q(seller__is_live=scope.is_live)
+
+
+def _revenue(whose: Q, first: date) -> dict[str, dict[date, int]]:
     """{currency: {month: what was billed less what was credited}}."""
     issued = Invoice.objects.filter(
-        seller__is_live=is_live, issued_on__gte=_months_before(first, MONTHS - 1)
+        whose, issued_on__gte=_months_before(first, MONTHS - 1)
     ).exclude(Q(status__in=[Invoice.Status.DRAFT, Invoice.Status.VOID]) | IS_ONLY_ORDERED)
     rows = (
         issued.annotate(month=TruncMonth("issued_on"))
@@ -134,11 +133,5 @@ def chart_of(sums: Sums) -> str:
         "borderRadius": 4,
         "displayYAxis": True,
     }
-    labels = [format_date(month, "MMM yy", locale="en") for month, _ in sums.revenue_minor]
+    labels = [format_date(month, "MMM yy", locale=page_locale()) for month, _ in sums.revenue_minor]
     return json.dumps({"labels": labels, "datasets": [bars]})
-
-
-def rounded(minor: int, currency: str) -> str:
-    """An amount as one takes it in at a glance: in whole units, with its currency."""
-    major = to_major(minor, currency)
-    return format_currency(major, currency, "#,##0 ¤¤", locale="en", currency_digits=False)

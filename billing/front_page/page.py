@@ -1,15 +1,18 @@
 """The operator's front page."""
 
+from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
 
 from billing.base import clock
-from billing.front_page.overview import Sums, chart_of, rounded, shown_sums, shows_live
+from billing.desk.figures import rounded_money
+from billing.desk.of_seller import of_seller, shown_seller
+from billing.front_page.overview import Sums, chart_of, shown_sums
+from billing.front_page.scope import Scope
 from billing.front_page.stops import PRESS, stops
 from billing.front_page.waiting import counted, kinds_of_work
 from billing.jobs.queries import last_beat, tick_is_late
@@ -19,6 +22,10 @@ def stylesheet(request: HttpRequest) -> str:
     return static("desk.css")
 
 
+def script(request: HttpRequest) -> str:
+    return static("desk.js")
+
+
 def icon(request: HttpRequest) -> str:
     return static("icon.svg")
 
@@ -26,11 +33,12 @@ def icon(request: HttpRequest) -> str:
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """How the company does, and what needs a hand, each with the list behind the number."""
     if request.user.has_perm("invoicing.view_invoice"):
-        found, context["sums_at"] = shown_sums(clock.today(settings.TIME_ZONE))
+        scope: Scope = request.desk_scope  # type: ignore[attr-defined]
+        found, context["sums_at"] = shown_sums(clock.today(scope.time_zone), scope)
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
         context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
-        context["are_tests"] = not shows_live()
+        context["shows_sums"], context["are_tests"] = True, not scope.is_live
     if request.user.has_perm("jobs.view_jobrun"):
         beat_at = last_beat()
         context["tick"] = {
@@ -39,6 +47,8 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
             "url": reverse("admin:jobs_jobrun_changelist"),
         }
     kinds = [each for each in kinds_of_work() if request.user.has_perm(each.permission)]
+    if seller := shown_seller(request):
+        kinds = [replace(each, waiting=of_seller(each.waiting, seller)) for each in kinds]
     work = [each.context(count) for each, count in zip(kinds, counted(kinds), strict=True)]
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
@@ -51,7 +61,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 
 def _shown(sums: Sums) -> list[tuple[str, str]]:
     return [
-        ("Billed this month, net", rounded(sums.billed_minor, sums.currency)),
-        ("Collected this month", rounded(sums.collected_minor, sums.currency)),
-        ("Overdue", rounded(sums.overdue_minor, sums.currency)),
+        ("Billed this month, net", rounded_money(sums.billed_minor, sums.currency)),
+        ("Collected this month", rounded_money(sums.collected_minor, sums.currency)),
+        ("Overdue", rounded_money(sums.overdue_minor, sums.currency)),
     ]

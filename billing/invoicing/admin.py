@@ -54,9 +54,11 @@ from billing.invoicing.panels import (
     document_link,
     to_pay,
 )
+from billing.invoicing.remedies import free_once_rate_is_set, free_once_tax_is_stated, remedies
 from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
-from customers.admin import CustomerAdmin
+from billing.tax.admin import TaxRateAdmin
+from customers.admin import CustomerAdmin, SellerAdmin
 from customers.calendar import with_today
 
 STATUS_COLORS = {
@@ -71,7 +73,11 @@ STATUS_COLORS = {
 CustomerAdmin.extend(
     panels=[DOCUMENTS_OF_CUSTOMER, BALANCES, WAITING],
     page_actions=[AddOneOff(), GiveCredit(), BillNow()],
+    followed_by=[free_once_tax_is_stated],
 )
+SellerAdmin.extend(followed_by=[free_once_tax_is_stated])
+TaxRateAdmin.extend(followed_by=[free_once_rate_is_set])
+SubscriptionAdmin.remedies = staticmethod(remedies)
 SubscriptionAdmin.extend(
     panels=[DOCUMENTS_OF_SUBSCRIPTION, WAITING], page_actions=[TryAgain(), BillSubscription()]
 )
@@ -142,8 +148,8 @@ class DocumentAdmin(PrintedAdmin):
         "number__iexact",
         "public_id__iexact",
         "reference__exact",
-        "customer__name",
-        "customer__email__istartswith",
+        "total_minor__amount",
+        "customer__typed",
         "customer__external_id__iexact",
         "customer__public_id__iexact",
     )
@@ -339,7 +345,7 @@ class OneOffItemAdmin(Desk):
     search_fields = (
         "description__istartswith",
         "public_id__iexact",
-        "customer__name",
+        "customer__typed",
         "customer__public_id__iexact",
     )
     fields = (
@@ -375,8 +381,7 @@ class CustomerBalanceAdmin(BigReadOnly):
     list_filter = (("customer__seller", RelatedDropdownFilter),)
     list_select_related = ("customer",)
     search_fields = (
-        "customer__name",
-        "customer__email__istartswith",
+        "customer__typed",
         "customer__public_id__iexact",
     )
     fields = ("customer", "balance")

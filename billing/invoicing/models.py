@@ -194,6 +194,8 @@ class Invoice(Stateful):
             models.Index(
                 fields=["reference"], condition=~Q(reference=""), name="invoice_by_reference"
             ),
+            # For who knows the amount alone: the newest of each.
+            models.Index(fields=["total_minor", "id"], name="document_by_amount"),
             # Few are, and whoever looks for them must not walk over all that are not.
             models.Index(fields=["id"], condition=Q(kind="credit_note"), name="credit_note_by_id"),
             models.Index(

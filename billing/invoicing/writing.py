@@ -11,30 +11,23 @@ from babel.dates import format_date
 from babel.numbers import NumberPattern
 from django.utils.translation import pgettext
 
+from billing.base.amounts import MINUS, locale_of, written_money
 from billing.engine.declines import Decline
 from billing.engine.money import exponent, to_major
 
 NO_BREAK = "\N{NO-BREAK SPACE}"
-# English dates and figures as Europe writes them: 3 March 2026, SEK 1,234.50.
-_LOCALES = {"sv": "sv_SE", "en": "en_GB"}
-# In English Babel writes a hyphen, which is half as wide and easily overlooked.
-_MINUS = "\N{MINUS SIGN}"
-_LETTER_BESIDE_FIGURE = re.compile(r"(?<=[^\W\d_])(?=\d)")
 
 
 class Writer:
     """Writes figures and dates in one language and one currency."""
 
     def __init__(self, language: str, currency: str):
-        self.locale = _locale(language)
+        self.locale = locale_of(language)
         self.currency, self.decimals = currency, exponent(currency)
 
     def money(self, minor: int) -> str:
         """Minor units with the currency: ``1 234,50 kr``, ``SEK 1,234.50``."""
-        pattern = _money_pattern(self.locale, self.decimals)
-        major = to_major(minor, self.currency)
-        written = pattern.apply(major, self.locale, self.currency, currency_digits=False)
-        return _LETTER_BESIDE_FIGURE.sub(NO_BREAK, written).replace("-", _MINUS)
+        return written_money(minor, self.currency, self.locale)
 
     def amount(self, minor: int) -> str:
         """Minor units without the currency, which stands in the head of the column."""
@@ -48,7 +41,7 @@ class Writer:
         """A number with so many decimals or more, never rounded."""
         pattern = _number_pattern(self.locale, decimals)
         written = pattern.apply(value, self.locale, decimal_quantization=False)
-        return written.replace("-", _MINUS)
+        return written.replace("-", MINUS)
 
     def percent(self, value: Decimal) -> str:
         """``25 %`` in Swedish, ``25%`` in English."""
@@ -74,19 +67,6 @@ class Writer:
 
     def country(self, code: str) -> str:
         return self.locale.territories.get(code, code)
-
-
-@lru_cache
-def _locale(language: str) -> Locale:
-    return Locale.parse(_LOCALES.get(language, "en_GB"))
-
-
-@lru_cache
-def _money_pattern(locale: Locale, decimals: int) -> NumberPattern:
-    # CLDR's own decimals are those of shop counters, not ISO 4217's that the books have.
-    pattern = copy.copy(locale.currency_formats["standard"])
-    pattern.frac_prec = (decimals, decimals)
-    return pattern
 
 
 @lru_cache

@@ -126,7 +126,7 @@ class MessageAdmin(BigReadOnly):
     list_select_related = ("customer",)
     search_fields = (
         "recipient__istartswith",
-        "customer__name",
+        "customer__typed",
         "public_id__exact",
         "object__exact",
     )

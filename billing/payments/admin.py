@@ -66,7 +66,9 @@ InvoiceAdmin.extend(
     page_actions=[RecordPayment(), CollectNow(), GiveBack(), Reopen()],
 )
 CustomerAdmin.extend(
-    panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[RecordPaymentOfMany(), AskForACard()]
+    panels=[PAYMENTS, METHODS, SESSIONS],
+    page_actions=[RecordPaymentOfMany(), AskForACard()],
+    search_fields=["payment_methods__last4__last_four"],
 )
 
 
@@ -103,8 +105,9 @@ class PaymentAdmin(PrintedAdmin):
         "public_id__iexact",
         "gateway_key__exact",
         "gateway_id__exact",
-        "customer__name",
-        "customer__email__istartswith",
+        "amount_minor__amount",
+        "payment_method__last4__last_four",
+        "customer__typed",
         "customer__public_id__iexact",
     )
     fields = (
@@ -166,7 +169,7 @@ class RefundAdmin(BigReadOnly):
     search_fields = (
         "public_id__iexact",
         "payment__public_id__iexact",
-        "payment__customer__name",
+        "payment__customer__typed",
         "invoice__number__iexact",
     )
     fields = (

@@ -135,6 +135,7 @@ class PaymentMethod(models.Model):
                 name="retired_payment_method_is_no_default",
             ),
         ]
+        indexes = [models.Index(fields=["last4"], name="payment_method_by_last_four")]
         triggers = [
             pgtrigger.ReadOnly(
                 name="payment_method_stays_with_its_customer",
@@ -252,6 +253,7 @@ class Payment(Stateful):
                 name="payment_in_flight",
             ),
             models.Index(fields=["id"], condition=~Q(attention=""), name="payment_needs_attention"),
+            models.Index(fields=["amount_minor", "id"], name="payment_by_amount"),
             models.Index(
                 fields=["seller", "planned_on"],
                 condition=Q(state="planned"),

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from unfold.enums import ActionVariant
 
+from billing.desk.figures import as_pages_write
 from billing.desk.forms import ActionForm, ConfirmedForm, date_field
 from billing.desk.page_actions import PageAction
 from billing.desk.seller_time import today_of
@@ -101,7 +102,7 @@ class PaymentOfManyForm(ConfirmedForm):
                 min_value=0,
                 required=False,
                 label=f"For invoice {invoice}",
-                help_text=f"{left} is left, due on {invoice.due_on}.",
+                help_text=as_pages_write(f"{left} is left, due on {invoice.due_on}."),
             )
 
     def clean(self) -> dict[str, Any]:

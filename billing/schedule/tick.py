@@ -18,7 +18,6 @@ from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from functools import partial
 
-from django.conf import settings
 from django_q.models import Schedule
 
 from billing.api.idempotency import forget as forget_old_requests
@@ -28,6 +27,7 @@ from billing.events.kept import forget_kept_rows
 from billing.events.recorder import deliver_due, fan_out
 from billing.events.troubles import forget_over as forget_troubles
 from billing.front_page.overview import add_up
+from billing.front_page.scope import scope_of
 from billing.jobs import broker_schedule
 from billing.jobs.heart import ClockWentBack, beat, beat_lane
 from billing.jobs.models import JobRun
@@ -137,7 +137,8 @@ def jobs_in_lanes(now: datetime, *, is_after_pause: bool = False) -> Iterator[Jo
 
 
 def _add_up(now: datetime, run: Run) -> None:
-    add_up(clock.local_day(now, settings.TIME_ZONE))
+    scope = scope_of()
+    add_up(clock.local_day(now, scope.time_zone), scope)
 
 
 def nightly(now: datetime) -> tuple[tuple[str, Work], ...]:

@@ -142,6 +142,11 @@ class StaffAdmin(ForSuperusers, OfNoSeller, DjangoUserAdmin, Desk):  # type: ign
         factors = Authenticator.objects.filter(user=OuterRef("pk"), type__in=second_step.FACTORS)
         return super().get_queryset(request).annotate(has_second_step=Exists(factors))
 
+    def save_model(self, request: HttpRequest, obj: User, form: Any, change: bool) -> None:
+        """Who is entered here is staff from the first: the form that adds asks for no more."""
+        obj.is_staff = obj.is_staff or not change
+        super().save_model(request, obj, form, change)
+
     @admin.display(description="second step", boolean=True, ordering="has_second_step")
     def second_step(self, user: Any) -> bool:
         return user.has_second_step

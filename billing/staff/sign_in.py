@@ -13,7 +13,7 @@ from billing.base import clock
 
 
 class StaffBackend(AuthenticationBackend):
-    """Passwords of active staff. Anybody else's is as wrong as one that is mistyped."""
+    """Passwords of active staff. Theirs who have left are as wrong as one that is mistyped."""
 
     def user_can_authenticate(self, user: Any) -> bool:
         """Asked at every request as well, so who is no longer staff is out at once."""
@@ -21,8 +21,11 @@ class StaffBackend(AuthenticationBackend):
 
     def authenticate(self, request: HttpRequest | None, **credentials: Any) -> Any:
         user = super().authenticate(request, **credentials)
-        # What is set aside here would be answered with a page of its own: with a difference.
-        self.unstash_authenticated_user()
+        # Who is set aside is answered with a page of its own. It is for a colleague who has not
+        # been let in yet: who knows the password may know that it is right.
+        kept_out = self.unstash_authenticated_user()
+        if kept_out is not None and kept_out.is_active:
+            self._stash_user(kept_out)
         return user
 
 

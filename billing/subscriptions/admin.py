@@ -1,4 +1,4 @@
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -7,6 +7,8 @@ from django import forms
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -16,11 +18,12 @@ from unfold.contrib.filters.admin import (
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import figure, link, plain, trimmed
+from billing.desk.figures import as_pages_write, day, figure, link, plain, trimmed, unit_price
 from billing.desk.forms import ActionForm, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
+from billing.desk.remedies import Remedy
 from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions import actions, coupons, pausing
@@ -29,6 +32,7 @@ from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
 
+BREAK = SafeString("<br>")
 STATUS_COLORS = {
     "active": "success",
     "trialing": "info",
@@ -325,7 +329,7 @@ def _items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem
 def _item_amount(item: SubscriptionItem) -> str:
     amount = item.price.amount if item.agreed_amount is None else item.agreed_amount
     note = "" if item.agreed_amount is None else " (agreed)"
-    return figure(f"{trimmed(amount)} {item.price.currency}{note}")
+    return figure(f"{unit_price(amount, item.price.currency)}{note}")
 
 
 ITEMS = Panel(
@@ -350,7 +354,7 @@ CYCLES = Panel(
         "Every": lambda cycle: f"{cycle.interval_count} {cycle.interval_unit}",
         "Anchor": lambda cycle: cycle.anchor_on,
         "Last period": lambda cycle: (
-            f"{cycle.tail_days} days from {cycle.tail_starts_on}" if cycle.tail_days else None
+            f"{cycle.tail_days} days from {day(cycle.tail_starts_on)}" if cycle.tail_days else None
         ),
     },
 )
@@ -429,8 +433,7 @@ class SubscriptionAdmin(BigReadOnly):
     search_fields = (
         "public_id__iexact",
         "external_id__iexact",
-        "customer__name",
-        "customer__email__istartswith",
+        "customer__typed",
         "customer__external_id__iexact",
         "customer__public_id__iexact",
     )
@@ -459,26 +462,39 @@ class SubscriptionAdmin(BigReadOnly):
         ),
         ("More", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
-    readonly_fields = ("public_id",)
+    readonly_fields = ("public_id", "why_parked", "what_to_do")
     panels = (ITEMS, CYCLES, PAUSES, COUPONS)
     page_actions = (Change(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon())
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")
+    # Where a parked one is set right; an app further up knows.
+    remedies: ClassVar[Callable[[Subscription, date], Sequence[Remedy]]]
+
+    @admin.display(description="parked reason", ordering="parked_reason")
+    def why_parked(self, subscription: Subscription) -> str:
+        return as_pages_write(subscription.parked_reason)
+
+    @admin.display(description="what to do")
+    def what_to_do(self, subscription: Subscription) -> str:
+        found = type(self).remedies(subscription, today_of(subscription))
+        links = ((each.url, each.what) for each in found)
+        return format_html_join(BREAK, '<a href="{}" class="text-link">{}</a>', links)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         return super().get_queryset(request).select_related("seller", "customer", "plan")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get("work") == "parked":
-            return ("public_id", "customer_link", "plan", "parked_reason", "next_bill_on")
+            return ("public_id", "customer_link", "plan", "why_parked", "next_bill_on")
         return self.list_display
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or not obj.parked_reason:
             return fieldsets
-        return (("Parked: it cannot be billed", {"fields": ("parked_reason",)}), *fieldsets)
+        fields = ("why_parked", "what_to_do")
+        return (("Parked: it cannot be billed", {"fields": fields}), *fieldsets)
 
 
 @admin.register(CouponRedemption)
@@ -486,7 +502,7 @@ class CouponRedemptionAdmin(BigReadOnly):
     list_display = ("coupon", "customer_link", "subscription", "starts_on", "expires_on")
     list_filter = (("coupon__seller", RelatedDropdownFilter),)
     list_select_related = ("coupon", "customer", "subscription")
-    search_fields = ("coupon__code__iexact", "customer__name")
+    search_fields = ("coupon__code__iexact", "customer__typed")
     fields = (
         ("coupon", "customer"),
         "subscription",

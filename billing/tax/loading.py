@@ -79,6 +79,8 @@ class Loaded:
     added: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
     unchanged: int = 0
+    # The countries and categories of the rates that are not what they were.
+    moved: set[tuple[str, str]] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -206,6 +208,7 @@ def _bring_up_to(entries: Sequence[Entry]) -> Loaded:
     new = [entry for entry in wanted if entry.key not in before]
     TaxRate.objects.bulk_create(_rate(entry) for entry in new)
     loaded.added = [str(entry) for entry in new]
+    loaded.moved = {key[:2] for key in (*changes, *(entry.key for entry in new))}
     loaded.unchanged = len(wanted) - len(new) - len(changes)
     return loaded
 

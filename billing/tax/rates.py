@@ -23,9 +23,16 @@ _KEYS = frozenset({"category", "rate", "inclusive", "name", "relief"})
 
 
 class NoTaxRate(BillingError):
-    """Raised when the rate table has no rate, or several, for a country, category and day."""
+    """Raised when the rate table has no rate, or several, for a country, category and day.
+
+    ``is_choice`` says that there are several, of which somebody must choose the default.
+    """
 
     code = "no_tax_rate"
+
+    @property
+    def is_choice(self) -> bool:
+        return bool(self.details.get("choices"))
 
 
 class InvalidTax(BillingError):
@@ -97,12 +104,13 @@ def _none_to_pick(country: str, category: str, on: date, holding: Sequence[Decim
         return NoTaxRate(
             f"{country} has {category} rates on {on} ({listed}) but none is its default, because "
             "which goods get which is national law. Mark the right one as default under Tax rates, "
-            "or state the tax on the price.",
+            "or state the tax on the customer.",
+            choices=[f"{percent.normalize():f}" for percent in sorted(holding)],
             **details,
         )
     return NoTaxRate(
         f"There is no {category} tax rate for {country} on {on}. Add it under Tax rates, load a "
-        "newer file with load_vat_rates, or state the tax on the price, customer or seller.",
+        "newer file with load_vat_rates, or state the tax on the customer.",
         **details,
     )
 

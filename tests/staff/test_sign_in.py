@@ -339,12 +339,12 @@ def test_the_answer_does_not_tell_who_exists(client: Client) -> None:
     for name, is_active, is_staff in (
         ("xx-at-work", True, True),
         ("xx-who-left", False, True),
-        ("xx-customer", True, False),
+        ("xx-who-was-none", False, False),
     ):
         User.objects.create_user(name, password=PASSWORD, is_active=is_active, is_staff=is_staff)
-    # Both who are not there and who may not enter answer as staff do to a wrong password.
+    # Both who are not there and who have left answer as staff do to a wrong password.
     tried = {"xx-at-work": "wrong", "xx-who-left": PASSWORD}
-    tried |= {"xx-customer": PASSWORD, "xx-nobody": "wrong"}
+    tried |= {"xx-who-was-none": PASSWORD, "xx-nobody": "wrong"}
     for _ in range(6):
         answers = [
             same_for_all(enter(client, name, password), name) for name, password in tried.items()
@@ -352,6 +352,28 @@ def test_the_answer_does_not_tell_who_exists(client: Client) -> None:
         assert len(set(answers)) == 1
         cache.clear()
     assert answers[0][0] == 429
+
+
+def test_a_colleague_without_staff_status_is_told_so_and_stays_out(client: Client) -> None:
+    User.objects.create_user("cleo", password=PASSWORD)
+    answer = client.post("/accounts/login/", {"login": "cleo", "password": PASSWORD}, follow=True)
+    assert "no “Staff status”" in answer.content.decode()
+    assert not is_in(client)
+    wrong = enter(client, "cleo", "wrong").content.decode()
+    assert "Username or password is wrong." in wrong
+    # Guessing is counted all the same.
+    for _ in range(5):
+        answer = enter(client, "cleo")
+    assert answer.status_code == 429
+
+
+def test_who_is_entered_under_staff_is_staff(anna: User, client: Client, settings: Any) -> None:
+    settings.STAFF_MFA = False
+    client.force_login(anna)
+    sent = {"username": "cleo", "password1": PASSWORD, "password2": PASSWORD}
+    sent |= {"usable_password": "true", "as_read": ""}
+    assert client.post(reverse("admin:auth_user_add"), sent).status_code == 302
+    assert User.objects.get(username="cleo").is_staff
 
 
 def test_passwords_are_kept_nowhere(anna: User, client: Client) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from billing.base.csvfile import Unreadable
+from billing.invoicing.parking import free_for_rate
 from billing.tax.loading import COLUMNS, DEFAULT_FILE, Loaded, load_rates
 
 
@@ -37,10 +38,14 @@ Exit status: 0 loaded, 1 rows were wrong, 2 the file could not be read."""
             loaded, status = Loaded(problems=list(error.problems)), 2
         if loaded.problems:
             status = status or 1
+        moved = set() if options["dry_run"] else loaded.moved
+        freed = sum(free_for_rate(*each, actor="command") for each in sorted(moved))
         if options["json"]:
             self._print_json(loaded)
         else:
             self._print(loaded)
+        if freed and not options["json"]:
+            self.stdout.write(f"Parked no more, and billed by the next run: {freed}.")
         if status:
             told = [problem.told(file.name) for problem in loaded.problems]
             raise CommandError("\n".join([*told, "Nothing was loaded."]), returncode=status)
