@@ -8,6 +8,7 @@ from typing import Any
 from billing.base.sql.reading import read
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import CurrencyMismatch, InvalidAgreement, Refused
+from billing.subscriptions.agreements import use_for_now
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import Plan, Price
 
@@ -89,9 +90,10 @@ def add_items(
             )
         )
     SubscriptionItem.objects.bulk_create(items)
-    # None is ever unused again.
+    # None is ever unused again, once the transaction is kept.
     new = [item.price_id for item in items if not item.price.is_used]
     if new:
+        use_for_now(new)
         Price.objects.filter(pk__in=new).update(is_used=True)
 
 
@@ -137,8 +139,10 @@ def change_quantities(
                 )
             )
     SubscriptionItem.objects.bulk_create(added)
-    new = [item.price_id for item in added]
-    Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
+    new = [item.price_id for item in added if not item.price.is_used]
+    if new:
+        use_for_now(new)
+        Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
     return has_changed
 
 
