@@ -35,6 +35,7 @@ def _of_subscriptions() -> dict[str, str]:
         "not_paused": pgettext("portal", "The subscription is not paused."),
         "pause_ends_before_start": pgettext("portal", "Choose a day after today."),
         "not_canceled": pgettext("portal", "There is no cancellation to undo."),
+        "no_change_planned": pgettext("portal", "There is no planned change to undo."),
         "plan_of_another_family": pgettext("portal", "You cannot change to that plan."),
         "currency_mismatch": pgettext("portal", "That is not offered in your currency."),
         "parked": pgettext(

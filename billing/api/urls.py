@@ -45,6 +45,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("subscriptions/<key:subscription>/resume", subscriptions.ResumeSubscription.as_view()),
     path("subscriptions/<key:subscription>/cancel", subscriptions.CancelSubscription.as_view()),
     path("subscriptions/<key:subscription>/undo_cancel", subscriptions.UndoCancel.as_view()),
+    path("subscriptions/<key:subscription>/undo_change", subscriptions.UndoChange.as_view()),
     # After what is done with one: an id of the shop's may have a slash.
     path("subscriptions/<key:subscription>", subscriptions.OneSubscription.as_view()),
     path("usage", usage.Usage.as_view()),

@@ -77,7 +77,7 @@ class ConfirmedForm(ActionForm):
 
     def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
         super().__init__(obj, *args, **options)
-        if "is_confirmed" not in self.data:
+        if not self.data.get("is_confirmed"):
             self.fields["is_confirmed"].widget = forms.HiddenInput()
 
     def ask_again(self) -> None:

@@ -20,7 +20,7 @@ from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
 from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import _get_foreign_key
@@ -38,17 +38,19 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
-from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
+from billing.desk.forms import ActionForm, CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
+from billing.desk.previews import Preview, Reckoned, outcome_shown
 from billing.desk.rows import Picking
 from billing.desk.searching import search
 from billing.desk.seller_time import today_of
-from billing.engine.errors import BillingError
+from billing.engine.errors import BillingError, Refused
 
 BULK_MAX = 200
 BUTTONS_MAX = 4
+OUTCOME_CHANGED = "outcome_changed"
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
 
@@ -233,31 +235,62 @@ class Desk(Picking, ModelAdmin):
         if not (may_see and request.user.has_perm(action.permission)):
             raise PermissionDenied
         form = action.form_class(obj, request.POST if request.method == "POST" else None)
-        if form.is_valid():
+        seen = request.POST.get("seen", "")
+        outcome = outcome_shown(seen, request.POST)
+        if form.is_valid() and (outcome or not action.is_foreseen):
             try:
-                done = self.perform(request, action, obj, form.cleaned_data)
+                done = self.perform(request, action, obj, form.cleaned_data, outcome)
             except OperationalError:
                 raise
             except (BillingError, DatabaseError) as error:
-                form.add_error(None, refusal(error))
-                code = getattr(error, "code", "")
-                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
-                    form.ask_again()
+                _refuse(form, error)
             else:
                 messages.success(request, done.shown if isinstance(done, Told) else done)
                 page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
                 return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
+        if action.is_foreseen and (preview := self._foresee(request, action, form, obj)):
+            context |= {"preview": preview, "seen": preview.seen(request.POST)}
+            context["is_another_choice"] = bool(seen) and not outcome
         return self._page(request, action, "admin/desk/act.html", context)
 
+    def _foresee(
+        self, request: HttpRequest, action: PageAction, form: ActionForm, obj: Any
+    ) -> Preview | None:
+        """What is asked for comes to; None where it was not asked for yet, or is refused."""
+        has_changed = form.has_error(NON_FIELD_ERRORS, OUTCOME_CHANGED) if form.is_bound else False
+        is_asked_for = form.is_valid() if form.is_bound else not form.visible_fields()
+        if not is_asked_for and not has_changed:
+            return None
+        given = _given(form.cleaned_data) if form.is_bound else {}
+        try:
+            return action.foresee(
+                obj, as_of=today_of(obj), actor=f"user:{request.user.get_username()}", **given
+            )
+        except OperationalError:
+            raise
+        except (BillingError, DatabaseError) as error:
+            if form.is_bound:
+                _refuse(form, error)
+            else:
+                messages.error(request, refusal(error))
+            return None
+        finally:
+            obj.refresh_from_db()  # It has what the database has taken back.
+
     def perform(
-        self, request: HttpRequest, action: PageAction, obj: Any, asked: Mapping[str, Any]
+        self,
+        request: HttpRequest,
+        action: PageAction,
+        obj: Any,
+        asked: Mapping[str, Any],
+        outcome: str = "",
     ) -> str:
-        """Run the action and log it in one transaction, under the lock of the customer's money."""
-        key = asked["key"]
-        given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
-        if "amount" in asked:
-            given.setdefault("amount_minor", None)
+        """Run the action and log it in one transaction, under the lock of the customer's money.
+
+        Raises :class:`Refused` where it comes to another outcome than the one that was shown.
+        """
+        key, given = asked["key"], _given(asked)
         with transaction.atomic():
             customer = getattr(obj, "customer", obj)
             type(customer)._base_manager.select_for_update().get(pk=customer.pk)
@@ -266,6 +299,11 @@ class Desk(Picking, ModelAdmin):
                 return "This form was sent twice; it was done once."
             actor = f"user:{request.user.get_username()}"
             done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
+            if outcome and isinstance(done, Reckoned) and done.outcome != outcome:
+                raise Refused(
+                    "What it comes to has changed since it was shown. Look at it again.",
+                    code=OUTCOME_CHANGED,
+                )
             self.log_change(request, obj, f"{done} (form {key})")
         return done
 
@@ -368,6 +406,22 @@ class Desk(Picking, ModelAdmin):
         for reason in outcome.refused:
             messages.error(request, reason)
         return None
+
+
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form's action is called with."""
+    given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
+    if "amount" in asked:
+        given.setdefault("amount_minor", None)
+    return given
+
+
+def _refuse(form: ActionForm, error: BillingError | DatabaseError) -> None:
+    """Say in a form why it was not done, and ask again where that is enough."""
+    code = getattr(error, "code", "")
+    form.add_error(None, ValidationError(refusal(error), code=code))
+    if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+        form.ask_again()
 
 
 class ReadOnly(Desk):

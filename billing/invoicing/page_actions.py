@@ -1,6 +1,5 @@
 """What an operator does to a customer's bills and to an invoice, by a button."""
 
-from collections.abc import Iterable
 from datetime import date
 from typing import Any
 
@@ -12,6 +11,7 @@ from billing.desk.page_actions import PageAction
 from billing.engine.money import Money
 from billing.invoicing import actions, balances, corrections, voiding
 from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
+from billing.invoicing.foreseen import BillsOfChanges, issued_in_words
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
 from billing.subscriptions.admin import SubscriptionAction
@@ -19,26 +19,7 @@ from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
 from customers.models import Customer
 
-
-def _issued(documents: Iterable[Invoice]) -> str:
-    """The documents that were issued, in a sentence."""
-    told = [
-        f"{document.get_kind_display()} {document} of "
-        f"{Money(document.total_minor, document.currency)}"
-        for document in documents
-    ]
-    return f"Issued {', '.join(told)}." if told else ""
-
-
-def _bill_what_changed(subscription: Subscription, as_of: date, actor: str) -> str:
-    return _issued(
-        actions.bill_customer(
-            subscription.customer, as_of=as_of, actor=actor, subscription=subscription
-        )
-    )
-
-
-SubscriptionAction.afterwards.append(_bill_what_changed)
+SubscriptionAction.bills = BillsOfChanges()
 
 
 class BillNow(PageAction):
@@ -54,7 +35,7 @@ class BillNow(PageAction):
         issued = actions.bill_customer(
             customer, as_of=as_of, actor=actor, subscription=subscription
         )
-        return _issued(issued) or "Nothing is due."
+        return issued_in_words(issued) or "Nothing is due."
 
 
 class BillSubscription(BillNow):
@@ -272,4 +253,4 @@ class Credit(InvoiceAction):
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
 
-        return _issued([corrections.credit(obj, as_of=as_of, actor=actor, **asked)])
+        return issued_in_words([corrections.credit(obj, as_of=as_of, actor=actor, **asked)])

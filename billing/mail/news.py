@@ -123,6 +123,7 @@ NEWS: dict[str, News] = {
     "dunning.suspended": News(Kind.SUSPENDED),
     "dunning.recovered": News(Kind.RESTORED, untold=_had_full_access),
     "subscription.changed": News(Kind.PLAN_CHANGED),
+    "subscription.change_undone": News(Kind.PLAN_CHANGED),
     "subscription.paused": News(Kind.PAUSED, untold=_by_nobody),
     "subscription.resumed": News(Kind.RESUMED),
     "subscription.activated": News(Kind.RESUMED, untold=_after_no_pause),

@@ -1,7 +1,8 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin
@@ -21,9 +22,11 @@ from billing.desk.forms import ActionForm, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
+from billing.desk.previews import Preview, Reckoned
 from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions import actions, coupons, pausing
+from billing.subscriptions.items import planned_change_on
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
@@ -40,21 +43,40 @@ STATUS_COLORS = {
 
 # What an operator does to a subscription
 
-# An app further up does what follows in the same transaction, and tells it in a sentence.
-type Afterwards = Callable[[Subscription, date, str], str]
+
+class Bills(Protocol):
+    """What an app further up does about the bills of a change, which is still to be made."""
+
+    def preview(
+        self, change: Callable[[], Subscription], *, as_of: date, actor: str
+    ) -> Preview: ...
+
+    def bill(self, subscription: Subscription, *, as_of: date, actor: str) -> Reckoned:
+        """Bill what a change has made due, in its transaction, and tell it in a sentence."""
+        ...
 
 
 class SubscriptionAction(PageAction):
-    """An action on a subscription; what it changes is billed or credited at once."""
+    """What it changes is shown first, and billed or credited at once."""
 
-    afterwards: ClassVar[list[Afterwards]] = []
+    bills: ClassVar[Bills]
+    is_foreseen = True
 
-    def run(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        done = self.change(obj, as_of=as_of, actor=actor, **asked)
-        told = [follow(obj, as_of, actor) for follow in self.afterwards]
-        return " ".join([done, *filter(None, told)])
+    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
+        changed = self.change(obj, as_of=as_of, actor=actor, **asked)
+        billed = self.bills.bill(changed, as_of=as_of, actor=actor)
+        told = " ".join(filter(None, [self.said_of(changed), billed]))
+        return Reckoned(told, outcome=billed.outcome)
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def foresee(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Preview:
+        change = partial(self.change, obj, as_of=as_of, actor=actor, **asked)
+        return self.bills.preview(change, as_of=as_of, actor=actor)
+
+    def change(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        raise NotImplementedError
+
+    def said_of(self, changed: Subscription) -> str:
+        """What was done, in a sentence."""
         raise NotImplementedError
 
 
@@ -138,8 +160,10 @@ class Change(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.change(obj, as_of=as_of, actor=actor, **asked)
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.change(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
         return "Changed."
 
 
@@ -161,10 +185,12 @@ class PauseIt(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return pausing.pause(obj, as_of=as_of, actor=actor, **asked)
 
-        pausing.pause(obj, as_of=as_of, actor=actor, **asked)
-        return f"Paused until {asked['until']}." if asked["until"] else "Paused."
+    def said_of(self, changed: Subscription) -> str:
+        until = changed.pauses.latest("starts_on").ends_on
+        return f"Paused until {until}." if until else "Paused."
 
 
 class Resume(SubscriptionAction):
@@ -178,9 +204,10 @@ class Resume(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status == Subscription.Status.PAUSED
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return pausing.resume(obj, as_of=as_of, actor=actor)
 
-        pausing.resume(obj, as_of=as_of, actor=actor)
+    def said_of(self, changed: Subscription) -> str:
         return "Resumed."
 
 
@@ -213,10 +240,11 @@ class Cancel(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is None
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.cancel(obj, as_of=as_of, actor=actor, **asked)
-        obj.refresh_from_db()
-        return f"Canceled from {obj.cancels_on or obj.ends_on}."
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.cancel(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
+        return f"Canceled from {changed.cancels_on or changed.ends_on}."
 
 
 class UndoCancel(SubscriptionAction):
@@ -229,9 +257,29 @@ class UndoCancel(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is not None
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.undo_cancel(obj, as_of=as_of, actor=actor)
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.undo_cancel(obj, as_of=as_of, actor=actor)
+
+    def said_of(self, changed: Subscription) -> str:
         return "The subscription goes on."
+
+
+class UndoChange(SubscriptionAction):
+    name = "undo-change"
+    label = "Undo planned change"
+    explanation = "The subscription goes on with the plan and the quantities that it has today."
+    permission = "subscriptions.change_subscription"
+    icon = "undo"
+
+    def is_offered(self, obj: Subscription) -> bool:
+        is_over = obj.status == Subscription.Status.ENDED
+        return not is_over and planned_change_on(obj, today_of(obj)) is not None
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.undo_change(obj, as_of=as_of, actor=actor)
+
+    def said_of(self, changed: Subscription) -> str:
+        return "The planned change is undone."
 
 
 class StartForm(ActionForm):
@@ -272,10 +320,11 @@ class Start(SubscriptionAction):
     variant = ActionVariant.PRIMARY
     form_class = StartForm
 
-    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        started = actions.start(obj, as_of=as_of, actor=actor, **asked)
-        told = [follow(started, as_of, actor) for follow in self.afterwards]
-        return " ".join([f"Started {started.plan}.", *filter(None, told)])
+    def change(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.start(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
+        return f"Started {changed.plan}."
 
 
 class CouponForm(ActionForm):
@@ -457,7 +506,9 @@ class SubscriptionAdmin(BigReadOnly):
     )
     readonly_fields = ("public_id",)
     panels = (ITEMS, CYCLES, PAUSES, COUPONS)
-    page_actions = (Change(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon())
+    page_actions = (
+        *(Change(), UndoChange(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon()),
+    )
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")

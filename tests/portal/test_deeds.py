@@ -90,6 +90,24 @@ def test_a_change_can_wait_for_the_next_period(
     assert "From 1 April" not in text_of(later.get(page_of(subscription)))
 
 
+def test_a_planned_change_can_be_undone_until_its_day(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    link = page_of(subscription, "undo-change")
+    assert link not in later.get(page_of(subscription)).content.decode()
+    assert later.get(link).status_code == 302
+    url = page_of(subscription, "change")
+    seen = later.get(f"{url}?plan={larger.public_id}&when=period_end")
+    later.post(url, hidden_of(seen))
+    assert link in later.get(page_of(subscription)).content.decode()
+    seen = later.get(link)
+    assert "Next invoice 1 April 2026 SEK 387.50" in text_of(seen)
+    said = text_of(later.post(link, hidden_of(seen), follow=True))
+    assert "The planned change is undone." in said and "From 1 April" not in said
+    assert types()[-1] == "subscription.change_undone"
+    assert later.get(link).status_code == 302
+
+
 def test_what_comes_back_is_said_to_come_back(
     later: Client, customer: Customer, plan: Plan, larger: Plan
 ) -> None:
