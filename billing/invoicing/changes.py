@@ -152,7 +152,7 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
     """
     with one_transaction():
         changed = _bill_after(change, as_of, actor, numbers_of_nobody)
-        today = [_seen(document) for document in changed.documents]
+        today = [seen_bill(document) for document in changed.documents]
         subscription = changed.subscription
         upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
         seen = Preview(subscription, today, upcoming)
@@ -253,7 +253,7 @@ def _bills_to_come(
         except Refused:
             return
         for document in documents:
-            yield _seen(document)
+            yield seen_bill(document)
         if _next_bill_on(customer, subscription) == next_on:
             return
 
@@ -267,7 +267,8 @@ def _next_bill_on(customer: Customer, subscription: Subscription | None) -> date
     return found
 
 
-def _seen(document: Invoice) -> SeenBill:
+def seen_bill(document: Invoice) -> SeenBill:
+    """A document with its rows read, for a transaction that is rolled back."""
     lines = read(InvoiceLine, "WHERE invoice_id = %s ORDER BY position", [document.pk])
     ids = {line.price_id for line in lines if line.price_id}
     prices = {one.pk: one for one in read(Price, "WHERE id = ANY(%s::bigint[])", [array_of(ids)])}

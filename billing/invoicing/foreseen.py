@@ -1,17 +1,21 @@
 """What an operator is shown of bills and credit notes before they are issued."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 
+from django.db import transaction
+from django.db.models import Sum
 from django.utils import translation
 
+from billing.base.sql.telling import one_transaction
 from billing.desk import previews
 from billing.desk.figures import money
 from billing.engine.money import Money
 from billing.invoicing import actions, changes
-from billing.invoicing.changes import Part, SeenBill, to_pay_minor
+from billing.invoicing.changes import Part, SeenBill, seen_bill, to_pay_minor
 from billing.invoicing.documents import explained
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import BalanceEntry, Invoice
 from billing.invoicing.writing import Writer
 from billing.subscriptions.models import Subscription
 
@@ -52,6 +56,33 @@ class BillsOfChanges:
             subscription.customer, as_of=as_of, actor=actor, subscription=subscription
         )
         return previews.Reckoned(issued_in_words(issued), outcome=f"{to_pay_minor(issued)}")
+
+
+def preview_note(invoice: Invoice, issue: Callable[[], Invoice]) -> previews.Preview:
+    """What a credit note on an invoice comes to, and what becomes of it. Nothing is kept."""
+    with one_transaction():
+        unpaid_minor, rounded_minor = _unpaid_minor(invoice), invoice.rounded_off_minor
+        note = issue()
+        lowered_minor = unpaid_minor - _unpaid_minor(invoice)
+        # What was let go as a small difference was never paid, and goes nowhere.
+        rounded_minor -= invoice.rounded_off_minor
+        to_balance = BalanceEntry.objects.filter(invoice=note, amount_minor__gt=0)
+        kept_minor = to_balance.aggregate(sum=Sum("amount_minor"))["sum"] or 0
+        back_minor = note.total_minor - lowered_minor - rounded_minor - kept_minor
+        goes = (
+            (lowered_minor, "lowers what is unpaid of the invoice"),
+            (kept_minor, "goes to the customer's balance"),
+            (back_minor, "is paid back"),
+        )
+        told = [f"{Money(minor, note.currency)} {what}" for minor, what in goes if minor > 0]
+        shown = replace(foreseen(seen_bill(note), "Today", None), note=f"{', '.join(told)}.")
+        transaction.set_rollback(True)
+    return previews.Preview(f"{note.total_minor}", [shown])
+
+
+def _unpaid_minor(invoice: Invoice) -> int:
+    invoice.refresh_from_db()
+    return invoice.left_minor if invoice.may_be_paid else 0
 
 
 def foreseen(bill: SeenBill, title: str, on: date | None) -> previews.Foreseen:

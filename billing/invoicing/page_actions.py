@@ -1,6 +1,7 @@
 """What an operator does to a customer's bills and to an invoice, by a button."""
 
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django import forms
@@ -8,10 +9,12 @@ from unfold.enums import ActionVariant
 
 from billing.desk.forms import ActionForm, ConfirmedForm
 from billing.desk.page_actions import PageAction
+from billing.desk.previews import Preview, Reckoned
 from billing.engine.money import Money
 from billing.invoicing import actions, balances, corrections, voiding
 from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
-from billing.invoicing.foreseen import BillsOfChanges, issued_in_words
+from billing.invoicing.credit_form import CreditForm
+from billing.invoicing.foreseen import BillsOfChanges, issued_in_words, preview_note
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
 from billing.subscriptions.admin import SubscriptionAction
@@ -224,33 +227,25 @@ class WriteOff(InvoiceAction):
         return f"Wrote off {obj}."
 
 
-class CreditForm(ConfirmedForm):
-    amount = forms.DecimalField(
-        required=False,
-        min_value=0,
-        help_text="With tax. Empty: all that is left of it, which is asked again.",
-    )
-    to = forms.ChoiceField(
-        choices=[("balance", "To the customer's balance"), ("refund", "Pay it back")],
-        label="What was paid goes",
-        help_text="What is not yet paid is taken off the invoice first.",
-    )
-    reason = forms.CharField(
-        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
-    )
-
-
 class Credit(InvoiceAction):
     name = "credit"
     label = "Credit"
-    explanation = "Issues a credit note that corrects this invoice, in part or as a whole."
+    explanation = (
+        "Issues a credit note that corrects this invoice: parts of its lines, a sum, or the whole."
+    )
     permission = "invoicing.add_creditnote"
     icon = "assignment_return"
     form_class = CreditForm
+    is_foreseen = True
 
     def is_offered(self, obj: Invoice) -> bool:
         return obj.status in {Invoice.Status.OPEN, Invoice.Status.PAID}
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        note = corrections.credit(obj, as_of=as_of, actor=actor, **asked)
+        return Reckoned(issued_in_words([note]), outcome=f"{note.total_minor}")
 
-        return issued_in_words([corrections.credit(obj, as_of=as_of, actor=actor, **asked)])
+    def foresee(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> Preview:
+        return preview_note(
+            obj, partial(corrections.credit, obj, as_of=as_of, actor=actor, **asked)
+        )
