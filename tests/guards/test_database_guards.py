@@ -166,7 +166,7 @@ CASES = [
     Case("address_has_one_bucket", copied("bucket")),
     Case("failures_of_ours_are_not_kept", changed("request", status="500")),
     # Mail
-    Case("message_is_made_once", copied("message")),
+    Case("message_is_told_once", copied("message")),
     Case("sent_message_has_its_moment", changed("message", sent_at="now()")),
     Case("message_follows_its_lifecycle", changed("message", state="'sent'", sent_at="now()")),
     Case("message_stays_with_its_recipient", changed("message", recipient="'b@example.com'")),
