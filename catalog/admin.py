@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import (
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.desk.columns import link_column, plain_column
-from billing.desk.figures import figure, link, money, trimmed
+from billing.desk.figures import figure, link, money, named_with_id, trimmed
 from billing.desk.model_admin import Desk
 from billing.desk.panels import Panel
 from billing.engine.bounds import MINOR_MAX
@@ -158,7 +158,7 @@ class PriceAdmin(Desk):
 
     @admin.display(description="price", ordering="name")
     def label(self, price: Price) -> str:
-        return price.name or price.code
+        return named_with_id(price)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         return super().get_queryset(request).select_related("plan")

@@ -15,11 +15,9 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.contenttypes.models import ContentType
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
@@ -38,6 +36,8 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
+from billing.desk.done_forms import note_done
+from billing.desk.facts import FactsField, FactsInput, column_of_facts
 from billing.desk.forms import ActionForm, CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
@@ -104,6 +104,11 @@ class Desk(Picking, ModelAdmin):
             for each in model._meta.fields
             if isinstance(each, models.DecimalField)
         }
+        self._facts = {
+            each.name: column_of_facts(each)
+            for each in model._meta.fields
+            if isinstance(each, models.JSONField)
+        }
 
     @classmethod
     def extend(
@@ -124,7 +129,19 @@ class Desk(Picking, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         fixed = self.fixed_fields if obj is not None else ()
-        return (*super().get_readonly_fields(request, obj), *fixed)
+        return (*super().get_readonly_fields(request, obj), *fixed, *self._facts.values())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The page's fields; what is JSON and not edited here is a table of label and value."""
+        may_edit = obj is None or self.has_change_permission(request, obj)
+        fixed = self.get_readonly_fields(request, obj)
+        shown = {
+            name: facts for name, facts in self._facts.items() if not may_edit or name in fixed
+        }
+        return [
+            (title, {**options, "fields": _replaced(options["fields"], shown)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
@@ -154,6 +171,10 @@ class Desk(Picking, ModelAdmin):
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any
     ) -> forms.Field | None:
+        if isinstance(db_field, models.JSONField):
+            when_empty = None if db_field.null else db_field.get_default()
+            options |= {"form_class": partial(FactsField, when_empty=when_empty)}
+            options |= {"widget": FactsInput}
         asked = super().formfield_for_dbfield(db_field, request, **options)
         if isinstance(asked, forms.DateField):
             asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
@@ -295,7 +316,7 @@ class Desk(Picking, ModelAdmin):
             customer = getattr(obj, "customer", obj)
             type(customer)._base_manager.select_for_update().get(pk=customer.pk)
             obj.refresh_from_db()
-            if self._was_done(obj, key):
+            if not note_done(obj, key):
                 return "This form was sent twice; it was done once."
             actor = f"user:{request.user.get_username()}"
             done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
@@ -304,15 +325,8 @@ class Desk(Picking, ModelAdmin):
                     "What it comes to has changed since it was shown. Look at it again.",
                     code=OUTCOME_CHANGED,
                 )
-            self.log_change(request, obj, f"{done} (form {key})")
+            self.log_change(request, obj, str(done))
         return done
-
-    def _was_done(self, obj: Any, key: str) -> bool:
-        of_object = LogEntry.objects.filter(
-            content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
-            object_id=obj.pk,
-        )
-        return of_object.filter(change_message__endswith=f"(form {key})").exists()
 
     def _page(
         self, request: HttpRequest, action: PageAction, template: str, context: dict[str, Any]
@@ -406,6 +420,14 @@ class Desk(Picking, ModelAdmin):
         for reason in outcome.refused:
             messages.error(request, reason)
         return None
+
+
+def _replaced(fields: Sequence[Any], shown: Mapping[str, Any]) -> list[Any]:
+    """Fields, which may stand in rows, with others in place of some."""
+    return [
+        shown.get(each, each) if isinstance(each, str) else tuple(_replaced(each, shown))
+        for each in fields
+    ]
 
 
 def _given(asked: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 from django import forms
 from unfold.enums import ActionVariant
 
-from billing.desk.forms import ActionForm, ConfirmedForm
+from billing.desk.forms import ActionForm, ConfirmedForm, NamedChoice
 from billing.desk.page_actions import PageAction
 from billing.desk.previews import Preview, Reckoned
 from billing.engine.money import Money
@@ -91,11 +91,16 @@ class GiveCredit(PageAction):
         return f"Gave a credit of {Money(asked['amount_minor'], asked['currency'])}."
 
 
+def _named_by_start(subscription: Subscription) -> str:
+    return f"{subscription.plan}, from {subscription.starts_on}"
+
+
 class OneOffForm(CreditGiftForm):
     amount = forms.DecimalField(help_text="Without tax. Negative: to take off.")
     description = forms.CharField(max_length=500, help_text="As it will stand on the document.")
-    subscription = forms.ModelChoiceField(
+    subscription = NamedChoice(
         Subscription.objects.none(),
+        named=_named_by_start,
         required=False,
         empty_label="The customer",
         label="Belongs to",
@@ -127,7 +132,8 @@ class OneOffForm(CreditGiftForm):
         self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
         choice = self.fields["subscription"]
         assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = self.obj.subscriptions.exclude(status="ended").order_by("-id")
+        choice.queryset = self.obj.subscriptions.exclude(status="ended")
+        choice.queryset = choice.queryset.select_related("plan").order_by("-id")
 
 
 class AddOneOff(PageAction):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -17,8 +17,8 @@ from unfold.contrib.filters.admin import (
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import figure, link, plain, trimmed
-from billing.desk.forms import ActionForm, date_field
+from billing.desk.figures import figure, link, named_with_id, plain, trimmed
+from billing.desk.forms import ActionForm, NamedChoice, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
@@ -32,6 +32,8 @@ from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
 
+# A price names its plan's interval.
+PRICES_OF_PLANS = Prefetch("prices", Price.objects.select_related("plan"))
 STATUS_COLORS = {
     "active": "success",
     "trialing": "info",
@@ -103,8 +105,9 @@ class WhenForm(ActionForm):
 
 
 class ChangeForm(WhenForm):
-    plan = forms.ModelChoiceField(
+    plan = NamedChoice(
         Plan.objects.none(),
+        named=Plan.named_with_prices,
         required=False,
         empty_label="Keep the plan and its prices",
         label="New plan",
@@ -121,9 +124,13 @@ class ChangeForm(WhenForm):
     def ask(self) -> None:
         plan = self.fields["plan"]
         assert isinstance(plan, forms.ModelChoiceField)
-        plan.queryset = Plan.objects.filter(
-            seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
-        ).order_by("name")
+        plan.queryset = (
+            Plan.objects.filter(
+                seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
+            )
+            .prefetch_related(PRICES_OF_PLANS)
+            .order_by("name")
+        )
         for item in _items_on(self.obj, today_of(self.obj)):
             self.fields[f"quantity:{item.key}"] = forms.DecimalField(
                 required=False,
@@ -283,7 +290,7 @@ class UndoChange(SubscriptionAction):
 
 
 class StartForm(ActionForm):
-    plan = forms.ModelChoiceField(Plan.objects.none())
+    plan = NamedChoice(Plan.objects.none(), named=Plan.named_with_prices)
     currency = forms.ChoiceField(required=False, help_text="Empty: the seller's.")
     trial_days = forms.IntegerField(
         required=False,
@@ -296,7 +303,8 @@ class StartForm(ActionForm):
     )
 
     def ask(self) -> None:
-        plans = Plan.objects.filter(seller=self.obj.seller_id, is_active=True).order_by("name")
+        offered = Plan.objects.filter(seller=self.obj.seller_id, is_active=True)
+        plans = offered.prefetch_related(PRICES_OF_PLANS).order_by("name")
         plan, currency = self.fields["plan"], self.fields["currency"]
         assert isinstance(plan, forms.ModelChoiceField)
         assert isinstance(currency, forms.ChoiceField)
@@ -463,7 +471,7 @@ class WorkFilter(DropdownFilter):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(BigReadOnly):
-    list_display = ("public_id", "customer_link", "plan", "state", "starts_on", "next_bill_on")
+    list_display = ("name", "customer_link", "state", "starts_on", "next_bill_on")
     list_filter = (
         WorkFilter,
         ("status", ChoicesDropdownFilter),
@@ -513,12 +521,16 @@ class SubscriptionAdmin(BigReadOnly):
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")
 
+    @admin.display(description="subscription", ordering="customer__name")
+    def name(self, subscription: Subscription) -> str:
+        return named_with_id(subscription)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         return super().get_queryset(request).select_related("seller", "customer", "plan")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get("work") == "parked":
-            return ("public_id", "customer_link", "plan", "parked_reason", "next_bill_on")
+            return ("name", "customer_link", "parked_reason", "next_bill_on")
         return self.list_display
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -532,7 +544,7 @@ class SubscriptionAdmin(BigReadOnly):
 class CouponRedemptionAdmin(BigReadOnly):
     list_display = ("coupon", "customer_link", "subscription", "starts_on", "expires_on")
     list_filter = (("coupon__seller", RelatedDropdownFilter),)
-    list_select_related = ("coupon", "customer", "subscription")
+    list_select_related = ("coupon", "customer", "subscription__customer", "subscription__plan")
     search_fields = ("coupon__code__iexact", "customer__name")
     fields = (
         ("coupon", "customer"),
