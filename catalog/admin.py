@@ -226,7 +226,16 @@ class CouponForm(forms.ModelForm):
 class CouponAdmin(Desk):
     form = CouponForm
     fixed_fields = ("seller", "code")
-    list_display = ("code", "name", "seller_link", "off", "lasts", "is_active")
+    list_display = (
+        "code",
+        "name",
+        "seller_link",
+        "off",
+        "lasts",
+        "last_on",
+        "uses_max",
+        "is_active",
+    )
     list_filter = (("seller", RelatedDropdownFilter), ("is_active", BooleanRadioFilter))
     list_select_related = ("seller",)
     search_fields = ("code__istartswith", "name", "public_id__iexact")
@@ -237,6 +246,7 @@ class CouponAdmin(Desk):
         ("Off", {"fields": ("percent_off", ("amount_off_minor", "currency"))}),
         ("For how long", {"fields": (("duration", "periods"),)}),
         ("On what", {"fields": ("plans", "prices")}),
+        ("How often", {"fields": (("uses_max", "last_on"), "is_once_per_person")}),
         (None, {"fields": ("is_active",)}),
     )
     codes = {

@@ -280,6 +280,25 @@ class Coupon(models.Model):
     prices = ArrayField(
         models.CharField(max_length=80), default=list, blank=True, help_text="Codes; empty: all."
     )
+    uses_max = models.PositiveIntegerField(
+        "uses",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="By all customers together; empty: any number.",
+    )
+    last_on = models.DateField(
+        "last day",
+        null=True,
+        blank=True,
+        help_text="On which it can be redeemed; what it gives may last longer. Empty: none.",
+    )
+    is_once_per_person = models.BooleanField(
+        "once per person",
+        default=True,
+        db_default=True,
+        help_text="Whoever has had it, by whatever customer of one address, gets it no more.",
+    )
     is_active = models.BooleanField(default=True)
 
     class Meta:

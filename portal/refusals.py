@@ -49,6 +49,8 @@ def _of_coupons() -> dict[str, str]:
     return {
         "coupon_unknown": pgettext("portal", "We know no such code. Look whether it is complete."),
         "coupon_inactive": pgettext("portal", "This code is no longer valid."),
+        "coupon_over": pgettext("portal", "This code is no longer valid."),
+        "coupon_used_up": pgettext("portal", "This code has been used up."),
         "coupon_already_there": pgettext("portal", "You have this discount already."),
         "coupon_used": pgettext("portal", "This code works once, and you have used it."),
         "coupon_currency": pgettext("portal", "That is not offered in your currency."),

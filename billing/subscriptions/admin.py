@@ -28,6 +28,7 @@ from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAY
 from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.items import planned_change_on
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
+from catalog.admin import CouponAdmin
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
@@ -443,6 +444,32 @@ SUBSCRIPTIONS = Panel(
     list_of=Subscription,
     list_by="customer__id__exact",
 )
+USES = Panel(
+    "Uses",
+    rows=lambda coupon: [coupon],
+    columns={
+        "Redeemed": coupons.uses_of,
+        "At most": lambda coupon: coupon.uses_max or "any number",
+        "Last day": lambda coupon: coupon.last_on,
+    },
+)
+REDEMPTIONS = Panel(
+    "Redeemed by",
+    rows=lambda coupon: coupon.redemptions.select_related(
+        "customer", "subscription__customer", "subscription__plan"
+    ).order_by("-id"),
+    columns={
+        "Customer": lambda redemption: link(redemption.customer),
+        "Subscription": lambda redemption: link(redemption.subscription),
+        "From": lambda redemption: redemption.starts_on,
+        "Until": lambda redemption: redemption.expires_on,
+        "Removed": lambda redemption: redemption.removed_on,
+    },
+    list_of=CouponRedemption,
+    list_by="coupon__id__exact",
+    when_empty="By nobody yet.",
+)
+CouponAdmin.extend(panels=[USES, REDEMPTIONS])
 CustomerAdmin.extend(panels=[SUBSCRIPTIONS], page_actions=[Start(), GiveCoupon()])
 
 

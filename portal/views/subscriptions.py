@@ -334,7 +334,7 @@ def _redeeming(visit: Visit, found: Subscription, code: str) -> Deed:
         now=visit.now,
     ):
         raise Refused("Too many codes were tried.", code="too_many_attempts")
-    known = coupon_for(found, code)
+    known = coupon_for(found, code, as_of=visit.as_of)
 
     def redeem() -> Subscription:
         coupons.redeem_coupon(

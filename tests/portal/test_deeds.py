@@ -287,6 +287,10 @@ def test_a_code_that_does_nothing_says_why(
     CouponFactory(seller=seller, code="EURO", amount=True, currency="EUR")
     CouponFactory(code="OTHERS")
     spent = CouponFactory(seller=seller, code="SPENT")
+    CouponFactory(seller=seller, code="OVER", last_on=ELEVENTH - timedelta(days=1))
+    taken = CouponFactory(seller=seller, code="TAKEN", uses_max=1)
+    other = CustomerFactory(seller=seller)
+    coupons.redeem_coupon(other, taken, as_of=ELEVENTH, actor="test")
     redemption = coupons.redeem_coupon(customer, spent, as_of=ELEVENTH, actor="test")
     redemption.is_spent = True
     redemption.save()
@@ -297,6 +301,8 @@ def test_a_code_that_does_nothing_says_why(
         "OTHERPLAN": "This code is not for your plan.",
         "EURO": "That is not offered in your currency.",
         "SPENT": "This code works once, and you have used it.",
+        "OVER": "This code is no longer valid.",
+        "TAKEN": "This code has been used up.",
     }.items():
         answer = later.get(f"{url}?code={code}")
         assert said in text_of(answer), code
