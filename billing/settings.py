@@ -52,6 +52,7 @@ INSTALLED_APPS = [
     "allauth.account",
     "allauth.mfa",
     "axes",
+    "billing.desk",
     "billing.outbound",
     "billing.events",
     "billing.webhooks",

@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import (
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.desk.columns import link_column, plain_column
-from billing.desk.figures import figure, link, money, trimmed, unit_price
+from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
 from billing.desk.panels import Panel
 from billing.engine.bounds import MINOR_MAX
@@ -158,7 +158,7 @@ class PriceAdmin(Desk):
 
     @admin.display(description="price", ordering="name")
     def label(self, price: Price) -> str:
-        return price.name or price.code
+        return named_with_id(price)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         return super().get_queryset(request).select_related("plan")
@@ -226,7 +226,16 @@ class CouponForm(forms.ModelForm):
 class CouponAdmin(Desk):
     form = CouponForm
     fixed_fields = ("seller", "code")
-    list_display = ("code", "name", "seller_link", "off", "lasts", "is_active")
+    list_display = (
+        "code",
+        "name",
+        "seller_link",
+        "off",
+        "lasts",
+        "last_on",
+        "uses_max",
+        "is_active",
+    )
     list_filter = (("seller", RelatedDropdownFilter), ("is_active", BooleanRadioFilter))
     list_select_related = ("seller",)
     search_fields = ("code__istartswith", "name", "public_id__iexact")
@@ -237,6 +246,7 @@ class CouponAdmin(Desk):
         ("Off", {"fields": ("percent_off", ("amount_off_minor", "currency"))}),
         ("For how long", {"fields": (("duration", "periods"),)}),
         ("On what", {"fields": ("plans", "prices")}),
+        ("How often", {"fields": (("uses_max", "last_on"), "is_once_per_person")}),
         (None, {"fields": ("is_active",)}),
     )
     codes = {

@@ -116,6 +116,11 @@ class Plan(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def named_with_prices(self) -> str:
+        """``Espresso 1 kg · 249 SEK a month, 25 EUR a month``: plans of one name told apart."""
+        offered = [price.in_words() for price in self.prices.all() if price.is_active]
+        return f"{self.name} · {', '.join(offered[:3])}" if offered else self.name
+
 
 @pghistory.track()
 class Price(models.Model):
@@ -196,7 +201,21 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.plan_id}:{self.code}"
+        """``Coffee · 249 SEK a month``; with its own name where that is another than the plan's."""
+        plan = self.plan
+        named = plan.name if self.name in ("", plan.name) else f"{plan.name}, {self.name}"
+        return f"{named} · {self.in_words()}"
+
+    def in_words(self) -> str:
+        """What it costs, how often: ``249 SEK a month``, ``volume in SEK a month``."""
+        plan, often = self.plan, "once"
+        if self.billing != self.Billing.ONCE:
+            count, unit = plan.interval_count, plan.interval_unit
+            often = f"a {unit}" if count == 1 else f"every {count} {unit}s"
+        if self.model in (self.Model.FLAT, self.Model.PER_UNIT, self.Model.PACKAGE):
+            each = "" if self.model == self.Model.FLAT else " each"
+            return f"{self.amount.normalize():f} {self.currency}{each} {often}"
+        return f"{self.get_model_display().lower()} in {self.currency} {often}"
 
     def terms(self, agreed_amount: Decimal | None = None) -> pricing.Price:
         """The price as the engine takes it, with the amount agreed where one was."""
@@ -260,6 +279,25 @@ class Coupon(models.Model):
     )
     prices = ArrayField(
         models.CharField(max_length=80), default=list, blank=True, help_text="Codes; empty: all."
+    )
+    uses_max = models.PositiveIntegerField(
+        "uses",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="By all customers together; empty: any number.",
+    )
+    last_on = models.DateField(
+        "last day",
+        null=True,
+        blank=True,
+        help_text="On which it can be redeemed; what it gives may last longer. Empty: none.",
+    )
+    is_once_per_person = models.BooleanField(
+        "once per person",
+        default=True,
+        db_default=True,
+        help_text="Whoever has had it, by whatever customer of one address, gets it no more.",
     )
     is_active = models.BooleanField(default=True)
 

@@ -4,12 +4,11 @@ A page shows what :func:`seen_of` answers. Its button comes back with what stand
 with the choice and the amount of today that were shown; :func:`do` does that or nothing at all.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing.engine.errors import Refused
-from billing.invoicing.changes import Changed, Preview, bill_after, preview
-from billing.invoicing.models import Invoice
+from billing.invoicing.changes import Changed, Preview, bill_after, preview, to_pay_minor
 from billing.subscriptions.allowed_changes import refuse_unless_offered
 from billing.subscriptions.models import Subscription
 from portal.limits import once
@@ -66,13 +65,3 @@ def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:
         return changed
 
     return once(visit.customer, key, done, now=visit.now)
-
-
-def to_pay_minor(documents: Sequence[Invoice]) -> int:
-    """What documents of today ask for in minor units; below zero for what comes back."""
-    return sum(
-        -document.total_minor
-        if document.kind == Invoice.Kind.CREDIT_NOTE
-        else document.amount_due_minor
-        for document in documents
-    )

@@ -9,7 +9,7 @@ from django.utils.translation import pgettext
 from billing.engine.errors import BillingError
 from billing.invoicing.changes import FullPrice, Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
-from billing.invoicing.models import Invoice, InvoiceLine
+from billing.invoicing.models import Invoice
 from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.outlook import is_charging_stopped
@@ -17,8 +17,6 @@ from billing.subscriptions.models import Subscription
 from customers.models import Customer
 from portal.visits import Visit
 from portal.words import way_of_paying, writer
-
-_SUMMED_UP = (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,22 +109,21 @@ def reasons_of(bill: SeenBill) -> list[Reason]:
 
     A credit note's lines say what comes back, so that here they take away.
     """
-    document = bill.document
-    write = writer(document.currency)
-    sign = -1 if document.kind == Invoice.Kind.CREDIT_NOTE else 1
-    rows = [
-        (line.description, whys_of(explained(line, write)), line.amount_minor)
-        for line in bill.lines
-        if line.kind not in _SUMMED_UP
+    write = writer(bill.document.currency)
+    named = {
+        "discount": pgettext("portal", "Discount"),
+        "vat": pgettext("portal", "VAT"),
+        "rounding": pgettext("portal", "Rounding"),
+        "balance": pgettext("portal", "Your balance"),
+    }
+    return [
+        Reason(
+            part.line.description if part.line else named[part.kind],
+            whys_of(explained(part.line, write)) if part.line else [],
+            write.money(part.amount_minor),
+        )
+        for part in bill.parts
     ]
-    rows.append((pgettext("portal", "Discount"), [], -document.discount_minor))
-    rest_minor = document.total_minor - document.rounding_minor - sum(row[2] for row in rows)
-    rows += [
-        (pgettext("portal", "VAT"), [], rest_minor),
-        (pgettext("portal", "Rounding"), [], document.rounding_minor),
-        (pgettext("portal", "Your balance"), [], -document.credit_applied_minor),
-    ]
-    return [Reason(what, whys, write.money(sign * minor)) for what, whys, minor in rows if minor]
 
 
 def _without_discount(full_price: FullPrice) -> Line:

@@ -20,8 +20,9 @@ from billing.checkout.placing import Choice, Details, check_details
 from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
 from billing.invoicing.writing import Writer
-from billing.subscriptions.coupons import check_person
+from billing.subscriptions.coupons import check_coupon, check_person
 from catalog.models import Coupon, Price
+from customers.calendar import today_of
 from customers.numbers import tidy_vat_number
 from portal.limits import has_tried, may_try
 from portal.models import Attempt
@@ -228,12 +229,15 @@ class OrderForm(Typed):
         return Choice(self._quantities(self.cleaned_data), self.found)
 
     def _offered_coupon(self) -> Coupon | None:
-        """The coupon that the shop has put there; none where its customer has had it meanwhile."""
-        coupon, customer = self.order.coupon, self.order.customer
-        if coupon is None or customer is None:
-            return coupon
+        """The coupon that the shop has put there; none where it cannot be had any more."""
+        order = self.order
+        coupon, customer = order.coupon, order.customer
+        if coupon is None:
+            return None
         try:
-            self._check_person(coupon, customer.email)
+            check_coupon(coupon, order.plan, order.currency, as_of=today_of(order.seller))
+            if customer is not None:
+                self._check_person(coupon, customer.email)
         except Refused:
             return None
         return coupon
@@ -303,6 +307,8 @@ def _coupon_refusal(code: str) -> str:
             "pay", "Too many codes have been tried. Wait an hour, or order without one."
         ),
         "coupon_inactive": pgettext("pay", "This code is no longer valid."),
+        "coupon_over": pgettext("pay", "This code is no longer valid."),
+        "coupon_used_up": pgettext("pay", "This code has been used up."),
         "coupon_of_another_plan": pgettext("pay", "This code does not apply to this order."),
         "coupon_currency": pgettext("pay", "This code is for another currency."),
         "coupon_used": pgettext("pay", "You have already used this code."),

@@ -36,6 +36,7 @@ def _of_subscriptions() -> dict[str, str]:
         "not_paused": pgettext("portal", "The subscription is not paused."),
         "pause_ends_before_start": pgettext("portal", "Choose a day after today."),
         "not_canceled": pgettext("portal", "There is no cancellation to undo."),
+        "no_change_planned": pgettext("portal", "There is no planned change to undo."),
         "plan_of_another_family": pgettext("portal", "You cannot change to that plan."),
         "currency_mismatch": pgettext("portal", "That is not offered in your currency."),
         "parked": pgettext(
@@ -50,6 +51,8 @@ def _of_coupons() -> dict[str, str]:
     return {
         "coupon_unknown": pgettext("portal", "We do not recognise this code. Check the spelling."),
         "coupon_inactive": pgettext("portal", "This code is no longer valid."),
+        "coupon_over": pgettext("portal", "This code is no longer valid."),
+        "coupon_used_up": pgettext("portal", "This code has been used up."),
         "coupon_already_there": pgettext("portal", "You already have this discount."),
         "coupon_used": pgettext(
             "portal", "This code works only once, and you have already used it."

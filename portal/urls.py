@@ -50,5 +50,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(f"{_SUBSCRIPTION}resume/", subscriptions.resume, name="resume"),
     path(f"{_SUBSCRIPTION}cancel/", subscriptions.cancel, name="cancel"),
     path(f"{_SUBSCRIPTION}undo/", subscriptions.undo, name="undo"),
+    path(f"{_SUBSCRIPTION}undo-change/", subscriptions.undo_change, name="undo_change"),
     path(f"{_SUBSCRIPTION}withdraw/", subscriptions.withdraw, name="withdraw"),
 ]

@@ -82,7 +82,10 @@ class OrderAdmin(BigReadOnly):
         ("seller", RelatedDropdownFilter),
         ("recorded_at", RangeDateTimeFilter),
     )
-    list_select_related = ("plan", "customer", "subscription", "invoice")
+    list_select_related = (
+        *("plan", "customer", "invoice"),
+        *("subscription__customer", "subscription__plan"),
+    )
     search_fields = (
         "public_id__iexact",
         "customer__typed",
@@ -125,4 +128,5 @@ class OrderAdmin(BigReadOnly):
 
     def get_queryset(self, request: HttpRequest) -> Any:
         related = super().get_queryset(request).select_related("invoice")
-        return related.select_related("seller", "plan", "customer", "subscription", "coupon")
+        named = related.select_related("subscription__customer", "subscription__plan")
+        return named.select_related("seller", "plan", "customer", "coupon")

@@ -17,7 +17,7 @@ from billing.subscriptions.allowed_changes import counted
 from billing.subscriptions.coupons import check_coupon, check_person, coupon_of
 from billing.subscriptions.items import checked_quantities, prices_of
 from catalog.models import Coupon, Plan, Price
-from customers.calendar import now_of
+from customers.calendar import now_of, today_of
 from customers.links import hash_of
 from customers.models import Customer, Seller
 
@@ -60,7 +60,7 @@ def create_order(
     prices = prices_of(plan, currency)
     kept = checked_quantities(prices, quantities or {})
     if coupon is not None:
-        check_coupon(coupon, plan, prices[0].currency)
+        check_coupon(coupon, plan, prices[0].currency, as_of=as_of)
         if customer is not None:
             check_person(coupon, seller.pk, customer.email, customer)
     token = secrets.token_urlsafe(32)
@@ -99,7 +99,7 @@ def find_coupon(order: Order, code: str) -> Coupon:
     Raises :class:`Refused` with "coupon_unknown" and as :func:`check_coupon` does.
     """
     coupon = coupon_of(order.seller_id, code)
-    check_coupon(coupon, order.plan, order.currency)
+    check_coupon(coupon, order.plan, order.currency, as_of=today_of(order.seller))
     return coupon
 
 

@@ -36,7 +36,7 @@ from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import PaymentMethod
 from billing.payments.planning import release_planned
 from billing.subscriptions.actions import start
-from billing.subscriptions.coupons import check_coupon, check_person, has_tried
+from billing.subscriptions.coupons import check_coupon, has_tried
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
@@ -95,7 +95,7 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
     """
     check_active(order.plan)
     with transaction.atomic():
-        _check_choice(order, choice)
+        _check_choice(order, choice, as_of)
         customer = _customer_for(order, details, as_of, actor)
         begin = partial(_start, order, customer, choice, as_of=as_of, actor=actor)
         seen = preview(begin, as_of=as_of, actor=actor)
@@ -134,7 +134,7 @@ def _vat_number(details: Details) -> str:
     return tidy_vat_number(number, details.country) if number else ""
 
 
-def _check_choice(order: Order, choice: Choice) -> None:
+def _check_choice(order: Order, choice: Choice, as_of: date) -> None:
     countable = {price.code for price in countable_prices(order)}
     for code, quantity in choice.quantities.items():
         is_whole = quantity == int(quantity) and 1 <= quantity <= UNITS_ORDERED_MAX
@@ -143,7 +143,7 @@ def _check_choice(order: Order, choice: Choice) -> None:
                 f"Order a whole number from 1 to {UNITS_ORDERED_MAX}.", code="quantity_out_of_range"
             )
     if choice.coupon is not None:
-        check_coupon(choice.coupon, order.plan, order.currency)
+        check_coupon(choice.coupon, order.plan, order.currency, as_of=as_of)
 
 
 # Placing
@@ -181,7 +181,7 @@ def place(
     A second time changes nothing and gives what is there. ``agreed_minor`` is what the customer
     was told to pay today; another sum is refused ("price_changed"). Raises :class:`Refused` also
     with "order_expired", "plan_inactive", "details_wrong" (``details`` has the fields),
-    "quantity_out_of_range" and those of :func:`check_coupon` and :func:`check_person`.
+    "quantity_out_of_range" and those of :func:`check_coupon` and "coupon_used".
     """
     order = lock_order(order)
     if order.status in {Order.Status.PLACED, Order.Status.COMPLETE}:
@@ -190,7 +190,7 @@ def place(
     refuse_over(order, now)
     check_active(order.plan)
     refuse_unpayable(order.seller)
-    _check_choice(order, choice)
+    _check_choice(order, choice, as_of)
     if wrong := check_details(details):
         raise Refused("Something is missing or wrong.", code="details_wrong", fields=wrong)
     customer = _customer_for(order, details, as_of, actor)
@@ -264,9 +264,8 @@ def _start(
     is_incomplete: bool = False,
 ) -> Subscription:
     asked = {code: Decimal(quantity) for code, quantity in order.quantities.items()}
+    # Of two orders of one person the second waits, and then sees what the first has redeemed.
     lock_person(order.seller_id, customer.email)
-    if choice.coupon is not None:
-        check_person(choice.coupon, order.seller_id, customer.email, customer)
     return start(
         customer,
         order.plan,

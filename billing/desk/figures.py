@@ -100,6 +100,12 @@ def link(obj: models.Model | None, text: object = "") -> str:
     return format_html('<a href="{}" class="text-link">{}</a>', address_of(obj), text or obj)
 
 
+def named_with_id(obj: models.Model) -> str:
+    """What people call an object, with its public id small beneath."""
+    public_id = getattr(obj, "public_id", "")
+    return format_html('{}<span class="block text-subtle text-xs">{}</span>', obj, public_id)
+
+
 def address_of(obj: models.Model) -> str:
     """The path of the object's page."""
     name = f"admin:{obj._meta.app_label}_{obj._meta.model_name}_change"

@@ -1,6 +1,7 @@
 """Forms of pages and of their buttons."""
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from decimal import Decimal
@@ -11,6 +12,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.forms.models import construct_instance
 from django.http import QueryDict
+from django.utils.functional import cached_property
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     INPUT_CLASSES,
@@ -77,7 +79,7 @@ class ConfirmedForm(ActionForm):
 
     def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
         super().__init__(obj, *args, **options)
-        if "is_confirmed" not in self.data:
+        if not self.data.get("is_confirmed"):
             self.fields["is_confirmed"].widget = forms.HiddenInput()
 
     def ask_again(self) -> None:
@@ -98,6 +100,26 @@ def _classes(widget: forms.Widget) -> Sequence[str]:
     if isinstance(widget, forms.Select):
         return SELECT_CLASSES
     return TEXTAREA_CLASSES if isinstance(widget, forms.Textarea) else INPUT_CLASSES
+
+
+class NamedChoice(forms.ModelChoiceField):
+    """A row of a table by its name; rows of one name are told apart by code or public id."""
+
+    def __init__(self, queryset: Any, *, named: Callable[[Any], str] = str, **options: Any) -> None:
+        self.named = named
+        super().__init__(queryset, **options)
+
+    def label_from_instance(self, obj: Any) -> str:
+        name = self.named(obj)
+        if self._names[name] == 1:
+            return name
+        return f"{name} ({getattr(obj, 'code', '') or obj.public_id})"
+
+    @cached_property
+    def _names(self) -> Counter[str]:
+        """How often each name is offered."""
+        assert self.queryset is not None
+        return Counter(self.named(each) for each in self.queryset.all())
 
 
 def date_field(**options: Any) -> forms.DateField:

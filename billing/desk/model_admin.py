@@ -15,12 +15,10 @@ from django import forms
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
-from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import IS_POPUP_VAR, Action, ActionLocation
 from django.contrib.admin.utils import quote, unquote
 from django.contrib.admin.views.main import ChangeList
-from django.contrib.contenttypes.models import ContentType
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied, ValidationError
 from django.db import DatabaseError, OperationalError, models, transaction
 from django.db.models import ProtectedError, QuerySet
 from django.forms.models import _get_foreign_key
@@ -39,19 +37,23 @@ from billing.base.typed import (
     check_instant,
 )
 from billing.desk.columns import own_link_column
+from billing.desk.done_forms import note_done
+from billing.desk.facts import FactsField, FactsInput, column_of_facts
 from billing.desk.figures import as_pages_write
-from billing.desk.forms import CheckedForm, Codes, ConfirmedForm, PlainDecimalField
+from billing.desk.forms import ActionForm, CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.history import ENTRIES_MAX, history_of
 from billing.desk.lists import CappedPaginator, DeskList
 from billing.desk.page_actions import Outcome, PageAction, Told, refusal
 from billing.desk.panels import Panel
+from billing.desk.previews import Preview, Reckoned, outcome_shown
 from billing.desk.rows import Picking
 from billing.desk.searching import search
 from billing.desk.seller_time import today_of
-from billing.engine.errors import BillingError
+from billing.engine.errors import BillingError, Refused
 
 BULK_MAX = 200
 BUTTONS_MAX = 4
+OUTCOME_CHANGED = "outcome_changed"
 # What an operator most likely came for stands first, what is hard to take back last.
 RANK = {ActionVariant.PRIMARY: 0, ActionVariant.DANGER: 2}
 
@@ -109,6 +111,11 @@ class Desk(Picking, ModelAdmin):
             for each in model._meta.fields
             if isinstance(each, models.DecimalField)
         }
+        self._facts = {
+            each.name: column_of_facts(each)
+            for each in model._meta.fields
+            if isinstance(each, models.JSONField)
+        }
 
     @classmethod
     def extend(
@@ -133,7 +140,19 @@ class Desk(Picking, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         fixed = self.fixed_fields if obj is not None else ()
-        return (*super().get_readonly_fields(request, obj), *fixed)
+        return (*super().get_readonly_fields(request, obj), *fixed, *self._facts.values())
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """The page's fields; what is JSON and not edited here is a table of label and value."""
+        may_edit = obj is None or self.has_change_permission(request, obj)
+        fixed = self.get_readonly_fields(request, obj)
+        shown = {
+            name: facts for name, facts in self._facts.items() if not may_edit or name in fixed
+        }
+        return [
+            (title, {**options, "fields": _replaced(options["fields"], shown)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
@@ -167,6 +186,10 @@ class Desk(Picking, ModelAdmin):
     def formfield_for_dbfield(
         self, db_field: models.Field, request: HttpRequest, **options: Any
     ) -> forms.Field | None:
+        if isinstance(db_field, models.JSONField):
+            when_empty = None if db_field.null else db_field.get_default()
+            options |= {"form_class": partial(FactsField, when_empty=when_empty)}
+            options |= {"widget": FactsInput}
         asked = super().formfield_for_dbfield(db_field, request, **options)
         if isinstance(asked, forms.DateField):
             asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
@@ -278,49 +301,78 @@ class Desk(Picking, ModelAdmin):
         if not (may_see and request.user.has_perm(action.permission)):
             raise PermissionDenied
         form = action.form_class(obj, request.POST if request.method == "POST" else None)
-        if form.is_valid():
+        seen = request.POST.get("seen", "")
+        outcome = outcome_shown(seen, request.POST)
+        if form.is_valid() and (outcome or not action.is_foreseen):
             try:
-                done = self.perform(request, action, obj, form.cleaned_data)
+                done = self.perform(request, action, obj, form.cleaned_data, outcome)
             except OperationalError:
                 raise
             except (BillingError, DatabaseError) as error:
-                form.add_error(None, refusal(error))
-                code = getattr(error, "code", "")
-                if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
-                    form.ask_again()
+                _refuse(form, error)
             else:
                 shown = done.shown if isinstance(done, Told) else done
                 messages.success(request, as_pages_write(shown))
                 page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
                 return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
+        if action.is_foreseen and (preview := self._foresee(request, action, form, obj)):
+            context |= {"preview": preview, "seen": preview.seen(request.POST)}
+            context["is_another_choice"] = bool(seen) and not outcome
         return self._page(request, action, "admin/desk/act.html", context)
 
+    def _foresee(
+        self, request: HttpRequest, action: PageAction, form: ActionForm, obj: Any
+    ) -> Preview | None:
+        """What is asked for comes to; None where it was not asked for yet, or is refused."""
+        has_changed = form.has_error(NON_FIELD_ERRORS, OUTCOME_CHANGED) if form.is_bound else False
+        is_asked_for = form.is_valid() if form.is_bound else not form.visible_fields()
+        if not is_asked_for and not has_changed:
+            return None
+        given = _given(form.cleaned_data) if form.is_bound else {}
+        try:
+            return action.foresee(
+                obj, as_of=today_of(obj), actor=f"user:{request.user.get_username()}", **given
+            )
+        except OperationalError:
+            raise
+        except (BillingError, DatabaseError) as error:
+            if form.is_bound:
+                _refuse(form, error)
+            else:
+                messages.error(request, refusal(error))
+            return None
+        finally:
+            obj.refresh_from_db()  # It has what the database has taken back.
+
     def perform(
-        self, request: HttpRequest, action: PageAction, obj: Any, asked: Mapping[str, Any]
+        self,
+        request: HttpRequest,
+        action: PageAction,
+        obj: Any,
+        asked: Mapping[str, Any],
+        outcome: str = "",
     ) -> str:
-        """Run the action and log it in one transaction, under the lock of the customer's money."""
-        key = asked["key"]
-        given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
-        if "amount" in asked:
-            given.setdefault("amount_minor", None)
+        """Run the action and log it in one transaction, under the lock of the customer's money.
+
+        Raises :class:`Refused` where it comes to another outcome than the one that was shown.
+        """
+        key, given = asked["key"], _given(asked)
         with transaction.atomic():
             customer = getattr(obj, "customer", obj)
             type(customer)._base_manager.select_for_update().get(pk=customer.pk)
             obj.refresh_from_db()
-            if self._was_done(obj, key):
+            if not note_done(obj, key):
                 return "This form was sent twice, and was done once."
             actor = f"user:{request.user.get_username()}"
             done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
-            self.log_change(request, obj, f"{done} (form {key})")
+            if outcome and isinstance(done, Reckoned) and done.outcome != outcome:
+                raise Refused(
+                    "What it comes to has changed since it was shown. Look at it again.",
+                    code=OUTCOME_CHANGED,
+                )
+            self.log_change(request, obj, str(done))
         return done
-
-    def _was_done(self, obj: Any, key: str) -> bool:
-        of_object = LogEntry.objects.filter(
-            content_type=ContentType.objects.get_for_model(obj, for_concrete_model=False),
-            object_id=obj.pk,
-        )
-        return of_object.filter(change_message__endswith=f"(form {key})").exists()
 
     def _page(
         self, request: HttpRequest, action: PageAction, template: str, context: dict[str, Any]
@@ -414,6 +466,30 @@ class Desk(Picking, ModelAdmin):
         for reason in outcome.refused:
             messages.error(request, reason)
         return None
+
+
+def _replaced(fields: Sequence[Any], shown: Mapping[str, Any]) -> list[Any]:
+    """Fields, which may stand in rows, with others in place of some."""
+    return [
+        shown.get(each, each) if isinstance(each, str) else tuple(_replaced(each, shown))
+        for each in fields
+    ]
+
+
+def _given(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """What a form's action is called with."""
+    given = {name: value for name, value in asked.items() if name not in {"key", "amount"}}
+    if "amount" in asked:
+        given.setdefault("amount_minor", None)
+    return given
+
+
+def _refuse(form: ActionForm, error: BillingError | DatabaseError) -> None:
+    """Say in a form why it was not done, and ask again where that is enough."""
+    code = getattr(error, "code", "")
+    form.add_error(None, ValidationError(refusal(error), code=code))
+    if isinstance(form, ConfirmedForm) and code in form.ASKED_AGAIN:
+        form.ask_again()
 
 
 class ReadOnly(Desk):

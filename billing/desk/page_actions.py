@@ -14,6 +14,7 @@ from billing.base.typed import (
 )
 from billing.desk.figures import as_pages_write
 from billing.desk.forms import ActionForm
+from billing.desk.previews import Preview
 from billing.engine.errors import BillingError
 
 
@@ -32,6 +33,8 @@ class PageAction:
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
     form_class: ClassVar[type[ActionForm]] = ActionForm
     is_for_many: ClassVar[bool] = False
+    # Whether what it comes to is shown before it is done: see `foresee`.
+    is_foreseen: ClassVar[bool] = False
     # Whether the object is gone afterwards, so that its list comes back rather than its page.
     removes: ClassVar[bool] = False
 
@@ -44,7 +47,14 @@ class PageAction:
         return True
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        """Do it and say what was done; a :class:`Told` keeps a part of it from the log."""
+        """Do it and say what was done; a :class:`Told` keeps a part of it from the log.
+
+        One that is foreseen answers with a :class:`Reckoned`.
+        """
+        raise NotImplementedError
+
+    def foresee(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Preview:
+        """What it would come to, for one that is foreseen. Raises what it raises; keeps nothing."""
         raise NotImplementedError
 
 

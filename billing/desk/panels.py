@@ -49,6 +49,12 @@ class Panel:
         return f"{url}?{self.list_by}={obj.pk}"
 
 
+def _shown(cell: object) -> object:
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return display_for_value(cell, NOTHING)
+
+
 def _cells(row: Sequence[object]) -> SafeString:
-    shown = ((display_for_value(cell, NOTHING),) for cell in row)
+    shown = ((_shown(cell),) for cell in row)
     return format_html_join("", "<td>{}</td>", shown)

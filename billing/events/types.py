@@ -20,6 +20,7 @@ PUBLIC: dict[str, str] = {
     "subscription.started": "A customer has a subscription, perhaps with a trial or a later start.",
     "subscription.activated": "The trial is over or the first day has come.",
     "subscription.changed": "It has another plan, quantity, price or coupon, now or from a day on.",
+    "subscription.change_undone": "A change that was planned for a later day is not made.",
     "subscription.anchor_changed": "Its periods begin on another day of the month.",
     "subscription.paused": "It rests: without service, and without charges for those days.",
     "subscription.resumed": "It goes on after a pause.",

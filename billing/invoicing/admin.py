@@ -16,6 +16,7 @@ from unfold.contrib.filters.admin import (
 from unfold.decorators import display
 
 from billing.desk.columns import label_column, link_column, money_column, plain_column
+from billing.desk.facts import facts_of
 from billing.desk.figures import link, money
 from billing.desk.model_admin import BigReadOnly, Desk, button
 from billing.desk.panels import Panel
@@ -169,6 +170,7 @@ class DocumentAdmin(PrintedAdmin):
         "rounded_off",
         "to_pay",
         "recorded_at",
+        "seller_then",
     )
     panels = (
         LINES,
@@ -193,13 +195,19 @@ class DocumentAdmin(PrintedAdmin):
     from_balance = money_column("from_balance_minor", "paid from balance, later")
     rounded_off = money_column("rounded_off_minor", "rounded off")
 
+    @display(description="seller")
+    def seller_then(self, document: Invoice) -> str:
+        """The seller as it stood on the document."""
+        return facts_of(document.letterhead.content)
+
     @display(description="to pay", formatting="price")
     def to_pay(self, document: Invoice) -> str:
         return to_pay(document)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         found = super().get_queryset(request).filter(kind=self.kind)
-        return found.select_related("customer", "seller", "subscription")
+        named = found.select_related("subscription__customer", "subscription__plan")
+        return named.select_related("customer", "seller")
 
     def print_pdf(self, obj: Any) -> bytes:
         from billing.invoicing.pdf import render_invoice
@@ -246,7 +254,7 @@ class InvoiceAdmin(DocumentAdmin):
         ),
         (
             "As it was sent",
-            {"fields": ("language", "bill_to", "letterhead"), "classes": ("collapse",)},
+            {"fields": ("language", "bill_to", "seller_then"), "classes": ("collapse",)},
         ),
     )
     page_actions = (Credit(), Void(), WriteOff())
@@ -297,7 +305,7 @@ class CreditNoteAdmin(DocumentAdmin):
         ),
         (
             "As it was sent",
-            {"fields": ("language", "bill_to", "letterhead"), "classes": ("collapse",)},
+            {"fields": ("language", "bill_to", "seller_then"), "classes": ("collapse",)},
         ),
     )
 

@@ -7,10 +7,11 @@ back, so a preview cannot differ from what follows it. Only numbers are not take
 whoever looks holds up nobody who bills.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import islice
+from typing import Literal
 
 from django.db import transaction
 from django.db.models import Max, Q
@@ -41,6 +42,16 @@ class Changed:
     documents: list[Invoice]
 
 
+def to_pay_minor(documents: Sequence[Invoice]) -> int:
+    """What documents of today ask for in minor units; below zero for what comes back."""
+    return sum(
+        -document.total_minor
+        if document.kind == Invoice.Kind.CREDIT_NOTE
+        else document.amount_due_minor
+        for document in documents
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class SeenBill:
     """A document that was made and not kept: its rows are in memory alone."""
@@ -57,9 +68,40 @@ class SeenBill:
     @property
     def to_pay_minor(self) -> int:
         """What the customer pays for it, in minor units: below zero for what comes back."""
-        if self.document.kind == Invoice.Kind.CREDIT_NOTE:
-            return -self.document.total_minor
-        return self.document.amount_due_minor
+        return to_pay_minor([self.document])
+
+    @property
+    def parts(self) -> list["Part"]:
+        """What the document is the sum of; on a credit note all is turned round."""
+        document = self.document
+        sign = -1 if document.kind == Invoice.Kind.CREDIT_NOTE else 1
+        parts = [
+            Part("line", line.amount_minor, line)
+            for line in self.lines
+            if line.kind not in (InvoiceLine.Kind.DISCOUNT, InvoiceLine.Kind.ROUNDING)
+        ]
+        parts.append(Part("discount", -document.discount_minor))
+        known_minor = sum(part.amount_minor for part in parts)
+        parts += [
+            # With tax in its prices a document's lines are more than its net.
+            Part("vat", document.total_minor - document.rounding_minor - known_minor),
+            Part("rounding", document.rounding_minor),
+            Part("balance", -document.credit_applied_minor),
+        ]
+        return [
+            replace(part, amount_minor=sign * part.amount_minor)
+            for part in parts
+            if part.amount_minor
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A line of a bill, or what stands beside its lines, in minor units of its currency."""
+
+    kind: Literal["line", "discount", "vat", "rounding", "balance"]
+    amount_minor: int
+    line: InvoiceLine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +152,7 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
     """
     with one_transaction():
         changed = _bill_after(change, as_of, actor, preview_numbers)
-        today = [_seen(document) for document in changed.documents]
+        today = [seen_bill(document) for document in changed.documents]
         subscription = changed.subscription
         upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
         seen = Preview(subscription, today, upcoming)
@@ -211,7 +253,7 @@ def _bills_to_come(
         except Refused:
             return
         for document in documents:
-            yield _seen(document)
+            yield seen_bill(document)
         if _next_bill_on(customer, subscription) == next_on:
             return
 
@@ -225,7 +267,8 @@ def _next_bill_on(customer: Customer, subscription: Subscription | None) -> date
     return found
 
 
-def _seen(document: Invoice) -> SeenBill:
+def seen_bill(document: Invoice) -> SeenBill:
+    """A document with its rows read, for a transaction that is rolled back."""
     lines = read(InvoiceLine, "WHERE invoice_id = %s ORDER BY position", [document.pk])
     ids = {line.price_id for line in lines if line.price_id}
     prices = {one.pk: one for one in read(Price, "WHERE id = ANY(%s::bigint[])", [array_of(ids)])}

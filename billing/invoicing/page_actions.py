@@ -1,17 +1,20 @@
 """What an operator does to a customer's bills and to an invoice, by a button."""
 
-from collections.abc import Iterable
 from datetime import date
+from functools import partial
 from typing import Any
 
 from django import forms
 from unfold.enums import ActionVariant
 
-from billing.desk.forms import ActionForm, ConfirmedForm
+from billing.desk.forms import ActionForm, ConfirmedForm, NamedChoice
 from billing.desk.page_actions import PageAction
+from billing.desk.previews import Preview, Reckoned
 from billing.engine.money import Money
 from billing.invoicing import actions, balances, corrections, voiding
 from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
+from billing.invoicing.credit_form import CreditForm
+from billing.invoicing.foreseen import BillsOfChanges, issued_in_words, preview_note
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
 from billing.subscriptions.admin import SubscriptionAction
@@ -19,26 +22,7 @@ from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
 from customers.models import Customer
 
-
-def _issued(documents: Iterable[Invoice]) -> str:
-    """The documents that were issued, in a sentence."""
-    told = [
-        f"{document.get_kind_display()} {document} of "
-        f"{Money(document.total_minor, document.currency)}"
-        for document in documents
-    ]
-    return f"Issued {', '.join(told)}." if told else ""
-
-
-def _bill_what_changed(subscription: Subscription, as_of: date, actor: str) -> str:
-    return _issued(
-        actions.bill_customer(
-            subscription.customer, as_of=as_of, actor=actor, subscription=subscription
-        )
-    )
-
-
-SubscriptionAction.afterwards.append(_bill_what_changed)
+SubscriptionAction.bills = BillsOfChanges()
 
 
 class BillNow(PageAction):
@@ -54,7 +38,7 @@ class BillNow(PageAction):
         issued = actions.bill_customer(
             customer, as_of=as_of, actor=actor, subscription=subscription
         )
-        return _issued(issued) or "Nothing is due."
+        return issued_in_words(issued) or "Nothing is due."
 
 
 class BillSubscription(BillNow):
@@ -107,11 +91,16 @@ class GiveCredit(PageAction):
         return f"Gave a credit of {Money(asked['amount_minor'], asked['currency'])}."
 
 
+def _named_by_start(subscription: Subscription) -> str:
+    return f"{subscription.plan}, from {subscription.starts_on}"
+
+
 class OneOffForm(CreditGiftForm):
     amount = forms.DecimalField(help_text="Without tax. Negative: to take off.")
     description = forms.CharField(max_length=500, help_text="As it will stand on the document.")
-    subscription = forms.ModelChoiceField(
+    subscription = NamedChoice(
         Subscription.objects.none(),
+        named=_named_by_start,
         required=False,
         empty_label="The customer",
         label="Belongs to",
@@ -143,9 +132,8 @@ class OneOffForm(CreditGiftForm):
         self.fields["waits"].initial = "yes" if has_bill_to_come(self.obj) else ""
         choice = self.fields["subscription"]
         assert isinstance(choice, forms.ModelChoiceField)
-        choice.queryset = self.obj.subscriptions.exclude(status=Subscription.Status.ENDED).order_by(
-            "-id"
-        )
+        choice.queryset = self.obj.subscriptions.exclude(status=Subscription.Status.ENDED)
+        choice.queryset = choice.queryset.select_related("plan").order_by("-id")
 
 
 class AddOneOff(PageAction):
@@ -245,35 +233,25 @@ class WriteOff(InvoiceAction):
         return f"Wrote off {obj}."
 
 
-class CreditForm(ConfirmedForm):
-    amount = forms.DecimalField(
-        required=False,
-        min_value=0,
-        help_text="With tax. Empty: all that is left of it, which is asked again.",
-    )
-    to = forms.ChoiceField(
-        choices=[("balance", "To the customer's balance"), ("refund", "Pay it back")],
-        label="What was paid goes",
-        help_text="What is not yet paid is taken off the invoice first.",
-    )
-    reason = forms.CharField(
-        required=False,
-        max_length=500,
-        help_text="It is printed on the credit note, where the customer sees it.",
-    )
-
-
 class Credit(InvoiceAction):
     name = "credit"
     label = "Credit"
-    explanation = "Issues a credit note that corrects this invoice, in part or in full."
+    explanation = (
+        "Issues a credit note that corrects this invoice: parts of its lines, a sum, or the whole."
+    )
     permission = "invoicing.add_creditnote"
     icon = "assignment_return"
     form_class = CreditForm
+    is_foreseen = True
 
     def is_offered(self, obj: Invoice) -> bool:
         return obj.status in {Invoice.Status.OPEN, Invoice.Status.PAID}
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
+        note = corrections.credit(obj, as_of=as_of, actor=actor, **asked)
+        return Reckoned(issued_in_words([note]), outcome=f"{note.total_minor}")
 
-        return _issued([corrections.credit(obj, as_of=as_of, actor=actor, **asked)])
+    def foresee(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> Preview:
+        return preview_note(
+            obj, partial(corrections.credit, obj, as_of=as_of, actor=actor, **asked)
+        )

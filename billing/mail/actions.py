@@ -42,7 +42,9 @@ def post(kind: MailKind, *, object: str, customer: Customer, facts: Mapping[str,
     """Make the mail of a kind about an object, unless it is made already; nothing is sent here."""
     draft = Draft(kind, object, customer, facts)
     post_all([draft])
-    return Message.objects.get(kind=kind.name, object=object, recipient=draft.recipient)
+    return Message.objects.get(
+        kind=kind.name, object=object, recipient=draft.recipient, resends__isnull=True
+    )
 
 
 def post_all(drafts: Iterable[Draft]) -> None:
@@ -80,6 +82,7 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
 @transaction.atomic
 def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
+    One that was sent is sent again by :mod:`billing.mail.resending`.
 
     It goes to the customer's present address: where that is another, as a message of its own. The
     id in its header stays, so that a program which has it already can tell. Raises

@@ -1,5 +1,6 @@
+from collections.abc import Callable
 from datetime import date
-from typing import Any
+from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
@@ -17,11 +18,14 @@ from billing.desk.figures import link
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
+from billing.invoicing.admin import CreditNoteAdmin, InvoiceAdmin
+from billing.mail.about import mails_about, other_sendings
 from billing.mail.actions import let_go, note_arrived, send_again
 from billing.mail.composing import LOGO_ID
 from billing.mail.looks import logo_of
 from billing.mail.models import Message
 from billing.mail.preview import isolated_page
+from billing.mail.resending import resend
 from customers.admin import CustomerAdmin
 
 State = Message.State
@@ -54,6 +58,43 @@ class SendAgain(PageAction):
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         message = send_again(obj, as_of=as_of, actor=actor)
         return f"Goes to {message.recipient}."
+
+
+class Resend(PageAction):
+    """Of a mail that was sent; the new one is a message of its own."""
+
+    permission = "mail.send_message"
+    is_as_it_was: ClassVar[bool]
+
+    def is_offered(self, obj: Message) -> bool:
+        return obj.state == State.SENT
+
+    def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
+        again = resend(obj, as_of=as_of, actor=actor, is_as_it_was=self.is_as_it_was)
+        return f"Goes to {again.recipient} within a minute."
+
+
+class SendAsItWas(Resend):
+    name = "send-as-it-was"
+    label = "Send again as it was"
+    explanation = (
+        "Sends the same words once more, to the address that the customer has now. Its link works "
+        "again, and what was attached is attached."
+    )
+    icon = "forward_to_inbox"
+    variant = ActionVariant.PRIMARY
+    is_as_it_was = True
+
+
+class SendAnew(Resend):
+    name = "send-anew"
+    label = "Send again, written anew"
+    explanation = (
+        "Writes the mail as things stand now, and sends it within a minute to the address that the "
+        "customer has now."
+    )
+    icon = "edit_note"
+    is_as_it_was = False
 
 
 class Settle(PageAction):
@@ -90,20 +131,41 @@ class LetGo(PageAction):
         return "It is not sent."
 
 
+def _again(message: Message) -> str | None:
+    if message.resends_id is None:
+        return None
+    return "as it was" if message.is_as_it_was else "written anew"
+
+
+COLUMNS: dict[str, Callable[[Message], object]] = {
+    "Mail": link,
+    "Kind": lambda message: message.get_kind_display(),
+    "To": lambda message: message.recipient or "on paper",
+    "State": lambda message: message.get_state_display(),
+    "Sent": lambda message: message.sent_at,
+    "Sent again": _again,
+}
 MAILS = Panel(
     "Mail",
     rows=lambda customer: customer.messages.order_by("-id").defer("text", "html"),
-    columns={
-        "Mail": link,
-        "Kind": lambda message: message.get_kind_display(),
-        "To": lambda message: message.recipient or "on paper",
-        "State": lambda message: message.get_state_display(),
-        "Sent": lambda message: message.sent_at,
-    },
+    columns=COLUMNS,
     list_of=Message,
     list_by="customer__id__exact",
 )
+MAILS_OF_DOCUMENT = Panel(
+    "Mail",
+    rows=lambda document: mails_about(document).order_by("-id").defer("text", "html"),
+    columns=COLUMNS,
+)
+SENDINGS = Panel(
+    "Before and again",
+    rows=lambda message: other_sendings(message).order_by("-id").defer("text", "html"),
+    columns=COLUMNS,
+    when_empty="It was not sent again.",
+)
 CustomerAdmin.extend(panels=[MAILS])
+InvoiceAdmin.extend(panels=[MAILS_OF_DOCUMENT])
+CreditNoteAdmin.extend(panels=[MAILS_OF_DOCUMENT])
 
 
 @admin.register(Message)
@@ -140,7 +202,8 @@ class MessageAdmin(BigReadOnly):
         ("public_id", "recorded_at"),
     )
     readonly_fields = ("public_id", "recorded_at")
-    page_actions = (SendAgain(), Settle(), LetGo())
+    page_actions = (SendAgain(), SendAsItWas(), SendAnew(), Settle(), LetGo())
+    panels = (SENDINGS,)
     change_form_outer_after_template = "admin/mail/message.html"
 
     customer_link = link_column("customer", ordering="customer__name")

@@ -5,6 +5,7 @@ It is laid out twice: with the working link, to be sent, and without, to be kept
 
 import email.policy
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
@@ -18,12 +19,15 @@ from django.utils.translation import pgettext
 
 from billing.invoicing.writing import NO_BREAK
 from billing.mail import looks
-from billing.mail.letters import Button, Letter, Occasion
+from billing.mail.letters import Attachment, Button, Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
 from customers.links import address_of, make_link
 from customers.models import Seller
+
+# The name of a file, what is in it, and of what kind that is.
+type File = tuple[str, bytes, str]
 
 # Stands in what is kept for the part of an address that opens something.
 MASK = "•••"
@@ -108,11 +112,21 @@ def compose(occasion: Occasion, letter: Letter) -> Mail:
 
     Raises what printing raises; nothing has left the house then.
     """
-    attachments = [
+    attachments = printed(letter.attachments)
+    page = page_of(occasion, letter, live_address(occasion, letter.button))
+    return mail_of(occasion, page, attachments)
+
+
+def printed(attachments: Iterable[Attachment]) -> list[File]:
+    """Attachments as a mail takes them. Raises what printing raises."""
+    return [
         (re.sub(r"[^\w.-]", "-", each.name), each.render(), "application/pdf")
-        for each in letter.attachments
+        for each in attachments
     ]
-    page = page_of(occasion, letter, _live_address(occasion, letter.button))
+
+
+def mail_of(occasion: Occasion, page: Page, attachments: Sequence[File]) -> Mail:
+    """A page that is laid out as the mail that leaves."""
     message, seller = occasion.message, occasion.seller
     mail = Mail(
         page.subject,
@@ -126,7 +140,7 @@ def compose(occasion: Occasion, letter: Letter) -> Mail:
             # Exchange looks at this one, before it answers that somebody is on holiday.
             "X-Auto-Response-Suppress": "All",
         },
-        attachments=attachments,
+        attachments=list(attachments),
     )
     mail.attach_alternative(page.html, "text/html")
     if picture := looks.logo_of(seller):
@@ -140,7 +154,7 @@ def message_id(message: Message) -> str:
     return f"<{message.public_id}@{address or urlsplit(settings.PUBLIC_URL).hostname}>"
 
 
-def _live_address(occasion: Occasion, button: Button | None) -> str:
+def live_address(occasion: Occasion, button: Button | None) -> str:
     if button is None or not button.purpose:
         return button.url if button else ""
     token = make_link(

@@ -27,9 +27,10 @@ class Button:
 
 @dataclass(frozen=True, slots=True)
 class Attachment:
-    """A PDF, which is printed only when the mail is about to be sent."""
+    """A PDF, which is printed only when the mail is about to be sent; ``of`` is a public id."""
 
     name: str
+    of: str
     render: Callable[[], bytes]
 
 

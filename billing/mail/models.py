@@ -1,6 +1,7 @@
 from typing import Any
 
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -34,7 +35,8 @@ class Message(Stateful):
 
     It is written when its kind is rendered for sending, in words that are true then. What is kept
     of it has no working link: whoever reads the log must not get in as the customer. Without a
-    recipient it is a letter, which somebody prints and posts.
+    recipient it is a letter, which somebody prints and posts. What is sent again is a message of
+    its own.
     """
 
     class State(models.TextChoices):
@@ -61,9 +63,37 @@ class Message(Stateful):
     recipient = models.EmailField(blank=True, default="")
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     facts = models.JSONField(default=dict, db_default={}, help_text="What the event told.")
+    resends = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="+",
+        db_index=False,
+        # It refers to what was sent, which is never deleted.
+        db_constraint=False,
+        help_text="The mail that was sent before, which this one sends again.",
+    )
+    is_as_it_was = models.BooleanField(
+        "as it was",
+        default=False,
+        db_default=False,
+        help_text="In the words of the mail that it sends again; else written anew.",
+    )
     subject = models.CharField(max_length=300, blank=True, default="")
     text = models.TextField(blank=True, default="")
     html = models.TextField(blank=True, default="")
+    link_purpose = models.CharField(
+        max_length=20, default="", db_default="", editable=False, help_text="What its link opened."
+    )
+    link_subject = models.CharField(max_length=60, default="", db_default="", editable=False)
+    papers = ArrayField(
+        models.CharField(max_length=120),
+        default=list,
+        db_default=[],
+        editable=False,
+        help_text="What was attached: public ids, each with the name of its file.",
+    )
     state = models.CharField(max_length=10, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     deaths = models.PositiveSmallIntegerField(
@@ -82,7 +112,9 @@ class Message(Stateful):
         permissions = [("send_message", "Can send a mail again, or settle what became of it")]
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "object", "recipient"], name="message_is_made_once"
+                fields=["kind", "object", "recipient"],
+                condition=Q(resends__isnull=True),
+                name="message_is_told_once",
             ),
             models.CheckConstraint(
                 condition=Q(state="sent", sent_at__isnull=False)
@@ -117,7 +149,10 @@ class Message(Stateful):
             ),
             pgtrigger.ReadOnly(
                 name="message_stays_with_its_recipient",
-                fields=["public_id", "seller", "customer", "kind", "object", "recipient"],
+                fields=[
+                    *("public_id", "seller", "customer", "kind", "object", "recipient"),
+                    *("resends", "is_as_it_was"),
+                ],
             ),
             pgtrigger.Protect(
                 name="sent_message_is_never_edited",

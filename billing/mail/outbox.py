@@ -27,7 +27,8 @@ from billing.base.leases import lease, living, unheld
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
-from billing.mail.composing import Page, compose, kept_page
+from billing.mail.as_it_was import Written, as_it_was, kept_of
+from billing.mail.composing import compose, kept_page
 from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.transport import SMTP
@@ -230,9 +231,7 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
     occasion = Occasion(message, today_of(message.seller), now)
     try:
         with translation.override(message.language):
-            letter = write(occasion)
-            page = kept_page(occasion, letter)
-            made = None if occasion.is_on_paper else compose(occasion, letter)
+            written = as_it_was(occasion) if message.is_as_it_was else _written_anew(occasion)
     except Unneeded as reason:
         said = str(reason)
         return bool(_mine(message).update(state=State.SUPPRESSED, last_error=said, lease=None))
@@ -242,16 +241,18 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
         _put_off(message, State.WAITING, now, error)
         return False
     watch.clear(message.public_id)
-    if made is None:
-        kept = _kept(page)
+    if written.mail is None:
+        kept = written.kept
         return bool(_mine(message).update(state=State.PRINT, last_error="", lease=None, **kept))
-    if not _mine(message).update(state=State.SENDING, **_kept(page)):
+    if not _mine(message).update(state=State.SENDING, **written.kept):
         return False
-    return _hand_over(message, made, post, now)
+    return _hand_over(message, written.mail, post, now)
 
 
-def _kept(page: Page) -> dict[str, str]:
-    return {"subject": page.subject, "text": page.text, "html": page.html}
+def _written_anew(occasion: Occasion) -> Written:
+    letter = write(occasion)
+    made = None if occasion.is_on_paper else compose(occasion, letter)
+    return Written(kept_of(kept_page(occasion, letter), letter), made)
 
 
 def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: datetime) -> bool:

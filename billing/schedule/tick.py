@@ -23,6 +23,7 @@ from django_q.models import Schedule
 from billing.api.idempotency import forget as forget_old_requests
 from billing.base import clock, tallies
 from billing.base.clock import midnight
+from billing.desk.done_forms import forget_done_forms
 from billing.events.kept import forget_kept_rows
 from billing.events.recorder import deliver_due, fan_out
 from billing.events.troubles import forget_over as forget_troubles
@@ -149,6 +150,7 @@ def nightly(now: datetime) -> tuple[tuple[str, Work], ...]:
         ("forget kept rows", until_none(partial(forget_kept_rows, now))),
         ("forget old webhooks", until_none(forget_old_webhooks)),
         ("forget old requests", until_none(partial(forget_old_requests, now))),
+        ("forget done forms", once(partial(forget_done_forms, now))),
         ("forget old links", until_none(partial(forget_old_links, now))),
         ("forget old sessions", until_none(partial(forget_sessions, now))),
     )

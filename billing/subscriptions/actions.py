@@ -39,6 +39,7 @@ from billing.subscriptions.items import (
     drop_scheduled,
     end_items,
     plan_on,
+    planned_change_on,
     prices_of,
     renew_prices,
 )
@@ -234,6 +235,35 @@ def change(
         plan=new_plan.code,
         from_plan=old_plan.code,
         effective_on=on.isoformat(),
+    )
+    return subscription
+
+
+@transaction.atomic
+def undo_change(subscription: Subscription, *, as_of: date, actor: str) -> Subscription:
+    """Take a planned change back: what there is today goes on.
+
+    Raises :class:`Refused` ("no_change_planned").
+    """
+    subscription, _ = lock_subscription(subscription, as_of)
+    planned_on = planned_change_on(subscription, as_of)
+    if planned_on is None:
+        raise Refused("There is no planned change to undo.", code="no_change_planned")
+    planned = plan_on(subscription, planned_on)
+    drop_scheduled(subscription, as_of)
+    save_changes(
+        subscription,
+        quantities=subscription.quantities,
+        next_bill_on=soonest(subscription.next_bill_on, as_of),
+    )
+    record_for(
+        "subscription.change_undone",
+        subscription,
+        as_of,
+        actor,
+        plan=subscription.plan.code,
+        planned_plan=planned.code,
+        planned_on=planned_on.isoformat(),
     )
     return subscription
 

@@ -1,11 +1,12 @@
 from collections.abc import Callable, Sequence
 from datetime import date
 from decimal import Decimal
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -18,21 +19,35 @@ from unfold.contrib.filters.admin import (
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import as_pages_write, day, figure, link, plain, trimmed, unit_price
-from billing.desk.forms import ActionForm, date_field
+from billing.desk.figures import (
+    as_pages_write,
+    day,
+    figure,
+    link,
+    named_with_id,
+    plain,
+    trimmed,
+    unit_price,
+)
+from billing.desk.forms import ActionForm, NamedChoice, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
+from billing.desk.previews import Preview, Reckoned
 from billing.desk.remedies import Remedy
 from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions import actions, coupons, pausing
+from billing.subscriptions.items import planned_change_on
 from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
+from catalog.admin import CouponAdmin
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
 
 BREAK = SafeString("<br>")
+# A price names its plan's interval.
+PRICES_OF_PLANS = Prefetch("prices", Price.objects.select_related("plan"))
 STATUS_COLORS = {
     "active": "success",
     "trialing": "info",
@@ -44,21 +59,40 @@ STATUS_COLORS = {
 
 # What an operator does to a subscription
 
-# An app further up does what follows in the same transaction, and tells it in a sentence.
-type Afterwards = Callable[[Subscription, date, str], str]
+
+class Bills(Protocol):
+    """What an app further up does about the bills of a change, which is still to be made."""
+
+    def preview(
+        self, change: Callable[[], Subscription], *, as_of: date, actor: str
+    ) -> Preview: ...
+
+    def bill(self, subscription: Subscription, *, as_of: date, actor: str) -> Reckoned:
+        """Bill what a change has made due, in its transaction, and tell it in a sentence."""
+        ...
 
 
 class SubscriptionAction(PageAction):
-    """An action on a subscription; what it changes is billed or credited at once."""
+    """What it changes is shown first, and billed or credited at once."""
 
-    afterwards: ClassVar[list[Afterwards]] = []
+    bills: ClassVar[Bills]
+    is_foreseen = True
 
-    def run(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        done = self.change(obj, as_of=as_of, actor=actor, **asked)
-        told = [follow(obj, as_of, actor) for follow in self.afterwards]
-        return " ".join([done, *filter(None, told)])
+    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
+        changed = self.change(obj, as_of=as_of, actor=actor, **asked)
+        billed = self.bills.bill(changed, as_of=as_of, actor=actor)
+        told = " ".join(filter(None, [self.said_of(changed), billed]))
+        return Reckoned(told, outcome=billed.outcome)
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def foresee(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Preview:
+        change = partial(self.change, obj, as_of=as_of, actor=actor, **asked)
+        return self.bills.preview(change, as_of=as_of, actor=actor)
+
+    def change(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        raise NotImplementedError
+
+    def said_of(self, changed: Subscription) -> str:
+        """What was done, in a sentence."""
         raise NotImplementedError
 
 
@@ -85,8 +119,9 @@ class WhenForm(ActionForm):
 
 
 class ChangeForm(WhenForm):
-    plan = forms.ModelChoiceField(
+    plan = NamedChoice(
         Plan.objects.none(),
+        named=Plan.named_with_prices,
         required=False,
         empty_label="Keep the plan and its prices",
         label="New plan",
@@ -103,9 +138,13 @@ class ChangeForm(WhenForm):
     def ask(self) -> None:
         plan = self.fields["plan"]
         assert isinstance(plan, forms.ModelChoiceField)
-        plan.queryset = Plan.objects.filter(
-            seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
-        ).order_by("name")
+        plan.queryset = (
+            Plan.objects.filter(
+                seller=self.obj.seller_id, family=self.obj.plan.family, is_active=True
+            )
+            .prefetch_related(PRICES_OF_PLANS)
+            .order_by("name")
+        )
         for item in _items_on(self.obj, today_of(self.obj)):
             self.fields[f"quantity:{item.key}"] = forms.DecimalField(
                 required=False,
@@ -144,8 +183,10 @@ class Change(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.change(obj, as_of=as_of, actor=actor, **asked)
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.change(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
         return "Changed."
 
 
@@ -167,10 +208,12 @@ class PauseIt(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return pausing.pause(obj, as_of=as_of, actor=actor, **asked)
 
-        pausing.pause(obj, as_of=as_of, actor=actor, **asked)
-        return f"Paused until {asked['until']}." if asked["until"] else "Paused."
+    def said_of(self, changed: Subscription) -> str:
+        until = changed.pauses.latest("starts_on").ends_on
+        return f"Paused until {until}." if until else "Paused."
 
 
 class Resume(SubscriptionAction):
@@ -184,9 +227,10 @@ class Resume(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status == Subscription.Status.PAUSED
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return pausing.resume(obj, as_of=as_of, actor=actor)
 
-        pausing.resume(obj, as_of=as_of, actor=actor)
+    def said_of(self, changed: Subscription) -> str:
         return "Resumed."
 
 
@@ -219,10 +263,11 @@ class Cancel(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is None
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.cancel(obj, as_of=as_of, actor=actor, **asked)
-        obj.refresh_from_db()
-        return f"Canceled from {obj.cancels_on or obj.ends_on}."
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.cancel(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
+        return f"Canceled from {changed.cancels_on or changed.ends_on}."
 
 
 class UndoCancel(SubscriptionAction):
@@ -235,13 +280,33 @@ class UndoCancel(SubscriptionAction):
     def is_offered(self, obj: Subscription) -> bool:
         return obj.status != Subscription.Status.ENDED and obj.cancels_on is not None
 
-    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
-        actions.undo_cancel(obj, as_of=as_of, actor=actor)
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.undo_cancel(obj, as_of=as_of, actor=actor)
+
+    def said_of(self, changed: Subscription) -> str:
         return "The subscription continues."
 
 
+class UndoChange(SubscriptionAction):
+    name = "undo-change"
+    label = "Undo planned change"
+    explanation = "The subscription goes on with the plan and the quantities that it has today."
+    permission = "subscriptions.change_subscription"
+    icon = "undo"
+
+    def is_offered(self, obj: Subscription) -> bool:
+        is_over = obj.status == Subscription.Status.ENDED
+        return not is_over and planned_change_on(obj, today_of(obj)) is not None
+
+    def change(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.undo_change(obj, as_of=as_of, actor=actor)
+
+    def said_of(self, changed: Subscription) -> str:
+        return "The planned change is undone."
+
+
 class StartForm(ActionForm):
-    plan = forms.ModelChoiceField(Plan.objects.none())
+    plan = NamedChoice(Plan.objects.none(), named=Plan.named_with_prices)
     currency = forms.ChoiceField(required=False, help_text="Empty: the seller's.")
     trial_days = forms.IntegerField(
         required=False,
@@ -254,7 +319,8 @@ class StartForm(ActionForm):
     )
 
     def ask(self) -> None:
-        plans = Plan.objects.filter(seller=self.obj.seller_id, is_active=True).order_by("name")
+        offered = Plan.objects.filter(seller=self.obj.seller_id, is_active=True)
+        plans = offered.prefetch_related(PRICES_OF_PLANS).order_by("name")
         plan, currency = self.fields["plan"], self.fields["currency"]
         assert isinstance(plan, forms.ModelChoiceField)
         assert isinstance(currency, forms.ChoiceField)
@@ -278,10 +344,11 @@ class Start(SubscriptionAction):
     variant = ActionVariant.PRIMARY
     form_class = StartForm
 
-    def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-        started = actions.start(obj, as_of=as_of, actor=actor, **asked)
-        told = [follow(started, as_of, actor) for follow in self.afterwards]
-        return " ".join([f"Started {started.plan}.", *filter(None, told)])
+    def change(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Subscription:
+        return actions.start(obj, as_of=as_of, actor=actor, **asked)
+
+    def said_of(self, changed: Subscription) -> str:
+        return f"Started {changed.plan}."
 
 
 class CouponForm(ActionForm):
@@ -392,6 +459,32 @@ SUBSCRIPTIONS = Panel(
     list_of=Subscription,
     list_by="customer__id__exact",
 )
+USES = Panel(
+    "Uses",
+    rows=lambda coupon: [coupon],
+    columns={
+        "Redeemed": coupons.uses_of,
+        "At most": lambda coupon: coupon.uses_max or "any number",
+        "Last day": lambda coupon: coupon.last_on,
+    },
+)
+REDEMPTIONS = Panel(
+    "Redeemed by",
+    rows=lambda coupon: coupon.redemptions.select_related(
+        "customer", "subscription__customer", "subscription__plan"
+    ).order_by("-id"),
+    columns={
+        "Customer": lambda redemption: link(redemption.customer),
+        "Subscription": lambda redemption: link(redemption.subscription),
+        "From": lambda redemption: redemption.starts_on,
+        "Until": lambda redemption: redemption.expires_on,
+        "Removed": lambda redemption: redemption.removed_on,
+    },
+    list_of=CouponRedemption,
+    list_by="coupon__id__exact",
+    when_empty="By nobody yet.",
+)
+CouponAdmin.extend(panels=[USES, REDEMPTIONS])
 CustomerAdmin.extend(panels=[SUBSCRIPTIONS], page_actions=[Start(), GiveCoupon()])
 
 
@@ -422,7 +515,7 @@ class WorkFilter(DropdownFilter):
 
 @admin.register(Subscription)
 class SubscriptionAdmin(BigReadOnly):
-    list_display = ("public_id", "customer_link", "plan", "state", "starts_on", "next_bill_on")
+    list_display = ("name", "customer_link", "state", "starts_on", "next_bill_on")
     list_filter = (
         WorkFilter,
         ("status", ChoicesDropdownFilter),
@@ -464,7 +557,9 @@ class SubscriptionAdmin(BigReadOnly):
     )
     readonly_fields = ("public_id", "why_parked", "what_to_do")
     panels = (ITEMS, CYCLES, PAUSES, COUPONS)
-    page_actions = (Change(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon())
+    page_actions = (
+        *(Change(), UndoChange(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon()),
+    )
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")
@@ -481,12 +576,16 @@ class SubscriptionAdmin(BigReadOnly):
         links = ((each.url, each.what) for each in found)
         return format_html_join(BREAK, '<a href="{}" class="text-link">{}</a>', links)
 
+    @admin.display(description="subscription", ordering="customer__name")
+    def name(self, subscription: Subscription) -> str:
+        return named_with_id(subscription)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Subscription]:
         return super().get_queryset(request).select_related("seller", "customer", "plan")
 
     def get_list_display(self, request: HttpRequest) -> tuple[str, ...]:
         if request.GET.get("work") == "parked":
-            return ("public_id", "customer_link", "plan", "why_parked", "next_bill_on")
+            return ("name", "customer_link", "why_parked", "next_bill_on")
         return self.list_display
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -501,7 +600,7 @@ class SubscriptionAdmin(BigReadOnly):
 class CouponRedemptionAdmin(BigReadOnly):
     list_display = ("coupon", "customer_link", "subscription", "starts_on", "expires_on")
     list_filter = (("coupon__seller", RelatedDropdownFilter),)
-    list_select_related = ("coupon", "customer", "subscription")
+    list_select_related = ("coupon", "customer", "subscription__customer", "subscription__plan")
     search_fields = ("coupon__code__iexact", "customer__typed")
     fields = (
         ("coupon", "customer"),

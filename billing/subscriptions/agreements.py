@@ -4,8 +4,10 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
+
+from django.db import transaction
 
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
@@ -168,11 +170,22 @@ def _grid(unit: str, count: int, anchor: date, day: int) -> Grid:
 
 # A used price is never edited, so what the engine makes of it may be kept for the process's life.
 _engine_prices: dict[tuple[int, Decimal | None], pricing.Price] = {}
+# Those that a transaction uses first. It may be taken back, as every preview is, and then the price
+# may be edited still.
+_used_for_now: set[int] = set()
+
+
+def use_for_now(price_ids: Collection[int]) -> None:
+    """Note that this transaction is the first to use some prices."""
+    _used_for_now.update(price_ids)
+    transaction.on_commit(partial(_used_for_now.difference_update, price_ids))
 
 
 def _engine_price(terms: Terms, agreed_amount: Decimal | None) -> pricing.Price:
+    if not terms.price.is_used or terms.price_id in _used_for_now:
+        return terms.price.terms(agreed_amount)
     key = (terms.price_id, agreed_amount)
-    price = _engine_prices.get(key) if terms.price.is_used else None
+    price = _engine_prices.get(key)
     if price is None:
         price = terms.price.terms(agreed_amount)
         if len(_engine_prices) >= 100_000:

@@ -11,10 +11,11 @@ from datetime import date, timedelta
 from django.db.models import Prefetch, prefetch_related_objects
 
 from billing.engine.errors import Refused
+from billing.subscriptions.items import planned_change_on
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan, Price
 
-DEEDS = ("change", "coupon", "pause", "resume", "cancel", "undo", "withdraw")
+DEEDS = ("change", "coupon", "pause", "resume", "cancel", "undo", "undo_change", "withdraw")
 # The reason that stands in the event of a subscription whose customer has withdrawn.
 WITHDRAWAL = "withdrawal"
 _WITHDRAWAL_DAYS = 14
@@ -33,9 +34,12 @@ def deeds_of(subscription: Subscription, as_of: date) -> frozenset[str]:
         return frozenset(deeds | {"undo"})
     if subscription.ends_on is None:
         deeds.add("cancel")
+    has_access = subscription.access != Subscription.Access.NONE
+    if has_access and planned_change_on(subscription, as_of):
+        deeds.add("undo_change")
     if subscription.status == Status.PAUSED:
         return frozenset(deeds | {"resume"})
-    if subscription.access != Subscription.Access.NONE:
+    if has_access:
         deeds |= {"coupon", "pause"}
         if _has_a_choice(subscription):
             deeds.add("change")

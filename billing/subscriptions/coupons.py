@@ -5,7 +5,7 @@ who has had what each person has once.
 from datetime import date
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, QuerySet
 
 from billing.engine.errors import CurrencyMismatch, Refused
 from billing.events.recorder import record
@@ -29,32 +29,61 @@ def coupon_of(seller_id: int, code: str) -> Coupon:
     return found
 
 
-def check_coupon(coupon: Coupon, plan: Plan | None, currency: str) -> None:
+def check_coupon(coupon: Coupon, plan: Plan | None, currency: str, *, as_of: date) -> None:
     """Raise :class:`Refused` for a coupon that takes nothing off a plan, or off any.
 
-    "coupon_of_another_seller", "coupon_inactive", "coupon_of_another_plan" or "coupon_currency".
+    "coupon_of_another_seller", "coupon_of_another_plan", "coupon_currency" or as
+    :func:`check_offered` does.
     """
     if plan is not None and coupon.seller_id != plan.seller_id:
         raise Refused("This coupon is another seller's.", code="coupon_of_another_seller")
-    if not coupon.is_active:
-        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
+    check_offered(coupon, as_of)
     if plan is not None and coupon.plans and plan.code not in coupon.plans:
         raise Refused(f"The coupon {coupon} is not for {plan}.", code="coupon_of_another_plan")
     if coupon.amount_off_minor and coupon.currency != currency:
         raise Refused(f"The coupon {coupon} is in {coupon.currency}.", code="coupon_currency")
 
 
+def check_offered(coupon: Coupon, as_of: date) -> None:
+    """Raise :class:`Refused` for a coupon that nobody can redeem on a day.
+
+    "coupon_inactive", "coupon_over" after its last day, "coupon_used_up".
+    """
+    if not coupon.is_active:
+        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
+    if coupon.last_on is not None and as_of > coupon.last_on:
+        raise Refused(
+            f"The last day of the coupon {coupon} was {coupon.last_on}.", code="coupon_over"
+        )
+    if coupon.uses_max is not None and uses_of(coupon) >= coupon.uses_max:
+        raise Refused(
+            f"The coupon {coupon} has been used {coupon.uses_max} times, which is as often as it "
+            "can be.",
+            code="coupon_used_up",
+        )
+
+
+def uses_of(coupon: Coupon) -> int:
+    """How often a coupon has been redeemed. An order that ran out unpaid has used nothing."""
+    return _used(coupon.redemptions.all()).count()
+
+
+def _used(redemptions: QuerySet[CouponRedemption]) -> QuerySet[CouponRedemption]:
+    return redemptions.exclude(subscription__ends_on=F("subscription__starts_on"))
+
+
 def check_person(
     coupon: Coupon, seller_id: int, email: str, customer: Customer | None = None
 ) -> None:
-    """Raise :class:`Refused` ("coupon_used") where a person has redeemed a coupon before.
+    """Raise :class:`Refused` ("coupon_used") where a person may not redeem a coupon once more.
 
-    The person is whoever has the address, and the customer where one is known. An order that ran
-    out unpaid has used nothing.
+    The person is whoever has the address, and the customer where one is known.
     """
+    if not coupon.is_once_per_person:
+        return
     is_theirs = Q(customer__in=customers_of(seller_id, email)) | Q(customer=customer)
     had = CouponRedemption.objects.filter(is_theirs, coupon=coupon)
-    if had.exclude(subscription__ends_on=F("subscription__starts_on")).exists():
+    if _used(had).exists():
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
 
 
@@ -67,18 +96,18 @@ def has_tried(plan: Plan, email: str) -> bool:
     return begun.filter(paid_from__gt=F("starts_on")).exists()
 
 
-def coupon_for(subscription: Subscription, code: str) -> Coupon:
+def coupon_for(subscription: Subscription, code: str, *, as_of: date) -> Coupon:
     """The coupon with a code, in any case, if this subscription may redeem it.
 
-    A person has each coupon once, however long ago. Raises :class:`Refused`
+    What a person has once is had however long ago. Raises :class:`Refused`
     ("coupon_already_there", "coupon_used") and as :func:`coupon_of` and :func:`check_coupon` do.
     """
     coupon = coupon_of(subscription.seller_id, code)
-    check_coupon(coupon, subscription.plan, subscription.currency)
+    check_coupon(coupon, subscription.plan, subscription.currency, as_of=as_of)
     had = CouponRedemption.objects.filter(coupon=coupon, customer=subscription.customer_id)
     if had.filter(is_spent=False, removed_on__isnull=True).exists():
         raise Refused(f"The coupon {coupon} is already there.", code="coupon_already_there")
-    if had.exists():
+    if coupon.is_once_per_person and had.exists():
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
     # Who orders twice is two customers, and one person.
     check_person(coupon, subscription.seller_id, subscription.customer.email)
@@ -94,7 +123,11 @@ def redeem_coupon(
     actor: str,
     subscription: Subscription | None = None,
 ) -> CouponRedemption:
-    """Give a customer, or one subscription, a coupon. This bills nothing by itself."""
+    """Give a customer, or one subscription, a coupon. This bills nothing by itself.
+
+    Raises :class:`Refused` as :func:`check_offered` and :func:`check_person` do, and
+    "coupon_already_there" or "coupon_of_another_plan".
+    """
     Customer.objects.select_for_update().get(pk=customer.pk)
     if subscription:
         subscription.refresh_from_db()
@@ -109,19 +142,20 @@ def redeem_locked(
     as_of: date,
     actor: str,
 ) -> CouponRedemption:
-    if not coupon.is_active:
-        raise Refused(f"The coupon {coupon} is no longer offered.", code="coupon_inactive")
+    if coupon.uses_max is not None:
+        # Of two who would both have the last use, the second waits here and then counts the first.
+        coupon = Coupon.objects.select_for_update(no_key=True).get(pk=coupon.pk)
+    check_offered(coupon, as_of)
     _refuse_useless(customer, coupon, subscription)
-    redemption, is_new = CouponRedemption.objects.get_or_create(
-        coupon=coupon,
-        customer=customer,
-        subscription=subscription,
-        is_spent=False,
-        removed_on=None,
-        defaults={"starts_on": as_of},
+    had = CouponRedemption.objects.filter(
+        coupon=coupon, customer=customer, subscription=subscription
     )
-    if not is_new:
+    if had.filter(is_spent=False, removed_on=None).exists():
         raise Refused(f"The coupon {coupon} is already there.", code="coupon_already_there")
+    check_person(coupon, customer.seller_id, customer.email, customer)
+    redemption = CouponRedemption.objects.create(
+        coupon=coupon, customer=customer, subscription=subscription, starts_on=as_of
+    )
     record(
         "coupon.redeemed",
         seller=customer.seller.public_id,

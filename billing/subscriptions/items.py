@@ -5,9 +5,12 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
+
 from billing.base.sql.reading import read
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX
 from billing.engine.errors import CurrencyMismatch, InvalidAgreement, Refused
+from billing.subscriptions.agreements import use_for_now
 from billing.subscriptions.models import Subscription, SubscriptionItem
 from catalog.models import Plan, Price
 
@@ -89,9 +92,10 @@ def add_items(
             )
         )
     SubscriptionItem.objects.bulk_create(items)
-    # None is ever unused again.
+    # None is ever unused again, once the transaction is kept.
     new = [item.price_id for item in items if not item.price.is_used]
     if new:
+        use_for_now(new)
         Price.objects.filter(pk__in=new).update(is_used=True)
 
 
@@ -137,8 +141,10 @@ def change_quantities(
                 )
             )
     SubscriptionItem.objects.bulk_create(added)
-    new = [item.price_id for item in added]
-    Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
+    new = [item.price_id for item in added if not item.price.is_used]
+    if new:
+        use_for_now(new)
+        Price.objects.filter(pk__in=new, is_used=False).update(is_used=True)
     return has_changed
 
 
@@ -172,19 +178,57 @@ def _is_new(price: Price, items: Mapping[str, SubscriptionItem]) -> bool:
     return price.code not in items or items[price.code].price_id != price.pk
 
 
+def planned_change_on(subscription: Subscription, as_of: date) -> date | None:
+    """The later day on which another plan or quantity begins; None where none is planned."""
+    lasts = ~Q(price__billing=Price.Billing.ONCE)
+    planned = subscription.items.filter(
+        Q(starts_on__gt=as_of) | (Q(starts_on__lte=as_of, ends_on__gt=as_of) & lasts)
+    ).values_list("starts_on", "ends_on")
+    days = [start if start > as_of else end for start, end in planned]
+    return min(filter(None, days), default=None)
+
+
+def _to_begin(subscription: Subscription, as_of: date) -> Any:
+    return subscription.items.filter(starts_on__gt=as_of)
+
+
+def _to_end(subscription: Subscription, as_of: date) -> Any:
+    cut = subscription.items.filter(starts_on__lte=as_of, ends_on__gt=as_of)
+    return cut.exclude(price__billing=Price.Billing.ONCE)
+
+
 def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     """Forget versions that have not begun, and let those that they were to replace go on.
 
-    Whether there were any.
+    Whether there were any. The quantities that were written down for the later day are forgotten
+    with them; the caller saves the subscription.
     """
-    future = subscription.items.filter(starts_on__gt=as_of)
+    future = _to_begin(subscription, as_of)
     days = set(future.values_list("starts_on", flat=True))
     future.delete()
-    cut = subscription.items.filter(ends_on__gt=as_of)
-    reopened = cut.exclude(price__billing=Price.Billing.ONCE)
-    has_dropped = bool(reopened.update(ends_on=None, keeps_paid=False) or days)
+    reopened = _to_end(subscription, as_of).update(ends_on=None, keeps_paid=False)
     subscription.cycles.filter(starts_on__in=days).delete()
-    return has_dropped
+    if not (reopened or days):
+        return False
+    subscription.quantities = _quantities_in_force(subscription, as_of)
+    return True
+
+
+def _quantities_in_force(subscription: Subscription, as_of: date) -> dict[str, str]:
+    """The quantities by price code as they are, where nothing else is planned: 0 of what was left
+    out of the plan.
+    """
+    written = subscription.quantities
+    items = {item.key: item for item in _ongoing(subscription).select_related("price")}
+    of_plan = Price.objects.filter(
+        plan=plan_on(subscription, as_of), currency=subscription.currency, code__in=written
+    )
+    left_out = {code: "0" for code in of_plan.values_list("code", flat=True) if code not in items}
+    return left_out | {
+        code: f"{item.quantity.normalize():f}"
+        for code, item in items.items()
+        if code in written or item.quantity != item.price.quantity
+    }
 
 
 def plan_on(subscription: Subscription, on: date) -> Plan:

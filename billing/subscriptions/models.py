@@ -190,7 +190,8 @@ class Subscription(Stateful):
         ]
 
     def __str__(self) -> str:
-        return self.public_id
+        """What people call it; programs go by its public id."""
+        return f"{self.customer.name} · {self.plan.name}"
 
     @property
     def last_day(self) -> date | None:

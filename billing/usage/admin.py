@@ -46,7 +46,7 @@ class MeterAdmin(Desk):
 class UsageRecordAdmin(BigReadOnly):
     list_display = ("on", "meter", "amount", "counted", "subscription_link", "key", "is_withdrawn")
     list_filter = (("meter", RelatedDropdownFilter), ("on", RangeDateFilter))
-    list_select_related = ("meter", "subscription")
+    list_select_related = ("meter", "subscription__customer", "subscription__plan")
     search_fields = ("key__exact", "public_id__exact", "subscription__public_id__exact")
     search_help_text = "The key or the id of a record, or the id of a subscription."
     fields = (

@@ -18,6 +18,7 @@ from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.allowed_changes import WITHDRAWAL, deeds_of, plans_for, withdraws_until
 from billing.subscriptions.coupons import coupon_for
+from billing.subscriptions.items import planned_change_on
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from portal.cards import cards_of, items_on, period_on, price_in_words
@@ -212,6 +213,22 @@ def undo(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
 
 @require_http_methods(READS_AND_SENDS)
 @for_subscriptions
+def undo_change(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
+    """Take a planned change back, until its day."""
+    found = visit.subscription(public_id)
+    deed = Deed(
+        "undo_change",
+        found,
+        partial(actions.undo_change, found, as_of=visit.as_of, actor=visit.actor),
+        asked=str(planned_change_on(found, visit.as_of)),
+    )
+    context = {"button": pgettext("portal", "Keep it as it is")}
+    said = pgettext("portal", "The planned change is undone.")
+    return _act(request, visit, found, deed, "portal/undo_change.html", context, said)
+
+
+@require_http_methods(READS_AND_SENDS)
+@for_subscriptions
 def withdraw(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     """A consumer's withdrawal: it ends today, and what is paid for the days to come goes back."""
     found = visit.subscription(public_id)
@@ -319,7 +336,7 @@ def _redeeming(visit: Visit, found: Subscription, code: str) -> Deed:
         now=visit.now,
     ):
         raise Refused("Too many codes were tried.", code="too_many_attempts")
-    known = coupon_for(found, code)
+    known = coupon_for(found, code, as_of=visit.as_of)
 
     def redeem() -> Subscription:
         coupons.redeem_coupon(

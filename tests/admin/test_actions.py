@@ -76,8 +76,15 @@ def page_url(obj: Model) -> str:
 
 
 def act(client: Client, obj: Model, name: str, **asked: Any) -> str:
-    """Send an action's form and return what the page then says: done, or why not."""
-    page = client.post(act_url(obj, name), {"key": f"k{next(KEYS)}", **asked}, follow=True)
+    """Send an action's form and return what the page then says: done, or why not.
+
+    What is shown before it is done is seen, and sent once more.
+    """
+    sent = {"key": f"k{next(KEYS)}", **asked}
+    page = client.post(act_url(obj, name), sent, follow=True)
+    if not page.redirect_chain and "preview" in page.context:
+        sent |= {"seen": page.context["seen"]}
+        page = client.post(act_url(obj, name), sent, follow=True)
     assert page.status_code == 200
     if page.redirect_chain:
         return plain(" ".join(str(message) for message in page.context["messages"]))

@@ -106,6 +106,16 @@ def test_a_change_is_foreseen_and_then_made(shop: Shop, customer: Customer) -> N
     assert later["subscription"]["items"][-1]["unit_amount"] == "100"
 
 
+def test_a_planned_change_is_taken_back(shop: Shop, customer: Customer) -> None:
+    path = path_of(start(shop))
+    assert errors_of(shop.post(f"{path}/undo_change", {})) == [("no_change_planned", None)]
+    shop.post(f"{path}/change", {"quantities": {"base": "4"}, "when": "period_end"})
+    kept = shop.post(f"{path}/undo_change", {}).json()
+    assert kept["documents"] == []
+    (item,) = [each for each in kept["subscription"]["items"] if each["code"] == "base"]
+    assert (item["quantity"], item["ends_on"]) == ("1", None)
+
+
 def test_it_is_paused_resumed_canceled_and_kept(shop: Shop, customer: Customer) -> None:
     path = path_of(start(shop))
     assert shop.post(f"{path}/pause", {}).json()["subscription"]["status"] == "paused"

@@ -17,7 +17,7 @@ from billing.invoicing.actions import add_one_off
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.payments.booking import record_payment
-from billing.subscriptions.actions import cancel, start
+from billing.subscriptions.actions import cancel, change, start
 from billing.subscriptions.models import Subscription
 from billing.subscriptions.pausing import pause
 from billing.usage.models import Meter, UsageRecord
@@ -117,6 +117,15 @@ class World:
             seller=self.seller, at=now_of(self.seller), public_id=self.named["test_clock"]
         )
 
+    def plan_a_change(self) -> None:
+        """Let the subscription have the bigger plan from its next period on."""
+        change(
+            Subscription.objects.get(public_id=self.named["subscription"]),
+            plan=self.bigger,
+            when="period_end",
+            **self._now(),
+        )
+
     def use(self) -> None:
         """Record usage, of which there is none before."""
         subscription = Subscription.objects.get(public_id=self.named["subscription"])
@@ -200,6 +209,12 @@ def requests(world: World) -> dict[str, Asked]:
         ),
         "undo_cancel_subscription": Asked(
             "POST", f"subscriptions/{name['canceled']}/undo_cancel", {}
+        ),
+        "undo_change": Asked(
+            "POST",
+            f"subscriptions/{subscription}/undo_change",
+            {},
+            before=world.plan_a_change,
         ),
         "record_usage": Asked("POST", "usage", {**event, "key": "call-1"}, 201),
         "record_usage_batch": Asked(

@@ -45,7 +45,7 @@ def test_no_text_says_what_the_style_has_another_word_for(path: Path) -> None:
         (word, said)
         for message in read_po(path.open("rb"))
         if message.id
-        for words, said in ((ENGLISH, message.id), (SWEDISH, message.string))
+        for words, said in ((ENGLISH, str(message.id)), (SWEDISH, str(message.string)))
         for word in words
         if re.search(word, said, re.IGNORECASE if words is SWEDISH else 0)
     ]

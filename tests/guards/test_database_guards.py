@@ -22,6 +22,7 @@ from billing.base.promises import Promise
 from billing.base.public_ids import PublicIdField
 from billing.base.triggers import unconstrained_keys
 from billing.checkout.models import Order
+from billing.desk.models import DoneForm
 from billing.events.models import Delivery, Event, Tally, Trouble
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.models import (
@@ -166,7 +167,8 @@ CASES = [
     Case("address_has_one_bucket", copied("bucket")),
     Case("failures_of_ours_are_not_kept", changed("request", status="500")),
     # Mail
-    Case("message_is_made_once", copied("message")),
+    Case("form_is_done_once", copied("done_form")),
+    Case("message_is_told_once", copied("message")),
     Case("sent_message_has_its_moment", changed("message", sent_at="now()")),
     Case("message_follows_its_lifecycle", changed("message", state="'sent'", sent_at="now()")),
     Case("message_stays_with_its_recipient", changed("message", recipient="'b@example.com'")),
@@ -750,6 +752,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         **_orders(seller, customer, made, at),
         **_dunning(seller, customer, invoice),
         **_mail(seller, customer),
+        "done_form": DoneForm.objects.create(model="a.b", object_id="1", key="k"),
     }
 
 

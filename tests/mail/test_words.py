@@ -436,6 +436,39 @@ def test_reminders_threaten_with_nothing_that_nobody_has_decided(word: str) -> N
             assert not re.search(rf"\b{word}", message.text, re.I)
 
 
+@pytest.mark.parametrize(
+    ("language", "subject", "said"),
+    [
+        (
+            "en",
+            "Your subscription to Månadskaffe goes on unchanged",
+            "The change that was planned for 1 April 2026 is not made.",
+        ),
+        (
+            "sv",
+            "Ditt abonnemang Månadskaffe fortsätter som förut",
+            "Ändringen som var planerad till den 1 april 2026 blir inte av.",
+        ),
+    ],
+)
+def test_who_has_been_told_of_a_planned_change_is_told_that_it_is_undone(
+    language: str, subject: str, said: str
+) -> None:
+    world, on = World(language=language), DAY + timedelta(days=9)
+    with at(on):
+        subscription = world.start()
+        bill_customer(world.customer, as_of=DAY, actor="test")
+        plan = world.plan("Storkaffe", "1999")
+        actions.change(subscription, plan=plan, when="period_end", as_of=on, actor="test")
+        actions.undo_change(subscription, as_of=on, actor="test")
+        tell()
+        while send_due():
+            pass
+    undone = Message.objects.filter(kind=Kind.PLAN_CHANGED).latest("pk")
+    assert undone.subject == subject
+    assert said in spaced(undone.text)
+
+
 def test_what_a_policy_has_ended_says_why() -> None:
     with at(DUE + timedelta(days=61)):
         world = World()

@@ -90,6 +90,24 @@ def test_a_change_can_wait_for_the_next_period(
     assert "From 1 April" not in text_of(later.get(page_of(subscription)))
 
 
+def test_a_planned_change_can_be_undone_until_its_day(
+    later: Client, subscription: Subscription, larger: Plan
+) -> None:
+    link = page_of(subscription, "undo-change")
+    assert link not in later.get(page_of(subscription)).content.decode()
+    assert later.get(link).status_code == 302
+    url = page_of(subscription, "change")
+    seen = later.get(f"{url}?plan={larger.public_id}&when=period_end")
+    later.post(url, hidden_of(seen))
+    assert link in later.get(page_of(subscription)).content.decode()
+    seen = later.get(link)
+    assert "Next invoice 1 April 2026 SEK 387.50" in text_of(seen)
+    said = text_of(later.post(link, hidden_of(seen), follow=True))
+    assert "The planned change is undone." in said and "From 1 April" not in said
+    assert types()[-1] == "subscription.change_undone"
+    assert later.get(link).status_code == 302
+
+
 def test_what_comes_back_is_said_to_come_back(
     later: Client, customer: Customer, plan: Plan, larger: Plan
 ) -> None:
@@ -269,6 +287,10 @@ def test_a_code_that_does_nothing_says_why(
     CouponFactory(seller=seller, code="EURO", amount=True, currency="EUR")
     CouponFactory(code="OTHERS")
     spent = CouponFactory(seller=seller, code="SPENT")
+    CouponFactory(seller=seller, code="OVER", last_on=ELEVENTH - timedelta(days=1))
+    taken = CouponFactory(seller=seller, code="TAKEN", uses_max=1)
+    other = CustomerFactory(seller=seller)
+    coupons.redeem_coupon(other, taken, as_of=ELEVENTH, actor="test")
     redemption = coupons.redeem_coupon(customer, spent, as_of=ELEVENTH, actor="test")
     redemption.is_spent = True
     redemption.save()
@@ -279,6 +301,8 @@ def test_a_code_that_does_nothing_says_why(
         "OTHERPLAN": "This code does not apply to your plan.",
         "EURO": "That is not offered in your currency.",
         "SPENT": "This code works only once, and you have already used it.",
+        "OVER": "This code is no longer valid.",
+        "TAKEN": "This code has been used up.",
     }.items():
         answer = later.get(f"{url}?code={code}")
         assert said in text_of(answer), code

@@ -1,10 +1,12 @@
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 
 import pytest
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
+from billing.invoicing.changes import bill_after, preview
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions import coupons
 from catalog.models import Plan, Price
@@ -33,6 +35,16 @@ def test_a_change_to_the_same_plan_moves_to_the_price_that_it_has_now(plan: Plan
     [bill] = bill_customer(customer, as_of=on, actor="test")
     # 16 of 31 days: 32.00 for the new price less 16.00 for the old.
     assert bill.total_minor == 16_00
+
+
+def test_a_price_that_was_only_looked_at_may_change_before_it_is_used(plan: Plan) -> None:
+    """A preview uses the price and takes that back: nothing of it is kept."""
+    customer = CustomerFactory(seller=plan.seller)
+    start = partial(subscriptions.start, customer, plan, as_of=START, actor="test")
+    assert preview(start, as_of=START, actor="test").to_pay_today_minor == 31_00
+    Price.objects.filter(plan=plan).update(amount=Decimal(62))
+    [bill] = bill_after(start, as_of=START, actor="test").documents
+    assert bill.total_minor == 62_00
 
 
 def test_a_change_that_changes_nothing_is_refused(plan: Plan) -> None:

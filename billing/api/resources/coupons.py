@@ -35,6 +35,13 @@ class CouponReading(Reading):
     plans = serializers.ListField(
         child=serializers.CharField(), help_text="Codes; empty for every plan."
     )
+    uses_max = serializers.IntegerField(
+        allow_null=True, help_text="How often it can be redeemed by all; null for any number."
+    )
+    last_on = serializers.DateField(
+        allow_null=True, help_text="The last day on which it can be redeemed."
+    )
+    is_once_per_person = serializers.BooleanField()
 
     @staticmethod
     def read_currency(coupon: Coupon) -> str | None:
@@ -78,7 +85,8 @@ class ValidateCoupon(Endpoint):
         plan = find_plan(self.seller, asked["plan"]) if "plan" in asked else None
         try:
             found = coupon_of(self.seller.pk, asked["code"])
-            check_coupon(found, plan, asked.get("currency") or self.seller.currency)
+            currency = asked.get("currency") or self.seller.currency
+            check_coupon(found, plan, currency, as_of=self.today)
         except Refused as refusal:
             if is_counted:
                 count_code(self.caller, address, now)

@@ -521,3 +521,23 @@ class UndoCancel(Deed):
         self.sent(NothingWriting)
         found = self.found(subscription)
         return self.billed(partial(actions.undo_cancel, found, as_of=self.today, actor=self.actor))
+
+
+class UndoChange(Deed):
+    address = "subscriptions/<key:subscription>/undo_change"
+    scopes = {"POST": Scope.SUBSCRIPTIONS_WRITE}
+    needs_key = True
+
+    @extend_schema(
+        operation_id="undo_change",
+        summary="Take a planned change back",
+        description="What there is today goes on. Refused with `no_change_planned` where nothing "
+        "is planned.",
+        tags=["subscriptions"],
+        request=NothingWriting,
+        responses=ChangedReading,
+    )
+    def post(self, request: Request, subscription: str) -> HttpResponse:
+        self.sent(NothingWriting)
+        found = self.found(subscription)
+        return self.billed(partial(actions.undo_change, found, as_of=self.today, actor=self.actor))

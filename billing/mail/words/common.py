@@ -75,7 +75,8 @@ def how_to_pay(invoice: Invoice) -> Rows:
 def document_pdf(document: Invoice) -> Attachment:
     is_note = document.kind == Invoice.Kind.CREDIT_NOTE
     word = pgettext("mail", "credit-note") if is_note else pgettext("mail", "invoice")
-    return Attachment(f"{word}-{document.number}.pdf", lambda: render_invoice(document))
+    name = f"{word}-{document.number}.pdf"
+    return Attachment(name, document.public_id, lambda: render_invoice(document))
 
 
 def document_of(public_id: str) -> Invoice:
@@ -87,7 +88,8 @@ def document_of(public_id: str) -> Invoice:
 def receipt_pdf(payment: Payment, number: str) -> Attachment:
     """The receipt of a payment, named by the invoice that it has paid."""
     word = pgettext("mail", "receipt")
-    return Attachment(f"{word}-{number}.pdf", lambda: render_receipt(payment))
+    name = f"{word}-{number}.pdf"
+    return Attachment(name, payment.public_id, lambda: render_receipt(payment))
 
 
 def manage_button(occasion: Occasion, subscription: Subscription, label: str) -> Button | None:

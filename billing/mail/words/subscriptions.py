@@ -192,6 +192,8 @@ def plan_changed(occasion: Occasion) -> Letter:
     subscription = _subscription(occasion)
     if subscription.status == Subscription.Status.ENDED:
         raise Unneeded("The subscription has ended.")
+    if occasion.told("planned_on"):
+        return _change_undone(occasion, subscription)
     new, old = _plan(occasion, "plan"), _plan(occasion, "from_plan")
     on = occasion.day_told("effective_on") or occasion.today
     bill = next_bill_of(subscription, occasion.today)
@@ -219,9 +221,28 @@ PLAN_CHANGED = MailKind(
     "plan_changed",
     "plan changed",
     plan_changed,
-    told_by=(News("subscription.changed"),),
+    told_by=(News("subscription.changed"), News("subscription.change_undone")),
     series=Series("changes", about="subject"),
 )
+
+
+def _change_undone(occasion: Occasion, subscription: Subscription) -> Letter:
+    planned_on = occasion.day_told("planned_on")
+    assert planned_on is not None
+    bill = next_bill_of(subscription, occasion.today)
+    named = {"plan": subscription.plan.name, "day": occasion.day(planned_on)}
+    return Letter(
+        subject=pgettext("mail", "Your subscription to %(plan)s goes on unchanged") % named,
+        happened=pgettext(
+            "mail",
+            "The change that was planned for %(day)s is not made. Your subscription to %(plan)s "
+            "goes on as it is.",
+        )
+        % named,
+        next=_what_it_costs(occasion, bill),
+        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
+    )
 
 
 def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:

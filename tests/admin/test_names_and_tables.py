@@ -1,0 +1,221 @@
+"""Names instead of ids on the desk, tables instead of JSON, words for yes and no."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from django import forms
+from django.contrib.admin.models import LogEntry
+from django.db.models import Model
+from django.test import Client
+from django.urls import reverse
+
+from billing.desk.facts import FactsField, facts_of
+from billing.desk.figures import NOTHING
+from billing.events.models import Event
+from billing.subscriptions.models import Subscription
+from catalog.models import Price
+from customers.models import Customer
+from tests.admin.conftest import Rows
+from tests.admin.test_actions import act, act_url, invoice, page_url, re_spaced, subscription
+from tests.factories import PlanFactory, PriceFactory, SellerFactory
+
+__all__ = ["invoice", "subscription"]
+
+
+def shown(client: Client, url: str) -> str:
+    page = client.get(url)
+    assert page.status_code == 200
+    return re_spaced(page.content.decode())
+
+
+def list_url(model: type[Model]) -> str:
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def test_a_subscription_is_called_by_customer_and_plan(
+    anna: Client, subscription: Subscription
+) -> None:
+    name = f"{subscription.customer.name} · {subscription.plan.name}"
+    assert str(subscription) == name
+    for url in (list_url(Subscription), page_url(subscription), act_url(subscription, "pause")):
+        assert name in shown(anna, url)
+    listed = shown(anna, list_url(Subscription))
+    assert listed.index(name) < listed.index(f'text-xs">{subscription.public_id}')
+
+
+@pytest.mark.parametrize(
+    ("terms", "said"),
+    [
+        ({"amount": Decimal(249)}, "Kaffe · 249 SEK a month"),
+        ({"amount": Decimal("0.5"), "model": "per_unit"}, "Kaffe · 0.5 SEK each a month"),
+        ({"amount": Decimal(99), "billing": "once"}, "Kaffe · 99 SEK once"),
+        ({"amount": Decimal(9), "name": "Mugg"}, "Kaffe, Mugg · 9 SEK a month"),
+        ({"graduated": True}, "Kaffe · graduated in SEK a month"),
+    ],
+)
+def test_a_price_is_called_by_plan_amount_and_interval(
+    db: None, terms: dict[str, Any], said: str
+) -> None:
+    price = PriceFactory(**{"plan": PlanFactory(name="Kaffe"), "name": "", **terms})
+    assert str(Price.objects.get(pk=price.pk)) == said
+
+
+def test_a_price_every_three_months_says_so(db: None) -> None:
+    plan = PlanFactory(name="Kaffe", interval_count=3)
+    assert (
+        str(PriceFactory(plan=plan, name="", amount=Decimal(9))) == "Kaffe · 9 SEK every 3 months"
+    )
+
+
+def test_a_select_of_plans_says_what_they_cost_and_never_offers_a_name_twice(
+    anna: Client, subscription: Subscription, customer: Customer
+) -> None:
+    same = {"seller": customer.seller, "product": subscription.plan.product, "name": "Espresso"}
+    for amount in (249, 249, 129):
+        PriceFactory(plan=PlanFactory(family="coffee", **same), amount=Decimal(amount), name="")
+    for url in (act_url(customer, "start-subscription"), act_url(subscription, "change")):
+        field = anna.get(url).context["form"].fields["plan"]
+        labels = [label for _, label in field.choices]
+        assert len(labels) == len(set(labels))
+        assert "Espresso · 129 SEK a month" in labels
+        assert sum(label.startswith("Espresso · 249 SEK a month (") for label in labels) == 2
+
+
+@pytest.fixture
+def customer(subscription: Subscription) -> Customer:
+    return subscription.customer
+
+
+def test_a_search_for_a_choice_tells_those_of_one_name_apart(
+    anna: Client, subscription: Subscription
+) -> None:
+    same = {"seller": subscription.seller, "product": subscription.plan.product, "name": "Espresso"}
+    codes = {PlanFactory(**same).code for _ in range(2)}
+    asked = {
+        "app_label": "catalog",
+        "model_name": "price",
+        "field_name": "plan",
+        "term": "Espresso",
+    }
+    found = anna.get(reverse("admin:autocomplete"), asked).json()["results"]
+    assert {each["text"] for each in found} == {f"Espresso ({code})" for code in codes}
+
+
+# Tables
+
+
+@pytest.mark.parametrize("nothing", [None, "", {}, []])
+def test_nothing_is_a_dash(nothing: Any) -> None:
+    assert facts_of(nothing) == NOTHING
+
+
+def test_json_is_a_table_of_label_and_value() -> None:
+    told = facts_of(
+        {
+            "is_read": True,
+            "was_sent": False,
+            "total_minor": 12_50,
+            "currency": "SEK",
+            "ids": ["a", "b"],
+            "note": None,
+            "<b>": "<i>",
+        }
+    )
+    assert '<th scope="row">Is read</th><td>yes</td>' in told
+    assert "<td>no</td>" in told
+    assert '<th scope="row">Total</th>' in told and "12.50 SEK" in told
+    assert "<td>a, b</td>" in told and f"<td>{NOTHING}</td>" in told
+    assert "<i>" not in told and "<b>" not in told
+    rates = facts_of([{"category": "S", "rate": "25"}, {"category": "Z"}])
+    assert '<th scope="col">Category</th><th scope="col">Rate</th>' in rates
+    assert f"<tr><td>Z</td><td>{NOTHING}</td></tr>" in rates
+
+
+def test_no_page_shows_json(anna: Client, rows: Rows) -> None:
+    """Of all that is kept as JSON, on every page that does not edit it."""
+    seen = 0
+    for model, row in rows.items():
+        kept = [each.name for each in model._meta.fields if each.get_internal_type() == "JSONField"]
+        if not kept:
+            continue
+        page = anna.get(page_url(row))
+        for fieldset in page.context["adminform"]:
+            for line in fieldset:
+                for field in line:
+                    assert not getattr(field, "is_json", False), (model, field.field)
+                    named = field.field["name"] if isinstance(field.field, dict) else ""
+                    seen += named.endswith("_facts")
+    assert seen > 5
+
+
+def test_an_event_shows_its_details_as_a_table(anna: Client, invoice: Any) -> None:
+    event = Event.objects.get(type="invoice.finalized")
+    told = shown(anna, page_url(event))
+    assert '<th scope="row">Customer</th>' in told
+    assert "&quot;customer&quot;" not in told
+
+
+def test_metadata_is_edited_as_it_is_and_nothing_is_an_empty_field(
+    anna: Client, customer: Customer
+) -> None:
+    form = anna.get(page_url(customer)).context["adminform"].form
+    assert form["metadata"].value() == ""
+    assert form["tax"].value() == ""
+    customer.metadata = {"shop": "7"}
+    customer.save()
+    told = shown(anna, page_url(customer))
+    assert '<th scope="row">Shop</th><td>7</td>' in told
+
+
+@pytest.mark.parametrize(("when_empty", "typed"), [(None, ""), ({}, ""), ({}, "{}")])
+def test_an_empty_field_keeps_what_nothing_is(when_empty: Any, typed: str) -> None:
+    class Form(forms.Form):
+        facts = FactsField(when_empty=when_empty, required=False)
+
+    form = Form({"facts": typed}, initial={"facts": when_empty})
+    assert form.is_valid()
+    assert form.cleaned_data["facts"] == when_empty
+    assert not form.has_changed()
+
+
+def test_a_page_that_says_nothing_of_rates_keeps_no_rates_apart_from_the_rate_table(
+    db: None,
+) -> None:
+    """An empty list is no tax; an empty field is the rate table."""
+
+    class Form(forms.Form):
+        tax = FactsField(when_empty=None, required=False)
+
+    for typed, kept in (("[]", []), ("", None)):
+        form = Form({"tax": typed})
+        assert form.is_valid()
+        assert form.cleaned_data["tax"] == kept
+
+
+def test_a_panel_says_yes_and_no(anna: Client, db: None) -> None:
+    from billing.desk.panels import Panel
+
+    panel = Panel("x", rows=lambda _: [True, False], columns={"On": lambda on: on})
+    assert panel.context(SellerFactory())["rows"] == ["<td>yes</td>", "<td>no</td>"]
+
+
+# The log
+
+
+def test_the_log_says_what_was_done_and_nothing_of_forms(anna: Client, customer: Customer) -> None:
+    act(anna, customer, "give-credit", currency="SEK", amount="25", description="Sorry")
+    assert LogEntry.objects.get().change_message == "Gave a credit of 25.00 SEK."
+
+
+def test_a_refused_form_may_be_sent_again(anna: Client, customer: Customer) -> None:
+    asked = {"currency": "SEK", "description": "Sorry", "key": "once"}
+    assert act(anna, customer, "give-credit", amount="0", **asked).startswith("REFUSED")
+    assert act(anna, customer, "give-credit", amount="5", **asked).startswith("Gave")
+
+
+def test_forms_of_one_key_about_two_objects_are_two(anna: Client, customer: Customer) -> None:
+    other = type(customer).objects.create(seller=customer.seller, name="Other", country="SE")
+    asked = {"currency": "SEK", "amount": "5", "description": "Sorry", "key": "once"}
+    for each in (customer, other):
+        assert act(anna, each, "give-credit", **asked).startswith("Gave")
