@@ -17,6 +17,7 @@ from billing.payments.gateways import registry
 from billing.webhooks import bodies, fan_out
 from customers import calendar
 from customers import hooks as customers
+from customers.actions import ADDRESS_CHANGED
 from dunning import cases
 from portal import news as portal
 
@@ -41,5 +42,6 @@ def connect() -> None:
     # The names stand on deliveries that wait, so they stay.
     subscribe("mail", set(mail.NEWS), mail.on_events)
     subscribe("mail orders", {mail.ORDER_COMPLETED}, one_by_one(mail.on_order))
+    subscribe("mail old addresses", {ADDRESS_CHANGED}, one_by_one(mail.on_new_address))
     subscribe("portal", {portal.SIGN_IN_REQUESTED}, one_by_one(portal.mail_sign_in_link))
     subscribe("portal pay links", {portal.LINK_REQUESTED}, one_by_one(portal.mail_new_link))

@@ -29,15 +29,21 @@ TOLD_BEFORE = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mail that is to be made: about an object or event, which ``object`` names."""
+    """A mail that is to be made: about an object or event, which ``object`` names.
+
+    It goes to the customer's own address, unless ``to_address`` names another.
+    """
 
     kind: str
     object: str
     customer: Customer
     facts: Mapping[str, Any]
+    to_address: str = ""
 
     @property
     def recipient(self) -> str:
+        if self.to_address:
+            return self.to_address
         is_paper = self.kind in PAPERS and self.customer.delivery == Customer.Delivery.PRINT
         return "" if is_paper else self.customer.email
 
@@ -85,12 +91,14 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
 def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
 
-    It goes to the customer's present address: where that is another, as a message of its own. The
-    id in its header stays, so that a program which has it already can tell. Raises
-    :class:`Refused` ("invalid_transition") for one that is sent or on its way, and "no_address".
+    It goes to the customer's present address: where that is another, as a message of its own. What
+    tells an old address of its end stays with that. The id in its header stays, so that a program
+    which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one that is
+    sent or on its way, and "no_address".
     """
     message = _locked(message)
-    address = message.customer.email
+    is_to_old_address = message.kind == Kind.ADDRESS_CHANGED
+    address = message.recipient if is_to_old_address else message.customer.email
     if not message.recipient:
         raise Refused("This is a letter: print it and post it.", code="no_address")
     if not address:

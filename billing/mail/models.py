@@ -50,6 +50,7 @@ class Message(Stateful):
         CANCELED = "canceled", "canceled"
         CANCEL_UNDONE = "cancel_undone", "canceling undone"
         SIGN_IN = "sign_in", "sign-in link"
+        ADDRESS_CHANGED = "address_changed", "address changed"
 
     class State(models.TextChoices):
         WAITING = "waiting"

@@ -160,6 +160,15 @@ def on_order(event: Event) -> None:
         post(Kind.INVOICE, object=invoice.public_id, customer=customer, facts=facts)
 
 
+def on_new_address(event: Event) -> None:
+    """Tell the old address that a customer has another one, once."""
+    customer = Customer.objects.get(public_id=event.subject)
+    old_address = event.data["old_address"]
+    facts = _facts(event, event.subject)
+    draft = Draft(Kind.ADDRESS_CHANGED, event.public_id, customer, facts, to_address=old_address)
+    post_all([draft])
+
+
 def _facts(event: Event, subject: str) -> dict[str, Any]:
     return {
         **event.data,

@@ -32,6 +32,7 @@ WRITERS: dict[str, Callable[[Occasion], Letter]] = {
     Kind.CANCELED: subscriptions.canceled,
     Kind.CANCEL_UNDONE: subscriptions.cancel_undone,
     Kind.SIGN_IN: visits.sign_in,
+    Kind.ADDRESS_CHANGED: visits.address_changed,
 }
 
 

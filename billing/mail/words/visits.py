@@ -1,4 +1,4 @@
-"""The link that signs a customer in."""
+"""The link that signs a customer in, and what is told where it no longer goes."""
 
 from datetime import timedelta
 
@@ -25,4 +25,20 @@ def sign_in(occasion: Occasion) -> Letter:
             "mail",
             "If it was not you, you do not need to do anything: without the link nobody gets in.",
         ),
+    )
+
+
+def address_changed(occasion: Occasion) -> Letter:
+    """To the old address, whatever has been changed since: the change has been made."""
+    changed_on = occasion.day_told("occurred_on") or occasion.today
+    named = {"seller": occasion.seller.name, "day": occasion.day(changed_on)}
+    return Letter(
+        subject=pgettext("mail", "Your e-mail address at %(seller)s has been changed") % named,
+        happened=pgettext("mail", "Your e-mail address at %(seller)s was changed on %(day)s.")
+        % named,
+        next=pgettext(
+            "mail",
+            "Invoices and links to sign in now go to the new address, and no longer to this one.",
+        ),
+        closing=pgettext("mail", "If you did not ask for this, please tell us at once."),
     )
