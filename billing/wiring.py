@@ -11,7 +11,7 @@ from billing.events import hooks as events
 from billing.events.recorder import one_by_one, subscribe
 from billing.invoicing import hooks as invoicing
 from billing.mail import news as mail
-from billing.payments import from_balance, outlook, planning, refunds
+from billing.payments import from_balance, outlook, paying_out, planning, refunds
 from billing.payments import hooks as payments
 from billing.payments.gateways import registry
 from billing.webhooks import bodies, fan_out
@@ -33,6 +33,7 @@ def connect() -> None:
     invoicing.refund_credit.fill(refunds.refund_credit)
     invoicing.invoices_settled.fill(paying.complete_paid_orders, cases.close_for)
     invoicing.balances_grew.fill(from_balance.settle_debts)
+    invoicing.pay_out_of_ended.fill(paying_out.pay_out_of_ended)
 
     payments.payment_failed.fill(cases.note_failure)
     payments.method_changed.fill(paying.note_method, cases.note_method)

@@ -72,6 +72,7 @@ PUBLIC: dict[str, str] = {
 }
 
 INTERNAL: dict[str, str] = {
+    "balance.paid_out": "What credit notes had put on a balance is paid back to the customer.",
     "api_key.made": "A shop has a new key.",
     "api_key.rotated": "A key has a successor, and ends soon.",
     "api_key.limits_changed": "A key may make more requests, or fewer.",

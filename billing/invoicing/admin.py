@@ -29,7 +29,7 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.number_series import NumberSeries
-from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
+from billing.invoicing.owed import IS_DUE_TODAY, IS_LEFT_BEHIND, IS_OVERDUE, IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,
     BillNow,
@@ -369,10 +369,21 @@ class OneOffItemAdmin(Desk):
         return False  # *Remove* tells of it by an event.
 
 
+class LeftBehindFilter(DropdownFilter):
+    title = "work"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("left", "Left behind")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(IS_LEFT_BEHIND) if self.value() == "left" else queryset
+
+
 @admin.register(CustomerBalance)
 class CustomerBalanceAdmin(BigReadOnly):
     list_display = ("customer_link", "balance")
-    list_filter = (("customer__seller", RelatedDropdownFilter),)
+    list_filter = (LeftBehindFilter, ("customer__seller", RelatedDropdownFilter))
     list_select_related = ("customer",)
     search_fields = (
         "customer__name",

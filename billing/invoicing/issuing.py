@@ -118,7 +118,10 @@ class _Batch:
         drafted = self.drafts.documents
         ids = take_ids("invoicing_invoice", len(drafted))
         line_count = sum(
-            len(draft.document.lines) + len(draft.discounted) + bool(draft.document.rounding_minor)
+            len(draft.document.lines)
+            + len(draft.discounted)
+            + bool(draft.document.kept_discount_minor)
+            + bool(draft.document.rounding_minor)
             for draft in drafted
         )
         line_ids = iter(take_ids("invoicing_invoiceline", line_count))
@@ -210,6 +213,10 @@ class _Batch:
             redemption.fixed_by = redemption.fixed_by or document_id
             place = (next(line_ids), document_id, position)
             yield _extra_line(place, "discount", coupon.name or coupon.code, -amount_minor)
+        if document.kept_discount_minor:
+            position += 1
+            place = (next(line_ids), document_id, position)
+            yield _extra_line(place, "discount", draft.kept_discount, -document.kept_discount_minor)
         if document.rounding_minor:
             place = (next(line_ids), document_id, position + 1)
             yield _extra_line(place, "rounding", "", document.rounding_minor)

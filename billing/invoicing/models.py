@@ -507,4 +507,4 @@ class BalanceEntry(models.Model):
     def is_gift(self) -> bool:
         """Whether a person has given it, rather than a document or a payment brought it."""
         booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)
-        return self.takes_back_id is None and booked.exists()
+        return self.amount_minor > 0 and self.takes_back_id is None and booked.exists()

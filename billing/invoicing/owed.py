@@ -1,8 +1,9 @@
-"""Which invoices are owed, as conditions of a query."""
+"""Which invoices are owed, and which balances nobody needs, as conditions of a query."""
 
 from django.db.models import Exists, F, OuterRef, Q
 
-from billing.invoicing.models import InvoiceLine
+from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
+from billing.subscriptions.models import Subscription
 
 # What is ordered is paid by whoever ordered it, or not at all.
 IS_ORDERED = Exists(
@@ -21,3 +22,21 @@ IS_COLLECTABLE = Q(
 # an equality of two tables by reading all of both, and bounds from the index of open invoices.
 IS_DUE_TODAY = Q(due_on__gte=F("today"), due_on__lte=F("today"))
 IS_OVERDUE = Q(due_on__lt=F("today"))
+
+# Of balances: money of a paid invoice that no bill will need, as no subscription goes on.
+IS_LEFT_BEHIND = (
+    Q(balance_minor__gt=0)
+    & Exists(
+        BalanceEntry.objects.filter(
+            customer=OuterRef("customer"),
+            currency=OuterRef("currency"),
+            invoice__kind=Invoice.Kind.CREDIT_NOTE,
+            amount_minor__gt=0,
+        )
+    )
+    & ~Exists(
+        Subscription.objects.filter(customer=OuterRef("customer")).exclude(
+            status=Subscription.Status.ENDED
+        )
+    )
+)

@@ -12,6 +12,7 @@ from billing.desk.page_actions import PageAction
 from billing.engine.money import Money
 from billing.invoicing import actions, balances, corrections, voiding
 from billing.invoicing.actions import has_bill_to_come, revenue_accounts_of
+from billing.invoicing.changes import pay_out_if_ended
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
 from billing.subscriptions.admin import SubscriptionAction
@@ -31,11 +32,14 @@ def _issued(documents: Iterable[Invoice]) -> str:
 
 
 def _bill_what_changed(subscription: Subscription, as_of: date, actor: str) -> str:
-    return _issued(
-        actions.bill_customer(
-            subscription.customer, as_of=as_of, actor=actor, subscription=subscription
-        )
+    documents = actions.bill_customer(
+        subscription.customer, as_of=as_of, actor=actor, subscription=subscription
     )
+    subscription.refresh_from_db()
+    paid_out_minor = pay_out_if_ended(subscription, as_of=as_of, actor=actor)
+    paid_out = Money(paid_out_minor, subscription.currency)
+    said = f"{paid_out} of the balance is paid back." if paid_out_minor else ""
+    return " ".join(filter(None, [_issued(documents), said]))
 
 
 SubscriptionAction.afterwards.append(_bill_what_changed)

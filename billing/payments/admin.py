@@ -26,6 +26,7 @@ from billing.payments.page_actions import (
     GiveBack,
     MarkPaidBack,
     NoteAccount,
+    PayOutBalance,
     RecordPayment,
     RecordPaymentOfMany,
     Reopen,
@@ -66,7 +67,8 @@ InvoiceAdmin.extend(
     page_actions=[RecordPayment(), CollectNow(), GiveBack(), Reopen()],
 )
 CustomerAdmin.extend(
-    panels=[PAYMENTS, METHODS, SESSIONS], page_actions=[RecordPaymentOfMany(), AskForACard()]
+    panels=[PAYMENTS, METHODS, SESSIONS],
+    page_actions=[RecordPaymentOfMany(), PayOutBalance(), AskForACard()],
 )
 
 
