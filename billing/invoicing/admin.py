@@ -193,6 +193,10 @@ class DocumentAdmin(PrintedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         found = super().get_queryset(request).filter(kind=self.kind)
+        asked = request.resolver_match
+        if asked is not None and asked.url_name == f"{self._url_name}_changelist":
+            # What is only ordered, or was never paid, has its page by way of its order alone.
+            found = found.filter(sequence__isnull=False)
         return found.select_related("customer", "seller", "subscription")
 
     def print_pdf(self, obj: Any) -> bytes:

@@ -62,6 +62,12 @@ def credit(
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
+    if invoice.sequence is None:
+        raise Refused(
+            "This was only ordered, and nobody has paid it: there is nothing to credit. Void it, "
+            "or let the order run out.",
+            code="not_creditable",
+        )
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
     if not is_confirmed:

@@ -61,11 +61,9 @@ def checkout(request: HttpRequest, token: str) -> HttpResponse:
     if is_over(order, now_of(order.seller)):
         return _show(request, order, "expired", {}, status=410)
     if order.status == Order.Status.PLACED:
-        return (
-            _leave(request, order, token)
-            if _is_again(request, order)
-            else _pay(request, order, token)
-        )
+        if _is_again(request, order) and _keep_corrected(request, order):
+            return _leave(request, order, token)
+        return _pay(request, order, token)
     chosen = choose_language(request)
     answer = _order(request, order, token)
     if chosen:
@@ -245,6 +243,18 @@ def _is_again(request: HttpRequest, order: Order) -> bool:
     """Whether the form that has placed the order was sent a second time, as by a double click."""
     text = str(order.consent.get("text", ""))
     return request.POST.get("act") == "order" and request.POST.get("seen") == digest_of(text)
+
+
+def _keep_corrected(request: HttpRequest, order: Order) -> bool:
+    """Keep what was corrected before the form was sent again; False where it is another order."""
+    with in_language_of(request, order.customer, order.language) as language:
+        form = OrderForm(
+            order, request.POST, is_ordering=True, network=client_address(request) or ""
+        )
+        form.is_valid()
+        return placing.correct_details(
+            order, form.details_in(language), as_of=today_of(order.seller), actor=_actor(order)
+        )
 
 
 def _why_again(request: HttpRequest) -> str:
