@@ -22,7 +22,7 @@ from billing.mail.letters import Button, Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
-from customers.links import address_of, make_link
+from customers.links import Purpose, address_of, make_link
 from customers.models import Seller
 
 # Stands in what is kept for the part of an address that opens something.
@@ -149,6 +149,7 @@ def _live_address(occasion: Occasion, button: Button | None) -> str:
         now=now_of(occasion.seller),
         subject=button.subject,
         return_url=occasion.told("return_url") or "",
+        address=occasion.message.recipient if button.purpose == Purpose.SIGN_IN else "",
     )
     return address_of(button.purpose, token)
 

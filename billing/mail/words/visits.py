@@ -16,11 +16,22 @@ def sign_in(occasion: Occasion) -> Letter:
         raise Unneeded("It was asked for too long ago.")
     minutes = int(LIVES[Purpose.SIGN_IN].total_seconds() // 60)
     named = {"seller": occasion.seller.name, "minutes": minutes}
+    order = occasion.told("order") or ""
+    if order:
+        subject = pgettext("mail", "Go on with your order at %(seller)s")
+        happened = pgettext(
+            "mail", "You have asked for a link to order as a customer of %(seller)s."
+        )
+        label = pgettext("mail", "Go on with the order")
+    else:
+        subject = pgettext("mail", "Sign in to %(seller)s")
+        happened = pgettext("mail", "You have asked for a link to sign in to %(seller)s.")
+        label = pgettext("mail", "Sign in")
     return Letter(
-        subject=pgettext("mail", "Sign in to %(seller)s") % named,
-        happened=pgettext("mail", "You have asked for a link to sign in to %(seller)s.") % named,
+        subject=subject % named,
+        happened=happened % named,
         next=pgettext("mail", "It works once, within %(minutes)s minutes.") % named,
-        button=Button(pgettext("mail", "Sign in"), Purpose.SIGN_IN),
+        button=Button(label, Purpose.SIGN_IN, order),
         closing=pgettext(
             "mail",
             "If it was not you, you do not need to do anything: without the link nobody gets in.",
