@@ -237,9 +237,9 @@ class PayOutBalance(PageAction):
     name = "pay-out-balance"
     label = "Pay back balance"
     explanation = (
-        "Pays back what credit notes on paid invoices have put on the balance. What came by card "
-        "goes back to the card; what came by bank waits on the front page until somebody has paid "
-        "it. Goodwill stays. The customer is mailed when the money is sent."
+        "Pays back what the customer has paid and has on the balance. What came by card goes back "
+        "to the card; what came by bank waits on the front page until somebody has paid it. "
+        "Goodwill stays. The customer is mailed when the money is sent."
     )
     permission = "payments.add_refund"
     icon = "savings"

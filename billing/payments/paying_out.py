@@ -2,7 +2,8 @@
 
 A credit note on a paid invoice has put it there. Paid out later, it is as if the note had been
 refunded at once: what was paid of the invoice becomes credited, and its payments give so much back.
-Goodwill was never paid and stays; so does what came without an invoice.
+Or a payment has brought more than was owed, such as one for an order that had run out: it gives
+that back. Goodwill was never paid, and stays.
 """
 
 from collections import defaultdict
@@ -19,7 +20,8 @@ from billing.invoicing.balances import balance_of, move_balances
 from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
-from billing.payments.refunds import refund_credit
+from billing.payments.models import Payment, PaymentAllocation, Refund
+from billing.payments.refunds import refund_credit, refund_surplus
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
 
@@ -28,9 +30,12 @@ PAID_OUT = "Paid back"
 
 @dataclass(slots=True)
 class _Source:
-    """A credit note, and how much of what it brought to the balance its invoices can pay back."""
+    """A credit note, and how much of what it brought to the balance its invoices can pay back; or
+    without one a payment, and what is over of it.
+    """
 
-    note_id: int
+    note_id: int | None = None
+    payment: Payment | None = None
     amount_minor: int = 0
     invoice_ids: list[int] = field(default_factory=list)
 
@@ -39,8 +44,8 @@ class _Source:
 def pay_out_balance(
     customer: Customer, *, currency: str, as_of: date, actor: str, amount_minor: int | None = None
 ) -> int:
-    """Pay back what credit notes have put on a balance, by default all of it; how much, in minor
-    units.
+    """Pay back what a customer has paid and has on a balance, by default all of it; how much, in
+    minor units.
 
     What came through a gateway goes back by it; what did not is owed until somebody has paid it.
     Raises :class:`Refused` ("nothing_to_pay_out", "pay_out_exceeds_paid").
@@ -53,13 +58,13 @@ def pay_out_balance(
     asked_minor = most_minor if amount_minor is None else amount_minor
     if not most_minor or asked_minor <= 0:
         raise Refused(
-            "Nothing on this balance came from a paid invoice, so nothing can be paid back.",
+            "Nothing on this balance was paid by the customer, so nothing can be paid back.",
             code="nothing_to_pay_out",
         )
     if asked_minor > most_minor:
         raise Refused(
-            f"Only {major_string(most_minor, currency)} {currency} of this balance came from paid "
-            "invoices and can be paid back.",
+            f"Only {major_string(most_minor, currency)} {currency} of this balance was paid by the "
+            "customer and can be paid back.",
             code="pay_out_exceeds_paid",
         )
     left_minor = asked_minor
@@ -108,6 +113,39 @@ def _most(customer: Customer, currency: str, sources: list[_Source]) -> int:
 
 
 def _sources(customer: Customer, currency: str) -> list[_Source]:
+    """Where the money on the balance came from: credit notes first, the newest before others."""
+    return [*_notes(customer, currency), *_surpluses(customer, currency)]
+
+
+def _surpluses(customer: Customer, currency: str) -> list[_Source]:
+    """The payments that have brought more than their invoices took."""
+    paid = Payment.objects.filter(
+        customer=customer, currency=currency, state=Payment.State.SUCCEEDED
+    )
+    settled = dict(
+        PaymentAllocation.objects.filter(payment__in=paid, state=PaymentAllocation.State.SETTLED)
+        .values_list("payment_id")
+        .annotate(minor=Sum("amount_minor"))
+    )
+    returned = dict(
+        Refund.objects.filter(payment__in=paid, invoice=None)
+        .exclude(state=Refund.State.FAILED)
+        .values_list("payment_id")
+        .annotate(minor=Sum("amount_minor"))
+    )
+    found = [
+        _Source(
+            payment=payment,
+            amount_minor=payment.amount_minor
+            - settled.get(payment.pk, 0)
+            - returned.get(payment.pk, 0),
+        )
+        for payment in paid.select_related("seller").order_by("-pk")
+    ]
+    return [source for source in found if source.amount_minor > 0]
+
+
+def _notes(customer: Customer, currency: str) -> list[_Source]:
     """The credit notes whose money is still on the balance, the newest first."""
     brought = dict(
         BalanceEntry.objects.filter(
@@ -150,11 +188,14 @@ def _pay_out(
     as_of: date,
     actor: str,
 ) -> None:
-    """Take a part off the balance and give it back by the payments of the corrected invoices."""
-    paid_minor = refund_credit(
-        customer.seller, as_of, actor, customer.pk, currency, amount_minor, source.invoice_ids
-    )
-    assert paid_minor == amount_minor, f"{source} gives {paid_minor}, not {amount_minor}"
+    """Take a part off the balance, and give it back by the payments that had brought it."""
+    if source.payment is not None:
+        refund_surplus(source.payment, amount_minor, as_of=as_of, actor=actor)
+    else:
+        paid_minor = refund_credit(
+            customer.seller, as_of, actor, customer.pk, currency, amount_minor, source.invoice_ids
+        )
+        assert paid_minor == amount_minor, f"{source} gives {paid_minor}, not {amount_minor}"
     move_balances([(customer.pk, currency, -amount_minor, source.note_id, PAID_OUT)], as_of)
     entry = BalanceEntry.objects.filter(customer=customer, invoice=source.note_id).latest("id")
     books = Books(customer.seller)

@@ -156,3 +156,23 @@ def test_the_mail_of_a_withdrawal_says_what_goes_back_of_the_balance() -> None:
     with translation.override("en"):
         letter = write(Occasion(message, DAY, clock.now()))
     assert "1,234.50 of what you have with us is paid back to you." in letter.next
+
+
+def test_money_that_was_too_much_is_paid_out_too() -> None:
+    world = World()
+    invoice = world.invoice()
+    record_payment(invoice, as_of=DAY, actor="test", amount_minor=133450)
+    assert payable_out_minor(world.customer, "SEK") == 10000
+    assert pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test") == 10000
+    assert (owed(), balance_of(world.customer, "SEK")) == ([10000], 0)
+    assert payable_out_minor(world.customer, "SEK") == 0
+    assert broken_invariants() == {}
+    mark_paid_back(Refund.objects.get(), paid_on=DAY, as_of=DAY, actor="test")
+    assert broken_invariants() == {}
+    tell()
+    message = Message.objects.get(kind=Message.Kind.REFUND)
+    with translation.override("en"):
+        assert (
+            "100.00 back to you through the bank"
+            in write(Occasion(message, DAY, clock.now())).happened
+        )
