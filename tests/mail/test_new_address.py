@@ -29,13 +29,13 @@ def move(world: World, address: str, as_of: date = DAY) -> None:
 
 
 def test_the_old_address_is_told_and_the_new_one_is_not_named() -> None:
-    world = World()
-    move(world, NEW)
-    assert told_at(world) == [OLD]
     with at(DAY):
+        world = World()
+        move(world, NEW)
+        assert told_at(world) == [OLD]
         send_due()
     (sent,) = mail.outbox
-    assert sent.to == ['"Åsa Öberg" <asa@example.com>'] or OLD in sent.to[0]
+    assert OLD in sent.to[0]
     assert NEW not in sent.body
 
 
@@ -73,11 +73,11 @@ def test_nobody_is_told_where_no_address_was_or_the_same_is_written_in_another_w
 
 
 def test_an_address_that_comes_back_takes_nothing_back_that_was_told() -> None:
-    world = World()
-    move(world, NEW)
-    move(world, OLD)
-    assert told_at(world) == [OLD, NEW]
     with at(DAY):
+        world = World()
+        move(world, NEW)
+        move(world, OLD)
+        assert told_at(world) == [OLD, NEW]
         send_due()
     assert len(mail.outbox) == 2
 
