@@ -408,7 +408,7 @@ def _what_is_paid_out(occasion: Occasion, subscription: Subscription) -> Iterato
     taken = BalanceEntry.objects.filter(
         customer=occasion.customer,
         currency=subscription.currency,
-        effective_on=subscription.ends_on,
+        effective_on=subscription.ends_on or occasion.today,
         invoice__kind=Invoice.Kind.CREDIT_NOTE,
         amount_minor__lt=0,
     )
