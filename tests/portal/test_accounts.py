@@ -33,7 +33,9 @@ def two(seller: Seller, plan: Plan) -> list[Customer]:
 
 def mailed_links() -> list[str]:
     mail_at_once()
-    return [found for sent in mail.outbox for found in re.findall(r"/portal/enter/\S+/", sent.body)]
+    return [
+        found for sent in mail.outbox for found in re.findall(r"/portal/enter/\S+/", str(sent.body))
+    ]
 
 
 def enter(client: Client, two: list[Customer]) -> Any:
