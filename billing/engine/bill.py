@@ -66,7 +66,7 @@ def draft_bill(
             bill_recurring(draft, item, rows, grid)
     credits, charges = draft.credits, draft.charges
     if billed:
-        _note_recharged(charges, credits, [row for rows in by_item.values() for row in rows])
+        _note_recharged(draft, [row for rows in by_item.values() for row in rows])
     credits.sort(key=_in_order_of_items)
     if shifts:
         _unshift(credits, billed, shifts)
@@ -86,11 +86,9 @@ def draft_bill(
     )
 
 
-def _note_recharged(
-    charges: Sequence[Line], credits: Sequence[Line], rows: Sequence[Billed]
-) -> None:
-    """Say of each charge for days which charge had them before, and gave them back: by this bill
-    or an earlier one. The latest of its own item counts, or else the latest of another.
+def _note_recharged(draft: Draft, rows: Sequence[Billed]) -> None:
+    """Say of each charge for days which charge at its price had them before and gave them back, by
+    this bill or an earlier one. The latest of its own item counts, or else the latest of another.
     """
     given_back = [
         (row, minus((row.start, row.end), row.days))
@@ -99,18 +97,20 @@ def _note_recharged(
     ]
     given_back += [
         (credit.corrects, credit.given_back)
-        for credit in credits
+        for credit in draft.credits
         if credit.corrects and credit.corrects.kind == RECURRING
     ]
     if not given_back:
         return
-    for line in charges:
+    prices = {item.ref: item.price.ref for item in draft.agreement.items}
+    for line in draft.charges:
         if line.covers != RECURRING or line.start is None or line.item is None:
             continue
         for row, spans in given_back:
-            if any(start <= line.start < end for start, end in spans) and (
-                row.item == line.item.ref or not line.is_of_same_item
-            ):
+            is_nearer = row.item == line.item.ref or not line.is_of_same_item
+            if prices.get(row.item) != line.item.price.ref or not is_nearer:
+                continue
+            if any(start <= line.start < end for start, end in spans):
                 line.recharges = row
 
 

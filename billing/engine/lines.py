@@ -46,7 +46,7 @@ class Line:
     the days by which the corrected line's coverage shrinks, ``lowered_minor`` the amount before
     discount by which a usage or minimum line has come down. ``part`` tells the charges
     for one span of usage apart: the first is 0, what late usage added 1, 2, … A charge
-    ``recharges`` the one that had covered its first day before, and has given it back.
+    ``recharges`` the one at its price that had covered its first day, and has given it back.
     """
 
     kind: str

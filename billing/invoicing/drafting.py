@@ -536,24 +536,19 @@ def _is_eligible(redemption: CouponRedemption, coupon: Coupon, line: Line) -> bo
     source = line.context
     if redemption.subscription_id not in (None, source.subscription_id):
         return False
-    if line.recharges is not None and _is_older(coupon, line, line.recharges):
+    if line.recharges is not None and _is_settled(line, line.recharges):
         return False
     return _is_for(coupon, source, line.item)
 
 
-def _is_older(coupon: Coupon, line: Line, before: Billed) -> bool:
-    """Whether the terms of days that are charged once more were settled without the coupon.
+def _is_settled(line: Line, before: Billed) -> bool:
+    """Whether the terms of days that are charged once more were settled before.
 
-    Of its own item a charge keeps the terms that it had. In the place of another one it has what
-    counts now, but for a coupon that would have counted then and did not: it came later, and
-    begins with the next period.
+    Of its own item a charge keeps the terms that it had. Of another number of the same it has what
+    counts now, but for what came since: a coupon that took nothing off then begins with the next
+    period.
     """
-    if line.is_of_same_item:
-        return True
-    items = line.context.agreement.items
-    item = next((item for item in items if item.ref == before.item), None)
-    was_full_price = before.billed_minor == before.amount_minor
-    return was_full_price and item is not None and _is_for(coupon, line.context, item)
+    return line.is_of_same_item or before.billed_minor == before.amount_minor
 
 
 def _is_for(coupon: Coupon, source: Any, item: Item | None) -> bool:
