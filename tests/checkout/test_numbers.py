@@ -13,7 +13,6 @@ from billing.checkout.expiry import expire
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
 from billing.checkout.placing import Choice, Consent, Details, place
-from billing.engine.errors import Refused
 from billing.events.models import Event
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.balances import balance_of, give_credit
@@ -106,9 +105,11 @@ def test_a_part_that_is_paid_gives_it_its_number(plan: Plan) -> None:
     assert broken_invariants() == {}
 
 
-def test_what_is_only_ordered_is_not_credited(plan: Plan) -> None:
-    with pytest.raises(Refused, match="nobody has paid it"):
-        credit(invoice_of(placed(plan)), as_of=DAY, actor="test")
+def test_what_is_credited_has_its_number(plan: Plan) -> None:
+    order = placed(plan)
+    credit(invoice_of(order), as_of=DAY, actor="test")
+    assert invoice_of(order).number == "1"
+    assert broken_invariants() == {}
 
 
 def test_a_balance_comes_back_from_an_order_that_nobody_pays(plan: Plan) -> None:
