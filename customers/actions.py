@@ -18,6 +18,8 @@ DETAILS = frozenset(
     "is_consolidated metadata".split()
 )
 
+ADDRESS_CHANGED = "customer.address_changed"
+
 
 @transaction.atomic
 def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **details: Any) -> Customer:
@@ -54,11 +56,24 @@ def change_details(customer: Customer, *, as_of: date, actor: str, **details: An
         return customer
     if "external_id" in changed:
         _check_external_id(seller, details["external_id"])
+    old_address = customer.email
     for name in changed:
         setattr(customer, name, details[name])
     customer.save(update_fields=changed)
     record_for("customer.changed", customer, as_of, actor, changed=sorted(changed))
+    record_new_address(customer, old_address, as_of=as_of, actor=actor)
     return customer
+
+
+def record_new_address(customer: Customer, old_address: str, *, as_of: date, actor: str) -> None:
+    """Have whoever reads the old address told that it is no longer the customer's.
+
+    Whoever has the address signs in with it, so a change of it is never quiet. Another way to write
+    the same one is no change.
+    """
+    if not old_address or customer.email.lower() == old_address.lower():
+        return
+    record_for(ADDRESS_CHANGED, customer, as_of, actor, old_address=old_address)
 
 
 def _tidied(customer: Customer, details: dict[str, Any]) -> dict[str, Any]:

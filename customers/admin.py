@@ -4,6 +4,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
+from django.http import HttpRequest
 from django.utils.html import format_html
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
@@ -17,6 +18,8 @@ from billing.desk.page_actions import PageAction, Told
 from billing.desk.panels import Panel
 from billing.webhooks.actions import create
 from billing.webhooks.models import WebhookEndpoint
+from customers.actions import record_new_address
+from customers.calendar import today_of
 from customers.going_live import missing_to_go_live
 from customers.logos import LogoField, LogoInput
 from customers.models import Customer, Seller, TestClock
@@ -171,6 +174,16 @@ class CustomerAdmin(Desk):
     )
 
     seller_link = link_column("seller", ordering="seller__name")
+
+    def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if change:
+            record_new_address(
+                obj,
+                form.initial["email"],
+                as_of=today_of(obj.seller),
+                actor=f"user:{request.user.get_username()}",
+            )
 
     @admin.display(description="country", ordering="country")
     def at_home_in(self, customer: Any) -> str:

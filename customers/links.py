@@ -39,11 +39,18 @@ PATHS: dict[str, str] = {
 
 
 def make_link(
-    customer: Customer, purpose: str, *, now: datetime, subject: str = "", return_url: str = ""
+    customer: Customer,
+    purpose: str,
+    *,
+    now: datetime,
+    subject: str = "",
+    return_url: str = "",
+    address: str = "",
 ) -> str:
     """Make a link; its token, which is told to nobody but the customer.
 
-    ``subject`` is the public id of the one thing that it is for, such as an invoice to pay.
+    ``subject`` is the public id of the one thing that it is for, such as an invoice to pay;
+    ``address`` is where it is mailed to, of one that signs in.
     """
     token = secrets.token_urlsafe(32)
     AccessLink.objects.create(
@@ -51,6 +58,7 @@ def make_link(
         purpose=purpose,
         subject=subject,
         return_url=return_url,
+        address=address,
         token_hash=hash_of(token),
         expires_at=now + LIVES[purpose],
     )

@@ -296,6 +296,12 @@ class AccessLink(models.Model):
         max_length=40, blank=True, default="", help_text="Public id of what it is for."
     )
     return_url = models.URLField(max_length=2000, blank=True, default="")
+    address = models.EmailField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Where it was mailed to: whoever reads that opens all accounts that have it.",
+    )
     token_hash = models.CharField(max_length=64, unique=True)
     expires_at = models.DateTimeField(db_index=True)
     used_at = models.DateTimeField(null=True, blank=True)

@@ -23,6 +23,15 @@ def customers_of(seller_id: int, email: str) -> QuerySet[Customer]:
     return Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)
 
 
+def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
+    """A seller's customers with just this address, in any case, the newest first: whoever has shown
+    that they read it may look after each of them. None for an empty address.
+    """
+    if not address:
+        return Customer.objects.none()
+    return Customer.objects.filter(seller=seller_id, email__iexact=address).order_by("-pk")
+
+
 def lock_person(seller_id: int, email: str) -> None:
     """Have all others who act for this person wait until the transaction ends."""
     with connection.cursor() as cursor:

@@ -153,7 +153,7 @@ def _order(order: Order) -> dict[str, Any]:
 def _documents(customer: Customer) -> QuerySet[Invoice]:
     return (
         Invoice.objects.filter(customer=customer)
-        .exclude(status=Invoice.Status.DRAFT)
+        .filter(sequence__isnull=False)
         .prefetch_related("lines__corrects__invoice", "taxes")
         .order_by("pk")
     )

@@ -69,5 +69,5 @@ def mail_at_once() -> None:
 
 
 def _post_sign_in(event: Event, customer: Customer) -> None:
-    facts = {"return_url": ""}
+    facts = {"return_url": "", "order": event.data.get("order", "")}
     post(SIGN_IN, object=event.public_id, customer=customer, facts=facts)

@@ -141,9 +141,11 @@ def _today(seen: Preview) -> Line:
     label = pgettext("portal", "Today")
     minor = seen.to_pay_today_minor
     reasons = [reason for bill in seen.today for reason in reasons_of(bill)]
-    if minor >= 0:
-        return Line(label, "", write.money(minor), reasons)
-    return Line(label, "", write.money(minor), reasons, _where_it_goes(seen))
+    notes = [_where_it_goes(seen)] if minor < 0 else []
+    if seen.paid_out_minor:
+        said = pgettext("portal", "%(amount)s of what you have with us is paid back to you.")
+        notes.append(said % {"amount": write.money(seen.paid_out_minor)})
+    return Line(label, "", write.money(minor), reasons, " ".join(filter(None, notes)))
 
 
 def _where_it_goes(seen: Preview) -> str:
@@ -155,6 +157,8 @@ def _where_it_goes(seen: Preview) -> str:
     corrected = {line.corrects_id for bill in seen.today for line in bill.lines}
     invoices = Invoice.objects.filter(lines__in=corrected - {None}).distinct()
     paid_minor = sum(invoice.paid_minor for invoice in invoices)
+    if not paid_minor and seen.paid_out_minor:
+        return ""
     if not paid_minor:
         return pgettext(
             "portal", "You have not paid it, so there is nothing to refund. You no longer owe it."

@@ -161,6 +161,11 @@ class OrderForm(Typed):
             ),
         )
 
+    def ask_for_address(self) -> None:
+        """Say that an address has to be typed first, where nothing else is said of it."""
+        if not self.has_error("email"):
+            self.add_error("email", MISSING)
+
     def refuse(self, refused: Refused) -> bool:
         """Say at its field why the order could not be placed; False where it is about no field."""
         if refused.code.startswith("coupon_"):

@@ -13,6 +13,7 @@ from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
+from portal.words import writer
 
 SHOWN_MAX = 50
 
@@ -110,11 +111,13 @@ def oldest_debt_of(subscription: Subscription) -> Invoice | None:
     return open_ones.filter(lines__subscription=subscription).order_by("due_on", "pk").first()
 
 
-def balances_of(customer: Customer) -> list[CustomerBalance]:
-    """What a customer has with us, by currency."""
-    return list(
-        CustomerBalance.objects.filter(customer=customer, balance_minor__gt=0).order_by("currency")
-    )
+def balances_of(customer: Customer) -> list[str]:
+    """What a customer has with us, written as money: one for each currency."""
+    held = CustomerBalance.objects.filter(customer=customer, balance_minor__gt=0)
+    return [
+        writer(balance.currency).money(balance.balance_minor)
+        for balance in held.order_by("currency")
+    ]
 
 
 def subscriptions_of(customer: Customer, after: Subscription | None = None) -> list[Subscription]:

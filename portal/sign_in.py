@@ -21,14 +21,22 @@ from portal.news import SIGN_IN_REQUESTED, mail_links_soon
 ADDRESS_TIMES, ADDRESS_WITHIN = 4, LIVES[AccessLink.Purpose.SIGN_IN]
 NETWORK_TIMES, NETWORK_WITHIN = 30, timedelta(hours=1)
 # One person is hardly a customer of more sellers in one house.
-CUSTOMERS_MAX = 10
+SELLERS_MAX = 10
 
 
-def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | None = None) -> int:
-    """Have a link mailed to each customer with an address, of one seller or of all; how many.
+def ask_for_link(
+    address: str,
+    *,
+    network: str,
+    now: datetime,
+    seller: Seller | None = None,
+    order: str = "",
+) -> int:
+    """Have a link mailed for an address, by one seller or by each that has it; how many.
 
-    What came of it is not for the one who asked. Raises :class:`Refused` ("too_many_attempts")
-    for a network that asks too often, whatever the address.
+    One opens all accounts of the seller that have the address. With the public id of an ``order``
+    it leads on to what that offers. What came of it is not for the one who asked. Raises
+    :class:`Refused` ("too_many_attempts") for a network that asks too often, whatever the address.
     """
     address = address.strip().lower()
     if not may_try(
@@ -44,22 +52,30 @@ def ask_for_link(address: str, *, network: str, now: datetime, seller: Seller | 
     customers = Customer.objects.filter(email__iexact=address).select_related("seller__test_clock")
     if seller is not None:
         customers = customers.filter(seller=seller)
-    found = list(customers.order_by("pk")[:CUSTOMERS_MAX])
-    _record(found if is_counted else [], now.date())
+    found = list(customers.order_by("seller", "-pk").distinct("seller")[:SELLERS_MAX])
+    _record(found if is_counted else [], now.date(), {"order": order} if order else {})
     return len(found) if is_counted else 0
 
 
 @transaction.atomic
-def _record(customers: list[Customer], day: date) -> None:
+def _record(customers: list[Customer], day: date, data: dict[str, str]) -> None:
     """An event for each customer; for nobody the same work, and nothing left of it."""
     mail_links_soon()
     with transaction.atomic():
         for customer in customers:
-            _record_one(customer.seller.public_id, customer.public_id, today_of(customer.seller))
+            seller = customer.seller
+            _record_one(seller.public_id, customer.public_id, today_of(seller), data)
         if not customers:
-            _record_one("", "", day)
+            _record_one("", "", day, data)
             transaction.set_rollback(True)
 
 
-def _record_one(seller: str, subject: str, day: date) -> None:
-    record(SIGN_IN_REQUESTED, seller=seller, subject=subject, occurred_on=day, actor="portal")
+def _record_one(seller: str, subject: str, day: date, data: dict[str, str]) -> None:
+    record(
+        SIGN_IN_REQUESTED,
+        seller=seller,
+        subject=subject,
+        occurred_on=day,
+        actor="portal",
+        data=data,
+    )

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.i18n import set_language
 
 from portal.views import (
+    accounts,
     back,
     brand,
     details,
@@ -29,6 +30,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("logo/<slug:seller_id>-<slug:digest>.png", brand.logo, name="logo"),
     # For customers
     path("home/", home.home, name="home"),
+    path("accounts/", accounts.accounts, name="accounts"),
     path("invoices/", invoices.invoices, name="invoices"),
     path("invoices/<slug:public_id>/", invoices.invoice, name="invoice"),
     path("invoices/<slug:public_id>/pdf/", invoices.invoice_pdf, name="invoice_pdf"),

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.sessions.backends.db import SessionStore
 from django.contrib.sessions.models import Session
+from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import pgettext
@@ -23,6 +24,7 @@ from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Customer, Seller
+from customers.persons import accounts_with
 from portal.by_script import answer_in_place, go_to
 from portal.pages import in_language_of, show
 
@@ -32,7 +34,9 @@ SELLER_COOKIE = "portal_seller"
 SELLER_LASTS = timedelta(days=90)
 COOKIE_PATH = "/portal/"
 LASTS = timedelta(hours=12)
-_CUSTOMER, _ONLY, _UNTIL, _RETURN = (f"portal_{key}" for key in ("customer", "only", "until", "to"))
+_CUSTOMER, _ONLY, _UNTIL, _RETURN, _ADDRESS, _SEVERAL, _ORDER = (
+    f"portal_{key}" for key in ("customer", "only", "until", "to", "address", "several", "order")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,9 @@ class Visit:
     """A signed-in customer and what time it is for their seller, read once for a request.
 
     ``only`` is the public id of the one subscription that the visit is for, empty for all;
-    ``return_url`` leads back to the shop that sent them, empty where none did.
+    ``return_url`` leads back to the shop that sent them, empty where none did. ``address`` is the
+    one that they have shown to read, empty where they came by a link of the shop's; ``order`` is
+    the public id of the one that they were about to place.
     """
 
     customer: Customer
@@ -48,6 +54,13 @@ class Visit:
     as_of: date
     only: str = ""
     return_url: str = ""
+    address: str = ""
+    has_several: bool = False
+    order: str = ""
+
+    def accounts(self) -> QuerySet[Customer]:
+        """All that they may look after here, the newest first."""
+        return accounts_with(self.customer.seller_id, self.address)
 
     @property
     def seller(self) -> Seller:
@@ -88,7 +101,16 @@ def visit_of(request: HttpRequest) -> Visit | None:
         return None
     now = now_of(customer.seller)
     as_of = clock.local_day(now, customer.seller.time_zone)
-    return Visit(customer, now, as_of, kept[_ONLY], kept[_RETURN])
+    return Visit(
+        customer,
+        now,
+        as_of,
+        kept[_ONLY],
+        kept[_RETURN],
+        kept.get(_ADDRESS, ""),
+        kept.get(_SEVERAL, False),
+        kept.get(_ORDER, ""),
+    )
 
 
 def begin(
@@ -98,17 +120,26 @@ def begin(
     *,
     only: str = "",
     return_url: str = "",
-) -> None:
-    """Sign a customer in, under a session that nobody has known before; the old one is over."""
+    address: str = "",
+    order: str = "",
+) -> bool:
+    """Sign a customer in, under a session that nobody has known before; the old one is over.
+
+    Whether they may look after several accounts: all with the ``address`` that they have shown to
+    read.
+    """
     _forget(request)
+    has_several = accounts_with(customer.seller_id, address)[:2].count() > 1
     kept = SessionStore()
     kept[_CUSTOMER], kept[_ONLY] = customer.pk, only
     kept[_RETURN] = return_url if return_url.startswith(("https://", "http://")) else ""
+    kept[_ADDRESS], kept[_SEVERAL], kept[_ORDER] = address, has_several, order
     kept[_UNTIL] = int((clock.now() + LASTS).timestamp())
     kept.set_expiry(LASTS)
     kept.create()
     _set_cookie(response, COOKIE, str(kept.session_key))
     _set_cookie(response, SELLER_COOKIE, customer.seller.public_id, lasts=SELLER_LASTS)
+    return has_several
 
 
 def _set_cookie(

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -80,6 +81,36 @@ def create_order(
     )
     record_for("checkout.created", order, as_of, actor, plan=plan.code)
     return order, token
+
+
+def offer_again(order: Order, customer: Customer, *, as_of: date, actor: str) -> str:
+    """Offer what an open order does to a customer who has shown who they are; the new page's token.
+
+    It is an order of its own: whoever has the page of the first may be a stranger who has typed
+    this customer's address, and gets to see nothing of theirs. A coupon that they have had is left
+    out. Raises as :func:`create_order` does, and :class:`Refused` ("order_expired").
+    """
+    refuse_over(order, now_of(order.seller))
+    offer = partial(
+        create_order,
+        order.seller,
+        order.plan,
+        as_of=as_of,
+        actor=actor,
+        currency=order.currency,
+        quantities={code: Decimal(quantity) for code, quantity in order.quantities.items()},
+        customer=customer,
+        success_url=order.success_url,
+        cancel_url=order.cancel_url,
+        metadata=order.metadata,
+        language=customer.language,
+    )
+    try:
+        return offer(coupon=order.coupon)[1]
+    except Refused as refused:
+        if refused.code != "coupon_used":
+            raise
+    return offer()[1]
 
 
 def address_of(token: str) -> str:

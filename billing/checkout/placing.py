@@ -28,8 +28,10 @@ from billing.engine.errors import Refused
 from billing.events.recorder import record_for
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
+from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import preview_numbers
+from billing.invoicing.numbering import no_numbers, number_ordered, preview_numbers
+from billing.invoicing.snapshots import bill_to_of
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import choose_gateway
@@ -229,6 +231,36 @@ def place(
     return order
 
 
+@transaction.atomic
+def correct_details(order: Order, details: Details, *, as_of: date, actor: str) -> bool:
+    """Keep what was corrected of the details of a placed order that is ordered once more.
+
+    Customer and invoice then have them, as long as that is only ordered; the order keeps what was
+    agreed to first. False, and nothing is kept, where something is missing or wrong, or where
+    another would buy: from another country, with another VAT number, or a company for a person.
+    """
+    order = lock_order(order)
+    before = Details(**order.details)
+    if order.status != Order.Status.PLACED or check_details(details):
+        return False
+    if _taxed_by(details) != _taxed_by(before):
+        return False
+    customer = _customer_for(order, details, as_of, actor)
+    if order.invoice is not None:
+        invoice = lock_invoice(order.invoice)
+        said = {key: invoice.bill_to[key] for key in ("supply",) if key in invoice.bill_to}
+        corrected = bill_to_of(customer) | said
+        if invoice.sequence is None and corrected != invoice.bill_to:
+            invoice.bill_to = corrected
+            invoice.save(update_fields=["bill_to"])
+    return True
+
+
+def _taxed_by(details: Details) -> tuple[str, str, bool]:
+    """What of the details the tax depends on."""
+    return details.country, _vat_number(details), bool(details.company.strip())
+
+
 def _customer_for(order: Order, details: Details, as_of: date, actor: str) -> Customer:
     """The order's customer with these details, or a new one; the order's is locked first."""
     is_business = bool(details.company.strip())
@@ -283,11 +315,13 @@ def _start(
 def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoice | None:
     """Bill what is due at the start; None where nothing is to be paid yet: then nothing is kept.
 
-    It is paid on the gateway's page alone, with nothing collected beside it.
+    It is paid on the gateway's page alone, with nothing collected beside it, and gets its number
+    then: what nobody pays for uses up none.
     """
     with transaction.atomic():
+        customer = subscription.customer
         documents = bill_customer(
-            subscription.customer, as_of=as_of, actor=actor, subscription=subscription
+            customer, as_of=as_of, actor=actor, subscription=subscription, numbering=no_numbers
         )
         invoice = next(
             (
@@ -301,5 +335,7 @@ def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoi
         if invoice is None:
             transaction.set_rollback(True)
             return None
+        others = [document for document in documents if document.pk != invoice.pk]
+        number_ordered(customer.seller, others, as_of=as_of, actor=actor)
     release_planned(invoice)
     return invoice

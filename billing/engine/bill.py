@@ -18,7 +18,7 @@ from billing.engine.draft import Draft
 from billing.engine.errors import InvalidAgreement
 from billing.engine.lines import ONCE, RECURRING, Billed, Line
 from billing.engine.metering import Usage
-from billing.engine.periods import FOREVER, Cycle, Period, intersection, periods
+from billing.engine.periods import FOREVER, Cycle, Period, intersection, minus, periods
 from billing.engine.recurring import bill_recurring
 from billing.engine.usage import bill_usage
 
@@ -65,6 +65,8 @@ def draft_bill(
         else:
             bill_recurring(draft, item, rows, grid)
     credits, charges = draft.credits, draft.charges
+    if billed:
+        _note_recharged(draft, [row for rows in by_item.values() for row in rows])
     credits.sort(key=_in_order_of_items)
     if shifts:
         _unshift(credits, billed, shifts)
@@ -82,6 +84,34 @@ def draft_bill(
         # What a window has settled no later one opens again.
         window_on=max(window_on, agreement.window_on or window_on),
     )
+
+
+def _note_recharged(draft: Draft, rows: Sequence[Billed]) -> None:
+    """Say of each charge for days which charge at its price had them before and gave them back, by
+    this bill or an earlier one. The latest of its own item counts, or else the latest of another.
+    """
+    given_back = [
+        (row, minus((row.start, row.end), row.days))
+        for row in rows
+        if row.kind == RECURRING and row.days != [(row.start, row.end)]
+    ]
+    given_back += [
+        (credit.corrects, credit.given_back)
+        for credit in draft.credits
+        if credit.corrects and credit.corrects.kind == RECURRING
+    ]
+    if not given_back:
+        return
+    prices = {item.ref: item.price.ref for item in draft.agreement.items}
+    for line in draft.charges:
+        if line.covers != RECURRING or line.start is None or line.item is None:
+            continue
+        for row, spans in given_back:
+            is_nearer = row.item == line.item.ref or not line.is_of_same_item
+            if prices.get(row.item) != line.item.price.ref or not is_nearer:
+                continue
+            if any(start <= line.start < end for start, end in spans):
+                line.recharges = row
 
 
 def _window_on(draft: Draft, begun: Sequence[date]) -> date | None:

@@ -26,6 +26,7 @@ class Document:
     total_minor: int
     credit_applied_minor: int = 0
     discounted: list[int] = field(default_factory=list)
+    kept_discount_minor: int = 0
 
     @property
     def amount_due_minor(self) -> int:
@@ -44,12 +45,18 @@ def total_bill(
     """Make a document of lines: discount, then tax, then rounding, then the customer's balance.
 
     ``treatments`` stand beside the lines; each coupon names the lines it applies to by index.
-    ``discounted`` of the answer is what each coupon took off.
+    ``discounted`` of the answer is what each coupon took off, ``kept_discount_minor`` what was off
+    days that are charged once more: those no coupon may name.
     """
     shares = discounts.share([line.amount_minor for line in lines], coupons) if coupons else []
     if shares:
         for line, *parts in zip(lines, *shares, strict=True):
             line.discount_minor = sum(parts)
+    kept_discount_minor = 0
+    for line in lines:
+        if line.recharges is not None:
+            line.discount_minor += line.kept_discount_minor
+            kept_discount_minor += line.kept_discount_minor
     taxed = tax.tax_document(
         [
             (line.amount_minor - line.discount_minor, treatment)
@@ -74,6 +81,7 @@ def total_bill(
         rounding_minor=rounding_minor,
         total_minor=gross_minor + rounding_minor,
         discounted=[sum(by_line) for by_line in shares],
+        kept_discount_minor=kept_discount_minor,
     )
     if document.is_credit_note:
         return _turned(document)
@@ -113,4 +121,5 @@ def _turned(document: Document) -> Document:
         rounding_minor=-document.rounding_minor,
         total_minor=-document.total_minor,
         discounted=[-amount for amount in document.discounted],
+        kept_discount_minor=-document.kept_discount_minor,
     )

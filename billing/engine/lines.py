@@ -7,6 +7,7 @@ from typing import Any
 
 from billing.engine import pricing
 from billing.engine.agreement import Item
+from billing.engine.money import round_ratio
 from billing.engine.periods import Span
 
 RECURRING, USAGE, MINIMUM, ONCE = "recurring", "usage", "minimum", "once"
@@ -44,7 +45,8 @@ class Line:
     the period are paid for (on a credit: given back, of the corrected line's). ``given_back`` are
     the days by which the corrected line's coverage shrinks, ``lowered_minor`` the amount before
     discount by which a usage or minimum line has come down. ``part`` tells the charges
-    for one span of usage apart: the first is 0, what late usage added 1, 2, …
+    for one span of usage apart: the first is 0, what late usage added 1, 2, … A charge
+    ``recharges`` the one at its price that had covered its first day, and has given it back.
     """
 
     kind: str
@@ -61,8 +63,23 @@ class Line:
     covers: str = ""
     part: int = 0
     corrects: Billed | None = None
+    recharges: Billed | None = None
     given_back: list[Span] = field(default_factory=list)
     lowered_minor: int = 0
     context: Any = None
     discount_minor: int = 0
     net_minor: int = 0
+
+    @property
+    def is_of_same_item(self) -> bool:
+        """Whether it recharges a charge of its own item: then at the terms of that charge."""
+        return bool(self.recharges and self.item and self.recharges.item == self.item.ref)
+
+    @property
+    def kept_discount_minor(self) -> int:
+        """The discount that its days had as they were billed before, in proportion."""
+        before = self.recharges
+        if before is None or not self.is_of_same_item or not before.amount_minor:
+            return 0
+        charged_minor = round_ratio(self.amount_minor * before.billed_minor, before.amount_minor)
+        return self.amount_minor - charged_minor

@@ -73,12 +73,14 @@ PUBLIC: dict[str, str] = {
 }
 
 INTERNAL: dict[str, str] = {
+    "balance.paid_out": "What credit notes had put on a balance is paid back to the customer.",
     "api_key.made": "A shop has a new key.",
     "api_key.rotated": "A key has a successor, and ends soon.",
     "api_key.limits_changed": "A key may make more requests, or fewer.",
     "api_key.revoked": "A key opens nothing any more.",
     "charging.resumed": "A kill switch was turned off, and what is planned is charged.",
     "charging.stopped": "A kill switch was pressed, for a seller or for all.",
+    "customer.address_changed": "A customer has another mail address; the old one is told.",
     "demo.day_played": "The demo claims a day.",
     "payment.doubted": "We do not know what became of a charge; the gateway is asked.",
     "payment.kept_as_balance": "Money came for what was no longer owed; it is on the balance.",

@@ -10,8 +10,8 @@ from django.db.models import F, QuerySet
 from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble
-from billing.invoicing.models import Invoice
-from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
+from billing.invoicing.models import CustomerBalance, Invoice
+from billing.invoicing.owed import IS_DUE_TODAY, IS_LEFT_BEHIND, IS_OVERDUE, IS_OWED
 from billing.jobs.queries import failing
 from billing.mail.models import Message
 from billing.payments.gateway_events import GatewayEvent
@@ -234,6 +234,15 @@ def _money_and_jobs() -> list[Work]:
             Refund.objects.filter(state=Refund.State.OWED),
             "payments_refund",
             "state__exact=owed",
+        ),
+        Work(
+            "Balances left behind",
+            "Of customers without a subscription. Pay back balance is on the customer's page.",
+            "savings",
+            "invoicing.view_customerbalance",
+            CustomerBalance.objects.filter(IS_LEFT_BEHIND),
+            "invoicing_customerbalance",
+            "work=left",
         ),
         Work(
             "Payments to look at",

@@ -35,7 +35,8 @@ def bill_customer(
 ) -> list[Invoice]:
     """Bill at once what is due for a customer, one subscription or some one-off items.
 
-    ``numbering`` is another one only where the transaction is rolled back afterwards.
+    ``numbering`` is another one where the transaction is rolled back afterwards, or where what is
+    billed is only ordered.
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """

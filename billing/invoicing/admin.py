@@ -30,7 +30,7 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.number_series import NumberSeries
-from billing.invoicing.owed import IS_DUE_TODAY, IS_OVERDUE, IS_OWED
+from billing.invoicing.owed import IS_DUE_TODAY, IS_LEFT_BEHIND, IS_OVERDUE, IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,
     BillNow,
@@ -206,6 +206,10 @@ class DocumentAdmin(PrintedAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Invoice]:
         found = super().get_queryset(request).filter(kind=self.kind)
+        asked = request.resolver_match
+        if asked is not None and asked.url_name == f"{self._url_name}_changelist":
+            # What is only ordered, or was never paid, has its page by way of its order alone.
+            found = found.filter(sequence__isnull=False)
         named = found.select_related("subscription__customer", "subscription__plan")
         return named.select_related("customer", "seller")
 
@@ -383,10 +387,21 @@ class OneOffItemAdmin(Desk):
         return False  # *Remove* tells of it by an event.
 
 
+class LeftBehindFilter(DropdownFilter):
+    title = "work"
+    parameter_name = "work"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("left", "Left behind")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(IS_LEFT_BEHIND) if self.value() == "left" else queryset
+
+
 @admin.register(CustomerBalance)
 class CustomerBalanceAdmin(BigReadOnly):
     list_display = ("customer_link", "balance")
-    list_filter = (("customer__seller", RelatedDropdownFilter),)
+    list_filter = (LeftBehindFilter, ("customer__seller", RelatedDropdownFilter))
     list_select_related = ("customer",)
     search_fields = (
         "customer__typed",

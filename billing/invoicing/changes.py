@@ -20,6 +20,7 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.reading import read
 from billing.base.sql.telling import one_transaction
 from billing.engine.errors import Refused
+from billing.invoicing import hooks
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.numbering import Numbering, preview_numbers, take_numbers
@@ -36,10 +37,14 @@ EMPTY_MAX = 40
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A subscription after a change, and the documents issued for it at once."""
+    """A subscription after a change, and the documents issued for it at once.
+
+    ``paid_out_minor`` is what goes back of the balance besides, where it has ended and is refunded.
+    """
 
     subscription: Subscription
     documents: list[Invoice]
+    paid_out_minor: int = 0
 
 
 def to_pay_minor(documents: Sequence[Invoice]) -> int:
@@ -119,11 +124,15 @@ class FullPrice:
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """What a change comes to: bills of today, the next one, and the one after that."""
+    """What a change comes to: bills of today, the next one, and the one after that.
+
+    ``paid_out_minor`` is as in :class:`Changed`.
+    """
 
     subscription: Subscription
     today: list[SeenBill]
     upcoming: list[SeenBill]
+    paid_out_minor: int = 0
 
     @property
     def to_pay_today_minor(self) -> int:
@@ -155,7 +164,7 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
         today = [seen_bill(document) for document in changed.documents]
         subscription = changed.subscription
         upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
-        seen = Preview(subscription, today, upcoming)
+        seen = Preview(subscription, today, upcoming, changed.paid_out_minor)
         transaction.set_rollback(True)
     return seen
 
@@ -183,7 +192,15 @@ def _bill_after(change: Change, as_of: date, actor: str, numbering: Numbering) -
         numbering=numbering,
     )
     [billed] = read(Subscription, "WHERE id = %s", [subscription.pk])
-    return Changed(billed, documents)
+    return Changed(billed, documents, pay_out_if_ended(billed, as_of=as_of, actor=actor))
+
+
+def pay_out_if_ended(subscription: Subscription, *, as_of: date, actor: str) -> int:
+    """Pay back what a subscription has left on the balance, if it has ended and is refunded."""
+    is_over = subscription.status == Subscription.Status.ENDED
+    if not is_over or not subscription.is_unused_refunded_at_end:
+        return 0
+    return hooks.pay_out_of_ended.only(subscription, as_of=as_of, actor=actor)
 
 
 def _bills_ahead(

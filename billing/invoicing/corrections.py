@@ -20,7 +20,7 @@ from billing.invoicing.coverage import Coverage
 from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
-from billing.invoicing.numbering import take_numbers
+from billing.invoicing.numbering import number_ordered, take_numbers
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
 from billing.invoicing.snapshots import Snapshot, bill_to_of
@@ -62,6 +62,8 @@ def credit(
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
+    if invoice.sequence is None:
+        number_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
     if not is_confirmed:

@@ -17,6 +17,7 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read_values
 from billing.engine import tax
+from billing.engine.agreement import Item
 from billing.engine.bill import Bill, draft_bill
 from billing.engine.discounts import Discount
 from billing.engine.document import Document, total_bill
@@ -94,7 +95,9 @@ _BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", 
 
 @dataclass(slots=True)
 class DraftDocument:
-    """A document to be issued. ``redemptions`` are those that took something off it."""
+    """A document to be issued, with what each coupon took off it; ``kept_discount`` names what was
+    off the days that it charges once more.
+    """
 
     buyer: Buyer
     currency: str
@@ -104,6 +107,7 @@ class DraftDocument:
     discounted: list[tuple[CouponRedemption, int]]
     treatments: list[tax.Treatment]
     refunds: bool = False
+    kept_discount: str = ""
 
 
 @dataclass(slots=True)
@@ -399,6 +403,7 @@ class _Assembly:
                     for line in lines
                     if line.kind == "credit"
                 ),
+                kept_discount=_name_of_kept(lines) if document.kept_discount_minor else "",
             )
         )
 
@@ -516,17 +521,43 @@ def _discount(coupon: Coupon) -> Discount:
     return Discount(coupon.pk, coupon.percent_off, coupon.amount_off_minor)
 
 
+def _name_of_kept(lines: Sequence[Line]) -> str:
+    """What the discounts were called that days had as they were billed before."""
+    before = [line.recharges.ref for line in lines if line.recharges and line.kept_discount_minor]
+    named = InvoiceLine.objects.filter(
+        kind=InvoiceLine.Kind.DISCOUNT, invoice__lines__in=before
+    ).order_by("pk")
+    return ", ".join(dict.fromkeys(named.values_list("description", flat=True)))[:500]
+
+
 def _is_eligible(redemption: CouponRedemption, coupon: Coupon, line: Line) -> bool:
     if line.kind == "credit" or line.amount_minor <= 0:
         return False
     source = line.context
     if redemption.subscription_id not in (None, source.subscription_id):
         return False
+    if line.recharges is not None and _is_settled(line, line.recharges):
+        return False
+    return _is_for(coupon, source, line.item)
+
+
+def _is_settled(line: Line, before: Billed) -> bool:
+    """Whether the terms of days that are charged once more were settled before.
+
+    Of its own item a charge keeps the terms that it had. Of another number of the same it has what
+    counts now, but for what came since: a coupon that took nothing off then begins with the next
+    period.
+    """
+    return line.is_of_same_item or before.billed_minor == before.amount_minor
+
+
+def _is_for(coupon: Coupon, source: Any, item: Item | None) -> bool:
+    """Whether a coupon is for what is billed of an item, or of something that is bought once."""
     if not coupon.plans and not coupon.prices:
         return True
-    if line.item is None:
+    if item is None:
         return False
-    terms = source.terms[line.item.price.ref]
+    terms = source.terms[item.price.ref]
     return (not coupon.plans or terms.plan_code in coupon.plans) and (
         not coupon.prices or terms.price.code in coupon.prices
     )

@@ -55,7 +55,12 @@ class BillsOfChanges:
         issued = actions.bill_customer(
             subscription.customer, as_of=as_of, actor=actor, subscription=subscription
         )
-        return previews.Reckoned(issued_in_words(issued), outcome=f"{to_pay_minor(issued)}")
+        subscription.refresh_from_db()
+        paid_out_minor = changes.pay_out_if_ended(subscription, as_of=as_of, actor=actor)
+        paid_out = Money(paid_out_minor, subscription.currency)
+        told = f"{paid_out} of the balance is paid back." if paid_out_minor else ""
+        said = " ".join(filter(None, [issued_in_words(issued), told]))
+        return previews.Reckoned(said, outcome=f"{to_pay_minor(issued)}")
 
 
 def preview_note(invoice: Invoice, issue: Callable[[], Invoice]) -> previews.Preview:

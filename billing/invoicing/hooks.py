@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from billing.invoicing.issuing import Issued
     from billing.invoicing.models import Invoice
     from billing.invoicing.settled import Settled
+    from billing.subscriptions.models import Subscription
     from customers.models import Seller
 
 
@@ -64,6 +65,16 @@ class BalancesGrew(Protocol):
     def __call__(self, customer_ids: Collection[int], *, as_of: date, actor: str) -> object: ...
 
 
+class PayOutOfEnded(Protocol):
+    """Pays back what a refunded subscription has left on the balance; how much, in minor units.
+
+    Called when a change has ended it, after the bill of that. Its customer is locked. One alone
+    pays out.
+    """
+
+    def __call__(self, subscription: "Subscription", *, as_of: date, actor: str) -> int: ...
+
+
 class ChargePromise(Protocol):
     """Whether what is owed on an invoice will be taken from a card by itself.
 
@@ -77,4 +88,5 @@ after_issue: Hook[AfterIssue] = Hook()
 refund_credit: Hook[RefundCredit] = Hook()
 invoices_settled: Hook[InvoicesSettled] = Hook()
 balances_grew: Hook[BalancesGrew] = Hook()
+pay_out_of_ended: Hook[PayOutOfEnded] = Hook()
 charge_promises: Hook[ChargePromise] = Hook()

@@ -27,10 +27,10 @@ from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice, Letterhead
-from billing.invoicing.numbering import Numbering
+from billing.invoicing.numbering import Numbered, Numbering, reference_of, told_of_issue
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import PAID, settle_by_credit, state_at_issue, told_of_paid
-from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
+from billing.invoicing.snapshots import digest_of, letterhead_of
 from billing.ledger.actions import Books
 from billing.ledger.models import Account
 from billing.subscriptions.agreements import Contract
@@ -50,7 +50,7 @@ COVERAGE_KIND = {
 class Issued:
     """A document just written, for whoever adds rows to the same transaction.
 
-    ``number`` is empty for as long as the number series is not locked.
+    ``number`` is empty for as long as the number series is not locked, and of what is only ordered.
     """
 
     id: int
@@ -118,7 +118,10 @@ class _Batch:
         drafted = self.drafts.documents
         ids = take_ids("invoicing_invoice", len(drafted))
         line_count = sum(
-            len(draft.document.lines) + len(draft.discounted) + bool(draft.document.rounding_minor)
+            len(draft.document.lines)
+            + len(draft.discounted)
+            + bool(draft.document.kept_discount_minor)
+            + bool(draft.document.rounding_minor)
             for draft in drafted
         )
         line_ids = iter(take_ids("invoicing_invoiceline", line_count))
@@ -145,7 +148,7 @@ class _Batch:
     def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[tuple[Any, ...]]:
         """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
-        numbers: dict[str, Iterator[tuple[int, str]]] = {
+        numbers: dict[str, Iterator[Numbered]] = {
             kind: iter(numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
@@ -154,13 +157,13 @@ class _Batch:
         return self._events(issued)
 
     def _numbered(
-        self, issued: Sequence[Issued], numbers: Mapping[str, Iterator[tuple[int, str]]]
+        self, issued: Sequence[Issued], numbers: Mapping[str, Iterator[Numbered]]
     ) -> Iterator[tuple[Any, ...]]:
         for document, head in zip(issued, self.heads, strict=True):
             sequence, document.number = next(numbers[document.kind])
-            is_note = document.kind == Invoice.Kind.CREDIT_NOTE
-            reference = "" if is_note else ocr_reference(sequence)
-            yield (*head, sequence, document.number, reference)
+            reference = reference_of(document.kind, sequence)
+            place = NULL if sequence is None else sequence
+            yield (*head, place, document.number or NULL, reference)
 
     def _lines(
         self, document_id: int, draft: DraftDocument, line_ids: Iterator[int]
@@ -210,6 +213,10 @@ class _Batch:
             redemption.fixed_by = redemption.fixed_by or document_id
             place = (next(line_ids), document_id, position)
             yield _extra_line(place, "discount", coupon.name or coupon.code, -amount_minor)
+        if document.kept_discount_minor:
+            position += 1
+            place = (next(line_ids), document_id, position)
+            yield _extra_line(place, "discount", draft.kept_discount, -document.kept_discount_minor)
         if document.rounding_minor:
             place = (next(line_ids), document_id, position + 1)
             yield _extra_line(place, "rounding", "", document.rounding_minor)
@@ -404,16 +411,20 @@ class _Batch:
         return self.books.revenue(line.context.revenue_account)
 
     def _events(self, issued: Sequence[Issued]) -> Iterator[tuple[Any, ...]]:
-        """What is told of new documents, and of those that the balance has paid at once."""
+        """What is told of new documents, and of those that the balance has paid at once.
+
+        Of what is only ordered nothing, until it has a number.
+        """
         for public_id, document in zip(new_public_ids("evt", len(issued)), issued, strict=True):
-            is_note = document.kind == Invoice.Kind.CREDIT_NOTE
-            data = {
-                "number": document.number,
-                "customer": document.draft.buyer.public_id,
-                "currency": document.draft.currency,
-                "total_minor": document.total_minor,
-            }
-            type = "credit_note.issued" if is_note else "invoice.finalized"
+            if not document.number:
+                continue
+            type, data = told_of_issue(
+                document.kind,
+                number=document.number,
+                customer=document.draft.buyer.public_id,
+                currency=document.draft.currency,
+                total_minor=document.total_minor,
+            )
             yield self._event(public_id, type, document, data)
             if document.draft.document.credit_applied_minor and not document.amount_due_minor:
                 data = told_of_paid(document.number, By.BALANCE)

@@ -24,6 +24,10 @@ DOCUMENT_LIFECYCLE = {
     "issued": frozenset(),
 }
 
+# What may still change of a document that is only ordered: its number is taken once it is paid, and
+# its buyer corrects a misspelt name.
+WRITTEN_UNTIL_NUMBERED = ["number", "sequence", "reference", "bill_to"]
+
 
 class Letterhead(models.Model):
     """The seller as it stood on documents; a new row when anything on it changes."""
@@ -160,7 +164,14 @@ class Invoice(Stateful):
             # By number first, for whoever knows a number and not whose it is.
             models.UniqueConstraint(fields=["number", "seller"], name="document_number_is_unique"),
             models.CheckConstraint(
-                condition=Q(status="draft", sequence__isnull=True, number__isnull=True)
+                # What is only ordered has none until somebody pays for it.
+                condition=Q(
+                    sequence__isnull=True,
+                    number__isnull=True,
+                    reference="",
+                    paid_minor=0,
+                    credited_minor=0,
+                )
                 | (~Q(status="draft") & Q(sequence__isnull=False, number__isnull=False)),
                 name="issued_document_has_a_number",
             ),
@@ -210,7 +221,7 @@ class Invoice(Stateful):
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",
                 # What a preview shows of days to come is rolled back.
-                unless="r.number LIKE 'preview %'",
+                unless="COALESCE(r.number, '') LIKE 'preview %'",
                 operation=pgtrigger.Insert,
                 level=pgtrigger.Statement,
                 referencing=pgtrigger.Referencing(new="added"),
@@ -225,8 +236,14 @@ class Invoice(Stateful):
                     "rounded_off_minor",
                     "closed_on",
                     "reason",
+                    *WRITTEN_UNTIL_NUMBERED,
                 ],
                 once=~pgtrigger.Q(old__status="draft"),
+            ),
+            FrozenOnce(
+                name="numbered_document_is_never_edited",
+                fields=WRITTEN_UNTIL_NUMBERED,
+                once=pgtrigger.Q(old__sequence__isnull=False),
             ),
             pgtrigger.Protect(name="document_is_never_deleted", operation=pgtrigger.Delete),
             pgtrigger.FSM(
@@ -523,4 +540,4 @@ class BalanceEntry(models.Model):
     def is_gift(self) -> bool:
         """Whether a person has given it, rather than a document or a payment brought it."""
         booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=self.pk)
-        return self.takes_back_id is None and booked.exists()
+        return self.amount_minor > 0 and self.takes_back_id is None and booked.exists()

@@ -1,15 +1,19 @@
 """Numbers of documents: without gap, since number and document commit together."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import date
+from typing import Any
 
 from django.db import OperationalError
 from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.base.sql.bulk import take_ids
 from billing.base.sql.prepared import prepared
+from billing.events.recorder import record
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
+from billing.invoicing.snapshots import ocr_reference
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
 from customers.going_live import refuse_unready
@@ -24,8 +28,10 @@ PREFIXES = {Invoice.Kind.INVOICE: "", Invoice.Kind.CREDIT_NOTE: "C"}
 
 
 # Where documents get their numbers: called with the seller, their kind and how many there are, it
-# answers with the place in the series and the number as it is written, of each.
-type Numbering = Callable[[Seller, str, int], list[tuple[int, str]]]
+# answers with the place in the series and the number as it is written, of each; None and an empty
+# text for one that has none yet.
+type Numbered = tuple[int | None, str]
+type Numbering = Callable[[Seller, str, int], Sequence[Numbered]]
 
 
 def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
@@ -60,6 +66,61 @@ def preview_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, st
     nobody wait either.
     """
     return [(number, f"preview {number}") for number in take_ids("invoicing_invoice", count)]
+
+
+def no_numbers(seller: Seller, kind: str, count: int) -> list[Numbered]:
+    """None, for what is only ordered: :func:`number_ordered` takes them once it is paid."""
+    return [(None, "")] * count
+
+
+def number_ordered(
+    seller: Seller, documents: Sequence[Invoice], *, as_of: date, actor: str
+) -> None:
+    """Take numbers for documents that were only ordered until now, and tell that they are issued.
+
+    Their rows are locked. Raises as :func:`take_numbers` does.
+    """
+    for kind in Invoice.Kind.values:
+        waiting = [each for each in documents if each.kind == kind and each.sequence is None]
+        taken = take_numbers(seller, kind, len(waiting))
+        for document, (sequence, number) in zip(waiting, taken, strict=True):
+            document.sequence, document.number = sequence, number
+            document.reference = reference_of(kind, sequence)
+            document.save(update_fields=["sequence", "number", "reference"])
+            type, data = told_of_issue(
+                kind,
+                number=number,
+                customer=document.customer.public_id,
+                currency=document.currency,
+                total_minor=document.total_minor,
+            )
+            record(
+                type,
+                seller=seller.public_id,
+                subject=document.public_id,
+                occurred_on=as_of,
+                actor=actor,
+                data=data,
+            )
+
+
+def reference_of(kind: str, sequence: int | None) -> str:
+    """The OCR reference of a document; empty for one that nobody pays, or that has no number."""
+    is_invoice = kind == Invoice.Kind.INVOICE
+    return ocr_reference(sequence) if is_invoice and sequence is not None else ""
+
+
+def told_of_issue(
+    kind: str, *, number: str, customer: str, currency: str, total_minor: int
+) -> tuple[str, dict[str, Any]]:
+    """The type of the event of a document that has its number now, and its data."""
+    type = "credit_note.issued" if kind == Invoice.Kind.CREDIT_NOTE else "invoice.finalized"
+    return type, {
+        "number": number,
+        "customer": customer,
+        "currency": currency,
+        "total_minor": total_minor,
+    }
 
 
 def _take_block(seller: Seller, kind: str, count: int) -> tuple[int, str] | None:

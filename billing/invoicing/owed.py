@@ -1,8 +1,9 @@
-"""Which invoices are owed, as conditions of a query."""
+"""Which invoices are owed, and which balances nobody needs, as conditions of a query."""
 
 from django.db.models import Exists, F, OuterRef, Q
 
-from billing.invoicing.models import Invoice, InvoiceLine
+from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
+from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 
 # What is ordered is paid by whoever ordered it, or not at all.
@@ -26,3 +27,22 @@ IS_COLLECTABLE = Q(
 # an equality of two tables by reading all of both, and bounds from the index of open invoices.
 IS_DUE_TODAY = Q(due_on__gte=F("today"), due_on__lte=F("today"))
 IS_OVERDUE = Q(due_on__lt=F("today"))
+
+_IS_GOODWILL = Exists(Transfer.objects.filter(document="balance", document_id=OuterRef("pk")))
+# Of balances: money that was paid and that no bill will need, as no subscription goes on.
+IS_LEFT_BEHIND = (
+    Q(balance_minor__gt=0)
+    & Exists(
+        BalanceEntry.objects.filter(
+            Q(invoice__kind=Invoice.Kind.CREDIT_NOTE) | Q(invoice=None) & ~Q(_IS_GOODWILL),
+            customer=OuterRef("customer"),
+            currency=OuterRef("currency"),
+            amount_minor__gt=0,
+        )
+    )
+    & ~Exists(
+        Subscription.objects.filter(customer=OuterRef("customer")).exclude(
+            status=Subscription.Status.ENDED
+        )
+    )
+)

@@ -122,7 +122,7 @@ DOCUMENT_COLUMNS = {
 }
 DOCUMENTS_OF_CUSTOMER = Panel(
     "Invoices and credit notes",
-    rows=lambda customer: customer.documents.order_by("-id"),
+    rows=lambda customer: customer.documents.filter(sequence__isnull=False).order_by("-id"),
     columns=DOCUMENT_COLUMNS,
     list_of=Invoice,
     list_by="customer__id__exact",
@@ -132,7 +132,7 @@ DOCUMENTS_OF_CUSTOMER = Panel(
 def _billed_on(subscription: Subscription) -> QuerySet[Invoice]:
     """The documents with a line of the subscription, looked up among those of its customer."""
     lines = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription=subscription)
-    documents = Invoice.objects.filter(customer=subscription.customer_id)
+    documents = Invoice.objects.filter(customer=subscription.customer_id, sequence__isnull=False)
     return documents.filter(Exists(lines)).order_by("-id")
 
 

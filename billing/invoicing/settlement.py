@@ -19,6 +19,7 @@ from billing.events.recorder import record_all
 from billing.invoicing import hooks
 from billing.invoicing.losses import Losses
 from billing.invoicing.models import Invoice
+from billing.invoicing.numbering import number_ordered
 from billing.invoicing.settled import By, Settled
 from billing.ledger.actions import Books, Posting, between, post, transfers, write_transfers
 from billing.ledger.models import Account, Transfer
@@ -194,6 +195,14 @@ def _write(seller: Seller, changes: Sequence[_Change], as_of: date, actor: str) 
     """
     if not changes:
         return []
+    # What was only ordered is a document from the moment at which somebody pays for it.
+    ordered = [
+        change.invoice
+        for change in changes
+        if change.invoice.sequence is None and change.by is not By.VOID
+    ]
+    if ordered:
+        number_ordered(seller, ordered, as_of=as_of, actor=actor)
     rows = _update(changes)
     if len(rows) < len(changes):
         raise Refused(
@@ -315,7 +324,7 @@ def _told_of(settled: Settled) -> Iterator[tuple[str, dict[str, Any]]]:
         yield "invoice.reopened", again
     if by is By.LOSS:
         yield "invoice.written_off", {"amount_minor": moved_minor}
-    if by is By.VOID:
+    if by is By.VOID and invoice.number:
         yield "invoice.voided", {"reason": invoice.reason}
 
 

@@ -12,6 +12,7 @@ from billing.engine.errors import Refused
 from billing.mail.kinds import MailKind
 from billing.mail.models import Message
 from billing.mail.words import KINDS
+from billing.mail.words.visits import ADDRESS_CHANGED
 from billing.outbound.mark import is_doubted
 from customers.models import Customer
 
@@ -25,15 +26,21 @@ TOLD_BEFORE = (
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A mail that is to be made: about an object or event, which ``object`` names."""
+    """A mail that is to be made: about an object or event, which ``object`` names.
+
+    It goes to the customer's own address, unless ``to_address`` names another.
+    """
 
     kind: MailKind
     object: str
     customer: Customer
     facts: Mapping[str, Any]
+    to_address: str = ""
 
     @property
     def recipient(self) -> str:
+        if self.to_address:
+            return self.to_address
         is_paper = self.kind.is_document and self.customer.delivery == Customer.Delivery.PRINT
         return "" if is_paper else self.customer.email
 
@@ -84,12 +91,14 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
     One that was sent is sent again by :mod:`billing.mail.resending`.
 
-    It goes to the customer's present address: where that is another, as a message of its own. The
-    id in its header stays, so that a program which has it already can tell. Raises
-    :class:`Refused` ("invalid_transition") for one that is sent or on its way, and "no_address".
+    It goes to the customer's present address: where that is another, as a message of its own. What
+    tells an old address of its end stays with that. The id in its header stays, so that a program
+    which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one that is
+    sent or on its way, and "no_address".
     """
     message = _locked(message)
-    address = message.customer.email
+    is_to_old_address = message.kind == ADDRESS_CHANGED.name
+    address = message.recipient if is_to_old_address else message.customer.email
     if not message.recipient:
         raise Refused("This is a letter. Print it and post it.", code="no_address")
     if not address:

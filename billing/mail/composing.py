@@ -23,7 +23,7 @@ from billing.mail.letters import Attachment, Button, Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
-from customers.links import address_of, make_link
+from customers.links import Purpose, address_of, make_link
 from customers.models import Seller
 
 # The name of a file, what is in it, and of what kind that is.
@@ -163,6 +163,7 @@ def live_address(occasion: Occasion, button: Button | None) -> str:
         now=now_of(occasion.seller),
         subject=button.subject,
         return_url=occasion.told("return_url") or "",
+        address=occasion.message.recipient if button.purpose == Purpose.SIGN_IN else "",
     )
     return address_of(button.purpose, token)
 

@@ -16,6 +16,7 @@ from billing.mail.kinds import MailKind, News
 from billing.mail.words import KINDS
 from billing.mail.words.bills import INVOICE
 from billing.mail.words.orders import ORDER
+from billing.mail.words.visits import ADDRESS_CHANGED
 from billing.payments.models import Payment
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
@@ -64,6 +65,15 @@ def on_order(event: Event) -> None:
     if invoice is not None and customer.delivery == Customer.Delivery.PRINT:
         facts = _facts(event, invoice.public_id)
         post(INVOICE, object=invoice.public_id, customer=customer, facts=facts)
+
+
+def on_new_address(event: Event) -> None:
+    """Tell the old address that a customer has another one, once."""
+    customer = Customer.objects.get(public_id=event.subject)
+    old_address = event.data["old_address"]
+    facts = _facts(event, event.subject)
+    draft = Draft(ADDRESS_CHANGED, event.public_id, customer, facts, to_address=old_address)
+    post_all([draft])
 
 
 def _facts(event: Event, subject: str) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from billing.payments.page_actions import (
     GiveBack,
     MarkPaidBack,
     NoteAccount,
+    PayOutBalance,
     RecordPayment,
     RecordPaymentOfMany,
     Reopen,
@@ -67,7 +68,7 @@ InvoiceAdmin.extend(
 )
 CustomerAdmin.extend(
     panels=[PAYMENTS, METHODS, SESSIONS],
-    page_actions=[RecordPaymentOfMany(), AskForACard()],
+    page_actions=[RecordPaymentOfMany(), PayOutBalance(), AskForACard()],
     search_fields=["payment_methods__last4__last_four"],
 )
 

@@ -244,15 +244,15 @@ def post_of_payment(
 
 
 def tell(
-    type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str, **more: Any
+    type: str, payment: Payment, invoice: Invoice | None, as_of: date, actor: str, **more: Any
 ) -> None:
-    """Record an event of a payment for an invoice."""
+    """Record an event of a payment for an invoice; for none, where it is about a balance."""
     record_for(
         type,
         payment,
         as_of,
         actor,
-        invoice=invoice.public_id,
+        **({"invoice": invoice.public_id} if invoice else {}),
         amount_minor=payment.amount_minor,
         currency=payment.currency,
         **more,

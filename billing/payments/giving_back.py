@@ -119,7 +119,6 @@ def mark_paid_back(
         )
     refund.move(Refund.State.SUCCEEDED, paid_on=paid_on, paid_by=actor, reference=reference.strip())
     book_refund(refund, paid_on)
-    assert refund.invoice is not None
     tell("refund.succeeded", refund.payment, refund.invoice, as_of, actor, refund=refund.public_id)
     return refund
 

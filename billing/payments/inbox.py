@@ -17,7 +17,7 @@ from billing.base import clock
 from billing.base.leases import unheld
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
-from billing.outbound.gate import Kind, refusal
+from billing.outbound.gate import Held, Kind, refusal
 from billing.outbound.mark import doubt_for
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments.charging import settle
@@ -166,6 +166,8 @@ def process_hooks(limit: int = 100) -> int:
                 is_taken = True
         except Unknown as unknown:
             _park(event, str(unknown))
+        except Held:
+            _let_go(event)  # As where it has paid an order, whose invoice gets no number now.
         except Refused as refused:
             _park(event, refused.message)
         except GatewayUnavailable:

@@ -30,6 +30,7 @@ from billing.payments.giving_back import (
     reopen,
 )
 from billing.payments.models import IN_FLIGHT, CheckoutSession, Payment, Refund
+from billing.payments.paying_out import pay_out_balance, payable_out_minor
 from billing.payments.planning import collect_soon
 from billing.payments.sessions import complete_session, open_session, prepare_setup
 from customers.models import Customer
@@ -221,6 +222,43 @@ class Reopen(PageAction):
         returned = reopen(obj, as_of=as_of, actor=actor, **asked)
         amount = Money(sum(each.amount_minor for each in returned), obj.currency)
         return f"{amount} of {obj} is owed again."
+
+
+class PayOutForm(ActionForm):
+    currency = forms.ChoiceField()
+    amount = forms.DecimalField(min_value=0, required=False, help_text="Empty: all of it.")
+
+    def ask(self) -> None:
+        currency = self.fields["currency"]
+        assert isinstance(currency, forms.ChoiceField)
+        currency.choices = [
+            (balance.currency, str(Money(minor, balance.currency)))
+            for balance in self.obj.balances.filter(balance_minor__gt=0).order_by("currency")
+            if (minor := payable_out_minor(self.obj, balance.currency))
+        ]
+
+
+class PayOutBalance(PageAction):
+    name = "pay-out-balance"
+    label = "Pay back balance"
+    explanation = (
+        "Pays back what the customer has paid and has on the balance. What came by card goes back "
+        "to the card; what came by bank waits on the front page until somebody has paid it. "
+        "Goodwill stays. The customer is mailed when the money is sent."
+    )
+    permission = "payments.add_refund"
+    icon = "savings"
+    form_class = PayOutForm
+
+    def is_offered(self, obj: Customer) -> bool:
+        held = obj.balances.filter(balance_minor__gt=0)
+        return any(payable_out_minor(obj, balance.currency) for balance in held)
+
+    def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
+        minor = pay_out_balance(obj, as_of=as_of, actor=actor, **asked)
+        owed = Refund.objects.filter(payment__customer=obj, state=Refund.State.OWED).exists()
+        then = "Somebody must pay it: see the front page." if owed else "It goes back to the card."
+        return f"Paid back {Money(minor, asked['currency'])} of the balance. {then}"
 
 
 class PaidBackForm(ActionForm):

@@ -88,6 +88,17 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
     ]
 
 
+def refund_surplus(payment: Payment, amount_minor: int, *, as_of: date, actor: str) -> None:
+    """Pay back what a payment of a locked customer has brought to the balance without an invoice.
+
+    It is taken off the balance by the caller.
+    """
+    Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + amount_minor)
+    pay = _send_back if registry.is_gateway(payment.gateway) else _owe
+    pay(None, payment, amount_minor, as_of, "balance")
+    tell("payment.refunded", payment, None, as_of, actor)
+
+
 def take_back(
     invoice: Invoice, amount_minor: int, *, is_by_hand: bool = False
 ) -> list[tuple[Payment, int]]:
@@ -120,7 +131,7 @@ def take_back(
 
 
 def _send_back(
-    invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str
+    invoice: Invoice | None, payment: Payment, amount_minor: int, as_of: date, reason: str
 ) -> Refund:
     made = Refund.objects.create(
         payment=payment,
@@ -134,7 +145,9 @@ def _send_back(
     return made
 
 
-def _owe(invoice: Invoice, payment: Payment, amount_minor: int, as_of: date, reason: str) -> Refund:
+def _owe(
+    invoice: Invoice | None, payment: Payment, amount_minor: int, as_of: date, reason: str
+) -> Refund:
     """A refund that somebody has to pay, to the account that was last known of the customer."""
     known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
     account = known.order_by("-id").values_list("to_account", flat=True).first()
@@ -313,12 +326,12 @@ def _fail(refund_id: int, code: str) -> None:
         return
     refund.move(Refund.State.FAILED, failure_code=code[:60], next_check_at=None)
     payment, as_of = refund.payment, today_of(refund.payment.seller)
-    assert refund.invoice_id is not None
-    invoice = lock_invoices([refund.invoice_id])[0]
-    again_minor = min(refund.amount_minor, invoice.left_minor) if invoice.may_be_paid else 0
+    invoice = lock_invoices([refund.invoice_id])[0] if refund.invoice_id else None
+    may_be_paid = invoice is not None and invoice.may_be_paid
+    again_minor = min(refund.amount_minor, invoice.left_minor) if invoice and may_be_paid else 0
     kept_minor = refund.amount_minor - again_minor
     _take_back(refund, invoice, kept_minor)
-    if again_minor:
+    if invoice and again_minor:
         settle_by_money(payment.seller, {invoice: again_minor}, as_of=as_of, actor=ACTOR)
     if kept_minor:
         entry = (payment.customer_id, payment.currency, kept_minor, None, refund.public_id)
@@ -340,11 +353,13 @@ def _fail(refund_id: int, code: str) -> None:
     _tell("refund.failed", refund, failure_code=code)
 
 
-def _take_back(refund: Refund, invoice: Invoice, kept_minor: int) -> None:
+def _take_back(refund: Refund, invoice: Invoice | None, kept_minor: int) -> None:
     """The allocation was not paid back; what its invoice has no more need of, it loses."""
     Payment.objects.filter(pk=refund.payment_id).update(
         refunded_minor=F("refunded_minor") - refund.amount_minor
     )
+    if invoice is None:
+        return
     allocation = refund.payment.allocations.select_for_update().get(
         invoice=invoice, state=PaymentAllocation.State.SETTLED
     )
@@ -357,7 +372,6 @@ def _take_back(refund: Refund, invoice: Invoice, kept_minor: int) -> None:
 
 
 def _tell(type: str, refund: Refund, **more: str) -> None:
-    assert refund.invoice is not None
     as_of = today_of(refund.payment.seller)
     tell(type, refund.payment, refund.invoice, as_of, ACTOR, refund=refund.public_id, **more)
 

@@ -16,7 +16,7 @@ from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.invoicing.locks import lock_invoice, lock_invoices
 from billing.invoicing.models import Invoice
-from billing.outbound.gate import Kind
+from billing.outbound.gate import Held, Kind
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments.booking import tell
 from billing.payments.charging import FIRST_CHECK, settle
@@ -347,7 +347,7 @@ def check_sessions(actor: str, limit: int, seller: Seller | None = None) -> int:
                 complete_session(session, as_of=as_of, actor=actor)
         except GatewayUnavailable:
             raise
-        except GatewayError:
+        except (GatewayError, Held):
             continue  # Asked again at its next turn.
     return limit
 

@@ -202,12 +202,13 @@ _BOOKED = """
                COALESCE(sum(s.amount_minor) FILTER (WHERE a.role = 'rounding'), 0) AS rounding
         FROM sides s JOIN ledger_account a ON a.id = s.account_id GROUP BY 1
     ), said AS (
-        SELECT id, number, status,
+        SELECT id, number, public_id, status,
                CASE WHEN status = 'void' THEN 0 WHEN kind = 'invoice' THEN 1 ELSE -1 END AS sign,
                net_minor, tax_minor, rounding_minor
         FROM invoicing_invoice WHERE status <> 'draft'
     )
-    SELECT d.number, d.status, COALESCE(b.net, 0), COALESCE(b.tax, 0), COALESCE(b.rounding, 0)
+    SELECT COALESCE(d.number, d.public_id), d.status,
+           COALESCE(b.net, 0), COALESCE(b.tax, 0), COALESCE(b.rounding, 0)
     FROM said d LEFT JOIN booked b ON b.document_id = d.id
     WHERE COALESCE(b.net, 0) <> d.sign * d.net_minor
        OR COALESCE(b.tax, 0) <> d.sign * d.tax_minor
@@ -215,10 +216,14 @@ _BOOKED = """
     ORDER BY d.id
 """
 _WITHOUT_EVENT = """
-    SELECT d.number FROM invoicing_invoice d
+    SELECT COALESCE(d.number, d.public_id) FROM invoicing_invoice d
     WHERE d.status <> 'draft' AND NOT EXISTS (
         SELECT 1 FROM events_event e
         WHERE e.subject = d.public_id AND e.type IN ('invoice.finalized', 'credit_note.issued'))
+      -- What is only ordered, or was never paid, has neither number nor event.
+      AND NOT (d.number IS NULL AND EXISTS (
+          SELECT 1 FROM payments_order o
+          WHERE o.invoice_id = d.id AND o.status IN ('placed', 'expired')))
     ORDER BY d.id
 """
 _WITHOUT_DOCUMENT = """

@@ -233,8 +233,13 @@ _ALLOCATED = """
 _REFUNDED = """
     SELECT p.public_id, p.refunded_minor, COALESCE(a.minor, 0), COALESCE(r.minor, 0)
     FROM payments_payment p
-    LEFT JOIN (SELECT payment_id, sum(refunded_minor) AS minor
-               FROM payments_paymentallocation GROUP BY 1) a ON a.payment_id = p.id
+    -- What has settled no invoice is paid back of the balance, without an allocation.
+    LEFT JOIN (SELECT payment_id, sum(minor) AS minor
+               FROM (SELECT payment_id, refunded_minor AS minor FROM payments_paymentallocation
+                     UNION ALL
+                     SELECT payment_id, amount_minor FROM payments_refund
+                     WHERE invoice_id IS NULL AND state <> 'failed') known
+               GROUP BY 1) a ON a.payment_id = p.id
     LEFT JOIN (SELECT payment_id, sum(amount_minor) AS minor
                FROM payments_refund WHERE state <> 'failed' GROUP BY 1) r ON r.payment_id = p.id
     WHERE p.refunded_minor <> COALESCE(a.minor, 0) OR p.refunded_minor <> COALESCE(r.minor, 0)

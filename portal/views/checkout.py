@@ -17,6 +17,7 @@ from django.urls import reverse
 from django.utils.translation import pgettext
 from django.views.decorators.http import require_POST, require_safe
 
+from billing.base import clock
 from billing.base.requests import client_address
 from billing.checkout import offers, paying, placing
 from billing.checkout.models import Order
@@ -35,6 +36,7 @@ from portal.models import Attempt
 from portal.pages import choose_language, in_language_of, keep_language, show
 from portal.pay_forms import OrderForm
 from portal.refusals import sentence_of
+from portal.sign_in import ask_for_link
 from portal.terms import (
     VERSION,
     Terms,
@@ -62,11 +64,9 @@ def checkout(request: HttpRequest, token: str) -> HttpResponse:
     if is_over(order, now_of(order.seller)):
         return _show(request, order, "expired", {}, status=410)
     if order.status == Order.Status.PLACED:
-        return (
-            _leave(request, order, token)
-            if _is_again(request, order)
-            else _pay(request, order, token)
-        )
+        if _is_again(request, order) and _keep_corrected(request, order):
+            return _leave(request, order, token)
+        return _pay(request, order, token)
     chosen = choose_language(request)
     answer = _order(request, order, token)
     if chosen:
@@ -102,6 +102,9 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
             network=client_address(request) or "",
         )
         form.is_valid()
+        is_asking = request.POST.get("act") == "account"
+        if is_asking:
+            _ask_for_account(request, order, form)
         standing = _standing(order, form.vat_number, is_asking=form.is_bound)
         try:
             placing.refuse_unpayable(order.seller)
@@ -145,7 +148,7 @@ def _order(request: HttpRequest, order: Order, token: str) -> HttpResponse:
         # Who has ticked the box for another sum has not ticked it for this one.
         "is_consented": "consent" in request.POST and request.POST.get("seen") == terms.digest,
     }
-    if is_by_script(request) and not is_ordering:
+    if is_by_script(request) and not (is_ordering or is_asking):
         return _show(request, order, "sum", context)
     context["prices"] = _prices(request, order)
     status = 422 if context["is_wrong"] or refusal else 200
@@ -198,6 +201,33 @@ def _standing(order: Order, number: str, *, is_asking: bool) -> str:
     return checks.look_up(order.seller, number, may_ask)
 
 
+def _ask_for_account(request: HttpRequest, order: Order, form: OrderForm) -> None:
+    """Have a link mailed by which a customer of old orders as such, and say the same whether the
+    address is one's or nobody's.
+    """
+    email = form.details.email
+    if not email or order.customer is not None:
+        form.ask_for_address()
+        return
+    try:
+        ask_for_link(
+            email,
+            network=client_address(request) or "",
+            now=clock.now(),
+            seller=order.seller,
+            order=order.public_id,
+        )
+    except Refused as refused:
+        messages.error(request, sentence_of(refused))
+        return
+    said = pgettext(
+        "pay",
+        "If %(email)s belongs to a customer, a link to order with is on its way. It works for 15 "
+        "minutes, and once. You can also go on here.",
+    )
+    messages.info(request, said % {"email": email})
+
+
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
     """What each part of the plan costs, where there are several."""
     with in_language_of(request, order.customer, order.language):
@@ -246,6 +276,18 @@ def _is_again(request: HttpRequest, order: Order) -> bool:
     """Whether the form that has placed the order was sent a second time, as by a double click."""
     text = str(order.consent.get("text", ""))
     return request.POST.get("act") == "order" and request.POST.get("seen") == digest_of(text)
+
+
+def _keep_corrected(request: HttpRequest, order: Order) -> bool:
+    """Keep what was corrected before the form was sent again; False where it is another order."""
+    with in_language_of(request, order.customer, order.language) as language:
+        form = OrderForm(
+            order, request.POST, is_ordering=True, network=client_address(request) or ""
+        )
+        form.is_valid()
+        return placing.correct_details(
+            order, form.details_in(language), as_of=today_of(order.seller), actor=_actor(order)
+        )
 
 
 def _why_again(request: HttpRequest) -> str:

@@ -24,12 +24,10 @@ def home(request: HttpRequest, visit: Visit) -> HttpResponse:
     cards = cards_of(page, visit.as_of)
     context = {
         "debts": [_debt(debt, visit) for debt in debts_of(visit.customer)],
-        "balances": [
-            writer(balance.currency).money(balance.balance_minor)
-            for balance in balances_of(visit.customer)
-        ],
+        "balances": balances_of(visit.customer),
         "cards": [card for card in cards if not card.is_over],
         "ended": [card for card in cards if card.is_over],
+        "has_bills_to_come": any(not card.is_over for card in cards),
         "is_first": not before,
         "more_after": page[-1].public_id if len(found) > SHOWN_MAX else "",
         "next": next_payment_of(visit, method),

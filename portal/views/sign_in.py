@@ -14,8 +14,10 @@ from billing.base.typed import Typed
 from billing.engine.errors import Refused
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
+from customers.persons import accounts_with
 from portal.pages import in_language_of, show
 from portal.sign_in import ask_for_link
+from portal.views.accounts import order_page
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
@@ -74,11 +76,27 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
     except Refused as refusal:
         return _explain(request, refusal, token)
     if request.method == "POST":
-        visit_url = _home_of(None, link.subject)
-        response = HttpResponseRedirect(visit_url)
-        begin(request, response, link.customer, return_url=link.return_url)
-        return response
+        return _let_in(request, link)
     return _ask(request, link)
+
+
+def _let_in(request: HttpRequest, link: AccessLink) -> HttpResponse:
+    """To the page that the link leads to; whoever has several accounts chooses one first."""
+    order = link.subject if link.subject.startswith("chk_") else ""
+    response = HttpResponseRedirect(_home_of(None, link.subject))
+    has_several = begin(
+        request,
+        response,
+        link.customer,
+        return_url=link.return_url,
+        address=link.address,
+        order=order,
+    )
+    if has_several:
+        response["Location"] = reverse("portal:accounts")
+    elif order:
+        response["Location"] = order_page(order, link.customer) or reverse("portal:home")
+    return response
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -147,7 +165,12 @@ def _sent(
 
 def _ask(request: HttpRequest, link: AccessLink) -> HttpResponse:
     customer = link.customer
-    context = {"link_customer": customer, "path": request.path}
+    accounts = accounts_with(customer.seller_id, link.address)
+    context = {
+        "link_customer": customer,
+        "path": request.path,
+        "has_several": accounts[:2].count() > 1,
+    }
     with in_language_of(request, customer):
         return show(request, "portal/enter.html", context, seller=customer.seller)
 

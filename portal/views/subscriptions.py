@@ -27,7 +27,7 @@ from portal.forms import PAUSE_DAYS_MAX, CancelForm, ChangeForm, CouponForm, Pau
 from portal.limits import may_try, new_key, was_sent
 from portal.models import Attempt
 from portal.next_payment import day_of, lines_of, next_payment_of
-from portal.queries import oldest_debt_of, usable_method
+from portal.queries import balances_of, oldest_debt_of, usable_method
 from portal.refusals import sentence_of
 from portal.visits import Visit, for_subscriptions, show_to
 from portal.words import price_of, with_tax
@@ -188,6 +188,7 @@ def cancel(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     context = {
         "form": form,
         "reasons": form.REASONS.items(),
+        "balances": balances_of(visit.customer),
         "last_day": day_of(found.last_day_before(end)),
         "button": pgettext("portal", "Cancel the subscription"),
         "is_danger": True,

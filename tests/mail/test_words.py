@@ -94,6 +94,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         Kind.CANCEL_UNDONE: ("You have undone the cancellation", "comes on 1 April 2026."),
         Kind.SIGN_IN: ("a link to sign in to Rosteriet", "once, within 15 minutes"),
+        Kind.ADDRESS_CHANGED: ("at Rosteriet was changed on 1 March 2026", "no longer to this one"),
     },
     "sv": {
         Kind.ORDER: (
@@ -144,6 +145,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         Kind.CANCEL_UNDONE: ("Du har ångrat uppsägningen", "kommer den 1 april 2026."),
         Kind.SIGN_IN: ("en länk för att logga in hos Rosteriet", "en gång, inom 15 minuter"),
+        Kind.ADDRESS_CHANGED: ("hos Rosteriet ändrades den 1 mars 2026", "inte längre hit"),
     },
 }
 SUBJECTS = {

@@ -39,6 +39,7 @@ from billing.subscriptions import actions as subscriptions
 from billing.subscriptions import pausing
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan
+from customers.actions import change_details
 from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import (
@@ -299,6 +300,13 @@ STORIES: dict[str, tuple[bool, Callable[[World], object], date]] = {
     Kind.CANCELED: (False, _cancel, DAY + timedelta(days=9)),
     Kind.CANCEL_UNDONE: (False, _undo, DAY + timedelta(days=9)),
     Kind.SIGN_IN: (False, lambda world: ask_to_sign_in(world.customer), DAY),
+    Kind.ADDRESS_CHANGED: (
+        False,
+        lambda world: change_details(
+            world.customer, as_of=DAY, actor="test", email="asa.ny@example.com"
+        ),
+        DAY,
+    ),
 }
 
 

@@ -67,6 +67,11 @@ class OfCreditNotes:
 
 class Invoices(OfInvoices, Listing):
     address = "invoices"
+
+    def rows(self) -> QuerySet[Invoice]:
+        """Without what is only ordered: that has no number yet."""
+        return super().rows().filter(sequence__isnull=False)
+
     scopes = {"GET": Scope.INVOICES_READ}
     reading = DocumentReading
     filterset_class = InvoiceFilters

@@ -8,7 +8,7 @@ from django.utils.translation import pgettext
 
 from billing.events.models import Event
 from billing.invoicing.changes import SeenBill
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.mail.kinds import MailKind, News, Notice, Series
 from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.bills import where_it_goes
@@ -443,6 +443,7 @@ def canceled(occasion: Occasion) -> Letter:
         if is_over
         else manage_button(occasion, subscription, pgettext("mail", "Undo the cancellation")),
         details=tuple((label, value) for label, value in rows if value),
+        closing=_balance_left(occasion),
     )
 
 
@@ -454,6 +455,23 @@ CANCELED = MailKind(
     told_by=(News("subscription.canceled"),),
     series=_CANCELING,
 )
+
+
+def _balance_left(occasion: Occasion) -> str:
+    """What the customer has with us, and how to get it back; empty where that is nothing."""
+    held = CustomerBalance.objects.filter(customer=occasion.customer, balance_minor__gt=0)
+    amounts = [
+        occasion.money(balance.balance_minor, balance.currency)
+        for balance in held.order_by("currency")
+    ]
+    if not amounts:
+        return ""
+    said = pgettext(
+        "mail",
+        "You have %(amount)s with us. It pays what is still billed. Write to us if you want the "
+        "rest paid back.",
+    )
+    return said % {"amount": ", ".join(amounts)}
 
 
 def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, str]) -> Letter:
@@ -477,6 +495,7 @@ def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, 
             [
                 pgettext("mail", "You pay for the days that you have had."),
                 *_what_comes_back(occasion, subscription),
+                *_what_is_paid_out(occasion, subscription),
             ]
         ),
         details=(
@@ -495,6 +514,20 @@ def _what_comes_back(occasion: Occasion, subscription: Subscription) -> Iterator
     for document in _issued_for_it(occasion, subscription):
         if document.kind == Invoice.Kind.CREDIT_NOTE:
             yield where_it_goes(occasion, document)
+
+
+def _what_is_paid_out(occasion: Occasion, subscription: Subscription) -> Iterator[str]:
+    """What goes back of the balance, where the withdrawal has paid it out."""
+    taken = BalanceEntry.objects.filter(
+        customer=occasion.customer,
+        currency=subscription.currency,
+        effective_on=subscription.ends_on or occasion.today,
+        invoice__kind=Invoice.Kind.CREDIT_NOTE,
+        amount_minor__lt=0,
+    )
+    if minor := -sum(taken.values_list("amount_minor", flat=True)):
+        said = pgettext("mail", "%(amount)s of what you have with us is paid back to you.")
+        yield said % {"amount": occasion.money(minor, subscription.currency)}
 
 
 def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:

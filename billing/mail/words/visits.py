@@ -1,4 +1,4 @@
-"""The link that signs a customer in."""
+"""The link that signs a customer in, and what is told where it no longer goes."""
 
 from datetime import timedelta
 
@@ -17,11 +17,22 @@ def sign_in(occasion: Occasion) -> Letter:
         raise Unneeded("It was asked for too long ago.")
     minutes = int(LIVES[Purpose.SIGN_IN].total_seconds() // 60)
     named = {"seller": occasion.seller.name, "minutes": minutes}
+    order = occasion.told("order") or ""
+    if order:
+        subject = pgettext("mail", "Go on with your order at %(seller)s")
+        happened = pgettext(
+            "mail", "You have asked for a link to order as a customer of %(seller)s."
+        )
+        label = pgettext("mail", "Go on with the order")
+    else:
+        subject = pgettext("mail", "Sign in to %(seller)s")
+        happened = pgettext("mail", "You have asked for a link to sign in to %(seller)s.")
+        label = pgettext("mail", "Sign in")
     return Letter(
-        subject=pgettext("mail", "Sign in to %(seller)s") % named,
-        happened=pgettext("mail", "You have asked for a link to sign in to %(seller)s.") % named,
+        subject=subject % named,
+        happened=happened % named,
         next=pgettext("mail", "It works only once, within %(minutes)s minutes.") % named,
-        button=Button(pgettext("mail", "Sign in"), Purpose.SIGN_IN),
+        button=Button(label, Purpose.SIGN_IN, order),
         closing=pgettext(
             "mail",
             "If it was not you, you can ignore this email. Nobody can sign in without the link.",
@@ -30,3 +41,22 @@ def sign_in(occasion: Occasion) -> Letter:
 
 
 SIGN_IN = MailKind("sign_in", "sign-in link", sign_in, is_asked_for=True)
+
+
+def address_changed(occasion: Occasion) -> Letter:
+    """To the old address, whatever has been changed since: the change has been made."""
+    changed_on = occasion.day_told("occurred_on") or occasion.today
+    named = {"seller": occasion.seller.name, "day": occasion.day(changed_on)}
+    return Letter(
+        subject=pgettext("mail", "Your e-mail address at %(seller)s has been changed") % named,
+        happened=pgettext("mail", "Your e-mail address at %(seller)s was changed on %(day)s.")
+        % named,
+        next=pgettext(
+            "mail",
+            "Invoices and links to sign in now go to the new address, and no longer to this one.",
+        ),
+        closing=pgettext("mail", "If you did not ask for this, please tell us at once."),
+    )
+
+
+ADDRESS_CHANGED = MailKind("address_changed", "address changed", address_changed)

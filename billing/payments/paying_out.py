@@ -1,0 +1,215 @@
+"""Money on a balance is paid back to its customer, by the payments that had brought it.
+
+A credit note on a paid invoice has put it there. Paid out later, it is as if the note had been
+refunded at once: what was paid of the invoice becomes credited, and its payments give so much back.
+Or a payment has brought more than was owed, such as one for an order that had run out: it gives
+that back. Goodwill was never paid, and stays.
+"""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.db import transaction
+from django.db.models import Sum
+
+from billing.engine.errors import Refused
+from billing.engine.money import major_string
+from billing.events.recorder import record
+from billing.invoicing.balances import balance_of, move_balances
+from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
+from billing.ledger.actions import Books, Posting, post
+from billing.ledger.models import Account, Transfer
+from billing.payments.models import Payment, PaymentAllocation, Refund
+from billing.payments.refunds import refund_credit, refund_surplus
+from billing.subscriptions.models import Subscription
+from customers.models import Customer
+
+PAID_OUT = "Paid back"
+
+
+@dataclass(slots=True)
+class _Source:
+    """A credit note, and how much of what it brought to the balance its invoices can pay back; or
+    without one a payment, and what is over of it.
+    """
+
+    note_id: int | None = None
+    payment: Payment | None = None
+    amount_minor: int = 0
+    invoice_ids: list[int] = field(default_factory=list)
+
+
+@transaction.atomic
+def pay_out_balance(
+    customer: Customer, *, currency: str, as_of: date, actor: str, amount_minor: int | None = None
+) -> int:
+    """Pay back what a customer has paid and has on a balance, by default all of it; how much, in
+    minor units.
+
+    What came through a gateway goes back by it; what did not is owed until somebody has paid it.
+    Raises :class:`Refused` ("nothing_to_pay_out", "pay_out_exceeds_paid").
+    """
+    customer = (
+        Customer.objects.select_for_update(of=["self"]).select_related("seller").get(pk=customer.pk)
+    )
+    sources = _sources(customer, currency)
+    most_minor = _most(customer, currency, sources)
+    asked_minor = most_minor if amount_minor is None else amount_minor
+    if not most_minor or asked_minor <= 0:
+        raise Refused(
+            "Nothing on this balance was paid by the customer, so nothing can be paid back.",
+            code="nothing_to_pay_out",
+        )
+    if asked_minor > most_minor:
+        raise Refused(
+            f"Only {major_string(most_minor, currency)} {currency} of this balance was paid by the "
+            "customer and can be paid back.",
+            code="pay_out_exceeds_paid",
+        )
+    left_minor = asked_minor
+    for source in sources:
+        part_minor = min(left_minor, source.amount_minor)
+        if part_minor:
+            _pay_out(customer, currency, source, part_minor, as_of, actor)
+            left_minor -= part_minor
+    record(
+        "balance.paid_out",
+        seller=customer.seller.public_id,
+        subject=customer.public_id,
+        occurred_on=as_of,
+        actor=actor,
+        data={"amount_minor": asked_minor, "currency": currency},
+    )
+    return asked_minor
+
+
+def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> int:
+    """Pay back what documents of a refunded subscription have left on the balance, in minor units.
+
+    An earlier pause has put it there; what has paid for the subscription since is not left.
+    """
+    customer, currency = subscription.customer, subscription.currency
+    moved = BalanceEntry.objects.filter(
+        customer=customer, currency=currency, invoice__subscription=subscription
+    )
+    left_minor: int = moved.aggregate(minor=Sum("amount_minor"))["minor"] or 0
+    most_minor = payable_out_minor(customer, currency) if left_minor > 0 else 0
+    amount_minor = min(left_minor, most_minor)
+    if amount_minor <= 0:
+        return 0
+    return pay_out_balance(
+        customer, currency=currency, amount_minor=amount_minor, as_of=as_of, actor=actor
+    )
+
+
+def payable_out_minor(customer: Customer, currency: str) -> int:
+    """How much of a balance can be paid back, in minor units."""
+    return _most(customer, currency, _sources(customer, currency))
+
+
+def _most(customer: Customer, currency: str, sources: list[_Source]) -> int:
+    return min(balance_of(customer, currency), sum(source.amount_minor for source in sources))
+
+
+def _sources(customer: Customer, currency: str) -> list[_Source]:
+    """Where the money on the balance came from: credit notes first, the newest before others."""
+    return [*_notes(customer, currency), *_surpluses(customer, currency)]
+
+
+def _surpluses(customer: Customer, currency: str) -> list[_Source]:
+    """The payments that have brought more than their invoices took."""
+    paid = Payment.objects.filter(
+        customer=customer, currency=currency, state=Payment.State.SUCCEEDED
+    )
+    settled = dict(
+        PaymentAllocation.objects.filter(payment__in=paid, state=PaymentAllocation.State.SETTLED)
+        .values_list("payment_id")
+        .annotate(minor=Sum("amount_minor"))
+    )
+    returned = dict(
+        Refund.objects.filter(payment__in=paid, invoice=None)
+        .exclude(state=Refund.State.FAILED)
+        .values_list("payment_id")
+        .annotate(minor=Sum("amount_minor"))
+    )
+    found = [
+        _Source(
+            payment=payment,
+            amount_minor=payment.amount_minor
+            - settled.get(payment.pk, 0)
+            - returned.get(payment.pk, 0),
+        )
+        for payment in paid.select_related("seller").order_by("-pk")
+    ]
+    return [source for source in found if source.amount_minor > 0]
+
+
+def _notes(customer: Customer, currency: str) -> list[_Source]:
+    """The credit notes whose money is still on the balance, the newest first."""
+    brought = dict(
+        BalanceEntry.objects.filter(
+            customer=customer, currency=currency, invoice__kind=Invoice.Kind.CREDIT_NOTE
+        )
+        .values_list("invoice_id")
+        .annotate(minor=Sum("amount_minor"))
+        .filter(minor__gt=0)
+    )
+    corrected = (
+        InvoiceLine.objects.filter(invoice__in=brought, corrects__isnull=False)
+        .values_list("invoice_id", "corrects__invoice_id", "corrects__invoice__paid_minor")
+        .distinct()
+        .order_by("-invoice_id", "-corrects__invoice_id")
+    )
+    paid_by_note: dict[int, dict[int, int]] = defaultdict(dict)
+    for note_id, invoice_id, paid_minor in corrected:
+        paid_by_note[note_id][invoice_id] = paid_minor
+    given: dict[int, int] = defaultdict(int)
+    sources = []
+    for note_id, paid in paid_by_note.items():
+        source = _Source(note_id)
+        for invoice_id, paid_minor in paid.items():
+            still_minor = brought[note_id] - source.amount_minor
+            part_minor = min(paid_minor - given[invoice_id], still_minor)
+            if part_minor > 0:
+                given[invoice_id] += part_minor
+                source.amount_minor += part_minor
+                source.invoice_ids.append(invoice_id)
+        if source.amount_minor:
+            sources.append(source)
+    return sources
+
+
+def _pay_out(
+    customer: Customer,
+    currency: str,
+    source: _Source,
+    amount_minor: int,
+    as_of: date,
+    actor: str,
+) -> None:
+    """Take a part off the balance, and give it back by the payments that had brought it."""
+    if source.payment is not None:
+        refund_surplus(source.payment, amount_minor, as_of=as_of, actor=actor)
+    else:
+        paid_minor = refund_credit(
+            customer.seller, as_of, actor, customer.pk, currency, amount_minor, source.invoice_ids
+        )
+        assert paid_minor == amount_minor, f"{source} gives {paid_minor}, not {amount_minor}"
+    move_balances([(customer.pk, currency, -amount_minor, source.note_id, PAID_OUT)], as_of)
+    entry = BalanceEntry.objects.filter(customer=customer, invoice=source.note_id).latest("id")
+    books = Books(customer.seller)
+    posting = Posting(
+        books.account(Account.Role.CUSTOMER_BALANCE),
+        books.account(Account.Role.RECEIVABLE),
+        amount_minor,
+    )
+    post(
+        customer.seller,
+        [posting],
+        currency=currency,
+        effective_on=as_of,
+        document=Transfer.Document.BALANCE,
+        document_id=entry.pk,
+        customer_id=customer.pk,
+    )

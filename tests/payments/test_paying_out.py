@@ -1,0 +1,178 @@
+"""What is left on a balance goes back to its customer, and the books stay right."""
+
+from functools import partial
+
+import pytest
+from django.utils import translation
+
+from billing.base import clock
+from billing.engine.errors import Refused
+from billing.invoicing.actions import bill_customer
+from billing.invoicing.balances import balance_of, give_credit, take_back_credit
+from billing.invoicing.changes import bill_after, preview
+from billing.invoicing.models import BalanceEntry, CustomerBalance
+from billing.invoicing.owed import IS_LEFT_BEHIND
+from billing.mail.letters import Occasion
+from billing.mail.models import Message
+from billing.mail.words import write
+from billing.payments.booking import record_payment
+from billing.payments.giving_back import mark_paid_back
+from billing.payments.models import Refund
+from billing.payments.paying_out import pay_out_balance, payable_out_minor
+from billing.subscriptions import actions, pausing
+from billing.subscriptions.allowed_changes import WITHDRAWAL
+from billing.subscriptions.models import Subscription
+from billing.verification.books import broken_invariants
+from tests.factories import DAY
+from tests.mail.world import World, tell
+
+pytestmark = pytest.mark.django_db
+
+
+def paid(world: World) -> Subscription:
+    """A subscription whose first month, 1,234.50, is paid by bank."""
+    subscription = world.start()
+    (invoice,) = bill_customer(world.customer, as_of=DAY, actor="test")
+    record_payment(invoice, as_of=DAY, actor="test")
+    return subscription
+
+
+def pause(subscription: Subscription) -> None:
+    change = partial(pausing.pause, subscription, as_of=DAY, actor="test", unused="credit")
+    bill_after(change, as_of=DAY, actor="test")
+
+
+def resume(subscription: Subscription) -> None:
+    subscription.refresh_from_db()
+    bill_after(
+        partial(pausing.resume, subscription, as_of=DAY, actor="test"), as_of=DAY, actor="test"
+    )
+
+
+def withdrawing(subscription: Subscription) -> partial[Subscription]:
+    subscription.refresh_from_db()
+    return partial(
+        actions.cancel,
+        subscription,
+        as_of=DAY,
+        actor="test",
+        when="now",
+        is_refunded=True,
+        reason=WITHDRAWAL,
+    )
+
+
+def owed() -> list[int]:
+    found = Refund.objects.filter(state=Refund.State.OWED).order_by("pk")
+    return list(found.values_list("amount_minor", flat=True))
+
+
+@pytest.mark.parametrize("is_resumed", [True, False])
+def test_a_withdrawal_pays_back_what_a_pause_has_put_on_the_balance(is_resumed: bool) -> None:
+    world = World()
+    subscription = paid(world)
+    pause(subscription)
+    if is_resumed:
+        resume(subscription)
+    change = withdrawing(subscription)
+    assert preview(change, as_of=DAY, actor="test").paid_out_minor == 123450
+    assert bill_after(withdrawing(subscription), as_of=DAY, actor="test").paid_out_minor == 123450
+    assert balance_of(world.customer, "SEK") == 0
+    assert owed() == [123450]
+    assert broken_invariants() == {}
+    mark_paid_back(Refund.objects.get(), paid_on=DAY, as_of=DAY, actor="test")
+    assert broken_invariants() == {}
+
+
+def test_goodwill_is_not_paid_out() -> None:
+    world = World()
+    subscription = paid(world)
+    give_credit(
+        world.customer,
+        currency="SEK",
+        amount_minor=5000,
+        description="Sorry",
+        as_of=DAY,
+        actor="test",
+    )
+    pause(subscription)
+    bill_after(withdrawing(subscription), as_of=DAY, actor="test")
+    assert balance_of(world.customer, "SEK") == 5000
+    assert owed() == [123450]
+    with pytest.raises(Refused, match="nothing can be paid back"):
+        pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test")
+
+
+def test_a_balance_is_paid_out_in_parts_and_never_beyond_it() -> None:
+    world = World()
+    pause(paid(world))
+    pay = partial(pay_out_balance, world.customer, currency="SEK", as_of=DAY, actor="test")
+    with pytest.raises(Refused, match="Only 1234.50 SEK"):
+        pay(amount_minor=123451)
+    assert pay(amount_minor=100000) == 100000
+    assert payable_out_minor(world.customer, "SEK") == 23450
+    assert broken_invariants() == {}
+    assert pay() == 23450
+    assert owed() == [100000, 23450]
+    assert broken_invariants() == {}
+
+
+def test_what_has_paid_an_invoice_since_is_not_paid_out() -> None:
+    world = World()
+    subscription = paid(world)
+    pause(subscription)
+    resume(subscription)
+    assert payable_out_minor(world.customer, "SEK") == 0
+
+
+def test_what_was_paid_out_is_no_gift_and_is_not_taken_back() -> None:
+    world = World()
+    pause(paid(world))
+    pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test")
+    with pytest.raises(Refused):
+        take_back_credit(BalanceEntry.objects.latest("id"), as_of=DAY, actor="test")
+
+
+def test_a_balance_is_left_behind_once_no_subscription_goes_on() -> None:
+    world = World()
+    subscription = paid(world)
+    pause(subscription)
+    left = CustomerBalance.objects.filter(IS_LEFT_BEHIND)
+    assert not left.exists()
+    subscription.refresh_from_db()
+    actions.cancel(subscription, as_of=DAY, actor="test", when="now")
+    assert left.exists()
+    pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test")
+    assert not left.exists()
+
+
+def test_the_mail_of_a_withdrawal_says_what_goes_back_of_the_balance() -> None:
+    world = World()
+    subscription = paid(world)
+    pause(subscription)
+    bill_after(withdrawing(subscription), as_of=DAY, actor="test")
+    tell()
+    message = Message.objects.get(kind="canceled")
+    with translation.override("en"):
+        letter = write(Occasion(message, DAY, clock.now()))
+    assert "1,234.50 of what you have with us is paid back to you." in letter.next
+
+
+def test_money_that_was_too_much_is_paid_out_too() -> None:
+    world = World()
+    invoice = world.invoice()
+    record_payment(invoice, as_of=DAY, actor="test", amount_minor=133450)
+    assert payable_out_minor(world.customer, "SEK") == 10000
+    assert pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test") == 10000
+    assert (owed(), balance_of(world.customer, "SEK")) == ([10000], 0)
+    assert payable_out_minor(world.customer, "SEK") == 0
+    assert broken_invariants() == {}
+    mark_paid_back(Refund.objects.get(), paid_on=DAY, as_of=DAY, actor="test")
+    assert broken_invariants() == {}
+    tell()
+    message = Message.objects.get(kind="refund")
+    with translation.override("en"):
+        assert (
+            "100.00 back to you through the bank"
+            in write(Occasion(message, DAY, clock.now())).happened
+        )
