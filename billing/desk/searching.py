@@ -43,7 +43,10 @@ def search(queryset: QuerySet, term: str, fields: Iterable[str]) -> QuerySet:
     words = [word.strip("\"'") for word in smart_split(term)]
     found = _matching(queryset, by_kind["exact"], term) | _of_cards(queryset, by_kind, term)
     found = found or _of_amounts(queryset, by_kind[AMOUNT], term)
-    found = found or _with_words(queryset, by_kind[WORDS], words)
+    # Whose whole name it is stands before those who share its words.
+    found = found or _with_words(queryset, by_kind[WORDS], [" ".join(words)])
+    if not found and len(words) > 1:
+        found = _with_words(queryset, by_kind[WORDS], words)
     if not found and len(words) > 1:
         for word in words:
             found &= _with_words(queryset, by_kind[WORDS], [word]) or Q(pk__in=[])
