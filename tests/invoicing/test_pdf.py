@@ -87,7 +87,7 @@ def test_a_swedish_invoice_says_what_the_law_wants_in_swedish() -> None:
         "OCR-nummer 1001 64",
         "Kundnummer K-10482",
         "Ditt momsreg.nr SE559950002101",
-        "Ert org.nr 559950-0021",
+        "Ditt org.nr 559950-0021",
         "Månadskaffe 1–31 mars 2026 2 617,25 25 % 1 234,50",
         "Moms 25 % 1 234,50 308,63",
         "Summa exklusive moms 1 234,50",

@@ -658,7 +658,7 @@ def test_what_a_new_card_has_paid_is_told_of_all_that_was_late(
     link = method_link(refused)
     assert text(visitor.get(link)).count("125,00 kr") == 2
     back = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
-    assert "Betalt, tack 250,00 kr" in text(back)
+    assert "Tack, det är betalt 250,00 kr" in text(back)
 
 
 def test_a_second_card_that_is_refused_is_told_of_and_a_third_one_pays(

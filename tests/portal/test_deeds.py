@@ -133,7 +133,7 @@ def test_the_number_of_units_can_be_changed(
     later.post(url, hidden_of(seen))
     item = subscription.items.filter(key="seats", ends_on=None).get()
     assert item.quantity == 7
-    wrongs = [("0", "At least"), ("x", "whole"), ("", "whole"), ("100000", "At most 9999 can be")]
+    wrongs = [("0", "at least"), ("x", "whole"), ("", "whole"), ("100000", "at most 9999 here")]
     for wrong, said in wrongs:
         answer = later.get(f"{url}?plan={plan.public_id}&quantity-0={wrong}")
         assert said in text_of(answer)
@@ -218,7 +218,7 @@ def test_nothing_is_done_for_another_amount_than_was_seen(
     answer = later.post(url, sent)
     assert answer.status_code == 422
     said = text_of(answer)
-    assert "What you will pay has changed since you opened the page." in said
+    assert "The amounts have changed since you opened the page." in said
     assert "Today SEK 250.00" in said
     assert types() == ["subscription.started"]
     # The page that says so can be sent.

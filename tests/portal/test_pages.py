@@ -224,7 +224,7 @@ def test_home_names_the_card_that_is_charged(
     assert "We will take it from Visa ···· 4242. You do not need to do anything." in said
     stop_charging(seller=None, reason="Wrong amounts.", actor="user:anna")
     said = text_of(visitor.get("/portal/home/"))
-    assert "with Visa ···· 4242. Card payments are stopped for the moment: nothing is" in said
+    assert "with Visa ···· 4242. Card payments are stopped for now. Nothing is" in said
     assert "You do not need to do anything." not in said
 
 

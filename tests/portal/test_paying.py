@@ -125,7 +125,7 @@ def test_while_nothing_may_be_charged_that_is_what_is_said(
     else:
         settings.OUTBOUND = False
     answer = visitor.post(f"/portal/invoices/{invoice.public_id}/pay/", follow=True)
-    assert "just now" in text_of(answer) and "Wrong prices" not in text_of(answer)
+    assert "right now" in text_of(answer) and "Wrong prices" not in text_of(answer)
     page = reverse("pay:invoice", args=[link])
     left = visitor.post(page)
     assert left.headers["Location"].endswith("?problem=held")
