@@ -251,8 +251,7 @@ def correct_details(order: Order, details: Details, *, as_of: date, actor: str) 
         said = {key: invoice.bill_to[key] for key in ("supply",) if key in invoice.bill_to}
         corrected = bill_to_of(customer) | said
         if invoice.sequence is None and corrected != invoice.bill_to:
-            invoice.bill_to = corrected
-            invoice.save(update_fields=["bill_to"])
+            Invoice.objects.filter(pk=invoice.pk).update(bill_to=corrected)
     return True
 
 
