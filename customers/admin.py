@@ -153,7 +153,7 @@ class CustomerAdmin(Desk):
                 "fields": (
                     ("collection", "net_terms_days"),
                     ("delivery", "language"),
-                    "is_consolidated",
+                    ("is_consolidated", "buyer_reference"),
                 )
             },
         ),

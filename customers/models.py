@@ -16,6 +16,7 @@ from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
+REFERENCE_MAX = 100
 
 
 def validate_currency(code: str) -> None:
@@ -37,6 +38,21 @@ class CurrencyField(models.CharField):
     def __init__(self, **options):
         options.setdefault("max_length", 3)
         options.setdefault("validators", [validate_currency])
+        super().__init__(**options)
+
+
+class BuyerReferenceField(models.CharField):
+    """What a buyer wants to read on a document: a cost centre, an order number, a name (BT-10)."""
+
+    def __init__(self, **options):
+        usual = (
+            ("max_length", REFERENCE_MAX),
+            ("blank", True),
+            ("default", ""),
+            ("db_default", ""),
+        )
+        for name, value in usual:
+            options.setdefault(name, value)
         super().__init__(**options)
 
 
@@ -237,6 +253,9 @@ class Customer(_Numbered, Address):
         db_default="",
         help_text="Outside the EU, where no number shows that this is a business: what does, such "
         "as a certificate of its tax authority, and when it was seen.",
+    )
+    buyer_reference = BuyerReferenceField(
+        help_text="Printed on documents: the buyer's cost centre, order number or the like.",
     )
     net_terms_days = models.PositiveSmallIntegerField(
         default=14, help_text="Days from the invoice's date to its due date."

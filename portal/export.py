@@ -25,6 +25,7 @@ from customers.models import Customer
 CHUNK = 200
 PROFILE = (
     "public_id external_id name email is_business language vat_number organisation_number"
+    " buyer_reference"
     " address_line1 address_line2 postal_code city collection delivery net_terms_days metadata"
 ).split()
 ORDER = [
@@ -40,7 +41,7 @@ ORDER = [
 ]
 SUBSCRIPTION = (
     "public_id currency time_zone status access starts_on paid_from ends_on cancels_on"
-    " agreed_ends_on quantities metadata"
+    " agreed_ends_on quantities buyer_reference metadata"
 ).split()
 DOCUMENT = (
     "public_id kind status number currency language issued_on due_on reference bill_to"

@@ -21,6 +21,7 @@ PUBLIC: dict[str, str] = {
     "subscription.activated": "The trial is over or the first day has come.",
     "subscription.changed": "It has another plan, quantity, price or coupon, now or from a day on.",
     "subscription.anchor_changed": "Its periods begin on another day of the month.",
+    "subscription.reference_changed": "Its documents bear another reference of the buyer's.",
     "subscription.paused": "It rests: without service, and without charges for those days.",
     "subscription.resumed": "It goes on after a pause.",
     "subscription.trial_resumed": "Its trial goes on after a pause.",

@@ -28,6 +28,7 @@ from billing.subscriptions.models import CouponRedemption, Pause, Subscription, 
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
+from customers.models import REFERENCE_MAX
 
 STATUS_COLORS = {
     "active": "success",
@@ -278,6 +279,34 @@ class Start(SubscriptionAction):
         return " ".join([f"Started {started.plan}.", *filter(None, told)])
 
 
+class ReferenceForm(ActionForm):
+    reference = forms.CharField(
+        max_length=REFERENCE_MAX,
+        required=False,
+        help_text="Such as a cost centre or an order number; empty: the customer's.",
+    )
+
+    def ask(self) -> None:
+        self.fields["reference"].initial = self.obj.buyer_reference
+
+
+class ChangeReference(PageAction):
+    name = "change-reference"
+    label = "Change the buyer's reference"
+    explanation = "The documents of this subscription bear it from the next one on."
+    permission = "subscriptions.change_subscription"
+    icon = "tag"
+    form_class = ReferenceForm
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status != Subscription.Status.ENDED
+
+    def run(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        changed = actions.change_buyer_reference(obj, as_of=as_of, actor=actor, **asked)
+        reference = changed.buyer_reference
+        return f"Its documents bear “{reference}”." if reference else "They bear the customer's."
+
+
 class CouponForm(ActionForm):
     coupon = forms.ModelChoiceField(Coupon.objects.none())
 
@@ -439,6 +468,7 @@ class SubscriptionAdmin(BigReadOnly):
                     ("status", "access"),
                     ("currency", "time_zone"),
                     ("public_id", "external_id"),
+                    "buyer_reference",
                 )
             },
         ),
@@ -457,7 +487,15 @@ class SubscriptionAdmin(BigReadOnly):
     )
     readonly_fields = ("public_id",)
     panels = (ITEMS, CYCLES, PAUSES, COUPONS)
-    page_actions = (Change(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon())
+    page_actions = (
+        Change(),
+        PauseIt(),
+        Resume(),
+        Cancel(),
+        UndoCancel(),
+        GiveCoupon(),
+        ChangeReference(),
+    )
 
     state = label_column("status", STATUS_COLORS)
     customer_link = link_column("customer", ordering="customer__name")

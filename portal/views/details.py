@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from billing.base.typed import Typed
 from billing.engine.errors import BillingError
 from customers.details import change_own_details
-from customers.models import LANGUAGES, Customer
+from customers.models import LANGUAGES, REFERENCE_MAX, Customer
 from customers.numbers import tidy_vat_number
 from portal.pages import keep_language
 from portal.refusals import sentence_of
@@ -21,7 +21,7 @@ from portal.words import writer
 
 
 class DetailsForm(Typed):
-    """The fields of :func:`change_own_details`; the VAT number of companies alone."""
+    """The fields of :func:`change_own_details`; VAT number and reference for companies."""
 
     name = forms.CharField(
         label=pgettext_lazy("portal", "Name on the invoice"),
@@ -60,6 +60,15 @@ class DetailsForm(Typed):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    buyer_reference = forms.CharField(
+        label=pgettext_lazy("portal", "Your reference"),
+        help_text=pgettext_lazy(
+            "portal", "Printed on your invoices, such as a cost centre or an order number."
+        ),
+        max_length=REFERENCE_MAX,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     language = forms.ChoiceField(
         label=pgettext_lazy("portal", "Language of invoices and mail"), choices=LANGUAGES
     )
@@ -70,6 +79,7 @@ class DetailsForm(Typed):
         self.customer = customer
         if not customer.is_business:
             del self.fields["vat_number"]
+            del self.fields["buyer_reference"]
         for field in self.fields.values():
             field.is_optional = not field.required  # type: ignore[attr-defined]
 

@@ -198,6 +198,9 @@ def requests(world: World) -> dict[str, Asked]:
         "cancel_subscription": Asked(
             "POST", f"subscriptions/{subscription}/cancel", {"when": "period_end"}
         ),
+        "update_subscription": Asked(
+            "PATCH", f"subscriptions/{subscription}", {"buyer_reference": "PO-2026-17"}
+        ),
         "undo_cancel_subscription": Asked(
             "POST", f"subscriptions/{name['canceled']}/undo_cancel", {}
         ),

@@ -6,6 +6,7 @@ from billing.invoicing.models import BalanceEntry, Invoice
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
+    buyer_reference,
     document_of,
     document_pdf,
     how_to_pay,
@@ -102,6 +103,7 @@ def _figures(occasion: Occasion, document: Invoice) -> Rows:
     rows: list[tuple[str, str]] = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
     ]
     if has_to_act:
         rows.append((pgettext("mail", "Due date"), occasion.day(document.due_on)))
@@ -135,6 +137,7 @@ def credit_note(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Credit note"), str(document.number)),
         (pgettext("mail", "Date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
         (pgettext("mail", "Corrects invoice"), ", ".join(numbers)),
         (pgettext("mail", "In your favour"), total),
         (pgettext("mail", "of which VAT"), occasion.money(document.tax_minor, document.currency)),

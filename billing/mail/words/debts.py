@@ -7,6 +7,7 @@ from billing.invoicing.models import Invoice
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
+    buyer_reference,
     document_of,
     document_pdf,
     has_refused_card,
@@ -44,6 +45,7 @@ def reminder(occasion: Occasion) -> Letter:
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
         *due,
         (
             pgettext("mail", "To pay"),

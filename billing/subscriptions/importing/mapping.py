@@ -32,6 +32,7 @@ CUSTOMER_KEYS = (
     *("name", "email", "is_business", "country", "language", "vat_number", "organisation_number"),
     *(
         "business_evidence",
+        "buyer_reference",
         "net_terms_days",
         "collection",
         "delivery",
@@ -45,7 +46,7 @@ _FIELDS: dict[str, Sequence[str]] = {
     "plan": ("code", "name", "product", "tax_category", "revenue_account", "interval", "family"),
     "subscription": (
         *("id", "start", "tenure_months", "billed_until", "amount", "quantity"),
-        *("ended", "ended_on"),
+        *("ended", "ended_on", "buyer_reference"),
     ),
 }
 _SETTINGS: dict[str, Sequence[str]] = {

@@ -19,7 +19,7 @@ from billing.engine.periods import UNITS, Grid, anchored_on
 from billing.subscriptions.importing import mapping as mapping_file
 from billing.subscriptions.importing.entries import Entry, PlanTerms
 from catalog.models import REVENUE_ACCOUNT
-from customers.models import LANGUAGES, Customer
+from customers.models import LANGUAGES, REFERENCE_MAX, Customer
 from customers.numbers import TIDIERS
 
 TENURE_MONTHS_MAX = 1200
@@ -54,6 +54,7 @@ class Reader:
             cell.check("subscription.amount", self._has_list_price, plan_code)
         quantity = cell("subscription.quantity", self._quantity)
         dates = self._dates(cell, plan)
+        reference = cell("subscription.buyer_reference", self._text(REFERENCE_MAX))
         if cell.bad or plan is None or dates is None:
             self._remember(external_id, row.number)
             return None
@@ -68,6 +69,7 @@ class Reader:
             plan=plan,
             amount=amount,
             quantity=Decimal(1) if quantity is None else quantity,
+            buyer_reference=reference or "",
             metadata=self._metadata("subscription", row),
             **dates,
         )
