@@ -15,7 +15,8 @@ from customers.numbers import TIDIERS, tidy_numbers
 DETAILS = frozenset(
     "external_id name email is_business address_line1 address_line2 postal_code city country "
     "language vat_number organisation_number business_evidence buyer_reference net_terms_days "
-    "collection delivery is_consolidated metadata".split()
+    "collection delivery invoice_to invoice_cc reminder_to reminder_cc is_consolidated "
+    "metadata".split()
 )
 
 

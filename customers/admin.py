@@ -158,6 +158,10 @@ class CustomerAdmin(Desk):
             },
         ),
         (
+            "Addressees",
+            {"fields": (("invoice_to", "invoice_cc"), ("reminder_to", "reminder_cc"))},
+        ),
+        (
             "Tax",
             {
                 "fields": (

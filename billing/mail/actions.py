@@ -1,6 +1,6 @@
 """What can be done with mail: post it, have it sent again, settle what became of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -11,6 +11,12 @@ from billing.base import clock
 from billing.engine.errors import Refused
 from billing.mail.models import Message
 from billing.outbound.mark import is_doubted
+from customers.addressees import (
+    Addressees,
+    addressees_of,
+    addressees_of_invoices,
+    addressees_of_reminders,
+)
 from customers.models import Customer
 
 Kind, State = Message.Kind, Message.State
@@ -18,6 +24,13 @@ Kind, State = Message.Kind, Message.State
 PRINTED = frozenset({Kind.ORDER, Kind.INVOICE, Kind.CREDIT_NOTE, Kind.REMINDER})
 # Whoever has chosen paper gets the documents on it, and the rest by mail.
 PAPERS = frozenset({Kind.INVOICE, Kind.CREDIT_NOTE})
+# Who is told of it, where that is not the customer alone.
+ADDRESSEES: dict[str, Callable[[Customer], Addressees]] = {
+    Kind.INVOICE: addressees_of_invoices,
+    Kind.CREDIT_NOTE: addressees_of_invoices,
+    Kind.RECEIPT: addressees_of_invoices,
+    Kind.REMINDER: addressees_of_reminders,
+}
 # Somebody has just asked for these, so they are no repetition of what was lost in a restore.
 ASKED_FOR = frozenset({Kind.SIGN_IN, Kind.ORDER})
 NO_ADDRESS = "The customer has no email address."
@@ -37,9 +50,19 @@ class Draft:
     facts: Mapping[str, Any]
 
     @property
+    def addressees(self) -> Addressees:
+        """Nobody where it goes on paper."""
+        if self.kind in PAPERS and self.customer.delivery == Customer.Delivery.PRINT:
+            return Addressees()
+        return _addressees(self.kind, self.customer)
+
+    @property
     def recipient(self) -> str:
-        is_paper = self.kind in PAPERS and self.customer.delivery == Customer.Delivery.PRINT
-        return "" if is_paper else self.customer.email
+        return next(iter(self.addressees.to), "")
+
+
+def _addressees(kind: str, customer: Customer) -> Addressees:
+    return ADDRESSEES.get(kind, addressees_of)(customer)
 
 
 def post(kind: str, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
@@ -61,7 +84,8 @@ def post_all(drafts: Iterable[Draft]) -> None:
 
 
 def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
-    recipient, customer = draft.recipient, draft.customer
+    addressees, customer = draft.addressees, draft.customer
+    recipient, *others = addressees.to or ("",)
     is_reachable = bool(recipient) or draft.kind in PRINTED
     state, said = (State.WAITING, "") if is_reachable else (State.SUPPRESSED, NO_ADDRESS)
     # A letter is decided on by whoever posts it.
@@ -73,6 +97,8 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
         kind=draft.kind,
         object=draft.object,
         recipient=recipient,
+        also_to=others,
+        cc=list(addressees.cc) if recipient else [],
         language=customer.language,
         facts=dict(draft.facts),
         state=state,
@@ -85,12 +111,13 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
 def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
 
-    It goes to the customer's present address: where that is another, as a message of its own. The
-    id in its header stays, so that a program which has it already can tell. Raises
+    It goes to those who get such mail now: where the first of them is another, as a message of its
+    own. The id in its header stays, so that a program which has it already can tell. Raises
     :class:`Refused` ("invalid_transition") for one that is sent or on its way, and "no_address".
     """
     message = _locked(message)
-    address = message.customer.email
+    addressees = _addressees(message.kind, message.customer)
+    address = next(iter(addressees.to), "")
     if not message.recipient:
         raise Refused("This is a letter: print it and post it.", code="no_address")
     if not address:
@@ -98,7 +125,13 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     now = clock.now()
     if address == message.recipient:
         message.move(
-            State.WAITING, attempts=0, first_attempt_at=None, next_attempt_at=now, last_error=""
+            State.WAITING,
+            also_to=list(addressees.to[1:]),
+            cc=list(addressees.cc),
+            attempts=0,
+            first_attempt_at=None,
+            next_attempt_at=now,
+            last_error="",
         )
         return message
     if State.WAITING not in Message.LIFECYCLE[message.state]:

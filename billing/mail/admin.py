@@ -22,6 +22,7 @@ from billing.mail.composing import LOGO_ID
 from billing.mail.looks import logo_of
 from billing.mail.models import Message
 from billing.mail.preview import isolated
+from customers.addressees import Addressees
 from customers.admin import CustomerAdmin
 
 State = Message.State
@@ -40,8 +41,8 @@ class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
     explanation = (
-        "Writes the mail anew, as things stand now, and sends it within a minute, to the address "
-        "that the customer has now."
+        "Writes the mail anew, as things stand now, and sends it within a minute, to the addresses "
+        "that such mail goes to now."
     )
     permission = "mail.send_message"
     icon = "send"
@@ -53,7 +54,7 @@ class SendAgain(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         message = send_again(obj, as_of=as_of, actor=actor)
-        return f"Goes to {message.recipient}."
+        return f"Goes to {in_words(message.addressees)}."
 
 
 class Settle(PageAction):
@@ -90,13 +91,19 @@ class LetGo(PageAction):
         return "It is not sent."
 
 
+def in_words(addressees: Addressees) -> str:
+    """``a@example.com, b@example.com (copy to c@example.com)``."""
+    copies = f" (copy to {', '.join(addressees.cc)})" if addressees.cc else ""
+    return ", ".join(addressees.to) + copies
+
+
 MAILS = Panel(
     "Mail",
     rows=lambda customer: customer.messages.order_by("-id").defer("text", "html"),
     columns={
         "Mail": link,
         "Kind": lambda message: message.get_kind_display(),
-        "To": lambda message: message.recipient or "on paper",
+        "To": lambda message: in_words(message.addressees) or "on paper",
         "State": lambda message: message.get_state_display(),
         "Sent": lambda message: message.sent_at,
     },
@@ -133,6 +140,7 @@ class MessageAdmin(BigReadOnly):
     search_help_text = "An address, a name, or a public id such as inv_…"
     fields = (
         ("customer", "recipient"),
+        ("also_to", "cc"),
         ("kind", "object"),
         ("state", "sent_at"),
         ("attempts", "next_attempt_at"),

@@ -11,6 +11,11 @@ from django.views.decorators.http import require_http_methods
 
 from billing.base.typed import Typed
 from billing.engine.errors import BillingError
+from customers.addressees import (
+    addressees_of,
+    addressees_of_invoices,
+    addressees_of_reminders,
+)
 from customers.details import change_own_details
 from customers.models import LANGUAGES, REFERENCE_MAX, Customer
 from customers.numbers import tidy_vat_number
@@ -103,9 +108,20 @@ def details(request: HttpRequest, visit: Visit) -> HttpResponse:
         "form": form,
         "country": writer("SEK").country(str(customer.country)),
         "fixed": customer,
+        **_where_mail_goes(customer),
     }
     status = 422 if form.is_bound else 200
     return show_to(request, visit, "portal/details.html", context, section="details", status=status)
+
+
+def _where_mail_goes(customer: Customer) -> dict[str, str]:
+    """In words, where invoices and reminders go elsewhere than to the customer's own address."""
+    own, invoices = addressees_of(customer), addressees_of_invoices(customer)
+    reminders = addressees_of_reminders(customer)
+    return {
+        "invoices_go_to": "" if invoices == own else ", ".join(invoices.everybody),
+        "reminders_go_to": "" if reminders == invoices else ", ".join(reminders.everybody),
+    }
 
 
 def _saved(request: HttpRequest, language: str) -> HttpResponse:

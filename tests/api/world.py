@@ -174,7 +174,11 @@ def requests(world: World) -> dict[str, Asked]:
             201,
         ),
         "get_customer": Asked("GET", f"customers/{customer}"),
-        "update_customer": Asked("PATCH", f"customers/{customer}", {"city": "Mölndal"}),
+        "update_customer": Asked(
+            "PATCH",
+            f"customers/{customer}",
+            {"city": "Mölndal", "invoice_to": ["ap@example.com"], "buyer_reference": "COST 7"},
+        ),
         "list_plans": Asked("GET", "plans"),
         "get_plan": Asked("GET", f"plans/{name['plan']}"),
         "list_prices": Asked("GET", "prices"),

@@ -36,6 +36,7 @@ CUSTOMER_KEYS = (
         "net_terms_days",
         "collection",
         "delivery",
+        *("invoice_to", "invoice_cc", "reminder_to", "reminder_cc"),
         "is_consolidated",
         "address_line1",
     ),
