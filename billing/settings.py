@@ -378,10 +378,18 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "PATH_CONVERTER_OVERRIDES": {"key": str},
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVERS": [{"url": PUBLIC_URL}],
     "PREPROCESSING_HOOKS": ["billing.api.schema.of_shops"],
+    "POSTPROCESSING_HOOKS": [
+        "billing.api.webhook_schema.with_webhooks",
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "billing.api.error_schema.with_error_codes",
+    ],
     "ENUM_NAME_OVERRIDES": {
         "AllocationStatus": "billing.payments.models.PaymentAllocation.State",
         "CheckoutStatus": "billing.checkout.models.Order.Status",
+        "DunningAccess": "dunning.models.DunningCase.Access",
+        "DunningStatus": "dunning.models.DunningCase.Status",
         "DeliveryStatus": "billing.webhooks.models.WebhookDelivery.State",
         "DocumentKind": "billing.invoicing.models.Invoice.Kind",
         "DocumentStatus": "billing.invoicing.models.Invoice.Status",

@@ -14,8 +14,9 @@ from customers.numbers import TIDIERS, tidy_numbers
 # What a customer or the shop may set; whose a customer is, is fixed.
 DETAILS = frozenset(
     "external_id name email is_business address_line1 address_line2 postal_code city country "
-    "language vat_number organisation_number business_evidence net_terms_days collection delivery "
-    "is_consolidated metadata".split()
+    "language vat_number organisation_number business_evidence buyer_reference net_terms_days "
+    "collection delivery invoice_to invoice_cc reminder_to reminder_cc is_consolidated "
+    "metadata".split()
 )
 
 ADDRESS_CHANGED = "customer.address_changed"

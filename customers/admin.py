@@ -154,9 +154,13 @@ class CustomerAdmin(Desk):
                 "fields": (
                     ("collection", "net_terms_days"),
                     ("delivery", "language"),
-                    "is_consolidated",
+                    ("is_consolidated", "buyer_reference"),
                 )
             },
+        ),
+        (
+            "Addressees",
+            {"fields": (("invoice_to", "invoice_cc"), ("reminder_to", "reminder_cc"))},
         ),
         (
             "Tax",

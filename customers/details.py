@@ -14,6 +14,7 @@ CHANGEABLE = (
     "postal_code",
     "city",
     "vat_number",
+    "buyer_reference",
     "language",
 )
 

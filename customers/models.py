@@ -2,6 +2,7 @@ import zoneinfo
 
 import pghistory
 import pgtrigger
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
@@ -17,6 +18,7 @@ from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
+REFERENCE_MAX, ADDRESSEES_MAX = 100, 10
 
 
 def validate_currency(code: str) -> None:
@@ -38,6 +40,33 @@ class CurrencyField(models.CharField):
     def __init__(self, **options):
         options.setdefault("max_length", 3)
         options.setdefault("validators", [validate_currency])
+        super().__init__(**options)
+
+
+class AddressesField(ArrayField):
+    """Mail addresses, in a form separated by commas."""
+
+    def __init__(self, verbose_name=None, base_field=None, **options):
+        options |= {"verbose_name": verbose_name}
+        options.setdefault("size", ADDRESSEES_MAX)
+        options.setdefault("blank", True)
+        options.setdefault("default", list)
+        options.setdefault("db_default", [])
+        super().__init__(base_field or models.EmailField(), **options)
+
+
+class BuyerReferenceField(models.CharField):
+    """What a buyer wants to read on a document: a cost centre, an order number, a name (BT-10)."""
+
+    def __init__(self, **options):
+        usual = (
+            ("max_length", REFERENCE_MAX),
+            ("blank", True),
+            ("default", ""),
+            ("db_default", ""),
+        )
+        for name, value in usual:
+            options.setdefault(name, value)
         super().__init__(**options)
 
 
@@ -245,11 +274,23 @@ class Customer(_Numbered, Address):
         help_text="Outside the EU, where no number shows that this is a business: what does, such "
         "as a certificate of its tax authority, and when it was seen.",
     )
+    buyer_reference = BuyerReferenceField(
+        help_text="Printed on documents: the buyer's cost centre, order number or the like.",
+    )
     net_terms_days = models.PositiveSmallIntegerField(
         default=14, help_text="Days from the invoice's date to its due date."
     )
     collection = models.CharField(max_length=10, choices=Collection, default=Collection.INVOICE)
     delivery = models.CharField(max_length=10, choices=Delivery, default=Delivery.EMAIL)
+    invoice_to = AddressesField(
+        "invoices to",
+        help_text="Addresses with commas between them, in place of the customer's own.",
+    )
+    invoice_cc = AddressesField("copy of invoices to")
+    reminder_to = AddressesField(
+        "reminders to", help_text="Where nobody is named here, reminders go where invoices go."
+    )
+    reminder_cc = AddressesField("copy of reminders to")
     is_consolidated = models.BooleanField(
         default=True, help_text="One document for all subscriptions, or one for each."
     )

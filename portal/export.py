@@ -25,7 +25,8 @@ from customers.models import Customer
 CHUNK = 200
 PROFILE = (
     "public_id external_id name email is_business language vat_number organisation_number"
-    " address_line1 address_line2 postal_code city collection delivery net_terms_days metadata"
+    " buyer_reference address_line1 address_line2 postal_code city collection delivery invoice_to"
+    " invoice_cc reminder_to reminder_cc net_terms_days metadata"
 ).split()
 ORDER = [
     "public_id",
@@ -40,7 +41,7 @@ ORDER = [
 ]
 SUBSCRIPTION = (
     "public_id currency time_zone status access starts_on paid_from ends_on cancels_on"
-    " agreed_ends_on quantities metadata"
+    " agreed_ends_on quantities buyer_reference metadata"
 ).split()
 DOCUMENT = (
     "public_id kind status number currency language issued_on due_on reference bill_to"
@@ -55,7 +56,7 @@ LINE = (
 PAYMENT = (
     "public_id currency amount_minor refunded_minor state received_on failure_code gateway_code"
 ).split()
-MESSAGE = "public_id kind recipient language subject text state sent_at".split()
+MESSAGE = "public_id kind recipient also_to cc language subject text state sent_at".split()
 METHOD = "public_id brand last4 expires_on is_default recorded_at retired_at".split()
 
 

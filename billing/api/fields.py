@@ -20,6 +20,7 @@ from billing.base.cards import card_refusal
 from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent
+from customers.models import ADDRESSEES_MAX
 
 METADATA_KEYS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 ID = r"^{prefix}_[0-9a-f]{{24}}$"
@@ -55,6 +56,13 @@ class Email(Text):
         except DjangoValidationError as error:
             raise serializers.ValidationError("This is not an email address.", "invalid") from error
         return text
+
+
+class Addresses(serializers.ListField):
+    """Mail addresses, ten at most."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(child=Email(max_length=254), max_length=ADDRESSEES_MAX, **options)
 
 
 class Url(Text):

@@ -87,7 +87,8 @@ _TABLES = """
     JOIN pg_namespace namespace ON namespace.oid = pg_class.relnamespace
 """
 
-# Temporary views come before all tables of their names.
+# Temporary views come before all tables of their names. A row that was kept before its table had a
+# column has in it what the column has today.
 _VIEW = """
     CREATE TEMPORARY VIEW "{table}" AS
     WITH kept AS (
@@ -101,7 +102,7 @@ _VIEW = """
     SELECT * FROM "{schema}"."{table}" today
     WHERE NOT EXISTS (SELECT FROM kept WHERE kept.row_id = today.id)
     UNION ALL
-    SELECT past.* FROM kept,
-        jsonb_populate_record(NULL::"{schema}"."{table}", kept.old) past
+    SELECT past.* FROM kept LEFT JOIN "{schema}"."{table}" today ON today.id = kept.row_id,
+        jsonb_populate_record(today, kept.old) past
     WHERE kept.old IS NOT NULL
 """

@@ -22,6 +22,7 @@ PUBLIC: dict[str, str] = {
     "subscription.changed": "It has another plan, quantity, price or coupon, now or from a day on.",
     "subscription.change_undone": "A change that was planned for a later day is not made.",
     "subscription.anchor_changed": "Its periods begin on another day of the month.",
+    "subscription.reference_changed": "Its documents bear another reference of the buyer's.",
     "subscription.paused": "It rests: without service, and without charges for those days.",
     "subscription.resumed": "It goes on after a pause.",
     "subscription.trial_resumed": "Its trial goes on after a pause.",

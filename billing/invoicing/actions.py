@@ -78,6 +78,7 @@ def add_one_off(
     subscription: Subscription | None = None,
     tax: Sequence[Mapping[str, Any]] | None = None,
     revenue_account: str = REVENUE_ACCOUNT,
+    buyer_reference: str = "",
     waits: bool = False,
     is_confirmed: bool = False,
 ) -> OneOffItem:
@@ -113,6 +114,7 @@ def add_one_off(
         description=description,
         tax=tax,
         revenue_account=revenue_account,
+        buyer_reference=buyer_reference,
         due_on=as_of,
         waits=waits,
     )

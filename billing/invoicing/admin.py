@@ -156,6 +156,7 @@ class DocumentAdmin(PrintedAdmin):
     )
     readonly_fields = (
         "public_id",
+        "buyer_reference",
         "subtotal",
         "discount",
         "net",
@@ -238,7 +239,8 @@ class InvoiceAdmin(DocumentAdmin):
                     ("customer", "status"),
                     ("issued_on", "due_on"),
                     ("reference", "subscription"),
-                    ("public_id", "recorded_at"),
+                    ("buyer_reference", "public_id"),
+                    "recorded_at",
                 )
             },
         ),
@@ -292,7 +294,7 @@ class CreditNoteAdmin(DocumentAdmin):
                 "fields": (
                     ("customer", "status"),
                     ("issued_on", "credit_to"),
-                    "reason",
+                    ("reason", "buyer_reference"),
                     ("public_id", "recorded_at"),
                 )
             },
@@ -365,7 +367,8 @@ class OneOffItemAdmin(Desk):
         "description",
         ("amount", "due_on"),
         ("waits", "document"),
-        ("tax", "public_id"),
+        ("buyer_reference", "tax"),
+        "public_id",
     )
     readonly_fields = ("amount", "document", "public_id")
     page_actions = (RemoveOneOff(),)

@@ -7,6 +7,7 @@ back, so a preview cannot differ from what follows it. Only numbers are not take
 whoever looks holds up nobody who bills.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -22,11 +23,14 @@ from billing.base.sql.telling import one_transaction
 from billing.engine.errors import Refused
 from billing.invoicing import hooks
 from billing.invoicing.actions import bill_customer
+from billing.invoicing.batch import bill_locked
+from billing.invoicing.drafting import Scope
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.numbering import Numbering, preview_numbers, take_numbers
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Price
-from customers.models import Customer
+from customers.locks import lock_customer
+from customers.models import Customer, Seller
 
 type Change = Callable[[], Subscription]
 
@@ -161,9 +165,13 @@ def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) ->
     """
     with one_transaction():
         changed = _bill_after(change, as_of, actor, preview_numbers)
-        today = [seen_bill(document) for document in changed.documents]
-        subscription = changed.subscription
-        upcoming = _bills_ahead(subscription.customer, subscription, as_of, actor, bills_ahead)
+        subscription, documents = changed.subscription, changed.documents
+        customer = subscription.customer
+        to_come = _bills_to_come(customer, subscription, as_of, actor)
+        ids = [*(one.pk for one in documents), *islice(to_come, bills_ahead)]
+        bills = _seen(ids, documents)
+        today, upcoming = bills[: len(documents)], bills[len(documents) :]
+        upcoming = _with_full_price(customer, subscription, upcoming, to_come)
         seen = Preview(subscription, today, upcoming, changed.paid_out_minor)
         transaction.set_rollback(True)
     return seen
@@ -177,7 +185,9 @@ def next_bill(
     Usage that is still to come is not in it.
     """
     with one_transaction():
-        found = _bills_ahead(customer, subscription, as_of, actor, 1)
+        lock_customer(customer.pk)
+        to_come = _bills_to_come(customer, subscription, as_of, actor)
+        found = _with_full_price(customer, subscription, _seen(list(islice(to_come, 1))), to_come)
         transaction.set_rollback(True)
     return found[0] if found else None
 
@@ -203,18 +213,19 @@ def pay_out_if_ended(subscription: Subscription, *, as_of: date, actor: str) -> 
     return hooks.pay_out_of_ended.only(subscription, as_of=as_of, actor=actor)
 
 
-def _bills_ahead(
-    customer: Customer, subscription: Subscription | None, as_of: date, actor: str, count: int
+def _with_full_price(
+    customer: Customer,
+    subscription: Subscription | None,
+    bills: list[SeenBill],
+    to_come: Iterator[int],
 ) -> list[SeenBill]:
-    """So many documents to come, and of the first what it will cost without its discount.
+    """The bills, the first with what it will cost without the discounts that end.
 
     For a transaction that is rolled back.
     """
-    to_come = _bills_to_come(customer, subscription, as_of, actor)
-    bills = list(islice(to_come, count))
     if bills and any(line.kind == InvoiceLine.Kind.DISCOUNT for line in bills[0].lines):
         full_price = _full_price(customer, subscription, bills, to_come)
-        bills[0] = replace(bills[0], full_price=full_price)
+        return [replace(bills[0], full_price=full_price), *bills[1:]]
     return bills
 
 
@@ -222,7 +233,7 @@ def _full_price(
     customer: Customer,
     subscription: Subscription | None,
     bills: list[SeenBill],
-    to_come: Iterator[SeenBill],
+    to_come: Iterator[int],
 ) -> FullPrice | None:
     """The bill after ``bills`` without what is taken off the first of them for a time only.
 
@@ -240,7 +251,7 @@ def _full_price(
         if until >= subscription.ends_on:
             return None
     ending.update(removed_on=bills[0].on)
-    bill = next(to_come, None)
+    bill = next(iter(_seen(list(islice(to_come, 1)))), None)
     if bill is None or bill.document.discount_minor >= bills[0].document.discount_minor:
         return None
     return FullPrice(until or [*bills[1:], bill][0].on, bill)
@@ -248,30 +259,27 @@ def _full_price(
 
 def _bills_to_come(
     customer: Customer, subscription: Subscription | None, as_of: date, actor: str
-) -> Iterator[SeenBill]:
-    """The documents after ``as_of`` in their order, as long as each day of billing is reached.
+) -> Iterator[int]:
+    """The ids of the documents after ``as_of``, as long as each day of billing is reached.
 
-    For a transaction that is rolled back.
+    For a transaction that holds the customer's lock and is rolled back.
     """
-    on = as_of
+    scope = Scope(subscription_id=subscription.pk if subscription else None)
+    on, next_on = as_of, _next_bill_on(customer, subscription)
+    [seller] = read(Seller, "WHERE id = %s", [customer.seller_id])
     for _ in range(EMPTY_MAX):
-        next_on = _next_bill_on(customer, subscription)
         if next_on is None or next_on > as_of + AHEAD_MAX:
             return
         on = max(next_on, on)
         try:
-            documents = bill_customer(
-                customer,
-                as_of=on,
-                actor=actor,
-                subscription=subscription,
-                numbering=preview_numbers,
-            )
+            billed = bill_locked(seller, [customer.pk], on, actor, scope, preview_numbers)
         except Refused:
             return
-        for document in documents:
-            yield seen_bill(document)
-        if _next_bill_on(customer, subscription) == next_on:
+        if billed.parked or billed.refused:
+            return
+        yield from [document.id for document in billed.issued]
+        last_on, next_on = next_on, _next_bill_on(customer, subscription)
+        if next_on == last_on:
             return
 
 
@@ -286,10 +294,29 @@ def _next_bill_on(customer: Customer, subscription: Subscription | None) -> date
 
 def seen_bill(document: Invoice) -> SeenBill:
     """A document with its rows read, for a transaction that is rolled back."""
-    lines = read(InvoiceLine, "WHERE invoice_id = %s ORDER BY position", [document.pk])
-    ids = {line.price_id for line in lines if line.price_id}
-    prices = {one.pk: one for one in read(Price, "WHERE id = ANY(%s::bigint[])", [array_of(ids)])}
-    for line in lines:
+    return _seen([document.pk], [document])[0]
+
+
+def _seen(ids: Sequence[int], known: Sequence[Invoice] = ()) -> list[SeenBill]:
+    """The documents of these ids with their rows, in four queries however many they are.
+
+    What is ``known`` stays as it was read, whatever later bills have done to it.
+    """
+    if not ids:
+        return []
+    asked = [array_of(ids)]
+    documents = {one.pk: one for one in read(Invoice, "WHERE id = ANY(%s::bigint[])", asked)}
+    documents |= {one.pk: one for one in known}
+    of_documents = "WHERE invoice_id = ANY(%s::bigint[]) ORDER BY"
+    rows = read(InvoiceLine, f"{of_documents} invoice_id, position", asked)
+    priced = {line.price_id for line in rows if line.price_id}
+    found = read(Price, "WHERE id = ANY(%s::bigint[])", [array_of(priced)])
+    prices = {price.pk: price for price in found}
+    lines: dict[int, list[InvoiceLine]] = defaultdict(list)
+    for line in rows:
         line.price = prices[line.price_id] if line.price_id else None
-    taxes = read(InvoiceTax, "WHERE invoice_id = %s ORDER BY id", [document.pk])
-    return SeenBill(document, lines, taxes)
+        lines[line.invoice_id].append(line)
+    taxes: dict[int, list[InvoiceTax]] = defaultdict(list)
+    for tax in read(InvoiceTax, f"{of_documents} id", asked):
+        taxes[tax.invoice_id].append(tax)
+    return [SeenBill(documents[pk], lines[pk], taxes[pk]) for pk in ids]

@@ -23,7 +23,7 @@ from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffIte
 from billing.invoicing.numbering import number_ordered, take_numbers
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
-from billing.invoicing.snapshots import Snapshot, bill_to_of
+from billing.invoicing.snapshots import Snapshot, bearing, bill_to_of
 from billing.ledger.actions import Books, Posting, between
 from billing.ledger.models import Account
 from billing.tax.rates import treatment_of
@@ -350,10 +350,11 @@ def _gross_weight(line: InvoiceLine, net_minor: int) -> Decimal:
     return net_minor * (100 + percent)
 
 
-def _supply_of(invoice: Invoice) -> Snapshot:
-    """Why an invoice was taxed as it was: a note on it keeps that, as it keeps the rates."""
+def _bill_to_of(invoice: Invoice) -> Snapshot:
+    """The customer of today. The buyer's reference and why it was taxed so are the invoice's."""
     supply = invoice.bill_to.get("supply")
-    return {"supply": supply} if supply else {}
+    known = bill_to_of(invoice.customer) | ({"supply": supply} if supply else {})
+    return bearing(known, invoice.buyer_reference)
 
 
 def _issue_note(
@@ -374,7 +375,7 @@ def _issue_note(
         issued_on=as_of,
         due_on=as_of,
         letterhead=current_letterhead(invoice.seller),
-        bill_to=bill_to_of(invoice.customer) | _supply_of(invoice),
+        bill_to=_bill_to_of(invoice),
         subtotal_minor=sum(amount for amount, _ in note.parts.values()),
         net_minor=note.net_minor,
         tax_minor=note.tax_minor,

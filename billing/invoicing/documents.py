@@ -132,6 +132,7 @@ def _facts(invoice: Invoice, lines: Sequence[InvoiceLine], write: Writer) -> lis
     if is_invoice and invoice.reference:
         facts.append((pgettext("document", "OCR reference"), in_fours(invoice.reference)))
     for label, key in (
+        (pgettext("document", "Your reference"), "buyer_reference"),
         (pgettext("document", "Customer number"), "external_id"),
         (pgettext("document", "Your VAT number"), "vat"),
         (pgettext("document", "Your organisation number"), "org"),

@@ -29,7 +29,7 @@ from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
-from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
+from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bearing, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import RateTable, treatment_of
@@ -244,7 +244,7 @@ def _one_off_line(item: OneOffItem) -> Line:
 def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
     ids = array_of([buyer.id for buyer in buyers])
     due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
-    due = due.select_related("reverses__corrects")
+    due = due.select_related("reverses__corrects", "subscription")
     if scope.one_off_ids is not None:
         return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
     to_come = Subscription.objects.filter(customer=OuterRef("customer"), next_bill_on__isnull=False)
@@ -349,13 +349,20 @@ class _Assembly:
                 drafts.parked[contract.id] = reason
 
     def _add_all(self, buyer: Buyer) -> None:
-        groups: dict[tuple[str, int | None], list[Line]] = defaultdict(list)
+        groups: dict[_Group, list[Line]] = defaultdict(list)
+        usual = buyer.bill_to.get("buyer_reference", "")
         for line in self.lines.get(buyer.id, ()):
             owner = None if buyer.is_consolidated else line.context.subscription_id
-            groups[line.context.currency, owner].append(line)
-        for (currency, subscription_id), lines in groups.items():
+            reference = _buyer_reference(line.context) or usual
+            groups[line.context.currency, owner, reference].append(line)
+        if len(groups) > 1:
+            _move_reductions(groups)
+        for (currency, subscription_id, reference), lines in groups.items():
             if lines := _with_something_to_reduce(lines):
-                self._add(buyer, currency, subscription_id, lines)
+                bearer = buyer
+                if reference != usual:
+                    bearer = replace(buyer, bill_to=bearing(buyer.bill_to, reference))
+                self._add(bearer, currency, subscription_id, lines)
 
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
@@ -498,6 +505,43 @@ class _Assembly:
         return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
 
 
+# What one document is of: currency, subscription where each has its own, and the buyer's reference.
+type _Group = tuple[str, int | None, str]
+
+
+def _move_reductions(groups: dict[_Group, list[Line]]) -> None:
+    """Move what would wait for something to reduce, and names no reference, to where there is."""
+    for group, lines in groups.items():
+        waiting = [line for line in lines if _waits_alone(line)]
+        if not waiting or sum(line.amount_minor for line in lines) >= 0:
+            continue
+        least_minor = -sum(line.amount_minor for line in waiting)
+        for other, found in groups.items():
+            is_like = other != group and other[:2] == group[:2]
+            if is_like and sum(line.amount_minor for line in found) >= least_minor:
+                lines[:] = [line for line in lines if not _waits_alone(line)]
+                found += waiting
+                break
+
+
+def _waits_alone(line: Line) -> bool:
+    """Whether it takes off and names no reference."""
+    return _takes_off(line) and not _buyer_reference(line.context)
+
+
+def _takes_off(line: Line) -> bool:
+    """Whether it is a one-off item below zero."""
+    return line.amount_minor <= 0 and not line.item and not line.corrects
+
+
+def _buyer_reference(source: Contract | OneOffItem) -> str:
+    """The reference that a line's document must bear; empty for the customer's own."""
+    own = source.buyer_reference
+    if own or isinstance(source, Contract) or source.subscription is None:
+        return own
+    return source.subscription.buyer_reference
+
+
 def _with_something_to_reduce(lines: list[Line]) -> list[Line]:
     """The lines without one-off items below zero where nothing is there for them to reduce.
 
@@ -506,7 +550,7 @@ def _with_something_to_reduce(lines: list[Line]) -> list[Line]:
     """
     if sum(line.amount_minor for line in lines) >= 0:
         return lines
-    return [line for line in lines if line.amount_minor > 0 or line.item or line.corrects]
+    return [line for line in lines if not _takes_off(line)]
 
 
 def reason_of(error: Exception) -> str:

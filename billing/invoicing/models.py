@@ -13,7 +13,7 @@ from billing.invoicing import coverage, number_series  # noqa: F401  Their table
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
-from customers.models import LANGUAGES, CurrencyField, Customer, Seller
+from customers.models import LANGUAGES, BuyerReferenceField, CurrencyField, Customer, Seller
 
 DOCUMENT_LIFECYCLE = {
     "draft": frozenset({"open", "paid"}),
@@ -259,6 +259,11 @@ class Invoice(Stateful):
         return self.number or self.public_id
 
     @property
+    def buyer_reference(self) -> str:
+        """The buyer's own, as it is printed on the document; empty where it bears none."""
+        return str(self.bill_to.get("buyer_reference", ""))
+
+    @property
     def left_minor(self) -> int:
         """What is left of it, in minor units: of what was written off too, of a void one nothing.
 
@@ -426,6 +431,9 @@ class OneOffItem(models.Model):
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this item.")
     revenue_account = models.CharField(
         max_length=20, default=REVENUE_ACCOUNT, db_default=REVENUE_ACCOUNT
+    )
+    buyer_reference = BuyerReferenceField(
+        help_text="On the document that it is on, in place of the subscription's or customer's.",
     )
     due_on = models.DateField()
     waits = models.BooleanField(

@@ -20,7 +20,7 @@ from billing.invoicing.sums import currencies_of
 from billing.subscriptions.admin import SubscriptionAction
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
-from customers.models import Customer
+from customers.models import REFERENCE_MAX, Customer
 
 SubscriptionAction.bills = BillsOfChanges()
 
@@ -109,6 +109,11 @@ class OneOffForm(CreditGiftForm):
     revenue_account = forms.ChoiceField(
         required=False,
         help_text="The bookkeeping account of its revenue; those of the seller's products.",
+    )
+    buyer_reference = forms.CharField(
+        max_length=REFERENCE_MAX,
+        required=False,
+        help_text="Printed on its document in place of the customer's, such as an order number.",
     )
     waits = forms.ChoiceField(
         label="Bill it",

@@ -65,6 +65,7 @@ _CUSTOMER_KEYS = {
     "email": "email",
     "external_id": "external_id",
     "public_id": "id",
+    "buyer_reference": "buyer_reference",
 }
 _CUSTOMER_ITEMS = tuple(_CUSTOMER_KEYS.items())
 BILL_TO_COLUMNS = (*_CUSTOMER_KEYS, "country", "collection")
@@ -97,6 +98,14 @@ def bill_to_of(customer: Customer | Mapping[str, Any]) -> Snapshot:
     if customer["collection"] == Customer.Collection.AUTOMATIC:
         content["auto"] = True
     return content
+
+
+def bearing(bill_to: Snapshot, buyer_reference: str) -> Snapshot:
+    """The customer as on a document with this reference of the buyer's; "" for one without."""
+    if bill_to.get("buyer_reference", "") == buyer_reference:
+        return bill_to
+    others = {key: value for key, value in bill_to.items() if key != "buyer_reference"}
+    return others | ({"buyer_reference": buyer_reference} if buyer_reference else {})
 
 
 def ocr_reference(sequence: int | str) -> str:

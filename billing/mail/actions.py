@@ -14,6 +14,7 @@ from billing.mail.models import Message
 from billing.mail.words import KINDS
 from billing.mail.words.visits import ADDRESS_CHANGED
 from billing.outbound.mark import is_doubted
+from customers.addressees import Addressees
 from customers.models import Customer
 
 State = Message.State
@@ -28,7 +29,7 @@ TOLD_BEFORE = (
 class Draft:
     """A mail that is to be made: about an object or event, which ``object`` names.
 
-    It goes to the customer's own address, unless ``to_address`` names another.
+    It goes to whom the customer has named for its kind, unless ``to_address`` names another.
     """
 
     kind: MailKind
@@ -38,11 +39,24 @@ class Draft:
     to_address: str = ""
 
     @property
-    def recipient(self) -> str:
+    def addressees(self) -> Addressees:
+        """Nobody where it goes on paper."""
         if self.to_address:
-            return self.to_address
-        is_paper = self.kind.is_document and self.customer.delivery == Customer.Delivery.PRINT
-        return "" if is_paper else self.customer.email
+            return Addressees.of([self.to_address])
+        if self.kind.is_document and self.customer.delivery == Customer.Delivery.PRINT:
+            return Addressees()
+        return self.kind.addressees(self.customer)
+
+    @property
+    def recipient(self) -> str:
+        return next(iter(self.addressees.to), "")
+
+
+def addressees_now(kind: str, customer: Customer, recipient: str) -> Addressees:
+    """Who gets a mail that went to ``recipient``, now: an old address is told of its end alone."""
+    if kind == ADDRESS_CHANGED.name:
+        return Addressees.of(filter(None, [recipient]))
+    return KINDS[kind].addressees(customer)
 
 
 def post(kind: MailKind, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
@@ -66,7 +80,8 @@ def post_all(drafts: Iterable[Draft]) -> None:
 
 
 def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
-    recipient, customer = draft.recipient, draft.customer
+    addressees, customer = draft.addressees, draft.customer
+    recipient, *others = addressees.to or ("",)
     is_reachable = bool(recipient) or draft.kind.is_printed
     state, said = (State.WAITING, "") if is_reachable else (State.SUPPRESSED, NO_ADDRESS)
     # A letter is decided on by whoever posts it.
@@ -78,6 +93,8 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
         kind=draft.kind.name,
         object=draft.object,
         recipient=recipient,
+        also_to=others,
+        cc=list(addressees.cc) if recipient else [],
         language=customer.language,
         facts=dict(draft.facts),
         state=state,
@@ -91,14 +108,14 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     """Have a mail sent that was not, or of which nobody knows; written anew, as things stand.
     One that was sent is sent again by :mod:`billing.mail.resending`.
 
-    It goes to the customer's present address: where that is another, as a message of its own. What
-    tells an old address of its end stays with that. The id in its header stays, so that a program
-    which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one that is
-    sent or on its way, and "no_address".
+    It goes to those who get such mail now: where the first of them is another, as a message of its
+    own. What tells an old address of its end stays with that. The id in its header stays, so that a
+    program which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one
+    that is sent or on its way, and "no_address".
     """
     message = _locked(message)
-    is_to_old_address = message.kind == ADDRESS_CHANGED.name
-    address = message.recipient if is_to_old_address else message.customer.email
+    addressees = addressees_now(message.kind, message.customer, message.recipient)
+    address = next(iter(addressees.to), "")
     if not message.recipient:
         raise Refused("This is a letter. Print it and post it.", code="no_address")
     if not address:
@@ -106,7 +123,13 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     now = clock.now()
     if address == message.recipient:
         message.move(
-            State.WAITING, attempts=0, first_attempt_at=None, next_attempt_at=now, last_error=""
+            State.WAITING,
+            also_to=list(addressees.to[1:]),
+            cc=list(addressees.cc),
+            attempts=0,
+            first_attempt_at=None,
+            next_attempt_at=now,
+            last_error="",
         )
         return message
     if State.WAITING not in Message.LIFECYCLE[message.state]:

@@ -26,6 +26,7 @@ from billing.mail.looks import logo_of
 from billing.mail.models import Message
 from billing.mail.preview import isolated_page
 from billing.mail.resending import resend
+from customers.addressees import Addressees
 from customers.admin import CustomerAdmin
 
 State = Message.State
@@ -44,8 +45,8 @@ class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
     explanation = (
-        "Writes the email again, as things stand now, and sends it within a minute to the "
-        "address that the customer has now."
+        "Writes the email again, as things stand now, and sends it within a minute, to the "
+        "addresses that such mail goes to now."
     )
     permission = "mail.send_message"
     icon = "send"
@@ -57,7 +58,7 @@ class SendAgain(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         message = send_again(obj, as_of=as_of, actor=actor)
-        return f"Goes to {message.recipient}."
+        return f"Goes to {in_words(message.addressees)}."
 
 
 class Resend(PageAction):
@@ -131,6 +132,12 @@ class LetGo(PageAction):
         return "It is not sent."
 
 
+def in_words(addressees: Addressees) -> str:
+    """``a@example.com, b@example.com (copy to c@example.com)``."""
+    copies = f" (copy to {', '.join(addressees.cc)})" if addressees.cc else ""
+    return ", ".join(addressees.to) + copies
+
+
 def _again(message: Message) -> str | None:
     if message.resends_id is None:
         return None
@@ -140,7 +147,7 @@ def _again(message: Message) -> str | None:
 COLUMNS: dict[str, Callable[[Message], object]] = {
     "Mail": link,
     "Kind": lambda message: message.get_kind_display(),
-    "To": lambda message: message.recipient or "on paper",
+    "To": lambda message: in_words(message.addressees) or "on paper",
     "State": lambda message: message.get_state_display(),
     "Sent": lambda message: message.sent_at,
     "Sent again": _again,
@@ -195,6 +202,7 @@ class MessageAdmin(BigReadOnly):
     search_help_text = "An address, a name, or a public id such as inv_…"
     fields = (
         ("customer", "recipient"),
+        ("also_to", "cc"),
         ("kind", "object"),
         ("state", "sent_at"),
         ("attempts", "next_attempt_at"),

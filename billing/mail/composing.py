@@ -132,7 +132,8 @@ def mail_of(occasion: Occasion, page: Page, attachments: Sequence[File]) -> Mail
         page.subject,
         page.text,
         from_email=_named(seller.name, settings.DEFAULT_FROM_EMAIL),
-        to=[_named(message.customer.name, message.recipient)],
+        to=[_named(message.customer.name, address) for address in message.addressees.to],
+        cc=[_named("", address) for address in message.addressees.cc],
         reply_to=[_named(seller.name, seller.email)] if seller.email else None,
         headers={
             "Message-ID": message_id(message),

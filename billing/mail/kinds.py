@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from billing.events.models import Event
 from billing.mail.letters import Letter, Occasion
+from customers.addressees import Addressees, addressees_of
+from customers.models import Customer
 
 type Untold = Callable[[Sequence[Event]], Iterable[Event]]
 
@@ -66,6 +68,7 @@ class MailKind:
     write: Callable[[Occasion], Letter]
     told_by: tuple[News, ...] = ()
     notices: tuple[Notice, ...] = ()
+    addressees: Callable[[Customer], Addressees] = addressees_of
     series: Series | None = None
     is_printed: bool = False
     is_document: bool = False

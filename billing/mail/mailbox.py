@@ -50,6 +50,10 @@ class Mail:
     def header(self, name: str) -> str:
         return str(self.message.get(name, ""))
 
+    @property
+    def addressees(self) -> str:
+        return f"{self.header('To')}, {self.header('Cc')}"
+
     def body(self, kind: str) -> str:
         """The ``plain`` or ``html`` text; empty where there is none."""
         part = self.message.get_body((kind,))
@@ -70,11 +74,11 @@ class Mail:
 
 
 def newest(folder: Path, *, recipient: str = "", limit: int = 50) -> list[Mail]:
-    """The newest mails, headers only; those whose recipient has the text in it, if one is given."""
+    """The newest mails, headers only; those whose addressees have the text in them, if given."""
     wanted = recipient.casefold()
     paths = sorted(folder.glob("*.eml"), reverse=True)
     found = (_headers(path) for path in islice(paths, LOOKED_AT_MAX) if NAME.fullmatch(path.stem))
-    return list(islice((mail for mail in found if wanted in mail.header("To").casefold()), limit))
+    return list(islice((mail for mail in found if wanted in mail.addressees.casefold()), limit))
 
 
 def read(folder: Path, name: str) -> Mail | None:

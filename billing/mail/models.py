@@ -8,7 +8,8 @@ from django.db.models.functions import Now
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
-from customers.models import LANGUAGES, Customer, Seller
+from customers.addressees import Addressees
+from customers.models import LANGUAGES, AddressesField, Customer, Seller
 
 # Sending is a message from the moment at which it is handed over; unclear, when nobody knows
 # whether it was taken: only a person has it sent once more.
@@ -61,6 +62,8 @@ class Message(Stateful):
         max_length=60, help_text="What it tells of, once: an object's public id, or an event's."
     )
     recipient = models.EmailField(blank=True, default="")
+    also_to = AddressesField("also to")
+    cc = AddressesField("copy to")
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     facts = models.JSONField(default=dict, db_default={}, help_text="What the event told.")
     resends = models.ForeignKey(
@@ -168,6 +171,11 @@ class Message(Stateful):
 
     def __str__(self) -> str:
         return self.subject or f"{self.get_kind_display()} to {self.recipient or self.customer}"
+
+    @property
+    def addressees(self) -> Addressees:
+        """Whom it is to and who gets a copy; nobody where it is a letter."""
+        return Addressees((*filter(None, [self.recipient]), *self.also_to), tuple(self.cc))
 
     def fact(self, name: str) -> Any:
         """What the event told under a name; None where it did not."""

@@ -56,13 +56,16 @@ def _draft(event: Event, customer: Customer) -> Draft:
 
 
 def on_order(event: Event) -> None:
-    """Confirm an order that is complete, once; who wants paper gets the first invoice on it too."""
+    """Confirm an order that is complete, once. The first invoice goes on paper to who wants it so,
+    and to those whom the customer has named for invoices.
+    """
     order = Order.objects.select_related("customer__seller", "invoice").get(public_id=event.subject)
     customer, invoice = order.customer, order.invoice
     assert customer is not None
     facts = _facts(event, order.public_id)
     post(ORDER, object=order.public_id, customer=customer, facts=facts)
-    if invoice is not None and customer.delivery == Customer.Delivery.PRINT:
+    is_on_paper = customer.delivery == Customer.Delivery.PRINT
+    if invoice is not None and (is_on_paper or customer.invoice_to or customer.invoice_cc):
         facts = _facts(event, invoice.public_id)
         post(INVOICE, object=invoice.public_id, customer=customer, facts=facts)
 

@@ -130,6 +130,15 @@ class _Post:
         if not self.backend.send_messages([message]):
             raise Refused("The mail backend took nothing.", code="not_taken")
 
+    @property
+    def refusals(self) -> str:
+        """Who did not get the last mail while others did, and why; empty where all have it."""
+        refused = getattr(self.backend, "refused", {})
+        return "; ".join(
+            f"{address}: {code} {words.decode(errors='replace')}"
+            for address, (code, words) in refused.items()
+        )[:1000]
+
     def reopen(self) -> None:
         self.close()
         try:
@@ -265,7 +274,8 @@ def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: date
         post.is_away = post.is_away or not _is_answer(error)
         return False
     sending = Message.objects.filter(pk=message.pk, state=State.SENDING)
-    return bool(sending.update(state=State.SENT, sent_at=clock.now(), last_error="", lease=None))
+    ended = {"state": State.SENT, "sent_at": clock.now(), "lease": None}
+    return bool(sending.update(last_error=post.refusals, **ended))
 
 
 def _conclude(message: Message, error: Exception, now: datetime) -> None:

@@ -7,6 +7,7 @@ from django.utils import translation
 
 from billing.base import clock
 from billing.engine.errors import Refused
+from billing.mail.actions import addressees_now
 from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.words import write
@@ -16,7 +17,7 @@ from customers.models import Customer
 
 @transaction.atomic
 def resend(message: Message, *, as_of: date, actor: str, is_as_it_was: bool) -> Message:
-    """Make a message that sends one again which was sent, to the customer's present address.
+    """Make a message that sends one again which was sent, to those who get such mail now.
 
     In its own words, with a link that works; or written anew, as things stand. Raises
     :class:`Refused` ("not_sent"), "no_address" for a customer without one, "no_longer_true" where
@@ -26,7 +27,8 @@ def resend(message: Message, *, as_of: date, actor: str, is_as_it_was: bool) -> 
     message.refresh_from_db()
     if message.state != Message.State.SENT:
         raise Refused("It has not been sent, so it cannot be sent again.", code="not_sent")
-    if not customer.email:
+    addressees = addressees_now(message.kind, customer, message.recipient)
+    if not addressees.to:
         raise Refused("The customer has no email address. Add one first.", code="no_address")
     if is_as_it_was and not message.text:
         raise Refused("Its words are not kept. Write it anew.", code="not_kept")
@@ -35,7 +37,9 @@ def resend(message: Message, *, as_of: date, actor: str, is_as_it_was: bool) -> 
         customer=customer,
         kind=message.kind,
         object=message.object,
-        recipient=customer.email,
+        recipient=addressees.to[0],
+        also_to=list(addressees.to[1:]),
+        cc=list(addressees.cc),
         language=message.language if is_as_it_was else customer.language,
         facts=message.facts,
         resends=message,

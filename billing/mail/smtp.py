@@ -15,6 +15,8 @@ from billing.outbound.gate import Kind, pass_out
 
 REPLY_BYTES_MAX = 64 * 1024
 END_OF_DATA = b"\r\n.\r\n"
+# By address, the server's code and words.
+type Refusals = dict[str, tuple[int, bytes]]
 
 
 class HandoverUnclear(Exception):
@@ -27,11 +29,18 @@ class _NotingHandover:
     file: Any
     sock: Any
     has_handed_over = False
+    refused: Refusals = {}
 
     def send(self, s: Any) -> None:
         super().send(s)  # type: ignore[misc]
         # Only the body of a mail ends so. Without its end the server must not deliver it.
         self.has_handed_over = isinstance(s, bytes) and s.endswith(END_OF_DATA)
+
+    def sendmail(self, *args: Any, **options: Any) -> Refusals:
+        """Keep whom the server refused while it took the mail for the others."""
+        self.refused = {}
+        self.refused = super().sendmail(*args, **options)  # type: ignore[misc]
+        return self.refused
 
     def getreply(self) -> tuple[int, bytes]:
         if self.file is None:
@@ -69,6 +78,11 @@ class EmailBackend(smtp.EmailBackend):
         if self.connection is None:
             pass_out(Kind.MAIL)
         return super().open()
+
+    @property
+    def refused(self) -> Refusals:
+        """Who of the last mail's addressees was refused though others got it."""
+        return getattr(self.connection, "refused", {})
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:

@@ -66,6 +66,7 @@ def start(
     ends_on: date | None = None,
     cycles: int | None = None,
     external_id: str | None = None,
+    buyer_reference: str = "",
     metadata: Mapping[str, Any] | None = None,
     is_incomplete: bool = False,
 ) -> Subscription:
@@ -73,8 +74,9 @@ def start(
 
     ``quantities`` by price code override the plan's, 0 leaves the item out. The grid is fixed by
     ``anchor_day``, ``anchor_on`` or ``align="calendar"``, else by the paid start. ``ends_on`` is
-    the first day without service; ``cycles`` ends the term after so many whole periods. One that
-    ``is_incomplete`` gives no access until :func:`complete`.
+    the first day without service; ``cycles`` ends the term after so many whole periods. Its
+    documents bear ``buyer_reference`` in place of the customer's. One that ``is_incomplete`` gives
+    no access until :func:`complete`.
     """
     lock_customer(customer.pk)
     if plan.seller_id != customer.seller_id:
@@ -106,6 +108,7 @@ def start(
         quantities=overrides,
         is_trial_usage_billed=plan.is_trial_usage_billed,
         next_bill_on=as_of,
+        buyer_reference=buyer_reference,
         metadata=dict(metadata or {}),
     )
     add_cycle(subscription, as_of, grid)
@@ -324,6 +327,18 @@ def undo_cancel(subscription: Subscription, *, as_of: date, actor: str) -> Subsc
         next_bill_on=soonest(subscription.next_bill_on, as_of),
     )
     record_for("subscription.cancel_undone", subscription, as_of, actor)
+    return subscription
+
+
+@transaction.atomic
+def change_buyer_reference(
+    subscription: Subscription, reference: str, *, as_of: date, actor: str
+) -> Subscription:
+    """Have the documents from now on bear another reference of the buyer's; "": the customer's."""
+    subscription, _ = lock_subscription(subscription, as_of, may_be_incomplete=True)
+    if subscription.buyer_reference != reference:
+        save_changes(subscription, buyer_reference=reference)
+        record_for("subscription.reference_changed", subscription, as_of, actor)
     return subscription
 
 

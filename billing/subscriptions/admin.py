@@ -44,6 +44,7 @@ from catalog.admin import CouponAdmin
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
 from customers.calendar import with_today
+from customers.models import REFERENCE_MAX
 
 BREAK = SafeString("<br>")
 # A price names its plan's interval.
@@ -351,6 +352,34 @@ class Start(SubscriptionAction):
         return f"Started {changed.plan}."
 
 
+class ReferenceForm(ActionForm):
+    reference = forms.CharField(
+        max_length=REFERENCE_MAX,
+        required=False,
+        help_text="Such as a cost centre or an order number; empty: the customer's.",
+    )
+
+    def ask(self) -> None:
+        self.fields["reference"].initial = self.obj.buyer_reference
+
+
+class ChangeReference(PageAction):
+    name = "change-reference"
+    label = "Change the buyer's reference"
+    explanation = "The documents of this subscription bear it from the next one on."
+    permission = "subscriptions.change_subscription"
+    icon = "tag"
+    form_class = ReferenceForm
+
+    def is_offered(self, obj: Subscription) -> bool:
+        return obj.status != Subscription.Status.ENDED
+
+    def run(self, obj: Subscription, *, as_of: date, actor: str, **asked: Any) -> str:
+        changed = actions.change_buyer_reference(obj, as_of=as_of, actor=actor, **asked)
+        reference = changed.buyer_reference
+        return f"Its documents bear “{reference}”." if reference else "They bear the customer's."
+
+
 class CouponForm(ActionForm):
     coupon = forms.ModelChoiceField(Coupon.objects.none())
 
@@ -539,6 +568,7 @@ class SubscriptionAdmin(BigReadOnly):
                     ("status", "access"),
                     ("currency", "time_zone"),
                     ("public_id", "external_id"),
+                    "buyer_reference",
                 )
             },
         ),
@@ -559,6 +589,7 @@ class SubscriptionAdmin(BigReadOnly):
     panels = (ITEMS, CYCLES, PAUSES, COUPONS)
     page_actions = (
         *(Change(), UndoChange(), PauseIt(), Resume(), Cancel(), UndoCancel(), GiveCoupon()),
+        ChangeReference(),
     )
 
     state = label_column("status", STATUS_COLORS)

@@ -50,6 +50,7 @@ class Contract:
     billed_through: date | None
     next_bill_on: date | None
     refunds_at_end: bool
+    buyer_reference: str
     terms: dict[int, Terms] = field(default_factory=dict)
 
     @property
@@ -108,9 +109,9 @@ def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
 
 _SUBSCRIPTIONS = """
     SELECT id, public_id, seller_id, customer_id, plan_id, status, parked_reason <> '',
-           billed_through, next_bill_on, is_unused_refunded_at_end, currency, starts_on, paid_from,
-           ends_on, is_unused_credited_at_end, is_final_usage_billed, is_trial_usage_billed,
-           billed_until, window_on
+           billed_through, next_bill_on, is_unused_refunded_at_end, buyer_reference, currency,
+           starts_on, paid_from, ends_on, is_unused_credited_at_end, is_final_usage_billed,
+           is_trial_usage_billed, billed_until, window_on
     FROM subscriptions_subscription WHERE id = ANY(%s::bigint[]) ORDER BY id
 """
 _ITEMS = """
@@ -147,9 +148,9 @@ def _rows(query: str, ids: Sequence[int]) -> list[Any]:
 
 def _contract(row: Sequence[Any]) -> Contract:
     # The columns stand in the order of the fields.
-    currency, start, paid_from, *rest = row[10:]
+    currency, start, paid_from, *rest = row[11:]
     agreement = Agreement(currency, start, paid_from, [], [], [], *rest)
-    return Contract(agreement, *row[:10])
+    return Contract(agreement, *row[:11])
 
 
 def _item(row: Sequence[Any], terms: Terms) -> Item:

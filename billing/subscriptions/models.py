@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from catalog.models import AmountField, Coupon, IntervalUnit, Plan, Price
-from customers.models import CurrencyField, Customer, Seller
+from customers.models import BuyerReferenceField, CurrencyField, Customer, Seller
 
 
 class DateRange(Func):
@@ -51,7 +51,8 @@ _HAS_NOT_BEEN_BILLED = """
     pghistory.InsertEvent(level=pghistory.Statement),
     pghistory.UpdateEvent(
         condition=pghistory.AnyChange(
-            "status", "access", "plan", "cancels_on", "ends_on", "parked_reason", "metadata"
+            *("status", "access", "plan", "cancels_on", "ends_on", "parked_reason"),
+            *("buyer_reference", "metadata"),
         )
     ),
 )
@@ -126,6 +127,9 @@ class Subscription(Stateful):
     billed_through = models.DateField(null=True, blank=True)
     window_on = models.DateField(null=True, blank=True)
     parked_reason = models.TextField(blank=True, default="")
+    buyer_reference = BuyerReferenceField(
+        help_text="On documents of this subscription, in place of the customer's.",
+    )
     metadata = models.JSONField(default=dict, blank=True)
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 

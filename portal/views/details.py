@@ -11,8 +11,13 @@ from django.views.decorators.http import require_http_methods
 
 from billing.base.typed import Typed
 from billing.engine.errors import BillingError
+from customers.addressees import (
+    addressees_of,
+    addressees_of_invoices,
+    addressees_of_reminders,
+)
 from customers.details import change_own_details
-from customers.models import LANGUAGES, Customer
+from customers.models import LANGUAGES, REFERENCE_MAX, Customer
 from customers.numbers import tidy_vat_number
 from portal.pages import keep_language
 from portal.refusals import sentence_of
@@ -21,7 +26,7 @@ from portal.words import writer
 
 
 class DetailsForm(Typed):
-    """The fields of :func:`change_own_details`; the VAT number of companies alone."""
+    """The fields of :func:`change_own_details`; VAT number and reference for companies."""
 
     name = forms.CharField(
         label=pgettext_lazy("portal", "Name on the invoice"),
@@ -62,6 +67,15 @@ class DetailsForm(Typed):
         required=False,
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
+    buyer_reference = forms.CharField(
+        label=pgettext_lazy("portal", "Your reference"),
+        help_text=pgettext_lazy(
+            "portal", "Printed on your invoices, such as a cost centre or an order number."
+        ),
+        max_length=REFERENCE_MAX,
+        required=False,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
     language = forms.ChoiceField(
         label=pgettext_lazy("portal", "Language of invoices and emails"), choices=LANGUAGES
     )
@@ -72,6 +86,7 @@ class DetailsForm(Typed):
         self.customer = customer
         if not customer.is_business:
             del self.fields["vat_number"]
+            del self.fields["buyer_reference"]
         for field in self.fields.values():
             field.is_optional = not field.required  # type: ignore[attr-defined]
 
@@ -95,9 +110,20 @@ def details(request: HttpRequest, visit: Visit) -> HttpResponse:
         "form": form,
         "country": writer("SEK").country(str(customer.country)),
         "fixed": customer,
+        **_where_mail_goes(customer),
     }
     status = 422 if form.is_bound else 200
     return show_to(request, visit, "portal/details.html", context, section="details", status=status)
+
+
+def _where_mail_goes(customer: Customer) -> dict[str, str]:
+    """In words, where invoices and reminders go elsewhere than to the customer's own address."""
+    own, invoices = addressees_of(customer), addressees_of_invoices(customer)
+    reminders = addressees_of_reminders(customer)
+    return {
+        "invoices_go_to": "" if invoices == own else ", ".join(invoices.everybody),
+        "reminders_go_to": "" if reminders == invoices else ", ".join(reminders.everybody),
+    }
 
 
 def _saved(request: HttpRequest, language: str) -> HttpResponse:

@@ -469,6 +469,16 @@ def test_a_cancellation_can_be_undone(anna: Client, subscription: Subscription) 
     assert act(anna, subscription, "undo-cancel") == ("REFUSED There is no cancellation to undo.")
 
 
+def test_a_subscription_gets_a_reference_of_its_own_and_loses_it(
+    anna: Client, subscription: Subscription
+) -> None:
+    told = act(anna, subscription, "change-reference", reference="PO 7")
+    assert told == "Its documents bear “PO 7”."
+    subscription.refresh_from_db()
+    assert subscription.buyer_reference == "PO 7"
+    assert act(anna, subscription, "change-reference") == "They bear the customer's."
+
+
 def test_canceling_now_with_credit_issues_a_credit_note(
     anna: Client, subscription: Subscription, invoice: Invoice
 ) -> None:

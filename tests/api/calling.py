@@ -6,6 +6,7 @@ from typing import Any
 
 from django.test import Client
 
+from billing.api.error_schema import error_codes
 from billing.api.keys import make_key
 from billing.api.models import ApiKey
 from customers.models import Seller
@@ -49,5 +50,8 @@ class Shop:
 
 
 def errors_of(response: Any) -> list[tuple[str, str | None]]:
-    """Code and field of each error of an answer."""
-    return [(error["code"], error["attr"]) for error in response.json()["errors"]]
+    """Code and field of each error of an answer, whose codes the document knows."""
+    errors = [(error["code"], error["attr"]) for error in response.json()["errors"]]
+    known = error_codes().get(str(response.status_code), {})
+    assert {code for code, _ in errors} <= known.keys(), "docs/api.md does not tell of this code"
+    return errors

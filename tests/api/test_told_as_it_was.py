@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.db.models.expressions import RawSQL
 
 from billing.api.reading import SHOWN
 from billing.base import clock
@@ -21,7 +22,7 @@ from billing.subscriptions.actions import cancel, change, start
 from billing.webhooks import actions as endpoints
 from billing.webhooks.models import EventBody
 from catalog.models import Plan
-from customers.actions import change_details
+from customers.actions import add_customer, change_details
 from customers.models import Seller
 from tests.factories import (
     DAY,
@@ -91,6 +92,18 @@ def test_a_subscription_that_started_and_ended_since_is_told_of_as_it_started(
     assert [(each["unit_amount"], each["ends_on"]) for each in started["items"]] == [("100", None)]
     assert [each["unit_amount"] for each in changed["items"] if each["ends_on"] is None] == ["250"]
     assert KeptRow.objects.filter(relation="subscriptions_subscriptionitem").exists()
+
+
+def test_what_was_kept_before_a_column_was_there_is_told_with_what_the_column_has(
+    seller: Seller,
+) -> None:
+    customer = add_customer(seller, name="Åsa", **NOW)
+    change_details(customer, name="Örjan", buyer_reference="COST 7", **NOW)
+    KeptRow.objects.update(old=RawSQL("old - 'buyer_reference'", []))
+    objects = told()
+    added, changed = objects["customer.added"][0], objects["customer.changed"][0]
+    assert (added["name"], added["buyer_reference"]) == ("Åsa", "COST 7")
+    assert (changed["name"], changed["buyer_reference"]) == ("Örjan", "COST 7")
 
 
 def test_fifty_invoices_that_are_paid_since_are_told_of_as_open_and_then_as_paid(

@@ -183,7 +183,11 @@ def requests(world: World) -> dict[str, Asked]:
             201,
         ),
         "get_customer": Asked("GET", f"customers/{customer}"),
-        "update_customer": Asked("PATCH", f"customers/{customer}", {"city": "Mölndal"}),
+        "update_customer": Asked(
+            "PATCH",
+            f"customers/{customer}",
+            {"city": "Mölndal", "invoice_to": ["ap@example.com"], "buyer_reference": "COST 7"},
+        ),
         "list_plans": Asked("GET", "plans"),
         "get_plan": Asked("GET", f"plans/{name['plan']}"),
         "list_prices": Asked("GET", "prices"),
@@ -206,6 +210,9 @@ def requests(world: World) -> dict[str, Asked]:
         "resume_subscription": Asked("POST", f"subscriptions/{name['paused']}/resume", {}),
         "cancel_subscription": Asked(
             "POST", f"subscriptions/{subscription}/cancel", {"when": "period_end"}
+        ),
+        "update_subscription": Asked(
+            "PATCH", f"subscriptions/{subscription}", {"buyer_reference": "PO-2026-17"}
         ),
         "undo_cancel_subscription": Asked(
             "POST", f"subscriptions/{name['canceled']}/undo_cancel", {}

@@ -75,9 +75,16 @@ def test_ids_are_the_sequences_own_and_ascending() -> None:
 def test_a_copied_row_is_what_a_new_object_would_be() -> None:
     seller = SellerFactory()
     said = {"name": "Åsa\tÖ", "metadata": {"shop": "a\\b"}, "email": ""}
+    named: list[list[str]] = [[], ['"a\\, b"@c.example', "None@c.example"]]
     rows = [
-        {"public_id": f"cus_{n}", "external_id": str(n), "country": country, **said}
-        for n, country in enumerate(("SE", "DE"))
+        {
+            "public_id": f"cus_{n}",
+            "external_id": str(n),
+            "country": country,
+            **said,
+            "invoice_to": to,
+        }
+        for n, (country, to) in enumerate(zip(("SE", "DE"), named, strict=True))
     ]
     ids = copy_new(Customer, {"seller": seller}, rows)
     for pk, row in zip(ids, rows, strict=True):

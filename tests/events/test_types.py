@@ -17,7 +17,7 @@ RECORDERS = ("billing.events.recorder", "billing.events.models")
 # ways from one object to another.
 OTHERS = re.compile(
     r"[a-z_]+\.public_id|(customer|subscription|plan|seller)\.(id|code|amount|quantity|product|interval|name|currency"
-    r"|tax_category|revenue_account|family|billed_until|start|tenure_months|ended_on)"
+    r"|tax_category|revenue_account|family|billed_until|start|tenure_months|ended_on|buyer_reference)"
 )
 
 

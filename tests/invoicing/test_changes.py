@@ -6,6 +6,8 @@ from functools import partial
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.engine.errors import Refused
 from billing.events.models import Event
@@ -75,6 +77,23 @@ def test_a_new_subscription_is_previewed_with_the_bills_after_it(customer: Custo
     assert list(rows()) == before
     assert sums(seen.today) == [(DAY, 38750)]
     assert sums(seen.upcoming) == [(date(2026, 4, 1), 38750), (date(2026, 5, 1), 38750)]
+
+
+def test_a_preview_takes_the_same_few_statements_however_many_bills_there_were(
+    customer: Customer,
+) -> None:
+    subscription = started(customer)
+    larger = plan_of(customer.seller, "620")
+    change = partial(subscriptions.change, subscription, plan=larger, as_of=DAY, actor="test")
+    preview(change, as_of=DAY, actor="test")  # What is made once: accounts, prices.
+    counted = []
+    for day in (DAY, date(2026, 6, 1)):
+        bill_due(customer.seller, day)
+        change = partial(subscriptions.change, subscription, plan=larger, as_of=day, actor="test")
+        with CaptureQueriesContext(connection) as captured:
+            preview(change, as_of=day, actor="test")
+        counted.append(len(captured))
+    assert counted[0] == counted[1] <= 101
 
 
 def test_what_was_previewed_is_what_is_billed(customer: Customer) -> None:

@@ -34,7 +34,8 @@ class _Conversation(socketserver.StreamRequestHandler):
         provider, word = self.server, line[:4].upper()
         if word == "MAIL" and provider.mood == "drops before the mail":
             return False
-        if word == "RCPT" and provider.mood == "knows nobody":
+        is_unknown = any(f"<{address}>" in line for address in provider.strangers)
+        if word == "RCPT" and (is_unknown or provider.mood == "knows nobody"):
             self._say("550 5.1.1 no such user")
         elif word == "RCPT" and provider.busy_times > 0:
             provider.busy_times -= 1
@@ -70,7 +71,9 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 class Provider(socketserver.ThreadingTCPServer):
-    """Takes mail according to its ``mood``; ``busy_times`` recipients are put off first."""
+    """Takes mail according to its ``mood``; ``busy_times`` recipients are put off first, and
+    ``strangers`` are refused.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
@@ -80,6 +83,7 @@ class Provider(socketserver.ThreadingTCPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.mood, self.busy_times, self.connections = "", 0, 0
+        self.strangers: set[str] = set()
         self.taken: list[bytes] = []
 
     @property

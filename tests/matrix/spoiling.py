@@ -130,6 +130,10 @@ def _of_kind(field: Any, name: str, strangers: dict[type, Any]) -> Iterator[Spoi
             yield Spoiled(name, kind, value)
         for value in ("1", "true", '"x"', "[1]", '{"a": 1e999}', f'{{"a": "{LONG}"}}'):
             yield Spoiled(name, "other JSON", value, is_refused=False)
+    elif isinstance(getattr(field, "base_field", None), forms.EmailField):
+        for kind, value in (("words", WORDS), ("long", f"a@{LONG}.example"), ("NUL", NUL)):
+            yield Spoiled(name, kind, value)
+        yield Spoiled(name, "too many", ", ".join(f"a{n}@b.example" for n in range(11)))
     else:
         is_prose = isinstance(field.widget, forms.Textarea)
         yield Spoiled(name, "long", LONG * (4 if is_prose else 1), is_refused=not is_prose)

@@ -308,7 +308,7 @@ def test_the_api_refuses_every_field_that_it_does_not_know(house: World, actors:
 # What a customer may say of themselves, on the page of their details.
 OWN_DETAILS = {
     *("name", "email", "address_line1", "address_line2", "postal_code", "city", "country"),
-    *("language", "vat_number", "organisation_number"),
+    *("language", "vat_number", "organisation_number", "buyer_reference"),
 }
 
 

@@ -102,6 +102,34 @@ def test_a_company_changes_its_vat_number_and_a_person_has_none(
     assert "This VAT number is not valid." in text_of(answer)
 
 
+def test_a_company_says_which_reference_its_invoices_bear(
+    visitor: Client, customer: Customer
+) -> None:
+    sent = DETAILS | {"buyer_reference": "COST 7"}
+    visitor.post("/portal/details/", sent)
+    customer.refresh_from_db()
+    assert customer.buyer_reference == ""
+    Customer.objects.update(is_business=True)
+    visitor.post("/portal/details/", sent)
+    customer.refresh_from_db()
+    assert customer.buyer_reference == "COST 7"
+    assert exported(visitor)["customer"]["buyer_reference"] == "COST 7"
+
+
+def test_whoever_gets_the_mail_instead_is_named_and_not_to_be_changed(
+    visitor: Client, customer: Customer
+) -> None:
+    page = text_of(visitor.get("/portal/details/"))
+    assert "Invoices are sent to" not in page and "Reminders are sent to" not in page
+    named = {"invoice_to": ["ap@b.example"], "invoice_cc": ["boss@b.example"]}
+    Customer.objects.update(**named, reminder_to=["due@b.example"])
+    visitor.post("/portal/details/", DETAILS | {"language": "en", "invoice_to": "me@b.example"})
+    page = text_of(visitor.get("/portal/details/"))
+    assert "Invoices are sent to ap@b.example, boss@b.example" in page
+    assert "Reminders are sent to due@b.example" in page
+    assert exported(visitor)["customer"]["invoice_to"] == ["ap@b.example"]
+
+
 @pytest.mark.parametrize(
     ("number", "country", "tidy"),
     [

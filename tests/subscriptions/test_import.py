@@ -154,6 +154,25 @@ class TestWhatIsMade:
         assert item.starts_on == date(2026, 1, 15)
         assert item.price.is_used and item.price.model == "per_unit"
 
+    def test_addressees_and_references_come_along(self, base: Base) -> None:
+        named = "customer:\n  invoice_to: email\n  buyer_reference: note\n"
+        own = "subscription:\n  buyer_reference: name\n"
+        mapping = MAPPING.replace("  email: email\n", "")
+        mapping = mapping.replace("customer:\n", named).replace("subscription:\n", own)
+        base.imported({"email": "a@b.example, c@b.example", "note": "COST 7"}, mapping=mapping)
+        customer = Customer.objects.get()
+        assert customer.invoice_to == ["a@b.example", "c@b.example"]
+        assert customer.buyer_reference == "COST 7"
+        assert Subscription.objects.get().buyer_reference == "Åsa"
+
+    def test_an_addressee_that_is_no_address_is_told(self, base: Base) -> None:
+        mapping = MAPPING.replace("  email: email\n", "  reminder_cc: email\n")
+        (problem,) = base.problems({"email": "a@b.example, soon"}, mapping=mapping)
+        assert problem == (2, "email", "“soon” is no email address.")
+        many = ", ".join(f"a{n}@b.example" for n in range(11))
+        ((_, _, reason),) = base.problems({"email": many}, mapping=mapping)
+        assert reason == "These are more than 10 addresses."
+
     def test_text_that_looks_like_a_formula_stays_text(self, base: Base) -> None:
         base.imported({"name": "=HYPERLINK(1)", "note": "+46 31"})
         customer = Customer.objects.get()

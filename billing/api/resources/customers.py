@@ -10,6 +10,7 @@ from rest_framework import serializers
 from rest_framework.request import Request
 
 from billing.api.fields import (
+    Addresses,
     Boolean,
     Choice,
     Country,
@@ -25,12 +26,15 @@ from billing.api.scopes import Scope
 from billing.api.scoping import find_customer, for_seller
 from billing.api.views import Endpoint, Listing, reply
 from customers import actions
-from customers.models import LANGUAGES, Customer
+from customers.models import LANGUAGES, REFERENCE_MAX, Customer
 
 COUNTRY = (
     "Decides the VAT. A new customer for whom nothing is said is taken to be in the seller's own "
     "country: say it where you sell abroad."
 )
+INVOICE_TO = "Get invoices, credit notes and receipts, in place of `email`; ten at most."
+REMINDER_TO = "Get reminders; where nobody is named, they go where invoices go."
+REFERENCE = "The buyer's own, such as a cost centre or an order number: printed on documents."
 
 
 class CustomerReading(Reading):
@@ -56,8 +60,13 @@ class CustomerReading(Reading):
         allow_blank=True,
         help_text="Outside the EU, where no number shows that this is a business: what does.",
     )
+    buyer_reference = serializers.CharField(allow_blank=True, help_text=REFERENCE)
     net_terms_days = serializers.IntegerField(help_text="Days from an invoice to its due date.")
     collection = serializers.ChoiceField(Customer.Collection.choices)
+    invoice_to = serializers.ListField(child=serializers.CharField(), help_text=INVOICE_TO)
+    invoice_cc = serializers.ListField(child=serializers.CharField(), help_text="Get a copy.")
+    reminder_to = serializers.ListField(child=serializers.CharField(), help_text=REMINDER_TO)
+    reminder_cc = serializers.ListField(child=serializers.CharField(), help_text="Get a copy.")
     is_consolidated = serializers.BooleanField(
         help_text="One document for all subscriptions, or one for each."
     )
@@ -79,8 +88,15 @@ class CustomerWriting(Writing):
     vat_number = Text(max_length=20, required=False, allow_blank=True)
     organisation_number = Text(max_length=30, required=False, allow_blank=True)
     business_evidence = Text(max_length=200, required=False, allow_blank=True)
+    buyer_reference = Text(
+        max_length=REFERENCE_MAX, required=False, allow_blank=True, help_text=REFERENCE
+    )
     net_terms_days = Integer(min_value=0, max_value=365, required=False)
     collection = Choice(Customer.Collection.choices, required=False)
+    invoice_to = Addresses(required=False, help_text=INVOICE_TO)
+    invoice_cc = Addresses(required=False, help_text="Get a copy.")
+    reminder_to = Addresses(required=False, help_text=REMINDER_TO)
+    reminder_cc = Addresses(required=False, help_text="Get a copy.")
     is_consolidated = Boolean(required=False)
     metadata = Metadata(required=False)
 

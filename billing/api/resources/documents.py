@@ -95,6 +95,7 @@ class DocumentReading(AmountsReading):
     subscription = Reference("SubscriptionReading", allow_null=True)
     language = serializers.ChoiceField(LANGUAGES)
     reference = serializers.CharField(allow_blank=True, help_text="What a payer quotes (OCR).")
+    buyer_reference = serializers.CharField(allow_blank=True, help_text="As it is printed on it.")
     paid_minor = serializers.IntegerField(help_text="By money that came for it.")
     paid_from_balance_minor = serializers.IntegerField(
         source="from_balance_minor",

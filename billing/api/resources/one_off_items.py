@@ -28,6 +28,9 @@ from billing.invoicing.actions import add_one_off, remove_one_off
 from billing.invoicing.models import OneOffItem
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
+from customers.models import REFERENCE_MAX
+
+REFERENCE = "The buyer's, on its document; empty: the subscription's, or else the customer's."
 
 
 class OneOffItemReading(Reading):
@@ -44,6 +47,7 @@ class OneOffItemReading(Reading):
     amount_minor = serializers.IntegerField(help_text="Below zero to take off.")
     description = serializers.CharField()
     revenue_account = serializers.CharField()
+    buyer_reference = serializers.CharField(allow_blank=True, help_text=REFERENCE)
     due_on = serializers.DateField()
     waits = serializers.BooleanField(help_text="For the next regular bill.")
 
@@ -59,6 +63,9 @@ class OneOffItemWriting(Writing):
         default=REVENUE_ACCOUNT,
         help_text="The bookkeeping account of its revenue, one that a product has; 422 "
         "`unknown_revenue_account` for another.",
+    )
+    buyer_reference = Text(
+        max_length=REFERENCE_MAX, required=False, allow_blank=True, help_text=REFERENCE
     )
     bill = Choice(
         [(when, when) for when in ("now", "with_next_bill")],

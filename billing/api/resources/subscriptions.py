@@ -40,9 +40,10 @@ from billing.subscriptions import actions, pausing
 from billing.subscriptions.coupons import coupon_of
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan
-from customers.models import Customer, Seller
+from customers.models import REFERENCE_MAX, Customer, Seller
 
 QUANTITIES_MAX = 100
+REFERENCE = "The buyer's, on documents of this subscription; empty: the customer's."
 
 
 _SHOWN_OF_ITEMS = (
@@ -97,6 +98,7 @@ class SubscriptionReading(Reading):
         help_text="It cannot be billed until somebody sets it right in the back office."
     )
     parked_reason = serializers.CharField(allow_null=True, help_text="Why it is parked.")
+    buyer_reference = serializers.CharField(allow_blank=True, help_text=REFERENCE)
     items = ItemReading(many=True)
     metadata = Metadata()
     recorded_at = serializers.DateTimeField()
@@ -201,7 +203,14 @@ class StartWriting(Writing):
     ends_on = Day(required=False, help_text="The first day without service.")
     cycles = Integer(min_value=1, max_value=1200, required=False)
     external_id = Text(max_length=100, required=False)
+    buyer_reference = Text(
+        max_length=REFERENCE_MAX, required=False, allow_blank=True, help_text=REFERENCE
+    )
     metadata = Metadata(required=False)
+
+
+class UpdateWriting(Writing):
+    buyer_reference = Text(max_length=REFERENCE_MAX, allow_blank=True, help_text=REFERENCE)
 
 
 class ChangeWriting(Writing):
@@ -369,7 +378,7 @@ class PreviewStart(Of):
 
 class OneSubscription(Of):
     address = "subscriptions/<key:subscription>"
-    scopes = {"GET": Scope.SUBSCRIPTIONS_READ}
+    scopes = {"GET": Scope.SUBSCRIPTIONS_READ, "PATCH": Scope.SUBSCRIPTIONS_WRITE}
     reading = SubscriptionReading
 
     @extend_schema(
@@ -381,6 +390,23 @@ class OneSubscription(Of):
     def get(self, request: Request, subscription: str) -> HttpResponse:
         rows = self.loaded(for_seller(Subscription, self.seller))
         return reply(self.show(find_subscription(rows, subscription)))
+
+    @extend_schema(
+        operation_id="update_subscription",
+        summary="Change what its documents say",
+        description="From the next document on. What it costs is changed by `change`.",
+        tags=["subscriptions"],
+        request=UpdateWriting,
+        responses=SubscriptionReading,
+    )
+    def patch(self, request: Request, subscription: str) -> HttpResponse:
+        found = self.found(subscription)
+        asked = self.sent(UpdateWriting)
+        changed = actions.change_buyer_reference(
+            found, asked["buyer_reference"], as_of=self.today, actor=self.actor
+        )
+        rows = self.loaded(for_seller(Subscription, self.seller))
+        return reply(self.show(rows.get(pk=changed.pk)))
 
 
 class Deed(Of):

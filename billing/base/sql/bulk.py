@@ -1,12 +1,13 @@
 """Writing many rows in one statement, in the caller's transaction."""
 
 import secrets
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import batched, chain, islice
 from typing import Any
 
 import orjson
+from django.contrib.postgres.fields import ArrayField
 from django.db import connection
 from django.db.models import Field, JSONField, Model
 from django.db.models.expressions import DatabaseDefault
@@ -23,6 +24,12 @@ _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 def as_json(value: Any) -> str:
     """JSON of texts, numbers of up to 64 bits, truths, lists and dicts."""
     return orjson.dumps(value).decode()
+
+
+def as_array(texts: Iterable[str]) -> str:
+    """A PostgreSQL array of texts, whatever is in them: ``{"a","b"}``."""
+    quoted = (text.replace("\\", "\\\\").replace('"', '\\"') for text in texts)
+    return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
 def copy_rows(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
@@ -62,11 +69,15 @@ def copy_new(
         for field in model._meta.concrete_fields
         if not field.primary_key and not isinstance(getattr(new, field.attname), DatabaseDefault)
     }
-    in_json = {name for name, field in fields.items() if isinstance(field, JSONField)}
+    writers: dict[str, Callable[[Any], str]] = {
+        name: as_json if isinstance(field, JSONField) else as_array
+        for name, field in fields.items()
+        if isinstance(field, JSONField | ArrayField)
+    }
 
     def as_copied(row: Mapping[str, Any]) -> dict[str, Any]:
         return {
-            name: NULL if value is None else as_json(value) if name in in_json else value
+            name: NULL if value is None else writers[name](value) if name in writers else value
             for name, value in row.items()
         }
 

@@ -11,6 +11,7 @@ from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
+    buyer_reference,
     document_of,
     document_pdf,
     how_to_pay,
@@ -19,6 +20,7 @@ from billing.mail.words.common import (
 from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import PaymentMethod, Refund
 from billing.payments.outlook import Outlook, Prospect, what_becomes_of
+from customers.addressees import addressees_of_invoices
 from customers.links import Purpose
 
 
@@ -52,6 +54,7 @@ INVOICE = MailKind(
     "invoice",
     invoice,
     told_by=(News("invoice.finalized", happens_again=False, untold=_are_ordered),),
+    addressees=addressees_of_invoices,
     is_printed=True,
     is_document=True,
 )
@@ -123,6 +126,7 @@ def _figures(occasion: Occasion, document: Invoice) -> Rows:
     rows: list[tuple[str, str]] = [
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
     ]
     if has_to_act:
         rows.append((pgettext("mail", "Due date"), occasion.day(document.due_on)))
@@ -156,6 +160,7 @@ def credit_note(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Credit note"), str(document.number)),
         (pgettext("mail", "Date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
         (pgettext("mail", "Corrects invoice"), ", ".join(numbers)),
         (pgettext("mail", "In your favour"), total),
         (pgettext("mail", "of which VAT"), occasion.money(document.tax_minor, document.currency)),
@@ -175,6 +180,7 @@ CREDIT_NOTE = MailKind(
     "credit note",
     credit_note,
     told_by=(News("credit_note.issued", happens_again=False),),
+    addressees=addressees_of_invoices,
     is_printed=True,
     is_document=True,
 )

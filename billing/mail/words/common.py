@@ -57,6 +57,12 @@ def held_up(occasion: Occasion) -> str:
     )
 
 
+def buyer_reference(invoice: Invoice) -> Rows:
+    """The buyer's own reference, by which whoever books it knows whose it is; if it bears one."""
+    reference = invoice.buyer_reference
+    return ((pgettext("mail", "Your reference"), reference),) if reference else ()
+
+
 def how_to_pay(invoice: Invoice) -> Rows:
     """Reference and accounts, for who pays an invoice by bank."""
     accounts = accounts_of(invoice.letterhead.content, invoice.currency)

@@ -9,6 +9,7 @@ from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     LATE_DEBT,
     Rows,
+    buyer_reference,
     document_of,
     document_pdf,
     has_refused_card,
@@ -16,6 +17,7 @@ from billing.mail.words.common import (
     pay_button,
 )
 from billing.payments.outlook import can_be_charged, what_becomes_of
+from customers.addressees import addressees_of_reminders
 from dunning.models import DunningCase
 from dunning.steps import KINDS
 
@@ -47,6 +49,7 @@ def reminder(occasion: Occasion) -> Letter:
     rows = (
         (pgettext("mail", "Invoice"), str(document.number)),
         (pgettext("mail", "Invoice date"), occasion.day(document.issued_on)),
+        *buyer_reference(document),
         *due,
         (
             pgettext("mail", "To pay"),
@@ -75,6 +78,7 @@ REMINDER = MailKind(
     "reminder",
     reminder,
     told_by=(News("dunning.reminded"),),
+    addressees=addressees_of_reminders,
     series=LATE_DEBT,
     is_printed=True,
 )

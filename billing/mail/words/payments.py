@@ -25,6 +25,7 @@ from billing.payments.charging import ACTION_DAYS_MAX
 from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
+from customers.addressees import addressees_of_invoices
 from dunning.cases import next_retry_on
 from dunning.models import DunningCase
 
@@ -90,6 +91,7 @@ RECEIPT = MailKind(
     "receipt",
     receipt,
     told_by=(News("payment.succeeded", happens_again=False, untold=_are_in_orders),),
+    addressees=addressees_of_invoices,
 )
 
 

@@ -42,6 +42,7 @@ class Entry:
     due_on: date
     ends_on: date | None
     is_ended: bool
+    buyer_reference: str
     metadata: dict[str, str]
 
 

@@ -32,9 +32,11 @@ CUSTOMER_KEYS = (
     *("name", "email", "is_business", "country", "language", "vat_number", "organisation_number"),
     *(
         "business_evidence",
+        "buyer_reference",
         "net_terms_days",
         "collection",
         "delivery",
+        *("invoice_to", "invoice_cc", "reminder_to", "reminder_cc"),
         "is_consolidated",
         "address_line1",
     ),
@@ -45,7 +47,7 @@ _FIELDS: dict[str, Sequence[str]] = {
     "plan": ("code", "name", "product", "tax_category", "revenue_account", "interval", "family"),
     "subscription": (
         *("id", "start", "tenure_months", "billed_until", "amount", "quantity"),
-        *("ended", "ended_on"),
+        *("ended", "ended_on", "buyer_reference"),
     ),
 }
 _SETTINGS: dict[str, Sequence[str]] = {

@@ -19,7 +19,7 @@ from billing.engine.periods import UNITS, Grid, anchored_on
 from billing.subscriptions.importing import mapping as mapping_file
 from billing.subscriptions.importing.entries import Entry, PlanTerms
 from catalog.models import REVENUE_ACCOUNT
-from customers.models import LANGUAGES, Customer
+from customers.models import ADDRESSEES_MAX, LANGUAGES, REFERENCE_MAX, Customer
 from customers.numbers import TIDIERS
 
 TENURE_MONTHS_MAX = 1200
@@ -54,6 +54,7 @@ class Reader:
             cell.check("subscription.amount", self._has_list_price, plan_code)
         quantity = cell("subscription.quantity", self._quantity)
         dates = self._dates(cell, plan)
+        reference = cell("subscription.buyer_reference", self._text(REFERENCE_MAX))
         if cell.bad or plan is None or dates is None:
             self._remember(external_id, row.number)
             return None
@@ -68,6 +69,7 @@ class Reader:
             plan=plan,
             amount=amount,
             quantity=Decimal(1) if quantity is None else quantity,
+            buyer_reference=reference or "",
             metadata=self._metadata("subscription", row),
             **dates,
         )
@@ -101,6 +103,8 @@ class Reader:
             "collection": lambda text: self._choice(text, Customer.Collection.values),
             "delivery": lambda text: self._choice(text, Customer.Delivery.values),
             "net_terms_days": lambda text: self._whole(text, NET_TERMS_DAYS_MAX),
+            **dict.fromkeys(("invoice_to", "invoice_cc"), self._emails),
+            **dict.fromkeys(("reminder_to", "reminder_cc"), self._emails),
         }
         checks = {}
         for name in mapping_file.CUSTOMER_KEYS:
@@ -228,6 +232,12 @@ class Reader:
         except ValidationError:
             raise ValueError(f"“{text}” is not an email address.") from None
         return text
+
+    def _emails(self, text: str) -> list[str]:
+        found = [self._email(each.strip()) for each in text.split(",") if each.strip()]
+        if len(found) > ADDRESSEES_MAX:
+            raise ValueError(f"These are more than {ADDRESSEES_MAX} addresses.")
+        return found
 
     def _country(self, text: str) -> str:
         if text not in dict(countries):

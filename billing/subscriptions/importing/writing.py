@@ -223,6 +223,7 @@ class Writer:
             "billed_until": entry.billed_until,
             "next_bill_on": None if entry.is_ended else entry.due_on,
             "window_on": entry.billed_until,
+            "buyer_reference": entry.buyer_reference,
             "metadata": entry.metadata,
         }
 
