@@ -10,7 +10,6 @@ from billing.engine.errors import BillingError
 from billing.invoicing.changes import FullPrice, Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.outlook import is_charging_stopped
 from billing.subscriptions.models import Subscription
@@ -162,14 +161,14 @@ def _where_it_goes(seen: Preview) -> str:
         )
     if paid_minor < -seen.to_pay_today_minor:
         return pgettext("portal", "What you have paid of it is paid back to you.")
-    gateways_that_took_it = set(
+    sources = set(
         Payment.objects.filter(
             allocations__invoice__in=invoices, state=Payment.State.SUCCEEDED
-        ).values_list("gateway", flat=True)
+        ).values_list("source", flat=True)
     )
-    if all(is_gateway(name) for name in gateways_that_took_it):
+    if Payment.Source.HAND not in sources:
         return pgettext("portal", "It is paid back to your card, which takes a few bank days.")
-    if not any(is_gateway(name) for name in gateways_that_took_it):
+    if sources == {Payment.Source.HAND}:
         return pgettext("portal", "We pay it back to you through the bank.")
     return pgettext("portal", "It is paid back to you.")
 

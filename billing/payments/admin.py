@@ -95,6 +95,7 @@ class PaymentAdmin(PrintedAdmin):
     list_filter = (
         NeedsAttentionFilter,
         ("state", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
         ("seller", RelatedDropdownFilter),
         ("received_on", RangeDateFilter),
     )
@@ -102,6 +103,7 @@ class PaymentAdmin(PrintedAdmin):
     search_fields = (
         "public_id__iexact",
         "gateway_key__exact",
+        "reference__exact",
         "gateway_id__exact",
         "customer__name",
         "customer__email__istartswith",
@@ -110,6 +112,7 @@ class PaymentAdmin(PrintedAdmin):
     fields = (
         ("customer", "state"),
         ("amount", "refunded"),
+        ("source", "reference"),
         ("method", "gateway"),
         ("gateway_id", "gateway_key"),
         ("planned_on", "received_on"),
@@ -138,7 +141,7 @@ class PaymentAdmin(PrintedAdmin):
 
     @admin.display(description="through", ordering="gateway")
     def method(self, payment: Payment) -> str:
-        return str(payment.payment_method or payment.gateway)
+        return str(payment.payment_method or payment.through or NOTHING)
 
     @admin.display(description="why", ordering="failure_code")
     def what_failed(self, payment: Payment) -> str:

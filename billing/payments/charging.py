@@ -120,7 +120,7 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
         payment_method=method.gateway_id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        reference=payment.reference,
+        reference=payment.gateway_reference,
         seller=payment.seller.public_id,
         metadata=metadata_of(payment, invoice),
     )
@@ -193,7 +193,7 @@ def contradiction(payment: Payment, made: Charge) -> str:
     for what, theirs, ours in (
         ("amount", made.amount_minor, payment.amount_minor),
         ("currency", made.currency, payment.currency),
-        ("reference", made.reference, payment.reference),
+        ("reference", made.reference, payment.gateway_reference),
         ("id", made.gateway_id, payment.gateway_id or made.gateway_id),
     ):
         if theirs != ours:
@@ -440,7 +440,7 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return the_one_that_counts(gateway.charges_of(payment.reference))
+    return the_one_that_counts(gateway.charges_of(payment.gateway_reference))
 
 
 def the_one_that_counts(charges: Sequence[Charge]) -> Charge | None:

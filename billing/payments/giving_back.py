@@ -16,8 +16,7 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.payments.booking import tell
-from billing.payments.gateways.registry import names
-from billing.payments.models import Refund
+from billing.payments.models import Payment, Refund
 from billing.payments.refunds import book_refund, take_back
 from customers.models import Customer
 
@@ -137,7 +136,7 @@ def note_account(refund: Refund, *, to_account: str) -> Refund:
 
 def paid_by_hand_minor(invoice: Invoice) -> int:
     """What of an invoice was paid by money that a person has seen, and is still with us."""
-    by_hand = invoice.allocations.filter(state="settled").exclude(payment__gateway__in=names())
+    by_hand = invoice.allocations.filter(state="settled", payment__source=Payment.Source.HAND)
     return sum(each.amount_minor - each.refunded_minor for each in by_hand)
 
 

@@ -153,6 +153,13 @@ class PaymentMethod(models.Model):
         return f"{brand}{NO_BREAK}····{NO_BREAK}{self.last4}"
 
 
+# No gateway knows of what a person recorded, and what a gateway was asked for names it.
+_OF_NO_GATEWAY = Q(gateway__in=["", "manual"])
+_SOURCE_FITS = (Q(source="hand", gateway_id__isnull=True) & _OF_NO_GATEWAY) | Q(
+    source="gateway"
+) & (Q(state__in=["planned", "canceled"]) | ~_OF_NO_GATEWAY)
+
+
 class Payment(Stateful):
     """Money on its way to us, or arrived. Anything but a clear yes or no is ``unknown``."""
 
@@ -165,6 +172,10 @@ class Payment(Stateful):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELED = "canceled"
+
+    class Source(models.TextChoices):
+        GATEWAY = "gateway", "gateway"
+        HAND = "hand", "recorded by hand"
 
     STATE_FIELD = "state"
     LIFECYCLE = PAYMENT_LIFECYCLE
@@ -184,12 +195,27 @@ class Payment(Stateful):
     amount_minor = models.BigIntegerField()
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=15, choices=State, default=State.CREATED)
-    gateway = models.CharField(max_length=40, default="manual")
+    # Empty only while code of before adds a row: a trigger of migration 0006 fills it in.
+    source = models.CharField(
+        max_length=7,
+        choices=Source,
+        default=Source.GATEWAY,
+        db_default="",
+        help_text="Whether a gateway moves the money, or a person saw it arrive.",
+    )
+    reference = models.CharField(
+        max_length=80,
+        null=True,
+        blank=True,
+        help_text="The bank's, where the money was recorded by hand; it counts once.",
+    )
+    # Empty until one is asked, and by hand. Rows of before say "manual" there; ask for the source.
+    gateway = models.CharField(max_length=40, blank=True, default="")
     gateway_key = models.CharField(
         max_length=80,
         null=True,
         blank=True,
-        help_text="Idempotency key of the attempt, or the bank's reference; unique per gateway.",
+        help_text="Idempotency key of the attempt; unique per gateway.",
     )
     planned_on = models.DateField(null=True, blank=True)
     received_on = models.DateField(null=True, blank=True)
@@ -233,8 +259,14 @@ class Payment(Stateful):
                 condition=~Q(state="succeeded") | Q(received_on__isnull=False),
                 name="succeeded_payment_has_its_day",
             ),
+            models.CheckConstraint(condition=_SOURCE_FITS, name="payment_is_of_its_source"),
             models.UniqueConstraint(
-                # Two sellers have two banks, whose references may be alike.
+                # The reference first: people search by it as well. Two sellers have two banks.
+                fields=["reference", "seller", "source"],
+                condition=Q(reference__isnull=False),
+                name="payment_is_recorded_once",
+            ),
+            models.UniqueConstraint(
                 fields=["seller", "gateway", "gateway_key"],
                 condition=Q(gateway_key__isnull=False),
                 name="payment_is_sent_to_a_gateway_once",
@@ -283,7 +315,7 @@ class Payment(Stateful):
             ),
             FrozenOnce(
                 name="received_payment_is_never_edited",
-                fields=["gateway", "gateway_id", "received_on"],
+                fields=["source", "reference", "gateway", "gateway_id", "received_on"],
                 once=pgtrigger.Q(old__received_on__isnull=False),
             ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
@@ -294,9 +326,19 @@ class Payment(Stateful):
         return self.public_id
 
     @property
-    def reference(self) -> str:
+    def gateway_reference(self) -> str:
         """What the gateway knows it by: the key of a charge, and its own id on a hosted page."""
         return self.gateway_key or self.public_id
+
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person saw the money, so that no gateway can send it back."""
+        return self.source == self.Source.HAND
+
+    @property
+    def through(self) -> str:
+        """Where it comes from, for people; empty while no gateway has been asked."""
+        return self.get_source_display() if self.is_by_hand else self.gateway
 
 
 _SETTLES_NO_MORE_THAN_IT_HAS = """

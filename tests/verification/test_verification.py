@@ -111,7 +111,8 @@ BREAKS = [
     ),
     (
         "no_charge_is_made_twice",
-        "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
+        "DROP INDEX charge_is_of_one_payment;"
+        " UPDATE payments_payment SET source = 'gateway', gateway = 'sandbox', gateway_id = 'ch_1'",
     ),
     (
         "no_charge_is_made_twice",

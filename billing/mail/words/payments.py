@@ -16,7 +16,6 @@ from billing.mail.words.common import (
     receipt_pdf,
 )
 from billing.payments.charging import ACTION_DAYS_MAX
-from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
 from dunning.cases import next_retry_on
@@ -46,10 +45,7 @@ def receipt(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
         (pgettext("mail", "Received"), occasion.day(payment.received_on or occasion.today)),
-        (
-            pgettext("mail", "Paid with"),
-            means.in_words() if means else pgettext("mail", "bank transfer"),
-        ),
+        (pgettext("mail", "Paid with"), means.in_words() if means else _means(payment)),
         (pgettext("mail", "Invoice"), ", ".join(str(each.invoice.number) for each in paid)),
     ]
     if over_minor:
@@ -63,6 +59,11 @@ def receipt(occasion: Occasion) -> Letter:
         details=tuple(rows),
         attachments=(receipt_pdf(payment, str(paid[0].invoice.number)),),
     )
+
+
+def _means(payment: Payment) -> str:
+    """By which way money has come of which no card is kept."""
+    return pgettext("mail", "bank transfer") if payment.is_by_hand else pgettext("mail", "card")
 
 
 def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
@@ -89,7 +90,7 @@ def refund(occasion: Occasion) -> Letter:
         public_id=occasion.told("refund")
     )
     payment, document = made.payment, made.invoice
-    is_by_hand = not registry.is_gateway(payment.gateway)
+    is_by_hand = payment.is_by_hand
     card = payment.payment_method
     named = {
         "amount": occasion.money(made.amount_minor, payment.currency),
