@@ -91,6 +91,11 @@ def _are_in_orders(events: Sequence[Event]) -> Iterator[Event]:
     return (event for event in events if event.subject in completing)
 
 
+def _in_part(events: Sequence[Event]) -> Iterator[Event]:
+    """Returns of a part, which a person has taken off an invoice, and those that paid none."""
+    return (event for event in events if "refund" in event.data or "invoice" not in event.data)
+
+
 def _subjects(events: Iterable[Event]) -> list[str]:
     return [event.subject for event in events]
 
@@ -117,6 +122,7 @@ NEWS: dict[str, News] = {
     "payment.succeeded": News(Kind.RECEIPT, happens_again=False, untold=_are_in_orders),
     "refund.succeeded": News(Kind.REFUND),
     "payment.failed": News(Kind.PAYMENT_FAILED, happens_again=False),
+    "payment.returned": News(Kind.PAYMENT_FAILED, happens_again=False, untold=_in_part),
     "payment.action_required": News(Kind.ACTION_NEEDED, happens_again=False),
     "dunning.reminded": News(Kind.REMINDER),
     "dunning.restricted": News(Kind.RESTRICTED),

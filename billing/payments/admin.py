@@ -22,9 +22,11 @@ from billing.payments.models import Payment, Refund
 from billing.payments.page_actions import (
     AskForACard,
     AskTheGateway,
+    ClearAttention,
     CollectNow,
     GiveBack,
     MarkPaidBack,
+    MarkReturned,
     NoteAccount,
     RecordPayment,
     RecordPaymentOfMany,
@@ -49,6 +51,7 @@ STATE_COLORS = {
     "succeeded": "success",
     "failed": "danger",
     "canceled": "",
+    "returned": "danger",
 }
 REFUND_COLORS = {
     "owed": "warning",
@@ -115,7 +118,7 @@ class PaymentAdmin(PrintedAdmin):
         ("source", "reference"),
         ("method", "gateway"),
         ("gateway_id", "gateway_key"),
-        ("planned_on", "received_on"),
+        ("planned_on", "received_on", "returned_on"),
         ("failure_code", "gateway_code"),
         "attention",
         ("attempts", "next_check_at"),
@@ -124,7 +127,7 @@ class PaymentAdmin(PrintedAdmin):
     )
     readonly_fields = ("amount", "refunded", "method", "public_id", "recorded_at")
     panels = (ALLOCATIONS_OF_PAYMENT, REFUNDS, transfers_of("payment"))
-    page_actions = (AskTheGateway(),)
+    page_actions = (AskTheGateway(), MarkReturned(), ClearAttention())
 
     def has_pdf(self, obj: Payment) -> bool:
         return obj.state == Payment.State.SUCCEEDED

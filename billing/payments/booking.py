@@ -232,9 +232,9 @@ def post_of_payment(
 
 
 def tell(
-    type: str, payment: Payment, invoice: Invoice, as_of: date, actor: str, **more: Any
+    type: str, payment: Payment, invoice: Invoice | None, as_of: date, actor: str, **more: Any
 ) -> None:
-    """Record an event of a payment for an invoice."""
+    """Record an event of a payment, and for which invoice it is, if for any."""
     record(
         type,
         seller=payment.seller.public_id,
@@ -242,7 +242,7 @@ def tell(
         occurred_on=as_of,
         actor=actor,
         data={
-            "invoice": invoice.public_id,
+            **({"invoice": invoice.public_id} if invoice else {}),
             "amount_minor": payment.amount_minor,
             "currency": payment.currency,
             **more,

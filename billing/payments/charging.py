@@ -11,6 +11,7 @@ from datetime import date, datetime, timedelta
 from django.db import transaction
 
 from billing.base import clock
+from billing.engine.errors import Refused
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -202,8 +203,11 @@ def contradiction(payment: Payment, made: Charge) -> str:
 
 
 def _compare(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
-    """What is settled stays so; a gateway that has taken money for it makes a person look."""
-    is_booked = payment.state == Payment.State.SUCCEEDED
+    """What is settled stays so; a gateway that has taken money for it makes a person look.
+
+    What has come back had succeeded before, and its charge may go on saying so.
+    """
+    is_booked = payment.received_on is not None
     if (made.status == "succeeded") != is_booked or (is_booked and contradiction(payment, made)):
         _flag(
             payment,
@@ -377,6 +381,20 @@ def _flag(payment: Payment, reason: str, as_of: date, actor: str) -> None:
         payment.attention = reason[:300]
         payment.save(update_fields=["attention"])
         tell("payment.flagged", payment, _invoice_of(payment), as_of, actor, reason=reason)
+
+
+@transaction.atomic
+def clear_attention(payment: Payment) -> Payment:
+    """Take somebody's word that they have looked at a payment that has come to an end.
+
+    Raises :class:`Refused` ("nothing_to_look_at") for any other: that goes on asking.
+    """
+    payment = lock_with_customer(payment.pk)
+    if not payment.attention or not payment.is_over:
+        raise Refused(f"Nothing of {payment} waits for a person.", code="nothing_to_look_at")
+    payment.attention = ""
+    payment.save(update_fields=["attention"])
+    return payment
 
 
 def next_wait(attempts: int) -> timedelta | None:

@@ -1,8 +1,8 @@
 """Money back, as a person decides it: given back for good, reopened, and paid by hand.
 
 *Give back* settles: a credit note takes the debt away, and the money goes back the way it came.
-*Reopen* is for money that is gone by itself, as when a bank has taken a payment back: the invoice
-is owed again, and nothing is sent.
+*Reopen* is for what came back in part or was recorded in error: the invoice is owed again, and
+nothing is sent. A payment that its bank takes back as a whole is *returned* (``returns.py``).
 """
 
 from datetime import date
@@ -63,7 +63,7 @@ def reopen(
     amount_minor: int | None = None,
     reason: str = "",
 ) -> list[Refund]:
-    """Take a payment off an invoice that bounced or was recorded in error: it is owed again.
+    """Take off an invoice what came back or was recorded in error: it is owed again.
 
     The money is gone by itself, so nothing is sent, and nobody is told that they get anything.
     Raises :class:`Refused` ("refund_exceeds_paid") beyond what a person had recorded as paid: what

@@ -421,6 +421,20 @@ CASES = [
         copied("payment", gateway_id="'ch_b'", gateway_key="'b'", reference="'b'"),
     ),
     Case("payment_is_of_its_source", changed("planned", state="'created'")),
+    Case("returned_payment_has_its_day", changed("foreign", state="'returned'")),
+    Case(
+        "returned_payment_has_its_day",
+        changed("foreign", state="'returned'", returned_on="received_on - 1"),
+    ),
+    Case(
+        "live_return_is_not_dated_ahead",
+        copied("returned", seller_id="{live_customer.seller_id}", returned_on="current_date + 2"),
+    ),
+    Case(
+        "returned_payment_settles_nothing",
+        changed("payment", state="'returned'", returned_on="received_on"),
+    ),
+    Case("returned_payment_is_never_edited", changed("returned", returned_on="returned_on + 1")),
     Case("payment_amount_is_never_edited", changed("payment", amount_minor="amount_minor + 1")),
     Case("payment_amount_is_never_edited", changed("payment", currency="'EUR'")),
     Case("payment_is_never_deleted", removed("foreign")),
@@ -739,6 +753,9 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "payment": payment,
         "planned": planned,
         "foreign": PaymentFactory(customer=customer, currency="EUR"),
+        "returned": PaymentFactory(
+            customer=customer, currency="EUR", state="returned", returned_on=DAY
+        ),
         "allocation": payment.allocations.get(),
         "plan_to_pay": planned.allocations.get(),
         "refund": Refund.objects.create(

@@ -180,6 +180,10 @@ BREAKS = [
         "DELETE FROM payments_refund",
     ),
     (
+        "returned_payments_have_left_nothing",
+        "UPDATE payments_payment SET state = 'returned', returned_on = received_on",
+    ),
+    (
         "payments_are_in_the_books",
         "DELETE FROM ledger_transfer WHERE document IN ('payment', 'refund')",
     ),

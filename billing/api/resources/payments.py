@@ -62,6 +62,9 @@ class PaymentReading(Reading):
     payment_method = MethodReading(allow_null=True)
     planned_on = serializers.DateField(allow_null=True)
     received_on = serializers.DateField(allow_null=True)
+    returned_on = serializers.DateField(
+        allow_null=True, help_text="When its bank took it back; what it had paid is owed again."
+    )
     failure_code = serializers.CharField(allow_null=True)
     action_url = serializers.CharField(
         allow_null=True, help_text="Where the customer confirms or makes it."

@@ -12,6 +12,7 @@ from billing.mail.letters import Button, Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     document_of,
     has_refused_card,
+    how_to_pay,
     pay_button,
     receipt_pdf,
 )
@@ -126,7 +127,10 @@ def refund(occasion: Occasion) -> Letter:
 
 
 def payment_failed(occasion: Occasion) -> Letter:
+    """A charge that was refused, or a payment that has come back after it had arrived."""
     payment, document = _payment(occasion), document_of(occasion.told("invoice"))
+    if payment.state == Payment.State.RETURNED:
+        return _returned(occasion, payment, document)
     if not document.is_collectable:
         raise Unneeded("The invoice is settled by now.")
     card = payment.payment_method
@@ -154,6 +158,60 @@ def payment_failed(occasion: Occasion) -> Letter:
         button=pay_button(occasion, document),
         details=tuple((label, value) for label, value in rows if value),
     )
+
+
+def _returned(occasion: Occasion, payment: Payment, document: Invoice) -> Letter:
+    also = [document_of(public_id) for public_id in occasion.told("also") or ()]
+    owed = [each for each in (document, *also) if each.is_collectable]
+    if not owed:
+        raise Unneeded("The invoice is settled by now.")
+    named = {
+        "amount": occasion.money(payment.amount_minor - payment.refunded_minor, payment.currency),
+        "day": occasion.day(payment.received_on or occasion.today),
+        "numbers": ", ".join(str(each.number) for each in owed),
+    }
+    again_on = _next_attempt_on(occasion, owed[0])
+    rows = [
+        *(
+            row
+            for each in owed
+            for row in (
+                (pgettext("mail", "Invoice"), str(each.number)),
+                (pgettext("mail", "To pay"), occasion.money(each.left_minor, each.currency)),
+            )
+        ),
+        (pgettext("mail", "Next attempt"), occasion.day(again_on) if again_on else ""),
+        *(() if has_refused_card(occasion, owed[0]) else how_to_pay(owed[0])),
+    ]
+    return Letter(
+        subject=pgettext("mail", "Your payment of %(amount)s has come back") % named,
+        happened=_what_came_back(len(owed)) % named,
+        next=_when_again(occasion, owed[0], again_on, is_final=False)
+        if has_refused_card(occasion, owed[0])
+        else _by_when(occasion, owed[0]),
+        button=pay_button(occasion, owed[0]),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _what_came_back(invoices: int) -> str:
+    if invoices == 1:
+        return pgettext(
+            "mail",
+            "Your bank has taken back the payment of %(amount)s that we received on %(day)s. "
+            "Invoice %(numbers)s is unpaid again.",
+        )
+    return pgettext(
+        "mail",
+        "Your bank has taken back the payment of %(amount)s that we received on %(day)s. "
+        "Invoices %(numbers)s are unpaid again.",
+    )
+
+
+def _by_when(occasion: Occasion, document: Invoice) -> str:
+    if document.due_on <= occasion.today:
+        return pgettext("mail", "Please pay it as soon as you can.")
+    return pgettext("mail", "Please pay it by %(day)s.") % {"day": occasion.day(document.due_on)}
 
 
 def _what_failed(*, is_final: bool, has_card: bool) -> str:
