@@ -160,9 +160,10 @@ def _under_way(
 def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
     """Open the case of an invoice whose payment has failed, where it has none that is open.
 
-    One that began at the due date, before there was a card, has the charges of its policy from now
-    on. Returns the day of the next one, as things stand; the caller holds the customer's lock. A
-    case that is stopped stays so, and a card that will never be accepted waits for another.
+    One that was over goes on, where the payment that had ended it has come back. One that began at
+    the due date, before there was a card, has the charges of its policy from now on. Returns the
+    day of the next one, as things stand; the caller holds the customer's lock. A case that is
+    stopped stays so, and a card that will never be accepted waits for another.
     """
     case = DunningCase.objects.filter(invoice=invoice).select_related("customer").first()
     policies = Policies(invoice.seller)
@@ -171,6 +172,11 @@ def note_failure(invoice: Invoice, as_of: date, actor: str) -> date | None:
         plan_id = plans_of([invoice.pk]).get(invoice.pk)
         case = _new_case(invoice, policies, plan_id, LateSince.FAILURE, as_of)
         case.save()
+        record_all([event_of_case("dunning.opened", case, as_of, actor)])
+    elif (
+        case is not None and case.status == DunningCase.Status.RECOVERED and invoice.is_collectable
+    ):
+        _open_again([case], policies, as_of)
         record_all([event_of_case("dunning.opened", case, as_of, actor)])
     usable = PaymentMethod.objects.usable().filter(customer=invoice.customer_id)
     if case is None or not usable.exists():

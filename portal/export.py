@@ -54,7 +54,8 @@ LINE = (
     " net_minor tax days of_days tiers"
 ).split()
 PAYMENT = (
-    "public_id currency amount_minor refunded_minor state received_on failure_code gateway_code"
+    "public_id currency amount_minor refunded_minor state source reference received_on returned_on"
+    " failure_code gateway_code"
 ).split()
 MESSAGE = "public_id kind recipient also_to cc language subject text state sent_at".split()
 METHOD = "public_id brand last4 expires_on is_default recorded_at retired_at".split()

@@ -10,7 +10,6 @@ from billing.engine.errors import BillingError
 from billing.invoicing.changes import FullPrice, Preview, SeenBill, next_bill
 from billing.invoicing.documents import explained
 from billing.invoicing.models import Invoice
-from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import Payment, PaymentMethod
 from billing.payments.outlook import is_charging_stopped
 from billing.subscriptions.models import Subscription
@@ -165,14 +164,14 @@ def _where_it_goes(seen: Preview) -> str:
         )
     if paid_minor < -seen.to_pay_today_minor:
         return pgettext("portal", "We refund what you have paid of it.")
-    gateways_that_took_it = set(
+    sources = set(
         Payment.objects.filter(
             allocations__invoice__in=invoices, state=Payment.State.SUCCEEDED
-        ).values_list("gateway", flat=True)
+        ).values_list("source", flat=True)
     )
-    if all(is_gateway(name) for name in gateways_that_took_it):
+    if Payment.Source.HAND not in sources:
         return pgettext("portal", "We refund it to your card, which takes a few business days.")
-    if not any(is_gateway(name) for name in gateways_that_took_it):
+    if sources == {Payment.Source.HAND}:
         return pgettext("portal", "We refund it by bank transfer.")
     return pgettext("portal", "We refund it to you.")
 

@@ -20,7 +20,7 @@ from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, Letterhea
 from billing.invoicing.number_series import NumberSeries
 from billing.invoicing.snapshots import bill_to_of, digest_of, letterhead_of, ocr_reference
 from billing.ledger.models import Account
-from billing.payments.models import Payment, PaymentAllocation
+from billing.payments.models import IN_FLIGHT, Payment, PaymentAllocation
 from billing.subscriptions.models import BillingCycle, Subscription, SubscriptionItem
 from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
@@ -372,6 +372,8 @@ def _taxed(rows: Sequence[dict[str, Any]]) -> TaxedDocument:
 class PaymentFactory(_Factory[Payment]):
     """A payment that has arrived; ``PaymentFactory(invoice=invoice)`` pays what is left of one.
 
+    It was recorded by hand where no gateway is named.
+
     Only the payment and its allocation are written: the invoice and the ledger are the
     business of the payment's actions.
     """
@@ -390,6 +392,10 @@ class PaymentFactory(_Factory[Payment]):
     amount_minor = 12_500
     state = "succeeded"
     received_on = DAY
+    gateway = factory.LazyAttribute(lambda it: "sandbox" if it.state in IN_FLIGHT else "")
+    source = factory.LazyAttribute(
+        lambda it: "gateway" if it.gateway or it.state in ("planned", "canceled") else "hand"
+    )
 
     @factory.post_generation
     def invoice(self: Any, create: bool, extracted: Invoice | None, **kwargs: Any) -> None:

@@ -22,9 +22,11 @@ from billing.payments.models import Payment, Refund
 from billing.payments.page_actions import (
     AskForACard,
     AskTheGateway,
+    ClearAttention,
     CollectNow,
     GiveBack,
     MarkPaidBack,
+    MarkReturned,
     NoteAccount,
     PayOutBalance,
     RecordPayment,
@@ -50,6 +52,7 @@ STATE_COLORS = {
     "succeeded": "success",
     "failed": "danger",
     "canceled": "",
+    "returned": "danger",
 }
 REFUND_COLORS = {
     "owed": "warning",
@@ -98,6 +101,7 @@ class PaymentAdmin(PrintedAdmin):
     list_filter = (
         NeedsAttentionFilter,
         ("state", ChoicesDropdownFilter),
+        ("source", ChoicesDropdownFilter),
         ("seller", RelatedDropdownFilter),
         ("received_on", RangeDateFilter),
     )
@@ -105,6 +109,7 @@ class PaymentAdmin(PrintedAdmin):
     search_fields = (
         "public_id__iexact",
         "gateway_key__exact",
+        "reference__exact",
         "gateway_id__exact",
         "amount_minor__amount",
         "payment_method__last4__last_four",
@@ -114,9 +119,10 @@ class PaymentAdmin(PrintedAdmin):
     fields = (
         ("customer", "state"),
         ("amount", "refunded"),
+        ("source", "reference"),
         ("method", "gateway"),
         ("gateway_id", "gateway_key"),
-        ("planned_on", "received_on"),
+        ("planned_on", "received_on", "returned_on"),
         ("failure_code", "gateway_code"),
         "attention",
         ("attempts", "next_check_at"),
@@ -125,7 +131,7 @@ class PaymentAdmin(PrintedAdmin):
     )
     readonly_fields = ("amount", "refunded", "method", "public_id", "recorded_at")
     panels = (ALLOCATIONS_OF_PAYMENT, REFUNDS, transfers_of("payment"))
-    page_actions = (AskTheGateway(),)
+    page_actions = (AskTheGateway(), MarkReturned(), ClearAttention())
 
     def has_pdf(self, obj: Payment) -> bool:
         return obj.state == Payment.State.SUCCEEDED
@@ -142,7 +148,7 @@ class PaymentAdmin(PrintedAdmin):
 
     @admin.display(description="through", ordering="gateway")
     def method(self, payment: Payment) -> str:
-        return str(payment.payment_method or payment.gateway)
+        return str(payment.payment_method or payment.through or NOTHING)
 
     @admin.display(description="why", ordering="failure_code")
     def what_failed(self, payment: Payment) -> str:

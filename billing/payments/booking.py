@@ -29,7 +29,6 @@ def record_payment(
     actor: str,
     amount_minor: int | None = None,
     reference: str = "",
-    gateway: str = "manual",
     received_on: date | None = None,
     is_confirmed: bool = False,
 ) -> Payment:
@@ -42,9 +41,9 @@ def record_payment(
     ("unusual_amount"): most often it was typed wrong.
 
     What was written off takes late money as well: so much was no loss after all. What is over goes
-    to the customer's balance. A ``reference`` of the same gateway counts once:
-    a second recording is refused ("payment_already_recorded"). Refused as well while the invoice
-    is being charged ("payment_in_flight"): the customer would pay twice.
+    to the customer's balance. A ``reference`` of the bank's counts once: a second recording is
+    refused ("payment_already_recorded"). Refused as well while the invoice is being charged
+    ("payment_in_flight"): the customer would pay twice.
     """
     invoice = lock_invoice(invoice)
     amount_minor = _checked(invoice, amount_minor)
@@ -58,7 +57,6 @@ def record_payment(
         as_of=as_of,
         actor=actor,
         reference=reference,
-        gateway=gateway,
     )
 
 
@@ -121,7 +119,6 @@ def _record(
     as_of: date,
     actor: str,
     reference: str,
-    gateway: str = "manual",
 ) -> Payment:
     """Write a payment that a person saw arrive; its invoices are locked with their customer."""
     first = next(iter(parts))
@@ -130,8 +127,8 @@ def _record(
             f"{received_on} is still to come. Record the money on the day on which it is there.",
             code="received_in_the_future",
         )
-    known = Payment.objects.filter(seller=first.seller_id, gateway=gateway)
-    if reference and known.filter(gateway_key=reference).exists():
+    known = Payment.objects.filter(seller=first.seller_id, source=Payment.Source.HAND)
+    if reference and known.filter(reference=reference).exists():
         raise Refused(
             f"A payment with the reference {reference} has been recorded.",
             code="payment_already_recorded",
@@ -145,8 +142,8 @@ def _record(
         currency=first.currency,
         amount_minor=amount_minor,
         state=Payment.State.SUCCEEDED,
-        gateway=gateway,
-        gateway_key=reference or None,
+        source=Payment.Source.HAND,
+        reference=reference or None,
         received_on=received_on,
     )
     PaymentAllocation.objects.bulk_create(
@@ -192,7 +189,6 @@ def record_failure(
     actor: str,
     amount_minor: int | None = None,
     failure_code: str = "declined",
-    gateway: str = "manual",
 ) -> Payment:
     """Record an attempt that failed; nothing is owed less for it."""
     invoice = lock_invoice(invoice)
@@ -203,7 +199,7 @@ def record_failure(
         currency=invoice.currency,
         amount_minor=amount_minor,
         state=Payment.State.FAILED,
-        gateway=gateway,
+        source=Payment.Source.HAND,
         failure_code=failure_code,
     )
     PaymentAllocation.objects.create(

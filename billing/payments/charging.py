@@ -13,6 +13,7 @@ from django.db import transaction
 
 from billing.base import clock
 from billing.base.leases import claim, unheld
+from billing.engine.errors import Refused
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.outbound.gate import Kind, refusal
@@ -123,7 +124,7 @@ def _begin(payment_id: int, as_of: date, actor: str) -> tuple[int, ChargeRequest
         payment_method=method.gateway_id,
         amount_minor=payment.amount_minor,
         currency=payment.currency,
-        reference=payment.reference,
+        reference=payment.gateway_reference,
         seller=payment.seller.public_id,
         metadata=metadata_of(payment, invoice),
     )
@@ -200,7 +201,7 @@ def contradiction(payment: Payment, made: Charge) -> str:
     for what, theirs, ours in (
         ("amount", made.amount_minor, payment.amount_minor),
         ("currency", made.currency, payment.currency),
-        ("reference", made.reference, payment.reference),
+        ("reference", made.reference, payment.gateway_reference),
         ("id", made.gateway_id, payment.gateway_id or made.gateway_id),
     ):
         if theirs != ours:
@@ -209,8 +210,11 @@ def contradiction(payment: Payment, made: Charge) -> str:
 
 
 def _compare(payment: Payment, made: Charge, as_of: date, actor: str) -> None:
-    """What is settled stays so; a gateway that has taken money for it makes a person look."""
-    is_booked = payment.state == Payment.State.SUCCEEDED
+    """What is settled stays so; a gateway that has taken money for it makes a person look.
+
+    What has come back had succeeded before, and its charge may go on saying so.
+    """
+    is_booked = payment.received_on is not None
     if (made.status == "succeeded") != is_booked or (is_booked and contradiction(payment, made)):
         _flag(
             payment,
@@ -394,6 +398,20 @@ def _flag(payment: Payment, reason: str, as_of: date, actor: str) -> None:
         tell("payment.flagged", payment, _invoice_of(payment), as_of, actor, reason=reason)
 
 
+@transaction.atomic
+def clear_attention(payment: Payment) -> Payment:
+    """Take somebody's word that they have looked at a payment that has come to an end.
+
+    Raises :class:`Refused` ("nothing_to_look_at") for any other: that goes on asking.
+    """
+    payment = lock_with_customer(payment.pk)
+    if not payment.attention or not payment.is_over:
+        raise Refused(f"Nothing of {payment} waits for a person.", code="nothing_to_look_at")
+    payment.attention = ""
+    payment.save(update_fields=["attention"])
+    return payment
+
+
 def next_wait(attempts: int) -> timedelta | None:
     """How long until the gateway is asked again after so many calls; None: a person must look."""
     waits = (FIRST_CHECK, *CHECKS)
@@ -460,7 +478,7 @@ def _ask(gateway: Gateway, payment: Payment) -> Charge | None:
     """The charge of a payment by its id, else by our reference; None where there never was one."""
     if payment.gateway_id:
         return gateway.get_charge(payment.gateway_id)
-    return decisive_charge(gateway.charges_of(payment.reference))
+    return decisive_charge(gateway.charges_of(payment.gateway_reference))
 
 
 def decisive_charge(charges: Sequence[Charge]) -> Charge | None:

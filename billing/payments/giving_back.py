@@ -1,8 +1,8 @@
 """Money back, as a person decides it: given back for good, reopened, and paid by hand.
 
 *Give back* settles: a credit note takes the debt away, and the money goes back the way it came.
-*Reopen* is for money that is gone by itself, as when a bank has taken a payment back: the invoice
-is owed again, and nothing is sent.
+*Reopen* is for what came back in part or was recorded in error: the invoice is owed again, and
+nothing is sent. A payment that its bank takes back as a whole is *returned* (``returns.py``).
 """
 
 from datetime import date
@@ -16,8 +16,7 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.payments.booking import tell
-from billing.payments.gateways.registry import names
-from billing.payments.models import PaymentAllocation, Refund
+from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.refunds import book_refund, take_back
 from customers.models import Customer
 
@@ -64,7 +63,7 @@ def reopen(
     amount_minor: int | None = None,
     reason: str = "",
 ) -> list[Refund]:
-    """Take a payment off an invoice that bounced or was recorded in error: it is owed again.
+    """Take off an invoice what came back or was recorded in error: it is owed again.
 
     The money is gone by itself, so nothing is sent, and nobody is told that they get anything.
     Raises :class:`Refused` ("refund_exceeds_paid") beyond what a person had recorded as paid: what
@@ -136,8 +135,8 @@ def note_account(refund: Refund, *, to_account: str) -> Refund:
 
 def paid_by_hand_minor(invoice: Invoice) -> int:
     """What of an invoice was paid by money that a person has seen, and is still with us."""
-    by_hand = invoice.allocations.filter(state=PaymentAllocation.State.SETTLED).exclude(
-        payment__gateway__in=names()
+    by_hand = invoice.allocations.filter(
+        state=PaymentAllocation.State.SETTLED, payment__source=Payment.Source.HAND
     )
     return sum(each.amount_minor - each.refunded_minor for each in by_hand)
 

@@ -256,7 +256,7 @@ def _take_up_charge(event: GatewayEvent, told: Subject) -> None:
         _take_up_session(event, page)
         return
     made = registry.account(event.gateway, payment.seller).get_charge(gateway_id)
-    if made.reference != payment.reference:
+    if made.reference != payment.gateway_reference:
         raise Unknown(f"Charge {gateway_id} is for {made.reference}, not {payment}.")
     settle(payment.pk, made, as_of=today_of(payment.seller), actor=ACTOR)
 

@@ -12,39 +12,11 @@ from billing.invoicing.writing import NO_BREAK
 from billing.payments import gateway_events  # noqa: F401  Their tables are of this app.
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import names_for
+from billing.payments.lifecycles import PAYMENT_LIFECYCLE, REFUND_LIFECYCLE, SESSION_LIFECYCLE
+from billing.payments.triggers import SETTLES_NO_MORE_THAN_IT_HAS, SETTLES_NOTHING
 from customers.models import CurrencyField, Customer, Seller
 
 IN_FLIGHT = ("created", "submitted", "requires_action", "unknown")
-
-PAYMENT_LIFECYCLE = {
-    "planned": frozenset({"created", "canceled"}),
-    # Back to planned: the gateway was not reached, or has made no charge.
-    "created": frozenset(
-        {"planned", "submitted", "requires_action", "succeeded", "failed", "unknown", "canceled"}
-    ),
-    "submitted": frozenset({"requires_action", "succeeded", "failed", "unknown"}),
-    "requires_action": frozenset({"submitted", "succeeded", "failed", "unknown", "canceled"}),
-    "unknown": frozenset({"planned", "requires_action", "succeeded", "failed", "canceled"}),
-    "succeeded": frozenset(),
-    "failed": frozenset(),
-    "canceled": frozenset(),
-}
-# Unknown is a refund from the moment that it is sent: then only the gateway knows. It is sent
-# again, with its key, when the gateway says that it never came. Owed is one that no gateway can
-# send, until a person says that they have paid it.
-REFUND_LIFECYCLE = {
-    "owed": frozenset({"succeeded"}),
-    "created": frozenset({"unknown"}),
-    "unknown": frozenset({"created", "succeeded", "failed"}),
-    "succeeded": frozenset(),
-    "failed": frozenset(),
-}
-SESSION_LIFECYCLE = {
-    "creating": frozenset({"open", "expired"}),
-    "open": frozenset({"complete", "expired"}),
-    "complete": frozenset(),
-    "expired": frozenset(),
-}
 
 
 class PaymentMethodQuerySet(models.QuerySet["PaymentMethod"]):
@@ -154,8 +126,18 @@ class PaymentMethod(models.Model):
         return f"{brand}{NO_BREAK}····{NO_BREAK}{self.last4}"
 
 
+# No gateway knows of what a person recorded, and what a gateway was asked for names it.
+_OF_NO_GATEWAY = Q(gateway__in=["", "manual"])
+_SOURCE_FITS = (Q(source="hand", gateway_id__isnull=True) & _OF_NO_GATEWAY) | Q(
+    source="gateway"
+) & (Q(state__in=["planned", "canceled"]) | ~_OF_NO_GATEWAY)
+
+
 class Payment(Stateful):
-    """Money on its way to us, or arrived. Anything but a clear yes or no is ``unknown``."""
+    """Money on its way to us, or arrived. Anything but a clear yes or no is ``unknown``.
+
+    What had arrived may be *returned*: its bank takes it back, and what it paid is owed again.
+    """
 
     class State(models.TextChoices):
         PLANNED = "planned"
@@ -166,6 +148,11 @@ class Payment(Stateful):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         CANCELED = "canceled"
+        RETURNED = "returned"
+
+    class Source(models.TextChoices):
+        GATEWAY = "gateway", "gateway"
+        HAND = "hand", "recorded by hand"
 
     STATE_FIELD = "state"
     LIFECYCLE = PAYMENT_LIFECYCLE
@@ -185,15 +172,33 @@ class Payment(Stateful):
     amount_minor = models.BigIntegerField()
     refunded_minor = models.BigIntegerField(default=0, db_default=0)
     state = models.CharField(max_length=15, choices=State, default=State.CREATED)
-    gateway = models.CharField(max_length=40, default="manual")
+    # Empty only while code of before adds a row: a trigger of migration 0007 fills it in.
+    source = models.CharField(
+        max_length=7,
+        choices=Source,
+        default=Source.GATEWAY,
+        db_default="",
+        help_text="Whether a gateway moves the money, or a person saw it arrive.",
+    )
+    reference = models.CharField(
+        max_length=80,
+        null=True,
+        blank=True,
+        help_text="The bank's, where the money was recorded by hand; it counts once.",
+    )
+    # Empty until one is asked, and by hand. Rows of before say "manual" there; ask for the source.
+    gateway = models.CharField(max_length=40, blank=True, default="")
     gateway_key = models.CharField(
         max_length=80,
         null=True,
         blank=True,
-        help_text="Idempotency key of the attempt, or the bank's reference; unique per gateway.",
+        help_text="Idempotency key of the attempt; unique per gateway.",
     )
     planned_on = models.DateField(null=True, blank=True)
     received_on = models.DateField(null=True, blank=True)
+    returned_on = models.DateField(
+        null=True, blank=True, help_text="When its bank had taken it back."
+    )
     # One of the declines; and the gateway's own word, whatever that was.
     failure_code = models.CharField(max_length=60, blank=True, default="")
     gateway_code = models.CharField(max_length=60, blank=True, default="", db_default="")
@@ -234,8 +239,24 @@ class Payment(Stateful):
                 condition=~Q(state="succeeded") | Q(received_on__isnull=False),
                 name="succeeded_payment_has_its_day",
             ),
+            models.CheckConstraint(
+                condition=Q(
+                    state="returned",
+                    received_on__isnull=False,
+                    returned_on__isnull=False,
+                    returned_on__gte=models.F("received_on"),
+                )
+                | ~Q(state="returned") & Q(returned_on__isnull=True),
+                name="returned_payment_has_its_day",
+            ),
+            models.CheckConstraint(condition=_SOURCE_FITS, name="payment_is_of_its_source"),
             models.UniqueConstraint(
-                # Two sellers have two banks, whose references may be alike.
+                # The reference first: people search by it as well. Two sellers have two banks.
+                fields=["reference", "seller", "source"],
+                condition=Q(reference__isnull=False),
+                name="payment_is_recorded_once",
+            ),
+            models.UniqueConstraint(
                 fields=["seller", "gateway", "gateway_key"],
                 condition=Q(gateway_key__isnull=False),
                 name="payment_is_sent_to_a_gateway_once",
@@ -279,14 +300,33 @@ class Payment(Stateful):
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("received_on"),
                 condition=pgtrigger.Q(new__received_on__isnull=False),
             ),
+            NotDatedAhead(
+                name="live_return_is_not_dated_ahead",
+                day="returned_on",
+                operation=pgtrigger.Insert | pgtrigger.UpdateOf("returned_on"),
+                condition=pgtrigger.Q(new__returned_on__isnull=False),
+            ),
+            pgtrigger.Trigger(
+                name="returned_payment_settles_nothing",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("state"),
+                timing=pgtrigger.Deferred,
+                condition=pgtrigger.Q(new__state="returned"),
+                func=SETTLES_NOTHING,
+            ),
             pgtrigger.ReadOnly(
                 name="payment_amount_is_never_edited",
                 fields=["seller", "customer", "currency", "amount_minor"],
             ),
             FrozenOnce(
                 name="received_payment_is_never_edited",
-                fields=["gateway", "gateway_id", "received_on"],
+                fields=["source", "reference", "gateway", "gateway_id", "received_on"],
                 once=pgtrigger.Q(old__received_on__isnull=False),
+            ),
+            FrozenOnce(
+                name="returned_payment_is_never_edited",
+                fields=["returned_on"],
+                once=pgtrigger.Q(old__returned_on__isnull=False),
             ),
             pgtrigger.Protect(name="payment_is_never_deleted", operation=pgtrigger.Delete),
             follows("payment_state_follows_its_lifecycle", "state", PAYMENT_LIFECYCLE),
@@ -296,26 +336,24 @@ class Payment(Stateful):
         return self.public_id
 
     @property
-    def reference(self) -> str:
+    def gateway_reference(self) -> str:
         """What the gateway knows it by: the key of a charge, and its own id on a hosted page."""
         return self.gateway_key or self.public_id
 
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is asked of a gateway for it."""
+        return self.state not in {*IN_FLIGHT, self.State.PLANNED}
 
-_SETTLES_NO_MORE_THAN_IT_HAS = """
-    IF (SELECT sum(amount_minor) FROM payments_paymentallocation
-        WHERE payment_id = NEW.payment_id AND state = 'settled')
-       > (SELECT amount_minor FROM payments_payment WHERE id = NEW.payment_id) THEN
-        RAISE EXCEPTION 'payment % is allocated beyond its amount', NEW.payment_id
-            USING ERRCODE = 'check_violation';
-    END IF;
-    IF (SELECT p.currency <> i.currency OR p.customer_id <> i.customer_id
-        FROM payments_payment p, invoicing_invoice i
-        WHERE p.id = NEW.payment_id AND i.id = NEW.invoice_id) THEN
-        RAISE EXCEPTION 'payment % and invoice % differ in currency or customer',
-            NEW.payment_id, NEW.invoice_id USING ERRCODE = 'check_violation';
-    END IF;
-    RETURN NULL;
-"""
+    @property
+    def is_by_hand(self) -> bool:
+        """Whether a person saw the money, so that no gateway can send it back."""
+        return self.source == self.Source.HAND
+
+    @property
+    def through(self) -> str:
+        """Where it comes from, for people; empty while no gateway has been asked."""
+        return self.get_source_display() if self.is_by_hand else self.gateway
 
 
 class PaymentAllocation(models.Model):
@@ -363,7 +401,7 @@ class PaymentAllocation(models.Model):
                 operation=pgtrigger.Insert | pgtrigger.Update,
                 timing=pgtrigger.Deferred,
                 condition=pgtrigger.Q(new__state="settled"),
-                func=_SETTLES_NO_MORE_THAN_IT_HAS,
+                func=SETTLES_NO_MORE_THAN_IT_HAS,
             ),
         ]
 

@@ -68,12 +68,9 @@ def what_becomes_of(invoice: Invoice, as_of: date) -> Outlook:
     planned = next(
         (one for one in tried if one.state == Payment.State.PLANNED and not one.attention), None
     )
-    ended = [
-        each.state
-        for each in tried
-        if each.state in {Payment.State.FAILED, Payment.State.SUCCEEDED}
-    ]
-    has_failed = ended[:1] == [Payment.State.FAILED]
+    over = {Payment.State.FAILED, Payment.State.SUCCEEDED, Payment.State.RETURNED}
+    ended = [each for each in tried if each.state in over]
+    has_failed = bool(ended) and _brought_nothing(ended[0])
     if card is not None and planned is not None:
         prospect = Prospect.HELD if ways.is_stopped else Prospect.CHARGE
         on = max(planned.planned_on or as_of, as_of)
@@ -130,10 +127,18 @@ def can_be_charged(customer: Customer) -> bool:
 
 
 def was_refused(invoice: Invoice) -> bool:
-    """Whether a card that its customer had left was charged for it, and refused, at least once."""
+    """Whether a card that its customer had left was charged for it in vain, at least once."""
     return Payment.objects.filter(
-        allocations__invoice=invoice, state=Payment.State.FAILED, payment_method__isnull=False
+        allocations__invoice=invoice,
+        state__in=(Payment.State.FAILED, Payment.State.RETURNED),
+        payment_method__isnull=False,
     ).exists()
+
+
+def _brought_nothing(payment: Payment) -> bool:
+    """Whether a charge was refused, or has come back; what a person recorded was no charge."""
+    is_returned = payment.state == Payment.State.RETURNED
+    return payment.state == Payment.State.FAILED or (is_returned and not payment.is_by_hand)
 
 
 def will_be_charged(invoice: Invoice) -> bool:

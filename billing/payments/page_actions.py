@@ -19,7 +19,7 @@ from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
 from billing.invoicing.page_actions import InvoiceAction
 from billing.payments import booking
-from billing.payments.charging import charge, resolve
+from billing.payments.charging import charge, clear_attention, resolve
 from billing.payments.gateways.base import Purpose
 from billing.payments.gateways.registry import choose_gateway
 from billing.payments.giving_back import (
@@ -32,6 +32,7 @@ from billing.payments.giving_back import (
 from billing.payments.models import IN_FLIGHT, CheckoutSession, Payment, Refund
 from billing.payments.paying_out import pay_out_balance, payable_out_minor
 from billing.payments.planning import collect_soon
+from billing.payments.returns import mark_returned
 from billing.payments.sessions import complete_session, open_session, prepare_setup
 from customers.models import Customer
 
@@ -358,6 +359,56 @@ class AskTheGateway(PageAction):
 
         after_commit(ask)
         return "The gateway was asked. What you see here is its answer."
+
+
+class ReturnedForm(ActionForm):
+    returned_on = date_field(label="Returned on", help_text="As the bank says.")
+
+    def ask(self) -> None:
+        self.fields["returned_on"].initial = today_of(self.obj)
+
+
+class MarkReturned(PageAction):
+    """On the page of a payment that a person recorded; of its own, a gateway tells."""
+
+    name = "returned"
+    label = "Mark as returned"
+    explanation = (
+        "Say that the bank has taken the whole payment back. What it had paid is owed again and "
+        "reminders go on; the customer is mailed. If it was recorded in error, or came back in "
+        "part, press Reopen on the page of its invoice instead."
+    )
+    permission = "payments.add_refund"
+    icon = "keyboard_return"
+    variant = ActionVariant.DANGER
+    form_class = ReturnedForm
+
+    def is_offered(self, obj: Payment) -> bool:
+        return obj.state == Payment.State.SUCCEEDED and obj.is_by_hand
+
+    def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
+        if not obj.is_by_hand:
+            raise Refused(
+                "A gateway has this money, and tells when it comes back.", code="not_by_hand"
+            )
+        payment = mark_returned(obj, as_of=as_of, actor=actor, **asked)
+        amount = Money(payment.amount_minor - payment.refunded_minor, payment.currency)
+        return f"{amount} has come back, and is owed again. {payment.attention}".strip()
+
+
+class ClearAttention(PageAction):
+    name = "looked-at"
+    label = "Looked at"
+    explanation = "Say that you have seen to it; it leaves the front page."
+    permission = "payments.add_payment"
+    icon = "visibility"
+
+    def is_offered(self, obj: Payment) -> bool:
+        return bool(obj.attention) and obj.is_over
+
+    def run(self, obj: Payment, *, as_of: date, actor: str, **asked: Any) -> str:
+        clear_attention(obj)
+        return f"Nobody needs to look at {obj} any more."
 
 
 class AskForACard(PageAction):

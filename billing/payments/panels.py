@@ -45,7 +45,7 @@ ALLOCATIONS_OF_INVOICE = Panel(
     columns={
         "Payment": lambda allocation: link(allocation.payment),
         "Received": lambda allocation: allocation.payment.received_on,
-        "Through": lambda allocation: allocation.payment.gateway,
+        "Through": lambda allocation: allocation.payment.through or None,
         "State": lambda allocation: allocation.payment.get_state_display(),
         "Paid": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
         "Paid back": lambda allocation: (
@@ -83,7 +83,7 @@ PAYMENTS = Panel(
     columns={
         "Payment": link,
         "Received": lambda payment: payment.received_on,
-        "Through": lambda payment: payment.gateway,
+        "Through": lambda payment: payment.through or None,
         "State": lambda payment: payment.get_state_display(),
         "Amount": lambda payment: money(payment.amount_minor, payment.currency),
     },

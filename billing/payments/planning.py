@@ -32,8 +32,8 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
     public_ids = new_public_ids("pay", len(due))
     copy_rows(
         "payments_payment",
-        "id, public_id, seller_id, customer_id, currency, amount_minor, state, gateway,"
-        " planned_on, failure_code",
+        "id, public_id, seller_id, customer_id, currency, amount_minor, state, source,"
+        " gateway, planned_on, failure_code",
         [
             (
                 payment_id,
@@ -43,7 +43,8 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
                 document.draft.currency,
                 document.amount_due_minor,
                 "planned",
-                "manual",
+                "gateway",
+                "",
                 day,
                 "",
             )

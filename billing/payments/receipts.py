@@ -9,7 +9,6 @@ from billing.invoicing.documents import in_its_language
 from billing.invoicing.printing import fill_in, print_html
 from billing.invoicing.sheets import head, sheet
 from billing.invoicing.writing import Writer
-from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 
 TEMPLATE: Final = "payments/receipt.html"
@@ -77,11 +76,11 @@ def _facts(payment: Payment, bill_to: dict[str, Any], write: Writer) -> list[tup
 def _means(payment: Payment) -> str:
     """By which way the money came, as its payer knows it."""
     method = payment.payment_method
-    if method is None and registry.is_gateway(payment.gateway):
-        return pgettext("document", "Card")
-    if method is None:
+    if method is not None:
+        return method.in_words()
+    if payment.is_by_hand:
         return pgettext("document", "Bank transfer")
-    return method.in_words()
+    return pgettext("document", "Card")
 
 
 def _paid(allocation: PaymentAllocation, write: Writer) -> dict[str, str]:

@@ -81,9 +81,9 @@ def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> 
     All else is owed: it is booked when a person has paid it and says so.
     """
     return [
-        _send_back(invoice, payment, part_minor, as_of, reason)
-        if registry.is_gateway(payment.gateway)
-        else _owe(invoice, payment, part_minor, as_of, reason)
+        _owe(invoice, payment, part_minor, as_of, reason)
+        if payment.is_by_hand
+        else _send_back(invoice, payment, part_minor, as_of, reason)
         for payment, part_minor in take_back(invoice, amount_minor)
     ]
 
@@ -114,7 +114,7 @@ def take_back(
         .order_by("-id")
     )
     if is_by_hand:
-        allocations = allocations.exclude(payment__gateway__in=registry.names())
+        allocations = allocations.filter(payment__source=Payment.Source.HAND)
     for allocation in allocations:
         part_minor = min(left, allocation.amount_minor - allocation.refunded_minor)
         if not part_minor:

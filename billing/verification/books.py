@@ -67,6 +67,7 @@ INVARIANTS: dict[str, Invariant] = {
         money.losses_and_roundings_are_booked,
         money.payments_are_allocated_within_their_amount,
         money.payments_are_in_the_books,
+        money.returned_payments_have_left_nothing,
         money.money_owed_back_is_work_or_somebodys_word,
         debts.late_debts_follow_their_invoices,
         debts.access_is_what_late_debts_leave,

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from billing.payments.gateways.registry import names
 from billing.verification.rows import money, rows_of
 
 
@@ -76,6 +75,15 @@ def payments_are_allocated_within_their_amount() -> Iterator[str]:
         )
 
 
+def returned_payments_have_left_nothing() -> Iterator[str]:
+    """What has come back is out of the books again, and pays no invoice."""
+    for payment, currency, booked, settled in rows_of(_RETURNED):
+        yield (
+            f"Payment {payment} was returned: {money(booked, currency)} of it is still on the "
+            f"clearing account, and {money(settled, currency)} still settles invoices."
+        )
+
+
 def payments_are_in_the_books() -> Iterator[str]:
     """The clearing account holds what customers have paid and not got back, or not yet."""
     for customer, currency, booked, received in rows_of(_CLEARING):
@@ -91,7 +99,7 @@ def money_owed_back_is_work_or_somebodys_word() -> Iterator[str]:
         yield f"Refund {refund} ({state}) {what}."
 
 
-_BY_HAND = f"p.gateway NOT IN ({', '.join(repr(name) for name in names())})"
+_BY_HAND = "p.source = 'hand'"
 _OWED_BACK = f"""
     WITH checked AS (
         SELECT r.id, r.public_id, r.state, concat_ws(' and ',
@@ -244,6 +252,29 @@ _REFUNDED = """
                FROM payments_refund WHERE state <> 'failed' GROUP BY 1) r ON r.payment_id = p.id
     WHERE p.refunded_minor <> COALESCE(a.minor, 0) OR p.refunded_minor <> COALESCE(r.minor, 0)
     ORDER BY p.id
+"""
+_RETURNED = """
+    WITH moved AS (
+        SELECT p.id, p.public_id, p.currency,
+            COALESCE((
+                SELECT sum(CASE WHEN d.role = 'clearing' THEN t.amount_minor ELSE 0 END
+                         - CASE WHEN c.role = 'clearing' THEN t.amount_minor ELSE 0 END)
+                FROM ledger_transfer t
+                JOIN ledger_account d ON d.id = t.debit_account_id
+                JOIN ledger_account c ON c.id = t.credit_account_id
+                WHERE (t.document = 'payment' AND t.document_id = p.id)
+                   OR (t.document = 'refund' AND t.document_id IN (
+                           SELECT r.id FROM payments_refund r WHERE r.payment_id = p.id))
+            ), 0) AS booked,
+            COALESCE((
+                SELECT sum(a.amount_minor - a.refunded_minor) FROM payments_paymentallocation a
+                WHERE a.payment_id = p.id AND a.state = 'settled'
+            ), 0) AS settled
+        FROM payments_payment p WHERE p.state = 'returned'
+    )
+    SELECT public_id, currency, booked, settled FROM moved
+    WHERE booked <> 0 OR settled <> 0
+    ORDER BY id
 """
 _CLEARING = f"""
     WITH books AS ({_BOOKS.format(role="clearing")}), received AS (

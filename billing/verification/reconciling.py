@@ -124,7 +124,7 @@ def _compare_charge(gateway: Gateway, made: Charge, actor: str, found: Found) ->
     if payment is not None:
         if payment.state in {*IN_FLIGHT, Payment.State.PLANNED, Payment.State.CANCELED}:
             settle(payment.pk, made, as_of=today_of(payment.seller), actor=actor)
-        elif (made.status == "succeeded") != (payment.state == Payment.State.SUCCEEDED):
+        elif (made.status == "succeeded") != (payment.received_on is not None):
             found.undecided.append(f"{said} has {made.status}, but {payment} has {payment.state}.")
         return
     owner = owner_of(gateway.name, made)

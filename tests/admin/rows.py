@@ -106,9 +106,7 @@ def fill(number: int, text: str = "Thing") -> dict[type[Model], Any]:
         invoice=note,
         effective_on=day,
     )
-    payment = PaymentFactory(
-        customer=customer, invoice=invoice, amount_minor=4000, gateway_key=name
-    )
+    payment = PaymentFactory(customer=customer, invoice=invoice, amount_minor=4000, reference=name)
     refund = Refund.objects.create(
         payment=payment, invoice=invoice, amount_minor=1000, refunded_on=day, reason=name
     )

@@ -666,6 +666,41 @@ def test_a_payment_that_bounced_is_owed_again_and_nobody_pays_it(
     assert act(anna, invoice, "reopen", amount="1").startswith("REFUSED Only SEK 0.00")
 
 
+def test_a_payment_that_the_bank_took_back_pays_nothing_any_more(
+    anna: Client, invoice: Invoice
+) -> None:
+    act(anna, invoice, "record-payment", amount="125")
+    payment = Payment.objects.get()
+    today = str(clock.today("UTC"))
+    assert act(anna, payment, "returned", returned_on="2999-01-01").startswith("REFUSED")
+    told = act(anna, payment, "returned", returned_on=today)
+    assert told == "125.00 SEK has come back, and is owed again."
+    invoice.refresh_from_db()
+    assert (invoice.status, invoice.left_minor) == ("open", 12_500)
+    assert act(anna, payment, "returned", returned_on=today).endswith(
+        "is returned: nothing of it can come back."
+    )
+
+
+def test_what_somebody_has_looked_at_leaves_the_front_page(anna: Client, invoice: Invoice) -> None:
+    payment = PaymentFactory(customer=invoice.customer, attention="Look here.")
+    assert act(anna, payment, "looked-at") == f"Nobody needs to look at {payment} any more."
+    payment.refresh_from_db()
+    assert payment.attention == ""
+    assert act(anna, payment, "looked-at").startswith("REFUSED")
+    waiting = PaymentFactory(
+        customer=invoice.customer, state="unknown", received_on=None, attention="No answer."
+    )
+    assert act(anna, waiting, "looked-at").startswith("REFUSED")
+
+
+def test_what_a_gateway_has_is_not_said_to_be_back_by_hand(anna: Client, invoice: Invoice) -> None:
+    payment = PaymentFactory(customer=invoice.customer, gateway="sandbox", gateway_id="ch_1")
+    assert "Mark as returned" not in offered(anna, payment)
+    told = act(anna, payment, "returned", returned_on=str(clock.today("UTC")))
+    assert told.startswith("REFUSED")
+
+
 def test_a_credit_note_corrects_the_invoice(anna: Client, invoice: Invoice) -> None:
     told = act(anna, invoice, "credit", amount="25", to="balance")
     note = CreditNote.objects.get()

@@ -65,7 +65,9 @@ def test_a_card_is_charged_once_for_an_invoice(sandbox: RunningSandbox, shop: Sh
     assert again.content == paid.content
     other = shop.post(f"invoices/{invoice}/pay", {}, "b")
     assert (other.status_code, errors_of(other)) == (409, [("invoice_not_open", None)])
-    charges = sandbox.get("/charges", reference=Payment.objects.get().reference).json()["data"]
+    charges = sandbox.get("/charges", reference=Payment.objects.get().gateway_reference).json()[
+        "data"
+    ]
     assert [charge["status"] for charge in charges] == ["succeeded"]
     assert shop.get(f"invoices/{invoice}").json()["status"] == "paid"
     assert broken_invariants() == {}

@@ -143,7 +143,7 @@ def succeeded(sandbox: RunningSandbox) -> list[dict[str, Any]]:
     return [
         charge
         for payment in Payment.objects.all()
-        for charge in sandbox.get("/charges", reference=payment.reference).json()["data"]
+        for charge in sandbox.get("/charges", reference=payment.gateway_reference).json()["data"]
         if charge["status"] == "succeeded"
     ]
 

@@ -466,7 +466,7 @@ def test_every_step_waits_while_a_payment_is_in_flight(
 ) -> None:
     invoice = owing(collection="automatic")
     policy_of(seller, (1, kind), since="due")
-    Payment.objects.update(state="created")
+    Payment.objects.update(state="created", gateway="sandbox")
     Payment.objects.update(state=state)
     PaymentAllocation.objects.update(state="in_flight")
     live_through(seller, DUE, after(3))

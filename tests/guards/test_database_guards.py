@@ -403,6 +403,7 @@ CASES = [
         copied(
             "payment",
             gateway_key="'b'",
+            reference="'b'",
             seller_id="{live_customer.seller_id}",
             received_on="current_date + 2",
         ),
@@ -412,14 +413,45 @@ CASES = [
         "payment_is_not_refunded_beyond_its_amount",
         changed("payment", refunded_minor="amount_minor + 1"),
     ),
-    Case("succeeded_payment_has_its_day", copied("payment", received_on="NULL", gateway_key="'b'")),
-    Case("payment_is_sent_to_a_gateway_once", copied("payment")),
+    Case(
+        "succeeded_payment_has_its_day",
+        copied("payment", received_on="NULL", gateway_key="'b'", reference="'b'"),
+    ),
+    Case("payment_is_sent_to_a_gateway_once", copied("payment", reference="'b'")),
+    Case("payment_is_recorded_once", copied("payment", gateway_key="'b'")),
+    Case(
+        "payment_is_of_its_source",
+        copied("payment", gateway_id="'ch_b'", gateway_key="'b'", reference="'b'"),
+    ),
+    Case("payment_is_of_its_source", changed("planned", state="'created'")),
+    Case("returned_payment_has_its_day", changed("foreign", state="'returned'")),
+    Case(
+        "returned_payment_has_its_day",
+        changed("foreign", state="'returned'", returned_on="received_on - 1"),
+    ),
+    Case(
+        "live_return_is_not_dated_ahead",
+        copied("returned", seller_id="{live_customer.seller_id}", returned_on="current_date + 2"),
+    ),
+    Case(
+        "returned_payment_settles_nothing",
+        changed("payment", state="'returned'", returned_on="received_on"),
+    ),
+    Case("returned_payment_is_never_edited", changed("returned", returned_on="returned_on + 1")),
     Case("payment_amount_is_never_edited", changed("payment", amount_minor="amount_minor + 1")),
     Case("payment_amount_is_never_edited", changed("payment", currency="'EUR'")),
     Case("payment_is_never_deleted", removed("foreign")),
     Case("received_payment_is_never_edited", changed("payment", received_on="received_on - 1")),
-    Case("received_payment_is_never_edited", changed("payment", gateway_id="'ch_x'")),
-    *dangling("payment_refers_to_rows_that_exist", "payment", Payment, gateway_key="'b'"),
+    Case("received_payment_is_never_edited", changed("charged", gateway_id="'ch_x'")),
+    Case("received_payment_is_never_edited", changed("payment", reference="'b'")),
+    Case(
+        "received_payment_is_never_edited",
+        changed("payment", source="'gateway'"),
+        ("payment_is_of_its_source",),
+    ),
+    *dangling(
+        "payment_refers_to_rows_that_exist", "payment", Payment, gateway_key="'b'", reference="'b'"
+    ),
     *dangling(
         "allocation_refers_to_rows_that_exist",
         "allocation",
@@ -429,7 +461,7 @@ CASES = [
     Case("allocation_stays_with_its_payment", changed("plan_to_pay", payment_id="{foreign.pk}")),
     Case(
         "payment_state_follows_its_lifecycle",
-        changed("planned", state="'succeeded'", received_on="'2026-03-01'"),
+        changed("planned", state="'succeeded'", received_on="'2026-03-01'", gateway="'sandbox'"),
     ),
     Case("payment_allocation_is_positive", copied("allocation", amount_minor="0")),
     Case(
@@ -707,7 +739,7 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
 
 def _money(seller: Any, customer: Any, made: World) -> World:
     invoice = made["invoice"]
-    payment = PaymentFactory(customer=customer, invoice=invoice, gateway_key="a")
+    payment = PaymentFactory(customer=customer, invoice=invoice, gateway_key="a", reference="a")
     planned = PaymentFactory(customer=customer, planned=True, invoice=invoice)
     in_flight = PaymentFactory(customer=customer, state="submitted", received_on=None)
     PaymentAllocation.objects.create(
@@ -724,6 +756,9 @@ def _money(seller: Any, customer: Any, made: World) -> World:
         "payment": payment,
         "planned": planned,
         "foreign": PaymentFactory(customer=customer, currency="EUR"),
+        "returned": PaymentFactory(
+            customer=customer, currency="EUR", state="returned", returned_on=DAY
+        ),
         "allocation": payment.allocations.get(),
         "plan_to_pay": planned.allocations.get(),
         "refund": Refund.objects.create(

@@ -127,7 +127,7 @@ def charges(sandbox: RunningSandbox, invoice: Invoice) -> list[dict[str, Any]]:
     return [
         charge
         for payment in payments
-        for charge in sandbox.get("/charges", reference=payment.reference).json()["data"]
+        for charge in sandbox.get("/charges", reference=payment.gateway_reference).json()["data"]
     ]
 
 
@@ -635,7 +635,11 @@ def test_a_signed_hook_is_kept_once_and_taken_up(sandbox: RunningSandbox, seller
     collect(seller)
     payment = payment_of(invoice)
     sandbox.decide(payment.action_url)
-    about = {"id": payment.gateway_id, "reference": payment.reference, "status": "succeeded"}
+    about = {
+        "id": payment.gateway_id,
+        "reference": payment.gateway_reference,
+        "status": "succeeded",
+    }
     event = {"id": "evt_of_a_hook", "type": "charge.succeeded", "object": about}
     body, headers = hook_for(sandbox, event)
     browser = Client()
@@ -666,7 +670,11 @@ def test_a_hook_is_a_hint_and_what_it_claims_is_not_believed(
     invoice = owing(sandbox, seller, ASKS)
     collect(seller)
     payment = payment_of(invoice)
-    about = {"id": payment.gateway_id, "reference": payment.reference, "status": "succeeded"}
+    about = {
+        "id": payment.gateway_id,
+        "reference": payment.gateway_reference,
+        "status": "succeeded",
+    }
     body, headers = hook_for(sandbox, {"id": "evt_l", "type": "charge.succeeded", "object": about})
     Client().post("/hooks/sandbox", body, "application/json", headers=headers)
     process_hooks()

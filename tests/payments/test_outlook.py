@@ -93,7 +93,7 @@ def test_what_nobody_planned_to_charge_is_not_promised_to_be() -> None:
 )
 def test_what_is_in_flight_is_neither_charged_nor_asked_for(state: str, prospect: Prospect) -> None:
     invoice = owed()
-    Payment.objects.filter(allocations__invoice=invoice).update(state="created")
+    Payment.objects.filter(allocations__invoice=invoice).update(state="created", gateway="sandbox")
     Payment.objects.filter(allocations__invoice=invoice).update(state=state)
     PaymentAllocation.objects.filter(invoice=invoice).update(state="in_flight")
     assert outlook(invoice).prospect is prospect

@@ -50,7 +50,7 @@ def test_two_items_alike_and_a_second_attempt_have_keys_of_their_own(db: None) -
     item = owed(customer)
     [invoice] = bill_customer(customer, as_of=TODAY, actor="test", one_offs=[item])
     first = plan(invoice, TODAY)
-    first.move("created", gateway_key=key_of_charge(first, invoice))
+    first.move("created", gateway="sandbox", gateway_key=key_of_charge(first, invoice))
     first.move("failed")
     first.allocations.update(state="released")
     second = plan(invoice, TODAY)

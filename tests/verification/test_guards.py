@@ -94,7 +94,10 @@ CHANGES = {
         " SET debit_account_id = credit_account_id, credit_account_id = debit_account_id"
     ),
     "a transfer's date": "UPDATE ledger_transfer SET effective_on = effective_on - 400",
-    "a payment's gateway id": "UPDATE payments_payment SET gateway_id = 'ch_' || id",
+    "a payment's gateway id": (
+        "UPDATE payments_payment"
+        " SET source = 'gateway', gateway = 'sandbox', gateway_id = 'ch_' || id"
+    ),
     "a payment's day": "UPDATE payments_payment SET received_on = received_on - 300",
     "an event's data": """UPDATE events_event SET data = '{"x": 1}'""",
     "an event": "DELETE FROM events_event WHERE type = 'payment.succeeded'",

@@ -111,7 +111,8 @@ BREAKS = [
     ),
     (
         "no_charge_is_made_twice",
-        "DROP INDEX charge_is_of_one_payment; UPDATE payments_payment SET gateway_id = 'ch_1'",
+        "DROP INDEX charge_is_of_one_payment;"
+        " UPDATE payments_payment SET source = 'gateway', gateway = 'sandbox', gateway_id = 'ch_1'",
     ),
     (
         "no_charge_is_made_twice",
@@ -177,6 +178,10 @@ BREAKS = [
     (
         "payments_are_allocated_within_their_amount",
         "DELETE FROM payments_refund",
+    ),
+    (
+        "returned_payments_have_left_nothing",
+        "UPDATE payments_payment SET state = 'returned', returned_on = received_on",
     ),
     (
         "payments_are_in_the_books",

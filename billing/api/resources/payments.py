@@ -48,10 +48,24 @@ class PaymentReading(Reading):
     currency = serializers.CharField()
     amount_minor = serializers.IntegerField()
     refunded_minor = serializers.IntegerField()
-    gateway = serializers.CharField(help_text="`manual` where a person saw the money arrive.")
+    # DRF sets its own attribute of this name on each instance, and takes the field off the class.
+    source = serializers.ChoiceField(  # type: ignore[assignment]
+        Payment.Source.choices,
+        help_text="`gateway` where one moves the money, `hand` where a person saw it arrive.",
+    )
+    gateway = serializers.CharField(
+        allow_null=True,
+        help_text="Null until a gateway is asked; `manual` where a person saw the money arrive.",
+    )
+    reference = serializers.CharField(
+        allow_null=True, help_text="The bank's, where the money was recorded by hand."
+    )
     payment_method = MethodReading(allow_null=True)
     planned_on = serializers.DateField(allow_null=True)
     received_on = serializers.DateField(allow_null=True)
+    returned_on = serializers.DateField(
+        allow_null=True, help_text="When its bank took it back; what it had paid is owed again."
+    )
     failure_code = serializers.CharField(allow_null=True)
     action_url = serializers.CharField(
         allow_null=True, help_text="Where the customer confirms or makes it."
@@ -63,6 +77,18 @@ class PaymentReading(Reading):
     prefetches = (
         AllocationReading.prefetch("allocations", PaymentAllocation.objects.order_by("id")),
     )
+
+    @staticmethod
+    def read_source(payment: Payment) -> str:
+        # A row that was kept from before there was a source has none.
+        is_by_hand = payment.gateway == "manual" and payment.received_on is not None
+        return payment.source or (Payment.Source.HAND if is_by_hand else Payment.Source.GATEWAY)
+
+    @classmethod
+    def read_gateway(cls, payment: Payment) -> str | None:
+        if cls.read_source(payment) == Payment.Source.HAND:
+            return "manual"
+        return None if payment.gateway in ("", "manual") else payment.gateway
 
     @staticmethod
     def read_failure_code(payment: Payment) -> str | None:

@@ -17,7 +17,6 @@ from billing.mail.words.common import (
     how_to_pay,
     pay_button,
 )
-from billing.payments.gateways.registry import is_gateway
 from billing.payments.models import PaymentMethod, Refund
 from billing.payments.outlook import Outlook, Prospect, what_becomes_of
 from customers.addressees import addressees_of_invoices
@@ -227,8 +226,8 @@ def _paid_back(document: Invoice, most_minor: int) -> tuple[int, int]:
     by_hand_minor = by_card_minor = 0
     for refund in made.distinct().order_by("-id"):
         part_minor = min(refund.amount_minor, most_minor - by_hand_minor - by_card_minor)
-        if is_gateway(refund.payment.gateway):
-            by_card_minor += part_minor
-        else:
+        if refund.payment.is_by_hand:
             by_hand_minor += part_minor
+        else:
+            by_card_minor += part_minor
     return by_hand_minor, by_card_minor

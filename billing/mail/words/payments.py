@@ -17,12 +17,12 @@ from billing.mail.words.common import (
     LATE_DEBT,
     document_of,
     has_refused_card,
+    how_to_pay,
     pay_button,
     receipt_pdf,
 )
 from billing.mail.words.orders import ORDER_COMPLETED, paid_at_the_checkout
 from billing.payments.charging import ACTION_DAYS_MAX
-from billing.payments.gateways import registry
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.outlook import Outlook, can_be_charged, what_becomes_of
 from customers.addressees import addressees_of_invoices
@@ -53,10 +53,7 @@ def receipt(occasion: Occasion) -> Letter:
     rows = [
         (pgettext("mail", "Amount"), occasion.money(payment.amount_minor, payment.currency)),
         (pgettext("mail", "Received"), occasion.day(payment.received_on or occasion.today)),
-        (
-            pgettext("mail", "Paid with"),
-            means.in_words() if means else pgettext("mail", "bank transfer"),
-        ),
+        (pgettext("mail", "Paid with"), means.in_words() if means else _means(payment)),
         (pgettext("mail", "Invoice"), ", ".join(str(each.invoice.number) for each in paid)),
     ]
     if over_minor:
@@ -95,6 +92,11 @@ RECEIPT = MailKind(
 )
 
 
+def _means(payment: Payment) -> str:
+    """By which way money has come of which no card is kept."""
+    return pgettext("mail", "bank transfer") if payment.is_by_hand else pgettext("mail", "card")
+
+
 def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) -> str:
     left = [invoice for invoice in invoices if invoice.is_collectable]
     if left:
@@ -119,7 +121,7 @@ def refund(occasion: Occasion) -> Letter:
         public_id=occasion.told("refund")
     )
     payment, document = made.payment, made.invoice
-    is_by_hand = not registry.is_gateway(payment.gateway)
+    is_by_hand = payment.is_by_hand
     card = payment.payment_method
     named = {
         "amount": occasion.money(made.amount_minor, payment.currency),
@@ -158,7 +160,10 @@ REFUND = MailKind("refund", "money paid back", refund, told_by=(News("refund.suc
 
 
 def payment_failed(occasion: Occasion) -> Letter:
+    """A charge that was refused, or a payment that has come back after it had arrived."""
     payment, document = _payment(occasion), document_of(occasion.told("invoice"))
+    if payment.state == Payment.State.RETURNED:
+        return _returned(occasion, payment, document)
     if not document.is_collectable:
         raise Unneeded("The invoice is settled by now.")
     card = payment.payment_method
@@ -188,13 +193,75 @@ def payment_failed(occasion: Occasion) -> Letter:
     )
 
 
+def _in_part(events: Sequence[Event]) -> Iterator[Event]:
+    """Returns of a part, which a person has taken off an invoice, and those that paid none."""
+    return (event for event in events if "refund" in event.data or "invoice" not in event.data)
+
+
 PAYMENT_FAILED = MailKind(
     "payment_failed",
     "payment failed",
     payment_failed,
-    told_by=(News("payment.failed", happens_again=False),),
+    told_by=(
+        News("payment.failed", happens_again=False),
+        News("payment.returned", happens_again=False, untold=_in_part),
+    ),
     series=LATE_DEBT,
 )
+
+
+def _returned(occasion: Occasion, payment: Payment, document: Invoice) -> Letter:
+    also = [document_of(public_id) for public_id in occasion.told("also") or ()]
+    owed = [each for each in (document, *also) if each.is_collectable]
+    if not owed:
+        raise Unneeded("The invoice is settled by now.")
+    named = {
+        "amount": occasion.money(payment.amount_minor - payment.refunded_minor, payment.currency),
+        "day": occasion.day(payment.received_on or occasion.today),
+        "numbers": ", ".join(str(each.number) for each in owed),
+    }
+    again_on = _next_attempt_on(occasion, owed[0])
+    rows = [
+        *(
+            row
+            for each in owed
+            for row in (
+                (pgettext("mail", "Invoice"), str(each.number)),
+                (pgettext("mail", "To pay"), occasion.money(each.left_minor, each.currency)),
+            )
+        ),
+        (pgettext("mail", "Next attempt"), occasion.day(again_on) if again_on else ""),
+        *(() if has_refused_card(occasion, owed[0]) else how_to_pay(owed[0])),
+    ]
+    return Letter(
+        subject=pgettext("mail", "Your payment of %(amount)s has come back") % named,
+        happened=_what_came_back(len(owed)) % named,
+        next=_when_again(occasion, owed[0], again_on, is_final=False)
+        if has_refused_card(occasion, owed[0])
+        else _by_when(occasion, owed[0]),
+        button=pay_button(occasion, owed[0]),
+        details=tuple((label, value) for label, value in rows if value),
+    )
+
+
+def _what_came_back(invoices: int) -> str:
+    if invoices == 1:
+        return pgettext(
+            "mail",
+            "Your bank has taken back the payment of %(amount)s that we received on %(day)s. "
+            "Invoice %(numbers)s is unpaid again.",
+        )
+    return pgettext(
+        "mail",
+        "Your bank has taken back the payment of %(amount)s that we received on %(day)s. "
+        "Invoices %(numbers)s are unpaid again.",
+    )
+
+
+def _by_when(occasion: Occasion, document: Invoice) -> str:
+    if document.due_on <= occasion.today:
+        return pgettext("mail", "Please pay it as soon as you can.")
+    return pgettext("mail", "Please pay it by %(day)s.") % {"day": occasion.day(document.due_on)}
 
 
 def _what_failed(*, is_final: bool, has_card: bool) -> str:
