@@ -69,7 +69,6 @@ class Tried:
             currency="SEK",
             reference=self.reference,
             seller=self.seller.public_id,
-            seller_name=self.seller.name,
             metadata={"seller": self.seller.public_id, "number": "1001"},
         )
         return replace(request, **changed)
