@@ -27,9 +27,19 @@ def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
     """A seller's customers with just this address, in any case, the newest first: whoever has shown
     that they read it may look after each of them. None for an empty address.
     """
-    if not address:
-        return Customer.objects.none()
-    return Customer.objects.filter(seller=seller_id, email__iexact=address).order_by("-pk")
+    return customers_at(address).filter(seller=seller_id).order_by("-pk")
+
+
+def customers_at(address: str) -> QuerySet[Customer]:
+    """All customers with just this address, in any case; none for an empty one.
+
+    The database takes ``ı`` for an ``i`` where it leaves case aside, and another's domain for it.
+    """
+    found = Customer.objects.filter(email__iexact=address) if address else Customer.objects.none()
+    rows = found.values_list("pk", "email")
+    return Customer.objects.filter(
+        pk__in=[pk for pk, email in rows if email.lower() == address.lower()]
+    )
 
 
 def lock_person(seller_id: int, email: str) -> None:

@@ -47,11 +47,7 @@ def record(
         actor=actor,
         data=data or {},
     )
-    with prepared() as cursor:
-        cursor.execute(_RECORD, _row(event))
-        event.pk = cursor.fetchone()[0]
-    event._state.adding = False
-    return event
+    return _written(event)
 
 
 class OfSeller(Protocol):
@@ -67,8 +63,7 @@ class OfSeller(Protocol):
 def record_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
     """Write an event of an object in the caller's transaction, with what it tells."""
     event = event_for(type, about, as_of, actor, **data)
-    event.save(force_insert=True)
-    return event
+    return _written(event)
 
 
 def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
@@ -87,6 +82,14 @@ def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: An
 def record_all(events: Iterable[Event]) -> None:
     """Write events in the caller's transaction, in one statement; they are not told their ids."""
     copy_rows("events_event", _COLUMNS, map(_row, events))
+
+
+def _written(event: Event) -> Event:
+    with prepared() as cursor:
+        cursor.execute(_RECORD, _row(event))
+        event.pk = cursor.fetchone()[0]
+    event._state.adding = False
+    return event
 
 
 def _row(event: Event) -> tuple[Any, ...]:

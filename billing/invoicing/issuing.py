@@ -507,7 +507,8 @@ def _balances_moved(
         draft = document.draft
         for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
             if moved_minor:
-                yield draft.buyer.id, draft.currency, moved_minor, document.id, document.number
+                told = document.number or document.public_id
+                yield draft.buyer.id, draft.currency, moved_minor, document.id, told
 
 
 def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:

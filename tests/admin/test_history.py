@@ -67,7 +67,7 @@ def test_a_job_the_api_and_a_customer_are_named_in_words(rows: Rows) -> None:
     assert [each.who for each in entries(customer)[:3]] == [
         "The shop, by the API",
         "The customer",
-        "Kvitt, by itself",
+        "Kvitt, automatically",
     ]
 
 

@@ -144,7 +144,7 @@ def test_a_customer_of_old_orders_as_such_and_the_first_page_shows_nothing_of_th
 ) -> None:
     ask(client, page, customer.email)
     (link,) = mailed_links()
-    assert "Go on with the order" in mail.outbox[0].body
+    assert "Continue the order" in mail.outbox[0].body
     at = client.post(link).headers["Location"]
     assert at.startswith("/pay/c/") and at != page
     order = Order.objects.latest("id")
