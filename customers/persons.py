@@ -2,6 +2,7 @@
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Collate, Lower
 
 from customers.models import PERSON, Customer
 
@@ -33,13 +34,14 @@ def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
 def customers_at(address: str) -> QuerySet[Customer]:
     """All customers with just this address, in any case; none for an empty one.
 
-    The database takes ``ı`` for an ``i`` where it leaves case aside, and another's domain for it.
+    Of capitals only those of ASCII are small ones: the database takes ``ı`` for an ``i`` where it
+    leaves case aside, and another's domain for it.
     """
-    found = Customer.objects.filter(email__iexact=address) if address else Customer.objects.none()
-    rows = found.values_list("pk", "email")
-    return Customer.objects.filter(
-        pk__in=[pk for pk, email in rows if email.lower() == address.lower()]
-    )
+    if not address:
+        return Customer.objects.none()
+    found = Customer.objects.filter(email__iexact=address)
+    small = "".join([each.lower() if each.isascii() else each for each in address])
+    return found.alias(small=Lower(Collate("email", "C"))).filter(small=small)
 
 
 def lock_person(seller_id: int, email: str) -> None:

@@ -86,9 +86,10 @@ def ids_of(customer: Customer) -> dict[str, str]:
         "receipt": payment.public_id,
         **dict.fromkeys(("default_method", "remove_method"), card_of(customer).public_id),
         **dict.fromkeys(
-            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"),
+            ("subscription", "change", "undo_change", "coupon", "pause", "resume", "cancel"),
             subscription,
         ),
+        **dict.fromkeys(("undo", "withdraw"), subscription),
     }
 
 
