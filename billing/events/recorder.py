@@ -87,7 +87,7 @@ def record_all(events: Iterable[Event]) -> None:
 def _written(event: Event) -> Event:
     with prepared() as cursor:
         cursor.execute(_RECORD, _row(event))
-        event.pk = cursor.fetchone()[0]
+        event.pk, event.recorded_at = cursor.fetchone()
     event._state.adding = False
     return event
 
@@ -105,7 +105,7 @@ def _row(event: Event) -> tuple[Any, ...]:
 
 
 _COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"
-_RECORD = f"INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id"  # noqa: S608
+_RECORD = f"INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id, recorded_at"  # noqa: S608
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:
