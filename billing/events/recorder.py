@@ -105,7 +105,10 @@ def _row(event: Event) -> tuple[Any, ...]:
 
 
 _COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"
-_RECORD = f"INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id, recorded_at"  # noqa: S608
+_RECORD = f"""
+    INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)
+    RETURNING id, recorded_at
+"""  # noqa: S608
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:
