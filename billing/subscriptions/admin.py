@@ -406,16 +406,12 @@ class GiveCoupon(PageAction):
     form_class = CouponForm
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-
         subscription = obj if isinstance(obj, Subscription) else None
         customer = obj if subscription is None else subscription.customer
         coupons.redeem_coupon(
             customer, asked["coupon"], as_of=as_of, actor=actor, subscription=subscription
         )
         return f"Gave the coupon {asked['coupon']}."
-
-
-# Tables
 
 
 CouponAdmin.extend(panels=[USES, REDEMPTIONS])
