@@ -15,7 +15,7 @@ from billing.engine.money import allocate, exponent, major_string, round_ratio
 from billing.events.recorder import record
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
@@ -513,7 +513,7 @@ def _settle_note(
             actor=actor,
         )
     if left_minor:
-        entry = (invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))
+        entry = Entry(invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))
         move_balances([entry], as_of)
     books = Books(invoice.seller)
     receivable = books.account(Account.Role.RECEIVABLE)

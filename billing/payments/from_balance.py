@@ -12,7 +12,7 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
@@ -94,7 +94,7 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
     Transfer.objects.bulk_create(written)
     move_balances(
         [
-            (invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))
+            Entry(invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))
             for invoice, part_minor in parts.items()
         ],
         as_of,
