@@ -67,6 +67,25 @@ def test_crediting_a_written_off_invoice_takes_the_loss_back_and_gives_no_money_
     assert breaches() == {}
 
 
+def test_small_notes_on_an_invoice_come_to_no_more_than_it(customer: Customer) -> None:
+    items = [
+        invoicing.add_one_off(
+            customer, currency="EUR", amount_minor=2, description="x", as_of=START, actor="test"
+        )
+        for _ in range(5)
+    ]
+    [invoice] = invoicing.bill_customer(customer, as_of=START, actor="test", one_offs=items)
+    # 10 with a tax of 3; each 2 has one of 0.5, which rounds to 1.
+    notes = [
+        corrections.credit(invoice, as_of=START, actor="test", lines=[(line, 2)])
+        for line in invoice.lines.all()
+    ]
+    assert [note.tax_minor for note in notes] == [1, 1, 1, 0, 0]
+    assert sum(note.total_minor for note in notes) == invoice.total_minor == 13
+    assert balances.balance_of(customer, "EUR") == 0
+    assert breaches() == {}
+
+
 def test_an_invoice_that_corrects_another_is_not_voided(
     customer: Customer, plan: Callable[..., Plan]
 ) -> None:
