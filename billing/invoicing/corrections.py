@@ -2,32 +2,26 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
 
 from django.db import connection, transaction
 
-from billing.base.public_ids import new_public_id
 from billing.engine.ceilings import check_amount
 from billing.engine.corrections import ChargedLine, Correction, Creditable, GivenBack, Part
+from billing.engine.document import Document
 from billing.engine.errors import Refused
+from billing.engine.lines import Line
 from billing.engine.money import major_string
 from billing.engine.tax import Rate, Treatment
-from billing.events.recorder import record
-from billing.invoicing import hooks
-from billing.invoicing.abroad import country_of
-from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.issuing import current_letterhead
+from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected, load_buyers
+from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
+from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.numbering import take_numbers
-from billing.invoicing.settled import By
-from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
-from billing.invoicing.snapshots import Snapshot, bill_to_of
-from billing.ledger.actions import Books, Posting, between
-from billing.ledger.models import Account
+from billing.invoicing.snapshots import Snapshot
 from billing.tax.rates import treatment_of
-from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
 
 CREDITABLE = (
@@ -78,7 +72,10 @@ def credit(
                 code="credits_everything",
             )
         check_amount(note.total_minor, invoice.currency, is_confirmed=False)
-    return _issue_note(invoice, note, as_of, actor, to, reason)
+    _count_on_coverage(note)
+    draft = _draft(invoice, note, to=to, reason=reason)
+    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, take_numbers)
+    return Invoice.objects.select_related("seller", "customer").get(pk=issued.id)
 
 
 def _creditable(invoice: Invoice) -> Creditable:
@@ -191,94 +188,45 @@ def _supply_of(invoice: Invoice) -> Snapshot:
     return {"supply": supply} if supply else {}
 
 
-def _issue_note(
-    invoice: Invoice, note: Correction, as_of: date, actor: str, to: str, reason: str
-) -> Invoice:
-    sequence, number = take_numbers(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
-    document = Invoice.objects.create(
-        public_id=new_public_id("cn"),
-        seller=invoice.seller,
-        customer=invoice.customer,
-        subscription_id=invoice.subscription_id,
-        kind=Invoice.Kind.CREDIT_NOTE,
-        status=Invoice.Status.ISSUED,
-        number=number,
-        sequence=sequence,
+def _draft(invoice: Invoice, note: Correction, *, to: str, reason: str) -> DraftDocument:
+    """A document to be issued: in the invoice's language, and to the customer as it is now."""
+    [buyer] = load_buyers([invoice.customer_id])
+    bill_to = buyer.bill_to | _supply_of(invoice)
+    return DraftDocument(
+        buyer=replace(buyer, language=invoice.language, bill_to=bill_to),
         currency=invoice.currency,
-        language=invoice.language,
-        issued_on=as_of,
-        due_on=as_of,
-        letterhead=current_letterhead(invoice.seller),
-        bill_to=bill_to_of(invoice.customer) | _supply_of(invoice),
-        subtotal_minor=note.amount_minor,
-        net_minor=note.net_minor,
-        tax_minor=note.tax_minor,
-        rounding_minor=note.rounding_minor,
-        total_minor=note.total_minor,
-        amount_due_minor=note.total_minor,
-        credit_to=to,
-        reason=reason.strip(),
+        document=Document(
+            is_credit_note=True,
+            lines=[_note_line(part, invoice) for part in note.parts],
+            taxes=note.taxes,
+            subtotal_minor=note.amount_minor,
+            discount_minor=0,
+            net_minor=note.net_minor,
+            tax_minor=note.tax_minor,
+            rounding_minor=note.rounding_minor,
+            total_minor=note.total_minor,
+        ),
+        subscription_id=invoice.subscription_id,
+        one_offs={},
+        discounted=[],
+        treatments=[treatment_of(part.ref.tax) for part in note.parts],
+        refunds=to == Invoice.CreditTo.REFUND,
+        by_hand=ByHand(invoice, reason.strip()),
     )
-    _write_lines(document, note)
-    _count_on_coverage(note)
-    _settle_note(invoice, document, note, as_of, actor, to)
-    record(
-        "credit_note.issued",
-        seller=invoice.seller.public_id,
-        subject=document.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "number": number,
-            "customer": invoice.customer.public_id,
-            "currency": invoice.currency,
-            "total_minor": note.total_minor,
-            "corrects": invoice.public_id,
-        },
-    )
-    return document
 
 
-def _write_lines(document: Invoice, note: Correction) -> None:
-    """The lines of a credit note, its rounding and its tax by rate."""
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            invoice=document,
-            position=position,
-            kind=InvoiceLine.Kind.CREDIT,
-            subscription_id=part.ref.subscription_id,
-            price_id=part.ref.price_id,
-            description=part.ref.description,
-            starts_on=part.ref.starts_on,
-            ends_on=part.ref.ends_on,
-            quantity=part.ref.quantity,
-            amount_minor=part.amount_minor,
-            net_minor=part.net_minor,
-            tax=part.ref.tax,
-            revenue_account=part.ref.revenue_account,
-            corrects=part.ref,
-        )
-        for position, part in enumerate(note.parts, 1)
-    )
-    if note.rounding_minor:
-        InvoiceLine.objects.create(
-            invoice=document,
-            position=len(note.parts) + 1,
-            kind=InvoiceLine.Kind.ROUNDING,
-            amount_minor=note.rounding_minor,
-            net_minor=0,
-        )
-    InvoiceTax.objects.bulk_create(
-        InvoiceTax(
-            invoice=document,
-            category=group.category,
-            percent=group.percent,
-            is_inclusive=group.is_inclusive,
-            name=group.name,
-            net_minor=group.net_minor,
-            tax_minor=group.tax_minor,
-        )
-        for group in note.taxes
+def _note_line(part: Part, invoice: Invoice) -> Line:
+    line: InvoiceLine = part.ref
+    return Line(
+        kind=InvoiceLine.Kind.CREDIT,
+        item=None,
+        amount_minor=part.amount_minor,
+        start=line.starts_on,
+        end=line.ends_on,
+        quantity=line.quantity,
+        corrects=corrected(line, invoice.issued_on),
+        context=line,
+        net_minor=part.net_minor,
     )
 
 
@@ -326,50 +274,3 @@ def _let_stand_again(correction: InvoiceLine, amount_minor: int, instead: Covera
                 "kind": Coverage.Kind.RECURRING,
             },
         )
-
-
-def _settle_note(
-    invoice: Invoice, document: Invoice, note: Correction, as_of: date, actor: str, to: str
-) -> None:
-    reduced_minor = min(invoice.left_minor, note.total_minor) if invoice.may_be_paid else 0
-    if reduced_minor:
-        parts = {invoice: reduced_minor}
-        settle_by_credit(invoice.seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)
-    left_minor = note.total_minor - reduced_minor
-    # What was let go as rounding was never paid: the note takes it up, and nothing goes back.
-    if rounded_minor := min(invoice.rounded_off_minor, left_minor):
-        credit_rounding(invoice.seller, {invoice: rounded_minor}, as_of=as_of, actor=actor)
-        left_minor -= rounded_minor
-    if to == Invoice.CreditTo.REFUND and left_minor:
-        left_minor -= hooks.refund_credit.only(
-            invoice.seller,
-            customer_id=invoice.customer_id,
-            currency=invoice.currency,
-            amount_minor=left_minor,
-            invoice_ids=[invoice.pk],
-            as_of=as_of,
-            actor=actor,
-        )
-    if left_minor:
-        entry = Entry(invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))
-        move_balances([entry], as_of)
-    books = Books(invoice.seller)
-    receivable = books.account(Account.Role.RECEIVABLE)
-    postings: list[Posting] = []
-    for part in note.parts:
-        line: InvoiceLine = part.ref
-        is_ahead = line.ends_on is not None and line.ends_on > as_of
-        charge = line.corrects.kind if line.corrects else line.kind
-        is_deferred = is_ahead and charge == InvoiceLine.Kind.RECURRING
-        income = (
-            books.account(Account.Role.DEFERRED_REVENUE)
-            if is_deferred
-            else books.revenue(line.revenue_account or REVENUE_ACCOUNT)
-        )
-        postings += between(income, receivable, part.net_minor)
-    for group in note.taxes:
-        account = books.vat(country_of(group.name), group.percent)
-        postings += between(account, receivable, group.tax_minor)
-    postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
-    postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
-    post_of_invoice(document, postings, as_of)

@@ -27,7 +27,7 @@ from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bill_to_of
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -92,9 +92,20 @@ def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
 _BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", *BILL_TO_COLUMNS)
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What a person adds to a credit note: the invoice that all of it is about, and the reason."""
+
+    invoice: Invoice
+    reason: str
+
+
 @dataclass(slots=True)
 class DraftDocument:
-    """A document to be issued. ``redemptions`` are those that took something off it."""
+    """A document to be issued; ``discounted`` are the coupons that took something off it.
+
+    A credit note by hand has lines whose contexts are the lines that they correct.
+    """
 
     buyer: Buyer
     currency: str
@@ -104,6 +115,7 @@ class DraftDocument:
     discounted: list[tuple[CouponRedemption, int]]
     treatments: list[tax.Treatment]
     refunds: bool = False
+    by_hand: ByHand | None = None
 
 
 @dataclass(slots=True)
@@ -222,19 +234,23 @@ def _one_off_line(item: OneOffItem) -> Line:
         context=item,
     )
     if credit := item.reverses:
-        assert credit.corrects
         line.kind, line.start, line.end = "credit", credit.starts_on, credit.ends_on
-        line.corrects = Billed(
-            ref=credit.pk,
-            item=None,
-            kind=credit.corrects.kind,
-            start=credit.starts_on or item.due_on,
-            end=credit.ends_on or item.due_on,
-            days=[],
-            amount_minor=0,
-            billed_minor=0,
-        )
+        line.corrects = corrected(credit, item.due_on)
     return line
+
+
+def corrected(line: InvoiceLine, on: date) -> Billed:
+    """A line of a document as what another corrects: of which charge, and no days of it."""
+    return Billed(
+        ref=line.pk,
+        item=None,
+        kind=line.corrects.kind if line.corrects else line.kind,
+        start=line.starts_on or on,
+        end=line.ends_on or on,
+        days=[],
+        amount_minor=0,
+        billed_minor=0,
+    )
 
 
 def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:

@@ -22,8 +22,8 @@ from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
-from billing.invoicing.locks import lock_invoices
-from billing.invoicing.models import Invoice, Letterhead
+from billing.invoicing.models import Invoice, InvoiceLine, Letterhead
+from billing.invoicing.notes import settle_notes
 from billing.invoicing.numbering import Numbering
 from billing.invoicing.rows import (
     COVERAGE_KIND,
@@ -32,6 +32,7 @@ from billing.invoicing.rows import (
     EventRow,
     Issued,
     LineRow,
+    OrNull,
     TaxRow,
     TransferRow,
     rates_of,
@@ -39,12 +40,13 @@ from billing.invoicing.rows import (
     tiers_of,
 )
 from billing.invoicing.settled import By
-from billing.invoicing.settlement import PAID, settle_by_credit, state_at_issue, told_of_paid
+from billing.invoicing.settlement import PAID, state_at_issue, told_of_paid
 from billing.invoicing.snapshots import digest_of, letterhead_of, ocr_reference
 from billing.ledger.actions import Books
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
+from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
 
 
@@ -95,7 +97,6 @@ class _Batch:
         self.transfers: list[TransferRow] = []
         self.corrections: list[tuple[Line, int]] = []
         self.billed_one_offs: list[tuple[int, int]] = []
-        self.credited: dict[int, int] = {}
         count = len(drafts.documents)
         self.public_ids = {
             "invoice": new_public_ids("inv", count),
@@ -120,9 +121,14 @@ class _Batch:
         copy_rows("invoicing_coverage", self.coverage, credited_minor=0)
         _correct_coverage(self.corrections)
         _mark_one_offs(self.billed_one_offs)
-        outstanding = self._lock_corrected()
+        notes = {
+            document_id: draft
+            for document_id, draft in zip(ids, drafted, strict=True)
+            if draft.document.is_credit_note
+        }
+        over = settle_notes(self.seller, notes, as_of=self.as_of, actor=self.actor)
         issued = [
-            self._document(document_id, draft, outstanding)
+            self._document(document_id, draft, over.get(document_id, 0))
             for document_id, draft in zip(ids, drafted, strict=True)
         ]
         copy_rows("invoicing_invoicetax", self.taxes)
@@ -133,8 +139,6 @@ class _Batch:
             effective_on=self.as_of,
             document=Transfer.Document.INVOICE,
         )
-        corrected = {one: self.credited[one.pk] for one in lock_invoices(list(self.credited))}
-        settle_by_credit(self.seller, corrected, by=By.CREDIT, as_of=self.as_of, actor=self.actor)
         return issued
 
     def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[EventRow]:
@@ -188,7 +192,7 @@ class _Batch:
             row.tax = rates_of(treatment)
             row.revenue_account = terms.revenue_account if terms else line.context.revenue_account
             row.subscription_id = contract.id if contract else line.context.subscription_id
-            row.price_id = terms.price_id if terms else NULL
+            row.price_id = terms.price_id if terms else _price_of(line)
             row.starts_on = text_of(line.start) if line.start else NULL
             row.ends_on = text_of(line.end) if line.end else NULL
             row.quantity = NULL if line.quantity is None else line.quantity
@@ -244,32 +248,7 @@ class _Batch:
         row.quantity = line.quantity if line.covers == USAGE else NULL
         self.coverage.append(row)
 
-    def _lock_corrected(self) -> dict[int, list[int]]:
-        """What is unpaid of the invoices that credit notes correct: {line id: [invoice, minor]}."""
-        refs = [
-            line.corrects.ref
-            for draft in self.drafts.documents
-            if draft.document.is_credit_note
-            for line in draft.document.lines
-            if line.corrects is not None
-        ]
-        if not refs:
-            return {}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT l.id, i.id, CASE WHEN i.status IN ('open', 'uncollectible')"
-                " THEN i.amount_due_minor - i.paid_minor - i.credited_minor ELSE 0 END"
-                " FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
-                " WHERE l.id = ANY(%s) ORDER BY i.id FOR UPDATE OF i",
-                [refs],
-            )
-            rows = cursor.fetchall()
-        unpaid = {invoice_id: [invoice_id, minor] for _, invoice_id, minor in rows}
-        return {line_id: unpaid[invoice_id] for line_id, invoice_id, _ in rows}
-
-    def _document(
-        self, document_id: int, draft: DraftDocument, outstanding: dict[int, list[int]]
-    ) -> Issued:
+    def _document(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> Issued:
         document, buyer = draft.document, draft.buyer
         is_note = document.is_credit_note
         kind = "credit_note" if is_note else "invoice"
@@ -281,7 +260,7 @@ class _Batch:
             document.total_minor,
             document.amount_due_minor,
             self.as_of if is_note else self.as_of + timedelta(days=buyer.net_terms_days),
-            self._settle_note(draft, outstanding) if is_note else 0,
+            to_balance_minor,
         )
         if is_note:
             status, closed_on, credit_to = "issued", None, "refund" if draft.refunds else "balance"
@@ -309,7 +288,7 @@ class _Batch:
         row.amount_due_minor = document.amount_due_minor
         row.credit_to = credit_to
         row.closed_on = closed_on or NULL
-        row.reason = ""
+        row.reason = draft.by_hand.reason if draft.by_hand else ""
         row.reference = ""
         self.documents.append(row)
         for group in document.taxes:
@@ -324,40 +303,6 @@ class _Batch:
             self.taxes.append(tax)
         self._post(document_id, draft, issued.to_balance_minor)
         return issued
-
-    def _settle_note(self, draft: DraftDocument, outstanding: dict[int, list[int]]) -> int:
-        """Reduce what is unpaid, pay back what is to be; what is left goes to the balance."""
-        lines = draft.document.lines
-        left = self._reduce_unpaid(draft.document.total_minor, lines, outstanding)
-        if not draft.refunds or not left:
-            return left
-        # Only the invoices that this note corrects: the batch holds other customers' as well.
-        corrected = {outstanding[line.corrects.ref][0] for line in lines if line.corrects}
-        return left - hooks.refund_credit.only(
-            self.seller,
-            customer_id=draft.buyer.id,
-            currency=draft.currency,
-            amount_minor=left,
-            invoice_ids=sorted(corrected),
-            as_of=self.as_of,
-            actor=self.actor,
-        )
-
-    def _reduce_unpaid(
-        self, total_minor: int, lines: Sequence[Line], outstanding: dict[int, list[int]]
-    ) -> int:
-        """Take a credit note off the unpaid invoices that it corrects; returns what is over."""
-        left = total_minor
-        for line in lines:
-            if line.corrects is None or not left:
-                continue
-            unpaid = outstanding[line.corrects.ref]
-            part = min(left, unpaid[1])
-            if part:
-                unpaid[1] -= part
-                left -= part
-                self.credited[unpaid[0]] = self.credited.get(unpaid[0], 0) + part
-        return left
 
     def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
         document, by_role = draft.document, self.books.by_role
@@ -400,7 +345,7 @@ class _Batch:
             return self.books.account(Account.Role.DEFERRED_REVENUE)
         if isinstance(line.context, Contract) and line.item:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
-        return self.books.revenue(line.context.revenue_account)
+        return self.books.revenue(line.context.revenue_account or REVENUE_ACCOUNT)
 
     def _events(self, issued: Sequence[Issued]) -> Iterator[EventRow]:
         """What is told of new documents, and of those that the balance has paid at once."""
@@ -412,6 +357,8 @@ class _Batch:
                 "currency": document.draft.currency,
                 "total_minor": document.total_minor,
             }
+            if document.draft.by_hand:
+                data["corrects"] = document.draft.by_hand.invoice.public_id
             type = "credit_note.issued" if is_note else "invoice.finalized"
             yield _event(public_id, type, document.public_id, data)
             if document.draft.document.credit_applied_minor and not document.amount_due_minor:
@@ -426,6 +373,11 @@ def _event(public_id: str, type: str, subject: str, data: dict[str, Any]) -> Eve
     row.subject = subject
     row.data = as_json(data)
     return row
+
+
+def _price_of(line: Line) -> OrNull[int]:
+    """The price of what a note by hand corrects; what is billed once has none."""
+    return (isinstance(line.context, InvoiceLine) and line.context.price_id) or NULL
 
 
 def _extra_line(
