@@ -2,6 +2,7 @@
 
 from django.db import connection
 from django.db.models import QuerySet
+from django.db.models.functions import Collate, Lower
 
 from customers.models import PERSON, Customer
 
@@ -27,9 +28,20 @@ def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
     """A seller's customers with just this address, in any case, the newest first: whoever has shown
     that they read it may look after each of them. None for an empty address.
     """
+    return customers_at(address).filter(seller=seller_id).order_by("-pk")
+
+
+def customers_at(address: str) -> QuerySet[Customer]:
+    """All customers with just this address, in any case; none for an empty one.
+
+    Of capitals only those of ASCII are small ones: the database takes ``ı`` for an ``i`` where it
+    leaves case aside, and another's domain for it.
+    """
     if not address:
         return Customer.objects.none()
-    return Customer.objects.filter(seller=seller_id, email__iexact=address).order_by("-pk")
+    found = Customer.objects.filter(email__iexact=address)
+    small = "".join([each.lower() if each.isascii() else each for each in address])
+    return found.alias(small=Lower(Collate("email", "C"))).filter(small=small)
 
 
 def lock_person(seller_id: int, email: str) -> None:

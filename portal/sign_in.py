@@ -12,6 +12,7 @@ from billing.events.recorder import record
 from customers.calendar import today_of
 from customers.links import LIVES
 from customers.models import AccessLink, Customer, Seller
+from customers.persons import customers_at
 from portal.limits import may_try
 from portal.models import Attempt
 from portal.news import SIGN_IN_REQUESTED, mail_links_soon
@@ -49,7 +50,7 @@ def ask_for_link(
     is_counted = may_try(
         Attempt.Kind.ADDRESS, address, times=ADDRESS_TIMES, within=ADDRESS_WITHIN, now=now
     )
-    customers = Customer.objects.filter(email__iexact=address).select_related("seller__test_clock")
+    customers = customers_at(address).select_related("seller__test_clock")
     if seller is not None:
         customers = customers.filter(seller=seller)
     found = list(customers.order_by("seller", "-pk").distinct("seller")[:SELLERS_MAX])

@@ -135,7 +135,7 @@ def _who(metadata: Mapping[str, Any], names: Mapping[Any, str]) -> str:
         return names.get(user) or pgettext("desk", "Somebody who is no longer staff")
     actor, address = str(metadata.get("actor") or ""), str(metadata.get("url") or "")
     if actor.startswith("job:"):
-        return pgettext("desk", "Kvitt, by itself")
+        return pgettext("desk", "Kvitt, automatically")
     if actor.startswith("command:"):
         return f"manage.py {actor.removeprefix('command:')}"
     if address.startswith("/api/") or actor.startswith("key:"):

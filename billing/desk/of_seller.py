@@ -57,6 +57,11 @@ def of_seller(rows: QuerySet, seller: Any, *, is_big: bool = False) -> QuerySet:
     return rows.filter(own)
 
 
+def is_of_sellers(model: type[models.Model]) -> bool:
+    """Whether rows of a model are some seller's, so that a list can show one seller's alone."""
+    return model._meta.label == "customers.Seller" or _way_from(model) is not None
+
+
 @cache
 def _way_from(model: type[models.Model]) -> _Way | None:
     """The shortest way; among those of one length, one that every row can go."""

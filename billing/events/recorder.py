@@ -49,11 +49,7 @@ def record(
         actor=actor,
         data=data or {},
     )
-    with prepared() as cursor:
-        cursor.execute(_RECORD, _SHAPE.values_of(_row(event)))
-        event.pk = cursor.fetchone()[0]
-    event._state.adding = False
-    return event
+    return _written(event)
 
 
 class OfSeller(Protocol):
@@ -69,8 +65,7 @@ class OfSeller(Protocol):
 def record_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
     """Write an event of an object in the caller's transaction, with what it tells."""
     event = event_for(type, about, as_of, actor, **data)
-    event.save(force_insert=True)
-    return event
+    return _written(event)
 
 
 def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: Any) -> Event:
@@ -89,6 +84,14 @@ def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: An
 def record_all(events: Iterable[Event]) -> None:
     """Write events in the caller's transaction, in one statement; they are not told their ids."""
     copy_rows("events_event", map(_row, events))
+
+
+def _written(event: Event) -> Event:
+    with prepared() as cursor:
+        cursor.execute(_RECORD, _SHAPE.values_of(_row(event)))
+        event.pk = cursor.fetchone()[0]
+    event._state.adding = False
+    return event
 
 
 @dataclass(slots=True)

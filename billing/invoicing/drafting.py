@@ -319,6 +319,8 @@ class _Assembly:
     ):
         self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
         self.rates: RateTable | None = None
+        # What one bill was split for, such as a buyer's references, takes an amount off once.
+        self.amounts_off: set[tuple[int, int | None]] = set()
         self.sellers: tax.Treatment | None = None
         # What the rule says of the document in hand, and what it said of those that this corrects.
         self.supplies: list[Supply] = []
@@ -383,7 +385,9 @@ class _Assembly:
         if self.supplies or self.supplied:
             bill_to = self.abroad.noted(buyer.bill_to, self.supplies, self.supplied)
             buyer = replace(buyer, bill_to=bill_to)
-        live = self._live_coupons(buyer, currency, lines) if self.redemptions else []
+        live = []
+        if self.redemptions:
+            live = self._live_coupons(buyer, currency, subscription_id, lines)
         document = total_bill(
             lines,
             treatments,
@@ -401,6 +405,7 @@ class _Assembly:
             if amount_minor
         ]
         for redemption, _ in discounted:
+            self.amounts_off.add((redemption.pk, subscription_id))
             if redemption.coupon.duration == Coupon.Duration.ONCE:
                 redemption.is_spent = True
                 self.drafts.redemptions.append(redemption)
@@ -426,12 +431,14 @@ class _Assembly:
         )
 
     def _live_coupons(
-        self, buyer: Buyer, currency: str, lines: Sequence[Line]
+        self, buyer: Buyer, currency: str, subscription_id: int | None, lines: Sequence[Line]
     ) -> list[tuple[CouponRedemption, list[int]]]:
         live = []
         for redemption in self.redemptions.get(buyer.id, ()):
             coupon = redemption.coupon
             if redemption.is_spent or (coupon.amount_off_minor and coupon.currency != currency):
+                continue
+            if coupon.amount_off_minor and (redemption.pk, subscription_id) in self.amounts_off:
                 continue
             indexes = [
                 index for index, line in enumerate(lines) if _is_eligible(redemption, coupon, line)

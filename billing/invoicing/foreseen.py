@@ -10,7 +10,7 @@ from django.utils import translation
 
 from billing.base.sql.telling import one_transaction
 from billing.desk import previews
-from billing.desk.figures import money
+from billing.desk.figures import as_pages_write, money
 from billing.engine.money import Money
 from billing.invoicing import actions, changes
 from billing.invoicing.changes import Part, SeenBill, seen_bill, to_pay_minor
@@ -80,7 +80,8 @@ def preview_note(invoice: Invoice, issue: Callable[[], Invoice]) -> previews.Pre
             (back_minor, "is paid back"),
         )
         told = [f"{Money(minor, note.currency)} {what}" for minor, what in goes if minor > 0]
-        shown = replace(foreseen(seen_bill(note), "Today", None), note=f"{', '.join(told)}.")
+        said = as_pages_write(f"{', '.join(told)}.")
+        shown = replace(foreseen(seen_bill(note), "Today", None), note=said)
         transaction.set_rollback(True)
     return previews.Preview(f"{note.total_minor}", [shown])
 

@@ -428,9 +428,8 @@ def _balances_moved(issued: Sequence[Issued]) -> Iterator[Entry]:
         draft = document.draft
         for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
             if moved_minor:
-                yield Entry(
-                    draft.buyer.id, draft.currency, moved_minor, document.id, document.number
-                )
+                told = document.number or document.public_id
+                yield Entry(draft.buyer.id, draft.currency, moved_minor, document.id, told)
 
 
 def _advance(drafts: Drafts, as_of: date) -> list[EventRow]:

@@ -10,9 +10,10 @@ from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.base.sql.bulk import take_ids
 from billing.base.sql.prepared import prepared
-from billing.events.recorder import record
+from billing.events.recorder import record_for
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
+from billing.invoicing.settled import By
 from billing.invoicing.snapshots import ocr_reference
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
@@ -43,6 +44,10 @@ def take_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]
     if not count:
         return []
     refuse_unready(seller)
+    return _taken(seller, kind, count)
+
+
+def _taken(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
     block = _take_block(seller, kind, count)
     if block is None:
         NumberSeries.objects.get_or_create(
@@ -78,11 +83,12 @@ def number_ordered(
 ) -> None:
     """Take numbers for documents that were only ordered until now, and tell that they are issued.
 
-    Their rows are locked. Raises as :func:`take_numbers` does.
+    Their rows are locked. The seller was ready when they were ordered; what it lacks since holds
+    back no money that has come. Raises ``Held`` while no numbers are given.
     """
     for kind in Invoice.Kind.values:
         waiting = [each for each in documents if each.kind == kind and each.sequence is None]
-        taken = take_numbers(seller, kind, len(waiting))
+        taken = _taken(seller, kind, len(waiting)) if waiting else []
         for document, (sequence, number) in zip(waiting, taken, strict=True):
             document.sequence, document.number = sequence, number
             document.reference = reference_of(kind, sequence)
@@ -94,14 +100,9 @@ def number_ordered(
                 currency=document.currency,
                 total_minor=document.total_minor,
             )
-            record(
-                type,
-                seller=seller.public_id,
-                subject=document.public_id,
-                occurred_on=as_of,
-                actor=actor,
-                data=data,
-            )
+            record_for(type, document, as_of, actor, **data)
+            if document.credit_applied_minor and not document.amount_due_minor:
+                record_for("invoice.paid", document, as_of, actor, number=number, by=By.BALANCE)
 
 
 def reference_of(kind: str, sequence: int | None) -> str:

@@ -31,7 +31,7 @@ def remedies(subscription: Subscription, on: date) -> list[Remedy]:
 def _remedies(subscription: Subscription, on: date) -> Iterator[Remedy]:
     reason, customer = subscription.parked_reason, subscription.customer
     if reason.startswith(UNFORESEEN):
-        what = pgettext("desk", "Read what went wrong; it is tried again by itself")
+        what = pgettext("desk", "Read what went wrong; it is tried again automatically")
         yield Remedy(what, _list_of(Trouble, q=customer.public_id))
     elif reason.startswith(of_code(NoTaxRate)):
         yield from _rates_to_set(subscription, on)

@@ -72,15 +72,15 @@ class Resend(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         again = resend(obj, as_of=as_of, actor=actor, is_as_it_was=self.is_as_it_was)
-        return f"Goes to {again.recipient} within a minute."
+        return f"Goes to {in_words(again.addressees)} within a minute."
 
 
 class SendAsItWas(Resend):
     name = "send-as-it-was"
     label = "Send again as it was"
     explanation = (
-        "Sends the same words once more, to the address that the customer has now. Its link works "
-        "again, and what was attached is attached."
+        "Sends the same words once more, to those who get such mail now. Its link works again, and "
+        "what was attached is attached."
     )
     icon = "forward_to_inbox"
     variant = ActionVariant.PRIMARY
@@ -91,8 +91,8 @@ class SendAnew(Resend):
     name = "send-anew"
     label = "Send again, written anew"
     explanation = (
-        "Writes the mail as things stand now, and sends it within a minute to the address that the "
-        "customer has now."
+        "Writes the mail as things stand now, and sends it within a minute to those who get such "
+        "mail now."
     )
     icon = "edit_note"
     is_as_it_was = False

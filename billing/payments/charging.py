@@ -135,8 +135,9 @@ def metadata_of(payment: Payment, invoice: Invoice) -> dict[str, str]:
     return {
         "seller": payment.seller.public_id,
         "customer": payment.customer.public_id,
-        "number": str(invoice.number),
-        "sequence": str(invoice.sequence),
+        # What is only ordered has no number yet.
+        **({"number": str(invoice.number)} if invoice.number else {}),
+        **({"sequence": str(invoice.sequence)} if invoice.sequence else {}),
     }
 
 

@@ -16,7 +16,7 @@ from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_ORDERED
-from billing.outbound.gate import Kind, refusal
+from billing.outbound.gate import Held, Kind, refusal
 from billing.outbound.turns import left_alone, time_is_up
 from billing.payments.charging import charge, claim_in_doubt, resolve
 from billing.payments.from_balance import settle_from_balance
@@ -137,7 +137,8 @@ def resolve_due(limit: int = 100, seller: Seller | None = None) -> int:
             if (payment_id := claim_in_doubt(clock.now(), seller)) is None:
                 break
             count += 1
-            with watch.over(partial(_public_id, payment_id)):
+            # It pays an order, whose invoice gets no number now: it is asked for again later.
+            with suppress(Held), watch.over(partial(_public_id, payment_id)):
                 resolve(payment_id, ACTOR)
         count += check_sessions(ACTOR, limit, seller)
         count += check_refunds(limit, seller)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Sum
+from django.db.models import Exists, OuterRef, Sum
 
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
@@ -109,7 +109,19 @@ def payable_out_minor(customer: Customer, currency: str) -> int:
 
 
 def _most(customer: Customer, currency: str, sources: list[_Source]) -> int:
-    return min(balance_of(customer, currency), sum(source.amount_minor for source in sources))
+    # What was spent was paid money first: what was given is never paid out, whatever came between.
+    paid_minor = balance_of(customer, currency) - _given_minor(customer, currency)
+    return max(0, min(paid_minor, sum(source.amount_minor for source in sources)))
+
+
+def _given_minor(customer: Customer, currency: str) -> int:
+    """The goodwill that was given and not taken back."""
+    booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=OuterRef("pk"))
+    gifts = BalanceEntry.objects.filter(
+        Exists(booked), customer=customer, currency=currency, amount_minor__gt=0, takes_back=None
+    )
+    sums = gifts.aggregate(given=Sum("amount_minor"), taken=Sum("taken_back_by__amount_minor"))
+    return (sums["given"] or 0) + (sums["taken"] or 0)
 
 
 def _sources(customer: Customer, currency: str) -> list[_Source]:

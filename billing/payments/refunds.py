@@ -94,7 +94,7 @@ def refund_surplus(payment: Payment, amount_minor: int, *, as_of: date, actor: s
     It is taken off the balance by the caller.
     """
     Payment.objects.filter(pk=payment.pk).update(refunded_minor=F("refunded_minor") + amount_minor)
-    pay = _send_back if registry.is_gateway(payment.gateway) else _owe
+    pay = _owe if payment.is_by_hand else _send_back
     pay(None, payment, amount_minor, as_of, "balance")
     tell("payment.refunded", payment, None, as_of, actor)
 

@@ -206,6 +206,7 @@ def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     future = _to_begin(subscription, as_of)
     days = set(future.values_list("starts_on", flat=True))
     future.delete()
+    days |= set(_to_end(subscription, as_of).values_list("ends_on", flat=True))
     reopened = _to_end(subscription, as_of).update(ends_on=None, keeps_paid=False)
     subscription.cycles.filter(starts_on__in=days).delete()
     if not (reopened or days):

@@ -19,7 +19,7 @@ from billing.engine.money import major_string
 from billing.invoicing.number_series import NumberGap, NumberSeries
 from billing.outbound import mark
 from billing.outbound.actions import record_comparison, release
-from billing.outbound.gate import standing_holds
+from billing.outbound.gate import Held, standing_holds
 from billing.outbound.models import DatabaseMark, Hold
 from billing.payments.charging import settle
 from billing.payments.gateways import registry
@@ -123,7 +123,11 @@ def _compare_charge(gateway: Gateway, made: Charge, actor: str, found: Found) ->
     )
     if payment is not None:
         if payment.state in {*IN_FLIGHT, Payment.State.PLANNED, Payment.State.CANCELED}:
-            settle(payment.pk, made, as_of=today_of(payment.seller), actor=actor)
+            try:
+                settle(payment.pk, made, as_of=today_of(payment.seller), actor=actor)
+            except Held:
+                # It pays an order, whose invoice is given a number with its money.
+                found.undecided.append(f"{said} pays an order, and is booked when all goes on.")
         elif (made.status == "succeeded") != (payment.received_on is not None):
             found.undecided.append(f"{said} has {made.status}, but {payment} has {payment.state}.")
         return

@@ -29,9 +29,7 @@ class AddressForm(Typed):
         label=pgettext_lazy("portal", "Email address"),
         max_length=254,
         error_messages={
-            "required": pgettext_lazy(
-                "portal", "Enter the address that your invoices are sent to."
-            ),
+            "required": pgettext_lazy("portal", "Enter your email address."),
             "invalid": pgettext_lazy("portal", "Enter an address such as name@example.com."),
         },
         widget=forms.EmailInput(attrs={"autocomplete": "email", "spellcheck": "false"}),

@@ -489,7 +489,8 @@ def test_canceling_now_with_credit_issues_a_credit_note(
 
 def test_buttons_fit_the_state(anna: Client, subscription: Subscription) -> None:
     assert offered(anna, subscription) == [
-        *("Change plan or quantity", "Pause", "Give coupon", "Bill now", "Cancel")
+        *("Change plan or quantity", "Pause", "Give coupon", "Change the buyer's reference"),
+        *("Bill now", "Cancel"),
     ]
     act(anna, subscription, "pause", unused="keep")
     act(anna, subscription, "cancel", when="period_end")
@@ -674,7 +675,7 @@ def test_a_payment_that_the_bank_took_back_pays_nothing_any_more(
     today = str(clock.today("UTC"))
     assert act(anna, payment, "returned", returned_on="2999-01-01").startswith("REFUSED")
     told = act(anna, payment, "returned", returned_on=today)
-    assert told == "125.00 SEK has come back, and is owed again."
+    assert told == "SEK 125.00 has come back, and is owed again."
     invoice.refresh_from_db()
     assert (invoice.status, invoice.left_minor) == ("open", 12_500)
     assert act(anna, payment, "returned", returned_on=today).endswith(

@@ -51,7 +51,7 @@ def preview(client: Client, invoice: Invoice, **sent: Any) -> Any:
 def test_an_amount_of_a_line_comes_back_with_its_tax(anna: Client, invoice: Invoice) -> None:
     told = act(anna, invoice, "credit", **asked(invoice, "Tea", amount="20"), reason="Stale")
     note = CreditNote.objects.get()
-    assert told == f"Issued credit note {note} of 25.00 SEK."
+    assert told == f"Issued credit note {note} of SEK 25.00."
     assert note.reason == "Stale"
     (credited,) = note.lines.all()
     assert (credited.corrects, credited.net_minor) == (line(invoice, "Tea"), 20_00)
@@ -76,9 +76,9 @@ def test_the_note_is_shown_with_where_its_money_goes_and_nothing_is_kept(
     sent = asked(invoice, "Tea", amount="20")
     (shown,) = preview(anna, invoice, **sent).context["preview"].documents
     assert [row.what for row in shown.rows][-1] == "VAT"
-    assert "-25.00 SEK" in shown.total
+    assert "−SEK\xa025.00" in shown.total
     # 16.25 of 116.25 is unpaid.
-    said = "16.25 SEK lowers what is unpaid of the invoice, 8.75 SEK "
+    said = "SEK\xa016.25 lowers what is unpaid of the invoice, SEK\xa08.75 "
     assert shown.note == f"{said}goes to the customer's balance."
     back = preview(anna, invoice, **{**sent, "to": "refund"}).context["preview"].documents[0]
     assert back.note == f"{said}is paid back."
@@ -128,5 +128,5 @@ def test_to_credit_everything_is_asked_again_and_then_shown(anna: Client, invoic
     assert "This credits all that is left" in page.content.decode()
     assert "preview" not in page.context
     page = preview(anna, invoice, to="balance", is_confirmed="on")
-    assert "-116.25 SEK" in page.context["preview"].documents[0].total
+    assert "−SEK\xa0116.25" in page.context["preview"].documents[0].total
     assert not CreditNote.objects.exists()

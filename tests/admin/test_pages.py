@@ -403,6 +403,7 @@ def test_the_front_page_counts_the_work_and_links_to_it(anna: Client, rows: Rows
         "Letters to print": 0,
         "Payments to look at": 0,
         "Money to pay back": 1,
+        "Balances left behind": 0,
         "Live sellers that may not issue": 0,
         "Parked gateway events": 1,
         "Troubles": 1,

@@ -145,7 +145,7 @@ def test_of_a_wrong_tax_it_leads_to_whose_it_is(anna: Client) -> None:
 @pytest.mark.parametrize(
     ("reason", "what"),
     [
-        ("unforeseen: KeyError: 1", "Read what went wrong; it is tried again by itself"),
+        ("unforeseen: KeyError: 1", "Read what went wrong; it is tried again automatically"),
         ("invalid_agreement: It ends before it starts.", "Look at the plan and its prices"),
     ],
 )

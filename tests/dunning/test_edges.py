@@ -502,7 +502,7 @@ def test_no_policy_charges_more_often_than_the_networks_allow(seller: Seller, ow
         sweep(seller, on)
         for payment in Payment.objects.filter(state="planned"):
             payment.allocations.update(state="released")
-            payment.move("created")
+            payment.move("created", gateway="sandbox")
             payment.move("failed", settled_at=datetime.combine(on, time(8), UTC))
     outcomes = list(DunningAction.objects.values_list("outcome", flat=True))
     assert outcomes == [""] * 15 + [TOO_OFTEN] * 5

@@ -13,12 +13,14 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.documents import document_in_words, in_its_language
 from billing.invoicing.models import Invoice
 from billing.subscriptions import actions as subscriptions
+from billing.subscriptions.coupons import redeem_coupon
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from customers.actions import change_details
 from customers.models import Customer
 from tests.factories import (
     DAY,
+    CouponFactory,
     CustomerFactory,
     PlanFactory,
     PriceFactory,
@@ -148,3 +150,17 @@ def test_a_credit_note_bears_the_reference_of_what_it_corrects(
     change_details(customer, as_of=DAY, actor="test", buyer_reference="COST 8")
     note = credit(Invoice.objects.get(), as_of=DAY, actor="test")
     assert note.bill_to.get("buyer_reference", "") == reference
+
+
+def test_an_amount_off_is_taken_once_of_a_bill_that_references_split(customer: Customer) -> None:
+    coupon = CouponFactory(
+        seller=customer.seller, percent_off=None, amount_off_minor=500, currency="SEK"
+    )
+    type(coupon).objects.update(duration="forever")
+    start(customer)
+    redeem_coupon(customer, coupon, as_of=DAY, actor="test")
+    add(customer, "PO 1")
+    bill_due(customer.seller, DAY)
+    issued = Invoice.objects.filter(customer=customer)
+    assert issued.count() == 2
+    assert sum(issued.values_list("discount_minor", flat=True)) == 500

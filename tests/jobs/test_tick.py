@@ -103,6 +103,7 @@ def test_a_tick_does_all_that_is_due_in_order(seller: Seller) -> None:
         "forget kept rows",
         "forget old webhooks",
         "forget old requests",
+        "forget done forms",
         "forget old links",
         "forget old sessions",
     ]

@@ -343,7 +343,7 @@ BROKEN: dict[str, tuple[Callable[[World], Served], ...]] = {
 # asked in one statement, and the other jobs go on.
 OF_NO_CUSTOMER = {"verify books", "forget old runs", "forget old troubles", "forget old webhooks"}
 OF_NO_CUSTOMER |= {"forget old requests", "forget old links", "forget old sessions"}
-OF_NO_CUSTOMER |= {"forget kept rows", "seal books", "add up sums"}
+OF_NO_CUSTOMER |= {"forget kept rows", "forget done forms", "seal books", "add up sums"}
 
 
 def jobs_due(now: datetime) -> dict[str, Any]:

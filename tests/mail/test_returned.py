@@ -73,7 +73,7 @@ def test_it_is_told_in_swedish_of_several_invoices_in_one_mail() -> None:
 def test_whose_charge_came_back_is_told_when_the_card_is_tried_again() -> None:
     world = World(is_charged=True)
     mark_returned(charged(world, world.invoice()), **BACK)
-    assert "We try again on" in mailed(world).text
+    assert "We will try again on" in mailed(world).text
 
 
 def test_what_is_paid_again_by_then_is_not_asked_for() -> None:

@@ -443,12 +443,12 @@ def test_reminders_threaten_with_nothing_that_nobody_has_decided(word: str) -> N
     [
         (
             "en",
-            "Your subscription to Månadskaffe goes on unchanged",
+            "Your subscription to Månadskaffe stays as it is",
             "The change that was planned for 1 April 2026 is not made.",
         ),
         (
             "sv",
-            "Ditt abonnemang Månadskaffe fortsätter som förut",
+            "Ditt abonnemang Månadskaffe fortsätter som det är",
             "Ändringen som var planerad till den 1 april 2026 blir inte av.",
         ),
     ],

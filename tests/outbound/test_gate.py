@@ -73,7 +73,7 @@ def test_a_kill_switch_has_a_reason_and_is_pressed_once() -> None:
     with pytest.raises(Refused, match="Say why"):
         actions.stop_charging(reason="  ", actor="user:anna")
     on = actions.stop_charging(reason="Wrong price.", actor="user:anna")
-    with pytest.raises(Refused, match="already: Wrong price") as caught:
+    with pytest.raises(Refused, match="already stopped: Wrong price") as caught:
         actions.stop_charging(reason="Again.", actor="user:berit")
     assert caught.value.code == "charging_stopped"
     actions.resume_charging(on, actor="user:berit")

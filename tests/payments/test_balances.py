@@ -174,7 +174,7 @@ def test_an_invoice_whose_payment_is_under_way_waits_for_its_end(
 ) -> None:
     asked, other = owe(), owe()
     payment = plan(asked, DAY)
-    payment.move("created")
+    payment.move("created", gateway="sandbox")
     PaymentAllocation.objects.filter(payment=payment).update(state="in_flight")
     give(customer, 13_000)
     assert left(asked, other) == [10_000, 0]

@@ -16,6 +16,7 @@ from billing.mail.letters import Occasion
 from billing.mail.models import Message
 from billing.mail.words import write
 from billing.payments.booking import record_payment
+from billing.payments.from_balance import settle_from_balance
 from billing.payments.giving_back import mark_paid_back
 from billing.payments.models import Refund
 from billing.payments.paying_out import pay_out_balance, payable_out_minor
@@ -82,6 +83,27 @@ def test_a_withdrawal_pays_back_what_a_pause_has_put_on_the_balance(is_resumed: 
     assert broken_invariants() == {}
     mark_paid_back(Refund.objects.get(), paid_on=DAY, as_of=DAY, actor="test")
     assert broken_invariants() == {}
+
+
+def test_goodwill_is_not_paid_out_when_paid_money_was_spent_before_it() -> None:
+    world = World()
+    record_payment(world.invoice(), as_of=DAY, actor="test", amount_minor=133450)
+    assert payable_out_minor(world.customer, "SEK") == 10000
+    later = world.invoice()
+    settle_from_balance(world.customer, as_of=DAY, actor="test")
+    record_payment(later, as_of=DAY, actor="test", amount_minor=113450)
+    assert balance_of(world.customer, "SEK") == 0
+    gift = give_credit(
+        world.customer,
+        currency="SEK",
+        amount_minor=10000,
+        description="Sorry",
+        as_of=DAY,
+        actor="test",
+    )
+    assert payable_out_minor(world.customer, "SEK") == 0
+    take_back_credit(gift, as_of=DAY, actor="test")
+    assert payable_out_minor(world.customer, "SEK") == 0
 
 
 def test_goodwill_is_not_paid_out() -> None:
@@ -155,7 +177,7 @@ def test_the_mail_of_a_withdrawal_says_what_goes_back_of_the_balance() -> None:
     message = Message.objects.get(kind="canceled")
     with translation.override("en"):
         letter = write(Occasion(message, DAY, clock.now()))
-    assert "1,234.50 of what you have with us is paid back to you." in letter.next
+    assert "1,234.50 of your balance is paid back to you." in letter.next
 
 
 def test_money_that_was_too_much_is_paid_out_too() -> None:
@@ -172,7 +194,5 @@ def test_money_that_was_too_much_is_paid_out_too() -> None:
     tell()
     message = Message.objects.get(kind="refund")
     with translation.override("en"):
-        assert (
-            "100.00 back to you through the bank"
-            in write(Occasion(message, DAY, clock.now())).happened
-        )
+        said = write(Occasion(message, DAY, clock.now())).happened
+    assert "100.00 to you by bank transfer" in said

@@ -12,6 +12,7 @@ from billing.checkout.offers import create_order
 from billing.events.models import Event
 from catalog.models import Plan
 from customers.models import Customer, Seller
+from customers.persons import accounts_with
 from portal.news import SIGN_IN_REQUESTED, mail_at_once
 from tests.factories import DAY, CouponFactory, CustomerFactory
 from tests.portal.doors import Purpose, sign_in, started, text_of, token_for
@@ -36,6 +37,15 @@ def mailed_links() -> list[str]:
     return [
         found for sent in mail.outbox for found in re.findall(r"/portal/enter/\S+/", str(sent.body))
     ]
+
+
+@pytest.mark.parametrize("other", ["both@exampıe.com", "BOTH@EXAMPİE.COM", "both@examp\u212ae.com"])
+def test_an_address_that_only_looks_alike_is_anothers(seller: Seller, other: str) -> None:
+    usual = other.lower().replace("ı", "i").replace("i̇", "i")
+    mine = CustomerFactory(seller=seller, email=usual)
+    theirs = CustomerFactory(seller=seller, email=other)
+    assert list(accounts_with(seller.pk, usual.upper())) == [mine]
+    assert list(accounts_with(seller.pk, other)) == [theirs]
 
 
 def enter(client: Client, two: list[Customer]) -> Any:
@@ -144,7 +154,7 @@ def test_a_customer_of_old_orders_as_such_and_the_first_page_shows_nothing_of_th
 ) -> None:
     ask(client, page, customer.email)
     (link,) = mailed_links()
-    assert "Go on with the order" in mail.outbox[0].body
+    assert "Continue the order" in mail.outbox[0].body
     at = client.post(link).headers["Location"]
     assert at.startswith("/pay/c/") and at != page
     order = Order.objects.latest("id")

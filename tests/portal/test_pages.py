@@ -76,6 +76,12 @@ def names() -> list[str]:
     return [each.name for each in urlpatterns if isinstance(each, URLPattern) and each.name]
 
 
+OF_A_SUBSCRIPTION = (
+    *("subscription", "change", "undo_change", "coupon"),
+    *("pause", "resume", "cancel", "undo", "withdraw"),
+)
+
+
 def ids_of(customer: Customer) -> dict[str, str]:
     """What stands in the address of each page that is of one thing of a customer's."""
     invoice = customer.documents.earliest("pk")
@@ -85,10 +91,7 @@ def ids_of(customer: Customer) -> dict[str, str]:
         **dict.fromkeys(("invoice", "invoice_pdf", "pay"), invoice.public_id),
         "receipt": payment.public_id,
         **dict.fromkeys(("default_method", "remove_method"), card_of(customer).public_id),
-        **dict.fromkeys(
-            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"),
-            subscription,
-        ),
+        **dict.fromkeys(OF_A_SUBSCRIPTION, subscription),
     }
 
 
@@ -164,10 +167,7 @@ def ids_of_once(customer: Customer) -> dict[str, str]:
     return {
         **dict.fromkeys(("invoice", "invoice_pdf", "pay"), invoice),
         **dict.fromkeys(("receipt", "default_method", "remove_method"), "pm_1"),
-        **dict.fromkeys(
-            ("subscription", "change", "coupon", "pause", "resume", "cancel", "undo", "withdraw"),
-            subscription,
-        ),
+        **dict.fromkeys(OF_A_SUBSCRIPTION, subscription),
     }
 
 

@@ -168,7 +168,7 @@ class TestWhatIsMade:
     def test_an_addressee_that_is_no_address_is_told(self, base: Base) -> None:
         mapping = MAPPING.replace("  email: email\n", "  reminder_cc: email\n")
         (problem,) = base.problems({"email": "a@b.example, soon"}, mapping=mapping)
-        assert problem == (2, "email", "“soon” is no email address.")
+        assert problem == (2, "email", "“soon” is not an email address.")
         many = ", ".join(f"a{n}@b.example" for n in range(11))
         ((_, _, reason),) = base.problems({"email": many}, mapping=mapping)
         assert reason == "These are more than 10 addresses."

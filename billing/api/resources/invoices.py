@@ -148,7 +148,7 @@ class PayInvoice(OfInvoices, Endpoint):
             raise ApiError(
                 402,
                 "payment_failed",
-                f"The card was declined ({payment.failure_code}). Have the customer leave another.",
+                f"The card was declined ({payment.failure_code}). Have the customer add another.",
             )
         rows = PaymentReading.loaded(for_seller(Payment, self.seller))
         return reply(PaymentReading.show(find(rows, payment.public_id)))

@@ -37,6 +37,8 @@ def _refuse_overtaken(occasion: Occasion) -> None:
         return
     others = Message.objects.filter(
         customer=message.customer_id,
+        # Whoever gets reminders need not be who is told of a card that failed.
+        recipient=message.recipient,
         kind__in=[kind.name for kind in KINDS.values() if kind.series == series],
         state__in=_STANDS,
     )

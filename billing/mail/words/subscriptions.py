@@ -232,15 +232,15 @@ def _change_undone(occasion: Occasion, subscription: Subscription) -> Letter:
     bill = next_bill_of(subscription, occasion.today)
     named = {"plan": subscription.plan.name, "day": occasion.day(planned_on)}
     return Letter(
-        subject=pgettext("mail", "Your subscription to %(plan)s goes on unchanged") % named,
+        subject=pgettext("mail", "Your subscription to %(plan)s stays as it is") % named,
         happened=pgettext(
             "mail",
-            "The change that was planned for %(day)s is not made. Your subscription to %(plan)s "
-            "goes on as it is.",
+            "The change that was planned for %(day)s will not be made. Your subscription "
+            "to %(plan)s stays as it is.",
         )
         % named,
         next=_what_it_costs(occasion, bill),
-        button=manage_button(occasion, subscription, pgettext("mail", "See the subscription")),
+        button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
     )
 
@@ -468,8 +468,8 @@ def _balance_left(occasion: Occasion) -> str:
         return ""
     said = pgettext(
         "mail",
-        "You have %(amount)s with us. It pays what is still billed. Write to us if you want the "
-        "rest paid back.",
+        "You have a balance of %(amount)s. It goes towards what is still billed. Write to "
+        "us if you want the rest paid back.",
     )
     return said % {"amount": ", ".join(amounts)}
 
@@ -526,7 +526,7 @@ def _what_is_paid_out(occasion: Occasion, subscription: Subscription) -> Iterato
         amount_minor__lt=0,
     )
     if minor := -sum(taken.values_list("amount_minor", flat=True)):
-        said = pgettext("mail", "%(amount)s of what you have with us is paid back to you.")
+        said = pgettext("mail", "%(amount)s of your balance is paid back to you.")
         yield said % {"amount": occasion.money(minor, subscription.currency)}
 
 

@@ -19,11 +19,11 @@ def sign_in(occasion: Occasion) -> Letter:
     named = {"seller": occasion.seller.name, "minutes": minutes}
     order = occasion.told("order") or ""
     if order:
-        subject = pgettext("mail", "Go on with your order at %(seller)s")
+        subject = pgettext("mail", "Continue your order at %(seller)s")
         happened = pgettext(
             "mail", "You have asked for a link to order as a customer of %(seller)s."
         )
-        label = pgettext("mail", "Go on with the order")
+        label = pgettext("mail", "Continue the order")
     else:
         subject = pgettext("mail", "Sign in to %(seller)s")
         happened = pgettext("mail", "You have asked for a link to sign in to %(seller)s.")
@@ -48,14 +48,15 @@ def address_changed(occasion: Occasion) -> Letter:
     changed_on = occasion.day_told("occurred_on") or occasion.today
     named = {"seller": occasion.seller.name, "day": occasion.day(changed_on)}
     return Letter(
-        subject=pgettext("mail", "Your e-mail address at %(seller)s has been changed") % named,
-        happened=pgettext("mail", "Your e-mail address at %(seller)s was changed on %(day)s.")
+        subject=pgettext("mail", "Your email address at %(seller)s has been changed") % named,
+        happened=pgettext("mail", "Your email address at %(seller)s was changed on %(day)s.")
         % named,
         next=pgettext(
             "mail",
-            "Invoices and links to sign in now go to the new address, and no longer to this one.",
+            "We now write to you at the new address, and links to sign in no longer go to "
+            "this one.",
         ),
-        closing=pgettext("mail", "If you did not ask for this, please tell us at once."),
+        closing=pgettext("mail", "If you did not ask for this, please tell us right away."),
     )
 
 
