@@ -89,7 +89,7 @@ def record_all(events: Iterable[Event]) -> None:
 def _written(event: Event) -> Event:
     with prepared() as cursor:
         cursor.execute(_RECORD, _SHAPE.values_of(_row(event)))
-        event.pk = cursor.fetchone()[0]
+        event.pk, event.recorded_at = cursor.fetchone()
     event._state.adding = False
     return event
 
@@ -120,10 +120,10 @@ def _row(event: Event) -> _Recorded:
 
 
 _SHAPE = shape_of(_Recorded)
-_RECORD = (
-    f"INSERT INTO events_event ({', '.join(_SHAPE.columns)})"  # noqa: S608
-    " VALUES (%s, %s, %s, %s, %s, %s, %s) RETURNING id"
-)
+_RECORD = f"""
+    INSERT INTO events_event ({", ".join(_SHAPE.columns)}) VALUES (%s, %s, %s, %s, %s, %s, %s)
+    RETURNING id, recorded_at
+"""  # noqa: S608
 
 
 def subscribe(name: str, types: set[str], handler: Handler) -> None:
