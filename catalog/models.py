@@ -284,7 +284,7 @@ class Coupon(models.Model):
         "uses",
         null=True,
         blank=True,
-        validators=[MinValueValidator(1)],
+        validators=[MinValueValidator(1), MaxValueValidator(1_000_000)],
         help_text="By all customers together; empty: any number.",
     )
     last_on = models.DateField(

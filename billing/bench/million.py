@@ -332,7 +332,7 @@ def _terms() -> list[str]:
     return [
         *(str(invoice.number), customer.email, customer.name, _SURNAMES[0], _NAMES[0]),
         *(invoice.public_id, "nobody at all"),
-        *(f"{invoice.total_minor / 100:.2f}", "7,77", "example.com", "storgatan", "4242"),
+        *(f"{invoice.total_minor / 100:.2f}", "7,77", "@example.com", "storgatan", "4242"),
     ]
 
 

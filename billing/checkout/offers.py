@@ -87,8 +87,8 @@ def offer_again(order: Order, customer: Customer, *, as_of: date, actor: str) ->
     """Offer what an open order does to a customer who has shown who they are; the new page's token.
 
     It is an order of its own: whoever has the page of the first may be a stranger who has typed
-    this customer's address, and gets to see nothing of theirs. A coupon that they have had is left
-    out. Raises as :func:`create_order` does, and :class:`Refused` ("order_expired").
+    this customer's address, and gets to see nothing of theirs. A coupon that they cannot use is
+    left out. Raises as :func:`create_order` does, and :class:`Refused` ("order_expired").
     """
     refuse_over(order, now_of(order.seller))
     offer = partial(

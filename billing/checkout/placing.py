@@ -183,7 +183,7 @@ def place(
     A second time changes nothing and gives what is there. ``agreed_minor`` is what the customer
     was told to pay today; another sum is refused ("price_changed"). Raises :class:`Refused` also
     with "order_expired", "plan_inactive", "details_wrong" (``details`` has the fields),
-    "quantity_out_of_range" and those of :func:`check_coupon` and "coupon_used".
+    "quantity_out_of_range", "coupon_used" and those of :func:`check_coupon`.
     """
     order = lock_order(order)
     if order.status in {Order.Status.PLACED, Order.Status.COMPLETE}:

@@ -14,6 +14,8 @@ STEPS_MAX = 3
 SELLER, CUSTOMER = "seller", "customer"
 # Big tables have an index by customer and often none by seller: what so few have is looked up.
 FEW_CUSTOMERS = 1_000
+# Written with every bill, and without an index by seller or customer, which each would pay for.
+OF_ALL_SELLERS = frozenset({"events.Event", "events.Delivery", "ledger.Transfer"})
 
 
 @dataclass(frozen=True)
@@ -65,6 +67,8 @@ def is_of_sellers(model: type[models.Model]) -> bool:
 @cache
 def _way_from(model: type[models.Model]) -> _Way | None:
     """The shortest way; among those of one length, one that every row can go."""
+    if model._meta.label in OF_ALL_SELLERS:
+        return None
     there = [(model, "")]
     for _ in range(STEPS_MAX):
         for place, prefix in there:

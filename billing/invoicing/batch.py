@@ -11,7 +11,8 @@ from billing.base.collector import without_collector
 from billing.base.leases import unheld
 from billing.events.recorder import record
 from billing.events.troubles import Watch, halves, timed_out
-from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, load_buyers, reason_of
+from billing.invoicing.buyers import load_buyers
+from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, reason_of
 from billing.invoicing.issuing import issue
 from billing.invoicing.numbering import Numbering, take_numbers
 from billing.invoicing.rows import Issued

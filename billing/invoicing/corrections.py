@@ -15,7 +15,8 @@ from billing.engine.lines import Line
 from billing.engine.money import major_string
 from billing.engine.tax import Rate, Treatment
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected, load_buyers
+from billing.invoicing.buyers import load_buyers
+from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
 from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem

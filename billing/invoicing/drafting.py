@@ -15,7 +15,6 @@ from django.db.models import Exists, OuterRef, Q
 
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
-from billing.base.sql.reading import read_values
 from billing.engine import tax
 from billing.engine.agreement import Item
 from billing.engine.bill import Bill, draft_bill
@@ -27,16 +26,17 @@ from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
+from billing.invoicing.buyers import Buyer
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.grouping import by_document
 from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.snapshots import BILL_TO_COLUMNS, Snapshot, bearing, bill_to_of
+from billing.invoicing.snapshots import Snapshot, bearing
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.tax.rates import RateTable, treatment_of
 from billing.usage.actions import load_usage
 from catalog.models import Coupon
-from customers.models import Customer, Seller
+from customers.models import Seller
 
 KIND_OF_COVERAGE = {
     Coverage.Kind.RECURRING: RECURRING,
@@ -58,42 +58,6 @@ class Scope:
 
 
 @dataclass(slots=True)
-class Buyer:
-    """What a bill needs of a customer; ``is_charged``: we take the money ourselves."""
-
-    id: int
-    public_id: str
-    language: str
-    net_terms_days: int
-    is_consolidated: bool
-    is_charged: bool
-    tax: list[dict[str, Any]] | None
-    bill_to: Snapshot
-
-
-def load_buyers(customer_ids: Sequence[int]) -> list[Buyer]:
-    """Customers by id, in ascending order; those who are gone are left out."""
-    condition = "WHERE id = ANY(%s::bigint[]) ORDER BY id"
-    ids = array_of(customer_ids)
-    rows = read_values(Customer, _BUYER_COLUMNS, condition, [ids], len(customer_ids))
-    return [
-        Buyer(
-            id=row["id"],
-            public_id=row["public_id"],
-            language=row["language"],
-            net_terms_days=row["net_terms_days"],
-            is_consolidated=row["is_consolidated"],
-            is_charged=row["collection"] == Customer.Collection.AUTOMATIC,
-            tax=row["tax"],
-            bill_to=bill_to_of(row),
-        )
-        for row in rows
-    ]
-
-
-_BUYER_COLUMNS = ("id", "language", "net_terms_days", "is_consolidated", "tax", *BILL_TO_COLUMNS)
-
-
 @dataclass(frozen=True, slots=True)
 class ByHand:
     """What a person adds to a credit note: the invoice that all of it is about, and the reason."""

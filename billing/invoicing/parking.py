@@ -4,8 +4,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from billing.engine.errors import BillingError
-from billing.events.models import Event
-from billing.events.recorder import record_all
+from billing.events.recorder import event_for, record_all
 from billing.subscriptions.models import Subscription
 from billing.tax.loading import STANDARD
 from billing.tax.rates import InvalidTax, NoTaxRate
@@ -48,15 +47,5 @@ def _free(whose: Q, actor: str) -> int:
     found = list(parked.filter(whose).distinct().select_related("seller"))
     days = {each.seller: today_of(each.seller) for each in found}
     Subscription.objects.filter(pk__in=[each.pk for each in found]).update(parked_reason="")
-    record_all(
-        Event(
-            type="subscription.unparked",
-            seller=each.seller.public_id,
-            subject=each.public_id,
-            occurred_on=days[each.seller],
-            actor=actor,
-            data={},
-        )
-        for each in found
-    )
+    record_all(event_for("subscription.unparked", each, days[each.seller], actor) for each in found)
     return len(found)

@@ -5,7 +5,9 @@ import logging
 import re
 from pathlib import Path
 from typing import Any, Final
+from xml.etree.ElementTree import ParseError, fromstring
 
+from cssselect2 import ElementWrapper
 from weasyprint import CSS, HTML
 from weasyprint.css.counters import CounterStyle
 from weasyprint.html import UA
@@ -57,7 +59,22 @@ ELEMENTS: Final = CSS(
 
 
 class Page(HTML):
-    """A page of ours, whose elements are shown as ``ELEMENTS`` says where our sheet is silent."""
+    """A page of ours, whose elements are shown as ``ELEMENTS`` says where our sheet is silent.
+
+    Our templates are well-formed XML, which is read in a tenth of the time that HTML takes: a
+    fourteenth of a page's. A page with a character that XML forbids is read as HTML.
+    """
+
+    def __init__(self, html: str, fetcher: URLFetcher) -> None:
+        try:
+            # Whatever a customer wrote is escaped, so no page can declare an entity.
+            root = fromstring(html)  # noqa: S314
+        except ParseError:
+            super().__init__(string=html, url_fetcher=fetcher)
+            return
+        self.base_url, self.url_fetcher, self.media_type = None, fetcher, "print"
+        self.wrapper_element = ElementWrapper.from_html_root(root, content_language=None)
+        self.etree_element = self.wrapper_element.etree_element
 
     def _ua_stylesheets(self, forms: bool = False) -> list[CSS]:
         return [ELEMENTS]
@@ -85,7 +102,7 @@ class Press:
         """A page of ours as PDF; the same bytes each time."""
         if len(self.images) > IMAGES_KEPT_MAX:
             self.images.clear()
-        page = Page(string=html, url_fetcher=self.fetcher)
+        page = Page(html, self.fetcher)
         pdf = page.write_pdf(
             stylesheets=[self.stylesheet],
             font_config=self.fonts,

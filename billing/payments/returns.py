@@ -22,7 +22,7 @@ from billing.payments import hooks
 from billing.payments.booking import post_of_payment, tell
 from billing.payments.from_balance import settle_debts
 from billing.payments.locks import lock_with_customer
-from billing.payments.models import Payment, PaymentMethod, Refund
+from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
 
 
 @transaction.atomic
@@ -47,13 +47,19 @@ def mark_returned(
     payment = lock_with_customer(payment.pk)
     returned_on = returned_on or as_of
     _check(payment, returned_on, as_of)
-    settled = list(payment.allocations.filter(state="settled").select_for_update(of=["self"]))
+    settled = list(
+        payment.allocations.filter(state=PaymentAllocation.State.SETTLED).select_for_update(
+            of=["self"]
+        )
+    )
     left = {each.invoice_id: each.amount_minor - each.refunded_minor for each in settled}
     invoices = lock_invoices([pk for pk, minor in left.items() if minor])
     parts = {invoice: left[invoice.pk] for invoice in invoices}
     surplus_minor = payment.amount_minor - payment.refunded_minor - sum(parts.values())
-    payment.allocations.filter(state="settled").update(state="released")
-    payment.move("returned", returned_on=returned_on, failure_code=decline.value)
+    payment.allocations.filter(state=PaymentAllocation.State.SETTLED).update(
+        state=PaymentAllocation.State.RELEASED
+    )
+    payment.move(Payment.State.RETURNED, returned_on=returned_on, failure_code=decline.value)
     spent_minor = _book(payment, parts, surplus_minor, returned_on)
     settlement.reopen(payment.seller, parts, as_of=returned_on, actor=actor)
     if spent_minor:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Prefetch, Q, QuerySet
+from django.db.models import F, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -21,25 +21,29 @@ from unfold.enums import ActionVariant
 from billing.desk.columns import label_column, link_column
 from billing.desk.figures import (
     as_pages_write,
-    day,
-    figure,
-    link,
     named_with_id,
-    plain,
     trimmed,
-    unit_price,
 )
 from billing.desk.forms import ActionForm, NamedChoice, date_field
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
-from billing.desk.panels import Panel
 from billing.desk.previews import Preview, Reckoned
 from billing.desk.remedies import Remedy
 from billing.desk.seller_time import today_of
 from billing.engine.bounds import QUANTITY_DECIMALS_MAX, QUANTITY_MAX, TRIAL_DAYS_MAX
 from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.items import planned_change_on
-from billing.subscriptions.models import CouponRedemption, Pause, Subscription, SubscriptionItem
+from billing.subscriptions.models import CouponRedemption, Pause, Subscription
+from billing.subscriptions.panels import (
+    COUPONS,
+    CYCLES,
+    ITEMS,
+    PAUSES,
+    REDEMPTIONS,
+    SUBSCRIPTIONS,
+    USES,
+    items_on,
+)
 from catalog.admin import CouponAdmin
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
@@ -146,7 +150,7 @@ class ChangeForm(WhenForm):
             .prefetch_related(PRICES_OF_PLANS)
             .order_by("name")
         )
-        for item in _items_on(self.obj, today_of(self.obj)):
+        for item in items_on(self.obj, today_of(self.obj)):
             self.fields[f"quantity:{item.key}"] = forms.DecimalField(
                 required=False,
                 min_value=0,
@@ -402,7 +406,6 @@ class GiveCoupon(PageAction):
     form_class = CouponForm
 
     def run(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> str:
-
         subscription = obj if isinstance(obj, Subscription) else None
         customer = obj if subscription is None else subscription.customer
         coupons.redeem_coupon(
@@ -411,108 +414,6 @@ class GiveCoupon(PageAction):
         return f"Gave the coupon {asked['coupon']}."
 
 
-# Tables
-
-
-def _items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem]:
-    """The items in force on a day of which one can have more or less."""
-    in_force = Q(starts_on__lte=on) & (Q(ends_on__isnull=True) | Q(ends_on__gt=on))
-    counted = ~Q(price__model=Price.Model.FLAT) & ~Q(price__billing=Price.Billing.ONCE)
-    found = subscription.items.filter(in_force, counted, price__meter="")
-    return found.select_related("price")
-
-
-def _item_amount(item: SubscriptionItem) -> str:
-    amount = item.price.amount if item.agreed_amount is None else item.agreed_amount
-    note = "" if item.agreed_amount is None else " (agreed)"
-    return figure(f"{unit_price(amount, item.price.currency)}{note}")
-
-
-ITEMS = Panel(
-    "What it consists of",
-    rows=lambda subscription: subscription.items.select_related("price__plan").order_by(
-        "-starts_on", "position", "id"
-    ),
-    columns={
-        "Price": lambda item: link(item.price, item.price.name or item.key),
-        "Plan": lambda item: link(item.price.plan),
-        "Quantity": lambda item: plain(item.quantity),
-        "Amount": _item_amount,
-        "From": lambda item: item.starts_on,
-        "Until": lambda item: item.ends_on,
-    },
-)
-CYCLES = Panel(
-    "Billing cycles",
-    rows=lambda subscription: subscription.cycles.order_by("-starts_on"),
-    columns={
-        "In force from": lambda cycle: cycle.starts_on,
-        "Every": lambda cycle: f"{cycle.interval_count} {cycle.interval_unit}",
-        "Anchor": lambda cycle: cycle.anchor_on,
-        "Last period": lambda cycle: (
-            f"{cycle.tail_days} days from {day(cycle.tail_starts_on)}" if cycle.tail_days else None
-        ),
-    },
-)
-PAUSES = Panel(
-    "Pauses",
-    rows=lambda subscription: subscription.pauses.order_by("-starts_on"),
-    columns={
-        "From": lambda pause: pause.starts_on,
-        "Until": lambda pause: pause.ends_on or "resumed",
-        "Days already paid": lambda pause: pause.get_unused_display(),
-    },
-    when_empty="Never paused.",
-)
-COUPONS = Panel(
-    "Coupons",
-    rows=lambda subscription: subscription.coupon_redemptions.select_related("coupon"),
-    columns={
-        "Coupon": lambda redemption: link(redemption.coupon),
-        "From": lambda redemption: redemption.starts_on,
-        "Until": lambda redemption: redemption.expires_on,
-        "Used up": lambda redemption: "yes" if redemption.is_spent else "no",
-    },
-)
-SUBSCRIPTIONS = Panel(
-    "Subscriptions",
-    rows=lambda customer: customer.subscriptions.select_related("plan").order_by("-id"),
-    columns={
-        "Plan": lambda subscription: link(subscription, subscription.plan.name),
-        "Status": lambda subscription: subscription.get_status_display(),
-        "From": lambda subscription: subscription.starts_on,
-        "Until": lambda subscription: subscription.ends_on,
-        "Next bill": lambda subscription: subscription.next_bill_on,
-        "Needs a hand": lambda subscription: subscription.parked_reason or None,
-    },
-    list_of=Subscription,
-    list_by="customer__id__exact",
-)
-USES = Panel(
-    "Uses",
-    rows=lambda coupon: [coupon],
-    columns={
-        "Redeemed": coupons.uses_of,
-        "At most": lambda coupon: coupon.uses_max or "any number",
-        "Last day": lambda coupon: coupon.last_on,
-    },
-)
-REDEMPTIONS = Panel(
-    "Redeemed by",
-    rows=lambda coupon: coupon.redemptions.select_related(
-        "customer", "subscription__customer", "subscription__plan"
-    ).order_by("-id"),
-    columns={
-        "Customer": lambda redemption: link(redemption.customer),
-        "Subscription": lambda redemption: link(redemption.subscription),
-        "From": lambda redemption: redemption.starts_on,
-        "Until": lambda redemption: redemption.expires_on,
-        "Removed": lambda redemption: redemption.removed_on,
-    },
-    list_of=CouponRedemption,
-    list_by="coupon__id__exact",
-    when_empty="By nobody yet.",
-)
 CouponAdmin.extend(panels=[USES, REDEMPTIONS])
 CustomerAdmin.extend(panels=[SUBSCRIPTIONS], page_actions=[Start(), GiveCoupon()])
 

@@ -45,7 +45,10 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="By all customers together; empty: any number.",
                 null=True,
-                validators=[django.core.validators.MinValueValidator(1)],
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(1000000),
+                ],
                 verbose_name="uses",
             ),
         ),
@@ -76,7 +79,10 @@ class Migration(migrations.Migration):
                 blank=True,
                 help_text="By all customers together; empty: any number.",
                 null=True,
-                validators=[django.core.validators.MinValueValidator(1)],
+                validators=[
+                    django.core.validators.MinValueValidator(1),
+                    django.core.validators.MaxValueValidator(1000000),
+                ],
                 verbose_name="uses",
             ),
         ),

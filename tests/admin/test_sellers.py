@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from billing.desk.model_admin import Desk
-from billing.desk.of_seller import of_seller
+from billing.desk.of_seller import OF_ALL_SELLERS, of_seller
 from billing.front_page.overview import sums_of
 from billing.front_page.scope import CHOSEN, scope_of
 from billing.invoicing.models import Invoice
@@ -28,7 +28,7 @@ HOME = "/admin/"
 OF_NOBODY = {
     *("admin.LogEntry", "auth.Group", "auth.User", "axes.AccessAttempt", "axes.AccessLog"),
     *("jobs.Heartbeat", "jobs.JobRun", "outbound.Hold", "payments.GatewayEvent", "tax.TaxRate"),
-}
+} | OF_ALL_SELLERS
 
 
 # What may be a seller's, and of whose rows those of the tests are all sellers'.

@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from xml.etree.ElementTree import ParseError, fromstring
 
 import pytest
 from django.conf import settings as django_settings
@@ -341,19 +342,45 @@ def test_whose_account_it_is_has_room_beside_every_account(payee: str, plusgiro:
     assert payee[:12] in how_to_pay
 
 
-@pytest.mark.django_db
-def test_what_is_left_out_of_weasyprints_own_rules_changes_no_page(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def pages_of_each_kind() -> list[str]:
     owed = swedish(sequence=1002, lines=[{"description": f"Rad {n}"} for n in range(1, 61)])
     note = InvoiceFactory(
         credit_note=True, sequence=53, lines=[{"kind": "credit", "corrects": owed.lines.first()}]
     )
     paid = PaymentFactory(customer=owed.customer, invoice=owed)
-    pages = [*map(html_of, (owed, note, swedish(draft=True))), receipts.html_of(paid)]
+    return [*map(html_of, (owed, note, swedish(draft=True))), receipts.html_of(paid)]
+
+
+@pytest.mark.django_db
+def test_what_is_left_out_of_weasyprints_own_rules_changes_no_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = pages_of_each_kind()
     lean = [press.press().print(page) for page in pages]
     monkeypatch.setattr(press, "ELEMENTS", UA_STYLESHEET)
     assert [press.press().print(page) for page in pages] == lean
+
+
+@pytest.mark.django_db
+def test_every_page_is_well_formed_and_prints_as_the_same_page_of_html(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pages = pages_of_each_kind()
+
+    def refuse(html: str) -> NoReturn:
+        raise ParseError
+
+    printed = [press.press().print(page) for page in pages if fromstring(page)]  # noqa: S314
+    monkeypatch.setattr(press, "fromstring", refuse)
+    assert [press.press().print(page) for page in pages] == printed
+
+
+@pytest.mark.django_db
+def test_a_page_with_a_character_that_xml_forbids_is_printed() -> None:
+    page = html_of(swedish()).replace("OCR-nummer", "OCR-nummer\x0b")
+    with pytest.raises(ParseError):
+        fromstring(page)  # noqa: S314
+    assert len(texts_of_pages(press.press().print(page))) == 1
 
 
 # What it is made from

@@ -211,7 +211,7 @@ def dun(world: World) -> Served:
     with time_machine.travel(NOON + timedelta(days=15), tick=False):
         cases.open_cases(world.seller, DAY + timedelta(days=15), "x")
     bad = world.bad.pk
-    world.fails(cases, "take", lambda ready, _: any(one.customer_id == bad for one in ready))
+    world.fails(cases, "take_steps", lambda ready, _: any(one.customer_id == bad for one in ready))
     return DunningAction.objects.values("case").distinct().count
 
 

@@ -94,7 +94,7 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         ),
         Kind.CANCEL_UNDONE: ("You have undone the cancellation", "comes on 1 April 2026."),
         Kind.SIGN_IN: ("a link to sign in to Rosteriet", "once, within 15 minutes"),
-        Kind.ADDRESS_CHANGED: ("at Rosteriet was changed on 1 March 2026", "no longer to this one"),
+        Kind.ADDRESS_CHANGED: ("at Rosteriet was changed on 1 March 2026", "no longer go to this"),
     },
     "sv": {
         Kind.ORDER: (
@@ -444,7 +444,7 @@ def test_reminders_threaten_with_nothing_that_nobody_has_decided(word: str) -> N
         (
             "en",
             "Your subscription to Månadskaffe stays as it is",
-            "The change that was planned for 1 April 2026 is not made.",
+            "The change that was planned for 1 April 2026 will not be made.",
         ),
         (
             "sv",

@@ -21,23 +21,27 @@ def metered(model: str, **settings: object) -> Price:
 # What a flat price asks has nothing to do with usage.
 SAID: dict[str, tuple[Price, list[str]]] = {
     "flat": (Price("fee", "flat", "in_advance", amount=D(99)), []),
-    "per_unit": (metered("per_unit", amount=D("1.15")), ["SEK 1.15 each"]),
+    "per_unit": (metered("per_unit", amount=D("1.15")), ["SEK 1.15 per unit"]),
     "graduated": (
         metered("graduated", tiers=TIERS),
-        ["300 included", "SEK 1.15 each up to 1,000", "then SEK 0.90 each"],
+        ["300 included", "then SEK 1.15 per unit up to 1,000", "then SEK 0.90 per unit"],
     ),
     "volume": (
         metered("volume", tiers=TIERS),
-        ["300 included", "SEK 1.15 each up to 1,000", "then SEK 0.90 each"],
+        [
+            "SEK 0.00 per unit up to 300",
+            "SEK 1.15 per unit up to 1,000",
+            "SEK 0.90 per unit for all if there are more",
+        ],
     ),
     "package": (
         metered("package", amount=D(5), package_size=D(100), free_units=D(20)),
-        ["20 included", "SEK 5.00 for each 100 begun"],
+        ["20 included", "SEK 5.00 for every 100 units started"],
     ),
     "percentage": (metered("percentage", rate=D("1.5")), ["1.5%"]),
     "graduated_percentage": (
         metered("graduated_percentage", tiers=SHARES),
-        ["2% up to SEK 1,000.00", "then 1.5%"],
+        ["2% for the first SEK 1,000.00", "then 1.5%"],
     ),
 }
 

@@ -625,7 +625,7 @@ class TestTheCommand:
         self, base: Base, option: str, day: str
     ) -> None:
         base.write({})
-        with pytest.raises(CommandError, match=f"{day} is (no day|too far from today)"):
+        with pytest.raises(CommandError, match=f"{day} is (not a day|too far from today)"):
             call_command(
                 "import_subscriptions", str(base.file), f"--mapping={base.map}", f"{option}={day}"
             )

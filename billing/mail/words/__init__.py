@@ -9,9 +9,18 @@ from datetime import datetime
 from billing.mail.kinds import MailKind
 from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.models import Message
-from billing.mail.words import access, bills, debts, orders, payments, subscriptions, visits
+from billing.mail.words import (
+    access,
+    bills,
+    canceling,
+    debts,
+    orders,
+    payments,
+    subscriptions,
+    visits,
+)
 
-_MODULES = (orders, bills, payments, debts, access, subscriptions, visits)
+_MODULES = (orders, bills, payments, debts, access, subscriptions, canceling, visits)
 KINDS: dict[str, MailKind] = {
     kind.name: kind
     for module in _MODULES

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
-from zoneinfo import ZoneInfo
 
 from django.utils.translation import pgettext
 
 from billing.events.models import Event
 from billing.invoicing.changes import SeenBill
-from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
+from billing.invoicing.models import Invoice
 from billing.mail.kinds import MailKind, News, Notice, Series
-from billing.mail.letters import Letter, Occasion, Section, Unneeded
-from billing.mail.words.bills import where_it_goes
+from billing.mail.letters import Letter, Occasion, Unneeded
 from billing.mail.words.common import (
     Rows,
     held_up,
@@ -21,11 +19,8 @@ from billing.mail.words.common import (
     rhythm,
 )
 from billing.payments.outlook import chargeable_card
-from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Pause, Subscription
 from catalog.models import Plan
-from dunning.models import DunningAction
-from dunning.steps import CANCEL
 
 ONE_DAY = timedelta(days=1)
 
@@ -34,7 +29,7 @@ ONE_DAY = timedelta(days=1)
 
 
 def renewal(occasion: Occasion) -> Letter:
-    subscription, on = _subscription(occasion), occasion.day_told("renews_on")
+    subscription, on = subscription_of(occasion), occasion.day_told("renews_on")
     assert on is not None
     if subscription.ends_on is not None or subscription.status != Subscription.Status.ACTIVE:
         raise Unneeded("It is not renewed any more.")
@@ -69,7 +64,7 @@ def renewal(occasion: Occasion) -> Letter:
             occasion, subscription, pgettext("mail", "View or cancel the subscription")
         ),
         details=(
-            *_what(occasion, subscription),
+            *what_it_is(occasion, subscription),
             (pgettext("mail", "Renews on"), named["day"]),
             (pgettext("mail", "Cancel by"), named["before"]),
             *_costs(occasion, bill),
@@ -101,7 +96,7 @@ RENEWAL = MailKind(
 
 
 def trial_ending(occasion: Occasion) -> Letter:
-    subscription = _subscription(occasion)
+    subscription = subscription_of(occasion)
     on = subscription.paid_from
     if subscription.status != Subscription.Status.TRIALING or on <= occasion.today:
         raise Unneeded("The trial was over before this could be sent.")
@@ -139,7 +134,7 @@ def trial_ending(occasion: Occasion) -> Letter:
             occasion, subscription, pgettext("mail", "View or cancel the subscription")
         ),
         details=(
-            *_what(occasion, subscription),
+            *what_it_is(occasion, subscription),
             (pgettext("mail", "First paid day"), named["day"]),
             (pgettext("mail", "Cancel by"), named["before"]),
             *_costs(occasion, bill),
@@ -189,7 +184,7 @@ def _how_it_is_paid(occasion: Occasion, bill: SeenBill | None) -> str:
 
 
 def plan_changed(occasion: Occasion) -> Letter:
-    subscription = _subscription(occasion)
+    subscription = subscription_of(occasion)
     if subscription.status == Subscription.Status.ENDED:
         raise Unneeded("The subscription has ended.")
     if occasion.told("planned_on"):
@@ -197,7 +192,7 @@ def plan_changed(occasion: Occasion) -> Letter:
     new, old = _plan(occasion, "plan"), _plan(occasion, "from_plan")
     on = occasion.day_told("effective_on") or occasion.today
     bill = next_bill_of(subscription, occasion.today)
-    issued = _issued_for_it(occasion, subscription)
+    issued = issued_for_it(occasion, subscription)
     named = {"plan": new.name, "old": old.name, "day": occasion.day(on)}
     rows = (
         (pgettext("mail", "Subscription"), new.name),
@@ -211,7 +206,7 @@ def plan_changed(occasion: Occasion) -> Letter:
     return Letter(
         subject=subject % named,
         happened=happened % named,
-        next=" ".join([*_billed_sentences(occasion, issued), _what_it_costs(occasion, bill)]),
+        next=" ".join([*_billed_sentences(occasion, issued), what_it_costs(occasion, bill)]),
         button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=tuple((label, value) for label, value in rows if value),
     )
@@ -239,9 +234,9 @@ def _change_undone(occasion: Occasion, subscription: Subscription) -> Letter:
             "to %(plan)s stays as it is.",
         )
         % named,
-        next=_what_it_costs(occasion, bill),
+        next=what_it_costs(occasion, bill),
         button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
-        details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
+        details=(*what_it_is(occasion, subscription), *next_costs(occasion, bill)),
     )
 
 
@@ -262,7 +257,7 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
     )
 
 
-def _issued_for_it(occasion: Occasion, subscription: Subscription) -> list[Invoice]:
+def issued_for_it(occasion: Occasion, subscription: Subscription) -> list[Invoice]:
     """What the change has cost at once, or given back: documents of the same day."""
     issued = Invoice.objects.filter(
         lines__subscription=subscription,
@@ -294,7 +289,7 @@ def _billed_sentences(occasion: Occasion, issued: list[Invoice]) -> list[str]:
     return said
 
 
-def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
+def what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
     if bill is None:
         return pgettext("mail", "You do not need to do anything.")
     if bill.to_pay_minor <= 0:
@@ -309,7 +304,7 @@ def _what_it_costs(occasion: Occasion, bill: SeenBill | None) -> str:
 
 
 def paused(occasion: Occasion) -> Letter:
-    subscription, until = _subscription(occasion), occasion.day_told("until")
+    subscription, until = subscription_of(occasion), occasion.day_told("until")
     if subscription.status != Subscription.Status.PAUSED:
         raise Unneeded("It is not paused any more.")
     since = occasion.day_told("occurred_on") or occasion.today
@@ -365,7 +360,7 @@ def _paid_ahead(occasion: Occasion) -> str:
 
 
 def resumed(occasion: Occasion) -> Letter:
-    subscription = _subscription(occasion)
+    subscription = subscription_of(occasion)
     if subscription.status not in {Subscription.Status.ACTIVE, Subscription.Status.TRIALING}:
         raise Unneeded("It does not go on any more.")
     bill = next_bill_of(subscription, occasion.today)
@@ -377,10 +372,10 @@ def resumed(occasion: Occasion) -> Letter:
         subject=pgettext("mail", "Your subscription to %(plan)s is active again") % named,
         happened=pgettext("mail", "Your subscription to %(plan)s is active again from %(day)s.")
         % named,
-        next=_what_it_costs(occasion, bill),
+        next=what_it_costs(occasion, bill),
         button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
         details=(
-            *_what(occasion, subscription),
+            *what_it_is(occasion, subscription),
             (pgettext("mail", "From"), named["day"]),
             *next_costs(occasion, bill),
         ),
@@ -403,203 +398,7 @@ RESUMED = MailKind(
 )
 
 
-def canceled(occasion: Occasion) -> Letter:
-    subscription, end = _subscription(occasion), occasion.day_told("ends_on")
-    if subscription.cancels_on != end or end is None:
-        raise Unneeded("The canceling was undone or changed.")
-    is_over = end <= occasion.today
-    named = {
-        "plan": subscription.plan.name,
-        "last": occasion.day(subscription.last_day_before(end)),
-        "day": occasion.day(occasion.day_told("occurred_on") or occasion.today),
-    }
-    rows = (
-        (pgettext("mail", "Subscription"), named["plan"]),
-        (pgettext("mail", "Canceled on"), named["day"]),
-        (pgettext("mail", "Last day"), named["last"]),
-        (pgettext("mail", "Days paid in advance"), _given_back(subscription, end)),
-    )
-    if occasion.told("reason") == WITHDRAWAL:
-        return _withdrawn(occasion, subscription, named)
-    invoice = _unpaid_cause(subscription, end)
-    return Letter(
-        subject=(
-            pgettext("mail", "Your subscription to %(plan)s has ended")
-            if is_over
-            else pgettext("mail", "Your subscription to %(plan)s ends on %(last)s")
-        )
-        % named,
-        happened=(
-            pgettext(
-                "mail",
-                "Your subscription to %(plan)s has ended, because invoice %(number)s is not paid.",
-            )
-            % {**named, "number": invoice.number}
-            if invoice
-            else pgettext("mail", "Your subscription to %(plan)s has been canceled.") % named
-        ),
-        next=_until_when(subscription, is_over=is_over, is_unpaid=bool(invoice)) % named,
-        button=None
-        if is_over
-        else manage_button(occasion, subscription, pgettext("mail", "Undo the cancellation")),
-        details=tuple((label, value) for label, value in rows if value),
-        closing=_balance_left(occasion),
-    )
-
-
-_CANCELING = Series("canceling", about="subject")
-CANCELED = MailKind(
-    "canceled",
-    "canceled",
-    canceled,
-    told_by=(News("subscription.canceled"),),
-    series=_CANCELING,
-)
-
-
-def _balance_left(occasion: Occasion) -> str:
-    """What the customer has with us, and how to get it back; empty where that is nothing."""
-    held = CustomerBalance.objects.filter(customer=occasion.customer, balance_minor__gt=0)
-    amounts = [
-        occasion.money(balance.balance_minor, balance.currency)
-        for balance in held.order_by("currency")
-    ]
-    if not amounts:
-        return ""
-    said = pgettext(
-        "mail",
-        "You have a balance of %(amount)s. It goes towards what is still billed. Write to "
-        "us if you want the rest paid back.",
-    )
-    return said % {"amount": ", ".join(amounts)}
-
-
-def _withdrawn(occasion: Occasion, subscription: Subscription, named: dict[str, str]) -> Letter:
-    """The receipt of a withdrawal, with its words, day and hour (Directive 2011/83/EU, 11a(4))."""
-    received_at = occasion.moment_told("recorded_at") or occasion.now
-    said = {
-        **named,
-        "name": occasion.customer.name,
-        "time": f"{received_at.astimezone(ZoneInfo(occasion.seller.time_zone)):%H:%M}",
-    }
-    words = pgettext("mail", "I, %(name)s, hereby withdraw from my contract for %(plan)s.")
-    return Letter(
-        subject=pgettext("mail", "Your withdrawal from %(plan)s") % said,
-        happened=pgettext(
-            "mail",
-            "We received your withdrawal from the contract for %(plan)s on %(day)s at %(time)s, "
-            "and the contract has ended.",
-        )
-        % said,
-        next=" ".join(
-            [
-                pgettext("mail", "You pay for the days that you have had."),
-                *_what_comes_back(occasion, subscription),
-                *_what_is_paid_out(occasion, subscription),
-            ]
-        ),
-        details=(
-            (pgettext("mail", "Subscription"), named["plan"]),
-            (pgettext("mail", "Withdrawn on"), named["day"]),
-        ),
-        sections=(Section(pgettext("mail", "What you sent us"), (words % said,)),),
-    )
-
-
-def _what_comes_back(occasion: Occasion, subscription: Subscription) -> Iterator[str]:
-    """What has become of what was billed for the days that were not had.
-
-    A credit note that is still to be made comes with a mail of its own, which says it then.
-    """
-    for document in _issued_for_it(occasion, subscription):
-        if document.kind == Invoice.Kind.CREDIT_NOTE:
-            yield where_it_goes(occasion, document)
-
-
-def _what_is_paid_out(occasion: Occasion, subscription: Subscription) -> Iterator[str]:
-    """What goes back of the balance, where the withdrawal has paid it out."""
-    taken = BalanceEntry.objects.filter(
-        customer=occasion.customer,
-        currency=subscription.currency,
-        effective_on=subscription.ends_on or occasion.today,
-        invoice__kind=Invoice.Kind.CREDIT_NOTE,
-        amount_minor__lt=0,
-    )
-    if minor := -sum(taken.values_list("amount_minor", flat=True)):
-        said = pgettext("mail", "%(amount)s of your balance is paid back to you.")
-        yield said % {"amount": occasion.money(minor, subscription.currency)}
-
-
-def _unpaid_cause(subscription: Subscription, end: date) -> Invoice | None:
-    """The invoice for which a policy has ended the subscription, if that was the reason."""
-    action = (
-        DunningAction.objects.filter(
-            kind=CANCEL.name, done_on=end, case__invoice__lines__subscription=subscription
-        )
-        .select_related("case__invoice")
-        .first()
-    )
-    return action.case.invoice if action else None
-
-
-def _until_when(subscription: Subscription, *, is_over: bool, is_unpaid: bool) -> str:
-    """Until when the service goes on, what it still costs, and whether it can be taken back."""
-    if is_unpaid:
-        return pgettext("mail", "What you owe until %(last)s still has to be paid.")
-    if is_over and subscription.is_final_usage_billed:
-        return pgettext(
-            "mail",
-            "It will not renew. If you have used something that is billed afterwards, you will "
-            "get one last invoice.",
-        )
-    if is_over:
-        return pgettext("mail", "You will not be billed any more.")
-    return pgettext(
-        "mail",
-        "You have it until %(last)s, that day included, and it will not renew after that. Until "
-        "then you can undo the cancellation.",
-    )
-
-
-def _given_back(subscription: Subscription, end: date) -> str:
-    if subscription.is_unused_refunded_at_end:
-        return pgettext("mail", "are refunded, if you have paid for them")
-    if subscription.is_unused_credited_at_end:
-        return pgettext("mail", "are credited to your balance")
-    return ""
-
-
-def cancel_undone(occasion: Occasion) -> Letter:
-    subscription = _subscription(occasion)
-    if subscription.cancels_on is not None:
-        raise Unneeded("It was canceled again.")
-    bill = next_bill_of(subscription, occasion.today)
-    named = {"plan": subscription.plan.name}
-    return Letter(
-        subject=pgettext("mail", "Your subscription to %(plan)s continues") % named,
-        happened=pgettext(
-            "mail", "You have undone the cancellation, and your subscription to %(plan)s continues."
-        )
-        % named,
-        next=_what_it_costs(occasion, bill),
-        button=manage_button(occasion, subscription, pgettext("mail", "View the subscription")),
-        details=(*_what(occasion, subscription), *next_costs(occasion, bill)),
-    )
-
-
-CANCEL_UNDONE = MailKind(
-    "cancel_undone",
-    "canceling undone",
-    cancel_undone,
-    told_by=(News("subscription.cancel_undone"),),
-    series=_CANCELING,
-)
-
-
-# Rows that several share
-
-
-def _subscription(occasion: Occasion) -> Subscription:
+def subscription_of(occasion: Occasion) -> Subscription:
     found = Subscription.objects.select_related("plan", "customer__seller", "seller")
     return found.get(public_id=occasion.told("subject"))
 
@@ -608,7 +407,7 @@ def _plan(occasion: Occasion, name: str) -> Plan:
     return Plan.objects.get(seller=occasion.seller, code=occasion.told(name))
 
 
-def _what(occasion: Occasion, subscription: Subscription) -> Rows:
+def what_it_is(occasion: Occasion, subscription: Subscription) -> Rows:
     return (
         (pgettext("mail", "Subscription"), subscription.plan.name),
         rhythm(subscription, subscription.plan),
