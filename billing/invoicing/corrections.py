@@ -14,8 +14,8 @@ from billing.engine.errors import Refused
 from billing.engine.lines import Line
 from billing.engine.money import major_string
 from billing.engine.tax import Rate, Treatment
-from billing.invoicing.coverage import Coverage
 from billing.invoicing.buyers import load_buyers
+from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
 from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
