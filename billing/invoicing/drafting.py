@@ -57,7 +57,6 @@ class Scope:
     one_off_ids: Sequence[int] | None = None
 
 
-@dataclass(slots=True)
 @dataclass(frozen=True, slots=True)
 class ByHand:
     """What a person adds to a credit note: the invoice that all of it is about, and the reason."""
