@@ -28,7 +28,7 @@ from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
 from customers.models import Customer, Seller
 from dunning.access import set_access
-from dunning.models import DunningAction, DunningCase, DunningPolicy, LateSince
+from dunning.models import DunningCase, DunningPolicy, LateSince
 from dunning.policies import Policies, plans_of
 from dunning.steps import (
     KINDS,
@@ -285,7 +285,7 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     take_steps(ready, batch)
     # What was written off as a small difference is paid, and its case has been closed with that.
     ready = [case for case in ready if case.invoice.status != Invoice.Status.PAID]
-    _write_actions(batch.actions)
+    copy_rows("dunning_dunningaction", batch.actions, done_on=batch.as_of)
     _advance(ready, policies, batch)
     _save([*ready, *later])
     record_all(batch.events)
@@ -524,17 +524,6 @@ def _save(cases: Sequence[DunningCase]) -> None:
             " WHERE c.id = v.id",
             values,
         )
-
-
-def _write_actions(actions: Sequence[DunningAction]) -> None:
-    copy_rows(
-        "dunning_dunningaction",
-        "case_id, step_id, kind, done_on, outcome",
-        [
-            (action.case_id, action.step_id, action.kind, action.done_on, action.outcome)
-            for action in actions
-        ],
-    )
 
 
 def _lock(case: DunningCase) -> DunningCase:

@@ -35,6 +35,16 @@ TOO_OFTEN = (
 NOTHING_BILLED = "The invoice bills no subscription."
 
 
+@dataclass(slots=True)
+class ActionRow:
+    """``dunning_dunningaction``, without the day, which is the batch's."""
+
+    case_id: int
+    step_id: int
+    kind: str
+    outcome: str
+
+
 @dataclass
 class Batch:
     """Cases that are stepped together, and what comes of it, before anything is written.
@@ -45,7 +55,7 @@ class Batch:
     as_of: date
     actor: str
     taken: dict[int, list[tuple[int, str, date]]]
-    actions: list[DunningAction] = field(default_factory=list)
+    actions: list[ActionRow] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)
     moved: set[int] = field(default_factory=set)
 
@@ -205,9 +215,7 @@ def _write_off(cases: Sequence[DunningCase], batch: Batch) -> None:
 
 def _act(case: DunningCase, batch: Batch, outcome: str = "") -> None:
     step = _step_of(case)
-    batch.actions.append(
-        DunningAction(case=case, step=step, kind=step.kind, done_on=batch.as_of, outcome=outcome)
-    )
+    batch.actions.append(ActionRow(case.pk, step.pk, step.kind, outcome))
 
 
 def _note(case: DunningCase, batch: Batch, *, outcome: str = "", **more: object) -> None:

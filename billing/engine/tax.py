@@ -8,6 +8,7 @@ of 0.10 at 25 % carry 0.08 tax (0.075), not three times 0.03.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from enum import Enum
 from functools import reduce
 
 from billing.engine.money import EXACT, allocate, hand_out, round_ratio
@@ -47,6 +48,17 @@ class Rate:
 Treatment = tuple[Rate, ...]
 
 
+class Amounts(Enum):
+    """What the amounts of lines are: as each rate says, all without their taxes, or all with them.
+
+    NET and GROSS are of lines that were taxed before: any relief has been taken out of those.
+    """
+
+    AS_PRICED = "as priced"
+    NET = "net"
+    GROSS = "gross"
+
+
 @dataclass(frozen=True, slots=True)
 class TaxedAmount:
     """Net, tax and gross in minor units. Raises ValueError unless net + tax = gross."""
@@ -78,6 +90,10 @@ class TaxGroup:
     tax_minor: int
 
     @property
+    def rate(self) -> Rate:
+        return Rate(self.category, self.percent, self.is_inclusive, self.name)
+
+    @property
     def gross_minor(self) -> int:
         return self.net_minor + self.tax_minor
 
@@ -105,7 +121,9 @@ class TaxedDocument:
             raise ValueError("The groups' taxes do not sum to the document's tax.")
 
 
-def tax_document(lines: Sequence[tuple[int, Treatment]]) -> TaxedDocument:
+def tax_document(
+    lines: Sequence[tuple[int, Treatment]], amounts: Amounts = Amounts.AS_PRICED
+) -> TaxedDocument:
     """Compute the taxes of a document from its lines: (amount in minor units, rates).
 
     Amounts are after discount and may be negative (credit lines); the negated lines give the
@@ -120,23 +138,30 @@ def tax_document(lines: Sequence[tuple[int, Treatment]]) -> TaxedDocument:
       exclusive apply to that net.
     - Relief is taken out before all else, as the tax of that rate would be, and is then forgotten.
 
-    A line without rates has no tax and joins no group.
+    A line without rates has no tax and joins no group. With ``amounts`` all rates are taken as
+    exclusive, or all as inclusive; the groups say of each how it was priced.
     """
-    if lines and _is_one_exclusive_rate(lines):
+    if lines and _is_one_exclusive_rate(lines) and amounts is not Amounts.GROSS:
         return _taxed(lines[0][1], [amount for amount, _ in lines])
     lines = _relieved(lines)
     nets = [amount for amount, _ in lines]
     taxes = {rate: 0 for _, treatment in lines for rate in treatment}
-    _take_out_inclusive(lines, nets, taxes)
+    if amounts is not Amounts.NET:
+        _take_out_inclusive(lines, nets, taxes, amounts)
     bases = dict.fromkeys(taxes, 0)
     for net, (_, treatment) in zip(nets, lines, strict=True):
         for rate in treatment:
             bases[rate] += net
     for rate, base in bases.items():
-        if not rate.is_inclusive:
-            taxes[rate] = _percent_of(base, rate.percent)
+        if not _is_within(rate, amounts):
+            taxes[rate] = percent_of(base, rate.percent)
     groups = tuple(_group(rate, bases[rate], tax) for rate, tax in taxes.items())
     return _document(groups, nets)
+
+
+def _is_within(rate: Rate, amounts: Amounts) -> bool:
+    """Whether a line's amount has the tax of a rate on it in it."""
+    return rate.is_inclusive if amounts is Amounts.AS_PRICED else amounts is Amounts.GROSS
 
 
 def _is_one_exclusive_rate(lines: Sequence[tuple[int, Treatment]]) -> bool:
@@ -152,7 +177,7 @@ def _is_one_exclusive_rate(lines: Sequence[tuple[int, Treatment]]) -> bool:
 def _taxed(treatment: Treatment, nets: list[int]) -> TaxedDocument:
     rate = treatment[0]
     base = sum(nets)
-    return _document((_group(rate, base, _percent_of(base, rate.percent)),), nets)
+    return _document((_group(rate, base, percent_of(base, rate.percent)),), nets)
 
 
 def _document(groups: tuple[TaxGroup, ...], nets: list[int]) -> TaxedDocument:
@@ -165,7 +190,8 @@ def _group(rate: Rate, net: int, tax: int) -> TaxGroup:
     return TaxGroup(rate.category, rate.percent, rate.is_inclusive, rate.name, net, tax)
 
 
-def _percent_of(base: int, percent: Decimal) -> int:
+def percent_of(base: int, percent: Decimal) -> int:
+    """A percentage of an amount, rounded."""
     numerator, denominator = percent.as_integer_ratio()
     return round_ratio(base * numerator, 100 * denominator)
 
@@ -188,7 +214,10 @@ def _relieved(lines: Sequence[tuple[int, Treatment]]) -> Sequence[tuple[int, Tre
 
 
 def _take_out_inclusive(
-    lines: Sequence[tuple[int, Treatment]], nets: list[int], taxes: dict[Rate, int]
+    lines: Sequence[tuple[int, Treatment]],
+    nets: list[int],
+    taxes: dict[Rate, int],
+    amounts: Amounts,
 ) -> None:
     """Turn gross into net in `nets` and add the tax taken out to `taxes`, both in place.
 
@@ -196,7 +225,7 @@ def _take_out_inclusive(
     """
     indexes_by_rates: dict[Treatment, list[int]] = {}
     for index, (_, treatment) in enumerate(lines):
-        inclusive = tuple(rate for rate in treatment if rate.is_inclusive)
+        inclusive = tuple(rate for rate in treatment if _is_within(rate, amounts))
         if inclusive:
             indexes_by_rates.setdefault(inclusive, []).append(index)
     for inclusive, indexes in indexes_by_rates.items():

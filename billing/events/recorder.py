@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import partial
 from typing import Any, Protocol
@@ -15,6 +16,7 @@ from billing.base import clock, tallies
 from billing.base.leases import unheld, wait_for_turn
 from billing.base.sql.bulk import as_json, copy_rows
 from billing.base.sql.prepared import prepared
+from billing.base.sql.rows import blank, shape_of
 from billing.events import hooks
 from billing.events.models import Delivery, Event
 from billing.events.troubles import Watch
@@ -81,32 +83,45 @@ def event_for(type: str, about: OfSeller, as_of: date, actor: str, /, **data: An
 
 def record_all(events: Iterable[Event]) -> None:
     """Write events in the caller's transaction, in one statement; they are not told their ids."""
-    copy_rows("events_event", _COLUMNS, map(_row, events))
+    copy_rows("events_event", map(_row, events))
 
 
 def _written(event: Event) -> Event:
     with prepared() as cursor:
-        cursor.execute(_RECORD, _row(event))
+        cursor.execute(_RECORD, _SHAPE.values_of(_row(event)))
         event.pk, event.recorded_at = cursor.fetchone()
     event._state.adding = False
     return event
 
 
-def _row(event: Event) -> tuple[Any, ...]:
-    return (
-        event.public_id,
-        event.seller,
-        event.type,
-        event.subject,
-        event.occurred_on,
-        event.actor,
-        as_json(event.data),
-    )
+@dataclass(slots=True)
+class _Recorded:
+    """``events_event``."""
+
+    public_id: str
+    seller: str
+    type: str
+    subject: str
+    occurred_on: date
+    actor: str
+    data: str
 
 
-_COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"
+def _row(event: Event) -> _Recorded:
+    row = blank(_Recorded)
+    row.public_id = event.public_id
+    row.seller = event.seller
+    row.type = event.type
+    row.subject = event.subject
+    row.occurred_on = event.occurred_on
+    row.actor = event.actor
+    row.data = as_json(event.data)
+    return row
+
+
+_SHAPE = shape_of(_Recorded)
 _RECORD = f"""
-    INSERT INTO events_event ({_COLUMNS}) VALUES (%s, %s, %s, %s, %s, %s, %s)
+    INSERT INTO events_event ({", ".join(_SHAPE.columns)}) VALUES (%s, %s, %s, %s, %s, %s, %s)
     RETURNING id, recorded_at
 """  # noqa: S608
 

@@ -1,6 +1,7 @@
 """What customers have with us: given, taken back, and moved by documents."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection, transaction
@@ -17,12 +18,35 @@ from billing.ledger.models import Account, Transfer
 from customers.models import Customer
 
 
-def move_balances(
-    entries: Sequence[tuple[int, str, int, int | None, str]],
-    as_of: date,
-    takes_back: int | None = None,
-) -> None:
-    """Add entries (customer, currency, amount, document, description) and keep the sums.
+@dataclass(slots=True)
+class Entry:
+    """A change of a customer's balance: above zero, the customer has more with us than before.
+
+    ``invoice_id`` is the document that makes it, where one does.
+    """
+
+    customer_id: int
+    currency: str
+    amount_minor: int
+    invoice_id: int | None
+    description: str
+
+
+@dataclass(slots=True)
+class _EntryRow:
+    """``invoicing_balanceentry``."""
+
+    customer_id: int
+    currency: str
+    amount_minor: int
+    invoice_id: int | None
+    description: str
+    effective_on: date
+    takes_back_id: int | None
+
+
+def move_balances(entries: Sequence[Entry], as_of: date, takes_back: int | None = None) -> None:
+    """Add entries and keep the sums.
 
     ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
     come to a balance pays what they owe before this returns.
@@ -31,12 +55,23 @@ def move_balances(
         return
     copy_rows(
         "invoicing_balanceentry",
-        "customer_id, currency, amount_minor, invoice_id, description, effective_on, takes_back_id",
-        [(*entry, as_of, takes_back) for entry in entries],
+        [
+            _EntryRow(
+                customer_id=entry.customer_id,
+                currency=entry.currency,
+                amount_minor=entry.amount_minor,
+                invoice_id=entry.invoice_id,
+                description=entry.description,
+                effective_on=as_of,
+                takes_back_id=takes_back,
+            )
+            for entry in entries
+        ],
     )
     sums: dict[tuple[int, str], int] = {}
-    for customer_id, currency, amount_minor, *_ in entries:
-        sums[customer_id, currency] = sums.get((customer_id, currency), 0) + amount_minor
+    for entry in entries:
+        key = (entry.customer_id, entry.currency)
+        sums[key] = sums.get(key, 0) + entry.amount_minor
     keys = list(sums)
     with connection.cursor() as cursor:
         cursor.execute(
@@ -75,7 +110,7 @@ def give_credit(
         raise InvalidAmount("A credit must be above zero.")
     check_sum(customer, amount_minor, currency, is_confirmed)
     Customer.objects.select_for_update().get(pk=customer.pk)
-    move_balances([(customer.pk, currency, amount_minor, None, description)], as_of)
+    move_balances([Entry(customer.pk, currency, amount_minor, None, description)], as_of)
     entry = BalanceEntry.objects.filter(
         customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
     ).latest("id")
@@ -107,7 +142,7 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
             code="credit_spent",
         )
     said = f"Taken back: {entry.description}"[:200]
-    gift = (entry.customer_id, entry.currency, -entry.amount_minor, None, said)
+    gift = Entry(entry.customer_id, entry.currency, -entry.amount_minor, None, said)
     move_balances([gift], as_of, takes_back=entry.pk)
     taken = BalanceEntry.objects.select_related("customer__seller").get(takes_back=entry)
     books = Books(entry.customer.seller)

@@ -13,8 +13,9 @@ from billing.events.recorder import record
 from billing.events.troubles import Watch, halves, timed_out
 from billing.invoicing.buyers import load_buyers
 from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, reason_of
-from billing.invoicing.issuing import Issued, issue
+from billing.invoicing.issuing import issue
 from billing.invoicing.numbering import Numbering, take_numbers
+from billing.invoicing.rows import Issued
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
 from customers.calendar import refuse_day_to_come

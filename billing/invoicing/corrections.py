@@ -2,32 +2,27 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import date
-from decimal import Decimal
 
 from django.db import connection, transaction
 
-from billing.base.public_ids import new_public_id
-from billing.engine import tax
 from billing.engine.ceilings import check_amount
-from billing.engine.errors import InvalidAmount, Refused
-from billing.engine.money import allocate, exponent, major_string, round_ratio
-from billing.events.recorder import record
-from billing.invoicing import hooks
-from billing.invoicing.abroad import country_of
-from billing.invoicing.balances import move_balances
+from billing.engine.corrections import ChargedLine, Correction, Creditable, GivenBack, Part
+from billing.engine.document import Document
+from billing.engine.errors import Refused
+from billing.engine.lines import Line
+from billing.engine.money import major_string
+from billing.engine.tax import Rate, Treatment
+from billing.invoicing.buyers import load_buyers
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.issuing import current_letterhead
+from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
+from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
-from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
+from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.numbering import number_ordered, take_numbers
-from billing.invoicing.settled import By
-from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
-from billing.invoicing.snapshots import Snapshot, bearing, bill_to_of
-from billing.ledger.actions import Books, Posting, between
-from billing.ledger.models import Account
+from billing.invoicing.snapshots import Snapshot, bearing
 from billing.tax.rates import treatment_of
-from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
 
 CREDITABLE = (
@@ -64,8 +59,13 @@ def credit(
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     if invoice.sequence is None:
         number_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
-    left = _Creditable(invoice)
-    note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
+    left = _creditable(invoice)
+    if lines is not None:
+        note = left.by_line(lines)
+    elif amount_minor is not None:
+        note = left.by_amount(amount_minor)
+    else:
+        note = left.everything()
     if not is_confirmed:
         if amount_minor is None and lines is None:
             raise Refused(
@@ -75,205 +75,85 @@ def credit(
                 code="credits_everything",
             )
         check_amount(note.total_minor, invoice.currency, is_confirmed=False)
-    return _issue_note(invoice, note, as_of, actor, to, reason)
+    _count_on_coverage(note)
+    draft = _draft(invoice, note, to=to, reason=reason)
+    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, take_numbers)
+    return Invoice.objects.select_related("seller", "customer").get(pk=issued.id)
 
 
-class _Note:
-    """The lines of a credit note by corrected line: amount and net, and the VAT groups."""
+def _creditable(invoice: Invoice) -> Creditable:
+    """What is left of an invoice, by all that standing documents have given back of it."""
+    kinds = (*CREDITABLE, InvoiceLine.Kind.CREDIT)
+    lines = list(
+        invoice.lines.filter(kind__in=kinds)
+        .exclude(net_minor=0)
+        .select_related("corrects")
+        .order_by("position")
+    )
+    by_id: dict[int | None, InvoiceLine] = {line.pk: line for line in lines}
+    corrections: dict[int, list[InvoiceLine]] = defaultdict(list)
+    for correction in corrections_of(lines):
+        # What an invoice takes back of a credit is a charge of its own, credited there.
+        is_charge = correction.invoice.kind == Invoice.Kind.INVOICE
+        if not (is_charge and by_id[correction.corrects_id].net_minor < 0):
+            corrections[correction.invoice_id].append(correction)
+    given_back = [_given_back(each, by_id) for each in corrections.values()]
+    # A charge counts again, with its tax, where a note has turned round a credit of it.
+    for reversal in reversals_of(lines):
+        assert reversal.corrects
+        charge = by_id[reversal.corrects.corrects_id]
+        amount_minor = reversal.amount_minor - reversal.discount_minor
+        given_back.append(GivenBack([Part(charge, amount_minor, reversal.net_minor)]))
+    reversible = _reversible(lines)
+    return Creditable(
+        [
+            ChargedLine(
+                ref=line,
+                rates=_rates(line),
+                amount_minor=line.amount_minor - line.discount_minor,
+                net_minor=line.net_minor,
+                is_reversible=line in reversible,
+            )
+            for line in lines
+        ],
+        _taxes(invoice),
+        invoice.rounding_minor,
+        given_back,
+        currency=invoice.currency,
+        rounds_to_whole=invoice.seller.rounding == Seller.Rounding.WHOLE,
+        said=str(invoice),
+    )
 
-    def __init__(
-        self,
-        parts: Mapping[InvoiceLine, tuple[int, int]],
-        groups: list[tax.TaxGroup],
-        rounding_minor: int = 0,
-    ):
-        self.parts = {line: part for line, part in parts.items() if any(part)}
-        self.groups = [group for group in groups if group.net_minor or group.tax_minor]
-        self.rounding_minor = rounding_minor
-        self.net_minor = sum(net for _, net in self.parts.values())
-        self.tax_minor = sum(group.tax_minor for group in groups)
-        self.total_minor = self.net_minor + self.tax_minor + rounding_minor
+
+def _given_back(
+    corrections: Sequence[InvoiceLine], charged: Mapping[int | None, InvoiceLine]
+) -> GivenBack:
+    """What one document has given back by some of its lines, or by all of them."""
+    document = corrections[0].invoice
+    sign = 1 if document.kind == Invoice.Kind.CREDIT_NOTE else -1
+    parts = [
+        Part(
+            charged[line.corrects_id],
+            sign * (line.amount_minor - line.discount_minor),
+            sign * line.net_minor,
+        )
+        for line in corrections
+    ]
+    others = document.lines.exclude(pk__in=[line.pk for line in corrections]).exclude(net_minor=0)
+    if document.kind == Invoice.Kind.CREDIT_NOTE and not others.exists():
+        return GivenBack(parts, _taxes(document), document.rounding_minor)
+    return GivenBack(parts)
 
 
-class _Creditable:
-    """What earlier corrections have left of an invoice: by line, by VAT group, and of the rounding.
+def _reversible(lines: Sequence[InvoiceLine]) -> set[InvoiceLine]:
+    """The lines that are turned round where they gave something back.
 
-    Lines below zero, which take something off the invoice, take it off what can be credited as
-    well: they are turned round with the rest of it, and cannot be asked for by themselves.
+    What was of an invoice that is void since is charged by a bill of its own. And what nothing was
+    charged instead of would stand for no days: nobody could give it back again.
     """
-
-    def __init__(self, invoice: Invoice):
-        self.invoice = invoice
-        kinds = (*CREDITABLE, InvoiceLine.Kind.CREDIT)
-        self.lines = list(
-            invoice.lines.filter(kind__in=kinds)
-            .exclude(net_minor=0)
-            .select_related("corrects")
-            .order_by("position")
-        )
-        self.net = {line: line.net_minor for line in self.lines}
-        self.taxes = {_rate_of(group): group.tax_minor for group in invoice.taxes.all()}
-        self.rounding_minor = invoice.rounding_minor
-        by_id = {line.pk: line for line in self.lines}
-        notes: dict[int, list[InvoiceLine]] = defaultdict(list)
-        for correction in corrections_of(self.lines):
-            assert correction.corrects_id is not None
-            line = by_id[correction.corrects_id]
-            # What an invoice takes back of a credit is a charge of its own, credited there.
-            if line.net_minor < 0 and correction.invoice.kind == Invoice.Kind.INVOICE:
-                continue
-            self.net[line] -= given_back_minor(correction)
-            notes[correction.invoice_id].append(correction)
-        for corrections in notes.values():
-            self._count_taxes(corrections)
-        # A charge counts again, with its tax, where a note has turned round a credit of it.
-        for reversal in reversals_of(self.lines):
-            assert reversal.corrects
-            assert reversal.corrects.corrects_id is not None
-            self.net[by_id[reversal.corrects.corrects_id]] -= reversal.net_minor
-            self._count_rates([reversal])
-        self._lessen_by_what_stays_given_back()
-
-    def _lessen_by_what_stays_given_back(self) -> None:
-        """Not all that the invoice gave back is turned round: some only lessens its charges.
-
-        What was of an invoice that is void since is charged by a bill of its own. And what nothing
-        was charged instead of would stand for no days: nobody could give it back again.
-        """
-        taken = set(
-            OneOffItem.objects.filter(reverses__in=self.lines).values_list("reverses", flat=True)
-        )
-        charged = {
-            line.subscription_id for line in self.lines if line.kind == InvoiceLine.Kind.RECURRING
-        }
-        for line in self.lines:
-            if self.net[line] >= 0 or (line.pk not in taken and line.subscription_id in charged):
-                continue
-            beside = [each for each in self.lines if _rates(each) == _rates(line)]
-            left = [max(self.net[each], 0) for each in beside]
-            if sum(left) >= -self.net[line]:
-                for each, share in zip(beside, allocate(-self.net[line], left), strict=True):
-                    self.net[each] -= share
-                self.net[line] = 0
-
-    def _count_taxes(self, corrections: Sequence[InvoiceLine]) -> None:
-        document = corrections[0].invoice
-        others = document.lines.exclude(pk__in=[line.pk for line in corrections]).exclude(
-            net_minor=0
-        )
-        if document.kind == Invoice.Kind.CREDIT_NOTE and not others.exists():
-            for group in document.taxes.all():
-                self.taxes[_rate_of(group)] -= group.tax_minor
-            self.rounding_minor -= document.rounding_minor
-            return
-        self._count_rates(corrections)
-
-    def _count_rates(self, corrections: Sequence[InvoiceLine]) -> None:
-        nets: dict[tax.Rate, int] = defaultdict(int)
-        for line in corrections:
-            for rate in _rates(line):
-                nets[rate] += given_back_minor(line)
-        for rate, net in nets.items():
-            self.taxes[rate] -= _tax_on(rate, net)
-
-    @property
-    def unrounded_minor(self) -> int:
-        """What the lines have left with their tax, before the rounding of the whole."""
-        return sum(self.net.values()) + sum(self.taxes.values())
-
-    @property
-    def total_minor(self) -> int:
-        return self.unrounded_minor + self.rounding_minor
-
-    def everything(self) -> _Note:
-        """All that is left, to the last unit of tax and of rounding: nothing stays open."""
-        if self.total_minor <= 0:
-            raise Refused("Nothing is left to credit.", code="credit_exceeds_invoice")
-        groups = []
-        for group in self.invoice.taxes.all():
-            rate = _rate_of(group)
-            net = sum(self.net[line] for line in self.lines if rate in _rates(line))
-            groups.append(_group(rate, net, self.taxes[rate]))
-        parts = {line: (self._amount(line, net), net) for line, net in self.net.items()}
-        return _Note(parts, groups, self.rounding_minor)
-
-    def by_amount(self, amount_minor: int | None) -> _Note:
-        """A gross amount, spread over the lines in proportion to what is left of each.
-
-        What covers all lines is all that is left: the rounding goes with them.
-        """
-        if amount_minor is not None and amount_minor <= 0:
-            raise InvalidAmount("A credit must be above zero.")
-        if amount_minor is None:
-            return self.everything()
-        if amount_minor > self.total_minor:
-            left = major_string(max(self.total_minor, 0), self.invoice.currency)
-            raise Refused(
-                f"Only {left} {self.invoice.currency} of {self.invoice} is left to credit.",
-                code="credit_exceeds_invoice",
-            )
-        if amount_minor in (self.total_minor, self.unrounded_minor):
-            return self.everything()
-        return self._spread(amount_minor)
-
-    def _spread(self, amount_minor: int) -> _Note:
-        """Over the groups of equal rates by what is left of them, then over each one's lines."""
-        by_rates: dict[tax.Treatment, list[InvoiceLine]] = defaultdict(list)
-        for line in self.lines:
-            by_rates[_marked(_rates(line), is_inclusive=True)].append(line)
-        weights = [
-            max(
-                sum((_gross_weight(line, self.net[line]) for line in lines), Decimal(0)), Decimal(0)
-            )
-            for lines in by_rates.values()
-        ]
-        shares = allocate(amount_minor, weights)
-        taxed = tax.tax_document(list(zip(shares, by_rates, strict=True)))
-        parts: dict[InvoiceLine, tuple[int, int]] = {}
-        for lines, gross, net in zip(by_rates.values(), shares, taxed.line_nets, strict=True):
-            left = [max(self.net[line], 0) for line in lines]
-            if not sum(left):
-                continue
-            nets, grosses = allocate(net, left), allocate(gross, left)
-            for line, line_net, line_gross in zip(lines, nets, grosses, strict=True):
-                parts[line] = (line_gross if _is_inclusive(line) else line_net, line_net)
-        return _Note(parts, _unmarked(taxed.groups))
-
-    def by_line(self, lines: Sequence[tuple[InvoiceLine, int]]) -> _Note:
-        """Net amounts of single lines, rounded to the whole unit where the invoice is."""
-        asked: dict[InvoiceLine, int] = defaultdict(int)
-        for line, net_minor in lines:
-            left_minor = self.net.get(line, 0)
-            if net_minor <= 0 or asked[line] + net_minor > left_minor:
-                raise Refused(
-                    f"“{line}” has less than that left to credit.", code="credit_exceeds_line"
-                )
-            asked[line] += net_minor
-        if asked == {line: net for line, net in self.net.items() if net}:
-            return self.everything()
-        taxed = tax.tax_document(
-            [(net, _marked(_rates(line), is_inclusive=False)) for line, net in asked.items()]
-        )
-        parts = {line: (self._amount(line, net), net) for line, net in asked.items()}
-        return _Note(parts, _unmarked(taxed.groups), self._rounding_of(taxed.gross_minor))
-
-    def _rounding_of(self, gross_minor: int) -> int:
-        """What rounds a part to the whole unit, as the invoice was, within what is left of it."""
-        unit = 10 ** exponent(self.invoice.currency)
-        is_whole = self.invoice.seller.rounding == Seller.Rounding.WHOLE
-        if not is_whole or self.invoice.total_minor % unit:
-            return 0
-        rounded_minor = round_ratio(gross_minor, unit) * unit
-        if not 0 < rounded_minor <= self.total_minor:
-            return 0
-        return rounded_minor - gross_minor
-
-    def _amount(self, line: InvoiceLine, net_minor: int) -> int:
-        """A line's amount for a net: with the tax in it where the price includes it."""
-        if not _is_inclusive(line) or not line.net_minor:
-            return net_minor
-        gross_minor = line.amount_minor - line.discount_minor
-        return round_ratio(gross_minor * net_minor, line.net_minor)
+    taken = set(OneOffItem.objects.filter(reverses__in=lines).values_list("reverses", flat=True))
+    charged = {line.subscription_id for line in lines if line.kind == InvoiceLine.Kind.RECURRING}
+    return {line for line in lines if line.pk not in taken and line.subscription_id in charged}
 
 
 def corrections_of(lines: Iterable[InvoiceLine]) -> list[InvoiceLine]:
@@ -292,177 +172,84 @@ def reversals_of(lines: Iterable[InvoiceLine]) -> list[InvoiceLine]:
     return list(found.select_related("invoice", "corrects").order_by("pk"))
 
 
-def given_back_minor(correction: InvoiceLine) -> int:
-    """The net that a line gives back: on a credit note it says what the customer gets."""
-    is_note = correction.invoice.kind == Invoice.Kind.CREDIT_NOTE
-    return correction.net_minor if is_note else -correction.net_minor
+def _taxes(document: Invoice) -> dict[Rate, int]:
+    """The tax of a document by rate."""
+    return {
+        Rate(group.category, group.percent, group.is_inclusive, group.name): group.tax_minor
+        for group in document.taxes.all()
+    }
 
 
-def _tax_on(rate: tax.Rate, net_minor: int) -> int:
-    numerator, denominator = rate.percent.as_integer_ratio()
-    return round_ratio(net_minor * numerator, 100 * denominator)
-
-
-def _rates(line: InvoiceLine) -> tax.Treatment:
+def _rates(line: InvoiceLine) -> Treatment:
     """What is on a line's net: any relief has been taken out of its amount already."""
     return tuple(rate.relieved for rate in treatment_of(line.tax))
 
 
-def _is_inclusive(line: InvoiceLine) -> bool:
-    return any(rate.is_inclusive for rate in _rates(line))
-
-
-def _rate_of(group: InvoiceTax) -> tax.Rate:
-    return tax.Rate(group.category, group.percent, group.is_inclusive, group.name)
-
-
-def _group(rate: tax.Rate, net_minor: int, tax_minor: int) -> tax.TaxGroup:
-    return tax.TaxGroup(
-        rate.category, rate.percent, rate.is_inclusive, rate.name, net_minor, tax_minor
-    )
-
-
-def _marked(treatment: tax.Treatment, *, is_inclusive: bool) -> tax.Treatment:
-    """The rates to reckon a gross or a net amount with, whose names keep how they were billed."""
-    return tuple(
-        tax.Rate(rate.category, rate.percent, is_inclusive, f"{rate.is_inclusive:d}{rate.name}")
-        for rate in treatment
-    )
-
-
-def _unmarked(groups: Sequence[tax.TaxGroup]) -> list[tax.TaxGroup]:
-    return [
-        tax.TaxGroup(
-            group.category,
-            group.percent,
-            group.name.startswith("1"),
-            group.name[1:],
-            group.net_minor,
-            group.tax_minor,
-        )
-        for group in groups
-    ]
-
-
-def _gross_weight(line: InvoiceLine, net_minor: int) -> Decimal:
-    """In proportion to what is left of the line with its tax."""
-    percent = sum((rate.percent for rate in _rates(line)), Decimal(0))
-    return net_minor * (100 + percent)
-
-
-def _bill_to_of(invoice: Invoice) -> Snapshot:
+def _bill_to_of(invoice: Invoice, today: Snapshot) -> Snapshot:
     """The customer of today. The buyer's reference and why it was taxed so are the invoice's."""
     supply = invoice.bill_to.get("supply")
-    known = bill_to_of(invoice.customer) | ({"supply": supply} if supply else {})
+    known = today | ({"supply": supply} if supply else {})
     return bearing(known, invoice.buyer_reference)
 
 
-def _issue_note(
-    invoice: Invoice, note: _Note, as_of: date, actor: str, to: str, reason: str
-) -> Invoice:
-    sequence, number = take_numbers(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
-    document = Invoice.objects.create(
-        public_id=new_public_id("cn"),
-        seller=invoice.seller,
-        customer=invoice.customer,
-        subscription_id=invoice.subscription_id,
-        kind=Invoice.Kind.CREDIT_NOTE,
-        status=Invoice.Status.ISSUED,
-        number=number,
-        sequence=sequence,
+def _draft(invoice: Invoice, note: Correction, *, to: str, reason: str) -> DraftDocument:
+    """A document to be issued: in the invoice's language, and to the customer as it is now."""
+    [buyer] = load_buyers([invoice.customer_id])
+    bill_to = _bill_to_of(invoice, buyer.bill_to)
+    return DraftDocument(
+        buyer=replace(buyer, language=invoice.language, bill_to=bill_to),
         currency=invoice.currency,
-        language=invoice.language,
-        issued_on=as_of,
-        due_on=as_of,
-        letterhead=current_letterhead(invoice.seller),
-        bill_to=_bill_to_of(invoice),
-        subtotal_minor=sum(amount for amount, _ in note.parts.values()),
-        net_minor=note.net_minor,
-        tax_minor=note.tax_minor,
-        rounding_minor=note.rounding_minor,
-        total_minor=note.total_minor,
-        amount_due_minor=note.total_minor,
-        credit_to=to,
-        reason=reason.strip(),
-    )
-    _write_lines(document, note)
-    _count_on_coverage(note)
-    _settle_note(invoice, document, note, as_of, actor, to)
-    record(
-        "credit_note.issued",
-        seller=invoice.seller.public_id,
-        subject=document.public_id,
-        occurred_on=as_of,
-        actor=actor,
-        data={
-            "number": number,
-            "customer": invoice.customer.public_id,
-            "currency": invoice.currency,
-            "total_minor": note.total_minor,
-            "corrects": invoice.public_id,
-        },
-    )
-    return document
-
-
-def _write_lines(document: Invoice, note: _Note) -> None:
-    """The lines of a credit note, its rounding and its tax by rate."""
-    InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            invoice=document,
-            position=position,
-            kind=InvoiceLine.Kind.CREDIT,
-            subscription_id=line.subscription_id,
-            price_id=line.price_id,
-            description=line.description,
-            starts_on=line.starts_on,
-            ends_on=line.ends_on,
-            quantity=line.quantity,
-            amount_minor=amount_minor,
-            net_minor=net_minor,
-            tax=line.tax,
-            revenue_account=line.revenue_account,
-            corrects=line,
-        )
-        for position, (line, (amount_minor, net_minor)) in enumerate(note.parts.items(), 1)
-    )
-    if note.rounding_minor:
-        InvoiceLine.objects.create(
-            invoice=document,
-            position=len(note.parts) + 1,
-            kind=InvoiceLine.Kind.ROUNDING,
-            amount_minor=note.rounding_minor,
-            net_minor=0,
-        )
-    InvoiceTax.objects.bulk_create(
-        InvoiceTax(
-            invoice=document,
-            category=group.category,
-            percent=group.percent,
-            is_inclusive=group.is_inclusive,
-            name=group.name,
-            net_minor=group.net_minor,
-            tax_minor=group.tax_minor,
-        )
-        for group in note.groups
+        document=Document(
+            is_credit_note=True,
+            lines=[_note_line(part, invoice) for part in note.parts],
+            taxes=note.taxes,
+            subtotal_minor=note.amount_minor,
+            discount_minor=0,
+            net_minor=note.net_minor,
+            tax_minor=note.tax_minor,
+            rounding_minor=note.rounding_minor,
+            total_minor=note.total_minor,
+        ),
+        subscription_id=invoice.subscription_id,
+        one_offs={},
+        discounted=[],
+        treatments=[treatment_of(part.ref.tax) for part in note.parts],
+        refunds=to == Invoice.CreditTo.REFUND,
+        by_hand=ByHand(invoice, reason.strip()),
     )
 
 
-def _count_on_coverage(note: _Note) -> None:
+def _note_line(part: Part, invoice: Invoice) -> Line:
+    line: InvoiceLine = part.ref
+    return Line(
+        kind=InvoiceLine.Kind.CREDIT,
+        item=None,
+        amount_minor=part.amount_minor,
+        start=line.starts_on,
+        end=line.ends_on,
+        quantity=line.quantity,
+        corrects=corrected(line, invoice.issued_on),
+        context=line,
+        net_minor=part.net_minor,
+    )
+
+
+def _count_on_coverage(note: Correction) -> None:
     """What came back by hand does not come back by itself; what is turned round stands again."""
-    covered = Coverage.objects.in_bulk([line.pk for line in note.parts])
-    for line, (amount_minor, _) in note.parts.items():
-        coverage = covered.get(line.pk)
+    covered = Coverage.objects.in_bulk([part.ref.pk for part in note.parts])
+    for part in note.parts:
+        coverage = covered.get(part.ref.pk)
         if coverage is not None:
             left = coverage.billed_minor - coverage.credited_minor
-            coverage.credited_minor += max(0, min(amount_minor, left))
+            coverage.credited_minor += max(0, min(part.amount_minor, left))
     Coverage.objects.bulk_update(covered.values(), ["credited_minor"])
     charges = [each for each in covered.values() if each.kind == Coverage.Kind.RECURRING]
-    for line, (amount_minor, _) in note.parts.items():
+    for part in note.parts:
+        line: InvoiceLine = part.ref
         beside = [each for each in charges if each.subscription_id == line.subscription_id]
-        if amount_minor < 0 and beside:
+        if part.amount_minor < 0 and beside:
             instead = max(beside, key=lambda each: (_days_shared(each, line), each.billed_minor))
-            _let_stand_again(line, -amount_minor, instead)
+            _let_stand_again(line, -part.amount_minor, instead)
 
 
 def _days_shared(coverage: Coverage, line: InvoiceLine) -> int:
@@ -491,49 +278,3 @@ def _let_stand_again(correction: InvoiceLine, amount_minor: int, instead: Covera
                 "kind": Coverage.Kind.RECURRING,
             },
         )
-
-
-def _settle_note(
-    invoice: Invoice, document: Invoice, note: _Note, as_of: date, actor: str, to: str
-) -> None:
-    reduced_minor = min(invoice.left_minor, note.total_minor) if invoice.may_be_paid else 0
-    if reduced_minor:
-        parts = {invoice: reduced_minor}
-        settle_by_credit(invoice.seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)
-    left_minor = note.total_minor - reduced_minor
-    # What was let go as rounding was never paid: the note takes it up, and nothing goes back.
-    if rounded_minor := min(invoice.rounded_off_minor, left_minor):
-        credit_rounding(invoice.seller, {invoice: rounded_minor}, as_of=as_of, actor=actor)
-        left_minor -= rounded_minor
-    if to == Invoice.CreditTo.REFUND and left_minor:
-        left_minor -= hooks.refund_credit.only(
-            invoice.seller,
-            customer_id=invoice.customer_id,
-            currency=invoice.currency,
-            amount_minor=left_minor,
-            invoice_ids=[invoice.pk],
-            as_of=as_of,
-            actor=actor,
-        )
-    if left_minor:
-        entry = (invoice.customer_id, invoice.currency, left_minor, document.pk, str(document))
-        move_balances([entry], as_of)
-    books = Books(invoice.seller)
-    receivable = books.account(Account.Role.RECEIVABLE)
-    postings: list[Posting] = []
-    for line, (_, net_minor) in note.parts.items():
-        is_ahead = line.ends_on is not None and line.ends_on > as_of
-        charge = line.corrects.kind if line.corrects else line.kind
-        is_deferred = is_ahead and charge == InvoiceLine.Kind.RECURRING
-        income = (
-            books.account(Account.Role.DEFERRED_REVENUE)
-            if is_deferred
-            else books.revenue(line.revenue_account or REVENUE_ACCOUNT)
-        )
-        postings += between(income, receivable, net_minor)
-    for group in note.groups:
-        account = books.vat(country_of(group.name), group.percent)
-        postings += between(account, receivable, group.tax_minor)
-    postings += between(books.account(Account.Role.ROUNDING), receivable, note.rounding_minor)
-    postings += between(receivable, books.account(Account.Role.CUSTOMER_BALANCE), left_minor)
-    post_of_invoice(document, postings, as_of)

@@ -11,7 +11,7 @@ from django.utils import translation
 from billing.desk.forms import ConfirmedForm
 from billing.engine.errors import BillingError
 from billing.engine.money import exact_minor, round_ratio
-from billing.invoicing.corrections import CREDITABLE, corrections_of, given_back_minor
+from billing.invoicing.corrections import CREDITABLE, corrections_of
 from billing.invoicing.models import Invoice, InvoiceLine
 from billing.invoicing.writing import Writer
 
@@ -108,9 +108,9 @@ def _named(line: InvoiceLine, write: Writer) -> str:
 
 
 def _credited_minor(lines: list[InvoiceLine]) -> dict[int, int]:
-    """What has come back of lines, net and in minor units, by their keys."""
+    """What credit notes have given back of lines, net and in minor units, by their keys."""
     credited: dict[int, int] = defaultdict(int)
     for correction in corrections_of(lines):
         if correction.corrects_id and correction.invoice.kind == Invoice.Kind.CREDIT_NOTE:
-            credited[correction.corrects_id] += given_back_minor(correction)
+            credited[correction.corrects_id] += correction.net_minor
     return credited

@@ -28,7 +28,8 @@ from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
 from billing.invoicing.buyers import Buyer
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.grouping import by_document
+from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import Snapshot, bearing
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -56,10 +57,20 @@ class Scope:
     one_off_ids: Sequence[int] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ByHand:
+    """What a person adds to a credit note: the invoice that all of it is about, and the reason."""
+
+    invoice: Invoice
+    reason: str
+
+
 @dataclass(slots=True)
 class DraftDocument:
     """A document to be issued, with what each coupon took off it; ``kept_discount`` names what was
     off the days that it charges once more.
+
+    A credit note by hand has lines whose contexts are the lines that they correct.
     """
 
     buyer: Buyer
@@ -71,6 +82,7 @@ class DraftDocument:
     treatments: list[tax.Treatment]
     refunds: bool = False
     kept_discount: str = ""
+    by_hand: ByHand | None = None
 
 
 @dataclass(slots=True)
@@ -189,19 +201,23 @@ def _one_off_line(item: OneOffItem) -> Line:
         context=item,
     )
     if credit := item.reverses:
-        assert credit.corrects
         line.kind, line.start, line.end = "credit", credit.starts_on, credit.ends_on
-        line.corrects = Billed(
-            ref=credit.pk,
-            item=None,
-            kind=credit.corrects.kind,
-            start=credit.starts_on or item.due_on,
-            end=credit.ends_on or item.due_on,
-            days=[],
-            amount_minor=0,
-            billed_minor=0,
-        )
+        line.corrects = corrected(credit, item.due_on)
     return line
+
+
+def corrected(line: InvoiceLine, on: date) -> Billed:
+    """A line of a document as what another corrects: of which charge, and no days of it."""
+    return Billed(
+        ref=line.pk,
+        item=None,
+        kind=line.corrects.kind if line.corrects else line.kind,
+        start=line.starts_on or on,
+        end=line.ends_on or on,
+        days=[],
+        amount_minor=0,
+        billed_minor=0,
+    )
 
 
 def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
@@ -314,20 +330,15 @@ class _Assembly:
                 drafts.parked[contract.id] = reason
 
     def _add_all(self, buyer: Buyer) -> None:
-        groups: dict[_Group, list[Line]] = defaultdict(list)
         usual = buyer.bill_to.get("buyer_reference", "")
-        for line in self.lines.get(buyer.id, ()):
-            owner = None if buyer.is_consolidated else line.context.subscription_id
-            reference = _buyer_reference(line.context) or usual
-            groups[line.context.currency, owner, reference].append(line)
-        if len(groups) > 1:
-            _move_reductions(groups)
+        groups = by_document(
+            self.lines.get(buyer.id, ()), usual, is_consolidated=buyer.is_consolidated
+        )
         for (currency, subscription_id, reference), lines in groups.items():
-            if lines := _with_something_to_reduce(lines):
-                bearer = buyer
-                if reference != usual:
-                    bearer = replace(buyer, bill_to=bearing(buyer.bill_to, reference))
-                self._add(bearer, currency, subscription_id, lines)
+            bearer = buyer
+            if reference != usual:
+                bearer = replace(buyer, bill_to=bearing(buyer.bill_to, reference))
+            self._add(bearer, currency, subscription_id, lines)
 
     def _add(
         self, buyer: Buyer, currency: str, subscription_id: int | None, lines: list[Line]
@@ -473,54 +484,6 @@ class _Assembly:
             "pk", "tax", "invoice__bill_to__supply"
         )
         return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
-
-
-# What one document is of: currency, subscription where each has its own, and the buyer's reference.
-type _Group = tuple[str, int | None, str]
-
-
-def _move_reductions(groups: dict[_Group, list[Line]]) -> None:
-    """Move what would wait for something to reduce, and names no reference, to where there is."""
-    for group, lines in groups.items():
-        waiting = [line for line in lines if _waits_alone(line)]
-        if not waiting or sum(line.amount_minor for line in lines) >= 0:
-            continue
-        least_minor = -sum(line.amount_minor for line in waiting)
-        for other, found in groups.items():
-            is_like = other != group and other[:2] == group[:2]
-            if is_like and sum(line.amount_minor for line in found) >= least_minor:
-                lines[:] = [line for line in lines if not _waits_alone(line)]
-                found += waiting
-                break
-
-
-def _waits_alone(line: Line) -> bool:
-    """Whether it takes off and names no reference."""
-    return _takes_off(line) and not _buyer_reference(line.context)
-
-
-def _takes_off(line: Line) -> bool:
-    """Whether it is a one-off item below zero."""
-    return line.amount_minor <= 0 and not line.item and not line.corrects
-
-
-def _buyer_reference(source: Contract | OneOffItem) -> str:
-    """The reference that a line's document must bear; empty for the customer's own."""
-    own = source.buyer_reference
-    if own or isinstance(source, Contract) or source.subscription is None:
-        return own
-    return source.subscription.buyer_reference
-
-
-def _with_something_to_reduce(lines: list[Line]) -> list[Line]:
-    """The lines without one-off items below zero where nothing is there for them to reduce.
-
-    Those wait for a larger document: by themselves they would be a credit note that corrects no
-    invoice, and each must refer to one (2006/112/EC art. 219).
-    """
-    if sum(line.amount_minor for line in lines) >= 0:
-        return lines
-    return [line for line in lines if not _takes_off(line)]
 
 
 def reason_of(error: Exception) -> str:

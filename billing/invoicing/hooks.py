@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from billing.base.hooks import Hook
 
 if TYPE_CHECKING:
-    from billing.invoicing.issuing import Issued
     from billing.invoicing.models import Invoice
+    from billing.invoicing.rows import Issued
     from billing.invoicing.settled import Settled
     from billing.subscriptions.models import Subscription
     from customers.models import Seller

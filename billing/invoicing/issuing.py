@@ -5,63 +5,47 @@ written before the series is locked, so that other workers wait for little more 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import lru_cache
 from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, connection
 
 from billing.base.public_ids import new_public_id, new_public_ids
-from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
+from billing.base.sql.bulk import NULL, OrNull, as_json, copy_rows, take_ids
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read
-from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Line
-from billing.engine.tax import Treatment
+from billing.base.sql.rows import blank
+from billing.engine.lines import ONCE, RECURRING, USAGE, Line
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
-from billing.invoicing.balances import move_balances
-from billing.invoicing.coverage import Coverage
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
-from billing.invoicing.locks import lock_invoices
-from billing.invoicing.models import Invoice, Letterhead
+from billing.invoicing.models import Invoice, InvoiceLine, Letterhead
+from billing.invoicing.notes import settle_notes
 from billing.invoicing.numbering import Numbered, Numbering, reference_of, told_of_issue
+from billing.invoicing.rows import (
+    COVERAGE_KIND,
+    CoverageRow,
+    DocumentRow,
+    EventRow,
+    Issued,
+    LineRow,
+    TaxRow,
+    rates_of,
+    text_of,
+    tiers_of,
+)
 from billing.invoicing.settled import By
-from billing.invoicing.settlement import PAID, settle_by_credit, state_at_issue, told_of_paid
+from billing.invoicing.settlement import PAID, state_at_issue, told_of_paid
 from billing.invoicing.snapshots import digest_of, letterhead_of
-from billing.ledger.actions import Books
-from billing.ledger.models import Account
+from billing.ledger.actions import Books, TransferRow, write_transfers
+from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
-from billing.tax.rates import json_of
+from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
-
-COVERAGE_KIND = {
-    RECURRING: Coverage.Kind.RECURRING.value,
-    USAGE: Coverage.Kind.USAGE.value,
-    MINIMUM: Coverage.Kind.MINIMUM.value,
-    ONCE: Coverage.Kind.ONCE.value,
-}
-
-
-@dataclass(slots=True)
-class Issued:
-    """A document just written, for whoever adds rows to the same transaction.
-
-    ``number`` is empty for as long as the number series is not locked, and of what is only ordered.
-    """
-
-    id: int
-    public_id: str
-    kind: str
-    draft: DraftDocument
-    total_minor: int
-    amount_due_minor: int
-    due_on: date
-    to_balance_minor: int = 0
-    number: str = ""
 
 
 def issue(
@@ -72,9 +56,15 @@ def issue(
     issued = batch.write() if batch else []
     for write in hooks.after_issue:
         write(seller, issued=issued, as_of=as_of, actor=actor)
-    events = _advance(seller, drafts, as_of, actor)
+    events = _advance(drafts, as_of)
     of_documents = batch.number(issued, numbering) if batch else ()
-    copy_rows("events_event", _EVENT_COLUMNS, chain(of_documents, events))
+    copy_rows(
+        "events_event",
+        chain(of_documents, events),
+        seller=seller.public_id,
+        occurred_on=as_of,
+        actor=actor,
+    )
     return issued
 
 
@@ -97,16 +87,14 @@ class _Batch:
 
     def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
-        self.seller_id, self.day = seller.pk, as_of.isoformat()
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
-        self.heads: list[tuple[Any, ...]] = []
-        self.taxes: list[tuple[Any, ...]] = []
-        self.coverage: list[tuple[Any, ...]] = []
-        self.transfers: list[tuple[Any, ...]] = []
+        self.documents: list[DocumentRow] = []
+        self.taxes: list[TaxRow] = []
+        self.coverage: list[CoverageRow] = []
+        self.transfers: list[TransferRow] = []
         self.corrections: list[tuple[Line, int]] = []
         self.billed_one_offs: list[tuple[int, int]] = []
-        self.credited: dict[int, int] = {}
         count = len(drafts.documents)
         self.public_ids = {
             "invoice": new_public_ids("inv", count),
@@ -130,44 +118,59 @@ class _Batch:
             for document_id, draft in zip(ids, drafted, strict=True)
             for line in self._lines(document_id, draft, line_ids)
         )
-        copy_rows("invoicing_invoiceline", _LINE_COLUMNS, lines)
-        copy_rows("invoicing_coverage", _COVERAGE_COLUMNS, self.coverage)
+        copy_rows("invoicing_invoiceline", lines)
+        copy_rows("invoicing_coverage", self.coverage, credited_minor=0)
         _correct_coverage(self.corrections)
         _mark_one_offs(self.billed_one_offs)
-        outstanding = self._lock_corrected()
+        notes = {
+            document_id: draft
+            for document_id, draft in zip(ids, drafted, strict=True)
+            if draft.document.is_credit_note
+        }
+        over = settle_notes(self.seller, notes, as_of=self.as_of, actor=self.actor)
         issued = [
-            self._document(document_id, draft, outstanding)
+            self._document(document_id, draft, over.get(document_id, 0))
             for document_id, draft in zip(ids, drafted, strict=True)
         ]
-        copy_rows("invoicing_invoicetax", _TAX_COLUMNS, self.taxes)
-        copy_rows("ledger_transfer", _TRANSFER_COLUMNS, self.transfers)
-        corrected = {one: self.credited[one.pk] for one in lock_invoices(list(self.credited))}
-        settle_by_credit(self.seller, corrected, by=By.CREDIT, as_of=self.as_of, actor=self.actor)
+        copy_rows("invoicing_invoicetax", self.taxes)
+        write_transfers(
+            self.seller,
+            self.transfers,
+            effective_on=self.as_of,
+            document=Transfer.Document.INVOICE,
+        )
         return issued
 
-    def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[tuple[Any, ...]]:
+    def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[EventRow]:
         """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
         numbers: dict[str, Iterator[Numbered]] = {
             kind: iter(numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
-        copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self._numbered(issued, numbers))
+        copy_rows(
+            "invoicing_invoice",
+            self._numbered(issued, numbers),
+            seller_id=self.seller.pk,
+            issued_on=self.as_of,
+            letterhead_id=self.letterhead.pk,
+        )
         move_balances([*_balances_moved(issued)], self.as_of)
         return self._events(issued)
 
     def _numbered(
         self, issued: Sequence[Issued], numbers: Mapping[str, Iterator[Numbered]]
-    ) -> Iterator[tuple[Any, ...]]:
-        for document, head in zip(issued, self.heads, strict=True):
+    ) -> Iterator[DocumentRow]:
+        for document, row in zip(issued, self.documents, strict=True):
             sequence, document.number = next(numbers[document.kind])
-            reference = reference_of(document.kind, sequence)
-            place = NULL if sequence is None else sequence
-            yield (*head, place, document.number or NULL, reference)
+            row.sequence = NULL if sequence is None else sequence
+            row.number = document.number or NULL
+            row.reference = reference_of(document.kind, sequence)
+            yield row
 
     def _lines(
         self, document_id: int, draft: DraftDocument, line_ids: Iterator[int]
-    ) -> Iterator[tuple[Any, ...]]:
+    ) -> Iterator[LineRow]:
         """The rows of a document's lines; gathers what they cover, correct and bill once."""
         document = draft.document
         position = 0
@@ -178,95 +181,55 @@ class _Batch:
             line_id = next(line_ids)
             contract = line.context if isinstance(line.context, Contract) else None
             terms = contract.terms[line.item.price.ref] if contract and line.item else None
-            yield (
-                line_id,
-                document_id,
-                position,
-                line.kind,
-                contract.id if contract else line.context.subscription_id,
-                terms.price_id if terms else NULL,
-                terms.description if terms else line.context.description,
-                line.start or NULL,
-                line.end or NULL,
-                NULL if line.quantity is None else line.quantity,
-                NULL if line.unit_amount is None else line.unit_amount,
-                line.amount_minor,
-                line.discount_minor,
-                line.net_minor,
-                _tax_json(treatment),
-                terms.revenue_account if terms else line.context.revenue_account,
-                NULL if line.days is None else line.days,
-                NULL if line.of_days is None else line.of_days,
-                _tiers(line) if line.tiers else NULL,
-                line.corrects.ref if line.corrects else NULL,
-            )
+            row = blank(LineRow)
+            row.id = line_id
+            row.invoice_id = document_id
+            row.position = position
+            row.kind = line.kind
+            row.amount_minor = line.amount_minor
+            row.discount_minor = line.discount_minor
+            row.net_minor = line.net_minor
+            row.description = terms.description if terms else line.context.description
+            row.tax = rates_of(treatment)
+            row.revenue_account = terms.revenue_account if terms else line.context.revenue_account
+            row.subscription_id = contract.id if contract else line.context.subscription_id
+            row.price_id = terms.price_id if terms else _price_of(line)
+            row.starts_on = text_of(line.start) if line.start else NULL
+            row.ends_on = text_of(line.end) if line.end else NULL
+            row.quantity = NULL if line.quantity is None else line.quantity
+            row.unit_amount = NULL if line.unit_amount is None else line.unit_amount
+            row.days = NULL if line.days is None else line.days
+            row.of_days = NULL if line.of_days is None else line.of_days
+            row.tiers = tiers_of(line) if line.tiers else NULL
+            row.corrects_id = line.corrects.ref if line.corrects else NULL
+            yield row
             if contract and line.covers:
-                self._cover(line_id, contract.id, line)
+                self._cover(row, contract.id, line)
             if line.item and line.corrects is not None:
                 sign = 1 if document.is_credit_note else -1
                 self.corrections.append((line, sign * line.amount_minor))
             if index in draft.one_offs:
                 self.billed_one_offs.append((draft.one_offs[index].pk, line_id))
-        for redemption, amount_minor in draft.discounted:
-            position += 1
-            coupon = redemption.coupon
-            redemption.fixed_by = redemption.fixed_by or document_id
-            place = (next(line_ids), document_id, position)
-            yield _extra_line(place, "discount", coupon.name or coupon.code, -amount_minor)
-        if document.kept_discount_minor:
-            position += 1
-            place = (next(line_ids), document_id, position)
-            yield _extra_line(place, "discount", draft.kept_discount, -document.kept_discount_minor)
-        if document.rounding_minor:
-            place = (next(line_ids), document_id, position + 1)
-            yield _extra_line(place, "rounding", "", document.rounding_minor)
+        yield from _extra_lines(document_id, draft, position, line_ids)
 
-    def _cover(self, line_id: int, subscription_id: int, line: Line) -> None:
+    def _cover(self, written: LineRow, subscription_id: int, line: Line) -> None:
         assert line.item
-        start, end = str(line.start), str(line.end)
-        self.coverage.append(
-            (
-                line_id,
-                subscription_id,
-                line.item.ref,
-                COVERAGE_KIND[line.covers],
-                line.part,
-                start,
-                end,
-                "{(,)}" if line.covers == ONCE else f"{{[{start},{end})}}",
-                abs(line.amount_minor),
-                abs(line.amount_minor - line.discount_minor),
-                0,
-                line.quantity if line.covers == USAGE else NULL,
-            )
-        )
+        start, end = written.starts_on, written.ends_on
+        row = blank(CoverageRow)
+        row.line_id = written.id
+        row.subscription_id = subscription_id
+        row.item_id = line.item.ref
+        row.kind = COVERAGE_KIND[line.covers]
+        row.part = line.part
+        row.starts_on = start
+        row.ends_on = end
+        row.days = "{(,)}" if line.covers == ONCE else f"{{[{start},{end})}}"
+        row.amount_minor = abs(line.amount_minor)
+        row.billed_minor = abs(line.amount_minor - line.discount_minor)
+        row.quantity = line.quantity if line.covers == USAGE else NULL
+        self.coverage.append(row)
 
-    def _lock_corrected(self) -> dict[int, list[int]]:
-        """What is unpaid of the invoices that credit notes correct: {line id: [invoice, minor]}."""
-        refs = [
-            line.corrects.ref
-            for draft in self.drafts.documents
-            if draft.document.is_credit_note
-            for line in draft.document.lines
-            if line.corrects is not None
-        ]
-        if not refs:
-            return {}
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT l.id, i.id, CASE WHEN i.status IN ('open', 'uncollectible')"
-                " THEN i.amount_due_minor - i.paid_minor - i.credited_minor ELSE 0 END"
-                " FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
-                " WHERE l.id = ANY(%s) ORDER BY i.id FOR UPDATE OF i",
-                [refs],
-            )
-            rows = cursor.fetchall()
-        unpaid = {invoice_id: [invoice_id, minor] for _, invoice_id, minor in rows}
-        return {line_id: unpaid[invoice_id] for line_id, invoice_id, _ in rows}
-
-    def _document(
-        self, document_id: int, draft: DraftDocument, outstanding: dict[int, list[int]]
-    ) -> Issued:
+    def _document(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> Issued:
         document, buyer = draft.document, draft.buyer
         is_note = document.is_credit_note
         kind = "credit_note" if is_note else "invoice"
@@ -278,89 +241,48 @@ class _Batch:
             document.total_minor,
             document.amount_due_minor,
             self.as_of if is_note else self.as_of + timedelta(days=buyer.net_terms_days),
-            self._settle_note(draft, outstanding) if is_note else 0,
+            to_balance_minor,
         )
         if is_note:
             status, closed_on, credit_to = "issued", None, "refund" if draft.refunds else "balance"
         else:
             status, closed_on = state_at_issue(issued.amount_due_minor, self.as_of)
             credit_to = ""
-        self.heads.append(
-            (
-                document_id,
-                issued.public_id,
-                self.seller_id,
-                buyer.id,
-                draft.subscription_id or NULL,
-                issued.kind,
-                status,
-                draft.currency,
-                buyer.language,
-                self.day,
-                issued.due_on,
-                self.letterhead.pk,
-                as_json(buyer.bill_to),
-                document.subtotal_minor,
-                document.discount_minor,
-                document.net_minor,
-                document.tax_minor,
-                document.rounding_minor,
-                document.total_minor,
-                document.credit_applied_minor,
-                document.amount_due_minor,
-                credit_to,
-                closed_on or NULL,
-                "",
-            )
-        )
-        self.taxes += [
-            (
-                document_id,
-                group.category,
-                group.percent,
-                group.is_inclusive,
-                group.name,
-                group.net_minor,
-                group.tax_minor,
-            )
-            for group in document.taxes
-        ]
+        row = blank(DocumentRow)
+        row.id = document_id
+        row.public_id = issued.public_id
+        row.customer_id = buyer.id
+        row.subscription_id = draft.subscription_id or NULL
+        row.kind = issued.kind
+        row.status = status
+        row.currency = draft.currency
+        row.language = buyer.language
+        row.due_on = text_of(issued.due_on)
+        row.bill_to = as_json(buyer.bill_to)
+        row.subtotal_minor = document.subtotal_minor
+        row.discount_minor = document.discount_minor
+        row.net_minor = document.net_minor
+        row.tax_minor = document.tax_minor
+        row.rounding_minor = document.rounding_minor
+        row.total_minor = document.total_minor
+        row.credit_applied_minor = document.credit_applied_minor
+        row.amount_due_minor = document.amount_due_minor
+        row.credit_to = credit_to
+        row.closed_on = closed_on or NULL
+        row.reason = draft.by_hand.reason if draft.by_hand else ""
+        self.documents.append(row)
+        for group in document.taxes:
+            tax = blank(TaxRow)
+            tax.invoice_id = document_id
+            tax.category = group.category
+            tax.percent = group.percent
+            tax.is_inclusive = group.is_inclusive
+            tax.name = group.name
+            tax.net_minor = group.net_minor
+            tax.tax_minor = group.tax_minor
+            self.taxes.append(tax)
         self._post(document_id, draft, issued.to_balance_minor)
         return issued
-
-    def _settle_note(self, draft: DraftDocument, outstanding: dict[int, list[int]]) -> int:
-        """Reduce what is unpaid, pay back what is to be; what is left goes to the balance."""
-        lines = draft.document.lines
-        left = self._reduce_unpaid(draft.document.total_minor, lines, outstanding)
-        if not draft.refunds or not left:
-            return left
-        # Only the invoices that this note corrects: the batch holds other customers' as well.
-        corrected = {outstanding[line.corrects.ref][0] for line in lines if line.corrects}
-        return left - hooks.refund_credit.only(
-            self.seller,
-            customer_id=draft.buyer.id,
-            currency=draft.currency,
-            amount_minor=left,
-            invoice_ids=sorted(corrected),
-            as_of=self.as_of,
-            actor=self.actor,
-        )
-
-    def _reduce_unpaid(
-        self, total_minor: int, lines: Sequence[Line], outstanding: dict[int, list[int]]
-    ) -> int:
-        """Take a credit note off the unpaid invoices that it corrects; returns what is over."""
-        left = total_minor
-        for line in lines:
-            if line.corrects is None or not left:
-                continue
-            unpaid = outstanding[line.corrects.ref]
-            part = min(left, unpaid[1])
-            if part:
-                unpaid[1] -= part
-                left -= part
-                self.credited[unpaid[0]] = self.credited.get(unpaid[0], 0) + part
-        return left
 
     def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
         document, by_role = draft.document, self.books.by_role
@@ -384,21 +306,16 @@ class _Batch:
             if not amount_minor:
                 continue
             is_charge = amount_minor > 0
-            self.transfers.append(
-                (
-                    self.seller_id,
-                    draft.buyer.id,
-                    receivable if is_charge else account,
-                    account if is_charge else receivable,
-                    draft.currency,
-                    abs(amount_minor),
-                    abs(amount_minor) if is_book_currency else NULL,
-                    1 if is_book_currency else NULL,
-                    self.day,
-                    "invoice",
-                    document_id,
-                )
-            )
+            row = blank(TransferRow)
+            row.customer_id = draft.buyer.id
+            row.debit_account_id = receivable if is_charge else account
+            row.credit_account_id = account if is_charge else receivable
+            row.currency = draft.currency
+            row.amount_minor = abs(amount_minor)
+            row.book_amount_minor = abs(amount_minor) if is_book_currency else NULL
+            row.book_rate = 1 if is_book_currency else NULL
+            row.document_id = document_id
+            self.transfers.append(row)
 
     def _income_account(self, line: Line) -> int:
         """Revenue, or deferred revenue as long as the service is still to come."""
@@ -408,9 +325,9 @@ class _Batch:
             return self.books.account(Account.Role.DEFERRED_REVENUE)
         if isinstance(line.context, Contract) and line.item:
             return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
-        return self.books.revenue(line.context.revenue_account)
+        return self.books.revenue(line.context.revenue_account or REVENUE_ACCOUNT)
 
-    def _events(self, issued: Sequence[Issued]) -> Iterator[tuple[Any, ...]]:
+    def _events(self, issued: Sequence[Issued]) -> Iterator[EventRow]:
         """What is told of new documents, and of those that the balance has paid at once.
 
         Of what is only ordered nothing, until it has a number.
@@ -425,47 +342,53 @@ class _Batch:
                 currency=document.draft.currency,
                 total_minor=document.total_minor,
             )
-            yield self._event(public_id, type, document, data)
+            if document.draft.by_hand:
+                data["corrects"] = document.draft.by_hand.invoice.public_id
+            yield _event(public_id, type, document.public_id, data)
             if document.draft.document.credit_applied_minor and not document.amount_due_minor:
                 data = told_of_paid(document.number, By.BALANCE)
-                yield self._event(new_public_id("evt"), PAID, document, data)
-
-    def _event(
-        self, public_id: str, type: str, issued: Issued, data: dict[str, Any]
-    ) -> tuple[Any, ...]:
-        seller = self.seller.public_id
-        return (public_id, seller, type, issued.public_id, self.day, self.actor, as_json(data))
+                yield _event(new_public_id("evt"), PAID, document.public_id, data)
 
 
-def _extra_line(
-    place: tuple[int, int, int], kind: str, text: str, amount_minor: int
-) -> tuple[Any, ...]:
-    """A line that shows what stands in the totals or in other lines' discounts already.
-
-    ``place`` is its own id, the document's, and the position.
-    """
-    nothing = (NULL,) * 4
-    return (*place, kind, NULL, NULL, text, *nothing, amount_minor, 0, 0, "[]", "", *nothing)
+def _event(public_id: str, type: str, subject: str, data: dict[str, Any]) -> EventRow:
+    row = blank(EventRow)
+    row.public_id = public_id
+    row.type = type
+    row.subject = subject
+    row.data = as_json(data)
+    return row
 
 
-def _tiers(line: Line) -> str:
-    return as_json(
-        [
-            {
-                "up_to": None if tier.up_to is None else f"{tier.up_to:f}",
-                "quantity": f"{tier.quantity:f}",
-                "unit_amount": f"{tier.unit_amount:f}",
-                "flat_amount": f"{tier.flat_amount:f}",
-                "amount": f"{tier.amount:f}",
-            }
-            for tier in line.tiers
-        ]
-    )
+def _price_of(line: Line) -> OrNull[int]:
+    """The price of what a note by hand corrects; what is billed once has none."""
+    return (isinstance(line.context, InvoiceLine) and line.context.price_id) or NULL
 
 
-@lru_cache(maxsize=1000)
-def _tax_json(treatment: Treatment) -> str:
-    return as_json(json_of(treatment))
+def _extra_lines(
+    document_id: int, draft: DraftDocument, position: int, line_ids: Iterator[int]
+) -> Iterator[LineRow]:
+    """The lines after ``position``: what stands in the totals or in lines' discounts already."""
+    document = draft.document
+    shown = []
+    for redemption, amount_minor in draft.discounted:
+        coupon = redemption.coupon
+        redemption.fixed_by = redemption.fixed_by or document_id
+        shown.append(("discount", coupon.name or coupon.code, -amount_minor))
+    if document.kept_discount_minor:
+        shown.append(("discount", draft.kept_discount, -document.kept_discount_minor))
+    if document.rounding_minor:
+        shown.append(("rounding", "", document.rounding_minor))
+    for place, (kind, description, amount_minor) in enumerate(shown, position + 1):
+        yield LineRow(
+            id=next(line_ids),
+            invoice_id=document_id,
+            position=place,
+            kind=kind,
+            amount_minor=amount_minor,
+            discount_minor=0,
+            net_minor=0,
+            description=description,
+        )
 
 
 def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:
@@ -499,19 +422,17 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
         )
 
 
-def _balances_moved(
-    issued: Sequence[Issued],
-) -> Iterator[tuple[int, str, int, int | None, str]]:
+def _balances_moved(issued: Sequence[Issued]) -> Iterator[Entry]:
     """What new documents take from the balances of their customers, and bring to them."""
     for document in issued:
         draft = document.draft
         for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
             if moved_minor:
                 told = document.number or document.public_id
-                yield draft.buyer.id, draft.currency, moved_minor, document.id, told
+                yield Entry(draft.buyer.id, draft.currency, moved_minor, document.id, told)
 
 
-def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tuple[Any, ...]]:
+def _advance(drafts: Drafts, as_of: date) -> list[EventRow]:
     """Say from when each subscription is due again, and move its status along with its dates.
 
     Returns the events of those whose status has moved.
@@ -537,14 +458,11 @@ def _advance(seller: Seller, drafts: Drafts, as_of: date, actor: str) -> list[tu
         )
         if status != contract.status:
             events.append(
-                (
+                _event(
                     new_public_id("evt"),
-                    seller.public_id,
                     _STATUS_EVENTS[status],
                     contract.public_id,
-                    as_of,
-                    actor,
-                    as_json({"from": contract.status}),
+                    {"from": contract.status},
                 )
             )
     with prepared(len(rows)) as cursor:
@@ -568,24 +486,3 @@ _STATUS_EVENTS = {
     "paused": "subscription.paused",
     "trialing": "subscription.trial_resumed",
 }
-_DOCUMENT_COLUMNS = (
-    "id, public_id, seller_id, customer_id, subscription_id, kind, status, currency, language,"
-    " issued_on, due_on, letterhead_id, bill_to, subtotal_minor, discount_minor, net_minor,"
-    " tax_minor, rounding_minor, total_minor, credit_applied_minor, amount_due_minor, credit_to,"
-    " closed_on, reason, sequence, number, reference"
-)
-_LINE_COLUMNS = (
-    "id, invoice_id, position, kind, subscription_id, price_id, description, starts_on, ends_on,"
-    " quantity, unit_amount, amount_minor, discount_minor, net_minor, tax, revenue_account, days,"
-    " of_days, tiers, corrects_id"
-)
-_TAX_COLUMNS = "invoice_id, category, percent, is_inclusive, name, net_minor, tax_minor"
-_COVERAGE_COLUMNS = (
-    "line_id, subscription_id, item_id, kind, part, starts_on, ends_on, days, amount_minor,"
-    " billed_minor, credited_minor, quantity"
-)
-_TRANSFER_COLUMNS = (
-    "seller_id, customer_id, debit_account_id, credit_account_id, currency, amount_minor,"
-    " book_amount_minor, book_rate, effective_on, document, document_id"
-)
-_EVENT_COLUMNS = "public_id, seller, type, subject, occurred_on, actor, data"

@@ -42,20 +42,20 @@ class Losses:
                 if not country_of(group.name):
                     self.taxes[group.invoice_id].append(group)
 
-    def add(self, invoice: Invoice, before_minor: int, after_minor: int, as_of: date) -> None:
+    def add(self, invoice: Invoice, before_minor: int, after_minor: int) -> None:
         """Of an invoice so much was lost before, and so much is now; both in minor units."""
         self.written += transfers(
             self.seller,
             self._postings(invoice, before_minor, after_minor),
             currency=invoice.currency,
-            effective_on=as_of,
-            document=Transfer.Document.LOSS,
             document_id=invoice.pk,
             customer_id=invoice.customer_id,
         )
 
-    def book(self) -> None:
-        write_transfers(self.written)
+    def book(self, as_of: date) -> None:
+        write_transfers(
+            self.seller, self.written, effective_on=as_of, document=Transfer.Document.LOSS
+        )
         self.written = []
 
     def _postings(self, invoice: Invoice, before_minor: int, after_minor: int) -> Iterator[Posting]:

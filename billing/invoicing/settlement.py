@@ -282,19 +282,18 @@ def _book_rounding(seller: Seller, changes: Sequence[_Change], as_of: date) -> N
     books = Books(seller)
     rounding = books.account(Account.Role.ROUNDING)
     receivable = books.account(Account.Role.RECEIVABLE)
-    write_transfers(
+    written = [
         transfer
         for change in rounded
         for transfer in transfers(
             seller,
             between(rounding, receivable, change.rounded_off_minor),
             currency=change.invoice.currency,
-            effective_on=as_of,
-            document=Transfer.Document.ROUNDING,
             document_id=change.invoice.pk,
             customer_id=change.invoice.customer_id,
         )
-    )
+    ]
+    write_transfers(seller, written, effective_on=as_of, document=Transfer.Document.ROUNDING)
 
 
 def _book_losses(seller: Seller, settled: Sequence[Settled], as_of: date) -> None:
@@ -304,8 +303,8 @@ def _book_losses(seller: Seller, settled: Sequence[Settled], as_of: date) -> Non
         return
     losses = Losses(seller, [each.invoice for each in moved])
     for each in moved:
-        losses.add(each.invoice, each.was_lost_minor, each.lost_minor, as_of)
-    losses.book()
+        losses.add(each.invoice, each.was_lost_minor, each.lost_minor)
+    losses.book(as_of)
 
 
 def _told_of(settled: Settled) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -9,7 +9,7 @@ from django.utils.translation import pgettext
 
 from billing.engine.errors import Refused
 from billing.invoicing import settlement
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.corrections import corrections_of, reversals_of
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.locks import lock_invoice
@@ -60,7 +60,7 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
     settlement.void(invoice, reason=reason, as_of=as_of, actor=actor)
     _reverse_postings(invoice, as_of)
     if invoice.credit_applied_minor:
-        back = (
+        back = Entry(
             invoice.customer_id,
             invoice.currency,
             invoice.credit_applied_minor,

@@ -4,16 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
-from typing import Any
 
 from django.db import transaction
 
-from billing.base.sql.bulk import NULL, copy_rows
+from billing.base.sql.bulk import NULL, OrNull, copy_rows
 from billing.base.sql.prepared import prepared
+from billing.base.sql.rows import blank
 from billing.ledger.models import Account
 from customers.models import Seller
-
-type TransferRow = tuple[Any, ...]
 
 # Numbers of the Swedish BAS chart, with their names in Swedish, and in English for others.
 # Whoever wants other numbers adds accounts of those roles before the first bill: what is once
@@ -46,6 +44,20 @@ class Posting:
     debit: int
     credit: int
     amount_minor: int
+
+
+@dataclass(slots=True)
+class TransferRow:
+    """``ledger_transfer``, without what is the same in all that are written at once."""
+
+    customer_id: OrNull[int]
+    debit_account_id: int
+    credit_account_id: int
+    currency: str
+    amount_minor: int
+    book_amount_minor: OrNull[int]
+    book_rate: OrNull[int]
+    document_id: int
 
 
 class Books:
@@ -142,17 +154,10 @@ def post(
     customer_id: int | None = None,
 ) -> None:
     """Write transfers with the change that they describe, in its transaction."""
-    write_transfers(
-        transfers(
-            seller,
-            postings,
-            currency=currency,
-            effective_on=effective_on,
-            document=document,
-            document_id=document_id,
-            customer_id=customer_id,
-        )
+    rows = transfers(
+        seller, postings, currency=currency, document_id=document_id, customer_id=customer_id
     )
+    write_transfers(seller, rows, effective_on=effective_on, document=document)
 
 
 def transfers(
@@ -160,36 +165,34 @@ def transfers(
     postings: Iterable[Posting],
     *,
     currency: str,
-    effective_on: date,
-    document: str,
     document_id: int,
     customer_id: int | None = None,
 ) -> list[TransferRow]:
     """The transfers of a document, unwritten, for who writes those of many at once."""
     is_book_currency = currency == seller.currency
-    return [
-        (
-            seller.pk,
-            NULL if customer_id is None else customer_id,
-            posting.debit,
-            posting.credit,
-            currency,
-            posting.amount_minor,
-            posting.amount_minor if is_book_currency else NULL,
-            1 if is_book_currency else NULL,
-            effective_on,
-            document,
-            document_id,
-        )
-        for posting in postings
-    ]
+    rows = []
+    for posting in postings:
+        row = blank(TransferRow)
+        row.customer_id = NULL if customer_id is None else customer_id
+        row.debit_account_id = posting.debit
+        row.credit_account_id = posting.credit
+        row.currency = currency
+        row.amount_minor = posting.amount_minor
+        row.book_amount_minor = posting.amount_minor if is_book_currency else NULL
+        row.book_rate = 1 if is_book_currency else NULL
+        row.document_id = document_id
+        rows.append(row)
+    return rows
 
 
-def write_transfers(rows: Iterable[TransferRow]) -> None:
-    copy_rows("ledger_transfer", _TRANSFER_COLUMNS, rows)
-
-
-_TRANSFER_COLUMNS = (
-    "seller_id, customer_id, debit_account_id, credit_account_id, currency, amount_minor,"
-    " book_amount_minor, book_rate, effective_on, document, document_id"
-)
+def write_transfers(
+    seller: Seller, rows: Iterable[TransferRow], *, effective_on: date, document: str
+) -> None:
+    """Write a seller's transfers of one day, which describe documents of one kind."""
+    copy_rows(
+        "ledger_transfer",
+        rows,
+        seller_id=seller.pk,
+        effective_on=effective_on,
+        document=document,
+    )

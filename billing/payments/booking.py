@@ -10,7 +10,7 @@ from billing.engine.ceilings import check_amount
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.recorder import record_for
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
 from billing.invoicing.settlement import SYSTEM, settle_by_money
@@ -176,7 +176,7 @@ def book(payment: Payment, parts: Mapping[Invoice, int], as_of: date) -> None:
         *between(clearing, balance, surplus_minor),
     ]
     if surplus_minor:
-        entry = (payment.customer_id, payment.currency, surplus_minor, None, payment.public_id)
+        entry = Entry(payment.customer_id, payment.currency, surplus_minor, None, payment.public_id)
         move_balances([entry], as_of)
     post_of_payment(payment, Transfer.Document.PAYMENT, payment.pk, postings, as_of)
 

@@ -13,7 +13,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef
 
 from billing.base.sql.lookups import array_of
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
@@ -91,15 +91,13 @@ def _book(seller: Seller, parts: dict[Invoice, int], as_of: date, actor: str) ->
             seller,
             between(balance, receivable, part_minor),
             currency=invoice.currency,
-            effective_on=as_of,
-            document=Transfer.Document.INVOICE,
             document_id=invoice.pk,
             customer_id=invoice.customer_id,
         )
-    write_transfers(written)
+    write_transfers(seller, written, effective_on=as_of, document=Transfer.Document.INVOICE)
     move_balances(
         [
-            (invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))
+            Entry(invoice.customer_id, invoice.currency, -part_minor, invoice.pk, str(invoice))
             for invoice, part_minor in parts.items()
         ],
         as_of,

@@ -16,7 +16,7 @@ from django.db.models import Exists, OuterRef, Sum
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
 from billing.events.recorder import record
-from billing.invoicing.balances import balance_of, move_balances
+from billing.invoicing.balances import Entry, balance_of, move_balances
 from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
@@ -208,7 +208,8 @@ def _pay_out(
             customer.seller, as_of, actor, customer.pk, currency, amount_minor, source.invoice_ids
         )
         assert paid_minor == amount_minor, f"{source} gives {paid_minor}, not {amount_minor}"
-    move_balances([(customer.pk, currency, -amount_minor, source.note_id, PAID_OUT)], as_of)
+    paid_out = Entry(customer.pk, currency, -amount_minor, source.note_id, PAID_OUT)
+    move_balances([paid_out], as_of)
     entry = BalanceEntry.objects.filter(customer=customer, invoice=source.note_id).latest("id")
     books = Books(customer.seller)
     posting = Posting(

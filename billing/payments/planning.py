@@ -1,6 +1,7 @@
 """Payments that are planned: with a new invoice, for another day, or at once."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 
 from django.db import transaction
@@ -8,12 +9,33 @@ from django.db.models import F
 
 from billing.base.public_ids import new_public_ids
 from billing.base.sql.bulk import copy_rows, take_ids
+from billing.base.sql.rows import blank
 from billing.engine.errors import Refused
-from billing.invoicing.issuing import Issued
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
+from billing.invoicing.rows import Issued
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from customers.models import Customer, Seller
+
+
+@dataclass(slots=True)
+class _PaymentRow:
+    """``payments_payment``."""
+
+    id: int
+    public_id: str
+    customer_id: int
+    currency: str
+    amount_minor: int
+
+
+@dataclass(slots=True)
+class _AllocationRow:
+    """``payments_paymentallocation``."""
+
+    payment_id: int
+    invoice_id: int
+    amount_minor: int
 
 
 def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issued]) -> None:
@@ -27,38 +49,41 @@ def plan_payments(seller: Seller, as_of: date, actor: str, issued: Sequence[Issu
     ]
     if not due:
         return
-    seller_id, day = seller.pk, as_of.isoformat()
     ids = take_ids("payments_payment", len(due))
     public_ids = new_public_ids("pay", len(due))
     copy_rows(
         "payments_payment",
-        "id, public_id, seller_id, customer_id, currency, amount_minor, state, source,"
-        " gateway, planned_on, failure_code",
-        [
-            (
-                payment_id,
-                public_id,
-                seller_id,
-                document.draft.buyer.id,
-                document.draft.currency,
-                document.amount_due_minor,
-                "planned",
-                "gateway",
-                "",
-                day,
-                "",
-            )
-            for payment_id, public_id, document in zip(ids, public_ids, due, strict=True)
-        ],
+        map(_payment_row, ids, public_ids, due),
+        seller_id=seller.pk,
+        state=Payment.State.PLANNED,
+        source=Payment.Source.GATEWAY,
+        gateway="",
+        planned_on=as_of,
+        failure_code="",
     )
     copy_rows(
         "payments_paymentallocation",
-        "payment_id, invoice_id, amount_minor, state",
-        [
-            (payment_id, document.id, document.amount_due_minor, "planned")
-            for payment_id, document in zip(ids, due, strict=True)
-        ],
+        map(_allocation_row, ids, due),
+        state=PaymentAllocation.State.PLANNED,
     )
+
+
+def _payment_row(payment_id: int, public_id: str, issued: Issued) -> _PaymentRow:
+    row = blank(_PaymentRow)
+    row.id = payment_id
+    row.public_id = public_id
+    row.customer_id = issued.draft.buyer.id
+    row.currency = issued.draft.currency
+    row.amount_minor = issued.amount_due_minor
+    return row
+
+
+def _allocation_row(payment_id: int, issued: Issued) -> _AllocationRow:
+    row = blank(_AllocationRow)
+    row.payment_id = payment_id
+    row.invoice_id = issued.id
+    row.amount_minor = issued.amount_due_minor
+    return row
 
 
 def refuse_in_flight(invoice: Invoice) -> None:

@@ -13,7 +13,7 @@ from django.db.models import F, Q
 from billing.base import clock
 from billing.base.leases import claim, unheld
 from billing.events.troubles import Watch
-from billing.invoicing.balances import move_balances
+from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.invoicing.settlement import settle_by_money, turn_into_credit
@@ -334,7 +334,7 @@ def _fail(refund_id: int, code: str) -> None:
     if invoice and again_minor:
         settle_by_money(payment.seller, {invoice: again_minor}, as_of=as_of, actor=ACTOR)
     if kept_minor:
-        entry = (payment.customer_id, payment.currency, kept_minor, None, refund.public_id)
+        entry = Entry(payment.customer_id, payment.currency, kept_minor, None, refund.public_id)
         move_balances([entry], as_of)
     books = Books(payment.seller)
     clearing = books.account(Account.Role.CLEARING)

@@ -13,7 +13,7 @@ from billing.engine.declines import Decline
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
 from billing.invoicing import settlement
-from billing.invoicing.balances import balance_of, move_balances
+from billing.invoicing.balances import Entry, balance_of, move_balances
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.ledger.actions import Books, between
@@ -127,7 +127,7 @@ def _book(
     ]
     post_of_payment(payment, Transfer.Document.PAYMENT, payment.pk, postings, returned_on)
     if taken_minor:
-        entry = (payment.customer_id, payment.currency, -taken_minor, None, payment.public_id)
+        entry = Entry(payment.customer_id, payment.currency, -taken_minor, None, payment.public_id)
         move_balances([entry], returned_on)
     return spent_minor
 

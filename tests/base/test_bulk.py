@@ -1,3 +1,5 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, make_dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from billing.base.sql.bulk import NULL, copy_new, copy_rows, take_ids
+from billing.base.sql.rows import blank
 from customers.models import Customer
 from tests.factories import SellerFactory
 
@@ -27,16 +30,23 @@ def table(db: None) -> None:
         )
 
 
+def copy(columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    kind = make_dataclass("Row", columns.split(), slots=True)
+    copy_rows("copied", [kind(*row) for row in rows])
+
+
 def copied() -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT word, amount, day, is_on FROM copied ORDER BY id")
         return cursor.fetchall()
 
 
+# A few rows are inserted, more are copied.
+@pytest.mark.parametrize("times", [1, 3])
 @pytest.mark.parametrize("word", HOSTILE, ids=[*map(str, range(len(HOSTILE)))])
-def test_any_text_comes_back_as_it_was(word: str) -> None:
-    rows = [PLAIN, (word, Decimal(1), date(2026, 3, 2), False), PLAIN]
-    copy_rows("copied", "word, amount, day, is_on", rows)
+def test_any_text_comes_back_as_it_was(word: str, times: int) -> None:
+    rows = [PLAIN, (word, Decimal(1), date(2026, 3, 2), False), PLAIN] * times
+    copy("word amount day is_on", rows)
     assert copied() == rows
 
 
@@ -46,23 +56,55 @@ def test_no_text_moves_another_column(words: list[str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DELETE FROM copied")
     rows = [(word, Decimal(n)) for n, word in enumerate(words, start=1)]
-    copy_rows("copied", "word, amount", rows)
+    copy("word amount", rows)
     assert [row[:2] for row in copied()] == rows
 
 
-def test_nothing_is_null_however_it_is_written() -> None:
-    copy_rows("copied", "word, amount, day", [(None, None, None), (NULL, NULL, NULL)])
-    assert copied() == [(None, None, None, None)] * 2
+@pytest.mark.parametrize("times", [1, 3])
+def test_nothing_is_null_however_it_is_written(times: int) -> None:
+    copy("word amount day", [(None, None, None), (NULL, NULL, NULL)] * times)
+    assert copied() == [(None, None, None, None)] * 2 * times
 
 
 def test_what_the_database_refuses_is_one_of_djangos_errors() -> None:
     with pytest.raises(IntegrityError):
-        copy_rows("copied", "amount", [(0,)])
+        copy("amount", [(0,)])
 
 
 def test_a_text_that_no_database_can_hold_is_refused() -> None:
     with pytest.raises(DataError):
-        copy_rows("copied", "word", [("a\0b",)])
+        copy("word", [("a\0b",)])
+
+
+@dataclass(slots=True)
+class Copied:
+    word: str
+    amount: int
+    is_on: bool = True
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_row_goes_to_the_columns_that_its_fields_are_called_by(count: int) -> None:
+    copy_rows("copied", (Copied(amount=n, word="Åsa") for n in range(1, count + 1)))
+    assert copied() == [("Åsa", Decimal(n), None, True) for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("count", [1, 9])
+@pytest.mark.parametrize("word", [*HOSTILE, "50 %", "%s", None])
+def test_what_all_rows_share_is_said_once(word: str | None, count: int) -> None:
+    kind = make_dataclass("Row", ["amount"], slots=True)
+    rows = [kind(n) for n in range(1, count + 1)]
+    copy_rows("copied", rows, word=word, is_on=False, day=date(2026, 3, 1))
+    assert copied() == [(word, Decimal(n), date(2026, 3, 1), False) for n in range(1, count + 1)]
+
+
+@pytest.mark.parametrize("count", [1, 9])
+def test_a_row_of_which_something_is_forgotten_is_not_written(count: int) -> None:
+    rows = [blank(Copied) for _ in range(count)]
+    for row in rows:
+        row.word, row.amount = "Åsa", 1
+    with pytest.raises(AttributeError):
+        copy_rows("copied", rows)
 
 
 def test_ids_are_the_sequences_own_and_ascending() -> None:

@@ -1,3 +1,4 @@
+from dataclasses import make_dataclass
 from typing import Any
 
 import pghistory
@@ -58,9 +59,10 @@ def test_values_of_any_size_share_one_prepared_insert() -> None:
             " ON COMMIT DROP"
         )
     rows = [(10**power, power % 2 == 0, f"2026-03-{power + 1:02}", None) for power in range(18)]
+    kind = make_dataclass("Sized", ["amount", "is_on", "day", "word"], slots=True)
     for row in rows:
-        copy_rows("sized", "amount, is_on, day, word", [row])
-    copy_rows("sized", "amount, is_on, day, word", rows[:3])
+        copy_rows("sized", [kind(*row)])
+    copy_rows("sized", [kind(*row) for row in rows[:3]])
     with connection.cursor() as cursor:
         cursor.execute("SELECT amount, is_on, day::text, word FROM sized")
         assert cursor.fetchall() == [*rows, *rows[:3]]

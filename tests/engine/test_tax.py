@@ -4,7 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing.engine.tax import Rate, TaxedAmount, TaxedDocument, TaxGroup, Treatment, tax_document
+from billing.engine.tax import (
+    Amounts,
+    Rate,
+    TaxedAmount,
+    TaxedDocument,
+    TaxGroup,
+    Treatment,
+    tax_document,
+)
 
 MOMS_25 = Rate("S", D(25))
 MOMS_12 = Rate("S", D(12))
@@ -211,6 +219,39 @@ def test_inclusive_tax_keeps_the_gross_and_rounds_no_line_by_a_whole_unit(
     assert abs(document.net_minor * factor - sum(amounts)) <= D("0.5") * factor
     for amount, net in zip(amounts, document.line_nets, strict=True):
         assert abs(net * factor - amount) < factor
+
+
+# Of relief nothing is left on a line that was taxed before.
+taxed_before = st.lists(
+    st.tuples(line_amounts, st.lists(rates, max_size=3, unique=True).map(tuple)), max_size=8
+)
+
+
+@given(taxed_before)
+def test_net_amounts_are_the_nets_and_taxed_by_all_rates(
+    lines: list[tuple[int, Treatment]],
+) -> None:
+    document = tax_document(lines, Amounts.NET)
+    assert document.line_nets == tuple(amount for amount, _ in lines)
+    for group in document.groups:
+        assert abs(group.tax_minor - group.net_minor * group.percent / 100) <= D("0.5")
+
+
+@given(taxed_before)
+def test_gross_amounts_are_what_lines_come_to_with_all_their_taxes(
+    lines: list[tuple[int, Treatment]],
+) -> None:
+    document = tax_document(lines, Amounts.GROSS)
+    assert document.gross_minor == sum(amount for amount, _ in lines)
+
+
+@given(taxed_before, st.sampled_from([Amounts.NET, Amounts.GROSS]))
+def test_a_rate_is_told_as_it_was_priced_whatever_the_amounts_are(
+    lines: list[tuple[int, Treatment]], amounts: Amounts
+) -> None:
+    on_lines = [rate for _, treatment in lines for rate in treatment]
+    groups = tax_document(lines, amounts).groups
+    assert [group.rate for group in groups] == [*dict.fromkeys(on_lines)]
 
 
 @given(st.lists(line_amounts, min_size=1, max_size=8), rates)

@@ -32,9 +32,7 @@ def recorded() -> Iterator[tuple[str, str]]:
             tree = ast.parse(text)
             imported = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
             # Documents' events are copied in as rows, and some are told of through a neighbour.
-            is_roundabout = "_EVENT_COLUMNS" in text or re.search(
-                r"(tell|record_of_\w+)\(\s*\"", text
-            )
+            is_roundabout = "EventRow" in text or re.search(r"(tell|record_of_\w+)\(\s*\"", text)
             if not imported.intersection(RECORDERS) and not is_roundabout:
                 continue
             for node in ast.walk(tree):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from billing.engine.errors import Refused
+from billing.events.models import Event
 from billing.invoicing import actions as invoicing
 from billing.invoicing import balances, corrections, voiding
 from billing.invoicing.batch import bill_due
@@ -64,6 +65,96 @@ def test_crediting_a_written_off_invoice_takes_the_loss_back_and_gives_no_money_
     assert balances.balance_of(customer, "EUR") == 0
     invoice.refresh_from_db()
     assert (invoice.status, invoice.credited_minor) == ("uncollectible", 125_00)
+    assert breaches() == {}
+
+
+def test_a_note_by_hand_is_written_as_others_and_says_what_it_corrects_and_why(
+    customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    invoice = billed(customer, plan("basic", fee={"amount": Decimal("100")}))
+    Customer.objects.filter(pk=customer.pk).update(language="sv", name="Alice B.")
+    note = corrections.credit(
+        invoice, as_of=START, actor="user:anna", amount_minor=50_00, reason=" Late "
+    )
+    assert (note.number, note.sequence, note.reference) == ("C1", 1, "")
+    assert (note.status, note.credit_to, note.reason) == ("issued", "balance", "Late")
+    assert (note.issued_on, note.due_on) == (START, START)
+    # In the invoice's language, and to the customer as it is called now.
+    assert (note.language, note.bill_to["name"]) == (invoice.language, "Alice B.")
+    assert note.subscription_id == invoice.subscription_id
+    line, charge = note.lines.get(), invoice.lines.get()
+    assert (line.kind, line.corrects, line.net_minor, line.unit_amount) == (
+        "credit",
+        charge,
+        40_00,
+        None,
+    )
+    same = ("description", "price_id", "subscription_id", "starts_on", "ends_on", "quantity", "tax")
+    assert [getattr(line, name) for name in same] == [getattr(charge, name) for name in same]
+    told = Event.objects.get(type="credit_note.issued")
+    assert (told.subject, told.actor) == (note.public_id, "user:anna")
+    assert told.data == {
+        "number": "C1",
+        "customer": customer.public_id,
+        "currency": "EUR",
+        "total_minor": 50_00,
+        "corrects": invoice.public_id,
+    }
+    assert breaches() == {}
+
+
+def test_a_refund_of_a_part_paid_invoice_takes_what_is_unpaid_first(
+    customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    invoice = billed(customer, plan("basic", fee={"amount": Decimal("100")}))
+    record_payment(invoice, amount_minor=50_00, as_of=START, actor="test")
+    corrections.credit(invoice, as_of=START, actor="test", to="refund")
+    invoice.refresh_from_db()
+    # 75.00 was unpaid; the 50.00 that were paid go back.
+    assert (invoice.status, invoice.paid_minor, invoice.credited_minor) == ("paid", 0, 125_00)
+    assert balances.balance_of(customer, "EUR") == 0
+    told = Event.objects.filter(occurred_on=START).order_by("pk")
+    types = [*told.values_list("type", flat=True)]
+    assert types[-3:] == ["invoice.credited", "payment.refunded", "credit_note.issued"]
+    assert breaches() == {}
+
+
+def test_an_automatic_refund_of_a_part_paid_invoice_gives_back_no_more_than_was_paid(
+    seller: Seller, customer: Customer, plan: Callable[..., Plan]
+) -> None:
+    invoice = billed(customer, plan("basic", fee={"amount": Decimal("30")}))
+    record_payment(invoice, amount_minor=10_00, as_of=START, actor="test")
+    subscriptions.cancel(
+        customer.subscriptions.get(),
+        as_of=START,
+        actor="test",
+        when=date(2026, 4, 4),
+        is_refunded=True,
+    )
+    bill_due(seller, date(2026, 4, 4))
+    invoice.refresh_from_db()
+    # 27 of 30 days come back, 33.75 with tax: 27.50 were unpaid, 6.25 of the 10.00 go back.
+    assert (invoice.status, invoice.paid_minor, invoice.credited_minor) == ("paid", 3_75, 33_75)
+    assert balances.balance_of(customer, "EUR") == 0
+    assert breaches() == {}
+
+
+def test_small_notes_on_an_invoice_come_to_no_more_than_it(customer: Customer) -> None:
+    items = [
+        invoicing.add_one_off(
+            customer, currency="EUR", amount_minor=2, description="x", as_of=START, actor="test"
+        )
+        for _ in range(5)
+    ]
+    [invoice] = invoicing.bill_customer(customer, as_of=START, actor="test", one_offs=items)
+    # 10 with a tax of 3; each 2 has one of 0.5, which rounds to 1.
+    notes = [
+        corrections.credit(invoice, as_of=START, actor="test", lines=[(line, 2)])
+        for line in invoice.lines.all()
+    ]
+    assert [note.tax_minor for note in notes] == [1, 1, 1, 0, 0]
+    assert sum(note.total_minor for note in notes) == invoice.total_minor == 13
+    assert balances.balance_of(customer, "EUR") == 0
     assert breaches() == {}
 
 

@@ -13,9 +13,12 @@ from django.db.models import Field, JSONField, Model
 from django.db.models.expressions import DatabaseDefault
 
 from billing.base.sql.prepared import FEW, prepared
+from billing.base.sql.rows import Shape, shape_of
 
 # Stands for NULL in what is copied. Made anew in each process, so that no text can be taken for it.
 NULL = secrets.token_hex(4)
+# A value, or the text that stands for NULL.
+type OrNull[Value] = Value | str
 
 ROWS_A_PART = 500
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
@@ -32,9 +35,10 @@ def as_array(texts: Iterable[str]) -> str:
     return "{" + ",".join(f'"{text}"' for text in quoted) + "}"
 
 
-def copy_rows(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None:
+def copy_rows(table: str, rows: Iterable[Any], **same: Any) -> None:
     """``COPY`` rows into a table: the fastest way in that PostgreSQL has, but for a few.
 
+    Rows are of one dataclass, whose fields are called as the columns; ``same`` is what all share.
     Values are texts, numbers, dates, true and false; None may be written :data:`NULL`, which is
     faster. Rows that are made as they are asked for are made while PostgreSQL writes those before;
     making them asks nothing of the database. Raises Django's errors for what the database refuses,
@@ -42,16 +46,9 @@ def copy_rows(table: str, columns: str, rows: Iterable[tuple[Any, ...]]) -> None
     """
     rows = iter(rows)
     few = list(islice(rows, FEW + 1))
-    if not few:
-        return
-    if len(few) <= FEW:
-        _insert_rows(table, columns, few)
-        return
-    statement = f"COPY {table} ({columns}) FROM STDIN WITH (NULL '{NULL}')"
-    with connection.wrap_database_errors, connection.cursor() as cursor:
-        with cursor.copy(statement) as copy:
-            for part in batched(chain(few, rows), ROWS_A_PART, strict=False):
-                copy.write(_text_of(part))
+    if few:
+        kind: Any = type(few[0])
+        _copy(table, shape_of(kind), same, few, rows)
 
 
 def copy_new(
@@ -84,9 +81,28 @@ def copy_new(
     usual = as_copied({name: getattr(new, name) for name in fields})
     values = [usual | as_copied(row) for row in rows]
     ids = take_ids(table, len(values))
-    columns = ", ".join(["id", *(f'"{field.column}"' for field in fields.values())])
-    copy_rows(table, columns, [(pk, *row.values()) for pk, row in zip(ids, values, strict=True)])
+    new_rows = [(pk, *row.values()) for pk, row in zip(ids, values, strict=True)]
+    shape = Shape(["id", *(f'"{field.column}"' for field in fields.values())], tuple, _filled)
+    if new_rows:
+        _copy(table, shape, {}, new_rows[: FEW + 1], new_rows[FEW + 1 :])
     return ids
+
+
+def _copy(
+    table: str, shape: Shape, same: Mapping[str, Any], first: Sequence[Any], rest: Iterable[Any]
+) -> None:
+    """Write the first rows, of which there are one or more, and all others."""
+    columns = ", ".join([*shape.columns, *same])
+    shared = tuple(same.values())
+    if len(first) <= FEW:
+        _insert_rows(table, columns, [(*shape.values_of(row), *shared) for row in first])
+        return
+    template = _template(shape, shared)
+    statement = f"COPY {table} ({columns}) FROM STDIN WITH (NULL '{NULL}')"
+    with connection.wrap_database_errors, connection.cursor() as cursor:
+        with cursor.copy(statement) as copy:
+            for part in batched(chain(first, rest), ROWS_A_PART, strict=False):
+                copy.write(_text_of(shape, template, part))
 
 
 def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> None:
@@ -103,25 +119,32 @@ def _insert_rows(table: str, columns: str, rows: Sequence[tuple[Any, ...]]) -> N
         cursor.execute(f"INSERT INTO {table} ({columns}) VALUES {marks}", values)  # noqa: S608
 
 
-def _text_of(rows: Sequence[tuple[Any, ...]]) -> str:
+def _template(shape: Shape, shared: Sequence[Any]) -> str:
+    """A row in PostgreSQL's text format: what all share as it is, and ``%s`` for all else."""
+    said = [str(_escaped(value)).replace("%", "%%") for value in shared]
+    return "\t".join([*["%s"] * len(shape.columns), *said]) + "\n"
+
+
+def _text_of(shape: Shape, template: str, rows: Sequence[Any]) -> str:
     """The rows in PostgreSQL's text format.
 
     Almost no text needs escaping, and to look the whole over for what does is much cheaper than to
     look at each value.
     """
-    text = _joined(rows)
+    text = shape.text_of(template, rows)
     is_plain = (
-        text.count("\t") == len(rows) * (len(rows[0]) - 1)
+        text.count("\t") == len(rows) * template.count("\t")
         and text.count("\n") == len(rows)
         and "\\" not in text
         and "\r" not in text
         and "None" not in text
     )
-    return text if is_plain else _joined([tuple(map(_escaped, row)) for row in rows])
+    if is_plain:
+        return text
+    return _filled(template, [tuple(map(_escaped, shape.values_of(row))) for row in rows])
 
 
-def _joined(rows: Sequence[tuple[Any, ...]]) -> str:
-    template = "\t".join(["%s"] * len(rows[0])) + "\n"
+def _filled(template: str, rows: Sequence[tuple[Any, ...]]) -> str:
     return "".join([template % row for row in rows])
 
 
