@@ -14,6 +14,7 @@ import environ
 from django.urls import reverse_lazy
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from billing.installation import postgres, secret_key
 from billing.mail.transport import mailer_of
@@ -48,6 +49,7 @@ INSTALLED_APPS = [
     "pgtrigger",
     "pghistory",
     "django_q",
+    "django_countries",
     "allauth",
     "allauth.account",
     "allauth.mfa",
@@ -409,7 +411,7 @@ LOGIN_REDIRECT_URL = "admin:index"
 UNFOLD = {
     "SITE_TITLE": "Kvitt",
     "SITE_HEADER": "Kvitt",
-    "SITE_SUBHEADER": "Billing",
+    "SITE_SUBHEADER": pgettext_lazy("desk", "Billing"),
     "SITE_SYMBOL": "receipt_long",
     "SITE_URL": None,
     "SHOW_VIEW_ON_SITE": False,
@@ -422,8 +424,14 @@ UNFOLD = {
     "COMMAND": {"search_callback": "billing.front_page.search.search"},
     "ACCOUNT": {
         "navigation": [
-            {"title": "Second step", "link": reverse_lazy("mfa_index")},
-            {"title": "Change password", "link": reverse_lazy("account_change_password")},
+            {
+                "title": pgettext_lazy("desk", "Second step"),
+                "link": reverse_lazy("mfa_index"),
+            },
+            {
+                "title": pgettext_lazy("desk", "Change password"),
+                "link": reverse_lazy("account_change_password"),
+            },
         ]
     },
     "GLOBAL_CALLBACK": "billing.front_page.menu.shell",

@@ -249,7 +249,7 @@ class Customer(_Numbered, Address):
         AUTOMATIC = "automatic", "we charge the payment method"
 
     class Delivery(models.TextChoices):
-        EMAIL = "email", "by mail with PDF"
+        EMAIL = "email", "by email with PDF"
         PRINT = "print", "printed"
 
     public_id = PublicIdField(prefix="cus")
@@ -325,7 +325,7 @@ class AccessLink(models.Model):
     """A link that opens a page for a customer without a password; see :mod:`customers.links`."""
 
     class Purpose(models.TextChoices):
-        SIGN_IN = "sign_in", "signs in, mailed"
+        SIGN_IN = "sign_in", "signs in, emailed"
         PORTAL = "portal", "signs in, given by the shop"
         PAY = "pay", "pays an invoice"
         METHOD = "method", "changes the payment method"

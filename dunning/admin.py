@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -138,11 +139,15 @@ def _to_come(case: DunningCase) -> list[tuple[date, DunningStep]]:
 
 
 class WorkFilter(DropdownFilter):
-    title = "work"
+    title = pgettext_lazy("desk", "work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("today", "A step today"), ("suspended", "Suspended"), ("stopped", "Stopped")]
+        return [
+            ("today", pgettext("desk", "A step today")),
+            ("suspended", pgettext("desk", "Suspended")),
+            ("stopped", pgettext("desk", "Stopped")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         work = self.value()

@@ -247,7 +247,7 @@ def step_due(seller: Seller, as_of: date, actor: str, limit: int = LIMIT) -> int
 
 def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> None:
     case = DunningCase.objects.select_related("next_step").get(pk=case_id)
-    step = case.next_step.get_kind_display() if case.next_step else "next step"
+    step = KINDS[case.next_step.kind].title if case.next_step else "next step"
     what = (str(error).splitlines() or [type(error).__name__])[0]
     stop(case, as_of=as_of, actor=actor, reason=f"Kvitt could not {step}: {what}")
 

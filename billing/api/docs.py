@@ -4,11 +4,14 @@ from functools import cache
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils import translation
 from django.utils.csp import CSP
 from django.views.decorators.csp import csp_override
 from django.views.decorators.http import require_GET
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.renderers import OpenApiJsonRenderer
+
+from billing.api.answers import LANGUAGE
 
 # Swagger UI draws its icons from data addresses, and asks this site alone for anything.
 PAGE_CSP: dict[str, list[str]] = {
@@ -25,9 +28,13 @@ PAGE_CSP: dict[str, list[str]] = {
 
 @cache
 def written() -> bytes:
-    """The OpenAPI document. It depends on the code alone, so a process makes it once."""
-    document = SchemaGenerator().get_schema(request=None, public=True)
-    return bytes(OpenApiJsonRenderer().render(document, renderer_context={}))
+    """The OpenAPI document. It depends on the code alone, so a process makes it once.
+
+    It is in English whatever the browser of its first reader wants, as the API's answers are.
+    """
+    with translation.override(LANGUAGE):
+        document = SchemaGenerator().get_schema(request=None, public=True)
+        return bytes(OpenApiJsonRenderer().render(document, renderer_context={}))
 
 
 @require_GET

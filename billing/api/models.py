@@ -64,7 +64,7 @@ class ApiKey(models.Model):
     burst = models.PositiveIntegerField(
         default=BURST,
         db_default=BURST,
-        help_text="Requests at once; of a publishable key, of each visitor's address.",
+        help_text="Requests in one go; of a publishable key, from each visitor's address.",
     )
     per_s = models.PositiveIntegerField(
         default=PER_S, db_default=PER_S, help_text="Requests a second, in the long run."

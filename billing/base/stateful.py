@@ -25,13 +25,13 @@ class Stateful(models.Model):
         step, or where somebody else was faster.
         """
         self.check_move(to)
-        field, name = self.STATE_FIELD, self._meta.verbose_name
+        field = self.STATE_FIELD
         old = getattr(self, field)
         values = {field: to, **changes}
         found = type(self)._base_manager.filter(pk=self.pk, **{field: old}).update(**values)
         if not found:
             raise Refused(
-                f"This {name} is no longer {old}: somebody else changed it. Read it again.",
+                f"This {self._name} is no longer {old}: somebody else changed it. Read it again.",
                 code="invalid_transition",
             )
         for key, value in values.items():
@@ -39,6 +39,13 @@ class Stateful(models.Model):
 
     def check_move(self, to: str) -> None:
         """Raises :class:`Refused` ("invalid_transition") where the table has no such step."""
-        name, old = self._meta.verbose_name, getattr(self, self.STATE_FIELD)
+        old = getattr(self, self.STATE_FIELD)
         if to not in self.LIFECYCLE.get(old, frozenset()):
-            raise Refused(f"A {name} that is {old} cannot become {to}.", code="invalid_transition")
+            raise Refused(
+                f"A {self._name} that is {old} cannot become {to}.", code="invalid_transition"
+            )
+
+    @property
+    def _name(self) -> str:
+        """What it is called in a refusal, which is in English whatever language a page is in."""
+        return self._meta.verbose_name_raw

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.db import models
+from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.widgets import UnfoldAdminTextareaWidget
@@ -71,7 +72,8 @@ def column_of_facts(field: models.Field) -> Callable[[models.Model], str]:
         return format_html("{}", facts_of(getattr(obj, field.attname)))
 
     shown.__name__ = f"{field.name}_facts"
-    shown.short_description = str(field.verbose_name)  # type: ignore[attr-defined]
+    # Asked for when it is shown: the field's own label is translated after its page is made.
+    shown.short_description = lazy(lambda: str(field.verbose_name), str)()  # type: ignore[attr-defined]
     return shown
 
 

@@ -251,7 +251,9 @@ class Desk(Picking, ModelAdmin):
                 buttons.append(button(action.label, action.icon, url, action.variant))
         if len(buttons) <= BUTTONS_MAX:
             return buttons
-        more = button("More", "more_horiz", "") | {"items": buttons[BUTTONS_MAX - 1 :]}
+        more = button(pgettext("desk", "More"), "more_horiz", "") | {
+            "items": buttons[BUTTONS_MAX - 1 :]
+        }
         return [*buttons[: BUTTONS_MAX - 1], more]
 
     def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:

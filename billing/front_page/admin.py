@@ -80,8 +80,8 @@ class PressForm(forms.ModelForm):
     )
     is_meant = forms.BooleanField(
         label="Stop it now",
-        help_text="No card is charged and no payment page opens until somebody lets it go on. Late "
-        "debts of customers whom we charge stand still. Mail, webhooks and refunds go on.",
+        help_text="No card is charged and no payment page opens until charging is resumed. Late "
+        "debts of customers whom we charge stand still. Emails, webhooks and refunds continue.",
         widget=UnfoldBooleanWidget,
     )
 

@@ -8,6 +8,9 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import get_script_prefix, reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
+
+from billing.desk.labels import in_words
 
 # Title, icon, model as app.name (none is the front page), query.
 type Entry = tuple[str, str, str, str]
@@ -98,7 +101,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
     here = next((entry for entry in entries if _is_here(request, entry)), None)
     return {
         "scope": getattr(request, "desk_scope", None),
-        "menu": _menu(visible, here, get_script_prefix()),
+        "menu": _menu(visible, here, get_script_prefix(), get_language() or "en"),
         "colors": None,  # They stand in the stylesheet rather than in each page.
     }
 
@@ -112,15 +115,16 @@ def _visible(request: HttpRequest) -> tuple[Group, ...]:
 
 
 @lru_cache(maxsize=1024)
-def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str) -> SafeString:
+def _menu(visible: tuple[Group, ...], here: Entry | None, prefix: str, language: str) -> SafeString:
     """The menu; kept, because all who may see the same are shown the same on page after page.
 
-    ``prefix`` is the path that the site stands under: the addresses that are kept begin with it.
+    ``prefix`` is the path that the site stands under, and ``language`` the one that is active: the
+    addresses that are kept begin with it, and the titles are in it.
     """
     groups = [
         (
-            title,
-            [(*entry[:2], _address(entry), entry == here) for entry in group],
+            in_words(title),
+            [(in_words(entry[0]), entry[1], _address(entry), entry == here) for entry in group],
             title in OPEN or here in group,
         )
         for title, group in visible

@@ -38,7 +38,7 @@ def _result(row: Any, icon: str) -> SearchResult:
     owner = getattr(row, "customer", None)
     return SearchResult(
         title=str(row),
-        description=" · ".join(filter(None, [options.verbose_name, owner and owner.name])),
+        description=" · ".join(filter(None, [str(options.verbose_name), owner and owner.name])),
         link=reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk]),
         icon=icon,
     )

@@ -14,7 +14,7 @@ from billing.outbound.models import Hold, KillSwitch
 from customers.models import Seller
 
 PRESS, RELEASE = "outbound.press_killswitch", "outbound.release_hold"
-GO_ON, RESUME = "Let everything go on", "Let charging go on"
+GO_ON, RESUME = "Resume everything", "Resume charging"
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -85,11 +86,15 @@ SubscriptionAdmin.extend(
 
 
 class WorkFilter(DropdownFilter):
-    title = "work"
+    title = pgettext_lazy("desk", "work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
+        return [
+            ("open", pgettext("desk", "Open")),
+            ("due", pgettext("desk", "Due today")),
+            ("overdue", pgettext("desk", "Overdue")),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "open":
@@ -278,7 +283,8 @@ class InvoiceAdmin(DocumentAdmin):
         fieldsets = super().get_fieldsets(request, obj)
         if obj is None or not (obj.closed_on or obj.reason):
             return fieldsets
-        return (*fieldsets, ("Closed", {"fields": ("closed_on", "reason")}))
+        closed = pgettext("desk", "Closed")
+        return (*fieldsets, (closed, {"fields": ("closed_on", "reason")}))
 
 
 @admin.register(CreditNote)
@@ -394,11 +400,11 @@ class OneOffItemAdmin(Desk):
 
 
 class LeftBehindFilter(DropdownFilter):
-    title = "work"
+    title = pgettext_lazy("desk", "work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("left", "Left behind")]
+        return [("left", pgettext("desk", "Left behind"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(IS_LEFT_BEHIND) if self.value() == "left" else queryset

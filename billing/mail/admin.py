@@ -89,7 +89,7 @@ class SendAsItWas(Resend):
 
 class SendAnew(Resend):
     name = "send-anew"
-    label = "Send again, written anew"
+    label = "Write again and send"
     explanation = (
         "Writes the mail as things stand now, and sends it within a minute to those who get such "
         "mail now."
@@ -217,7 +217,7 @@ class MessageAdmin(BigReadOnly):
     customer_link = link_column("customer", ordering="customer__name")
     progress = label_column("state", COLORS)
 
-    @admin.display(description="mail", ordering="subject")
+    @admin.display(description="email", ordering="subject")
     def subject_or_kind(self, message: Message) -> str:
         return str(message)
 

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -77,11 +78,11 @@ CustomerAdmin.extend(
 
 
 class NeedsAttentionFilter(DropdownFilter):
-    title = "needs attention"
+    title = pgettext_lazy("desk", "needs attention")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("attention", "A person must look")]
+        return [("attention", pgettext("desk", "A person must look"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         return queryset.exclude(attention="") if self.value() else queryset
@@ -210,11 +211,11 @@ class RefundAdmin(BigReadOnly):
 
 
 class WhatCameFilter(DropdownFilter):
-    title = "what came of it"
+    title = pgettext_lazy("desk", "what came of it")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("waits", "Waits"), ("parked", "Parked")]
+        return [("waits", pgettext("desk", "Waits")), ("parked", pgettext("desk", "Parked"))]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
         if self.value() == "waits":

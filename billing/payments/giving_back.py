@@ -103,7 +103,7 @@ def mark_paid_back(
     refund = _lock(refund)
     if refund.state != Refund.State.OWED:
         raise Refused(
-            f"{refund} is {refund.get_state_display()}: nobody has to pay it by hand.",
+            f"{refund} is {Refund.State(refund.state).label}: nobody has to pay it by hand.",
             code="refund_not_owed",
         )
     if paid_on > as_of:

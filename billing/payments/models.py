@@ -439,7 +439,7 @@ class Refund(Stateful):
     is_return = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="The money went back by itself: nobody sent or pays anything.",
+        help_text="The money has gone back already: nobody sends or pays anything.",
     )
     to_account = models.CharField(
         max_length=60,

@@ -84,8 +84,9 @@ def mark_returned(
 
 def _check(payment: Payment, returned_on: date, as_of: date) -> None:
     if payment.state != Payment.State.SUCCEEDED:
+        state = Payment.State(payment.state).label.lower()
         raise Refused(
-            f"{payment} is {payment.get_state_display().lower()}: nothing of it can come back.",
+            f"{payment} is {state}: nothing of it can come back.",
             code="payment_not_there",
         )
     if payment.refunded_minor == payment.amount_minor:

@@ -10,6 +10,7 @@ from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -421,14 +422,14 @@ CustomerAdmin.extend(panels=[SUBSCRIPTIONS], page_actions=[Start(), GiveCoupon()
 class WorkFilter(DropdownFilter):
     """What may need somebody."""
 
-    title = "work"
+    title = pgettext_lazy("desk", "work")
     parameter_name = "work"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [
-            ("parked", "Parked: cannot be billed"),
-            ("due", "Due to be billed"),
-            ("ending", "Canceled, not yet ended"),
+            ("parked", pgettext("desk", "Parked: cannot be billed")),
+            ("due", pgettext("desk", "Due to be billed")),
+            ("ending", pgettext("desk", "Canceled, not yet ended")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
@@ -525,7 +526,8 @@ class SubscriptionAdmin(BigReadOnly):
         if obj is None or not obj.parked_reason:
             return fieldsets
         fields = ("why_parked", "what_to_do")
-        return (("Parked: it cannot be billed", {"fields": fields}), *fieldsets)
+        parked = pgettext("desk", "Parked: it cannot be billed")
+        return ((parked, {"fields": fields}), *fieldsets)
 
 
 @admin.register(CouponRedemption)

@@ -13,7 +13,9 @@ from django.conf import settings as product
 from django.core.management import call_command
 from django.db import transaction
 from django.test import Client
+from django.utils import translation
 
+from billing.api.docs import written
 from billing.api.error_schema import ERROR_CODES, EXAMPLES, error_codes
 from billing.api.schema import ERRORS
 from billing.events.models import Event
@@ -161,6 +163,14 @@ def test_the_document_says_where_the_server_is(settings: Any) -> None:
 def test_the_document_is_for_everybody(db: None) -> None:
     answer = Client().get("/api/openapi.json")
     assert json.loads(answer.content)["openapi"] == "3.1.0"
+
+
+def test_the_document_is_in_english_whatever_its_first_reader_wants() -> None:
+    written.cache_clear()
+    with translation.override("sv"):
+        for_a_swede = written()
+    written.cache_clear()
+    assert for_a_swede == written()
 
 
 def test_the_page_asks_nobody_else_and_breaks_no_rule(live_server: Any) -> None:

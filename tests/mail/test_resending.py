@@ -194,7 +194,7 @@ def test_a_mails_own_page_sends_it_again() -> None:
     client.force_login(User.objects.create_superuser("anna"))
     page = client.get(reverse("admin:mail_message_change", args=[before.pk]))
     shown = page.content.decode()
-    assert "Send again as it was" in shown and "Send again, written anew" in shown
+    assert "Send again as it was" in shown and "Write again and send" in shown
     for name in ("send-as-it-was", "send-anew"):
         url = reverse("admin:mail_message_act", args=[before.pk, name])
         client.post(url, {"key": name}, follow=True)
