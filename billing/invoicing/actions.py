@@ -11,11 +11,12 @@ from billing.base.sql.reading import read
 from billing.engine.errors import InvalidAmount, Refused
 from billing.events.recorder import record, record_for
 from billing.invoicing import settlement
-from billing.invoicing.batch import bill_locked
-from billing.invoicing.drafting import Scope
+from billing.invoicing.batch import Billed, bill_standing
+from billing.invoicing.buyers import load_buyers
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.numbering import Numbering, take_numbers
+from billing.invoicing.standing import Scope, Standing, read_standing
 from billing.invoicing.sums import check_sum
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
@@ -46,10 +47,33 @@ def bill_customer(
         subscription_id=subscription.pk if subscription else None,
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
-    billed = bill_locked(seller, [customer.pk], as_of, actor, scope, numbering)
-    for reason in (*billed.parked.values(), *billed.refused.values()):
+    standing = read_standing(seller, load_buyers([customer.pk]), as_of, scope)
+    billed = bill_or_refuse(seller, standing, subscription, as_of, actor, numbering)
+    ids = [document.id for document in billed.issued]
+    if not ids:
+        return []
+    condition = "WHERE id = ANY(%s::bigint[])"
+    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
+    return [documents[each] for each in ids]
+
+
+def bill_or_refuse(
+    seller: Seller,
+    standing: Standing,
+    subscription: Subscription | None,
+    as_of: date,
+    actor: str,
+    numbering: Numbering,
+) -> Billed:
+    """Bill all that stands of a locked customer, of the one subscription if one was asked for.
+
+    Raises as :func:`bill_customer`.
+    """
+    was_parked = standing.was_parked
+    billed = bill_standing(seller, standing, as_of, actor, numbering)
+    for reason in (*billed.drafts.parked.values(), *billed.drafts.refused.values()):
         raise Refused(f"This cannot be billed: {reason}", code="parked")
-    if subscription and billed.was_parked:
+    if subscription and was_parked:
         record(
             "subscription.unparked",
             seller=seller.public_id,
@@ -58,12 +82,7 @@ def bill_customer(
             actor=actor,
             data={},
         )
-    ids = [document.id for document in billed.issued]
-    if not ids:
-        return []
-    condition = "WHERE id = ANY(%s::bigint[])"
-    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
-    return [documents[each] for each in ids]
+    return billed
 
 
 @transaction.atomic

@@ -12,10 +12,11 @@ from billing.base.leases import unheld
 from billing.events.recorder import record
 from billing.events.troubles import Watch, halves, timed_out
 from billing.invoicing.buyers import load_buyers
-from billing.invoicing.drafting import UNFORESEEN, Scope, draft_documents, reason_of
+from billing.invoicing.drafting import UNFORESEEN, Drafts, draft_documents, reason_of
 from billing.invoicing.issuing import issue
 from billing.invoicing.numbering import Numbering, take_numbers
 from billing.invoicing.rows import Issued
+from billing.invoicing.standing import Scope, Standing, read_standing
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
 from customers.calendar import refuse_day_to_come
@@ -28,18 +29,13 @@ STEP = "bill"
 
 @dataclass(slots=True)
 class Billed:
-    """What became of customers: documents, parked subscriptions and refused customers by reason.
+    """What became of customers: the documents issued, and what they had been drafted with.
 
-    ``unforeseen`` are the errors that nobody foresaw, by customer. ``was_parked`` says that the one
-    subscription which was asked for by name had been parked. ``idle`` are customers of whom nothing
-    was billed, since what they have goes on waiting.
+    ``idle`` are customers of whom nothing was billed, since what they have goes on waiting.
     """
 
     issued: list[Issued]
-    parked: dict[int, str]
-    refused: dict[int, str]
-    unforeseen: dict[int, Exception]
-    was_parked: bool
+    drafts: Drafts
     idle: list[int]
 
 
@@ -58,8 +54,8 @@ class BillingRun:
     refused: dict[int, str] = field(default_factory=dict)
 
     def add(self, billed: Billed) -> None:
-        self.parked += len(billed.parked)
-        self.refused |= billed.refused
+        self.parked += len(billed.drafts.parked)
+        self.refused |= billed.drafts.refused
         notes = 0
         for document in billed.issued:
             total_minor = document.total_minor
@@ -145,7 +141,7 @@ class _Sweep:
         )
         parked.update(parked_reason="")
         billed = bill_locked(self.seller, [customer_id], self.as_of, self.actor)
-        for error in billed.unforeseen.values():
+        for error in billed.drafts.unforeseen.values():
             raise error
         self.run.add(billed)
 
@@ -171,7 +167,7 @@ class _Sweep:
         """Count what was billed, and keep what nobody foresaw."""
         self.run.add(billed)
         self.idle += billed.idle
-        for customer_id, error in billed.unforeseen.items():
+        for customer_id, error in billed.drafts.unforeseen.items():
             self.watch.keep(_public_id(customer_id), error)
 
     def _set_aside(self, customer_id: int, error: Exception) -> None:
@@ -242,19 +238,24 @@ def bill_locked(
     numbering: Numbering = take_numbers,
 ) -> Billed:
     """Bill customers that the caller has locked."""
-    drafts = draft_documents(seller, load_buyers(customer_ids), as_of, scope)
+    standing = read_standing(seller, load_buyers(customer_ids), as_of, scope)
+    return bill_standing(seller, standing, as_of, actor, numbering)
+
+
+def bill_standing(
+    seller: Seller,
+    standing: Standing,
+    as_of: date,
+    actor: str,
+    numbering: Numbering = take_numbers,
+) -> Billed:
+    """Bill all that stands of customers that the caller has locked."""
+    drafts = draft_documents(seller, standing, as_of)
     issued = issue(seller, drafts, as_of, actor, numbering)
     park(seller, drafts.parked, as_of, actor)
     served = {contract.customer_id for contract in drafts.contracts.values()}
     served |= {document.buyer.id for document in drafts.documents}
-    return Billed(
-        issued,
-        drafts.parked,
-        drafts.refused,
-        drafts.unforeseen,
-        drafts.was_parked,
-        [each for each in customer_ids if each not in served],
-    )
+    return Billed(issued, drafts, [each.id for each in standing.buyers if each.id not in served])
 
 
 def park(seller: Seller, reasons: dict[int, str], as_of: date, actor: str) -> None:

@@ -1,60 +1,39 @@
-"""From what stands in the database to the documents that are due, many customers at a time.
+"""From what stands of customers to the documents that are due, many customers at a time.
 
-Everything is read in a constant number of queries; what is drafted is the engine's work.
+The arithmetic is the engine's work. The database is asked only for rates, and what corrected lines
+were taxed as.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from functools import partial
 from typing import Any
 
 from django.db import DatabaseError
-from django.db.models import Exists, OuterRef, Q
 
-from billing.base.sql.lookups import array_of
-from billing.base.sql.prepared import prepared
 from billing.engine import tax
 from billing.engine.agreement import Item
 from billing.engine.bill import Bill, draft_bill
 from billing.engine.discounts import Discount
 from billing.engine.document import Document, total_bill
 from billing.engine.errors import BillingError
-from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Billed, Line
+from billing.engine.lines import Billed, Line
 from billing.engine.periods import periods
-from billing.engine.supply import Kind, Supply
-from billing.engine.tax_point import tax_point
-from billing.invoicing.abroad import Abroad
+from billing.engine.supply import Supply
 from billing.invoicing.buyers import Buyer
-from billing.invoicing.coverage import Coverage
 from billing.invoicing.grouping import by_document
-from billing.invoicing.models import CustomerBalance, Invoice, InvoiceLine, OneOffItem
+from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import Snapshot, bearing
-from billing.subscriptions.agreements import Contract, load_contracts
-from billing.subscriptions.models import CouponRedemption, Subscription
-from billing.tax.rates import RateTable, treatment_of
-from billing.usage.actions import load_usage
+from billing.invoicing.standing import Standing
+from billing.subscriptions.agreements import Contract
+from billing.subscriptions.models import CouponRedemption
+from billing.tax.rates import treatment_of
 from catalog.models import Coupon
 from customers.models import Seller
 
-KIND_OF_COVERAGE = {
-    Coverage.Kind.RECURRING: RECURRING,
-    Coverage.Kind.USAGE: USAGE,
-    Coverage.Kind.MINIMUM: MINIMUM,
-    Coverage.Kind.ONCE: ONCE,
-}
-
 # How the reason begins for which something is parked that nobody foresaw; it is tried again.
 UNFORESEEN = "unforeseen: "
-
-
-@dataclass(slots=True)
-class Scope:
-    """What a run may bill: by default all that is due for the customers."""
-
-    subscription_id: int | None = None
-    one_off_ids: Sequence[int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +79,6 @@ class Drafts:
     refused: dict[int, str] = field(default_factory=dict)
     redemptions: list[CouponRedemption] = field(default_factory=list)
     unforeseen: dict[int, Exception] = field(default_factory=dict)
-    was_parked: bool = False
 
     def set_aside(self, customer_id: int, error: Exception) -> None:
         """Keep what nobody foresaw for its traceback; a refusal says by itself what is wrong."""
@@ -108,67 +86,10 @@ class Drafts:
             self.unforeseen[customer_id] = error
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
-    """The subscriptions that are due, by id, and what there may be beside them, asked at once.
-
-    ``was_parked`` says it of the one subscription that is asked for by name.
-
-    Most customers have none of the latter.
-    """
-
-    subscriptions: list[int]
-    was_parked: bool
-    one_offs: bool
-    balances: bool
-    coupons: bool
-
-    @classmethod
-    def of(cls, buyers: Sequence[Buyer], as_of: date, scope: Scope) -> "_Waiting":
-        asked = {
-            "ids": array_of([buyer.id for buyer in buyers]),
-            "as_of": as_of if scope.one_off_ids is None else None,
-            "only": scope.subscription_id,
-        }
-        with prepared(len(buyers)) as cursor:
-            cursor.execute(_WAITING, asked)
-            return cls(*cursor.fetchone())
-
-
-# One that is asked for by name is billed though it be parked, and so unparked.
-_WAITING = """
-    SELECT ARRAY (SELECT id FROM subscriptions_subscription
-                  WHERE customer_id = ANY(%(ids)s::bigint[]) AND next_bill_on <= %(as_of)s::date
-                    AND COALESCE(id = %(only)s::bigint, parked_reason = '')),
-           EXISTS (SELECT FROM subscriptions_subscription
-                   WHERE id = %(only)s::bigint AND next_bill_on <= %(as_of)s::date
-                     AND parked_reason <> ''),
-           EXISTS (SELECT FROM invoicing_oneoffitem
-                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND line_id IS NULL),
-           EXISTS (SELECT FROM invoicing_customerbalance
-                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND balance_minor > 0),
-           EXISTS (SELECT FROM subscriptions_couponredemption
-                   WHERE customer_id = ANY(%(ids)s::bigint[]) AND NOT is_spent
-                     AND removed_on IS NULL)
-"""
-
-
-def draft_documents(
-    seller: Seller, buyers: Sequence[Buyer], as_of: date, scope: Scope | None = None
-) -> Drafts:
-    """Draft what is due on ``as_of`` for customers of one seller that the caller has locked."""
-    scope = scope or Scope()
-    drafts = Drafts()
-    waiting = _Waiting.of(buyers, as_of, scope)
-    drafts.was_parked = waiting.was_parked
-    if waiting.subscriptions:
-        drafts.contracts = load_contracts(waiting.subscriptions)
-    contracts = drafts.contracts
-    billed = _load_billed(list(contracts))
-    has_usage = any(
-        item.price.meter for contract in contracts.values() for item in contract.agreement.items
-    )
-    usage = load_usage(list(contracts)) if has_usage else {}
+def draft_documents(seller: Seller, standing: Standing, as_of: date) -> Drafts:
+    """Draft what is due by ``as_of``, which is all that stands."""
+    contracts, usage, billed = standing.contracts, standing.usage, standing.billed
+    drafts = Drafts(contracts=contracts)
     lines: dict[int, list[Line]] = defaultdict(list)
     for contract in contracts.values():
         try:
@@ -184,11 +105,11 @@ def draft_documents(
             line.context = contract
         lines[contract.customer_id] += bill.lines
     regular = frozenset(lines)
-    for item in _due_one_offs(buyers, as_of, scope) if waiting.one_offs else ():
+    for item in standing.one_offs:
         if item.customer_id in regular or not item.is_held_back:
             lines[item.customer_id].append(_one_off_line(item))
     if lines:
-        _Assembly(seller, drafts, as_of, lines, waiting).assemble(buyers)
+        _Assembly(seller, standing, drafts, as_of, lines).assemble()
     return drafts
 
 
@@ -220,95 +141,31 @@ def corrected(line: InvoiceLine, on: date) -> Billed:
     )
 
 
-def _due_one_offs(buyers: Sequence[Buyer], as_of: date, scope: Scope) -> list[OneOffItem]:
-    ids = array_of([buyer.id for buyer in buyers])
-    due = OneOffItem.objects.filter(customer_id__any_of=ids, line=None)
-    due = due.select_related("reverses__corrects", "subscription")
-    if scope.one_off_ids is not None:
-        return list(due.filter(pk__in=scope.one_off_ids).order_by("id"))
-    to_come = Subscription.objects.filter(customer=OuterRef("customer"), next_bill_on__isnull=False)
-    due = due.filter(due_on__lte=as_of).annotate(has_bill_to_come=Exists(to_come))
-    if scope.subscription_id is not None:
-        due = due.filter(Q(subscription=None) | Q(subscription_id=scope.subscription_id))
-    return list(due.order_by("due_on", "id"))
-
-
-def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
-    """The charge lines of each subscription that end inside its open window."""
-    found: dict[int, list[Billed]] = defaultdict(list)
-    if not subscription_ids:
-        return found
-    with prepared(len(subscription_ids)) as cursor:
-        cursor.execute(_COVERAGE, [array_of(subscription_ids)])
-        for row in cursor.fetchall():
-            subscription_id, line, item, kind, start, end, days, *rest = row
-            found[subscription_id].append(
-                Billed(
-                    line,
-                    item,
-                    KIND_OF_COVERAGE[kind],
-                    start,
-                    end,
-                    [(start, end)] if days is None else [(one.lower, one.upper) for one in days],
-                    *rest,
-                )
-            )
-    return found
-
-
-_COVERAGE = """
-    SELECT c.subscription_id, c.line_id, c.item_id, c.kind, c.starts_on, c.ends_on,
-           NULLIF(own.days, datemultirange(daterange(c.starts_on, c.ends_on))),
-           c.amount_minor, c.billed_minor, c.credited_minor, c.quantity, c.part, own.stands_for
-    FROM invoicing_coverage c JOIN subscriptions_subscription s ON s.id = c.subscription_id,
-         LATERAL (SELECT c.days, NULL::bigint AS stands_for
-                  UNION ALL
-                  SELECT c.again_days, c.again_for_id WHERE c.again_for_id IS NOT NULL) own
-    WHERE s.id = ANY(%s::bigint[]) AND c.ends_on > COALESCE(s.window_on, s.starts_on)
-    ORDER BY c.subscription_id, c.line_id, own.stands_for NULLS FIRST
-"""
-
-
 class _Assembly:
     """Lines of customers become documents: taxed, discounted and paid from the balance."""
 
     def __init__(
         self,
         seller: Seller,
+        standing: Standing,
         drafts: Drafts,
         as_of: date,
         lines: dict[int, list[Line]],
-        waiting: _Waiting,
     ):
-        self.seller, self.drafts, self.as_of, self.lines = seller, drafts, as_of, lines
-        self.rates: RateTable | None = None
+        self.seller, self.standing, self.drafts = seller, standing, drafts
+        self.as_of, self.lines, self.balances = as_of, lines, standing.balances
         # What one bill was split for, such as a buyer's references, takes an amount off once.
         self.amounts_off: set[tuple[int, int | None]] = set()
-        self.sellers: tax.Treatment | None = None
         # What the rule says of the document in hand, and what it said of those that this corrects.
         self.supplies: list[Supply] = []
         self.supplied: list[Snapshot] = []
         self.corrected = self._taxes_of_corrected_lines()
-        ids = array_of(lines)
-        self.balances: dict[tuple[int, str], int] = {}
-        if waiting.balances:
-            found = CustomerBalance.objects.filter(customer_id__any_of=ids, balance_minor__gt=0)
-            self.balances = {
-                (balance.customer_id, balance.currency): balance.balance_minor for balance in found
-            }
         self.redemptions: dict[int, list[CouponRedemption]] = defaultdict(list)
-        if not waiting.coupons:
-            return
-        live = CouponRedemption.objects.filter(
-            customer_id__any_of=ids, is_spent=False, removed_on=None, starts_on__lte=as_of
-        ).select_related("coupon")
-        # The customer's coupons come before a subscription's, each in the order given.
-        for redemption in sorted(live, key=lambda one: (one.subscription_id is not None, one.pk)):
+        for redemption in standing.coupons:
             self.redemptions[redemption.customer_id].append(redemption)
 
-    def assemble(self, buyers: Sequence[Buyer]) -> None:
-        self.abroad = Abroad(self.seller, [buyer.bill_to for buyer in buyers])
-        for buyer in buyers:
+    def assemble(self) -> None:
+        for buyer in self.standing.buyers:
             before = len(self.drafts.documents)
             try:
                 self._add_all(buyer)
@@ -346,7 +203,7 @@ class _Assembly:
         self.supplies, self.supplied = [], []
         treatments = [self._treatment(buyer, line) for line in lines]
         if self.supplies or self.supplied:
-            bill_to = self.abroad.noted(buyer.bill_to, self.supplies, self.supplied)
+            bill_to = self.standing.taxing.noted(buyer.bill_to, self.supplies, self.supplied)
             buyer = replace(buyer, bill_to=bill_to)
         live = []
         if self.redemptions:
@@ -389,7 +246,7 @@ class _Assembly:
                     for line in lines
                     if line.kind == "credit"
                 ),
-                kept_discount=_name_of_kept(lines) if document.kept_discount_minor else "",
+                kept_discount=self._name_of_kept(lines) if document.kept_discount_minor else "",
             )
         )
 
@@ -434,56 +291,44 @@ class _Assembly:
         self.drafts.redemptions.append(redemption)
 
     def _treatment(self, buyer: Buyer, line: Line) -> tax.Treatment:
-        """The rates of the line itself, else of price and customer, else what falls on a buyer in
-        that country (:class:`Abroad`), who at home has the seller's rates, and last the table's.
-        """
+        """The rates of a line: of one that corrects another, those of that one."""
         if line.corrects is not None:
             rates, supply = self.corrected[line.corrects.ref]
             self.supplied += [supply] if supply else []
             return rates
-        source, said = line.context, None
-        category, kind, is_inclusive = "standard", Kind.DIGITAL.value, False
-        if isinstance(source, Contract):
-            assert line.item
-            terms = source.terms[line.item.price.ref]
-            said, category, kind = terms.price.tax, terms.tax_category, terms.supply
-            is_inclusive = terms.price.is_tax_inclusive
-        else:
-            said = source.tax
-        for own in (said, buyer.tax):
-            if own is not None:
-                return treatment_of(own)
-        on = tax_point(line, self.as_of)
-        if found := self.abroad.supply(buyer.bill_to, kind, on):
-            self.supplies.append(found)
-            rate_for = partial(self._rate_for, category, on)
-            return self.abroad.treatment(found, buyer.bill_to, rate_for, is_inclusive=is_inclusive)
-        return self._rate_for(category, on, self.abroad.home, is_inclusive)
-
-    def _rate_for(self, category: str, on: date, country: str, is_inclusive: bool) -> tax.Treatment:
-        """A country's rate on a day; at home what the seller has stated, if it has."""
-        if self.seller.tax is not None and country == self.abroad.home:
-            if self.sellers is None:
-                self.sellers = treatment_of(self.seller.tax)
-            return self.sellers
-        if self.rates is None:
-            self.rates = RateTable.load()
-        return self.rates.rate_for(country, category, on, is_inclusive=is_inclusive)
+        return self.standing.taxing.rates(line, buyer.tax, buyer.bill_to, self.as_of, self.supplies)
 
     def _taxes_of_corrected_lines(self) -> dict[int, tuple[tax.Treatment, Snapshot | None]]:
         """A credit carries the rates of the line that it corrects (ML 17:22, art. 219)."""
-        refs = [
+        refs = {
             line.corrects.ref
             for lines in self.lines.values()
             for line in lines
             if line.corrects is not None
-        ]
-        if not refs:
-            return {}
-        found = InvoiceLine.objects.filter(pk__in=refs).values_list(
+        }
+        drafted = self.standing.drafted
+        known = {ref: (drafted[ref].treatment, drafted[ref].supply) for ref in refs & set(drafted)}
+        if not refs - set(known):
+            return known
+        found = InvoiceLine.objects.filter(pk__in=refs - set(known)).values_list(
             "pk", "tax", "invoice__bill_to__supply"
         )
-        return {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
+        return known | {pk: (treatment_of(rates), supply) for pk, rates, supply in found}
+
+    def _name_of_kept(self, lines: Sequence[Line]) -> str:
+        """What the discounts were called that days had as they were billed before."""
+        before = [
+            line.recharges.ref for line in lines if line.recharges and line.kept_discount_minor
+        ]
+        drafted = self.standing.drafted
+        names: list[str] = []
+        if written := [ref for ref in before if ref not in drafted]:
+            named = InvoiceLine.objects.filter(
+                kind=InvoiceLine.Kind.DISCOUNT, invoice__lines__in=written
+            ).order_by("pk")
+            names += named.values_list("description", flat=True)
+        names += [name for ref in before if ref in drafted for name in drafted[ref].discounts]
+        return ", ".join(dict.fromkeys(names))[:500]
 
 
 def reason_of(error: Exception) -> str:
@@ -496,15 +341,6 @@ def reason_of(error: Exception) -> str:
 
 def _discount(coupon: Coupon) -> Discount:
     return Discount(coupon.pk, coupon.percent_off, coupon.amount_off_minor)
-
-
-def _name_of_kept(lines: Sequence[Line]) -> str:
-    """What the discounts were called that days had as they were billed before."""
-    before = [line.recharges.ref for line in lines if line.recharges and line.kept_discount_minor]
-    named = InvoiceLine.objects.filter(
-        kind=InvoiceLine.Kind.DISCOUNT, invoice__lines__in=before
-    ).order_by("pk")
-    return ", ".join(dict.fromkeys(named.values_list("description", flat=True)))[:500]
 
 
 def _is_eligible(redemption: CouponRedemption, coupon: Coupon, line: Line) -> bool:

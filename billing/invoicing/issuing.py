@@ -5,14 +5,14 @@ written before the series is locked, so that other workers wait for little more 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 from itertools import chain
 from typing import Any
 
 from django.db import IntegrityError, connection
 
 from billing.base.public_ids import new_public_id, new_public_ids
-from billing.base.sql.bulk import NULL, OrNull, as_json, copy_rows, take_ids
+from billing.base.sql.bulk import NULL, as_json, copy_rows, take_ids
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read
@@ -22,7 +22,7 @@ from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
-from billing.invoicing.models import Invoice, InvoiceLine, Letterhead
+from billing.invoicing.models import Invoice, Letterhead
 from billing.invoicing.notes import settle_notes
 from billing.invoicing.numbering import Numbered, Numbering, reference_of, told_of_issue
 from billing.invoicing.rows import (
@@ -33,12 +33,14 @@ from billing.invoicing.rows import (
     Issued,
     LineRow,
     TaxRow,
-    rates_of,
-    text_of,
-    tiers_of,
+    document_row,
+    due_on,
+    extra_lines,
+    line_row,
+    tax_rows,
 )
 from billing.invoicing.settled import By
-from billing.invoicing.settlement import PAID, state_at_issue, told_of_paid
+from billing.invoicing.settlement import PAID, told_of_paid
 from billing.invoicing.snapshots import digest_of, letterhead_of
 from billing.ledger.actions import Books, TransferRow, write_transfers
 from billing.ledger.models import Account, Transfer
@@ -178,30 +180,8 @@ class _Batch:
             zip(document.lines, draft.treatments, strict=True)
         ):
             position += 1
-            line_id = next(line_ids)
             contract = line.context if isinstance(line.context, Contract) else None
-            terms = contract.terms[line.item.price.ref] if contract and line.item else None
-            row = blank(LineRow)
-            row.id = line_id
-            row.invoice_id = document_id
-            row.position = position
-            row.kind = line.kind
-            row.amount_minor = line.amount_minor
-            row.discount_minor = line.discount_minor
-            row.net_minor = line.net_minor
-            row.description = terms.description if terms else line.context.description
-            row.tax = rates_of(treatment)
-            row.revenue_account = terms.revenue_account if terms else line.context.revenue_account
-            row.subscription_id = contract.id if contract else line.context.subscription_id
-            row.price_id = terms.price_id if terms else _price_of(line)
-            row.starts_on = text_of(line.start) if line.start else NULL
-            row.ends_on = text_of(line.end) if line.end else NULL
-            row.quantity = NULL if line.quantity is None else line.quantity
-            row.unit_amount = NULL if line.unit_amount is None else line.unit_amount
-            row.days = NULL if line.days is None else line.days
-            row.of_days = NULL if line.of_days is None else line.of_days
-            row.tiers = tiers_of(line) if line.tiers else NULL
-            row.corrects_id = line.corrects.ref if line.corrects else NULL
+            row = line_row(next(line_ids), document_id, position, line, treatment)
             yield row
             if contract and line.covers:
                 self._cover(row, contract.id, line)
@@ -209,8 +189,8 @@ class _Batch:
                 sign = 1 if document.is_credit_note else -1
                 self.corrections.append((line, sign * line.amount_minor))
             if index in draft.one_offs:
-                self.billed_one_offs.append((draft.one_offs[index].pk, line_id))
-        yield from _extra_lines(document_id, draft, position, line_ids)
+                self.billed_one_offs.append((draft.one_offs[index].pk, row.id))
+        yield from extra_lines(document_id, draft, position, line_ids)
 
     def _cover(self, written: LineRow, subscription_id: int, line: Line) -> None:
         assert line.item
@@ -230,59 +210,22 @@ class _Batch:
         self.coverage.append(row)
 
     def _document(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> Issued:
-        document, buyer = draft.document, draft.buyer
-        is_note = document.is_credit_note
-        kind = "credit_note" if is_note else "invoice"
-        issued = Issued(
+        is_note = draft.document.is_credit_note
+        public_id = next(self.public_ids["credit_note" if is_note else "invoice"])
+        row = document_row(document_id, public_id, draft, self.as_of)
+        self.documents.append(row)
+        self.taxes += tax_rows(document_id, draft)
+        self._post(document_id, draft, to_balance_minor)
+        return Issued(
             document_id,
-            next(self.public_ids[kind]),
-            kind,
+            row.public_id,
+            row.kind,
             draft,
-            document.total_minor,
-            document.amount_due_minor,
-            self.as_of if is_note else self.as_of + timedelta(days=buyer.net_terms_days),
+            row.total_minor,
+            row.amount_due_minor,
+            due_on(draft, self.as_of),
             to_balance_minor,
         )
-        if is_note:
-            status, closed_on, credit_to = "issued", None, "refund" if draft.refunds else "balance"
-        else:
-            status, closed_on = state_at_issue(issued.amount_due_minor, self.as_of)
-            credit_to = ""
-        row = blank(DocumentRow)
-        row.id = document_id
-        row.public_id = issued.public_id
-        row.customer_id = buyer.id
-        row.subscription_id = draft.subscription_id or NULL
-        row.kind = issued.kind
-        row.status = status
-        row.currency = draft.currency
-        row.language = buyer.language
-        row.due_on = text_of(issued.due_on)
-        row.bill_to = as_json(buyer.bill_to)
-        row.subtotal_minor = document.subtotal_minor
-        row.discount_minor = document.discount_minor
-        row.net_minor = document.net_minor
-        row.tax_minor = document.tax_minor
-        row.rounding_minor = document.rounding_minor
-        row.total_minor = document.total_minor
-        row.credit_applied_minor = document.credit_applied_minor
-        row.amount_due_minor = document.amount_due_minor
-        row.credit_to = credit_to
-        row.closed_on = closed_on or NULL
-        row.reason = draft.by_hand.reason if draft.by_hand else ""
-        self.documents.append(row)
-        for group in document.taxes:
-            tax = blank(TaxRow)
-            tax.invoice_id = document_id
-            tax.category = group.category
-            tax.percent = group.percent
-            tax.is_inclusive = group.is_inclusive
-            tax.name = group.name
-            tax.net_minor = group.net_minor
-            tax.tax_minor = group.tax_minor
-            self.taxes.append(tax)
-        self._post(document_id, draft, issued.to_balance_minor)
-        return issued
 
     def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
         document, by_role = draft.document, self.books.by_role
@@ -357,38 +300,6 @@ def _event(public_id: str, type: str, subject: str, data: dict[str, Any]) -> Eve
     row.subject = subject
     row.data = as_json(data)
     return row
-
-
-def _price_of(line: Line) -> OrNull[int]:
-    """The price of what a note by hand corrects; what is billed once has none."""
-    return (isinstance(line.context, InvoiceLine) and line.context.price_id) or NULL
-
-
-def _extra_lines(
-    document_id: int, draft: DraftDocument, position: int, line_ids: Iterator[int]
-) -> Iterator[LineRow]:
-    """The lines after ``position``: what stands in the totals or in lines' discounts already."""
-    document = draft.document
-    shown = []
-    for redemption, amount_minor in draft.discounted:
-        coupon = redemption.coupon
-        redemption.fixed_by = redemption.fixed_by or document_id
-        shown.append(("discount", coupon.name or coupon.code, -amount_minor))
-    if document.kept_discount_minor:
-        shown.append(("discount", draft.kept_discount, -document.kept_discount_minor))
-    if document.rounding_minor:
-        shown.append(("rounding", "", document.rounding_minor))
-    for place, (kind, description, amount_minor) in enumerate(shown, position + 1):
-        yield LineRow(
-            id=next(line_ids),
-            invoice_id=document_id,
-            position=place,
-            kind=kind,
-            amount_minor=amount_minor,
-            discount_minor=0,
-            net_minor=0,
-            description=description,
-        )
 
 
 def _correct_coverage(corrections: Sequence[tuple[Line, int]]) -> None:

@@ -3,16 +3,21 @@
 A value that is not there is :data:`NULL`, see :func:`billing.base.sql.bulk.copy_rows`.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
 from functools import lru_cache
 
 from billing.base.sql.bulk import NULL, OrNull, as_json
+from billing.base.sql.rows import blank
 from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Line
 from billing.engine.tax import Treatment
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import DraftDocument
+from billing.invoicing.models import InvoiceLine
+from billing.invoicing.settlement import state_at_issue
+from billing.subscriptions.agreements import Contract
 from billing.tax.rates import json_of
 
 COVERAGE_KIND = {
@@ -137,6 +142,100 @@ class EventRow:
     data: str
 
 
+def document_row(
+    document_id: int, public_id: str, draft: DraftDocument, as_of: date
+) -> DocumentRow:
+    """The row of a document, without its number."""
+    document, buyer = draft.document, draft.buyer
+    if document.is_credit_note:
+        kind, status, closed_on = "credit_note", "issued", None
+        credit_to = "refund" if draft.refunds else "balance"
+    else:
+        kind, credit_to = "invoice", ""
+        status, closed_on = state_at_issue(document.amount_due_minor, as_of)
+    row = blank(DocumentRow)
+    row.id = document_id
+    row.public_id = public_id
+    row.customer_id = buyer.id
+    row.subscription_id = draft.subscription_id or NULL
+    row.kind = kind
+    row.status = status
+    row.currency = draft.currency
+    row.language = buyer.language
+    row.due_on = text_of(due_on(draft, as_of))
+    row.bill_to = as_json(buyer.bill_to)
+    row.subtotal_minor = document.subtotal_minor
+    row.discount_minor = document.discount_minor
+    row.net_minor = document.net_minor
+    row.tax_minor = document.tax_minor
+    row.rounding_minor = document.rounding_minor
+    row.total_minor = document.total_minor
+    row.credit_applied_minor = document.credit_applied_minor
+    row.amount_due_minor = document.amount_due_minor
+    row.credit_to = credit_to
+    row.closed_on = closed_on or NULL
+    row.reason = draft.by_hand.reason if draft.by_hand else ""
+    return row
+
+
+def due_on(draft: DraftDocument, as_of: date) -> date:
+    """By when a document is to be paid; a credit note has the day of its issue."""
+    if draft.document.is_credit_note:
+        return as_of
+    return as_of + timedelta(days=draft.buyer.net_terms_days)
+
+
+def tax_rows(document_id: int, draft: DraftDocument) -> list[TaxRow]:
+    """The rows of a document's VAT groups."""
+    rows = []
+    for group in draft.document.taxes:
+        row = blank(TaxRow)
+        row.invoice_id = document_id
+        row.category = group.category
+        row.percent = group.percent
+        row.is_inclusive = group.is_inclusive
+        row.name = group.name
+        row.net_minor = group.net_minor
+        row.tax_minor = group.tax_minor
+        rows.append(row)
+    return rows
+
+
+def line_row(
+    line_id: int, document_id: int, position: int, line: Line, treatment: Treatment
+) -> LineRow:
+    """The row of a line of a document."""
+    contract = line.context if isinstance(line.context, Contract) else None
+    terms = contract.terms[line.item.price.ref] if contract and line.item else None
+    row = blank(LineRow)
+    row.id = line_id
+    row.invoice_id = document_id
+    row.position = position
+    row.kind = line.kind
+    row.amount_minor = line.amount_minor
+    row.discount_minor = line.discount_minor
+    row.net_minor = line.net_minor
+    row.description = terms.description if terms else line.context.description
+    row.tax = rates_of(treatment)
+    row.revenue_account = terms.revenue_account if terms else line.context.revenue_account
+    row.subscription_id = contract.id if contract else line.context.subscription_id
+    row.price_id = terms.price_id if terms else _price_of(line)
+    row.starts_on = text_of(line.start) if line.start else NULL
+    row.ends_on = text_of(line.end) if line.end else NULL
+    row.quantity = NULL if line.quantity is None else line.quantity
+    row.unit_amount = NULL if line.unit_amount is None else line.unit_amount
+    row.days = NULL if line.days is None else line.days
+    row.of_days = NULL if line.of_days is None else line.of_days
+    row.tiers = tiers_of(line) if line.tiers else NULL
+    row.corrects_id = line.corrects.ref if line.corrects else NULL
+    return row
+
+
+def _price_of(line: Line) -> OrNull[int]:
+    """The price of what a note by hand corrects; what is billed once has none."""
+    return (isinstance(line.context, InvoiceLine) and line.context.price_id) or NULL
+
+
 def tiers_of(line: Line) -> str:
     """How a tiered amount came about, as JSON."""
     return as_json(
@@ -151,6 +250,35 @@ def tiers_of(line: Line) -> str:
             for tier in line.tiers
         ]
     )
+
+
+def extra_lines(
+    document_id: int, draft: DraftDocument, position: int, line_ids: Iterator[int]
+) -> Iterator[LineRow]:
+    """The lines after ``position``: what stands in the totals or in lines' discounts already.
+
+    Notes on coupons which document has spent them or fixed their end.
+    """
+    document = draft.document
+    shown = []
+    for redemption, amount_minor in draft.discounted:
+        redemption.fixed_by = redemption.fixed_by or document_id
+        shown.append(("discount", redemption.coupon.name or redemption.coupon.code, -amount_minor))
+    if document.kept_discount_minor:
+        shown.append(("discount", draft.kept_discount, -document.kept_discount_minor))
+    if document.rounding_minor:
+        shown.append(("rounding", "", document.rounding_minor))
+    for place, (kind, description, amount_minor) in enumerate(shown, position + 1):
+        yield LineRow(
+            id=next(line_ids),
+            invoice_id=document_id,
+            position=place,
+            kind=kind,
+            amount_minor=amount_minor,
+            discount_minor=0,
+            net_minor=0,
+            description=description,
+        )
 
 
 @lru_cache(maxsize=1000)

@@ -87,6 +87,21 @@ class Contract:
                 return self.terms[item.price.ref].plan_id
         return self.plan_id
 
+    def advance(self, next_bill_on: date | None, window_on: date) -> None:
+        """Stand as :func:`load_contracts` would read it after a bill that nobody has written.
+
+        Status and plan stay: no bill depends on them.
+        """
+        agreement = self.agreement
+        self.is_parked, self.next_bill_on, agreement.window_on = False, next_bill_on, window_on
+        agreement.items = [one for one in agreement.items if _is_open(one.end, window_on)]
+        agreement.pauses = [one for one in agreement.pauses if _is_open(one.end, window_on)]
+
+
+def _is_open(end: date | None, window_on: date) -> bool:
+    """Whether a window that begins on a day still touches what ends on another one."""
+    return end is None or end >= window_on
+
 
 def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
     """The contracts by id, with the versions of items that the open window may still touch."""

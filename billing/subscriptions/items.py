@@ -72,8 +72,9 @@ def add_items(
 
     ``had`` are the prices that it has or had, where the caller knows them.
     """
+    has_once = any(price.billing == Price.Billing.ONCE for price in prices)
     if had is None:
-        had = set(subscription.items.values_list("price_id", flat=True))
+        had = set(subscription.items.values_list("price_id", flat=True)) if has_once else set()
     items = []
     for price in prices:
         is_once = price.billing == Price.Billing.ONCE
@@ -203,14 +204,13 @@ def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     Whether there were any. The quantities that were written down for the later day are forgotten
     with them; the caller saves the subscription.
     """
-    future = _to_begin(subscription, as_of)
-    days = set(future.values_list("starts_on", flat=True))
-    future.delete()
-    days |= set(_to_end(subscription, as_of).values_list("ends_on", flat=True))
-    reopened = _to_end(subscription, as_of).update(ends_on=None, keeps_paid=False)
-    subscription.cycles.filter(starts_on__in=days).delete()
-    if not (reopened or days):
+    begins = set(_to_begin(subscription, as_of).values_list("starts_on", flat=True))
+    ends = set(_to_end(subscription, as_of).values_list("ends_on", flat=True))
+    if not begins and not ends:
         return False
+    _to_begin(subscription, as_of).delete()
+    _to_end(subscription, as_of).update(ends_on=None, keeps_paid=False)
+    subscription.cycles.filter(starts_on__in=begins | ends).delete()
     subscription.quantities = _quantities_in_force(subscription, as_of)
     return True
 
