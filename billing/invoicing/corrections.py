@@ -20,14 +20,15 @@ from billing.invoicing.coverage import Coverage
 from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
-from billing.invoicing.numbering import number_ordered, take_numbers
+from billing.invoicing.numbering import take_numbers
+from billing.invoicing.ordered import issue_ordered
+from billing.invoicing.postings import income_account_of, post_of_invoice
 from billing.invoicing.settled import By
-from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
+from billing.invoicing.settlement import credit_rounding, settle_by_credit
 from billing.invoicing.snapshots import Snapshot, bearing, bill_to_of
 from billing.ledger.actions import Books, Posting, between
 from billing.ledger.models import Account
 from billing.tax.rates import treatment_of
-from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
 
 CREDITABLE = (
@@ -63,7 +64,7 @@ def credit(
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     if invoice.sequence is None:
-        number_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
+        issue_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
     if not is_confirmed:
@@ -522,15 +523,7 @@ def _settle_note(
     receivable = books.account(Account.Role.RECEIVABLE)
     postings: list[Posting] = []
     for line, (_, net_minor) in note.parts.items():
-        is_ahead = line.ends_on is not None and line.ends_on > as_of
-        charge = line.corrects.kind if line.corrects else line.kind
-        is_deferred = is_ahead and charge == InvoiceLine.Kind.RECURRING
-        income = (
-            books.account(Account.Role.DEFERRED_REVENUE)
-            if is_deferred
-            else books.revenue(line.revenue_account or REVENUE_ACCOUNT)
-        )
-        postings += between(income, receivable, net_minor)
+        postings += between(income_account_of(line, books, as_of), receivable, net_minor)
     for group in note.groups:
         account = books.vat(country_of(group.name), group.percent)
         postings += between(account, receivable, group.tax_minor)

@@ -26,9 +26,10 @@ from billing.engine.periods import periods
 from billing.engine.supply import Kind, Supply
 from billing.engine.tax_point import tax_point
 from billing.invoicing.abroad import Abroad
+from billing.invoicing.balances import free_balances
 from billing.invoicing.buyers import Buyer
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.models import CustomerBalance, InvoiceLine, OneOffItem
+from billing.invoicing.models import InvoiceLine, OneOffItem
 from billing.invoicing.snapshots import Snapshot, bearing
 from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -276,10 +277,7 @@ class _Assembly:
         ids = array_of(lines)
         self.balances: dict[tuple[int, str], int] = {}
         if waiting.balances:
-            found = CustomerBalance.objects.filter(customer_id__any_of=ids, balance_minor__gt=0)
-            self.balances = {
-                (balance.customer_id, balance.currency): balance.balance_minor for balance in found
-            }
+            self.balances = free_balances(lines)
         self.redemptions: dict[int, list[CouponRedemption]] = defaultdict(list)
         if not waiting.coupons:
             return

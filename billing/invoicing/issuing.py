@@ -27,7 +27,7 @@ from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice, Letterhead
-from billing.invoicing.numbering import Numbered, Numbering, reference_of, told_of_issue
+from billing.invoicing.numbering import Numbered, Numbering, no_numbers, reference_of, told_of_issue
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import PAID, settle_by_credit, state_at_issue, told_of_paid
 from billing.invoicing.snapshots import digest_of, letterhead_of
@@ -68,12 +68,12 @@ def issue(
     seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
 ) -> list[Issued]:
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
-    batch = _Batch(seller, drafts, as_of, actor) if drafts.documents else None
+    batch = _Batch(seller, drafts, as_of, actor, numbering) if drafts.documents else None
     issued = batch.write() if batch else []
     for write in hooks.after_issue:
         write(seller, issued=issued, as_of=as_of, actor=actor)
     events = _advance(seller, drafts, as_of, actor)
-    of_documents = batch.number(issued, numbering) if batch else ()
+    of_documents = batch.number(issued) if batch else ()
     copy_rows("events_event", _EVENT_COLUMNS, chain(of_documents, events))
     return issued
 
@@ -95,8 +95,11 @@ def current_letterhead(seller: Seller) -> Letterhead:
 class _Batch:
     """The rows of one batch, gathered table by table and written in as many statements."""
 
-    def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
+    def __init__(
+        self, seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
+    ):
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
+        self.numbering = numbering
         self.seller_id, self.day = seller.pk, as_of.isoformat()
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
@@ -145,11 +148,11 @@ class _Batch:
         settle_by_credit(self.seller, corrected, by=By.CREDIT, as_of=self.as_of, actor=self.actor)
         return issued
 
-    def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[tuple[Any, ...]]:
+    def number(self, issued: Sequence[Issued]) -> Iterator[tuple[Any, ...]]:
         """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
         numbers: dict[str, Iterator[Numbered]] = {
-            kind: iter(numbering(self.seller, kind, kinds.count(kind)))
+            kind: iter(self.numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
         copy_rows("invoicing_invoice", _DOCUMENT_COLUMNS, self._numbered(issued, numbers))
@@ -325,7 +328,8 @@ class _Batch:
             )
             for group in document.taxes
         ]
-        self._post(document_id, draft, issued.to_balance_minor)
+        if is_note or self.numbering is not no_numbers:  # What is only ordered is booked once paid.
+            self._post(document_id, draft, issued.to_balance_minor)
         return issued
 
     def _settle_note(self, draft: DraftDocument, outstanding: dict[int, list[int]]) -> int:
@@ -502,10 +506,11 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
 def _balances_moved(
     issued: Sequence[Issued],
 ) -> Iterator[tuple[int, str, int, int | None, str]]:
-    """What new documents take from the balances of their customers, and bring to them."""
+    """What new documents take from balances, but for what is only ordered, and bring to them."""
     for document in issued:
         draft = document.draft
-        for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
+        used_minor = draft.document.credit_applied_minor if document.number else 0
+        for moved_minor in (-used_minor, document.to_balance_minor):
             if moved_minor:
                 told = document.number or document.public_id
                 yield draft.buyer.id, draft.currency, moved_minor, document.id, told

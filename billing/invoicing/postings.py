@@ -1,0 +1,49 @@
+"""What the lines of documents post to the books."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+
+from billing.invoicing.abroad import country_of
+from billing.invoicing.models import Invoice, InvoiceLine
+from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.models import Account, Transfer
+from catalog.models import REVENUE_ACCOUNT
+
+
+def charges_of(invoice: Invoice, books: Books) -> list[Posting]:
+    """What an invoice charges, without what a balance pays of it: one posting for each account."""
+    sums: dict[int, int] = defaultdict(int)
+    for line in invoice.lines.exclude(net_minor=0).select_related("corrects"):
+        sums[income_account_of(line, books, invoice.issued_on)] += line.net_minor
+    for group in invoice.taxes.all():
+        sums[books.vat(country_of(group.name), group.percent)] += group.tax_minor
+    sums[books.account(Account.Role.ROUNDING)] += invoice.rounding_minor
+    receivable = books.account(Account.Role.RECEIVABLE)
+    return [
+        posting
+        for account, minor in sums.items()
+        for posting in between(receivable, account, minor)
+    ]
+
+
+def income_account_of(line: InvoiceLine, books: Books, as_of: date) -> int:
+    """Revenue, or deferred revenue as long as the service is still to come."""
+    is_ahead = line.ends_on is not None and line.ends_on > as_of
+    charge = line.corrects.kind if line.corrects else line.kind
+    if is_ahead and charge == InvoiceLine.Kind.RECURRING:
+        return books.account(Account.Role.DEFERRED_REVENUE)
+    return books.revenue(line.revenue_account or REVENUE_ACCOUNT)
+
+
+def post_of_invoice(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
+    """Write postings of a document in its books."""
+    post(
+        invoice.seller,
+        postings,
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.INVOICE,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )
