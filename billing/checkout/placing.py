@@ -30,7 +30,8 @@ from billing.invoicing.actions import bill_customer
 from billing.invoicing.changes import Preview, preview
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import no_numbers, number_ordered, preview_numbers
+from billing.invoicing.numbering import no_numbers, preview_numbers
+from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.snapshots import bill_to_of
 from billing.outbound.gate import Kind, refusal
 from billing.payments.gateways.base import Purpose
@@ -314,8 +315,8 @@ def _start(
 def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoice | None:
     """Bill what is due at the start; None where nothing is to be paid yet: then nothing is kept.
 
-    It is paid on the gateway's page alone, with nothing collected beside it, and gets its number
-    then: what nobody pays for uses up none.
+    It is paid on the gateway's page alone, with nothing collected beside it. Then it gets its
+    number and is booked: what nobody pays for uses up none, and leaves nothing in the books.
     """
     with transaction.atomic():
         customer = subscription.customer
@@ -335,6 +336,6 @@ def _first_invoice(subscription: Subscription, as_of: date, actor: str) -> Invoi
             transaction.set_rollback(True)
             return None
         others = [document for document in documents if document.pk != invoice.pk]
-        number_ordered(customer.seller, others, as_of=as_of, actor=actor)
+        issue_ordered(customer.seller, others, as_of=as_of, actor=actor)
     release_planned(invoice)
     return invoice

@@ -1,17 +1,18 @@
 """What customers have with us: given, taken back, and moved by documents."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection, transaction
 
 from billing.base.sql.bulk import copy_rows
+from billing.base.sql.lookups import array_of
 from billing.engine.errors import InvalidAmount, Refused
 from billing.engine.money import major_string
 from billing.events.recorder import record_for
 from billing.invoicing import hooks
-from billing.invoicing.models import BalanceEntry, CustomerBalance
+from billing.invoicing.models import BalanceEntry
 from billing.invoicing.sums import check_sum
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
@@ -87,8 +88,13 @@ def move_balances(entries: Sequence[Entry], as_of: date, takes_back: int | None 
             [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
         )
     if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
-        for listen in hooks.balances_grew:
-            listen(richer, as_of=as_of, actor="system")
+        tell_of_growth(richer, as_of)
+
+
+def tell_of_growth(customer_ids: Collection[int], as_of: date) -> None:
+    """Have those who listen know of locked customers who have more with us that is free."""
+    for listen in hooks.balances_grew:
+        listen(customer_ids, as_of=as_of, actor="system")
 
 
 @transaction.atomic
@@ -170,6 +176,26 @@ def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> 
 
 
 def balance_of(customer: Customer, currency: str) -> int:
-    """The customer's balance in a currency, in minor units."""
-    found = CustomerBalance.objects.filter(customer=customer, currency=currency).first()
-    return found.balance_minor if found else 0
+    """What is free of the customer's balance in a currency, in minor units."""
+    return free_balances([customer.pk]).get((customer.pk, currency), 0)
+
+
+def free_balances(customer_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    """What customers have on their balances by currency, in minor units, where it is above nothing.
+
+    Without what is kept for orders: so much of theirs was said to be paid by the balance, and is
+    drawn on it as soon as they are paid.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_FREE, [array_of(customer_ids)])
+        return {(customer_id, currency): minor for customer_id, currency, minor in cursor if minor}
+
+
+_FREE = """
+    SELECT b.customer_id, b.currency, greatest(0, b.balance_minor - (
+        SELECT coalesce(sum(o.credit_applied_minor), 0) FROM invoicing_invoice o
+        WHERE o.customer_id = b.customer_id AND o.currency = b.currency
+          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0))::bigint
+    FROM invoicing_customerbalance b
+    WHERE b.customer_id = ANY (%s::bigint[]) AND b.balance_minor > 0
+"""

@@ -20,7 +20,8 @@ from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
 from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.numbering import number_ordered, take_numbers
+from billing.invoicing.numbering import take_numbers
+from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.snapshots import Snapshot, bearing
 from billing.tax.rates import treatment_of
 from customers.models import Seller
@@ -58,7 +59,7 @@ def credit(
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     if invoice.sequence is None:
-        number_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
+        issue_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
     left = _creditable(invoice)
     if lines is not None:
         note = left.by_line(lines)

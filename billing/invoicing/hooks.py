@@ -59,7 +59,8 @@ class InvoicesSettled(Protocol):
 class BalancesGrew(Protocol):
     """Hears of customers who have more with us than before.
 
-    Called at the end of ``move_balances``. The customers are locked.
+    Called at the end of ``move_balances``, and when nothing is kept any more for an order that was
+    not paid. The customers are locked.
     """
 
     def __call__(self, customer_ids: Collection[int], *, as_of: date, actor: str) -> object: ...

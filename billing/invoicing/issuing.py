@@ -17,14 +17,15 @@ from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.base.sql.reading import read
 from billing.base.sql.rows import blank
-from billing.engine.lines import ONCE, RECURRING, USAGE, Line
+from billing.engine.lines import ONCE, USAGE, Line
 from billing.invoicing import hooks
 from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Invoice, Letterhead
 from billing.invoicing.notes import settle_notes
-from billing.invoicing.numbering import Numbered, Numbering, reference_of, told_of_issue
+from billing.invoicing.numbering import Numbered, Numbering, no_numbers, reference_of, told_of_issue
+from billing.invoicing.postings import income_account
 from billing.invoicing.rows import (
     COVERAGE_KIND,
     CoverageRow,
@@ -46,7 +47,6 @@ from billing.ledger.actions import Books, TransferRow, write_transfers
 from billing.ledger.models import Account, Transfer
 from billing.subscriptions.agreements import Contract
 from billing.subscriptions.models import CouponRedemption
-from catalog.models import REVENUE_ACCOUNT
 from customers.models import Seller
 
 
@@ -54,12 +54,12 @@ def issue(
     seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
 ) -> list[Issued]:
     """Write the documents of a batch and advance its subscriptions; returns them numbered."""
-    batch = _Batch(seller, drafts, as_of, actor) if drafts.documents else None
+    batch = _Batch(seller, drafts, as_of, actor, numbering) if drafts.documents else None
     issued = batch.write() if batch else []
     for write in hooks.after_issue:
         write(seller, issued=issued, as_of=as_of, actor=actor)
     events = _advance(drafts, as_of)
-    of_documents = batch.number(issued, numbering) if batch else ()
+    of_documents = batch.number(issued) if batch else ()
     copy_rows(
         "events_event",
         chain(of_documents, events),
@@ -87,8 +87,11 @@ def current_letterhead(seller: Seller) -> Letterhead:
 class _Batch:
     """The rows of one batch, gathered table by table and written in as many statements."""
 
-    def __init__(self, seller: Seller, drafts: Drafts, as_of: date, actor: str):
+    def __init__(
+        self, seller: Seller, drafts: Drafts, as_of: date, actor: str, numbering: Numbering
+    ):
         self.seller, self.drafts, self.as_of, self.actor = seller, drafts, as_of, actor
+        self.numbering = numbering
         self.books = Books(seller)
         self.letterhead = current_letterhead(seller)
         self.documents: list[DocumentRow] = []
@@ -143,11 +146,11 @@ class _Batch:
         )
         return issued
 
-    def number(self, issued: Sequence[Issued], numbering: Numbering) -> Iterator[EventRow]:
+    def number(self, issued: Sequence[Issued]) -> Iterator[EventRow]:
         """Take numbers, write the documents with them, and return their events."""
         kinds = [document.kind for document in issued]
         numbers: dict[str, Iterator[Numbered]] = {
-            kind: iter(numbering(self.seller, kind, kinds.count(kind)))
+            kind: iter(self.numbering(self.seller, kind, kinds.count(kind)))
             for kind in Invoice.Kind.values
         }
         copy_rows(
@@ -215,7 +218,8 @@ class _Batch:
         row = document_row(document_id, public_id, draft, self.as_of)
         self.documents.append(row)
         self.taxes += tax_rows(document_id, draft)
-        self._post(document_id, draft, to_balance_minor)
+        if is_note or self.numbering is not no_numbers:  # What is only ordered is booked once paid.
+            self._post(document_id, draft, to_balance_minor)
         return Issued(
             document_id,
             row.public_id,
@@ -261,14 +265,11 @@ class _Batch:
             self.transfers.append(row)
 
     def _income_account(self, line: Line) -> int:
-        """Revenue, or deferred revenue as long as the service is still to come."""
-        is_ahead = line.end is not None and line.end > self.as_of
         charge = line.corrects.kind if line.corrects else line.kind
-        if is_ahead and charge == RECURRING:
-            return self.books.account(Account.Role.DEFERRED_REVENUE)
-        if isinstance(line.context, Contract) and line.item:
-            return self.books.revenue(line.context.terms[line.item.price.ref].revenue_account)
-        return self.books.revenue(line.context.revenue_account or REVENUE_ACCOUNT)
+        source = line.context
+        if isinstance(source, Contract) and line.item:
+            source = source.terms[line.item.price.ref]
+        return income_account(self.books, charge, line.end, self.as_of, source.revenue_account)
 
     def _events(self, issued: Sequence[Issued]) -> Iterator[EventRow]:
         """What is told of new documents, and of those that the balance has paid at once.
@@ -334,10 +335,11 @@ def _mark_one_offs(billed: Sequence[tuple[int, int]]) -> None:
 
 
 def _balances_moved(issued: Sequence[Issued]) -> Iterator[Entry]:
-    """What new documents take from the balances of their customers, and bring to them."""
+    """What new documents take from balances, but for what is only ordered, and bring to them."""
     for document in issued:
         draft = document.draft
-        for moved_minor in (-draft.document.credit_applied_minor, document.to_balance_minor):
+        used_minor = draft.document.credit_applied_minor if document.number else 0
+        for moved_minor in (-used_minor, document.to_balance_minor):
             if moved_minor:
                 told = document.number or document.public_id
                 yield Entry(draft.buyer.id, draft.currency, moved_minor, document.id, told)

@@ -214,6 +214,11 @@ class Invoice(Stateful):
                 condition=Q(status__in=["draft", "void", "uncollectible", "issued"]),
                 name="document_of_a_rare_status",
             ),
+            models.Index(
+                fields=["customer"],
+                condition=Q(sequence=None, status="open", credit_applied_minor__gt=0),
+                name="order_that_keeps_a_balance",
+            ),
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
@@ -491,8 +496,25 @@ class OneOffItem(models.Model):
         return self.waits and getattr(self, "has_bill_to_come", False)
 
 
+_KEPT_FOR_ORDERS = """
+    IF NEW.balance_minor < (
+        SELECT coalesce(sum(o.credit_applied_minor), 0) FROM invoicing_invoice o
+        WHERE o.customer_id = NEW.customer_id AND o.currency = NEW.currency
+          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0)
+    THEN
+        RAISE EXCEPTION 'customer %: an order that waits is to draw on this balance',
+            NEW.customer_id USING ERRCODE = 'check_violation',
+            CONSTRAINT = 'balance_has_what_is_kept_for_orders';
+    END IF;
+    RETURN NULL;
+"""
+
+
 class CustomerBalance(models.Model):
-    """Money that a customer has with us in one currency: the sum of its entries."""
+    """Money that a customer has with us in one currency: the sum of its entries.
+
+    Of it so much is kept for orders that wait as their documents say that the balance pays.
+    """
 
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="balances")
     currency = CurrencyField()
@@ -506,6 +528,15 @@ class CustomerBalance(models.Model):
             models.CheckConstraint(
                 condition=Q(balance_minor__gte=0), name="customer_balance_is_not_negative"
             ),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="balance_has_what_is_kept_for_orders",
+                when=pgtrigger.After,
+                operation=pgtrigger.UpdateOf("balance_minor"),
+                condition=pgtrigger.Q(old__balance_minor__gt=pgtrigger.F("new__balance_minor")),
+                func=_KEPT_FOR_ORDERS,
+            )
         ]
 
     def __str__(self) -> str:

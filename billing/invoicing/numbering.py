@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable, Sequence
-from datetime import date
 from typing import Any
 
 from django.db import OperationalError
@@ -10,10 +9,8 @@ from psycopg.errors import ObjectNotInPrerequisiteState
 
 from billing.base.sql.bulk import take_ids
 from billing.base.sql.prepared import prepared
-from billing.events.recorder import record_for
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
-from billing.invoicing.settled import By
 from billing.invoicing.snapshots import ocr_reference
 from billing.outbound.gate import OUTBOUND_HELD, Held
 from billing.outbound.mark import reserve
@@ -74,35 +71,13 @@ def preview_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, st
 
 
 def no_numbers(seller: Seller, kind: str, count: int) -> list[Numbered]:
-    """None, for what is only ordered: :func:`number_ordered` takes them once it is paid."""
+    """None, for what is only ordered: it gets them when it is paid (``ordered.py``)."""
     return [(None, "")] * count
 
 
-def number_ordered(
-    seller: Seller, documents: Sequence[Invoice], *, as_of: date, actor: str
-) -> None:
-    """Take numbers for documents that were only ordered until now, and tell that they are issued.
-
-    Their rows are locked. The seller was ready when they were ordered; what it lacks since holds
-    back no money that has come. Raises ``Held`` while no numbers are given.
-    """
-    for kind in Invoice.Kind.values:
-        waiting = [each for each in documents if each.kind == kind and each.sequence is None]
-        taken = _taken(seller, kind, len(waiting)) if waiting else []
-        for document, (sequence, number) in zip(waiting, taken, strict=True):
-            document.sequence, document.number = sequence, number
-            document.reference = reference_of(kind, sequence)
-            document.save(update_fields=["sequence", "number", "reference"])
-            type, data = told_of_issue(
-                kind,
-                number=number,
-                customer=document.customer.public_id,
-                currency=document.currency,
-                total_minor=document.total_minor,
-            )
-            record_for(type, document, as_of, actor, **data)
-            if document.credit_applied_minor and not document.amount_due_minor:
-                record_for("invoice.paid", document, as_of, actor, number=number, by=By.BALANCE)
+def take_ordered_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
+    """A block of numbers for what was ordered while the seller was ready, though it be not now."""
+    return _taken(seller, kind, count)
 
 
 def reference_of(kind: str, sequence: int | None) -> str:

@@ -100,7 +100,7 @@ _EARNED = """
                l.ends_on - l.starts_on AS of_days
         FROM invoicing_invoiceline l
         JOIN invoicing_invoice i ON i.id = l.invoice_id
-        WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s
+        WHERE i.seller_id = %(seller)s AND i.issued_on < %(end)s AND i.sequence IS NOT NULL
           AND l.ends_on > i.issued_on AND CASE WHEN l.corrects_id IS NULL THEN l.kind ELSE
               (SELECT coalesce(o.kind, c.kind) FROM invoicing_invoiceline c
                LEFT JOIN invoicing_invoiceline o ON o.id = c.corrects_id

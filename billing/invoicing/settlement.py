@@ -19,9 +19,9 @@ from billing.events.recorder import record_all
 from billing.invoicing import hooks
 from billing.invoicing.losses import Losses
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import number_ordered
+from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.settled import By, Settled
-from billing.ledger.actions import Books, Posting, between, post, transfers, write_transfers
+from billing.ledger.actions import Books, between, transfers, write_transfers
 from billing.ledger.models import Account, Transfer
 from customers.models import Seller
 
@@ -202,7 +202,7 @@ def _write(seller: Seller, changes: Sequence[_Change], as_of: date, actor: str) 
         if change.invoice.sequence is None and change.by is not By.VOID
     ]
     if ordered:
-        number_ordered(seller, ordered, as_of=as_of, actor=actor)
+        issue_ordered(seller, ordered, as_of=as_of, actor=actor)
     rows = _update(changes)
     if len(rows) < len(changes):
         raise Refused(
@@ -330,16 +330,3 @@ def _told_of(settled: Settled) -> Iterator[tuple[str, dict[str, Any]]]:
 def told_of_paid(number: str | None, by: By) -> dict[str, Any]:
     """What the event says of an invoice on which all is paid."""
     return {"number": number, "by": by}
-
-
-def post_of_invoice(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
-    """Write postings of a document in its books."""
-    post(
-        invoice.seller,
-        postings,
-        currency=invoice.currency,
-        effective_on=as_of,
-        document=Transfer.Document.INVOICE,
-        document_id=invoice.pk,
-        customer_id=invoice.customer_id,
-    )

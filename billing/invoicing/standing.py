@@ -15,9 +15,10 @@ from billing.base.sql.prepared import prepared
 from billing.engine import tax
 from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Billed
 from billing.engine.metering import Usage
+from billing.invoicing.balances import free_balances
 from billing.invoicing.buyers import Buyer
 from billing.invoicing.coverage import Coverage
-from billing.invoicing.models import CustomerBalance, OneOffItem
+from billing.invoicing.models import OneOffItem
 from billing.invoicing.snapshots import Snapshot
 from billing.invoicing.taxing import Taxing
 from billing.subscriptions.agreements import Contract, load_contracts
@@ -161,9 +162,8 @@ def _ids_of(buyers: Sequence[Buyer]) -> str:
 
 
 def load_balances(buyers: Sequence[Buyer]) -> dict[tuple[int, str], int]:
-    """What customers have with us, in minor units by customer and currency."""
-    found = CustomerBalance.objects.filter(customer_id__any_of=_ids_of(buyers), balance_minor__gt=0)
-    return {(balance.customer_id, balance.currency): balance.balance_minor for balance in found}
+    """What is free of the customers' balances, in minor units by customer and currency."""
+    return free_balances([buyer.id for buyer in buyers])
 
 
 def _live_coupons(buyers: Sequence[Buyer], until: date) -> list[CouponRedemption]:

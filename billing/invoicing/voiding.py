@@ -9,12 +9,12 @@ from django.utils.translation import pgettext
 
 from billing.engine.errors import Refused
 from billing.invoicing import settlement
-from billing.invoicing.balances import Entry, move_balances
+from billing.invoicing.balances import Entry, move_balances, tell_of_growth
 from billing.invoicing.corrections import corrections_of, reversals_of
 from billing.invoicing.coverage import Coverage
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.settlement import post_of_invoice
+from billing.invoicing.postings import post_of_invoice
 from billing.ledger.actions import Posting
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
@@ -59,7 +59,10 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
     # First, so that the balance that comes back pays other invoices only.
     settlement.void(invoice, reason=reason, as_of=as_of, actor=actor)
     _reverse_postings(invoice, as_of)
-    if invoice.credit_applied_minor:
+    if invoice.credit_applied_minor and invoice.sequence is None:
+        # It was kept there for what was ordered, and is free again.
+        tell_of_growth([invoice.customer_id], as_of)
+    elif invoice.credit_applied_minor:
         back = Entry(
             invoice.customer_id,
             invoice.currency,

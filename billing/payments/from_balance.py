@@ -12,9 +12,8 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Exists, OuterRef
 
-from billing.base.sql.lookups import array_of
-from billing.invoicing.balances import Entry, move_balances
-from billing.invoicing.models import CustomerBalance, Invoice
+from billing.invoicing.balances import Entry, free_balances, move_balances
+from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import settle_by_credit
@@ -38,10 +37,7 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     An invoice that is being paid waits for the outcome; one that is disputed or only ordered takes
     nothing. One query where no customer has a balance, and a constant number where many have.
     """
-    held = CustomerBalance.objects.filter(
-        customer__any_of=array_of(customer_ids), balance_minor__gt=0
-    )
-    balances = {(row.customer_id, row.currency): row.balance_minor for row in held}
+    balances = free_balances(customer_ids)
     if not balances:
         return 0
     paid: dict[Invoice, int] = {}

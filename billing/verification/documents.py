@@ -60,6 +60,15 @@ def documents_are_in_the_books() -> Iterator[str]:
         )
 
 
+def what_is_only_ordered_is_not_in_the_books() -> Iterator[str]:
+    """A document without a number has moved nothing on any account."""
+    for document, account, currency, moved in rows_of(_BOOKED_TOO_EARLY):
+        yield (
+            f"Document {document} is only ordered, and {money(moved, currency)} of it is booked on "
+            f"account {account}."
+        )
+
+
 def documents_have_events() -> Iterator[str]:
     """Each document has its event, and each such event its document."""
     for number in rows_of(_WITHOUT_EVENT):
@@ -203,7 +212,8 @@ _BOOKED = """
         FROM sides s JOIN ledger_account a ON a.id = s.account_id GROUP BY 1
     ), said AS (
         SELECT id, number, public_id, status,
-               CASE WHEN status = 'void' THEN 0 WHEN kind = 'invoice' THEN 1 ELSE -1 END AS sign,
+               CASE WHEN status = 'void' OR sequence IS NULL THEN 0
+                    WHEN kind = 'invoice' THEN 1 ELSE -1 END AS sign,
                net_minor, tax_minor, rounding_minor
         FROM invoicing_invoice WHERE status <> 'draft'
     )
@@ -214,6 +224,19 @@ _BOOKED = """
        OR COALESCE(b.tax, 0) <> d.sign * d.tax_minor
        OR COALESCE(b.rounding, 0) <> d.sign * d.rounding_minor
     ORDER BY d.id
+"""
+_BOOKED_TOO_EARLY = """
+    SELECT d.public_id, a.number, d.currency, sum(s.amount_minor)
+    FROM invoicing_invoice d, LATERAL (
+        SELECT debit_account_id AS account_id, amount_minor FROM ledger_transfer
+        WHERE document = 'invoice' AND document_id = d.id
+        UNION ALL
+        SELECT credit_account_id, -amount_minor FROM ledger_transfer
+        WHERE document = 'invoice' AND document_id = d.id
+    ) s JOIN ledger_account a ON a.id = s.account_id
+    WHERE d.sequence IS NULL AND d.status <> 'draft'
+    GROUP BY d.id, d.public_id, a.number, d.currency HAVING sum(s.amount_minor) <> 0
+    ORDER BY d.id, a.number
 """
 _WITHOUT_EVENT = """
     SELECT COALESCE(d.number, d.public_id) FROM invoicing_invoice d

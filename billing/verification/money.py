@@ -26,6 +26,15 @@ def balances_are_what_was_entered() -> Iterator[str]:
         )
 
 
+def balances_have_what_is_kept_for_orders() -> Iterator[str]:
+    """What an order that waits was told that the balance pays is still there when it is paid."""
+    for customer, currency, kept, balance in rows_of(_KEPT_FOR_ORDERS):
+        yield (
+            f"Customer {customer}: {money(kept, currency)} is kept for orders, and the balance is "
+            f"{money(balance, currency)}."
+        )
+
+
 def balances_pay_what_they_are_said_to() -> Iterator[str]:
     """What an invoice says the balance has paid is what was entered, and still counts."""
     for number, currency, said, entered in rows_of(_FROM_BALANCE):
@@ -143,7 +152,7 @@ _RECEIVABLE = f"""
                sum(amount_due_minor - paid_minor - credited_minor) AS owed
         FROM (
             SELECT customer_id, currency, amount_due_minor, paid_minor, credited_minor
-            FROM invoicing_invoice WHERE status = 'open'
+            FROM invoicing_invoice WHERE status = 'open' AND sequence IS NOT NULL
             UNION ALL
             SELECT p.customer_id, p.currency, 0, r.amount_minor, 0
             FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
@@ -172,12 +181,23 @@ _BALANCES = f"""
        OR COALESCE(k.kept, 0) <> COALESCE(e.entered, 0)
     ORDER BY customer_id, currency
 """  # noqa: S608 -- put together from constants of this module only.
+_KEPT_FOR_ORDERS = """
+    SELECT c.public_id, o.currency, o.kept, b.balance_minor
+    FROM (SELECT customer_id, currency, sum(credit_applied_minor) AS kept FROM invoicing_invoice
+          WHERE sequence IS NULL AND status = 'open' AND credit_applied_minor > 0 GROUP BY 1, 2) o
+    JOIN customers_customer c ON c.id = o.customer_id
+    LEFT JOIN invoicing_customerbalance b USING (customer_id, currency)
+    WHERE o.kept > coalesce(b.balance_minor, 0)
+    ORDER BY 1, 2
+"""
 # A void invoice has given back what the balance paid when it was billed; it took nothing later.
+# What is only ordered has taken nothing yet.
 _FROM_BALANCE = """
     SELECT d.number, d.currency, d.said, d.entered
     FROM (
-        SELECT i.id, i.number, i.currency,
-               CASE WHEN i.status = 'void' THEN 0 ELSE i.credit_applied_minor END
+        SELECT i.id, coalesce(i.number, i.public_id) AS number, i.currency,
+               CASE WHEN i.status = 'void' OR i.sequence IS NULL THEN 0
+                    ELSE i.credit_applied_minor END
                    + i.from_balance_minor AS said,
                -COALESCE(e.entered, 0) AS entered
         FROM invoicing_invoice i LEFT JOIN (

@@ -25,6 +25,7 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.invoicing.voiding import void
+from billing.ledger.models import Transfer
 from billing.payments.booking import record_payment
 from billing.payments.collection import collect_due, resolve_due
 from billing.payments.gateways.base import GatewayUnavailable, GatewayUnclear
@@ -748,6 +749,7 @@ def test_money_that_comes_after_the_end_is_the_customers_balance_once(
         hear()
     late = Payment.objects.get(state="succeeded")
     assert late.gateway_id == made.json()["id"]
+    assert not Transfer.objects.filter(document="invoice").exists()
     assert balance_of(Customer.objects.get(), "SEK") == 12_500
     page.payment.refresh_from_db()
     assert late.public_id in page.payment.attention

@@ -378,7 +378,15 @@ CASES = [
     ),
     Case("billed_one_off_item_is_never_deleted", removed("billed_one_off")),
     Case("customer_has_one_balance_in_a_currency", copied("balance")),
-    Case("customer_balance_is_not_negative", changed("balance", balance_minor="-1")),
+    Case(
+        "customer_balance_is_not_negative",
+        changed("balance", balance_minor="-1"),
+        beside=("balance_has_what_is_kept_for_orders",),
+    ),
+    Case(
+        "balance_has_what_is_kept_for_orders",
+        changed("kept_balance", balance_minor="balance_minor - 1"),
+    ),
     Case("balance_entry_is_append_only", changed("entry", amount_minor="amount_minor + 1")),
     Case("balance_entry_is_append_only", removed("entry")),
     Case(
@@ -685,6 +693,10 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
     bare_invoice = InvoiceFactory(customer=customer, lines=(), status="paid")
     line, bare_line = invoice.lines.order_by("position")
     next_invoice = InvoiceFactory(customer=customer, lines=({},))
+    ordering = CustomerFactory(seller=seller)
+    InvoiceFactory(
+        customer=ordering, sequence=None, number=None, reference="", credit_applied_minor=2000
+    )
     what = {
         "subscription": made["subscription"],
         "item": made["item"],
@@ -731,6 +743,9 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
         "one_off": OneOffItem.objects.create(**one_off, description="Fee"),
         "billed_one_off": OneOffItem.objects.create(**one_off, description="Billed", line=line),
         "balance": CustomerBalance.objects.create(customer=customer, currency="SEK"),
+        "kept_balance": CustomerBalance.objects.create(
+            customer=ordering, currency="SEK", balance_minor=2000
+        ),
         "entry": BalanceEntry.objects.create(
             customer=customer, currency="SEK", amount_minor=1, effective_on=DAY
         ),

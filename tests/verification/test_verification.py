@@ -147,6 +147,17 @@ BREAKS = [
         " WHERE from_balance_minor > 0",
     ),
     (
+        "balances_have_what_is_kept_for_orders",
+        "UPDATE invoicing_invoice SET sequence = NULL, number = NULL, reference = '',"
+        " credit_applied_minor = 1, amount_due_minor = total_minor - 1"
+        " WHERE status = 'open' AND paid_minor = 0 AND credited_minor = 0",
+    ),
+    (
+        "what_is_only_ordered_is_not_in_the_books",
+        "UPDATE invoicing_invoice SET sequence = NULL, number = NULL, reference = ''"
+        " WHERE status = 'open' AND paid_minor = 0 AND credited_minor = 0",
+    ),
+    (
         "documents_are_in_the_books",
         "DELETE FROM ledger_transfer WHERE id = (SELECT min(id) FROM ledger_transfer)",
     ),

@@ -1,0 +1,59 @@
+"""What the lines of documents post to the books."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import date
+
+from billing.engine.lines import RECURRING
+from billing.invoicing.abroad import country_of
+from billing.invoicing.models import Invoice, InvoiceLine
+from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.models import Account, Transfer
+from catalog.models import REVENUE_ACCOUNT
+
+
+def charges_of(invoice: Invoice, books: Books) -> list[Posting]:
+    """What an invoice charges, without what a balance pays of it: one posting for each account."""
+    sums: dict[int, int] = defaultdict(int)
+    for line in invoice.lines.exclude(net_minor=0).select_related("corrects"):
+        sums[income_account_of(line, books, invoice.issued_on)] += line.net_minor
+    for group in invoice.taxes.all():
+        sums[books.vat(country_of(group.name), group.percent)] += group.tax_minor
+    sums[books.account(Account.Role.ROUNDING)] += invoice.rounding_minor
+    receivable = books.account(Account.Role.RECEIVABLE)
+    return [
+        posting
+        for account, minor in sums.items()
+        for posting in between(receivable, account, minor)
+    ]
+
+
+def income_account_of(line: InvoiceLine, books: Books, as_of: date) -> int:
+    """The account of a line's income, as :func:`income_account` chooses it."""
+    charge = line.corrects.kind if line.corrects else line.kind
+    return income_account(books, charge, line.ends_on, as_of, line.revenue_account)
+
+
+def income_account(
+    books: Books, charge: str, end: date | None, as_of: date, revenue_account: str
+) -> int:
+    """Revenue, or deferred revenue as long as the service is still to come.
+
+    ``charge`` is what is charged, or credited, until ``end``.
+    """
+    if charge == RECURRING and end is not None and end > as_of:
+        return books.account(Account.Role.DEFERRED_REVENUE)
+    return books.revenue(revenue_account or REVENUE_ACCOUNT)
+
+
+def post_of_invoice(invoice: Invoice, postings: Sequence[Posting], as_of: date) -> None:
+    """Write postings of a document in its books."""
+    post(
+        invoice.seller,
+        postings,
+        currency=invoice.currency,
+        effective_on=as_of,
+        document=Transfer.Document.INVOICE,
+        document_id=invoice.pk,
+        customer_id=invoice.customer_id,
+    )

@@ -1,0 +1,274 @@
+"""An order that waits has nothing in the books; what the balance is to pay of it is kept for it."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+from importlib import import_module
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from billing.checkout.expiry import expire
+from billing.checkout.models import Order
+from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details, place
+from billing.engine.errors import Refused
+from billing.invoicing.actions import write_off
+from billing.invoicing.balances import (
+    Entry,
+    balance_of,
+    give_credit,
+    move_balances,
+    take_back_credit,
+)
+from billing.invoicing.batch import bill_due
+from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
+from billing.invoicing.ordered import issue_ordered
+from billing.invoicing.recognition import recognize
+from billing.invoicing.voiding import void
+from billing.ledger.models import Account, Transfer
+from billing.payments.booking import record_payment
+from billing.payments.from_balance import settle_from_balance
+from billing.payments.paying_out import pay_out_balance
+from billing.subscriptions.actions import start
+from billing.verification.books import broken_invariants
+from catalog.models import Plan
+from customers.models import Customer
+from tests.factories import DAY, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
+
+pytestmark = pytest.mark.django_db
+ASA = Details(
+    name="Åsa Öberg",
+    email="asa@example.com",
+    address_line1="Kungsportsavenyen 10",
+    postal_code="411 36",
+    city="Göteborg",
+    language="sv",
+)
+CONSENT = Consent(text="129,00 kr i månaden", language="sv", version="1")
+NEXT_DAY, APRIL = DAY + timedelta(days=1), date(2026, 4, 1)
+
+
+@pytest.fixture
+def plan() -> Plan:
+    """103.20 a month, 129.00 with VAT."""
+    seller = SellerFactory(name="Rosteriet", tax=[{"category": "S", "rate": "25"}])
+    plan: Plan = PlanFactory(seller=seller)
+    PriceFactory(plan=plan, amount=Decimal("103.20"))
+    return plan
+
+
+@pytest.fixture
+def known(plan: Plan) -> Customer:
+    """A customer who has 50.00 with us."""
+    customer: Customer = CustomerFactory(seller=plan.seller)
+    give(customer, 5000)
+    return customer
+
+
+def give(customer: Customer, minor: int) -> BalanceEntry:
+    return give_credit(
+        customer, currency="SEK", amount_minor=minor, description="Sorry", as_of=DAY, actor="test"
+    )
+
+
+def placed(plan: Plan, customer: Customer | None = None, on: date = DAY) -> Order:
+    order, _ = create_order(plan.seller, plan, as_of=on, actor="test", customer=customer)
+    return place(order, ASA, Choice(), CONSENT, as_of=on, actor="test")
+
+
+def invoice_of(order: Order) -> Invoice:
+    return Invoice.objects.get(order=order)
+
+
+def booked(invoice: Invoice) -> dict[tuple[str, date], int]:
+    """What an invoice's transfers have moved: minor units by account role, on each day."""
+    moved: dict[tuple[str, date], int] = {}
+    for transfer in Transfer.objects.filter(document="invoice", document_id=invoice.pk):
+        for account, minor in (
+            (transfer.debit_account, transfer.amount_minor),
+            (transfer.credit_account, -transfer.amount_minor),
+        ):
+            key = (account.role, transfer.effective_on)
+            moved[key] = moved.get(key, 0) + minor
+    return {key: minor for key, minor in moved.items() if minor}
+
+
+def held(customer: Customer) -> int:
+    return CustomerBalance.objects.get(customer=customer).balance_minor
+
+
+# Nothing in the books
+
+
+def test_an_order_that_nobody_pays_is_never_in_the_books(plan: Plan) -> None:
+    order = placed(plan)
+    assert not Transfer.objects.exists()
+    assert broken_invariants() == {}
+    assert expire(order, as_of=NEXT_DAY, actor="tick")
+    assert not Transfer.objects.exists()
+    assert broken_invariants() == {}
+
+
+def test_an_order_that_is_paid_is_booked_on_the_day_of_its_invoice(plan: Plan) -> None:
+    order = placed(plan)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    invoice = invoice_of(order)
+    assert (invoice.issued_on, invoice.status) == (DAY, "paid")
+    assert booked(invoice) == {
+        (Account.Role.RECEIVABLE, DAY): 12_900,
+        (Account.Role.DEFERRED_REVENUE, DAY): -10_320,
+        (Account.Role.VAT, DAY): -2_580,
+    }
+    assert broken_invariants() == {}
+
+
+def test_an_order_is_booked_as_any_invoice_of_the_same(plan: Plan) -> None:
+    order = placed(plan)
+    record_payment(invoice_of(order), as_of=DAY, actor="test")
+    start(CustomerFactory(seller=plan.seller), plan, as_of=DAY, actor="test")
+    bill_due(plan.seller, DAY)
+    assert booked(invoice_of(order)) == booked(Invoice.objects.latest("id"))
+
+
+def test_an_order_that_waits_over_the_end_of_the_month_earns_once_it_is_paid(plan: Plan) -> None:
+    order = placed(plan, on=date(2026, 3, 31))
+    assert recognize(plan.seller, as_of=APRIL) == 0
+    record_payment(invoice_of(order), as_of=APRIL, actor="test")
+    assert recognize(plan.seller, as_of=date(2026, 5, 1)) == 1
+    # 30 of the 30 days from 31 March to 30 April are over.
+    earned = Transfer.objects.get(document="recognition")
+    assert (earned.amount_minor, earned.effective_on) == (10_320, date(2026, 4, 30))
+    assert broken_invariants() == {}
+
+
+def test_what_an_operator_voids_or_writes_off_of_an_order_adds_up(plan: Plan) -> None:
+    given_up, voided = placed(plan), placed(plan)
+    void(invoice_of(voided), as_of=DAY, actor="test")
+    assert not Transfer.objects.exists()
+    write_off(invoice_of(given_up), as_of=DAY, actor="test")
+    assert invoice_of(given_up).number == "1"
+    assert broken_invariants() == {}
+
+
+# The balance
+
+
+def test_a_balance_pays_its_part_when_the_order_is_paid(plan: Plan, known: Customer) -> None:
+    order = placed(plan, known)
+    assert invoice_of(order).amount_due_minor == 7_900
+    assert (held(known), balance_of(known, "SEK")) == (5000, 0)
+    assert broken_invariants() == {}
+    payment = record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    assert payment.amount_minor == 7_900
+    assert (held(known), invoice_of(order).status) == (0, "paid")
+    assert booked(invoice_of(order))[Account.Role.CUSTOMER_BALANCE, NEXT_DAY] == 5000
+    assert broken_invariants() == {}
+
+
+def test_a_renewal_does_not_take_what_is_kept_and_gets_it_when_the_order_runs_out(
+    plan: Plan, known: Customer
+) -> None:
+    start(known, plan, as_of=DAY, actor="test")
+    order = placed(plan, known)
+    bill_due(plan.seller, DAY)
+    renewal = Invoice.objects.exclude(order=order).get()
+    assert (renewal.amount_due_minor, held(known)) == (12_900, 5000)
+    assert settle_from_balance(known, as_of=DAY, actor="test") == 0
+    assert broken_invariants() == {}
+    assert expire(order, as_of=NEXT_DAY, actor="tick")
+    renewal.refresh_from_db()
+    assert (renewal.from_balance_minor, renewal.left_minor, held(known)) == (5000, 7_900, 0)
+    assert not Transfer.objects.filter(
+        document="invoice", document_id=invoice_of(order).pk
+    ).exists()
+    assert broken_invariants() == {}
+
+
+def test_two_orders_do_not_use_a_balance_twice(plan: Plan, known: Customer) -> None:
+    first, second = placed(plan, known), placed(plan, known)
+    assert [invoice_of(order).amount_due_minor for order in (first, second)] == [7_900, 12_900]
+    for order in (second, first):
+        record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+        assert broken_invariants() == {}
+    assert held(known) == 0
+
+
+def test_what_comes_beside_what_is_kept_is_free(plan: Plan, known: Customer) -> None:
+    placed(plan, known)
+    give(known, 700)
+    assert balance_of(known, "SEK") == 700
+    assert balance_of(known, "EUR") == 0
+
+
+def test_what_is_kept_is_neither_taken_back_nor_paid_out(plan: Plan, known: Customer) -> None:
+    placed(plan, known)
+    with pytest.raises(Refused) as refused:
+        take_back_credit(BalanceEntry.objects.get(), as_of=DAY, actor="test")
+    assert refused.value.code == "credit_spent"
+    with pytest.raises(Refused) as refused:
+        pay_out_balance(known, currency="SEK", as_of=DAY, actor="test")
+    assert refused.value.code == "nothing_to_pay_out"
+
+
+def test_the_database_keeps_what_an_order_is_to_draw(plan: Plan, known: Customer) -> None:
+    placed(plan, known)
+    taken = Entry(known.pk, "SEK", -1, None, "Taken")
+    with (
+        pytest.raises(IntegrityError, match="balance_has_what_is_kept_for_orders"),
+        transaction.atomic(),
+    ):
+        move_balances([taken], DAY)
+
+
+def test_a_balance_that_pays_all_of_it_is_kept_for_nothing(plan: Plan, known: Customer) -> None:
+    give(known, 20_000)
+    order = placed(plan, known)
+    assert order.invoice is None
+    assert balance_of(known, "SEK") == 25_000
+    assert broken_invariants() == {}
+
+
+# What is found, and what an upgrade finds
+
+
+def _book_as_before(order: Order) -> None:
+    """As an order was booked that was placed before orders were kept out of the books."""
+    with transaction.atomic():
+        issue_ordered(order.seller, [invoice_of(order)], as_of=DAY, actor="test")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            cursor.execute("SET session_replication_role = replica")
+            cursor.execute(
+                "UPDATE invoicing_invoice SET sequence = NULL, number = NULL, reference = ''"
+                " WHERE id = %s",
+                [invoice_of(order).pk],
+            )
+            cursor.execute("DELETE FROM events_event WHERE type = 'invoice.finalized'")
+            cursor.execute("UPDATE invoicing_numberseries SET next_number = 1")
+            cursor.execute("SET session_replication_role = DEFAULT")
+
+
+def test_an_order_that_is_booked_while_it_waits_is_found(plan: Plan, known: Customer) -> None:
+    order = placed(plan, known)
+    _book_as_before(order)
+    found = broken_invariants()
+    assert any(
+        invoice_of(order).public_id in line
+        for line in found["what_is_only_ordered_is_not_in_the_books"]
+    )
+    assert {"receivable_is_what_customers_owe", "balances_pay_what_they_are_said_to"} <= {*found}
+
+
+def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known: Customer) -> None:
+    migration: Any = import_module("billing.invoicing.migrations.0010_order_is_booked_when_paid")
+    order = placed(plan, known)
+    _book_as_before(order)
+    with connection.cursor() as cursor:
+        for statement in migration.TAKE_ORDERS_OUT_OF_THE_BOOKS:
+            cursor.execute(statement)
+    assert (booked(invoice_of(order)), held(known)) == ({}, 5000)
+    assert broken_invariants() == {}
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    assert (held(known), invoice_of(order).status) == (0, "paid")
+    assert broken_invariants() == {}
