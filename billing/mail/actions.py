@@ -1,6 +1,6 @@
 """What can be done with mail: post it, have it sent again, settle what became of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -29,7 +29,8 @@ TOLD_BEFORE = (
 class Draft:
     """A mail that is to be made: about an object or event, which ``object`` names.
 
-    It goes to whom the customer has named for its kind, unless ``to_address`` names another.
+    It goes to whom the customer has named for its kind, unless ``to_address`` names another, and
+    not to those for whom it was taken before (``taken_for``).
     """
 
     kind: MailKind
@@ -37,6 +38,7 @@ class Draft:
     customer: Customer
     facts: Mapping[str, Any]
     to_address: str = ""
+    taken_for: Sequence[str] = ()
 
     @property
     def addressees(self) -> Addressees:
@@ -59,9 +61,16 @@ def addressees_now(kind: str, customer: Customer, recipient: str) -> Addressees:
     return KINDS[kind].addressees(customer)
 
 
-def post(kind: MailKind, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
+def post(
+    kind: MailKind,
+    *,
+    object: str,
+    customer: Customer,
+    facts: Mapping[str, Any],
+    taken_for: Sequence[str] = (),
+) -> Message:
     """Make the mail of a kind about an object, unless it is made already; nothing is sent here."""
-    draft = Draft(kind, object, customer, facts)
+    draft = Draft(kind, object, customer, facts, taken_for=taken_for)
     post_all([draft])
     return Message.objects.get(
         kind=kind.name, object=object, recipient=draft.recipient, resends__isnull=True
@@ -95,6 +104,7 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
         recipient=recipient,
         also_to=others,
         cc=list(addressees.cc) if recipient else [],
+        taken_for=list(draft.taken_for),
         language=customer.language,
         facts=dict(draft.facts),
         state=state,
@@ -110,8 +120,9 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
 
     It goes to those who get such mail now: where the first of them is another, as a message of its
     own. What tells an old address of its end stays with that. The id in its header stays, so that a
-    program which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one
-    that is sent or on its way, and "no_address".
+    program which has it already can tell. Those for whom the mail server took it before do not get
+    it once more. Raises :class:`Refused` ("invalid_transition") for one that is sent or on its way,
+    "no_address", and "nobody_left" where all whom it is to have it.
     """
     message = _locked(message)
     addressees = addressees_now(message.kind, message.customer, message.recipient)
@@ -120,6 +131,10 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
         raise Refused("This is a letter. Print it and post it.", code="no_address")
     if not address:
         raise Refused("The customer has no email address. Add one first.", code="no_address")
+    if set(addressees.to) <= set(message.taken_for):
+        raise Refused(
+            "Everybody who gets such mail now has it already. Let it go.", code="nobody_left"
+        )
     now = clock.now()
     if address == message.recipient:
         message.move(
@@ -144,6 +159,7 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
         object=message.object,
         customer=message.customer,
         facts=message.facts,
+        taken_for=message.taken_for,
     )
     if again.state == State.UNCLEAR:  # After a restore all are, until a person says so, as here.
         again.move(State.WAITING, last_error="")

@@ -203,6 +203,7 @@ class MessageAdmin(BigReadOnly):
     fields = (
         ("customer", "recipient"),
         ("also_to", "cc"),
+        ("taken_for",),
         ("kind", "object"),
         ("state", "sent_at"),
         ("attempts", "next_attempt_at"),

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from customers.addressees import Addressees
-from customers.models import LANGUAGES, AddressesField, Customer, Seller
+from customers.models import ADDRESSEES_MAX, LANGUAGES, AddressesField, Customer, Seller
 
 # Sending is a message from the moment at which it is handed over; unclear, when nobody knows
 # whether it was taken: only a person has it sent once more.
@@ -64,6 +64,12 @@ class Message(Stateful):
     recipient = models.EmailField(blank=True, default="")
     also_to = AddressesField("also to")
     cc = AddressesField("copy to")
+    taken_for = AddressesField(
+        "taken for",
+        size=2 * ADDRESSEES_MAX,
+        help_text="Who has it already, where the mail server refused somebody whom it is to. It "
+        "is not sent to them once more.",
+    )
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     facts = models.JSONField(default=dict, db_default={}, help_text="What the event told.")
     resends = models.ForeignKey(
