@@ -2,11 +2,13 @@ from typing import Any
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.base.public_ids import PublicIdField
+from billing.base.sql.plain import JoinedWords, PlainWords
 from billing.base.stateful import Stateful
 from customers.addressees import Addressees
 from customers.models import ADDRESSEES_MAX, LANGUAGES, AddressesField, Customer, Seller
@@ -31,6 +33,10 @@ def kinds_of_mail() -> list[tuple[str, str]]:
     return [(kind.name, kind.title) for kind in KINDS.values()]
 
 
+# Everybody to whom a mail went, as one text.
+TYPED = PlainWords("recipient", JoinedWords("also_to", "cc"))
+
+
 class Message(Stateful):
     """A mail to a customer: on its way, or as it was sent.
 
@@ -51,6 +57,8 @@ class Message(Stateful):
 
     STATE_FIELD = "state"
     LIFECYCLE = MESSAGE_LIFECYCLE
+    # What the desk searches for each word that is typed.
+    TYPED = TYPED
 
     public_id = PublicIdField(prefix="msg")
     seller = models.ForeignKey(
@@ -132,6 +140,7 @@ class Message(Stateful):
             ),
         ]
         indexes = [
+            GinIndex(OpClass(TYPED, name="gin_trgm_ops"), name="message_by_addressee"),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(state__in=["waiting", "sending"]),
