@@ -24,9 +24,9 @@ from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import Customer, Seller
-from customers.persons import accounts_with
 from portal.by_script import answer_in_place, go_to
 from portal.pages import in_language_of, show
+from portal.queries import accounts_at
 
 COOKIE = "portal"
 # Whose customer was signed in here last, so that they find the same door when that is over.
@@ -60,7 +60,7 @@ class Visit:
 
     def accounts(self) -> QuerySet[Customer]:
         """All that they may look after here, the newest first."""
-        return accounts_with(self.customer.seller_id, self.address)
+        return accounts_at(self.customer.seller_id, self.address)
 
     @property
     def seller(self) -> Seller:
@@ -129,7 +129,7 @@ def begin(
     read.
     """
     _forget(request)
-    has_several = accounts_with(customer.seller_id, address)[:2].count() > 1
+    has_several = accounts_at(customer.seller_id, address)[:2].count() > 1
     kept = SessionStore()
     kept[_CUSTOMER], kept[_ONLY] = customer.pk, only
     kept[_RETURN] = return_url if return_url.startswith(("https://", "http://")) else ""

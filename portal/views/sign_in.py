@@ -14,10 +14,10 @@ from billing.base.typed import Typed
 from billing.engine.errors import Refused
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
-from customers.persons import accounts_with
 from portal.pages import in_language_of, show
+from portal.queries import accounts_at
 from portal.sign_in import ask_for_link
-from portal.views.accounts import order_page
+from portal.views.accounts import ACCOUNTS_MAX, order_page
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
@@ -80,12 +80,12 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
 
 def _let_in(request: HttpRequest, link: AccessLink) -> HttpResponse:
     """To the page that the link leads to; whoever has several accounts chooses one first."""
-    order = link.subject if link.subject.startswith("chk_") else ""
+    order, customer = link.subject if link.subject.startswith("chk_") else "", _account_of(link)
     response = HttpResponseRedirect(_home_of(None, link.subject))
     has_several = begin(
         request,
         response,
-        link.customer,
+        customer,
         return_url=link.return_url,
         address=link.address,
         order=order,
@@ -93,8 +93,16 @@ def _let_in(request: HttpRequest, link: AccessLink) -> HttpResponse:
     if has_several:
         response["Location"] = reverse("portal:accounts")
     elif order:
-        response["Location"] = order_page(order, link.customer) or reverse("portal:home")
+        response["Location"] = order_page(order, customer) or reverse("portal:home")
     return response
+
+
+def _account_of(link: AccessLink) -> Customer:
+    """Whom a link signs in: its customer, and where that is nothing but an order that nobody has
+    paid, the newest of the person's accounts.
+    """
+    found = list(accounts_at(link.customer.seller_id, link.address)[:ACCOUNTS_MAX])
+    return link.customer if not found or link.customer in found else found[0]
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -163,7 +171,7 @@ def _sent(
 
 def _ask(request: HttpRequest, link: AccessLink) -> HttpResponse:
     customer = link.customer
-    accounts = accounts_with(customer.seller_id, link.address)
+    accounts = accounts_at(customer.seller_id, link.address)
     context = {
         "link_customer": customer,
         "path": request.path,

@@ -1,15 +1,19 @@
 """One person, one door: several accounts with one address, and a customer who buys once more."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
 
+from billing.checkout.expiry import expire_orders
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details, place
 from billing.events.models import Event
+from billing.payments.booking import record_payment
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from customers.persons import accounts_with
@@ -117,6 +121,75 @@ def test_who_has_one_account_comes_straight_home(client: Client, customer: Custo
     client.post("/portal/", {"email": customer.email})
     (link,) = mailed_links()
     assert client.post(link).headers["Location"] == "/portal/home/"
+
+
+def abandoned(plan: Plan, address: str = ADDRESS) -> Customer:
+    """Whoever an order has made that was placed and never paid."""
+    order, _ = create_order(plan.seller, plan, as_of=DAY, actor="shop")
+    details = Details(
+        name="Åsa again",
+        email=address,
+        address_line1="Storgatan 1",
+        postal_code="411 36",
+        city="Göteborg",
+    )
+    consent = Consent(text="310", language="en", version="1")
+    placed = place(order, details, Choice(), consent, as_of=DAY, actor="test")
+    assert placed.customer is not None
+    return placed.customer
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_an_order_that_nobody_pays_is_no_account(
+    client: Client, two: list[Customer], plan: Plan, clock: Any, is_over: bool
+) -> None:
+    abandoned(plan)
+    if is_over:
+        clock.shift(timedelta(days=2))
+        assert expire_orders(plan.seller, DAY, "test")
+    assert enter(client, two).headers["Location"] == "/portal/accounts/"
+    page = text_of(client.get("/portal/accounts/"))
+    assert "Åsa Öberg" in page and "Öbergs Kafé AB" in page
+    assert "Åsa again" not in page
+
+
+def test_who_has_one_account_comes_home_to_it_past_orders_that_nobody_paid(
+    client: Client, customer: Customer, plan: Plan
+) -> None:
+    started(customer, plan)
+    abandoned(plan, customer.email)
+    client.post("/portal/", {"email": customer.email})
+    (link,) = mailed_links()
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    home = text_of(client.get("/portal/home/"))
+    assert customer.name in home and "Change account" not in home
+
+
+def test_a_link_to_an_order_that_nobody_paid_opens_the_account_that_there_is_beside_it(
+    client: Client, customer: Customer, plan: Plan
+) -> None:
+    other = abandoned(plan, customer.email)
+    token = token_for(other, Purpose.SIGN_IN, address=customer.email)
+    client.post(f"/portal/enter/{token}/")
+    assert customer.name in text_of(client.get("/portal/home/"))
+
+
+def test_who_has_ordered_and_not_paid_signs_in_all_the_same(client: Client, plan: Plan) -> None:
+    abandoned(plan)
+    client.post("/portal/", {"email": ADDRESS})
+    (link,) = mailed_links()
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    assert "Åsa again" in text_of(client.get("/portal/home/"))
+
+
+def test_an_order_that_is_paid_is_an_account(
+    client: Client, two: list[Customer], plan: Plan
+) -> None:
+    order = Order.objects.get(customer=abandoned(plan))
+    assert order.invoice is not None
+    record_payment(order.invoice, as_of=DAY, actor="test")
+    enter(client, two)
+    assert "Åsa again" in text_of(client.get("/portal/accounts/"))
 
 
 # At the checkout
