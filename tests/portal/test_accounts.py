@@ -19,6 +19,7 @@ from customers.models import Customer, Seller
 from customers.persons import accounts_with
 from portal.news import SIGN_IN_REQUESTED, mail_at_once
 from tests.factories import DAY, CouponFactory, CustomerFactory
+from tests.portal.conftest import NOON
 from tests.portal.doors import Purpose, sign_in, started, text_of, token_for
 
 pytestmark = pytest.mark.django_db
@@ -126,17 +127,21 @@ def test_who_has_one_account_comes_straight_home(client: Client, customer: Custo
 def abandoned(plan: Plan, address: str = ADDRESS) -> Customer:
     """Whoever an order has made that was placed and never paid."""
     order, _ = create_order(plan.seller, plan, as_of=DAY, actor="shop")
+    placed = ordered(order, email=address)
+    assert placed.customer is not None
+    return placed.customer
+
+
+def ordered(order: Order, email: str = ADDRESS) -> Order:
     details = Details(
         name="Åsa again",
-        email=address,
+        email=email,
         address_line1="Storgatan 1",
         postal_code="411 36",
         city="Göteborg",
     )
     consent = Consent(text="310", language="en", version="1")
-    placed = place(order, details, Choice(), consent, as_of=DAY, actor="test")
-    assert placed.customer is not None
-    return placed.customer
+    return place(order, details, Choice(), consent, as_of=DAY, actor="test")
 
 
 @pytest.mark.parametrize("is_over", [True, False])
@@ -245,6 +250,90 @@ def test_who_has_several_accounts_chooses_with_which_to_order(
     at = client.post("/portal/accounts/", {"account": two[0].public_id}).headers["Location"]
     assert at.startswith("/pay/c/")
     assert Order.objects.latest("id").customer == two[0]
+
+
+def test_a_link_that_is_pressed_twice_leads_to_the_same_order_again(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    at = client.post(link).headers["Location"]
+    for again in (client.get(link), client.post(link), client.get(link)):
+        assert again.headers["Location"] == at
+    assert Order.objects.filter(customer=customer).count() == 1
+
+
+def test_a_link_that_is_pressed_twice_leads_back_to_the_choice_and_then_to_the_order(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    assert client.get(link).headers["Location"] == "/portal/accounts/"
+    at = client.post("/portal/accounts/", {"account": two[0].public_id}).headers["Location"]
+    assert client.get(link).headers["Location"] == at
+
+
+def test_a_link_that_is_pressed_in_another_visit_leads_to_the_order_there(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Client().post(link)
+    sign_in(client, customer)
+    at = client.get(link).headers["Location"]
+    assert at.startswith("/pay/c/")
+    assert client.get(link).headers["Location"] == at
+
+
+def test_a_new_link_for_one_that_was_used_leads_to_the_order_as_well(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Client().post(link)
+    assert client.get(link).status_code == 410
+    mail.outbox.clear()
+    client.post(f"{link}again/")
+    (again,) = mailed_links()
+    assert client.post(again).headers["Location"].startswith("/pay/c/")
+
+
+def test_whoever_changes_the_account_before_they_order_orders_with_the_other(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    pages = []
+    for chosen in (two[0], two[1], two[1]):
+        answer = client.post("/portal/accounts/", {"account": chosen.public_id})
+        pages.append(answer.headers["Location"])
+        assert Order.objects.latest("id").customer == chosen
+    assert pages[0] != pages[1] == pages[2]
+
+
+def test_whoever_has_ordered_changes_the_account_and_is_not_asked_to_order_again(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    client.post("/portal/accounts/", {"account": two[0].public_id})
+    ordered(Order.objects.latest("id"))
+    answer = client.post("/portal/accounts/", {"account": two[1].public_id})
+    assert answer.headers["Location"] == "/portal/home/"
+
+
+def test_an_order_that_has_run_out_is_said_to_be_over_to_who_comes_back_for_it(
+    client: Client, customer: Customer, page: str, clock: Any
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Order.objects.update(status="expired", closed_at=NOON)
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    home = text_of(client.get("/portal/home/"))
+    assert "What you were about to order is no longer offered." in home
 
 
 def test_a_coupon_that_they_have_had_is_left_out(
