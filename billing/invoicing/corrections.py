@@ -20,7 +20,7 @@ from billing.invoicing.coverage import Coverage
 from billing.invoicing.issuing import current_letterhead
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax, OneOffItem
-from billing.invoicing.numbering import number_ordered, take_numbers
+from billing.invoicing.numbering import Numbering, number_ordered, take_numbers
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import credit_rounding, post_of_invoice, settle_by_credit
 from billing.invoicing.snapshots import Snapshot, bearing, bill_to_of
@@ -49,6 +49,7 @@ def credit(
     to: str = Invoice.CreditTo.BALANCE,
     reason: str = "",
     is_confirmed: bool = True,
+    numbering: Numbering = take_numbers,
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
@@ -56,14 +57,16 @@ def credit(
     The last note on an invoice takes exactly the tax that is left. Where a person asks for it,
     ``is_confirmed`` says whether they were asked again: a sum that is unusual, or all of the
     invoice for want of an amount, is refused unless they were ("unusual_amount",
-    "credits_everything"). Raises :class:`Refused` where it would credit more than is left
+    "credits_everything"). ``numbering`` is another one where the transaction is rolled back
+    afterwards. Raises :class:`Refused` where it would credit more than is left
     ("credit_exceeds_invoice", "credit_exceeds_line").
     """
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     if invoice.sequence is None:
-        number_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
+        ordered = [invoice]
+        number_ordered(invoice.seller, ordered, as_of=as_of, actor=actor, numbering=numbering)
     left = _Creditable(invoice)
     note = left.by_line(lines) if lines is not None else left.by_amount(amount_minor)
     if not is_confirmed:
@@ -75,7 +78,7 @@ def credit(
                 code="credits_everything",
             )
         check_amount(note.total_minor, invoice.currency, is_confirmed=False)
-    return _issue_note(invoice, note, as_of, actor, to, reason)
+    return _issue_note(invoice, note, as_of, actor, to, reason, numbering)
 
 
 class _Note:
@@ -358,9 +361,15 @@ def _bill_to_of(invoice: Invoice) -> Snapshot:
 
 
 def _issue_note(
-    invoice: Invoice, note: _Note, as_of: date, actor: str, to: str, reason: str
+    invoice: Invoice,
+    note: _Note,
+    as_of: date,
+    actor: str,
+    to: str,
+    reason: str,
+    numbering: Numbering,
 ) -> Invoice:
-    sequence, number = take_numbers(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
+    sequence, number = numbering(invoice.seller, Invoice.Kind.CREDIT_NOTE, 1)[0]
     document = Invoice.objects.create(
         public_id=new_public_id("cn"),
         seller=invoice.seller,

@@ -79,7 +79,12 @@ def no_numbers(seller: Seller, kind: str, count: int) -> list[Numbered]:
 
 
 def number_ordered(
-    seller: Seller, documents: Sequence[Invoice], *, as_of: date, actor: str
+    seller: Seller,
+    documents: Sequence[Invoice],
+    *,
+    as_of: date,
+    actor: str,
+    numbering: Numbering = _taken,
 ) -> None:
     """Take numbers for documents that were only ordered until now, and tell that they are issued.
 
@@ -88,7 +93,7 @@ def number_ordered(
     """
     for kind in Invoice.Kind.values:
         waiting = [each for each in documents if each.kind == kind and each.sequence is None]
-        taken = _taken(seller, kind, len(waiting)) if waiting else []
+        taken = numbering(seller, kind, len(waiting)) if waiting else []
         for document, (sequence, number) in zip(waiting, taken, strict=True):
             document.sequence, document.number = sequence, number
             document.reference = reference_of(kind, sequence)
