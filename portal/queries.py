@@ -4,7 +4,18 @@ import re
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import Case, Exists, IntegerField, OuterRef, Q, QuerySet, Value, When
+from django.db.models import (
+    BooleanField,
+    Case,
+    Exists,
+    ExpressionWrapper,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Value,
+    When,
+)
 
 from billing.checkout.models import Order
 from billing.engine.money import EXPONENTS
@@ -13,6 +24,7 @@ from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
+from customers.persons import accounts_with
 from portal.words import writer
 
 SHOWN_MAX = 50
@@ -31,7 +43,42 @@ class Debt:
 
 
 # Orders that nobody has paid, or not yet: their own page tells of them, and the portal does not.
-_UNPAID_ORDER = Q(order__status__in=(Order.Status.PLACED, Order.Status.EXPIRED))
+_UNPAID = (Order.Status.PLACED, Order.Status.EXPIRED)
+_UNPAID_ORDER = Q(order__status__in=_UNPAID)
+
+
+def accounts_at(seller_id: int, address: str) -> QuerySet[Customer]:
+    """A seller's customers with just this address, the newest first, as :func:`accounts_with` has
+    them, without those that are nothing but an order which nobody has paid.
+    """
+    found = accounts_with(seller_id, address).annotate(is_only_ordered=is_only_ordered())
+    return found.filter(is_only_ordered=False)
+
+
+def is_only_ordered() -> ExpressionWrapper:
+    """Whether all that there is of a customer is an order that nobody has paid, in a query."""
+    of_each = {"customer": OuterRef("pk")}
+    ordered = Order.objects.filter(**of_each, status__in=_UNPAID)
+    has_more = (
+        Exists(_begun(Subscription.objects.filter(**of_each)))
+        | Exists(_issued(Invoice.objects.filter(**of_each)))
+        | Exists(PaymentMethod.objects.filter(**of_each))
+        | Exists(CustomerBalance.objects.filter(**of_each).exclude(balance_minor=0))
+        | Q(external_id__isnull=False)
+    )
+    return ExpressionWrapper(Exists(ordered) & ~has_more, output_field=BooleanField())
+
+
+def _begun(subscriptions: QuerySet[Subscription]) -> QuerySet[Subscription]:
+    return subscriptions.exclude(_UNPAID_ORDER).exclude(status=Subscription.Status.INCOMPLETE)
+
+
+def _issued(documents: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    paid = PaymentAllocation.objects.filter(
+        invoice=OuterRef("pk"), payment__state=Payment.State.SUCCEEDED
+    )
+    # What was paid in part is the customer's to see, whatever became of the order.
+    return documents.exclude(status=Invoice.Status.DRAFT).exclude(_UNPAID_ORDER & ~Exists(paid))
 
 
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
@@ -40,15 +87,12 @@ def documents_of(customer: Customer) -> QuerySet[Invoice]:
     Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
     """
     own = PaymentAllocation.objects.filter(invoice=OuterRef("pk"))
-    paid = own.filter(payment__state=Payment.State.SUCCEEDED)
     under_way, failed = (
         own.filter(state=PaymentAllocation.State.IN_FLIGHT),
         own.filter(payment__state=Payment.State.FAILED),
     )
     return (
-        customer.documents.exclude(status=Invoice.Status.DRAFT)
-        # What was paid in part is the customer's to see, whatever became of the order.
-        .exclude(_UNPAID_ORDER & ~Exists(paid))
+        _issued(customer.documents.all())
         .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )
@@ -130,9 +174,7 @@ def subscriptions_of(customer: Customer, after: Subscription | None = None) -> l
         output_field=IntegerField(),
     )
     found = (
-        Subscription.objects.filter(customer=customer)
-        .exclude(_UNPAID_ORDER)
-        .exclude(status=Subscription.Status.INCOMPLETE)
+        _begun(Subscription.objects.filter(customer=customer))
         .select_related("plan", "seller")
         .annotate(is_over=is_over)
         .order_by("is_over", "-pk")

@@ -16,6 +16,7 @@ from customers.persons import customers_at
 from portal.limits import may_try
 from portal.models import Attempt
 from portal.news import SIGN_IN_REQUESTED, mail_links_soon
+from portal.queries import is_only_ordered
 
 # As many in the time that a link lives: whoever is told to wait has one that works in the mail
 # already, so nobody can keep anybody out by asking in their name.
@@ -53,7 +54,10 @@ def ask_for_link(
     customers = customers_at(address).select_related("seller__test_clock")
     if seller is not None:
         customers = customers.filter(seller=seller)
-    found = list(customers.order_by("seller", "-pk").distinct("seller")[:SELLERS_MAX])
+    # Who is nothing but an order that nobody has paid is signed in where there is nobody else.
+    first = customers.annotate(is_only_ordered=is_only_ordered())
+    first = first.order_by("seller", "is_only_ordered", "-pk").distinct("seller")
+    found: list[Customer] = list(first[:SELLERS_MAX])
     _record(found if is_counted else [], now.date(), {"order": order} if order else {})
     return len(found) if is_counted else 0
 

@@ -218,8 +218,7 @@ def _note(plan: Plan, seen: Preview, write: Writer) -> str:
 def _note_at_first(plan: Plan, seen: Preview, write: Writer) -> str:
     then = seen.upcoming[0]
     said = {"amount": write.money(then.to_pay_minor), "day": write.day(then.on)}
-    has_trial = seen.subscription.paid_from > seen.subscription.starts_on
-    if seen.to_pay_today_minor == then.to_pay_minor and not has_trial:
+    if seen.to_pay_today_minor == then.to_pay_minor and not seen.subscription.has_trial:
         return interval_in_words(plan.interval_unit, plan.interval_count)
     if not seen.to_pay_today_minor:
         return pgettext("pay", "today, then %(amount)s on %(day)s") % said

@@ -23,10 +23,10 @@ from django.utils.translation import pgettext
 from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
-from customers.models import Customer, Seller
-from customers.persons import accounts_with
+from customers.models import AccessLink, Customer, Seller
 from portal.by_script import answer_in_place, go_to
 from portal.pages import in_language_of, show
+from portal.queries import accounts_at
 
 COOKIE = "portal"
 # Whose customer was signed in here last, so that they find the same door when that is over.
@@ -34,8 +34,9 @@ SELLER_COOKIE = "portal_seller"
 SELLER_LASTS = timedelta(days=90)
 COOKIE_PATH = "/portal/"
 LASTS = timedelta(hours=12)
-_CUSTOMER, _ONLY, _UNTIL, _RETURN, _ADDRESS, _SEVERAL, _ORDER = (
-    f"portal_{key}" for key in ("customer", "only", "until", "to", "address", "several", "order")
+_CUSTOMER, _ONLY, _UNTIL, _RETURN, _ADDRESS, _SEVERAL, _ORDER, _OFFER = (
+    f"portal_{key}"
+    for key in ("customer", "only", "until", "to", "address", "several", "order", "offer")
 )
 
 
@@ -46,7 +47,8 @@ class Visit:
     ``only`` is the public id of the one subscription that the visit is for, empty for all;
     ``return_url`` leads back to the shop that sent them, empty where none did. ``address`` is the
     one that they have shown to read, empty where they came by a link of the shop's; ``order`` is
-    the public id of the one that they were about to place.
+    the public id of the one that they were about to place, and ``offer`` the token of the page on
+    which this account goes on with it, once it has one.
     """
 
     customer: Customer
@@ -57,10 +59,20 @@ class Visit:
     address: str = ""
     has_several: bool = False
     order: str = ""
+    offer: str = ""
 
     def accounts(self) -> QuerySet[Customer]:
         """All that they may look after here, the newest first."""
-        return accounts_with(self.customer.seller_id, self.address)
+        return accounts_at(self.customer.seller_id, self.address)
+
+    def is_whom_it_signs_in(self, link: AccessLink) -> bool:
+        """Whether a link is for the visitor: for this account, or mailed to the address that they
+        have shown to read.
+        """
+        if self.customer.seller_id != link.customer.seller_id:
+            return False
+        reads_it = bool(self.address) and self.address == link.address
+        return self.customer == link.customer or reads_it
 
     @property
     def seller(self) -> Seller:
@@ -110,6 +122,7 @@ def visit_of(request: HttpRequest) -> Visit | None:
         kept.get(_ADDRESS, ""),
         kept.get(_SEVERAL, False),
         kept.get(_ORDER, ""),
+        kept.get(_OFFER, ""),
     )
 
 
@@ -122,24 +135,31 @@ def begin(
     return_url: str = "",
     address: str = "",
     order: str = "",
-) -> bool:
+    offer: str = "",
+) -> None:
     """Sign a customer in, under a session that nobody has known before; the old one is over.
 
-    Whether they may look after several accounts: all with the ``address`` that they have shown to
-    read.
+    They may look after all accounts with the ``address`` that they have shown to read.
     """
     _forget(request)
-    has_several = accounts_with(customer.seller_id, address)[:2].count() > 1
+    has_several = accounts_at(customer.seller_id, address)[:2].count() > 1
     kept = SessionStore()
     kept[_CUSTOMER], kept[_ONLY] = customer.pk, only
     kept[_RETURN] = return_url if return_url.startswith(("https://", "http://")) else ""
-    kept[_ADDRESS], kept[_SEVERAL], kept[_ORDER] = address, has_several, order
+    kept[_ADDRESS], kept[_SEVERAL] = address, has_several
+    kept[_ORDER], kept[_OFFER] = order, offer
     kept[_UNTIL] = int((clock.now() + LASTS).timestamp())
     kept.set_expiry(LASTS)
     kept.create()
     _set_cookie(response, COOKIE, str(kept.session_key))
     _set_cookie(response, SELLER_COOKIE, customer.seller.public_id, lasts=SELLER_LASTS)
-    return has_several
+
+
+def keep_order(request: HttpRequest, order: str, offer: str = "") -> None:
+    """Note in the visit of a request which order it is about; see :class:`Visit`."""
+    kept = SessionStore(request.COOKIES[COOKIE])
+    kept[_ORDER], kept[_OFFER] = order, offer
+    kept.save()
 
 
 def _set_cookie(

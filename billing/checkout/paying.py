@@ -161,7 +161,7 @@ def complete_order(order: Order, as_of: date, actor: str) -> None:
 
 
 def _is_tried_meanwhile(subscription: Subscription) -> bool:
-    if subscription.paid_from == subscription.starts_on:
+    if not subscription.has_trial:
         return False
     lock_person(subscription.seller_id, subscription.customer.email)
     return has_tried(subscription.plan, subscription.customer.email)

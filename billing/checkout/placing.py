@@ -39,7 +39,7 @@ from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import PaymentMethod
 from billing.payments.planning import release_planned
 from billing.subscriptions.actions import start
-from billing.subscriptions.coupons import check_coupon, has_tried
+from billing.subscriptions.coupons import check_coupon, has_tried, has_used
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon
 from customers.actions import add_customer, change_details
@@ -48,7 +48,7 @@ from customers.calendar import now_of
 from customers.going_live import refuse_unready
 from customers.models import Customer, Seller
 from customers.numbers import tidy_vat_number
-from customers.persons import lock_person
+from customers.persons import lock_person, person_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -238,13 +238,14 @@ def correct_details(order: Order, details: Details, *, as_of: date, actor: str) 
 
     Customer and invoice then have them, as long as that is only ordered; the order keeps what was
     agreed to first. False, and nothing is kept, where something is missing or wrong, or where
-    another would buy: from another country, with another VAT number, or a company for a person.
+    another would buy: from another country, with another VAT number, a company for a person, or
+    somebody who has had the order's coupon or free trial, which each person has once.
     """
     order = lock_order(order)
     before = Details(**order.details)
     if order.status != Order.Status.PLACED or check_details(details):
         return False
-    if _taxed_by(details) != _taxed_by(before):
+    if _taxed_by(details) != _taxed_by(before) or _has_had_its_share(order, details.email):
         return False
     customer = _customer_for(order, details, as_of, actor)
     if order.invoice is not None:
@@ -254,6 +255,18 @@ def correct_details(order: Order, details: Details, *, as_of: date, actor: str) 
         if invoice.sequence is None and corrected != invoice.bill_to:
             Invoice.objects.filter(pk=invoice.pk).update(bill_to=corrected)
     return True
+
+
+def _has_had_its_share(order: Order, email: str) -> bool:
+    """Whether an address is another person's, who has had before what the order gives each once."""
+    assert order.customer is not None and order.subscription is not None
+    if person_of(email) == person_of(order.customer.email):
+        return False
+    # Of two orders that become one person's the second waits, and then sees the first.
+    lock_person(order.seller_id, email)
+    if order.subscription.has_trial and has_tried(order.plan, email):
+        return True
+    return order.coupon is not None and has_used(order.coupon, order.seller_id, email)
 
 
 def _taxed_by(details: Details) -> tuple[str, str, bool]:

@@ -11,7 +11,12 @@ from django.http import HttpRequest
 from django.utils.functional import cached_property
 
 from billing.desk.figures import address_of
-from billing.desk.of_seller import is_of_sellers, of_seller, shown_seller
+from billing.desk.of_seller import (
+    is_of_all_sellers,
+    is_of_sellers,
+    of_seller,
+    shown_seller,
+)
 
 KEYS: ArrayField = ArrayField(BigIntegerField())
 
@@ -49,7 +54,9 @@ class DeskList(ChangeList):
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet:
         found = super().get_queryset(request, exclude_parameters)
-        self.seller = shown_seller(request) if is_of_sellers(found.model) else None
+        chosen = shown_seller(request)
+        self.seller = chosen if is_of_sellers(found.model) else None
+        self.not_only_of = chosen if is_of_all_sellers(found.model) else None
         if self.seller:
             found = of_seller(found, self.seller, is_big=self._is_big)
         if isinstance(self.list_select_related, tuple):

@@ -64,10 +64,15 @@ def is_of_sellers(model: type[models.Model]) -> bool:
     return model._meta.label == "customers.Seller" or _way_from(model) is not None
 
 
+def is_of_all_sellers(model: type[models.Model]) -> bool:
+    """Whether rows of a model are sellers', and a list cannot be held to one: its page says so."""
+    return model._meta.label in OF_ALL_SELLERS
+
+
 @cache
 def _way_from(model: type[models.Model]) -> _Way | None:
     """The shortest way; among those of one length, one that every row can go."""
-    if model._meta.label in OF_ALL_SELLERS:
+    if is_of_all_sellers(model):
         return None
     there = [(model, "")]
     for _ in range(STEPS_MAX):

@@ -7,14 +7,15 @@ from django.contrib.humanize.templatetags.humanize import naturaltime
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse
+from django.utils.translation import pgettext
 
 from billing.base import clock
 from billing.desk.figures import rounded_money
-from billing.desk.of_seller import of_seller, shown_seller
+from billing.desk.of_seller import is_of_all_sellers, of_seller, shown_seller
 from billing.front_page.overview import Sums, chart_of, shown_sums
 from billing.front_page.scope import Scope
 from billing.front_page.stops import PRESS, stops
-from billing.front_page.waiting import counted, kinds_of_work
+from billing.front_page.waiting import Work, counted, kinds_of_work
 from billing.jobs.queries import last_beat, tick_is_late
 
 
@@ -48,7 +49,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         }
     kinds = [each for each in kinds_of_work() if request.user.has_perm(each.permission)]
     if seller := shown_seller(request):
-        kinds = [replace(each, waiting=of_seller(each.waiting, seller)) for each in kinds]
+        kinds = [_of(seller, each) for each in kinds]
     work = [each.context(count) for each, count in zip(kinds, counted(kinds), strict=True)]
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
@@ -57,6 +58,14 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     if request.user.has_perm(PRESS):
         context["kill_switch_url"] = reverse("admin:outbound_killswitch_add")
     return context
+
+
+def _of(seller: Any, work: Work) -> Work:
+    """A seller's share of a kind of work; where it is of all sellers, its note says so."""
+    if is_of_all_sellers(work.waiting.model):
+        said = pgettext("desk", "This counts all sellers.")
+        return replace(work, note=f"{work.note} {said}")
+    return replace(work, waiting=of_seller(work.waiting, seller))
 
 
 def _shown(sums: Sums) -> list[tuple[str, str]]:

@@ -20,7 +20,7 @@ from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
 from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.numbering import take_numbers
+from billing.invoicing.numbering import Numbering, take_numbers
 from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.snapshots import Snapshot, bearing
 from billing.tax.rates import treatment_of
@@ -45,6 +45,7 @@ def credit(
     to: str = Invoice.CreditTo.BALANCE,
     reason: str = "",
     is_confirmed: bool = True,
+    numbering: Numbering = take_numbers,
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
@@ -52,14 +53,16 @@ def credit(
     The last note on an invoice takes exactly the tax that is left. Where a person asks for it,
     ``is_confirmed`` says whether they were asked again: a sum that is unusual, or all of the
     invoice for want of an amount, is refused unless they were ("unusual_amount",
-    "credits_everything"). Raises :class:`Refused` where it would credit more than is left
+    "credits_everything"). ``numbering`` is another one where the transaction is rolled back
+    afterwards. Raises :class:`Refused` where it would credit more than is left
     ("credit_exceeds_invoice", "credit_exceeds_line").
     """
     invoice = lock_invoice(invoice)
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
     if invoice.sequence is None:
-        issue_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
+        ordered = [invoice]
+        issue_ordered(invoice.seller, ordered, as_of=as_of, actor=actor, numbering=numbering)
     left = _creditable(invoice)
     if lines is not None:
         note = left.by_line(lines)
@@ -78,7 +81,7 @@ def credit(
         check_amount(note.total_minor, invoice.currency, is_confirmed=False)
     _count_on_coverage(note)
     draft = _draft(invoice, note, to=to, reason=reason)
-    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, take_numbers)
+    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, numbering)
     return Invoice.objects.select_related("seller", "customer").get(pk=issued.id)
 
 

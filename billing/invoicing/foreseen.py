@@ -16,6 +16,7 @@ from billing.invoicing import actions, changes
 from billing.invoicing.changes import Part, SeenBill, seen_bill, to_pay_minor
 from billing.invoicing.documents import explained
 from billing.invoicing.models import BalanceEntry, Invoice
+from billing.invoicing.numbering import preview_numbers
 from billing.invoicing.writing import Writer
 from billing.subscriptions.models import Subscription
 
@@ -63,11 +64,14 @@ class BillsOfChanges:
         return previews.Reckoned(said, outcome=f"{to_pay_minor(issued)}")
 
 
-def preview_note(invoice: Invoice, issue: Callable[[], Invoice]) -> previews.Preview:
-    """What a credit note on an invoice comes to, and what becomes of it. Nothing is kept."""
+def preview_note(invoice: Invoice, issue: Callable[..., Invoice]) -> previews.Preview:
+    """What a credit note on an invoice comes to, and what becomes of it. Nothing is kept.
+
+    ``issue`` is asked with the ``numbering`` of previews, so that whoever looks holds up nobody.
+    """
     with one_transaction():
         unpaid_minor, rounded_minor = _unpaid_minor(invoice), invoice.rounded_off_minor
-        note = issue()
+        note = issue(numbering=preview_numbers)
         lowered_minor = unpaid_minor - _unpaid_minor(invoice)
         # What was let go as a small difference was never paid, and goes nowhere.
         rounded_minor -= invoice.rounded_off_minor

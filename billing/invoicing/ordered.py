@@ -10,7 +10,12 @@ from datetime import date
 from billing.events.recorder import record_for
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import reference_of, take_ordered_numbers, told_of_issue
+from billing.invoicing.numbering import (
+    Numbering,
+    reference_of,
+    take_ordered_numbers,
+    told_of_issue,
+)
 from billing.invoicing.postings import charges_of, post_of_invoice
 from billing.invoicing.settled import By
 from billing.ledger.actions import Books, between
@@ -18,7 +23,14 @@ from billing.ledger.models import Account
 from customers.models import Seller
 
 
-def issue_ordered(seller: Seller, documents: Sequence[Invoice], *, as_of: date, actor: str) -> None:
+def issue_ordered(
+    seller: Seller,
+    documents: Sequence[Invoice],
+    *,
+    as_of: date,
+    actor: str,
+    numbering: Numbering = take_ordered_numbers,
+) -> None:
     """Number and book documents that were only ordered until now, and tell that they are issued.
 
     What they charge is booked on the day that they bear; the balance pays its part today. Their
@@ -27,7 +39,7 @@ def issue_ordered(seller: Seller, documents: Sequence[Invoice], *, as_of: date, 
     """
     for kind in Invoice.Kind.values:
         waiting = [each for each in documents if each.kind == kind and each.sequence is None]
-        taken = take_ordered_numbers(seller, kind, len(waiting)) if waiting else []
+        taken = numbering(seller, kind, len(waiting)) if waiting else []
         for document, (sequence, number) in zip(waiting, taken, strict=True):
             document.sequence, document.number = sequence, number
             document.reference = reference_of(kind, sequence)

@@ -23,8 +23,8 @@ def mails_about(document: Invoice) -> QuerySet[Message]:
 
 
 def other_sendings(message: Message) -> QuerySet[Message]:
-    """What sends the same mail as this one: the one before, and those that send it again."""
-    same = Q(resends=message.pk) | Q(pk=message.resends_id)
-    if message.resends_id:
-        same |= Q(resends=message.resends_id)
-    return Message.objects.filter(same, customer=message.customer_id).exclude(pk=message.pk)
+    """What sends the same mail as this one, before or after it, to whomever."""
+    same = Message.objects.filter(
+        customer=message.customer_id, kind=message.kind, object=message.object
+    )
+    return same.exclude(pk=message.pk)

@@ -1,6 +1,6 @@
 """What can be done with mail: post it, have it sent again, settle what became of it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -29,7 +29,8 @@ TOLD_BEFORE = (
 class Draft:
     """A mail that is to be made: about an object or event, which ``object`` names.
 
-    It goes to whom the customer has named for its kind, unless ``to_address`` names another.
+    It goes to whom the customer has named for its kind, unless ``to_address`` names another, and
+    not to those for whom it was taken before (``taken_for``).
     """
 
     kind: MailKind
@@ -37,6 +38,7 @@ class Draft:
     customer: Customer
     facts: Mapping[str, Any]
     to_address: str = ""
+    taken_for: Sequence[str] = ()
 
     @property
     def addressees(self) -> Addressees:
@@ -59,9 +61,16 @@ def addressees_now(kind: str, customer: Customer, recipient: str) -> Addressees:
     return KINDS[kind].addressees(customer)
 
 
-def post(kind: MailKind, *, object: str, customer: Customer, facts: Mapping[str, Any]) -> Message:
+def post(
+    kind: MailKind,
+    *,
+    object: str,
+    customer: Customer,
+    facts: Mapping[str, Any],
+    taken_for: Sequence[str] = (),
+) -> Message:
     """Make the mail of a kind about an object, unless it is made already; nothing is sent here."""
-    draft = Draft(kind, object, customer, facts)
+    draft = Draft(kind, object, customer, facts, taken_for=taken_for)
     post_all([draft])
     return Message.objects.get(
         kind=kind.name, object=object, recipient=draft.recipient, resends__isnull=True
@@ -95,6 +104,7 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
         recipient=recipient,
         also_to=others,
         cc=list(addressees.cc) if recipient else [],
+        taken_for=list(draft.taken_for),
         language=customer.language,
         facts=dict(draft.facts),
         state=state,
@@ -109,9 +119,11 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     One that was sent is sent again by :mod:`billing.mail.resending`.
 
     It goes to those who get such mail now: where the first of them is another, as a message of its
-    own. What tells an old address of its end stays with that. The id in its header stays, so that a
-    program which has it already can tell. Raises :class:`Refused` ("invalid_transition") for one
-    that is sent or on its way, and "no_address".
+    own, which sends again what this one did. What tells an old address of its end stays with that.
+    The id in its header stays, so that a program which has it already can tell. Those for whom the
+    mail server took it before do not get it once more. Raises :class:`Refused`
+    ("invalid_transition") for one that is sent or on its way, "sent_already" where the one to the
+    other address is, "no_address", and "nobody_left" where all whom it is to have it.
     """
     message = _locked(message)
     addressees = addressees_now(message.kind, message.customer, message.recipient)
@@ -120,17 +132,12 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
         raise Refused("This is a letter. Print it and post it.", code="no_address")
     if not address:
         raise Refused("The customer has no email address. Add one first.", code="no_address")
-    now = clock.now()
-    if address == message.recipient:
-        message.move(
-            State.WAITING,
-            also_to=list(addressees.to[1:]),
-            cc=list(addressees.cc),
-            attempts=0,
-            first_attempt_at=None,
-            next_attempt_at=now,
-            last_error="",
+    if set(addressees.to) <= set(message.taken_for):
+        raise Refused(
+            "Everybody who gets such mail now has it already. Let it go.", code="nobody_left"
         )
+    if address == message.recipient:
+        _put_back(message, addressees)
         return message
     if State.WAITING not in Message.LIFECYCLE[message.state]:
         raise Refused(
@@ -139,15 +146,67 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     if message.state != State.SUPPRESSED:
         message.move(State.SUPPRESSED)
     Message.objects.filter(pk=message.pk).update(last_error=f"Sent to {address} instead.")
+    return _send_instead(message, addressees)
+
+
+def _send_instead(message: Message, addressees: Addressees) -> Message:
+    """The message that goes to other addressees in place of one that has not arrived."""
+    if message.resends is not None:
+        again = sending_of(
+            message.resends,
+            message.customer,
+            addressees,
+            language=message.language,
+            is_as_it_was=message.is_as_it_was,
+            taken_for=message.taken_for,
+        )
+        again.save()
+        return again
     again = post(
         KINDS[message.kind],
         object=message.object,
         customer=message.customer,
         facts=message.facts,
+        taken_for=message.taken_for,
     )
-    if again.state == State.UNCLEAR:  # After a restore all are, until a person says so, as here.
-        again.move(State.WAITING, last_error="")
+    if again.state == State.SENT:
+        raise Refused(
+            f"It has been sent to {again.recipient}. Send that mail again.", code="sent_already"
+        )
+    # After a restore all are in doubt until a person says so, as here.
+    if again.state in {State.FAILED, State.UNCLEAR, State.SUPPRESSED}:
+        _put_back(again, addressees)
     return again
+
+
+def sending_of(sent: Message, customer: Customer, addressees: Addressees, **how: Any) -> Message:
+    """A message that sends one again which was sent, not saved yet."""
+    return Message(
+        seller_id=sent.seller_id,
+        customer=customer,
+        kind=sent.kind,
+        object=sent.object,
+        recipient=addressees.to[0],
+        also_to=list(addressees.to[1:]),
+        cc=list(addressees.cc),
+        facts=sent.facts,
+        resends=sent,
+        next_attempt_at=clock.now(),
+        **how,
+    )
+
+
+def _put_back(message: Message, addressees: Addressees) -> None:
+    """Have a message leave with the next sweep, as if it had never been tried."""
+    message.move(
+        State.WAITING,
+        also_to=list(addressees.to[1:]),
+        cc=list(addressees.cc),
+        attempts=0,
+        first_attempt_at=None,
+        next_attempt_at=clock.now(),
+        last_error="",
+    )
 
 
 @transaction.atomic

@@ -181,7 +181,7 @@ class MessageAdmin(BigReadOnly):
         "subject_or_kind",
         "customer_link",
         "kind",
-        "recipient",
+        "addressees",
         "progress",
         "sent_at",
         "last_error",
@@ -194,7 +194,7 @@ class MessageAdmin(BigReadOnly):
     )
     list_select_related = ("customer",)
     search_fields = (
-        "recipient__istartswith",
+        "typed",
         "customer__typed",
         "public_id__exact",
         "object__exact",
@@ -203,6 +203,7 @@ class MessageAdmin(BigReadOnly):
     fields = (
         ("customer", "recipient"),
         ("also_to", "cc"),
+        ("taken_for",),
         ("kind", "object"),
         ("state", "sent_at"),
         ("attempts", "next_attempt_at"),
@@ -220,6 +221,10 @@ class MessageAdmin(BigReadOnly):
     @admin.display(description="email", ordering="subject")
     def subject_or_kind(self, message: Message) -> str:
         return str(message)
+
+    @admin.display(description="to", ordering="recipient")
+    def addressees(self, message: Message) -> str:
+        return in_words(message.addressees)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         found = super().get_queryset(request)

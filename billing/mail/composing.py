@@ -50,8 +50,15 @@ class Mail(EmailMultiAlternatives):
     """A mail whose pictures belong to its HTML.
 
     They are attachments with an id, which is what backends that speak to a provider's API take; in
-    a message they stand beside the HTML (multipart/related), as mail programs want them.
+    a message they stand beside the HTML (multipart/related), as mail programs want them. Who has it
+    already stands in its head like the others and is not sent it once more.
     """
+
+    taken_for: frozenset[str] = frozenset()
+
+    def recipients(self) -> list[str]:
+        everybody: list[str] = super().recipients()
+        return [each for each in everybody if bare_address(each) not in self.taken_for]
 
     def message(self, *, policy: Any = email.policy.default) -> EmailMessage:
         everything = self.attachments
@@ -143,6 +150,7 @@ def mail_of(occasion: Occasion, page: Page, attachments: Sequence[File]) -> Mail
         },
         attachments=list(attachments),
     )
+    mail.taken_for = frozenset(message.taken_for)
     mail.attach_alternative(page.html, "text/html")
     if picture := looks.logo_of(seller):
         mail.attach(_picture(picture))

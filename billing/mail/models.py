@@ -2,14 +2,16 @@ from typing import Any
 
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 
 from billing.base.public_ids import PublicIdField
+from billing.base.sql.plain import JoinedWords, PlainWords
 from billing.base.stateful import Stateful
 from customers.addressees import Addressees
-from customers.models import LANGUAGES, AddressesField, Customer, Seller
+from customers.models import ADDRESSEES_MAX, LANGUAGES, AddressesField, Customer, Seller
 
 # Sending is a message from the moment at which it is handed over; unclear, when nobody knows
 # whether it was taken: only a person has it sent once more.
@@ -29,6 +31,10 @@ def kinds_of_mail() -> list[tuple[str, str]]:
     from billing.mail.words import KINDS
 
     return [(kind.name, kind.title) for kind in KINDS.values()]
+
+
+# Everybody to whom a mail went, as one text.
+TYPED = PlainWords("recipient", JoinedWords("also_to", "cc"))
 
 
 class Message(Stateful):
@@ -51,6 +57,8 @@ class Message(Stateful):
 
     STATE_FIELD = "state"
     LIFECYCLE = MESSAGE_LIFECYCLE
+    # What the desk searches for each word that is typed.
+    TYPED = TYPED
 
     public_id = PublicIdField(prefix="msg")
     seller = models.ForeignKey(
@@ -64,6 +72,12 @@ class Message(Stateful):
     recipient = models.EmailField(blank=True, default="")
     also_to = AddressesField("also to")
     cc = AddressesField("copy to")
+    taken_for = AddressesField(
+        "taken for",
+        size=2 * ADDRESSEES_MAX,
+        help_text="Who has it already, where the mail server refused somebody whom it is to. It "
+        "is not sent to them once more.",
+    )
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     facts = models.JSONField(default=dict, db_default={}, help_text="What the event told.")
     resends = models.ForeignKey(
@@ -126,6 +140,7 @@ class Message(Stateful):
             ),
         ]
         indexes = [
+            GinIndex(OpClass(TYPED, name="gin_trgm_ops"), name="message_by_addressee"),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(state__in=["waiting", "sending"]),

@@ -31,6 +31,7 @@ from billing.mail.as_it_was import Written, as_it_was, kept_of
 from billing.mail.composing import compose, kept_page
 from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
+from billing.mail.smtp import EmailBackend, Refusals
 from billing.mail.transport import SMTP
 from billing.mail.words import write
 from billing.mail.words.visits import SIGN_IN
@@ -48,6 +49,9 @@ WAIT_MAX = timedelta(hours=1)
 # One that has ended so many workers would end the next as well. The first may have been chance:
 # a server that was turned off. After the second it waits 1, 2, 4 … minutes.
 DEATHS_MAX = 8
+ERROR_MAX = 1000
+# Servers that answer this or more will answer the same tomorrow.
+FINAL = 500
 DIED = "The worker died while it wrote or sent this mail."
 State = Message.State
 
@@ -130,14 +134,11 @@ class _Post:
         if not self.backend.send_messages([message]):
             raise Refused("The mail backend took nothing.", code="not_taken")
 
-    @property
-    def refusals(self) -> str:
-        """Who did not get the last mail while others did, and why; empty where all have it."""
-        refused = getattr(self.backend, "refused", {})
-        return "; ".join(
-            f"{address}: {code} {words.decode(errors='replace')}"
-            for address, (code, words) in refused.items()
-        )[:1000]
+    def refused(self, message: Message) -> Refusals:
+        """Who did not get the last mail while others did, and why; nobody where all have it."""
+        if not isinstance(self.backend, EmailBackend):
+            return {}
+        return self.backend.refused_among(message.addressees.everybody)
 
     def reopen(self) -> None:
         self.close()
@@ -247,7 +248,7 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
     except Exception as error:  # One that cannot be written must not hold up the others.
         watch.let_through(error)
         watch.keep(message.public_id, error)
-        _put_off(message, State.WAITING, now, error)
+        _put_off(message, State.WAITING, now, _said(error))
         return False
     watch.clear(message.public_id)
     if written.mail is None:
@@ -273,9 +274,31 @@ def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: date
         post.reopen()
         post.is_away = post.is_away or not _is_answer(error)
         return False
+    return _note_taken(message, post.refused(message), now)
+
+
+def _note_taken(message: Message, refused: Refusals, now: datetime) -> bool:
+    """What it means that the server took a mail for some at least; whether that is the end of it.
+
+    Whom it is to gets it, or a person hears that they have not: who was put off is tried again, who
+    is refused for good makes it failed. A copy that is refused is told beside what was sent.
+    """
+    without = refused.keys() & set(message.addressees.to)
+    said = "; ".join(
+        f"{address}: {code} {words.decode(errors='replace')}"
+        for address, (code, words) in refused.items()
+    )[:ERROR_MAX]
     sending = Message.objects.filter(pk=message.pk, state=State.SENDING)
-    ended = {"state": State.SENT, "sent_at": clock.now(), "lease": None}
-    return bool(sending.update(last_error=post.refusals, **ended))
+    if not without:
+        ended = {"state": State.SENT, "sent_at": clock.now(), "lease": None}
+        return bool(sending.update(last_error=said, **ended))
+    everybody = message.addressees.everybody
+    sending.update(taken_for=[each for each in everybody if each not in refused])
+    if all(refused[each][0] >= FINAL for each in without):
+        ended = {"state": State.FAILED, "lease": None}
+        return bool(sending.update(last_error=said, **ended))
+    _put_off(message, State.SENDING, now, said)
+    return False
 
 
 def _conclude(message: Message, error: Exception, now: datetime) -> None:
@@ -283,7 +306,7 @@ def _conclude(message: Message, error: Exception, now: datetime) -> None:
     if _is_refused_for_good(error):
         _end(message, State.FAILED, error)
     elif _is_certain(error):
-        _put_off(message, State.SENDING, now, error)
+        _put_off(message, State.SENDING, now, _said(error))
     else:
         _end(message, State.UNCLEAR, error)
 
@@ -304,7 +327,7 @@ def _is_refused_for_good(error: Exception) -> bool:
     """Whether the recipient or the mail is refused, and would be tomorrow."""
     is_about_the_mail = isinstance(error, smtplib.SMTPRecipientsRefused | smtplib.SMTPDataError)
     codes = _codes(error)
-    is_final = is_about_the_mail and bool(codes) and all(code >= 500 for code in codes)
+    is_final = is_about_the_mail and bool(codes) and all(code >= FINAL for code in codes)
     return is_final or isinstance(error, ValueError)  # An address that is none.
 
 
@@ -319,7 +342,7 @@ def _is_certain(error: Exception) -> bool:
     return isinstance(error, OSError) and settings.MAILERS["default"].get("BACKEND") == SMTP
 
 
-def _put_off(message: Message, state: str, now: datetime, error: Exception) -> None:
+def _put_off(message: Message, state: str, now: datetime, said: str) -> None:
     """Try again later; after three days of trying it is given up."""
     assert message.first_attempt_at is not None
     is_over = now - message.first_attempt_at >= TRIED_FOR
@@ -328,7 +351,7 @@ def _put_off(message: Message, state: str, now: datetime, error: Exception) -> N
         state=State.FAILED if is_over else State.WAITING,
         next_attempt_at=now + wait,
         lease=None,
-        last_error=_said(error),
+        last_error=said,
     )
 
 
@@ -336,7 +359,7 @@ def _put_off_all(batch: list[Message], now: datetime, error: Exception) -> None:
     """The provider is away: each message has had an attempt, and waits for so long as its own."""
     for message in batch:
         if _begin(message, now):
-            _put_off(message, State.WAITING, now, error)
+            _put_off(message, State.WAITING, now, _said(error))
 
 
 def _end(message: Message, state: str, error: Exception) -> None:
@@ -346,4 +369,4 @@ def _end(message: Message, state: str, error: Exception) -> None:
 
 
 def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"[:1000]
+    return f"{type(error).__name__}: {error}"[:ERROR_MAX]

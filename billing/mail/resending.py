@@ -5,9 +5,8 @@ from datetime import date
 from django.db import transaction
 from django.utils import translation
 
-from billing.base import clock
 from billing.engine.errors import Refused
-from billing.mail.actions import addressees_now
+from billing.mail.actions import addressees_now, sending_of
 from billing.mail.letters import Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.words import write
@@ -32,19 +31,12 @@ def resend(message: Message, *, as_of: date, actor: str, is_as_it_was: bool) -> 
         raise Refused("The customer has no email address. Add one first.", code="no_address")
     if is_as_it_was and not message.text:
         raise Refused("Its words are not kept. Write it anew.", code="not_kept")
-    again = Message(
-        seller_id=message.seller_id,
-        customer=customer,
-        kind=message.kind,
-        object=message.object,
-        recipient=addressees.to[0],
-        also_to=list(addressees.to[1:]),
-        cc=list(addressees.cc),
+    again = sending_of(
+        message,
+        customer,
+        addressees,
         language=message.language if is_as_it_was else customer.language,
-        facts=message.facts,
-        resends=message,
         is_as_it_was=is_as_it_was,
-        next_attempt_at=clock.now(),
     )
     if not is_as_it_was:
         _refuse_untrue(again)

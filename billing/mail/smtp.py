@@ -5,6 +5,7 @@ A server that replies a byte at a time is left once the time for a reply is over
 
 import smtplib
 import time
+from collections.abc import Iterable
 from typing import Any
 
 from django.core.mail.backends import smtp
@@ -79,10 +80,14 @@ class EmailBackend(smtp.EmailBackend):
             pass_out(Kind.MAIL)
         return super().open()
 
-    @property
-    def refused(self) -> Refusals:
-        """Who of the last mail's addressees was refused though others got it."""
-        return getattr(self.connection, "refused", {})
+    def refused_among(self, addresses: Iterable[str]) -> Refusals:
+        """Who of the last mail's addressees was refused though others got it.
+
+        By address as it is written in ``addresses``, and not in the form that servers are told.
+        """
+        refused: Refusals = getattr(self.connection, "refused", {})
+        known = {self.prep_address(address): address for address in addresses} if refused else {}
+        return {known.get(told, told): why for told, why in refused.items()}
 
     @property
     def connection_class(self) -> type[smtplib.SMTP]:

@@ -30,14 +30,14 @@ PAID_OUT = "Paid back"
 
 @dataclass(slots=True)
 class _Source:
-    """A credit note, and how much of what it brought to the balance its invoices can pay back; or
-    without one a payment, and what is over of it.
+    """A credit note, and how much of what it brought to the balance its invoices can pay back, each
+    its part by its id; or without one a payment, and what is over of it.
     """
 
     note_id: int | None = None
     payment: Payment | None = None
     amount_minor: int = 0
-    invoice_ids: list[int] = field(default_factory=list)
+    parts: dict[int, int] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -186,7 +186,7 @@ def _notes(customer: Customer, currency: str) -> list[_Source]:
             if part_minor > 0:
                 given[invoice_id] += part_minor
                 source.amount_minor += part_minor
-                source.invoice_ids.append(invoice_id)
+                source.parts[invoice_id] = part_minor
         if source.amount_minor:
             sources.append(source)
     return sources
@@ -204,10 +204,7 @@ def _pay_out(
     if source.payment is not None:
         refund_surplus(source.payment, amount_minor, as_of=as_of, actor=actor)
     else:
-        paid_minor = refund_credit(
-            customer.seller, as_of, actor, customer.pk, currency, amount_minor, source.invoice_ids
-        )
-        assert paid_minor == amount_minor, f"{source} gives {paid_minor}, not {amount_minor}"
+        _refund_parts(customer, currency, source, amount_minor, as_of, actor)
     paid_out = Entry(customer.pk, currency, -amount_minor, source.note_id, PAID_OUT)
     move_balances([paid_out], as_of)
     entry = BalanceEntry.objects.filter(customer=customer, invoice=source.note_id).latest("id")
@@ -226,3 +223,26 @@ def _pay_out(
         document_id=entry.pk,
         customer_id=customer.pk,
     )
+
+
+def _refund_parts(
+    customer: Customer,
+    currency: str,
+    source: _Source,
+    amount_minor: int,
+    as_of: date,
+    actor: str,
+) -> None:
+    """Have the invoices of a note pay back so much, each no more than its part: what is left of one
+    is another note's.
+    """
+    left_minor = amount_minor
+    for invoice_id, most_minor in source.parts.items():
+        part_minor = min(left_minor, most_minor)
+        if not part_minor:
+            break
+        paid_minor = refund_credit(
+            customer.seller, as_of, actor, customer.pk, currency, part_minor, [invoice_id]
+        )
+        assert paid_minor == part_minor, f"{source} gives {paid_minor}, not {part_minor}"
+        left_minor -= part_minor

@@ -79,12 +79,16 @@ def check_person(
 
     The person is whoever has the address, and the customer where one is known.
     """
-    if not coupon.is_once_per_person:
-        return
-    is_theirs = Q(customer__in=customers_of(seller_id, email)) | Q(customer=customer)
-    had = CouponRedemption.objects.filter(is_theirs, coupon=coupon)
-    if _used(had).exists():
+    if has_used(coupon, seller_id, email, customer):
         raise Refused(f"The coupon {coupon} has been used.", code="coupon_used")
+
+
+def has_used(coupon: Coupon, seller_id: int, email: str, customer: Customer | None = None) -> bool:
+    """Whether a person, as :func:`check_person` knows them, has had a coupon that each has once."""
+    if not coupon.is_once_per_person:
+        return False
+    is_theirs = Q(customer__in=customers_of(seller_id, email)) | Q(customer=customer)
+    return _used(CouponRedemption.objects.filter(is_theirs, coupon=coupon)).exists()
 
 
 def has_tried(plan: Plan, email: str) -> bool:

@@ -198,6 +198,11 @@ class Subscription(Stateful):
         return f"{self.customer.name} · {self.plan.name}"
 
     @property
+    def has_trial(self) -> bool:
+        """Whether it begins with days for which nothing is paid."""
+        return self.paid_from > self.starts_on
+
+    @property
     def last_day(self) -> date | None:
         """The last day of service, which is what people are told; None where no end is known."""
         return self.ends_on and self.last_day_before(self.ends_on)

@@ -3,17 +3,20 @@
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
+from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import pgettext
 from django.views.decorators.http import require_http_methods
 
 from billing.checkout.models import Order
-from billing.checkout.offers import address_of, offer_again
+from billing.checkout.offers import address_of, find_order, offer_again
 from billing.engine.errors import BillingError
 from billing.subscriptions.models import Subscription
 from customers.calendar import today_of
 from customers.models import Customer
-from portal.visits import Visit, begin, for_customers, show_to
+from portal.pages import in_language_of
+from portal.visits import Visit, begin, for_customers, keep_order, show_to
 
 ACCOUNTS_MAX = 50
 
@@ -31,26 +34,69 @@ def accounts(request: HttpRequest, visit: Visit) -> HttpResponse:
         plans = _plans_of(found)
         shown = [(each, plans.get(each.pk, [])) for each in found]
         return show_to(request, visit, "portal/accounts.html", {"accounts": shown})
-    page = order_page(visit.order, chosen) if visit.order else ""
-    response = HttpResponseRedirect(page or reverse("portal:home"))
-    begin(request, response, chosen, return_url=visit.return_url, address=visit.address)
+    offer = _offer_to(request, visit, chosen)
+    response = HttpResponseRedirect(page_of(offer) if offer else reverse("portal:home"))
+    begin(
+        request,
+        response,
+        chosen,
+        return_url=visit.return_url,
+        address=visit.address,
+        order=visit.order if offer else "",
+        offer=offer,
+    )
     return response
 
 
-def order_page(public_id: str, customer: Customer) -> str:
-    """A page on which a customer orders what an order offers, as themselves; empty where it offers
-    nothing any more.
+def _offer_to(request: HttpRequest, visit: Visit, chosen: Customer) -> str:
+    """The token of the page on which an account goes on with the visitor's order.
+
+    Empty where there is none, or it has been ordered with another account.
     """
-    order = Order.objects.filter(public_id=public_id, seller=customer.seller_id)
-    found = order.select_related("seller", "plan", "coupon").first()
-    if found is None:
+    offered = find_order(visit.offer) if visit.offer else None
+    if offered is not None and offered.status != Order.Status.OPEN:
         return ""
+    if offered is not None and offered.customer == chosen:
+        return visit.offer
+    return offer_to(request, chosen, visit.order) if visit.order else ""
+
+
+def go_on(request: HttpRequest, visit: Visit, order: str) -> str:
+    """The page on which a visitor goes on with an order, the same however often they ask; whoever
+    has several accounts chooses one first.
+    """
+    if visit.order == order and visit.offer:
+        return page_of(visit.offer)
+    if visit.has_several:
+        keep_order(request, order)
+        return reverse("portal:accounts")
+    offer = offer_to(request, visit.customer, order)
+    if not offer:
+        return reverse("portal:home")
+    keep_order(request, order, offer)
+    return page_of(offer)
+
+
+def page_of(offer: str) -> str:
+    return urlsplit(address_of(offer)).path
+
+
+def offer_to(request: HttpRequest, customer: Customer, order: str) -> str:
+    """The token of a page on which a customer orders what an order offers, as themselves; empty
+    where it offers nothing any more, which the next page says.
+    """
+    found = Order.objects.filter(public_id=order, seller=customer.seller_id)
+    offered = found.select_related("seller", "plan", "coupon").first()
     actor = f"customer:{customer.public_id}"
     try:
-        token = offer_again(found, customer, as_of=today_of(found.seller), actor=actor)
+        if offered is not None:
+            return offer_again(offered, customer, as_of=today_of(offered.seller), actor=actor)
     except BillingError:
-        return ""
-    return urlsplit(address_of(token)).path
+        pass
+    with in_language_of(request, customer):
+        said = pgettext("portal", "What you were about to order is no longer offered.")
+    messages.info(request, said)
+    return ""
 
 
 def _plans_of(customers: Sequence[Customer]) -> dict[int, list[str]]:

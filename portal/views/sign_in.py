@@ -14,10 +14,10 @@ from billing.base.typed import Typed
 from billing.engine.errors import Refused
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
-from customers.persons import accounts_with
 from portal.pages import in_language_of, show
+from portal.queries import accounts_at
 from portal.sign_in import ask_for_link
-from portal.views.accounts import order_page
+from portal.views.accounts import ACCOUNTS_MAX, go_on, offer_to, page_of
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
@@ -80,21 +80,30 @@ def enter(request: HttpRequest, token: str) -> HttpResponse:
 
 def _let_in(request: HttpRequest, link: AccessLink) -> HttpResponse:
     """To the page that the link leads to; whoever has several accounts chooses one first."""
-    order = link.subject if link.subject.startswith("chk_") else ""
-    response = HttpResponseRedirect(_home_of(None, link.subject))
-    has_several = begin(
+    accounts = list(accounts_at(link.customer.seller_id, link.address)[:ACCOUNTS_MAX])
+    # Of a person with an account, an order that nobody has paid is none.
+    is_none = bool(accounts) and link.customer not in accounts
+    customer, has_several = accounts[0] if is_none else link.customer, len(accounts) > 1
+    order = _order_of(link)
+    offer = offer_to(request, customer, order) if order and not has_several else ""
+    response = HttpResponseRedirect(page_of(offer) if offer else _home_of(None, link.subject))
+    begin(
         request,
         response,
-        link.customer,
+        customer,
         return_url=link.return_url,
         address=link.address,
         order=order,
+        offer=offer,
     )
     if has_several:
         response["Location"] = reverse("portal:accounts")
-    elif order:
-        response["Location"] = order_page(order, link.customer) or reverse("portal:home")
     return response
+
+
+def _order_of(link: AccessLink) -> str:
+    """The public id of the order that a link leads on to; empty for one that only signs in."""
+    return link.subject if link.subject.startswith("chk_") else ""
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -130,7 +139,8 @@ def ask_again(request: HttpRequest, token: str) -> HttpResponse:
             return _explain(request, refusal, token)
         link = found
     with in_language_of(request, link.customer):
-        return _sent(request, link.customer.email, link.customer.seller, link.customer)
+        email, seller = link.customer.email, link.customer.seller
+        return _sent(request, email, seller, link.customer, _order_of(link))
 
 
 @require_POST
@@ -144,11 +154,16 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 
 
 def _sent(
-    request: HttpRequest, email: str, seller: Seller | None, customer: Customer | None = None
+    request: HttpRequest,
+    email: str,
+    seller: Seller | None,
+    customer: Customer | None = None,
+    order: str = "",
 ) -> HttpResponse:
     """Have the links mailed, and say the same of every address."""
+    network = client_address(request) or ""
     try:
-        ask_for_link(email, network=client_address(request) or "", now=clock.now(), seller=seller)
+        ask_for_link(email, network=network, now=clock.now(), seller=seller, order=order)
     except Refused:
         sentence = pgettext(
             "portal",
@@ -163,7 +178,7 @@ def _sent(
 
 def _ask(request: HttpRequest, link: AccessLink) -> HttpResponse:
     customer = link.customer
-    accounts = accounts_with(customer.seller_id, link.address)
+    accounts = accounts_at(customer.seller_id, link.address)
     context = {
         "link_customer": customer,
         "path": request.path,
@@ -179,8 +194,9 @@ def _explain(request: HttpRequest, refusal: Refused, token: str) -> HttpResponse
     link = found if isinstance(found, AccessLink) else None
     customer = link.customer if link else None
     visit = visit_of(request)
-    if visit is not None and link is not None and visit.customer == customer:
-        return HttpResponseRedirect(_home_of(visit))
+    if visit is not None and link is not None and visit.is_whom_it_signs_in(link):
+        order = "" if visit.only else _order_of(link)
+        return HttpResponseRedirect(go_on(request, visit, order) if order else _home_of(visit))
     with in_language_of(request, customer):
         context = {
             "code": refusal.code,

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
@@ -85,6 +86,31 @@ def test_every_list_is_held_to_the_seller_or_of_nobody(anna: Client) -> None:
     for model in ALL:
         is_held = of_seller(model._base_manager.all(), one[Seller]).query.where.children != []
         assert is_held == (model._meta.label not in OF_NOBODY), model
+
+
+@pytest.mark.parametrize("label", sorted(OF_ALL_SELLERS))
+def test_a_list_that_cannot_be_held_to_the_seller_says_that_it_shows_all(
+    anna: Client, label: str
+) -> None:
+    one, two = fill(1), fill(2)
+    model = apps.get_model(label)
+    said = "This list shows all sellers, not only Thing 1."
+    choose(anna, one[Seller])
+    assert listed(anna, model) >= {one[model].pk, two[model].pk}
+    assert said in anna.get(url(model, "changelist")).content.decode()
+    assert "This list shows" not in home_list(anna)
+    choose(anna, None)
+    assert "This list shows" not in anna.get(url(model, "changelist")).content.decode()
+
+
+def test_work_of_all_sellers_says_that_it_is(anna: Client) -> None:
+    one = fill(1)
+    assert "This counts all sellers." not in home(anna)
+    choose(anna, one[Seller])
+    notes = {each["title"]: each["note"] for each in anna.get(HOME).context["idle"]}
+    notes |= {each["title"]: each["note"] for each in anna.get(HOME).context["waiting"]}
+    told = {title for title, note in notes.items() if "This counts all sellers." in note}
+    assert told == {"Undelivered events"}
 
 
 def test_an_object_of_another_seller_still_opens(anna: Client) -> None:

@@ -20,11 +20,13 @@ from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
 from billing.payments.booking import record_payment
+from billing.subscriptions.actions import cancel, start
 from billing.verification.books import broken_invariants
-from catalog.models import Plan
+from catalog.models import Coupon, Plan
 from customers.models import Customer
 from tests.factories import (
     DAY,
+    CouponFactory,
     CustomerFactory,
     PlanFactory,
     PriceFactory,
@@ -55,9 +57,15 @@ def plan() -> Plan:
     return plan
 
 
-def placed(plan: Plan, customer: Customer | None = None) -> Order:
+def placed(
+    plan: Plan,
+    customer: Customer | None = None,
+    email: str = ASA.email,
+    coupon: Coupon | None = None,
+) -> Order:
     order, _ = create_order(plan.seller, plan, as_of=DAY, actor="test", customer=customer)
-    return place(order, ASA, Choice(), CONSENT, as_of=DAY, actor="test")
+    said = replace(ASA, email=email)
+    return place(order, said, Choice(coupon=coupon), CONSENT, as_of=DAY, actor="test")
 
 
 def invoice_of(order: Order) -> Invoice:
@@ -195,3 +203,44 @@ def test_another_buyer_is_no_correction(plan: Plan, other: dict[str, str]) -> No
     said = replace(ASA, **other)
     assert not placing.correct_details(order, said, as_of=DAY, actor="test")
     assert invoice_of(order).bill_to["name"] == ASA.name
+
+
+BO = "bo@example.com"
+
+
+def corrected_to(order: Order, email: str) -> bool:
+    said = replace(ASA, email=email)
+    return placing.correct_details(order, said, as_of=DAY, actor="test")
+
+
+def test_an_address_is_not_corrected_to_that_of_who_has_had_the_coupon(plan: Plan) -> None:
+    coupon = CouponFactory(seller=plan.seller)
+    had = placed(plan, email=BO, coupon=coupon)
+    order = placed(plan, coupon=coupon)
+    for email in (BO, "Bo+again@example.com"):
+        assert not corrected_to(order, email)
+    assert Customer.objects.filter(email=ASA.email).count() == 1
+    # Oneself has had no more than this, however one writes it, and neither has somebody else.
+    for email in ("Asa@example.com", "asa+shop@example.com", "nobody@example.com"):
+        assert corrected_to(order, email)
+    # Whoever had it in an order that nobody paid has had nothing.
+    expire(had, as_of=DAY, actor="test")
+    assert corrected_to(order, BO)
+
+
+def test_a_coupon_that_a_person_may_have_again_keeps_no_address_out(plan: Plan) -> None:
+    coupon = CouponFactory(seller=plan.seller, is_once_per_person=False)
+    placed(plan, email=BO, coupon=coupon)
+    assert corrected_to(placed(plan, coupon=coupon), BO)
+
+
+def test_an_address_is_not_corrected_to_that_of_who_has_had_the_free_trial(plan: Plan) -> None:
+    Plan.objects.filter(pk=plan.pk).update(trial_days=14)
+    plan.refresh_from_db()
+    bo = CustomerFactory(seller=plan.seller, email=BO)
+    tried = start(bo, plan, as_of=DAY, actor="test")
+    order = placed(plan)
+    assert order.subscription is not None and order.subscription.has_trial
+    assert not corrected_to(order, BO)
+    cancel(tried, as_of=DAY, actor="test", when="now")
+    assert corrected_to(order, BO)

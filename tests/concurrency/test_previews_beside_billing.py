@@ -11,6 +11,8 @@ from django.db import connection, transaction
 from billing.checkout import placing
 from billing.checkout.offers import create_order
 from billing.invoicing.changes import bill_after, next_bill, preview
+from billing.invoicing.corrections import credit
+from billing.invoicing.foreseen import preview_note
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
 from billing.invoicing.numbering import take_numbers
@@ -70,10 +72,18 @@ def quoted(subscription: Subscription) -> int:
     return placing.quote(order, details, placing.Choice(), as_of=DAY, actor="t").to_pay_today_minor
 
 
+def seen_credited(subscription: Subscription) -> int:
+    """The whole first invoice, as the desk shows its credit note before it is issued."""
+    invoice = Invoice.objects.filter(customer=subscription.customer).earliest("pk")
+    issue = partial(credit, invoice, as_of=DAY, actor="t")
+    return int(preview_note(invoice, issue).outcome)
+
+
 LOOKS: dict[Callable[[Subscription], int], int] = {
     seen_next: 38750,
     seen_after_a_change: 38750,
     quoted: 38750,
+    seen_credited: 38750,
 }
 
 

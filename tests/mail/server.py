@@ -37,6 +37,8 @@ class _Conversation(socketserver.StreamRequestHandler):
         is_unknown = any(f"<{address}>" in line for address in provider.strangers)
         if word == "RCPT" and (is_unknown or provider.mood == "knows nobody"):
             self._say("550 5.1.1 no such user")
+        elif word == "RCPT" and any(f"<{address}>" in line for address in provider.put_off):
+            self._say("451 4.7.1 not now")
         elif word == "RCPT" and provider.busy_times > 0:
             provider.busy_times -= 1
             self._say("451 4.7.1 come back later")
@@ -48,6 +50,10 @@ class _Conversation(socketserver.StreamRequestHandler):
             self._say("221 bye")
             return False
         else:
+            if word == "MAIL":
+                self.addressees: list[str] = []
+            elif word == "RCPT":
+                self.addressees.append(line.partition("<")[2].partition(">")[0])
             self._say("250 fine")
         return True
 
@@ -58,6 +64,7 @@ class _Conversation(socketserver.StreamRequestHandler):
             content += line.removeprefix(b".") if line.startswith(b"..") else line
         if self.server.mood != "drops and forgets":
             self.server.taken.append(content)
+            self.server.addressed.append(self.addressees)
         if self.server.mood in {"drops after the mail", "drops and forgets"}:
             return False
         if self.server.mood == "silent after the mail":
@@ -71,8 +78,8 @@ class _Conversation(socketserver.StreamRequestHandler):
 
 
 class Provider(socketserver.ThreadingTCPServer):
-    """Takes mail according to its ``mood``; ``busy_times`` recipients are put off first, and
-    ``strangers`` are refused.
+    """Takes mail according to its ``mood``; ``busy_times`` recipients are put off first, and those
+    in ``put_off`` each time; ``strangers`` are refused. ``addressed`` has whom each mail was for.
     """
 
     allow_reuse_address = True
@@ -84,6 +91,8 @@ class Provider(socketserver.ThreadingTCPServer):
         super().__init__(("127.0.0.1", 0), _Conversation)
         self.mood, self.busy_times, self.connections = "", 0, 0
         self.strangers: set[str] = set()
+        self.put_off: set[str] = set()
+        self.addressed: list[list[str]] = []
         self.taken: list[bytes] = []
 
     @property

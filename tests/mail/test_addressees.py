@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from billing.checkout.models import Order
+from billing.engine.errors import Refused
 from billing.mail import actions
 from billing.mail.models import Message
-from billing.mail.outbox import send_due
+from billing.mail.outbox import TRIED_FOR, send_due
 from customers.actions import change_details
 from customers.addressees import addressees_of_invoices, addressees_of_reminders
 from customers.models import Customer
@@ -130,6 +131,107 @@ def test_whom_the_server_refuses_is_told_and_the_others_have_the_mail_once(
     assert message.state == "sent"
     assert message.last_error == f"{BOSS}: 550 5.1.1 no such user"
     assert Message.objects.get(kind=Kind.SIGN_IN).last_error == ""
+
+
+def an_invoice(**named: Any) -> World:
+    """Whose customer has named others for invoices, before there was one."""
+    world = World()
+    change_details(world.customer, as_of=DAY, actor="test", **named)
+    world.customer.refresh_from_db()
+    world.invoice()
+    return world
+
+
+def the_invoice() -> Message:
+    return Message.objects.get(kind=Kind.INVOICE, state__in=["waiting", "sent", "failed"])
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("named", [{"invoice_cc": [BOSS]}, {"invoice_to": [BOSS, OWN]}])
+def test_a_mail_has_failed_where_somebody_whom_it_is_to_is_refused_though_others_have_it(
+    post_office: Provider, named: dict[str, Any]
+) -> None:
+    post_office.strangers = {OWN}
+    with at(DAY):
+        world = an_invoice(**named)
+        assert len(sent(world, post_office)) == 1
+    message = the_invoice()
+    assert (message.state, message.taken_for) == ("failed", [BOSS])
+    assert message.last_error == f"{OWN}: 550 5.1.1 no such user"
+
+
+@pytest.mark.django_db
+def test_whoever_is_put_off_gets_it_later_and_the_others_have_it_once(
+    post_office: Provider,
+) -> None:
+    post_office.put_off = {OWN}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        assert len(sent(world, post_office)) == 1
+        assert (the_invoice().state, the_invoice().taken_for) == ("waiting", [BOSS])
+    post_office.put_off = set()
+    with at(DAY, hour=13):
+        sent(world, post_office)
+    assert the_invoice().state == "sent"
+    assert post_office.addressed == [[BOSS], [OWN]]
+    assert {str(each["Cc"]) for each in post_office.mails} == {BOSS}
+
+
+@pytest.mark.django_db
+def test_whoever_is_put_off_for_three_days_has_not_got_it(post_office: Provider) -> None:
+    post_office.put_off = {OWN}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        sent(world, post_office)
+    with at(DAY + TRIED_FOR):
+        sent(world, post_office)
+    assert the_invoice().state == "failed"
+    assert post_office.addressed == [[BOSS]]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("right", [OWN, "asa.ny@example.com"])
+def test_sent_again_it_goes_to_those_alone_who_have_not_got_it(
+    post_office: Provider, right: str
+) -> None:
+    post_office.strangers = {OWN}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        sent(world, post_office)
+        post_office.strangers = set()
+        Customer.objects.filter(pk=world.customer.pk).update(email=right)
+        actions.send_again(the_invoice(), as_of=DAY, actor="test")
+        sent(world, post_office)
+    assert the_invoice().state == "sent"
+    assert post_office.addressed == [[BOSS], [right]]
+
+
+@pytest.mark.django_db
+def test_nothing_is_sent_again_where_all_have_it_who_get_it_now(post_office: Provider) -> None:
+    post_office.strangers = {OWN}
+    with at(DAY):
+        world = an_invoice(invoice_to=[BOSS, OWN])
+        sent(world, post_office)
+        Customer.objects.filter(pk=world.customer.pk).update(invoice_to=[BOSS])
+        with pytest.raises(Refused) as refused:
+            actions.send_again(the_invoice(), as_of=DAY, actor="test")
+    assert refused.value.code == "nobody_left"
+
+
+@pytest.mark.django_db
+def test_an_address_is_known_by_how_it_is_written_and_not_by_how_servers_are_told(
+    post_office: Provider,
+) -> None:
+    post_office.strangers = {"asa@xn--rsta-poa.example"}
+    with at(DAY):
+        world = World()
+        Customer.objects.filter(pk=world.customer.pk).update(email="asa@årsta.example")
+        world.customer.refresh_from_db()
+        change_details(world.customer, as_of=DAY, actor="test", invoice_cc=[BOSS])
+        world.customer.refresh_from_db()
+        world.invoice()
+        sent(world, post_office)
+    assert (the_invoice().state, the_invoice().taken_for) == ("failed", [BOSS])
 
 
 @pytest.mark.django_db

@@ -61,6 +61,27 @@ def test_the_customers_page_lists_the_mail(anna: Client) -> None:
     assert "Invoice 1 from Rosteriet" in page.content.decode()
 
 
+@pytest.mark.parametrize(
+    "typed", ["asa@example.com", "AP@b.example", "boss@b.example", "b.example", "copy", "Öberg"]
+)
+def test_a_mail_is_found_by_everybody_to_whom_it_went(anna: Client, typed: str) -> None:
+    with at(DAY):
+        world = World()
+        named = {"invoice_to": ["asa@example.com", "ap@b.example"]}
+        copies = {"invoice_cc": ["boss@b.example", "Copy@c.example"]}
+        Customer.objects.filter(pk=world.customer.pk).update(email="", **named, **copies)
+        world.customer.refresh_from_db()
+        world.invoice()
+        tell()
+        happen(Kind.INVOICE, name="Bo")
+    page = anna.get(reverse("admin:mail_message_changelist"), {"q": typed})
+    found = {each.customer_id for each in page.context["cl"].result_list}
+    assert world.customer.pk in found
+    assert (len(found) == 2) == (typed == "asa@example.com")
+    shown = page.content.decode()
+    assert "asa@example.com, ap@b.example (copy to boss@b.example, Copy@c.example)" in shown
+
+
 def test_who_may_not_see_mail_sees_no_preview(client: Client) -> None:
     user = User.objects.create_user("cleo", is_staff=True)
     user.user_permissions.add(Permission.objects.get(codename="view_customer"))

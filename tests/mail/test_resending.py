@@ -12,6 +12,7 @@ from django.urls import reverse
 from billing.engine.errors import Refused
 from billing.invoicing.models import Invoice
 from billing.mail.about import mails_about, other_sendings
+from billing.mail.actions import send_again
 from billing.mail.composing import MASK
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
@@ -165,9 +166,65 @@ def test_it_is_sent_again_as_often_as_somebody_asks_and_events_make_no_other() -
         tick()
         third = again(Message.objects.get(pk=first.pk), is_as_it_was=True)
         tell()
-    assert {first, second} == set(other_sendings(before))
-    assert third in other_sendings(first)
+    everything = {before, first, second, third}
+    for each in everything:
+        assert set(other_sendings(each)) == everything - {each}
     assert Message.objects.filter(kind=Kind.INVOICE, resends=None).count() == 1
+
+
+def failed(message: Message) -> Message:
+    Message.objects.filter(pk=message.pk).update(state="failed")
+    return Message.objects.get(pk=message.pk)
+
+
+@pytest.mark.parametrize("is_as_it_was", [True, False])
+@pytest.mark.parametrize("is_back_at_the_first_address", [True, False])
+def test_one_that_failed_goes_to_another_address_as_a_sending_of_the_same_mail(
+    is_as_it_was: bool, is_back_at_the_first_address: bool
+) -> None:
+    before = sent(Kind.INVOICE)
+    right = before.recipient if is_back_at_the_first_address else "right@example.com"
+    Customer.objects.update(email="wrong@example.com")
+    with at(LATER):
+        wrong = failed(again(before, is_as_it_was=is_as_it_was))
+        Customer.objects.update(email=right)
+        message = send_again(wrong, as_of=LATER, actor="test")
+        tick()
+    for each in (before, wrong, message):
+        each.refresh_from_db()
+    assert (message.resends, message.is_as_it_was) == (before, is_as_it_was)
+    assert [each.state for each in (before, wrong, message)] == ["sent", "suppressed", "sent"]
+    assert wrong.last_error == f"Sent to {right} instead."
+    assert mail_of(message).to == [f"Åsa Öberg <{right}>"]
+    if is_as_it_was:
+        assert message.text == before.text
+
+
+def test_one_that_failed_goes_once_more_to_the_same_address() -> None:
+    before = sent(Kind.INVOICE)
+    with at(LATER):
+        message = failed(again(before, is_as_it_was=True))
+        assert send_again(message, as_of=LATER, actor="test") == message
+        tick()
+    message.refresh_from_db()
+    assert (message.state, message.resends) == ("sent", before)
+    assert message.text == before.text
+
+
+def test_what_was_sent_to_the_other_address_since_is_not_said_to_go_there_again() -> None:
+    with at(DAY):
+        wrong = failed(happen(Kind.INVOICE))
+        Customer.objects.update(email="right@example.com")
+        other = send_again(wrong, as_of=DAY, actor="test")
+        failed(other)
+        wrong.refresh_from_db()
+        assert send_again(wrong, as_of=DAY, actor="test") == other
+        tick()
+        other.refresh_from_db()
+        assert other.state == "sent"
+        with pytest.raises(Refused) as refused:
+            send_again(wrong, as_of=DAY, actor="test")
+    assert refused.value.code == "sent_already"
 
 
 def test_a_document_has_the_mails_that_tell_of_it() -> None:

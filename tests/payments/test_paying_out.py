@@ -10,7 +10,8 @@ from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer
 from billing.invoicing.balances import balance_of, give_credit, take_back_credit
 from billing.invoicing.changes import bill_after, preview
-from billing.invoicing.models import BalanceEntry, CustomerBalance
+from billing.invoicing.corrections import credit
+from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.invoicing.owed import IS_LEFT_BEHIND
 from billing.mail.letters import Occasion
 from billing.mail.models import Message
@@ -136,6 +137,36 @@ def test_a_balance_is_paid_out_in_parts_and_never_beyond_it() -> None:
     assert broken_invariants() == {}
     assert pay() == 23450
     assert owed() == [100000, 23450]
+    assert broken_invariants() == {}
+
+
+@pytest.fixture
+def of_two_notes() -> World:
+    """1,234.50 twice on the balance: of a note on the first of two invoices, and of a later one on
+    both.
+    """
+    world = World()
+    first, second = paid(world), paid(world)
+    credit(Invoice.objects.earliest("pk"), as_of=DAY, actor="test", amount_minor=10000)
+    for subscription in (first, second):
+        pausing.pause(subscription, as_of=DAY, actor="test", unused="credit")
+    (note,) = bill_customer(world.customer, as_of=DAY, actor="test")
+    assert (note.kind, note.total_minor) == (Invoice.Kind.CREDIT_NOTE, 2 * 123450 - 10000)
+    return world
+
+
+@pytest.mark.parametrize("first_minor", [None, 1, 113450, 113451, 123450, 200000, 236900, 236901])
+def test_a_balance_of_two_notes_on_two_invoices_is_paid_out_at_once_and_in_parts(
+    of_two_notes: World, first_minor: int | None
+) -> None:
+    pay = partial(pay_out_balance, of_two_notes.customer, currency="SEK", as_of=DAY, actor="test")
+    done_minor = pay(amount_minor=first_minor)
+    assert broken_invariants() == {}
+    if first_minor:
+        assert payable_out_minor(of_two_notes.customer, "SEK") == 2 * 123450 - first_minor
+        done_minor += pay()
+    assert done_minor == sum(owed()) == 2 * 123450
+    assert balance_of(of_two_notes.customer, "SEK") == 0
     assert broken_invariants() == {}
 
 

@@ -1,20 +1,25 @@
 """One person, one door: several accounts with one address, and a customer who buys once more."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
 
+from billing.checkout.expiry import expire_orders
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
+from billing.checkout.placing import Choice, Consent, Details, place
 from billing.events.models import Event
+from billing.payments.booking import record_payment
 from catalog.models import Plan
 from customers.models import Customer, Seller
 from customers.persons import accounts_with
 from portal.news import SIGN_IN_REQUESTED, mail_at_once
 from tests.factories import DAY, CouponFactory, CustomerFactory
+from tests.portal.conftest import NOON
 from tests.portal.doors import Purpose, sign_in, started, text_of, token_for
 
 pytestmark = pytest.mark.django_db
@@ -119,6 +124,79 @@ def test_who_has_one_account_comes_straight_home(client: Client, customer: Custo
     assert client.post(link).headers["Location"] == "/portal/home/"
 
 
+def abandoned(plan: Plan, address: str = ADDRESS) -> Customer:
+    """Whoever an order has made that was placed and never paid."""
+    order, _ = create_order(plan.seller, plan, as_of=DAY, actor="shop")
+    placed = ordered(order, email=address)
+    assert placed.customer is not None
+    return placed.customer
+
+
+def ordered(order: Order, email: str = ADDRESS) -> Order:
+    details = Details(
+        name="Åsa again",
+        email=email,
+        address_line1="Storgatan 1",
+        postal_code="411 36",
+        city="Göteborg",
+    )
+    consent = Consent(text="310", language="en", version="1")
+    return place(order, details, Choice(), consent, as_of=DAY, actor="test")
+
+
+@pytest.mark.parametrize("is_over", [True, False])
+def test_an_order_that_nobody_pays_is_no_account(
+    client: Client, two: list[Customer], plan: Plan, clock: Any, is_over: bool
+) -> None:
+    abandoned(plan)
+    if is_over:
+        clock.shift(timedelta(days=2))
+        assert expire_orders(plan.seller, DAY, "test")
+    assert enter(client, two).headers["Location"] == "/portal/accounts/"
+    page = text_of(client.get("/portal/accounts/"))
+    assert "Åsa Öberg" in page and "Öbergs Kafé AB" in page
+    assert "Åsa again" not in page
+
+
+def test_who_has_one_account_comes_home_to_it_past_orders_that_nobody_paid(
+    client: Client, customer: Customer, plan: Plan
+) -> None:
+    started(customer, plan)
+    abandoned(plan, customer.email)
+    client.post("/portal/", {"email": customer.email})
+    (link,) = mailed_links()
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    home = text_of(client.get("/portal/home/"))
+    assert customer.name in home and "Change account" not in home
+
+
+def test_a_link_to_an_order_that_nobody_paid_opens_the_account_that_there_is_beside_it(
+    client: Client, customer: Customer, plan: Plan
+) -> None:
+    other = abandoned(plan, customer.email)
+    token = token_for(other, Purpose.SIGN_IN, address=customer.email)
+    client.post(f"/portal/enter/{token}/")
+    assert customer.name in text_of(client.get("/portal/home/"))
+
+
+def test_who_has_ordered_and_not_paid_signs_in_all_the_same(client: Client, plan: Plan) -> None:
+    abandoned(plan)
+    client.post("/portal/", {"email": ADDRESS})
+    (link,) = mailed_links()
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    assert "Åsa again" in text_of(client.get("/portal/home/"))
+
+
+def test_an_order_that_is_paid_is_an_account(
+    client: Client, two: list[Customer], plan: Plan
+) -> None:
+    order = Order.objects.get(customer=abandoned(plan))
+    assert order.invoice is not None
+    record_payment(order.invoice, as_of=DAY, actor="test")
+    enter(client, two)
+    assert "Åsa again" in text_of(client.get("/portal/accounts/"))
+
+
 # At the checkout
 
 
@@ -172,6 +250,90 @@ def test_who_has_several_accounts_chooses_with_which_to_order(
     at = client.post("/portal/accounts/", {"account": two[0].public_id}).headers["Location"]
     assert at.startswith("/pay/c/")
     assert Order.objects.latest("id").customer == two[0]
+
+
+def test_a_link_that_is_pressed_twice_leads_to_the_same_order_again(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    at = client.post(link).headers["Location"]
+    for again in (client.get(link), client.post(link), client.get(link)):
+        assert again.headers["Location"] == at
+    assert Order.objects.filter(customer=customer).count() == 1
+
+
+def test_a_link_that_is_pressed_twice_leads_back_to_the_choice_and_then_to_the_order(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    assert client.get(link).headers["Location"] == "/portal/accounts/"
+    at = client.post("/portal/accounts/", {"account": two[0].public_id}).headers["Location"]
+    assert client.get(link).headers["Location"] == at
+
+
+def test_a_link_that_is_pressed_in_another_visit_leads_to_the_order_there(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Client().post(link)
+    sign_in(client, customer)
+    at = client.get(link).headers["Location"]
+    assert at.startswith("/pay/c/")
+    assert client.get(link).headers["Location"] == at
+
+
+def test_a_new_link_for_one_that_was_used_leads_to_the_order_as_well(
+    client: Client, customer: Customer, page: str
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Client().post(link)
+    assert client.get(link).status_code == 410
+    mail.outbox.clear()
+    client.post(f"{link}again/")
+    (again,) = mailed_links()
+    assert client.post(again).headers["Location"].startswith("/pay/c/")
+
+
+def test_whoever_changes_the_account_before_they_order_orders_with_the_other(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    pages = []
+    for chosen in (two[0], two[1], two[1]):
+        answer = client.post("/portal/accounts/", {"account": chosen.public_id})
+        pages.append(answer.headers["Location"])
+        assert Order.objects.latest("id").customer == chosen
+    assert pages[0] != pages[1] == pages[2]
+
+
+def test_whoever_has_ordered_changes_the_account_and_is_not_asked_to_order_again(
+    client: Client, two: list[Customer], page: str
+) -> None:
+    ask(client, page, ADDRESS)
+    (link,) = mailed_links()
+    client.post(link)
+    client.post("/portal/accounts/", {"account": two[0].public_id})
+    ordered(Order.objects.latest("id"))
+    answer = client.post("/portal/accounts/", {"account": two[1].public_id})
+    assert answer.headers["Location"] == "/portal/home/"
+
+
+def test_an_order_that_has_run_out_is_said_to_be_over_to_who_comes_back_for_it(
+    client: Client, customer: Customer, page: str, clock: Any
+) -> None:
+    ask(client, page, customer.email)
+    (link,) = mailed_links()
+    Order.objects.update(status="expired", closed_at=NOON)
+    assert client.post(link).headers["Location"] == "/portal/home/"
+    home = text_of(client.get("/portal/home/"))
+    assert "What you were about to order is no longer offered." in home
 
 
 def test_a_coupon_that_they_have_had_is_left_out(

@@ -22,3 +22,15 @@ class PlainWords(Func):
     template = "%(function)s(' ' || %(expressions)s)"
     arg_joiner = " || ' ' || "
     output_field = CharField()
+
+
+class JoinedWords(Func):
+    """All texts of some arrays as one, with a space between each; none of the arrays is null.
+
+    The function is our own (``billing/mail/migrations``): PostgreSQL's ``array_to_string`` may not
+    stand in an index, because of arrays of other things than texts.
+    """
+
+    function = "kvitt_joined"
+    arg_joiner = " || "
+    output_field = CharField()
