@@ -418,6 +418,7 @@ def _write_lines(document: Invoice, note: _Note) -> None:
             starts_on=line.starts_on,
             ends_on=line.ends_on,
             quantity=line.quantity,
+            unit=line.unit,
             amount_minor=amount_minor,
             net_minor=net_minor,
             tax=line.tax,

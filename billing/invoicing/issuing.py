@@ -189,6 +189,7 @@ class _Batch:
                 line.start or NULL,
                 line.end or NULL,
                 NULL if line.quantity is None else line.quantity,
+                terms.unit if terms and line.quantity is not None else "",
                 NULL if line.unit_amount is None else line.unit_amount,
                 line.amount_minor,
                 line.discount_minor,
@@ -445,7 +446,8 @@ def _extra_line(
     ``place`` is its own id, the document's, and the position.
     """
     nothing = (NULL,) * 4
-    return (*place, kind, NULL, NULL, text, *nothing, amount_minor, 0, 0, "[]", "", *nothing)
+    said = (text, NULL, NULL, NULL, "", NULL)
+    return (*place, kind, NULL, NULL, *said, amount_minor, 0, 0, "[]", "", *nothing)
 
 
 def _tiers(line: Line) -> str:
@@ -576,8 +578,8 @@ _DOCUMENT_COLUMNS = (
 )
 _LINE_COLUMNS = (
     "id, invoice_id, position, kind, subscription_id, price_id, description, starts_on, ends_on,"
-    " quantity, unit_amount, amount_minor, discount_minor, net_minor, tax, revenue_account, days,"
-    " of_days, tiers, corrects_id"
+    " quantity, unit, unit_amount, amount_minor, discount_minor, net_minor, tax, revenue_account,"
+    " days, of_days, tiers, corrects_id"
 )
 _TAX_COLUMNS = "invoice_id, category, percent, is_inclusive, name, net_minor, tax_minor"
 _COVERAGE_COLUMNS = (

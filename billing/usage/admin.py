@@ -6,6 +6,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk.columns import link_column, plain_column
+from billing.desk.figures import plain
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.usage.models import Meter, UsageRecord
 from catalog.admin import PriceAdmin
@@ -23,14 +24,14 @@ PriceAdmin.extend(
 class MeterAdmin(Desk):
     # Prices name a meter by its code, and records were read as the meter then measured.
     fixed_fields = ("seller", "code", "aggregation", "property", "filter")
-    list_display = ("code", "name", "aggregation", "property", "seller_link")
+    list_display = ("code", "name", "unit", "aggregation", "property", "seller_link")
     list_filter = (("seller", RelatedDropdownFilter), ("aggregation", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     search_fields = ("code__istartswith", "name", "public_id__iexact")
     autocomplete_fields = ("seller",)
     readonly_fields = ("public_id",)
     fieldsets = (
-        (None, {"fields": (("code", "name"), ("seller", "public_id"))}),
+        (None, {"fields": (("code", "name"), ("unit", "seller"), "public_id")}),
         ("Measures", {"fields": (("aggregation", "property"), "filter", "is_carried", "is_whole")}),
         ("Rounds", {"fields": (("rounding_mode", "rounding_digits"),)}),
     )
@@ -61,9 +62,12 @@ class UsageRecordAdmin(BigReadOnly):
     )
     readonly_fields = ("amount", "counted", "recorded_at", "public_id", "corrects")
 
-    amount = plain_column("quantity")
     counted = plain_column("value", "counted as")
     subscription_link = link_column("subscription")
+
+    @admin.display(description="quantity", ordering="quantity")
+    def amount(self, record: UsageRecord) -> str:
+        return plain(record.quantity, "" if record.meter.property else record.meter.unit)
 
     @admin.display(boolean=True, description="withdrawn")
     def is_withdrawn(self, record: UsageRecord) -> bool:
