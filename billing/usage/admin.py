@@ -1,4 +1,10 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -8,6 +14,7 @@ from unfold.contrib.filters.admin import (
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import plain
 from billing.desk.model_admin import BigReadOnly, Desk
+from billing.desk.typed_rows import Row, RowsField, TypedRows
 from billing.usage.models import Meter, UsageRecord
 from catalog.admin import PriceAdmin
 
@@ -20,10 +27,39 @@ PriceAdmin.extend(
 )
 
 
+class FilterRow(Row):
+    name = forms.CharField(label=pgettext_lazy("desk", "Property"), max_length=80)
+    value = forms.CharField(label=pgettext_lazy("desk", "Value"), max_length=200)
+
+
+class FilterField(RowsField):
+    """``{property: value or list of values}``; each value of a property has a row of its own."""
+
+    row = FilterRow
+    said = pgettext_lazy(
+        "desk",
+        "What a record must say of itself to count. Where several values will do, each has a row.",
+    )
+
+    def cells_of(self, kept: Any) -> TypedRows:
+        return TypedRows(
+            {"name": name, "value": str(value)}
+            for name, wanted in (kept or {}).items()
+            for value in (wanted if isinstance(wanted, list) else [wanted])
+        )
+
+    def kept_of(self, rows: Sequence[dict[str, Any]]) -> dict[str, str | list[str]]:
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            wanted[row["name"]].append(row["value"])
+        return {name: each[0] if len(each) == 1 else each for name, each in wanted.items()}
+
+
 @admin.register(Meter)
 class MeterAdmin(Desk):
     # Prices name a meter by its code, and records were read as the meter then measured.
     fixed_fields = ("seller", "code", "aggregation", "property", "filter")
+    tables = {"filter": FilterField}
     list_display = ("code", "name", "unit", "aggregation", "property", "seller_link")
     list_filter = (("seller", RelatedDropdownFilter), ("aggregation", ChoicesDropdownFilter))
     list_select_related = ("seller",)

@@ -55,7 +55,10 @@ def _text(context: object) -> object:
         (
             "",
             "desk",
-            ("billing/desk/*.py", "billing/front_page/*.py", "billing/invoicing/*.py"),
+            (
+                *("billing/desk/*.py", "billing/front_page/*.py", "billing/invoicing/*.py"),
+                *("billing/tax/*.py", "billing/usage/*.py", "catalog/*.py"),
+            ),
             ("admin/**/*.html", "unfold/**/*.html"),
         ),
         ("billing/mail/", "mail", WORDS_OF_MAIL, ()),
