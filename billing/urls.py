@@ -33,6 +33,7 @@ sign_in = [
     path("2fa/", include("allauth.mfa.urls")),
 ]
 
+handler400 = "portal.failures.unreadable"
 handler403 = "portal.failures.forbidden"
 handler404 = "portal.failures.not_found"
 handler500 = "portal.failures.failed"

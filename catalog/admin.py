@@ -1,7 +1,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -10,15 +9,12 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
-from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
 from billing.desk.panels import Panel
-from billing.engine.bounds import MINOR_MAX
-from billing.engine.errors import BillingError, InvalidPrice
-from billing.engine.money import exact_minor, to_major
+from catalog.forms import CouponForm, TiersField
 from catalog.models import Coupon, Plan, Price, Product
 
 # A used price may still be renamed and withdrawn; the database keeps the rest as agreed.
@@ -103,14 +99,7 @@ class PlanAdmin(Desk):
 
 def check_price(price: Price) -> None:
     """Raise InvalidPrice where the price could not be rated."""
-    try:
-        terms = price.terms()
-    except (ArithmeticError, AttributeError, TypeError, ValueError):
-        raise InvalidPrice(
-            'Tiers are a list such as [{"up_to": "100", "unit_amount": "0.10"}, '
-            '{"up_to": null, "unit_amount": "0.05"}].'
-        ) from None
-    terms.check()
+    price.terms().check()
 
 
 @admin.register(Price)
@@ -148,6 +137,7 @@ class PriceAdmin(Desk):
         ("Rules", {"fields": (("is_prorated", "is_tax_inclusive"), "tax", "is_active")}),
     )
     checks = (check_price,)
+    tables = {"tiers": TiersField}
     _used_note = (
         "Somebody has agreed to this price, so its terms stay as they are: make a new price "
         "instead, and withdraw this one. Those who have it keep it."
@@ -180,46 +170,6 @@ class PriceAdmin(Desk):
         if obj is not None and obj.is_used:
             return False
         return super().has_delete_permission(request, obj)
-
-
-class CouponForm(forms.ModelForm):
-    """A coupon whose amount is typed as it is spoken of, such as 50 in SEK, and kept in öre."""
-
-    amount_off_minor = forms.DecimalField(
-        label="Amount off",
-        required=False,
-        widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Such as 50 or 49.50, in the currency beside it.",
-    )
-
-    def __init__(self, *args: Any, **options: Any) -> None:
-        super().__init__(*args, **options)
-        coupon = self.instance
-        if coupon.amount_off_minor is not None and coupon.currency:
-            amount = to_major(coupon.amount_off_minor, coupon.currency)
-            self.initial["amount_off_minor"] = amount
-
-    def _post_clean(self) -> None:
-        self._keep_in_minor()
-        super()._post_clean()  # type: ignore[misc]
-
-    def _keep_in_minor(self) -> None:
-        amount = self.cleaned_data.get("amount_off_minor")
-        if amount is None or "currency" in self.errors:
-            return
-        currency = self.cleaned_data.get("currency")
-        if not currency:
-            self.add_error("currency", "Say in which currency the amount is.")
-            return
-        try:
-            minor = exact_minor(amount, currency)
-        except BillingError as error:
-            self.add_error("amount_off_minor", error.message)
-            return
-        if minor > MINOR_MAX:
-            self.add_error("amount_off_minor", "This is more than Kvitt can count.")
-        else:
-            self.cleaned_data["amount_off_minor"] = minor
 
 
 @admin.register(Coupon)

@@ -16,6 +16,7 @@ from billing.desk.lists import CappedPaginator
 from billing.desk.model_admin import Desk
 from billing.desk.page_actions import PageAction, Told
 from billing.desk.panels import Panel
+from billing.desk.typed_rows import NotesField
 from billing.webhooks.actions import create
 from billing.webhooks.models import WebhookEndpoint
 from customers.actions import record_new_address
@@ -131,6 +132,7 @@ class SellerAdmin(Desk):
 @admin.register(Customer)
 class CustomerAdmin(Desk):
     fixed_fields = ("seller",)
+    tables = {"metadata": NotesField}
     list_display = ("name", "email", "external_id", "seller_link", "at_home_in", "collection")
     list_filter = (
         ("seller", RelatedDropdownFilter),

@@ -112,15 +112,15 @@ def _card(
 ) -> Card:
     items = items_on(contract, as_of)
     period = period_on(contract, max(as_of, subscription.starts_on))
-    plan = subscription.plan
+    plan, currency = subscription.plan, subscription.currency
     return Card(
         subscription,
         state_of_subscription(subscription, as_of),
         price_in_words(contract, plan, items) if items else "",
         _sentence(subscription, contract, period, as_of),
-        [_part(item, contract, subscription.currency) for item in items if _is_counted(item)],
+        [_part(item, contract, currency) for item in items if _is_counted(item)],
         [
-            _bar(item.price, subscription.currency, usage, meters, period)
+            _bar(item.price, contract.terms[item.price.ref].unit, currency, usage, meters, period)
             for item in items
             if item.price.meter is not None
         ],
@@ -180,6 +180,7 @@ def _part(item: Item, contract: Contract, currency: str) -> str:
 
 def _bar(
     price: pricing.Price,
+    unit: str,
     currency: str,
     usage: Mapping[str, Usage],
     meters: Mapping[str, str],
@@ -192,9 +193,9 @@ def _bar(
     write = writer(currency)
     return UsageBar(
         name=meters.get(price.meter) or price.meter,
-        used=write.number(used.normalize()),
-        included=write.number(included) if included else "",
-        steps=" · ".join(units_of(price, currency)),
+        used=write.quantity(used.normalize(), unit),
+        included=write.quantity(included, unit) if included else "",
+        steps=" · ".join(units_of(price, unit, currency)),
         value=max(int(used), 0),
         maximum=int(included or 0),
     )

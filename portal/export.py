@@ -50,8 +50,8 @@ DOCUMENT = (
     " rounded_off_minor closed_on reason"
 ).split()
 LINE = (
-    "position kind description starts_on ends_on quantity unit_amount amount_minor discount_minor"
-    " net_minor tax days of_days tiers"
+    "position kind description starts_on ends_on quantity unit unit_amount amount_minor"
+    " discount_minor net_minor tax days of_days tiers"
 ).split()
 PAYMENT = (
     "public_id currency amount_minor refunded_minor state source reference received_on returned_on"

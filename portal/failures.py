@@ -6,13 +6,14 @@ import logging
 import sys
 from typing import Any
 
+from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
-from django.template.loader import render_to_string
 from django.utils.translation import pgettext
 from django.views import defaults
 
 from billing.checkout.offers import find_order
+from billing.desk import failures as desk
 from customers.links import find_link
 from customers.models import Seller
 from portal.pages import in_language_of, show
@@ -29,6 +30,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(OF_PROGRAMS):
         return defaults.page_not_found(request, exception)
     with in_language_of(request):
+        if desk.is_of_desk(request):
+            return desk.not_found(request)
         return _show(
             request,
             404,
@@ -46,6 +49,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     if request.path.startswith(OF_PROGRAMS):
         return defaults.permission_denied(request, exception)
     with in_language_of(request):
+        if desk.is_of_desk(request):
+            return desk.forbidden(request)
         return _show(
             request,
             403,
@@ -57,6 +62,8 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
     """Django's ``CSRF_FAILURE_VIEW``: nobody can tell the form from one of another site's."""
     with in_language_of(request):
+        if desk.is_of_desk(request):
+            return desk.form_refused(request)
         return _show(
             request,
             403,
@@ -69,15 +76,26 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         )
 
 
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Django's ``handler400``: more fields than any form has, or another host's name."""
+    if request.path.startswith(OF_PROGRAMS):
+        return defaults.bad_request(request, exception)
+    # It may be anybody's: neither session nor seller is asked.
+    is_unknown_host = isinstance(exception, DisallowedHost)
+    return desk.standing("400.html", request, 400, is_unknown_host=is_unknown_host)
+
+
 def failed(request: HttpRequest) -> HttpResponse:
     """Django's ``handler500``: 503 where the database is away, or kept a page waiting too long."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         # Neither session nor seller is asked: they are in the database.
-        answer = HttpResponse(render_to_string("503.html"), status=503)
+        answer = desk.standing("503.html", request, 503)
         answer["Retry-After"] = str(RETRY_AFTER_S)
         return answer
     if request.path.startswith(OF_PROGRAMS):
         return defaults.server_error(request)
+    if desk.is_of_desk(request):
+        return desk.standing("500.html", request, 500)
     try:
         with in_language_of(request):
             return _show(
@@ -92,7 +110,7 @@ def failed(request: HttpRequest) -> HttpResponse:
             )
     except Exception:
         logger.exception("The page that says that a page fails has failed as well.")
-        return HttpResponse(render_to_string("500.html"), status=500)
+        return desk.standing("500.html", request, 500)
 
 
 def _show(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:

@@ -15,6 +15,7 @@ from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words, interval_in_words
+from billing.usage.models import Meter
 from catalog.models import Plan, Price
 from customers.models import Customer
 from portal.words import units_of, with_tax
@@ -122,12 +123,21 @@ def price_in_words(price: Price) -> str:
 def _amount_of(price: Price) -> str:
     terms = price.terms()
     if price.meter or price.model not in {Price.Model.FLAT, Price.Model.PER_UNIT}:
-        return ", ".join(units_of(terms, price.currency)) or pgettext("pay", "by quantity")
+        said = ", ".join(units_of(terms, _unit_of(price), price.currency))
+        return said or pgettext("pay", "by quantity")
     write = Writer(translation.get_language() or "en", price.currency)
     amount = write.money(to_minor(price.amount, price.currency))
     if price.billing == Price.Billing.ONCE:
         return pgettext("pay", "%(amount)s once") % {"amount": amount}
     return amount
+
+
+def _unit_of(price: Price) -> str:
+    """What the price's meter counts, such as kg; empty where it says nothing."""
+    if not price.meter:
+        return ""
+    meters = Meter.objects.filter(seller=price.plan.seller_id, code=price.meter)
+    return meters.values_list("unit", flat=True).first() or ""
 
 
 def _without_discount(full_price: FullPrice, write: Writer) -> Row:

@@ -85,39 +85,48 @@ def price_of(plan: Plan, parts: Sequence[tuple[pricing.Price, Decimal]], currenc
     return pgettext("portal", "%(amount)s, plus usage") % {"amount": amount}
 
 
-def units_of(price: pricing.Price, currency: str) -> Iterator[str]:
-    """What usage costs, step by step: ``300 included``, ``then 1,15 kr per unit``."""
+def units_of(price: pricing.Price, unit: str, currency: str) -> Iterator[str]:
+    """What usage costs, step by step: ``300 GB included``, ``then 1,15 kr per GB``.
+
+    ``unit`` is the meter's; where it has none, a price is per unit.
+    """
     write = writer(currency)
     if price.model in ("graduated", "graduated_percentage"):
-        yield from _steps_of(price, write)
+        yield from _steps_of(price, unit, write)
     elif price.model == "volume":
-        yield from _levels_of(price.tiers, write)
+        yield from _levels_of(price.tiers, unit, write)
     elif price.model == "per_unit":
-        yield _each(price.amount, write)
+        yield _each(price.amount, unit, write)
     elif price.model == "package":
         if price.free_units:
             yield pgettext("portal", "%(count)s included") % {
-                "count": write.number(price.free_units)
+                "count": write.quantity(price.free_units, unit)
             }
-        yield pgettext("portal", "%(amount)s for every %(size)s units started") % {
+        said = (
+            pgettext("portal", "%(amount)s for every %(size)s started")
+            if unit
+            else pgettext("portal", "%(amount)s for every %(size)s units started")
+        )
+        yield said % {
             "amount": _amount(price.amount, write),
-            "size": write.number(price.package_size),
+            "size": write.quantity(price.package_size, unit),
         }
     elif price.model == "percentage":
         yield write.percent(price.rate)
 
 
-def _steps_of(price: pricing.Price, write: Writer) -> Iterator[str]:
+def _steps_of(price: pricing.Price, unit: str, write: Writer) -> Iterator[str]:
     """Each unit, or each part of the value, at the price of the step that it falls into."""
     is_of_value = price.model == "graduated_percentage"
     for number, tier in enumerate(price.tiers):
-        each = write.percent(tier.rate) if is_of_value else _each(tier.unit_amount, write)
+        each = write.percent(tier.rate) if is_of_value else _each(tier.unit_amount, unit, write)
         if tier.up_to is None:
             yield pgettext("portal", "then %(price)s") % {"price": each} if number else each
             continue
         count = _amount(tier.up_to, write) if is_of_value else write.number(tier.up_to)
         if not (tier.unit_amount or tier.rate or tier.flat_amount):
-            yield pgettext("portal", "%(count)s included") % {"count": count}
+            included = count if is_of_value else write.quantity(tier.up_to, unit)
+            yield pgettext("portal", "%(count)s included") % {"count": included}
         elif number:
             yield pgettext("portal", "then %(price)s up to %(count)s") % {
                 "price": each,
@@ -130,10 +139,10 @@ def _steps_of(price: pricing.Price, write: Writer) -> Iterator[str]:
             }
 
 
-def _levels_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
+def _levels_of(tiers: Sequence[pricing.Tier], unit: str, write: Writer) -> Iterator[str]:
     """All units at the price of the level that their sum falls into."""
     for number, tier in enumerate(tiers):
-        each = _each(tier.unit_amount, write)
+        each = _each(tier.unit_amount, unit, write)
         if tier.up_to is None:
             yield (
                 pgettext("portal", "%(price)s for all if there are more") % {"price": each}
@@ -147,8 +156,11 @@ def _levels_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
         }
 
 
-def _each(amount: Decimal, write: Writer) -> str:
-    return pgettext("portal", "%(amount)s per unit") % {"amount": _amount(amount, write)}
+def _each(amount: Decimal, unit: str, write: Writer) -> str:
+    if not unit:
+        return pgettext("portal", "%(amount)s per unit") % {"amount": _amount(amount, write)}
+    said = {"amount": _amount(amount, write), "unit": unit}
+    return pgettext("portal", "%(amount)s per %(unit)s") % said
 
 
 def _amount(amount: Decimal, write: Writer) -> str:

@@ -23,3 +23,31 @@ document.addEventListener("alpine:init", () => {
     return page;
   };
 });
+
+// A field that is typed as a table gets a button that adds a row to it.
+document.addEventListener("DOMContentLoaded", () => {
+  const next = (text) => text.replace(/\d+(?=-\w+$|$)/, (number) => Number(number) + 1);
+
+  for (const table of document.querySelectorAll(".desk-rows")) {
+    const button = table.querySelector("button");
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      const last = table.querySelector("tbody tr:last-child");
+      const row = last.cloneNode(true);
+      for (const cell of row.querySelectorAll("input, select")) {
+        cell.name = next(cell.name);
+        cell.id = next(cell.id);
+        cell.setAttribute("aria-label", next(cell.getAttribute("aria-label")));
+        if (cell.type === "checkbox") {
+          cell.checked = false;
+        } else if (cell.tagName === "SELECT") {
+          cell.selectedIndex = 0;
+        } else {
+          cell.value = "";
+        }
+      }
+      last.after(row);
+      row.querySelector("input, select").focus();
+    });
+  }
+});

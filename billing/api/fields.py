@@ -17,12 +17,11 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from billing.base.cards import card_refusal
-from billing.engine.bounds import MINOR_MAX
+from billing.engine.bounds import METADATA_KEY, METADATA_KEYS, METADATA_VALUE, MINOR_MAX
 from billing.engine.errors import UnknownCurrency
 from billing.engine.money import exponent
 from customers.models import ADDRESSEES_MAX
 
-METADATA_KEYS, METADATA_KEY, METADATA_VALUE = 50, 40, 500
 ID = r"^{prefix}_[0-9a-f]{{24}}$"
 DECIMAL = r"^-?[0-9]{1,14}(\.[0-9]{1,10})?$"
 

@@ -195,7 +195,7 @@ COUPONS: tuple[dict[str, Any], ...] = (
     },
     {"code": "KLUBB50", "name": "50 kr av", "amount_off_minor": 5000, "currency": "SEK"},
 )
-METERS = (("cups", "Koppar"), ("kg", "Kilogram"))
+METERS = (("cups", "Koppar", ""), ("kg", "Kilogram", "kg"))
 
 # What each role may do, in the words of the permissions: view all of these, and these actions.
 SEEN = (
@@ -250,7 +250,9 @@ def open_shop() -> Seller:
         name=NAME, organisation_number=ORGANISATION_NUMBER, is_live=False, **LETTERHEAD
     )
     seller.logo.save("dagbrack.png", ContentFile(LOGO.read_bytes()))
-    Meter.objects.bulk_create(Meter(seller=seller, code=code, name=name) for code, name in METERS)
+    Meter.objects.bulk_create(
+        Meter(seller=seller, code=code, name=name, unit=unit) for code, name, unit in METERS
+    )
     products = {
         name: Product.objects.create(
             seller=seller,

@@ -19,6 +19,8 @@ from django.utils.formats import localize
 from django.utils.timezone import localtime
 from pghistory.core import event_models
 
+from billing.desk.typed_rows import RowsField, RowsInput, TypedRows
+
 # How far back it is looked for who changed a field.
 CHANGES_MAX = 20
 SHOWN_MAX = 80
@@ -31,6 +33,8 @@ def _digest(value: object) -> str:
 def _written(field: forms.Field, value: Any) -> str:
     """A value as its field writes it, the same for what was read and for what was typed."""
     prepared = field.prepare_value(value)
+    if isinstance(prepared, TypedRows):
+        return prepared.as_text
     if isinstance(prepared, list | tuple | models.QuerySet):
         return ",".join(sorted(str(getattr(each, "pk", each)) for each in prepared))
     return "" if prepared is None else str(prepared)
@@ -95,6 +99,8 @@ class AsRead(forms.ModelForm):
         value = display() if display else self.initial[name]
         if not display and isinstance(self.fields[name], forms.ModelChoiceField):
             value = getattr(self.instance, name)
+        elif isinstance(table := self.fields[name], RowsField):
+            value = table.in_words(value)
         elif not display:
             value = self.fields[name].prepare_value(value)
         if isinstance(value, list | tuple):
@@ -109,6 +115,8 @@ class AsRead(forms.ModelForm):
         if isinstance(field.widget, forms.CheckboxInput):
             sent.pop(key, None)
             sent.update({key: "on"} if value else {})
+        elif isinstance(field.widget, RowsInput):
+            field.widget.fill_in(sent, key, value)
         elif isinstance(value, list | tuple):
             sent.setlist(key, [str(getattr(each, "pk", each)) for each in value])
         else:

@@ -4,12 +4,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from django import forms
 from django.db import models
 from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from unfold.widgets import UnfoldAdminTextareaWidget
 
 from billing.desk.figures import NOTHING, money
 
@@ -27,6 +25,14 @@ def facts_of(value: Any) -> str:
             return _table(value)
         return format_html_join(", ", "{}", ((facts_of(each),) for each in value))
     return str(value)
+
+
+def facts_in(text: str) -> str:
+    """What a text of JSON says, as a table; another text as it is."""
+    try:
+        return facts_of(json.loads(text))
+    except (ValueError, RecursionError):
+        return text
 
 
 def _rows(facts: Mapping[str, Any]) -> SafeString:
@@ -75,41 +81,3 @@ def column_of_facts(field: models.Field) -> Callable[[models.Model], str]:
     # Asked for when it is shown: the field's own label is translated after its page is made.
     shown.short_description = lazy(lambda: str(field.verbose_name), str)()  # type: ignore[attr-defined]
     return shown
-
-
-class FactsInput(UnfoldAdminTextareaWidget):
-    """JSON to be edited, with what there is as a table beneath it."""
-
-    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
-        written = super().render(name, value, attrs, renderer)
-        try:
-            there_is = json.loads(value) if value else None
-        except (ValueError, RecursionError):
-            there_is = None
-        return format_html("{}{}", written, facts_of(there_is)) if there_is else written
-
-
-class FactsField(forms.JSONField):
-    """JSON in a form, where nothing is an empty field and not ``null``, ``{}`` or ``[]``.
-
-    ``when_empty`` is what is kept of an empty field.
-    """
-
-    widget = FactsInput
-
-    def __init__(self, *, when_empty: Any = None, **options: Any) -> None:
-        self.when_empty = when_empty
-        super().__init__(**options)
-
-    def prepare_value(self, value: Any) -> Any:
-        is_nothing = value is None or value == self.when_empty
-        return "" if is_nothing else super().prepare_value(value)
-
-    def clean(self, value: Any) -> Any:
-        cleaned = super().clean(value)
-        return self.when_empty if cleaned is None else cleaned
-
-    def has_changed(self, initial: Any, data: Any) -> bool:
-        if data in ("", None):
-            return initial not in (None, self.when_empty)
-        return bool(super().has_changed(initial, data))

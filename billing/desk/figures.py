@@ -83,9 +83,9 @@ def _written_day(found: re.Match[str]) -> str:
         return found[0]
 
 
-def plain(number: Decimal | None) -> str:
+def plain(number: Decimal | None, unit: str = "") -> str:
     """A quantity or a unit price without the zeros that its column pads it with."""
-    return NOTHING if number is None else figure(trimmed(number))
+    return NOTHING if number is None else figure(f"{trimmed(number)} {unit}".rstrip())
 
 
 def trimmed(number: Decimal) -> str:

@@ -159,7 +159,8 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
                 try:
                     check(draft)
                 except BillingError as error:
-                    self.add_error(None, error.message)
+                    setting = str(error.details.get("setting", "")).partition("[")[0]
+                    self.add_error(setting if setting in self.fields else None, error.message)
             for name in self.codes.keys() & {*self.changed_data}:
                 self._check_codes(name, draft)
         return cleaned
@@ -167,10 +168,11 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
     def _check_codes(self, name: str, draft: models.Model) -> None:
         typed = getattr(draft, name)
         there_are = sorted(set(self.codes[name](draft)))
+        before = self.initial.get(name) if isinstance(typed, list) else None
         unknown = [
             code
             for code in (typed if isinstance(typed, list) else [typed])
-            if code not in there_are
+            if code not in there_are and code not in (before or ())
         ]
         if unknown and unknown != [""]:
             named = ", ".join(f"“{code}”" for code in unknown)

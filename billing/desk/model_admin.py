@@ -38,7 +38,7 @@ from billing.base.typed import (
 )
 from billing.desk.columns import own_link_column
 from billing.desk.done_forms import note_done
-from billing.desk.facts import FactsField, FactsInput, column_of_facts
+from billing.desk.facts import column_of_facts
 from billing.desk.figures import as_pages_write
 from billing.desk.forms import ActionForm, CheckedForm, Codes, ConfirmedForm, PlainDecimalField
 from billing.desk.history import ENTRIES_MAX, history_of
@@ -49,6 +49,7 @@ from billing.desk.previews import Preview, Reckoned, outcome_shown
 from billing.desk.rows import Picking
 from billing.desk.searching import search
 from billing.desk.seller_time import today_of
+from billing.desk.typed_rows import RowsField
 from billing.engine.errors import BillingError, Refused
 
 BULK_MAX = 200
@@ -85,12 +86,14 @@ class Desk(Picking, ModelAdmin):
 
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
     row that the database would take and the engine would not; ``codes`` says for a field that holds
-    codes which there are. What a save is followed by is told in a sentence, if there was anything.
+    codes which there are, ``tables`` how what is kept as JSON is typed. What a save is followed by
+    is told in a sentence, if there was anything.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
     codes: ClassVar[Mapping[str, Codes]] = {}
+    tables: ClassVar[Mapping[str, type[RowsField]]] = {}
     followed_by: ClassVar[Sequence[Following]] = ()
     panels: ClassVar[Sequence[Panel]] = ()
     page_actions: ClassVar[Sequence[PageAction]] = ()
@@ -125,11 +128,13 @@ class Desk(Picking, ModelAdmin):
         page_actions: Sequence[PageAction] = (),
         checks: Sequence[Callable[[Any], object]] = (),
         codes: Mapping[str, Codes] | None = None,
+        tables: Mapping[str, type[RowsField]] | None = None,
         followed_by: Sequence[Following] = (),
         search_fields: Sequence[str] = (),
     ) -> None:
         """Add what an app further up the house knows about this page's object."""
         cls.codes = {**cls.codes, **(codes or {})}
+        cls.tables = {**cls.tables, **(tables or {})}
         cls.checks = (*cls.checks, *checks)
         cls.search_fields = (*cls.search_fields, *search_fields)
         cls.followed_by = (*cls.followed_by, *followed_by)
@@ -188,8 +193,10 @@ class Desk(Picking, ModelAdmin):
     ) -> forms.Field | None:
         if isinstance(db_field, models.JSONField):
             when_empty = None if db_field.null else db_field.get_default()
-            options |= {"form_class": partial(FactsField, when_empty=when_empty)}
-            options |= {"widget": FactsInput}
+            table = self.tables.get(db_field.name)
+            if table is None:
+                return None  # Nobody types JSON.
+            options |= {"form_class": partial(table, when_empty=when_empty)}
         asked = super().formfield_for_dbfield(db_field, request, **options)
         if isinstance(asked, forms.DateField):
             asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]

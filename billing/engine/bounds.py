@@ -16,6 +16,10 @@ QUANTITY_MAX: Final = 10**12
 QUANTITY_DECIMALS_MAX: Final = 10
 # Of units that customers order of one thing by themselves, at the checkout and on their own pages.
 UNITS_ORDERED_MAX: Final = 9999
+# Of a shop's own notes: how many, and the characters of a name and of a text.
+METADATA_KEYS: Final = 50
+METADATA_KEY: Final = 40
+METADATA_VALUE: Final = 500
 TRIAL_DAYS_MAX: Final = 3650
 # Years or days of one period: what is longer is a term, and ends by itself.
 INTERVALS_MAX: Final = 1000

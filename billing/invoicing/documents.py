@@ -170,7 +170,7 @@ def _line(line: InvoiceLine, write: Writer) -> dict[str, Any]:
         "position": line.position,
         "description": line.description,
         "explained": explained(line, write),
-        "quantity": "" if line.quantity is None else write.number(line.quantity),
+        "quantity": "" if line.quantity is None else write.quantity(line.quantity, line.unit),
         "unit_price": "" if line.unit_amount is None else write.unit_price(line.unit_amount),
         "vat": " + ".join(write.percent(Decimal(rate["rate"])) for rate in line.tax),
         "amount": write.amount(line.amount_minor),
@@ -202,7 +202,7 @@ def _reasons(line: InvoiceLine, write: Writer) -> Iterable[str]:
     if line.days and line.of_days and line.days < line.of_days and follows_days:
         yield _days(line)
     if len(tiers) > 1 or has_flat:
-        yield " + ".join(term for tier in tiers for term in _terms(tier, write))
+        yield " + ".join(term for tier in tiers for term in _terms(tier, line.unit, write))
     if line.discount_minor:
         off = write.money(-line.discount_minor)
         yield pgettext("document", "Discount %(amount)s") % {"amount": off}
@@ -217,11 +217,11 @@ def _days(line: InvoiceLine) -> str:
     return said.replace(" ", NO_BREAK)
 
 
-def _terms(tier: dict[str, Any], write: Writer) -> Iterable[str]:
+def _terms(tier: dict[str, Any], unit: str, write: Writer) -> Iterable[str]:
     quantity, flat = Decimal(tier["quantity"]), Decimal(tier["flat_amount"])
     if quantity:
         yield (
-            f"{write.number(quantity)}{NO_BREAK}×{NO_BREAK}"
+            f"{write.quantity(quantity, unit)}{NO_BREAK}×{NO_BREAK}"
             f"{write.unit_price(Decimal(tier['unit_amount']))}"
         )
     if flat:

@@ -12,6 +12,7 @@ from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.invoicing import coverage, number_series  # noqa: F401  Their tables are of this app.
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
+from billing.usage.models import UNIT_MAX
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, BuyerReferenceField, CurrencyField, Customer, Seller
 
@@ -357,6 +358,13 @@ class InvoiceLine(models.Model):
     starts_on = models.DateField(null=True)
     ends_on = models.DateField(null=True)
     quantity = AmountField(null=True)
+    unit = models.CharField(
+        max_length=UNIT_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of the quantity, such as kg, as its meter had it on the day of issue.",
+    )
     unit_amount = AmountField(null=True, help_text="In major units.")
     amount_minor = models.BigIntegerField()
     discount_minor = models.BigIntegerField(default=0)

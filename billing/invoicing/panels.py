@@ -44,7 +44,7 @@ def _corrected(line: InvoiceLine) -> str:
 LINE_COLUMNS = {
     "Description": lambda line: line.description,
     "Period": _period,
-    "Quantity": lambda line: plain(line.quantity),
+    "Quantity": lambda line: plain(line.quantity, line.unit),
     "Unit price": lambda line: plain(line.unit_amount),
     "Amount": lambda line: money(line.amount_minor, line.invoice.currency),
     "Discount": lambda line: (

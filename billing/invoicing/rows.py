@@ -95,6 +95,7 @@ class LineRow:
     starts_on: str = NULL
     ends_on: str = NULL
     quantity: OrNull[Decimal] = NULL
+    unit: str = ""
     unit_amount: OrNull[Decimal] = NULL
     days: OrNull[int] = NULL
     of_days: OrNull[int] = NULL
@@ -223,6 +224,7 @@ def line_row(
     row.starts_on = text_of(line.start) if line.start else NULL
     row.ends_on = text_of(line.end) if line.end else NULL
     row.quantity = NULL if line.quantity is None else line.quantity
+    row.unit = "" if line.quantity is None else terms.unit if terms else _unit_of(line)
     row.unit_amount = NULL if line.unit_amount is None else line.unit_amount
     row.days = NULL if line.days is None else line.days
     row.of_days = NULL if line.of_days is None else line.of_days
@@ -234,6 +236,11 @@ def line_row(
 def _price_of(line: Line) -> OrNull[int]:
     """The price of what a note by hand corrects; what is billed once has none."""
     return (isinstance(line.context, InvoiceLine) and line.context.price_id) or NULL
+
+
+def _unit_of(line: Line) -> str:
+    """The unit of what a note by hand corrects; what is billed once has none."""
+    return line.context.unit if isinstance(line.context, InvoiceLine) else ""
 
 
 def tiers_of(line: Line) -> str:

@@ -43,6 +43,10 @@ class Writer:
         written = pattern.apply(value, self.locale, decimal_quantization=False)
         return written.replace("-", MINUS)
 
+    def quantity(self, value: Decimal, unit: str) -> str:
+        """A number with its unit, on one line: ``1 200 GB``; alone where it has none."""
+        return f"{self.number(value)}{NO_BREAK}{unit}" if unit else self.number(value)
+
     def percent(self, value: Decimal) -> str:
         """``25 %`` in Swedish, ``25%`` in English."""
         space = NO_BREAK if self.locale.language == "sv" else ""

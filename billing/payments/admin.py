@@ -13,6 +13,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk.columns import label_column, link_column, money_column
+from billing.desk.facts import facts_in
 from billing.desk.figures import NOTHING, link
 from billing.desk.model_admin import BigReadOnly
 from billing.invoicing.admin import InvoiceAdmin, PrintedAdmin
@@ -238,8 +239,13 @@ class GatewayEventAdmin(BigReadOnly):
         ("received_at", "processed_at"),
         ("attempts", "next_attempt_at"),
         "parked_reason",
-        "body",
+        "told",
     )
+    readonly_fields = ("told",)
+
+    @admin.display(description="what it told")
+    def told(self, event: GatewayEvent) -> str:
+        return facts_in(event.body)
 
     @admin.display(description="what came of it")
     def what_came(self, event: GatewayEvent) -> str:

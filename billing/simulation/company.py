@@ -117,6 +117,7 @@ def _meter(seller: Seller, code: str, node: Node) -> Meter:
     return Meter.objects.create(
         seller=seller,
         code=code,
+        unit=str(node.get("unit") or ""),
         aggregation=aggregation,
         property=node.get("property") or "",
         filter=plain(node.get("filter") or {}),

@@ -103,7 +103,7 @@ PLAN_KEYS = {
     "interval", "trial_days", "trial_usage", "cycles", "family", "prices", "name", "currency",
     "tax_category", "supply",
 }  # fmt: skip
-METER_KEYS = {"aggregation", "property", "filter", "carry", "rounding", "name"}
+METER_KEYS = {"aggregation", "property", "filter", "carry", "rounding", "name", "unit"}
 COUPON_KEYS = {"percent_off", "amount_off", "duration", "periods", "plans", "prices", "name"}
 CUSTOMER_KEYS = {
     "country", "business", "vat_number", "net_terms_days", "balance", "consolidate", "tax", "name",

@@ -22,7 +22,10 @@ from catalog.models import Price
 
 @dataclass(slots=True)
 class Terms:
-    """What a line says and how it is taxed and booked, for one price."""
+    """What a line says and how it is taxed and booked, for one price.
+
+    ``unit`` is its meter's, such as ``kg``; empty where the meter has none, and without a meter.
+    """
 
     price: Price
     price_id: int
@@ -33,6 +36,7 @@ class Terms:
     tax_category: str
     supply: str
     revenue_account: str
+    unit: str
 
 
 @dataclass(slots=True)
@@ -224,16 +228,22 @@ def _load_terms(price_ids: Collection[int]) -> dict[int, Terms]:
             tax_category=tax_category,
             supply=supply,
             revenue_account=revenue_account,
+            unit=unit,
         )
-        for price, (plan_code, plan_name, tax_category, supply, revenue_account) in prices
+        for price, (plan_code, plan_name, tax_category, supply, revenue_account, unit) in prices
     }
 
 
 _OF_PLAN_AND_PRODUCT = (
-    "plan.code, plan.name, product.tax_category, product.supply, product.revenue_account"
+    "plan.code, plan.name, product.tax_category, product.supply, product.revenue_account,"
+    " COALESCE(meter.unit, '')"
 )
+# Meters stand above, and are named in this statement alone: asked by themselves they would be one
+# more in each bill and preview.
 _PRICES = """
     JOIN catalog_plan plan ON plan.id = catalog_price.plan_id
     JOIN catalog_product product ON product.id = plan.product_id
+    LEFT JOIN usage_meter meter
+      ON meter.seller_id = plan.seller_id AND meter.code = catalog_price.meter
     WHERE catalog_price.id = ANY(%s::bigint[])
 """

@@ -12,21 +12,14 @@ from billing.desk.panels import Panel
 from billing.tax.checks import ask_by_hand
 from billing.tax.loading import STANDARD
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
-from billing.tax.rates import treatment_of
+from billing.tax.stated import TaxField
 from billing.tax.supplies import counts_for, plain
 from catalog.admin import PriceAdmin, ProductAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
 from customers.models import Customer
 
-
-def check_stated_tax(row: Any) -> None:
-    """Raise InvalidTax where rates are stated that no bill could be made with."""
-    if row.tax is not None:
-        treatment_of(row.tax)
-
-
 for page in (SellerAdmin, CustomerAdmin, PriceAdmin):
-    page.extend(checks=[check_stated_tax])
+    page.extend(tables={"tax": TaxField})
 
 # Of all countries: a buyer abroad is charged the rate of this category at home.
 ProductAdmin.extend(

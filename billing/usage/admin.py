@@ -1,4 +1,10 @@
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
 from django.contrib import admin
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -6,7 +12,9 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk.columns import link_column, plain_column
+from billing.desk.figures import plain
 from billing.desk.model_admin import BigReadOnly, Desk
+from billing.desk.typed_rows import Row, RowsField, TypedRows
 from billing.usage.models import Meter, UsageRecord
 from catalog.admin import PriceAdmin
 
@@ -19,18 +27,47 @@ PriceAdmin.extend(
 )
 
 
+class FilterRow(Row):
+    name = forms.CharField(label=pgettext_lazy("desk", "Property"), max_length=80)
+    value = forms.CharField(label=pgettext_lazy("desk", "Value"), max_length=200)
+
+
+class FilterField(RowsField):
+    """``{property: value or list of values}``; each value of a property has a row of its own."""
+
+    row = FilterRow
+    said = pgettext_lazy(
+        "desk",
+        "What a record must say of itself to count. Where several values will do, each has a row.",
+    )
+
+    def cells_of(self, kept: Any) -> TypedRows:
+        return TypedRows(
+            {"name": name, "value": str(value)}
+            for name, wanted in (kept or {}).items()
+            for value in (wanted if isinstance(wanted, list) else [wanted])
+        )
+
+    def kept_of(self, rows: Sequence[dict[str, Any]]) -> dict[str, str | list[str]]:
+        wanted: dict[str, list[str]] = defaultdict(list)
+        for row in rows:
+            wanted[row["name"]].append(row["value"])
+        return {name: each[0] if len(each) == 1 else each for name, each in wanted.items()}
+
+
 @admin.register(Meter)
 class MeterAdmin(Desk):
     # Prices name a meter by its code, and records were read as the meter then measured.
     fixed_fields = ("seller", "code", "aggregation", "property", "filter")
-    list_display = ("code", "name", "aggregation", "property", "seller_link")
+    tables = {"filter": FilterField}
+    list_display = ("code", "name", "unit", "aggregation", "property", "seller_link")
     list_filter = (("seller", RelatedDropdownFilter), ("aggregation", ChoicesDropdownFilter))
     list_select_related = ("seller",)
     search_fields = ("code__istartswith", "name", "public_id__iexact")
     autocomplete_fields = ("seller",)
     readonly_fields = ("public_id",)
     fieldsets = (
-        (None, {"fields": (("code", "name"), ("seller", "public_id"))}),
+        (None, {"fields": (("code", "name"), ("unit", "seller"), "public_id")}),
         ("Measures", {"fields": (("aggregation", "property"), "filter", "is_carried", "is_whole")}),
         ("Rounds", {"fields": (("rounding_mode", "rounding_digits"),)}),
     )
@@ -61,9 +98,12 @@ class UsageRecordAdmin(BigReadOnly):
     )
     readonly_fields = ("amount", "counted", "recorded_at", "public_id", "corrects")
 
-    amount = plain_column("quantity")
     counted = plain_column("value", "counted as")
     subscription_link = link_column("subscription")
+
+    @admin.display(description="quantity", ordering="quantity")
+    def amount(self, record: UsageRecord) -> str:
+        return plain(record.quantity, "" if record.meter.property else record.meter.unit)
 
     @admin.display(boolean=True, description="withdrawn")
     def is_withdrawn(self, record: UsageRecord) -> bool:

@@ -9,6 +9,8 @@ from billing.subscriptions.models import Subscription
 from catalog.models import AmountField
 from customers.models import Seller
 
+UNIT_MAX = 20
+
 # For records that are written by a statement and not by Django.
 _NEW_ID = Concat(
     Value("use_"),
@@ -39,6 +41,14 @@ class Meter(models.Model):
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="meters")
     code = models.CharField(max_length=80)
     name = models.CharField(max_length=200, blank=True, default="")
+    unit = models.CharField(
+        max_length=UNIT_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Shown after quantities and after “per”, such as kg, GB or h: an abbreviation, "
+        "which is the same for one and for many. Empty: customers read “unit”.",
+    )
     aggregation = models.CharField(max_length=6, choices=Aggregation, default=Aggregation.SUM)
     property = models.CharField(
         max_length=80, blank=True, default="", help_text="Aggregate this property of the record."

@@ -27,6 +27,7 @@ class PeriodSum:
     """
 
     meter: str
+    unit: str
     start: date
     end: date
     quantity: Decimal
@@ -60,6 +61,7 @@ def usage_by_period(
     return [
         PeriodSum(
             meter=meter.code,
+            unit=meter.unit,
             start=span.start,
             end=span.end,
             quantity=usage.total(span.start, span.end),

@@ -10,6 +10,7 @@ from unfold.decorators import display
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
+from billing.desk.facts import facts_in
 from billing.desk.figures import link
 from billing.desk.forms import ActionForm, date_field
 from billing.desk.model_admin import BigReadOnly, ReadOnly
@@ -229,4 +230,4 @@ class WebhookDeliveryAdmin(BigReadOnly):
     @admin.display(description="what is sent")
     def body(self, delivery: WebhookDelivery) -> str:
         written = getattr(delivery.event, "body", None)
-        return written.text if written else "Not sent yet."
+        return facts_in(written.text) if written else "Not sent yet."

@@ -4,13 +4,12 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from django import forms
 from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
 
-from billing.desk.facts import FactsField, facts_of
+from billing.desk.facts import facts_in, facts_of
 from billing.desk.figures import NOTHING
 from billing.events.models import Event
 from billing.subscriptions.models import Subscription
@@ -132,6 +131,12 @@ def test_json_is_a_table_of_label_and_value() -> None:
     assert f"<tr><td>Z</td><td>{NOTHING}</td></tr>" in rates
 
 
+@pytest.mark.parametrize("text", ["kind=paid&id=1", "{", "[" * 100_000])
+def test_what_came_as_json_is_a_table_and_any_other_text_as_it_came(text: str) -> None:
+    assert '<th scope="row">Id</th><td>evt_1</td>' in facts_in('{"id": "evt_1"}')
+    assert facts_in(text) == text
+
+
 def test_no_page_shows_json(anna: Client, rows: Rows) -> None:
     """Of all that is kept as JSON, on every page that does not edit it."""
     seen = 0
@@ -154,43 +159,6 @@ def test_an_event_shows_its_details_as_a_table(anna: Client, invoice: Any) -> No
     told = shown(anna, page_url(event))
     assert '<th scope="row">Customer</th>' in told
     assert "&quot;customer&quot;" not in told
-
-
-def test_metadata_is_edited_as_it_is_and_nothing_is_an_empty_field(
-    anna: Client, customer: Customer
-) -> None:
-    form = anna.get(page_url(customer)).context["adminform"].form
-    assert form["metadata"].value() == ""
-    assert form["tax"].value() == ""
-    customer.metadata = {"shop": "7"}
-    customer.save()
-    told = shown(anna, page_url(customer))
-    assert '<th scope="row">Shop</th><td>7</td>' in told
-
-
-@pytest.mark.parametrize(("when_empty", "typed"), [(None, ""), ({}, ""), ({}, "{}")])
-def test_an_empty_field_keeps_what_nothing_is(when_empty: Any, typed: str) -> None:
-    class Form(forms.Form):
-        facts = FactsField(when_empty=when_empty, required=False)
-
-    form = Form({"facts": typed}, initial={"facts": when_empty})
-    assert form.is_valid()
-    assert form.cleaned_data["facts"] == when_empty
-    assert not form.has_changed()
-
-
-def test_a_page_that_says_nothing_of_rates_keeps_no_rates_apart_from_the_rate_table(
-    db: None,
-) -> None:
-    """An empty list is no tax; an empty field is the rate table."""
-
-    class Form(forms.Form):
-        tax = FactsField(when_empty=None, required=False)
-
-    for typed, kept in (("[]", []), ("", None)):
-        form = Form({"tax": typed})
-        assert form.is_valid()
-        assert form.cleaned_data["tax"] == kept
 
 
 def test_a_panel_says_yes_and_no(anna: Client, db: None) -> None:

@@ -116,12 +116,10 @@ def _price_form(price: Price, **changes: str) -> dict[str, str]:
         "billing": price.billing,
         "amount": str(price.amount),
         "quantity": "1",
-        "tiers": "[]",
         "package_size": "1",
         "free_units": "0",
         "rate": "0",
         "fixed_amount": "0",
-        "tax": "null",
         "is_active": "on",
         **changes,
     }
@@ -154,10 +152,16 @@ def test_an_unused_price_can_be_edited(anna: Client) -> None:
     [
         ({"model": "package", "package_size": "0"}, "package_size must be more than zero"),
         ({"model": "graduated", "amount": "0"}, "graduated needs tiers"),
-        ({"model": "graduated", "tiers": "[7]"}, "Tiers are a list such as"),
+        ({"model": "graduated", "tiers-0-up_to": "many"}, "Row 1, Up to: Enter a number."),
+        (
+            {"model": "graduated", "amount": "0", "tiers-0-up_to": "5"},
+            "the last tier, and only the last",
+        ),
         ({"meter": "calls"}, "a metered price is billed in_arrears"),
-        ({"tax": '{"rate": 25}'}, "Tax is stated as a list of rates"),
-        ({"tax": '[{"rate": "250"}]'}, "A tax rate is a text such as"),
+        ({"tax-0-rate": "250"}, "Row 1, Percent: "),
+        ({"tax-3-name": "GST"}, "Row 1, Percent: This field is required."),
+        ({"tax-0-category": "Z", "tax-0-rate": "25"}, "Tax category Z has the rate 0"),
+        ({"tax-0-rate": "25", "tax-none": "on"}, "Either leave the rows empty or untick"),
         ({"currency": "XYZ"}, "not an active ISO 4217 currency"),
     ],
 )
@@ -176,9 +180,9 @@ def test_stated_tax_that_could_not_be_billed_is_not_saved(
 ) -> None:
     form = anna.get(url(model, "change", rows[model].pk)).context["adminform"].form
     sent = {name: value for name, value in form.initial.items() if value not in (None, False)}
-    sent |= {"tax": '[{"rate": 25.5}]', "metadata": "{}", "logo": ""}
+    sent |= {"tax-0-rate": "101", "logo": ""}
     page = anna.post(url(model, "change", rows[model].pk), sent)
-    assert "A tax rate is a text such as" in page.content.decode()
+    assert "Row 1, Percent: " in page.context["adminform"].form.errors["tax"][0]
 
 
 def test_amounts_in_forms_are_written_without_padding(anna: Client) -> None:

@@ -192,6 +192,23 @@ class TestReading:
         asked = {"subscription": subscription.public_id, "from": since}
         assert len(shop.get("usage/periods", **asked).json()["results"]) == 1
 
+    def test_quantities_are_told_with_the_unit_of_their_meter(
+        self, shop: Shop, world: World, metered: Callable[..., Subscription]
+    ) -> None:
+        subscription = metered(days_ago=3)
+        Meter.objects.filter(code="calls").update(unit="min")
+        at = f"{world.today - timedelta(days=1)}T12:00:00Z"
+        recorded(shop, subscription, "a", at=at, quantity="7")
+        asked = {"subscription": subscription.public_id}
+        assert [row["unit"] for row in shop.get("usage/periods", **asked).json()["results"]] == [
+            "min"
+        ]
+        offered = shop.get(f"plans/{subscription.plan.code}").json()["prices"]
+        listed = shop.get("prices", plan=subscription.plan.public_id).json()["results"]
+        for prices in (offered, listed):
+            assert {price["meter"]: price["unit"] for price in prices}["calls"] == "min"
+            assert all(price["unit"] == "" for price in prices if price["meter"] is None)
+
     def test_sums_of_nothing_in_particular_are_refused(self, shop: Shop, world: World) -> None:
         assert errors_of(shop.get("usage/periods")) == [("required", "subscription")]
         mine = {"subscription": world.named["subscription"]}

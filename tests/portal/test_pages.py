@@ -263,8 +263,15 @@ def test_home_of_who_has_nothing_says_what_will_be_there(visitor: Client) -> Non
     assert "You have no card with us yet." in text_of(visitor.get("/portal/methods/"))
 
 
+@pytest.mark.parametrize(
+    ("unit", "used", "steps"),
+    [
+        ("", "Cups: 225 of 300 included", "300 included · then SEK 1.15 per unit"),
+        ("dl", "Cups: 225 dl of 300 dl included", "300 dl included · then SEK 1.15 per dl"),
+    ],
+)
 def test_home_shows_usage_beside_what_is_included(
-    visitor: Client, customer: Customer, seller: Seller
+    visitor: Client, customer: Customer, seller: Seller, unit: str, used: str, steps: str
 ) -> None:
     plan = plan_of(seller, "595", name="Machine")
     PriceFactory(
@@ -280,14 +287,14 @@ def test_home_shows_usage_beside_what_is_included(
             {"up_to": None, "unit_amount": "1.15", "flat_amount": "0"},
         ],
     )
-    meter = Meter.objects.create(seller=seller, code="cups", name="Cups")
+    meter = Meter.objects.create(seller=seller, code="cups", name="Cups", unit=unit)
     subscription = started(customer, plan)
     record_usage(subscription, meter, at=NOON, as_of=DAY, quantity=Decimal(225))
     answer = visitor.get("/portal/home/")
     said = text_of(answer)
     assert "SEK 595.00 a month, plus usage (excl. VAT)" in said
-    assert "Cups: 225 of 300 included" in said
-    assert "300 included · then SEK 1.15 per unit" in said
+    assert used in said
+    assert steps in said
     assert b'<progress value="225"' in answer.content
     assert "What you use until then is added." in said
 
@@ -381,4 +388,4 @@ def test_steps_of_a_price_say_for_how_many_units_each_is(
     ).terms()
     for language, said in (("en", english), ("sv", swedish)):
         with translation.override(language):
-            assert ", ".join(units_of(price, "SEK")).replace(NO_BREAK, " ") == said
+            assert ", ".join(units_of(price, "", "SEK")).replace(NO_BREAK, " ") == said

@@ -55,4 +55,30 @@ def test_customers_read_what_usage_costs(model: str) -> None:
     price, said = SAID[model]
     price.check()
     with translation.override("en"):
-        assert [each.replace("\xa0", " ") for each in units_of(price, "SEK")] == said
+        assert [each.replace("\xa0", " ") for each in units_of(price, "", "SEK")] == said
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("per_unit", ["1,15 kr per GB"]),
+        (
+            "graduated",
+            ["300 GB ingår", "sedan 1,15 kr per GB upp till 1 000", "sedan 0,90 kr per GB"],
+        ),
+        (
+            "volume",
+            [
+                "0,00 kr per GB upp till 300",
+                "1,15 kr per GB upp till 1 000",
+                "0,90 kr per GB för alla om det blir fler",
+            ],
+        ),
+        ("package", ["20 GB ingår", "5,00 kr per påbörjade 100 GB"]),
+        ("graduated_percentage", ["2 % för de första 1 000,00 kr", "sedan 1,5 %"]),
+    ],
+)
+def test_usage_is_priced_in_the_unit_of_its_meter(model: str, said: list[str]) -> None:
+    with translation.override("sv"):
+        steps = units_of(SAID[model][0], "GB", "SEK")
+        assert [each.replace("\xa0", " ") for each in steps] == said

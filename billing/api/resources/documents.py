@@ -37,6 +37,9 @@ class LineReading(Reading):
     starts_on = serializers.DateField(allow_null=True)
     ends_on = serializers.DateField(allow_null=True, help_text="The first day after.")
     quantity = Exact(allow_null=True)
+    unit = serializers.CharField(
+        allow_blank=True, help_text="Of the quantity, such as kg; empty where its meter has none."
+    )
     unit_amount = Exact(allow_null=True, help_text="In major units.")
     amount_minor = serializers.IntegerField()
     discount_minor = serializers.IntegerField()

@@ -1,5 +1,7 @@
 """Plans and prices, to be read: what is sold is decided in the back office."""
 
+from typing import ClassVar
+
 import django_filters
 from django.db.models import Prefetch, QuerySet
 from django.http import HttpResponse
@@ -38,6 +40,10 @@ class PriceReading(Reading):
     unit_amount = Exact(source="amount")
     tiers = TierReading(many=True)
     meter = serializers.CharField(allow_null=True)
+    unit = serializers.CharField(
+        allow_blank=True,
+        help_text="Its meter's, such as kg; empty where that has none.",
+    )
     quantity = Exact(help_text="Where a subscription says nothing else.")
     package_size = Exact()
     free_units = Exact()
@@ -47,6 +53,9 @@ class PriceReading(Reading):
     is_tax_inclusive = serializers.BooleanField()
     is_active = serializers.BooleanField()
 
+    also_loads: ClassVar[tuple[str, ...]] = ("plan__seller",)
+    prefetches: ClassVar[tuple[Prefetch | str, ...]] = ("plan__seller__meters",)
+
     @staticmethod
     def read_tiers(price: Price) -> object:
         return price.tiers
@@ -55,11 +64,18 @@ class PriceReading(Reading):
     def read_meter(price: Price) -> str | None:
         return price.meter or None
 
+    @staticmethod
+    def read_unit(price: Price) -> str:
+        meters = price.plan.seller.meters.all() if price.meter else ()
+        return next((meter.unit for meter in meters if meter.code == price.meter), "")
+
 
 class PlanPriceReading(PriceReading):
     """A price, in its plan."""
 
     plan = None  # type: ignore[assignment]
+    also_loads = ()
+    prefetches = ()
 
 
 class PlanReading(Reading):
@@ -82,9 +98,10 @@ class PlanReading(Reading):
     is_active = serializers.BooleanField()
     prices = PlanPriceReading(many=True)
 
-    also_loads = ("product",)
+    also_loads = ("product", "seller")
     prefetches = (
         Prefetch("prices", Price.objects.filter(is_active=True).order_by("position", "id")),
+        "seller__meters",
     )
 
     @staticmethod

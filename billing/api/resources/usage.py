@@ -109,6 +109,7 @@ class PeriodReading(Reading):
     """What a meter comes to in one period, as a bill goes by it."""
 
     meter = serializers.CharField(help_text="A meter's code.")
+    unit = serializers.CharField(allow_blank=True, help_text="The meter's, such as kg.")
     starts_on = serializers.DateField(source="start")
     ends_on = serializers.DateField(source="end")
     quantity = Exact()
