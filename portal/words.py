@@ -136,7 +136,7 @@ def _levels_of(tiers: Sequence[pricing.Tier], write: Writer) -> Iterator[str]:
         each = _each(tier.unit_amount, write)
         if tier.up_to is None:
             yield (
-                pgettext("portal", "%(price)s for all if there are more") % {"price": each}
+                pgettext("portal", "%(price)s for all units if there are more") % {"price": each}
                 if number
                 else each
             )

@@ -125,19 +125,19 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RENEWAL: (
             "Ditt abonnemang Årskaffe förnyas den 1 mars 2027.",
             "en faktura på 1 990,00 kr.",
-            "säg upp det senast den 28 februari 2027",
+            "säger du upp det senast den 28 februari 2027",
         ),
         Kind.TRIAL_ENDING: (
             "Din provperiod för Månadskaffe slutar den 14 mars 2026",
             "Vi drar då 1 234,50 kr från ditt kort Visa ···· 4242.",
         ),
         Kind.PLAN_CHANGED: (
-            "bytts från Månadskaffe till Storkaffe",
+            "ändrats från Månadskaffe till Storkaffe",
             "Din nästa faktura är på 1 999,00 kr och kommer den 1 april 2026.",
             "Fakturerat nu: 542,55 kr",
         ),
         Kind.PAUSED: ("är pausat från och med den 10 mars 2026.", "återupptas automatiskt den 20"),
-        Kind.RESUMED: ("är i gång igen från och med den 20 mars 2026.", "Din nästa faktura"),
+        Kind.RESUMED: ("är aktivt igen från och med den 20 mars 2026.", "Din nästa faktura"),
         Kind.CANCELED: (
             "Ditt abonnemang Månadskaffe är uppsagt.",
             "till och med den 31 mars 2026",
