@@ -12,14 +12,16 @@ from django.core import mail
 from django.core.management import call_command
 
 from billing.base import clock
+from billing.events.models import Event
 from billing.events.types import PUBLIC
-from billing.invoicing.actions import bill_customer
+from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.mail.actions import post
-from billing.mail.kinds import MailKind
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
+from billing.mail.news import NEWS, on_events
 from billing.mail.outbox import send_due
 from billing.mail.words import KINDS
 from billing.mail.words.access import RESTORED
@@ -30,6 +32,7 @@ from billing.payments.models import Payment
 from billing.subscriptions import actions
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Subscription
+from customers.actions import change_details
 from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
@@ -221,6 +224,31 @@ def test_a_kind_can_be_chosen_at_the_desk_as_soon_as_it_has_words(
     assert Message(kind="toy").get_kind_display() == "a toy"
     assert ("toy", "a toy") in Message._meta.get_field("kind").flatchoices
     call_command("makemigrations", "mail", check_changes=True, dry_run=True, verbosity=0)
+
+
+def test_an_event_about_a_customer_or_what_is_a_customers_can_be_mailed_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(is_charged=True)
+    item = add_one_off(
+        world.customer,
+        currency="SEK",
+        amount_minor=5000,
+        description="Kaffekvarn",
+        as_of=DAY,
+        actor="test",
+    )
+    change_details(world.customer, as_of=DAY, actor="test", city="Mölndal")
+    kind = MailKind("toy", "a toy", KINDS["receipt"].write)
+    monkeypatch.setitem(KINDS, "toy", kind)
+    for type in ("one_off_item.added", "customer.changed"):
+        monkeypatch.setitem(NEWS, type, (kind, News(type)))
+        on_events(list(Event.objects.filter(type=type)))
+    made = Message.objects.filter(kind="toy", customer=world.customer)
+    assert {each.facts["subject"] for each in made} == {
+        item.public_id,
+        world.customer.public_id,
+    }
 
 
 @both_languages

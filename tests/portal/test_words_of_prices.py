@@ -1,11 +1,14 @@
 """Every price model can be chosen, and its customers read what it costs."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.contrib.admin.utils import flatten_fieldsets
 from django.utils import translation
 
-from billing.engine.pricing import MODELS, Price, Tier
+from billing.engine.pricing import MODELS, SETTINGS, Price, Tier
+from catalog.admin import PriceAdmin
 from catalog.models import Price as PriceRow
 from portal.words import units_of
 
@@ -56,3 +59,16 @@ def test_customers_read_what_usage_costs(model: str) -> None:
     price.check()
     with translation.override("en"):
         assert [each.replace("\xa0", " ") for each in units_of(price, "SEK")] == said
+
+
+def test_every_setting_of_a_model_is_a_column_and_reaches_the_engine() -> None:
+    numbers = {name: D(at) for at, name in enumerate(sorted(SETTINGS - {"tiers"}), start=1)}
+    row = PriceRow(code="calls", tiers=[{"up_to": None, "unit_amount": "7"}], **numbers)
+    terms = row.terms()
+    assert {name: getattr(terms, name) for name in numbers} == numbers
+    assert terms.tiers == (Tier(None, D(7)),)
+
+
+def test_every_setting_of_a_model_can_be_filled_in_at_the_desk() -> None:
+    fieldsets: Any = PriceAdmin.fieldsets
+    assert SETTINGS - set(flatten_fieldsets(fieldsets)) == set()
