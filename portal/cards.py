@@ -157,9 +157,7 @@ def _sentence(subscription: Subscription, contract: Contract, period: Period, as
             return pgettext("portal", "It resumes automatically on %(day)s.") % {
                 "day": day(ends[0])
             }
-        return pgettext(
-            "portal", "It stays paused until you resume it, and costs nothing until then."
-        )
+        return pgettext("portal", "It stays paused, and costs nothing, until you resume it.")
     if as_of < subscription.paid_from:
         return pgettext("portal", "Free until %(day)s, then the price above applies.") % {
             "day": day(subscription.paid_from)

@@ -38,8 +38,8 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
             pgettext("portal", "This page does not exist"),
             pgettext(
                 "portal",
-                "Part of the address may have been lost on the way. Copy all of it from where "
-                "you found it, or start from your own page.",
+                "Part of the address may have been lost on the way. Copy all of it from the "
+                "email or the page where you found it, or start from your own page.",
             ),
         )
 
@@ -55,7 +55,9 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
             request,
             403,
             pgettext("portal", "You do not have access to this page"),
-            pgettext("portal", "Sign in as somebody who has access, or ask whoever runs it."),
+            pgettext(
+                "portal", "Sign in as somebody who has access, or ask whoever runs this website."
+            ),
         )
 
 

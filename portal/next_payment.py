@@ -142,7 +142,7 @@ def _today(seen: Preview) -> Line:
     reasons = [reason for bill in seen.today for reason in reasons_of(bill)]
     notes = [_where_it_goes(seen)] if minor < 0 else []
     if seen.paid_out_minor:
-        said = pgettext("portal", "%(amount)s of your balance is paid back to you.")
+        said = pgettext("portal", "We refund %(amount)s of your balance to you.")
         notes.append(said % {"amount": write.money(seen.paid_out_minor)})
     return Line(label, "", write.money(minor), reasons, " ".join(filter(None, notes)))
 

@@ -265,7 +265,8 @@ _WRONG: Mapping[str, Any] = {
         "pay", "This is not a VAT number. Check it, or leave the field empty."
     ),
     "card_number": pgettext_lazy(
-        "pay", "This looks like a card number. You enter your card on the next page, never here."
+        "pay",
+        "This looks like a card number. You enter your card details on the next page, never here.",
     ),
 }
 

@@ -81,7 +81,7 @@ def terms_of(
             write.day(as_of),
             write.money(today_minor),
             [line for bill in seen.today for line in _why(bill, write)]
-            or [pgettext("pay", "Nothing yet. You only add your card.")],
+            or [pgettext("pay", "Nothing yet. You only need to add your card.")],
         )
     ]
     names = (pgettext("pay", "Next invoice"), pgettext("pay", "After that"))
@@ -269,8 +269,8 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
             pgettext(
                 "pay",
                 "You have paid by invoice until now. From this order on, all your new invoices "
-                "from %(seller)s are taken from the card that you pay with. You still pay the "
-                "invoices that you have already received yourself.",
+                "from %(seller)s are charged to the card that you pay with. The invoices that you "
+                "have already received, you still pay yourself.",
             )
             % said
         )
@@ -294,7 +294,8 @@ def _sentences(order: Order, seen: Preview, write: Writer, as_of: date) -> Itera
 def _trial(*, is_fixed: bool) -> str:
     if is_fixed:
         return pgettext(
-            "pay", "The trial costs nothing until %(day)s. From that day the fixed term is paid."
+            "pay",
+            "The trial costs nothing until %(day)s. From that day you pay for the fixed term.",
         )
     return pgettext(
         "pay",

@@ -138,7 +138,7 @@ def _written(figures: Figures, language: str) -> list[dict[str, Any]]:
         {"label": pgettext("demo", "Collected"), "values": money("collected_minor")},
         {"label": pgettext("demo", "Overdue"), "values": money("overdue_minor")},
         {
-            "label": pgettext("demo", "A month's recurring revenue"),
+            "label": pgettext("demo", "Monthly recurring revenue"),
             "values": money("mrr_last_minor"),
             "then": money("mrr_first_minor"),
             "since": since,

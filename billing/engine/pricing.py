@@ -38,7 +38,9 @@ _SETTINGS_BY_MODEL: Final[dict[str, frozenset[str]]] = {
     "graduated_percentage": frozenset({"tiers"}),
 }
 MODELS: Final = frozenset(_SETTINGS_BY_MODEL)
-_SETTINGS: Final = frozenset().union(*_SETTINGS_BY_MODEL.values())
+# Whatever a model reads; each is a field of `Price`, and all but the tiers are numbers.
+SETTINGS: Final = frozenset().union(*_SETTINGS_BY_MODEL.values())
+_NUMBERS: Final = sorted((SETTINGS - {"tiers"}) | {"minimum_amount"})
 _PERCENTAGE_MODELS: Final = frozenset({"percentage", "graduated_percentage"})
 
 
@@ -134,12 +136,9 @@ class Price:
         self._check_tiers()
 
     def _check_settings(self) -> None:
-        for name in (
-            *("amount", "free_units", "rate", "fixed_amount", "free_events", "free_value"),
-            *("event_minimum", "event_maximum", "minimum_amount", "package_size"),
-        ):
+        for name in _NUMBERS:
             self._check_number(name, getattr(self, name))
-        for name in sorted(_SETTINGS - _SETTINGS_BY_MODEL[self.model]):
+        for name in sorted(SETTINGS - _SETTINGS_BY_MODEL[self.model]):
             value = getattr(self, name)
             if value and value != _DEFAULTS[name]:
                 raise self._wrong(f"{name} means nothing to the model {self.model}", name)

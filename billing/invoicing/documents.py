@@ -84,7 +84,7 @@ def _when(invoice: Invoice, write: Writer) -> str:
     if invoice.status == Invoice.Status.VOID:
         return pgettext("document", "This invoice is void")
     if invoice.status == Invoice.Status.PAID and invoice.paid_minor and invoice.closed_on:
-        return pgettext("document", "Paid %(day)s") % {"day": write.day(invoice.closed_on)}
+        return pgettext("document", "Paid on %(day)s") % {"day": write.day(invoice.closed_on)}
     if not invoice.left_minor:
         return ""
     if _is_charged(invoice):
@@ -374,7 +374,9 @@ def _transfer(invoice: Invoice, write: Writer) -> dict[str, Any]:
         invoice.issued_on,
         invoice.due_on,
     )
-    late = pgettext("document", "Interest on late payment follows the Interest Act (1975:635).")
+    late = pgettext(
+        "document", "We charge interest on late payment under the Swedish Interest Act (1975:635)."
+    )
     return {
         "title": pgettext("document", "How to pay"),
         "sentence": ask,
@@ -404,7 +406,7 @@ def _where_credit_goes(invoice: Invoice) -> str:
         return pgettext(
             "document",
             "The amount first reduces what is unpaid on the corrected invoice. The rest goes "
-            "towards your other open invoices, or is kept as your balance for the next one.",
+            "towards your other open invoices, or is added to your balance for the next one.",
         )
     if invoice.credit_to == Invoice.CreditTo.REFUND:
         return pgettext(

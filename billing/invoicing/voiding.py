@@ -139,7 +139,7 @@ def _said_of(correction: InvoiceLine, voided: Invoice) -> str:
     return (
         pgettext(
             "document",
-            "%(what)s: what invoice %(number)s credited of invoice %(voided)s, which is void",
+            "%(what)s: credited on invoice %(number)s for invoice %(voided)s, which is void",
         )
         % said
     )

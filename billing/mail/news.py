@@ -6,8 +6,13 @@ receipt in it. A new customer is not met by three.
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import cache
 from typing import Any
 
+from django.apps import apps
+from django.db.models import Model
+
+from billing.base.public_ids import PublicIdField
 from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import Invoice
@@ -17,20 +22,7 @@ from billing.mail.words import KINDS
 from billing.mail.words.bills import INVOICE
 from billing.mail.words.orders import ORDER
 from billing.mail.words.visits import ADDRESS_CHANGED
-from billing.payments.models import Payment
-from billing.subscriptions.models import Subscription
 from customers.models import Customer
-from dunning.models import DunningCase
-
-# By the prefix of an event's subject: whose customer gets the mail.
-OWNERS: dict[str, Any] = {
-    "inv": Invoice,
-    "cn": Invoice,
-    "pay": Payment,
-    "sub": Subscription,
-    "dun": DunningCase,
-}
-
 
 # What each type of event makes.
 NEWS: dict[str, tuple[MailKind, News]] = {
@@ -90,12 +82,29 @@ def _facts(event: Event, subject: str) -> dict[str, Any]:
 
 def _customers_of(events: Iterable[Event]) -> dict[str, Customer]:
     """The customers of the objects that events are about, by the objects' public ids."""
-    subjects: dict[Any, list[str]] = defaultdict(list)
+    subjects: dict[type[Model], set[str]] = defaultdict(set)
     for event in events:
-        subjects[OWNERS[event.subject.partition("_")[0]]].append(event.subject)
+        subjects[_models_by_prefix()[event.subject.partition("_")[0]]].add(event.subject)
     owned: dict[str, int] = {}
-    for owner, ids in subjects.items():
-        objects = owner._base_manager.filter(public_id__in=ids)
-        owned.update(objects.values_list("public_id", "customer_id"))
+    for model, ids in subjects.items():
+        objects = model._base_manager.filter(public_id__in=ids)
+        owner = "pk" if model is Customer else "customer_id"
+        owned.update(objects.values_list("public_id", owner))
     customers = Customer.objects.in_bulk(set(owned.values()))
     return {subject: customers[pk] for subject, pk in owned.items()}
+
+
+@cache
+def _models_by_prefix() -> dict[str, type[Model]]:
+    """What an event that is mailed of can be about, by the prefix of its public id."""
+    # Credit notes are invoices with ids of their own.
+    found: dict[str, type[Model]] = {"cn": Invoice}
+    for model in apps.get_models():
+        columns = {field.name: field for field in model._meta.concrete_fields}
+        public_id = columns.get("public_id")
+        # The rows of a history bear the ids of what they tell of.
+        if model._meta.proxy or not isinstance(public_id, PublicIdField) or not public_id.unique:
+            continue
+        if model is Customer or "customer" in columns:
+            found[public_id.prefix] = model
+    return found

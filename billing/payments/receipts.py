@@ -101,11 +101,11 @@ def _totals(
     surplus_minor = payment.amount_minor - sum(one.amount_minor for one in allocations)
     rows = []
     if surplus_minor:
-        rows.append((pgettext("document", "Kept as your balance"), write.amount(surplus_minor)))
+        rows.append((pgettext("document", "Added to your balance"), write.amount(surplus_minor)))
     refunds = payment.refunds.filter(state=Refund.State.SUCCEEDED).order_by("id")
     rows += [
         (
-            pgettext("document", "Refunded %(day)s")
+            pgettext("document", "Refunded on %(day)s")
             % {"day": write.day(refund.paid_on or refund.refunded_on)},
             write.amount(-refund.amount_minor),
         )

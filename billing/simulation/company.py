@@ -7,6 +7,7 @@ from typing import Any
 from billing.base import clock
 from billing.engine.errors import InvalidAgreement
 from billing.engine.money import exact_minor, exponent
+from billing.engine.pricing import SETTINGS
 from billing.invoicing import balances
 from billing.simulation.reading import (
     RULES,
@@ -28,8 +29,8 @@ from catalog.models import Coupon, Plan, Price, Product
 from customers.models import Customer, Seller
 
 ACTOR = "simulation"
-_OPTIONAL_AMOUNTS = ("free_value", "event_minimum", "event_maximum", "minimum_amount")
-_AMOUNTS = ("amount", "package_size", "free_units", "rate", "fixed_amount")
+# All the numbers of a price, in money or percent; the count of free events is none of them.
+_AMOUNTS = sorted((SETTINGS - {"tiers", "free_events"}) | {"minimum_amount"})
 
 
 @dataclass(slots=True)
@@ -165,9 +166,6 @@ def _price(company: Company, plan: Plan, position: int, node: Node, currency: st
         raise ScenarioError(f"There is no meter “{meter}” here.", node.line, "unknown_name")
     values: dict[str, Any] = {
         name: as_money(node, name) for name in _AMOUNTS if node.get(name) is not None
-    }
-    values |= {
-        name: as_money(node, name) for name in _OPTIONAL_AMOUNTS if node.get(name) is not None
     }
     return Price(
         plan=plan,

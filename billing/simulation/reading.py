@@ -10,6 +10,8 @@ from typing import Any
 
 import yaml
 
+from billing.engine.pricing import SETTINGS
+
 
 class ScenarioError(Exception):
     """Raised for a file or scenario that cannot be read; ``line`` counts from 1."""
@@ -94,10 +96,9 @@ SCENARIO_KEYS = {
     "name", "currency", "timezone", "country", "tax", "run", "until", "grace_days", "rounding",
     "meters", "plans", "coupons", "customers", "timeline", "expect",
 }  # fmt: skip
-PRICE_KEYS = {
-    "code", "name", "model", "amount", "billing", "quantity", "meter", "tiers", "package_size",
-    "free_units", "rate", "fixed_amount", "free_events", "free_value", "event_minimum",
-    "event_maximum", "minimum_amount", "proration", "tax", "currency",
+PRICE_KEYS = SETTINGS | {
+    "code", "name", "model", "billing", "quantity", "meter", "minimum_amount", "proration", "tax",
+    "currency",
 }  # fmt: skip
 PLAN_KEYS = {
     "interval", "trial_days", "trial_usage", "cycles", "family", "prices", "name", "currency",

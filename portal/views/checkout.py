@@ -222,8 +222,8 @@ def _ask_for_account(request: HttpRequest, order: Order, form: OrderForm) -> Non
         return
     said = pgettext(
         "pay",
-        "If %(email)s belongs to a customer, a link to order with is on its way. It works "
-        "once, within 15 minutes. You can also continue here.",
+        "If %(email)s belongs to a customer, a link to continue the order is on its way. It "
+        "works once, within 15 minutes. You can also continue here.",
     )
     messages.info(request, said % {"email": email})
 

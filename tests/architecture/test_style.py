@@ -21,6 +21,9 @@ ENGLISH = (
     r"\bmail(s|ed)?\b",
     r"(?<!There )\bis no (?!longer\b)",
     r"\bWrite (a|an|the) ",
+    r"\btake [^.]*\binvoices\b",
+    r"\bkept as your balance\b",
+    r"\blink to order\b",
     "!",
 )
 SWEDISH = (
@@ -35,6 +38,9 @@ SWEDISH = (
     r"\bhandling(en)?\b",
     r"\bsenast (%\(day\)s|%\(due_on\)s|\d)",
     r"\bi taget\b",
+    r"(^|\. )Förföll\b",
+    r"\bdrar (dina? |ditt )?(kommande )?(fakturor|abonnemang)",
+    r"\bBetalt från\b",
     "!",
 )
 

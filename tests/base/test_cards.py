@@ -100,4 +100,4 @@ def test_the_checkout_refuses_one() -> None:
     order, _ = create_order(seller, plan, as_of=DAY, actor="test")
     form = OrderForm(order, {"name": CARD, "email": "asa@example.com", "country": "SE"})
     assert not form.is_valid()
-    assert "You enter your card on the next page" in str(form.errors["name"])
+    assert "You enter your card details on the next page" in str(form.errors["name"])

@@ -184,7 +184,7 @@ def test_the_totals_lead_from_the_lines_to_what_is_to_be_paid() -> None:
     )
     assert (
         "Delsumma 200,00 Rabatt −50,50 Summa exklusive moms 149,50 Moms 37,38 Öresavrundning "
-        "0,12 Summa 187,00 Betalt från ditt tillgodohavande −25,00 Att betala 162,00 kr"
+        "0,12 Summa 187,00 Betalt med ditt tillgodohavande −25,00 Att betala 162,00 kr"
     ) in text_of(invoice)
 
 

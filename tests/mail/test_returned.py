@@ -51,7 +51,7 @@ def test_who_paid_by_bank_is_told_what_is_unpaid_and_how_to_pay() -> None:
     sent = mailed(world)
     number = Invoice.objects.get().number
     assert sent.state == "sent"
-    assert sent.subject == "Your payment of SEK 1,234.50 has come back"
+    assert sent.subject == "Your payment of SEK 1,234.50 has been returned"
     assert f"Invoice {number} is unpaid again." in sent.text
     assert "Please pay it by" in sent.text
     assert "OCR" in sent.text

@@ -12,14 +12,16 @@ from django.core import mail
 from django.core.management import call_command
 
 from billing.base import clock
+from billing.events.models import Event
 from billing.events.types import PUBLIC
-from billing.invoicing.actions import bill_customer
+from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.mail.actions import post
-from billing.mail.kinds import MailKind
+from billing.mail.kinds import MailKind, News
 from billing.mail.letters import Letter, Occasion
 from billing.mail.models import Message
+from billing.mail.news import NEWS, on_events
 from billing.mail.outbox import send_due
 from billing.mail.words import KINDS
 from billing.mail.words.access import RESTORED
@@ -30,6 +32,7 @@ from billing.payments.models import Payment
 from billing.subscriptions import actions
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Subscription
+from customers.actions import change_details
 from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
@@ -125,19 +128,19 @@ SAID: dict[str, dict[str, tuple[str, ...]]] = {
         Kind.RENEWAL: (
             "Ditt abonnemang Årskaffe förnyas den 1 mars 2027.",
             "en faktura på 1 990,00 kr.",
-            "säg upp det senast den 28 februari 2027",
+            "säger du upp det senast den 28 februari 2027",
         ),
         Kind.TRIAL_ENDING: (
             "Din provperiod för Månadskaffe slutar den 14 mars 2026",
             "Vi drar då 1 234,50 kr från ditt kort Visa ···· 4242.",
         ),
         Kind.PLAN_CHANGED: (
-            "bytts från Månadskaffe till Storkaffe",
+            "ändrats från Månadskaffe till Storkaffe",
             "Din nästa faktura är på 1 999,00 kr och kommer den 1 april 2026.",
             "Fakturerat nu: 542,55 kr",
         ),
         Kind.PAUSED: ("är pausat från och med den 10 mars 2026.", "återupptas automatiskt den 20"),
-        Kind.RESUMED: ("är i gång igen från och med den 20 mars 2026.", "Din nästa faktura"),
+        Kind.RESUMED: ("är aktivt igen från och med den 20 mars 2026.", "Din nästa faktura"),
         Kind.CANCELED: (
             "Ditt abonnemang Månadskaffe är uppsagt.",
             "till och med den 31 mars 2026",
@@ -221,6 +224,31 @@ def test_a_kind_can_be_chosen_at_the_desk_as_soon_as_it_has_words(
     assert Message(kind="toy").get_kind_display() == "a toy"
     assert ("toy", "a toy") in Message._meta.get_field("kind").flatchoices
     call_command("makemigrations", "mail", check_changes=True, dry_run=True, verbosity=0)
+
+
+def test_an_event_about_a_customer_or_what_is_a_customers_can_be_mailed_of(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = World(is_charged=True)
+    item = add_one_off(
+        world.customer,
+        currency="SEK",
+        amount_minor=5000,
+        description="Kaffekvarn",
+        as_of=DAY,
+        actor="test",
+    )
+    change_details(world.customer, as_of=DAY, actor="test", city="Mölndal")
+    kind = MailKind("toy", "a toy", KINDS["receipt"].write)
+    monkeypatch.setitem(KINDS, "toy", kind)
+    for type in ("one_off_item.added", "customer.changed"):
+        monkeypatch.setitem(NEWS, type, (kind, News(type)))
+        on_events(list(Event.objects.filter(type=type)))
+    made = Message.objects.filter(kind="toy", customer=world.customer)
+    assert {each.facts["subject"] for each in made} == {
+        item.public_id,
+        world.customer.public_id,
+    }
 
 
 @both_languages

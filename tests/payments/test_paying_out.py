@@ -208,7 +208,7 @@ def test_the_mail_of_a_withdrawal_says_what_goes_back_of_the_balance() -> None:
     message = Message.objects.get(kind="canceled")
     with translation.override("en"):
         letter = write(Occasion(message, DAY, clock.now()))
-    assert "1,234.50 of your balance is paid back to you." in letter.next
+    assert "We refund SEK\u00a01,234.50 of your balance to you." in letter.next
 
 
 def test_money_that_was_too_much_is_paid_out_too() -> None:

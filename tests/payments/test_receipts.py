@@ -55,7 +55,7 @@ def test_it_says_what_was_paid_when_and_for_which_invoice(invoice: Invoice) -> N
 def test_money_beyond_the_invoice_is_shown_as_balance(invoice: Invoice) -> None:
     amount_minor = invoice.left_minor + 5000
     payment = record_payment(invoice, as_of=DAY, actor="test", amount_minor=amount_minor)
-    assert 'Kvar som tillgodohavande</th> <td class="figure">50,00<' in _words(
+    assert 'Lagt på ditt tillgodohavande</th> <td class="figure">50,00<' in _words(
         receipts.html_of(payment)
     )
 

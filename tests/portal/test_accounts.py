@@ -78,7 +78,7 @@ def test_whoever_has_several_accounts_chooses_and_changes(
         answer = client.post("/portal/accounts/", {"account": chosen.public_id})
         assert answer.headers["Location"] == "/portal/home/"
         home = text_of(client.get("/portal/home/"))
-        assert chosen.name in home and "Change account" in home
+        assert chosen.name in home and "Switch account" in home
 
 
 def test_the_page_to_press_names_the_address_and_none_of_the_accounts(
@@ -102,7 +102,7 @@ def test_nobody_comes_to_an_account_whose_address_they_have_not_shown_to_read(
 
 def test_a_link_of_the_shops_opens_one_account_alone(client: Client, two: list[Customer]) -> None:
     sign_in(client, two[0])
-    assert "Change account" not in text_of(client.get("/portal/home/"))
+    assert "Switch account" not in text_of(client.get("/portal/home/"))
     client.post("/portal/accounts/", {"account": two[1].public_id})
     assert two[1].name not in text_of(client.get("/portal/home/"))
 

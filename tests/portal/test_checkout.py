@@ -566,7 +566,7 @@ def test_a_void_invoice_says_not_to_pay_it(visitor: Client, invoice: Invoice) ->
 def test_a_late_invoice_says_since_when(visitor: Client, invoice: Invoice, clock: Any) -> None:
     link = pay_link(invoice)
     clock.move_to(NOON + timedelta(days=20))
-    assert "Förföll den 15 mars 2026." in text(visitor.get(link))
+    assert "Fakturan förföll den 15 mars 2026." in text(visitor.get(link))
 
 
 def test_a_link_opens_its_own_customers_invoice_alone(visitor: Client, invoice: Invoice) -> None:
@@ -691,7 +691,7 @@ def test_a_card_can_be_left_by_who_owes_nothing_and_as_often_as_they_like(
     link = f"/pay/m/{make_link(customer, Purpose.METHOD, now=NOON)}/"
     for _ in range(2):
         answer = come_back(visitor, sandbox.fill_in(gateway_page(send(visitor, link, {}))))
-        assert "Vi drar kommande fakturor från det här kortet." in text(answer)
+        assert "Kommande fakturor betalas med det här kortet." in text(answer)
     assert customer.payment_methods.filter(is_default=True).count() == 1
 
 

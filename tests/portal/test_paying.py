@@ -168,7 +168,7 @@ def test_a_card_is_left_at_the_gateway_and_is_charged_from_then_on(
         ("invoice", "You pay by invoice, so we keep the card", "Pay it by 15 March 2026."),
         (
             "automatic",
-            "We will take your next invoices from this card.",
+            "We will charge your next invoices to this card.",
             "Pay it by 15 March 2026.",
         ),
     ],

@@ -1,11 +1,14 @@
 """Every price model can be chosen, and its customers read what it costs."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
+from django.contrib.admin.utils import flatten_fieldsets
 from django.utils import translation
 
-from billing.engine.pricing import MODELS, Price, Tier
+from billing.engine.pricing import MODELS, SETTINGS, Price, Tier
+from catalog.admin import PriceAdmin
 from catalog.models import Price as PriceRow
 from portal.words import units_of
 
@@ -31,7 +34,7 @@ SAID: dict[str, tuple[Price, list[str]]] = {
         [
             "SEK 0.00 per unit up to 300",
             "SEK 1.15 per unit up to 1,000",
-            "SEK 0.90 per unit for all if there are more",
+            "SEK 0.90 per unit for all units if there are more",
         ],
     ),
     "package": (
@@ -82,3 +85,16 @@ def test_usage_is_priced_in_the_unit_of_its_meter(model: str, said: list[str]) -
     with translation.override("sv"):
         steps = units_of(SAID[model][0], "GB", "SEK")
         assert [each.replace("\xa0", " ") for each in steps] == said
+
+
+def test_every_setting_of_a_model_is_a_column_and_reaches_the_engine() -> None:
+    numbers = {name: D(at) for at, name in enumerate(sorted(SETTINGS - {"tiers"}), start=1)}
+    row = PriceRow(code="calls", tiers=[{"up_to": None, "unit_amount": "7"}], **numbers)
+    terms = row.terms()
+    assert {name: getattr(terms, name) for name in numbers} == numbers
+    assert terms.tiers == (Tier(None, D(7)),)
+
+
+def test_every_setting_of_a_model_can_be_filled_in_at_the_desk() -> None:
+    fieldsets: Any = PriceAdmin.fieldsets
+    assert SETTINGS - set(flatten_fieldsets(fieldsets)) == set()

@@ -201,7 +201,7 @@ def where_it_goes(occasion: Occasion, document: Invoice) -> str:
         ): by_card_minor,
         pgettext(
             "mail",
-            "We refund %(amount)s by bank transfer, and write again when it is done.",
+            "We refund %(amount)s by bank transfer, and will write to you when it is done.",
         ): by_hand_minor,
         pgettext(
             "mail", "%(amount)s goes to your balance, which is used for what you owe now or later."

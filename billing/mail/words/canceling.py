@@ -150,7 +150,7 @@ def _what_is_paid_out(occasion: Occasion, subscription: Subscription) -> Iterato
         amount_minor__lt=0,
     )
     if minor := -sum(taken.values_list("amount_minor", flat=True)):
-        said = pgettext("mail", "%(amount)s of your balance is paid back to you.")
+        said = pgettext("mail", "We refund %(amount)s of your balance to you.")
         yield said % {"amount": occasion.money(minor, subscription.currency)}
 
 

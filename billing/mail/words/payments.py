@@ -58,7 +58,7 @@ def receipt(occasion: Occasion) -> Letter:
     ]
     if over_minor:
         kept = occasion.money(over_minor, payment.currency)
-        rows.append((pgettext("mail", "Kept as your balance"), kept))
+        rows.append((pgettext("mail", "Added to your balance"), kept))
     return Letter(
         subject=pgettext("mail", "Receipt: %(amount)s to %(seller)s") % named,
         happened=pgettext("mail", "We have received your payment of %(amount)s. Thank you.")
@@ -107,8 +107,8 @@ def _what_is_left(occasion: Occasion, invoices: list[Invoice], over_minor: int) 
     if over_minor:
         return pgettext(
             "mail",
-            "Invoice %(number)s is paid. The rest is kept as your balance and goes towards your "
-            "next invoice.",
+            "Invoice %(number)s is paid. The rest has been added to your balance and goes towards "
+            "your next invoice.",
         ) % {"number": invoices[0].number}
     return pgettext("mail", "Invoice %(number)s is paid, and you do not need to do anything.") % {
         "number": ", ".join(str(invoice.number) for invoice in invoices)
@@ -234,7 +234,7 @@ def _returned(occasion: Occasion, payment: Payment, document: Invoice) -> Letter
         *(() if has_refused_card(occasion, owed[0]) else how_to_pay(owed[0])),
     ]
     return Letter(
-        subject=pgettext("mail", "Your payment of %(amount)s has come back") % named,
+        subject=pgettext("mail", "Your payment of %(amount)s has been returned") % named,
         happened=_what_came_back(len(owed)) % named,
         next=_when_again(occasion, owed[0], again_on, is_final=False)
         if has_refused_card(occasion, owed[0])

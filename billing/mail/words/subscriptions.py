@@ -248,7 +248,7 @@ def _change_in_words(*, is_another: bool, is_later: bool) -> tuple[str, str]:
         )
     if is_later:
         return (
-            pgettext("mail", "You will change to %(plan)s on %(day)s"),
+            pgettext("mail", "You will switch to %(plan)s on %(day)s"),
             pgettext("mail", "Your subscription will change from %(old)s to %(plan)s on %(day)s."),
         )
     return (

@@ -21,7 +21,7 @@ def sign_in(occasion: Occasion) -> Letter:
     if order:
         subject = pgettext("mail", "Continue your order at %(seller)s")
         happened = pgettext(
-            "mail", "You have asked for a link to order as a customer of %(seller)s."
+            "mail", "You have asked for a link to continue your order at %(seller)s."
         )
         label = pgettext("mail", "Continue the order")
     else:
