@@ -145,7 +145,7 @@ def _levels_of(tiers: Sequence[pricing.Tier], unit: str, write: Writer) -> Itera
         each = _each(tier.unit_amount, unit, write)
         if tier.up_to is None:
             yield (
-                pgettext("portal", "%(price)s for all units if there are more") % {"price": each}
+                pgettext("portal", "%(price)s for all of them if there are more") % {"price": each}
                 if number
                 else each
             )

@@ -34,7 +34,7 @@ SAID: dict[str, tuple[Price, list[str]]] = {
         [
             "SEK 0.00 per unit up to 300",
             "SEK 1.15 per unit up to 1,000",
-            "SEK 0.90 per unit for all units if there are more",
+            "SEK 0.90 per unit for all of them if there are more",
         ],
     ),
     "package": (
