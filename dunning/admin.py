@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import Count, F, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import pgettext
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -101,12 +102,12 @@ CASES_OF_CUSTOMER = Panel(
     when_empty="None: nothing was ever late.",
 )
 ACTIONS = Panel(
-    "Done",
+    "Steps taken",
     rows=lambda case: case.actions.order_by("id"),
     columns={
         "On": lambda action: action.done_on,
         "Step": lambda action: action.get_kind_display(),
-        "Outcome": lambda action: action.outcome or "done",
+        "Outcome": lambda action: action.outcome or pgettext("desk", "done"),
     },
     when_empty="Nothing yet.",
 )
