@@ -95,6 +95,19 @@ def test_what_a_search_finds_and_does_not_find_is_said_in_swedish(anna: Client, 
         assert "result" not in " ".join(texts_of(page.content.decode()))
 
 
+@pytest.mark.parametrize("name", ["account_login", "account_logout"])
+def test_the_pages_to_sign_in_and_out_are_swedish(anna: Client, client: Client, name: str) -> None:
+    browser = client if name == "account_login" else anna
+    assert english_in(browser, reverse(name)) == []
+    page = browser.get(reverse(name), headers={"accept-language": "sv"}).content.decode()
+    assert '<html lang="sv">' in page and "Logga " in page
+
+
+@pytest.mark.parametrize("name", ["mfa_index", "mfa_add_webauthn", "mfa_activate_totp"])
+def test_the_pages_of_the_second_step_are_swedish(anna: Client, name: str) -> None:
+    assert english_in(anna, reverse(name)) == []
+
+
 @pytest.mark.parametrize("code", SEEN)
 def test_a_hold_says_what_was_seen_in_the_language_of_the_page(anna: Client, code: str) -> None:
     Hold.objects.create(code=code, reason="The particulars of what was seen.")

@@ -27,11 +27,12 @@ DESK = (
     "billing/invoicing/*.py",
     "billing/mail/admin.py",
     "billing/payments/*.py",
+    "billing/staff/*.py",
     "billing/subscriptions/*.py",
     "customers/*.py",
     "dunning/*.py",
 )
-DESK_PAGES = ("admin/**/*.html", "unfold/**/*.html")
+DESK_PAGES = ("account/**/*.*", "admin/**/*.html", "mfa/**/*.*", "unfold/**/*.html")
 WORDS_OF_MAIL = (
     "billing/mail/composing.py",
     "billing/mail/words/*.py",
@@ -118,9 +119,16 @@ def test_words_of_unfold_are_those_that_it_has() -> None:
 
 def words_of_desk() -> set[str]:
     """What the desk says: in code and templates, and in what it translates where it is shown."""
-    used = words_used("desk", DESK, DESK_PAGES) | words_of_panels()
+    used = words_used("desk", DESK, DESK_PAGES) | words_of_fields() | words_of_panels()
     used |= {text for work in kinds_of_work() for text in (work.title, work.note)}
     return used | {GO_ON, RESUME, *SEEN.values()}
+
+
+def words_of_fields() -> set[str]:
+    """The labels and hints that pages to sign in hand to their template of a field."""
+    page = "".join(path.read_text() for path in _pages(("account/**/*.html", "mfa/**/*.html")))
+    included = re.findall(r"\{% include \"account/field.html\" (.*?) %\}", page)
+    return {text for with_ in included for text in re.findall(r' (?:label|hint)="([^"]+)"', with_)}
 
 
 def words_of_panels() -> set[str]:
