@@ -12,6 +12,7 @@ from unfold.contrib.filters.admin import (
 )
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
 
+from billing.base.intervals import interval_in_words
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
@@ -26,8 +27,7 @@ USED_PRICE_MAY_CHANGE = {"name", "is_active"}
 
 
 def _interval(plan: Plan) -> str:
-    count = plan.interval_count
-    return plan.interval_unit if count == 1 else f"{count} {plan.interval_unit}s"
+    return interval_in_words(plan.interval_unit, plan.interval_count)
 
 
 PLANS = Panel(
@@ -36,8 +36,8 @@ PLANS = Panel(
     columns={
         "Plan": link,
         "Code": lambda plan: plan.code,
-        "Every": _interval,
-        "Offered": lambda plan: "yes" if plan.is_active else "no",
+        "Billed": _interval,
+        "Offered": lambda plan: plan.is_active,
     },
     list_of=Plan,
     list_by="product__id__exact",
@@ -51,7 +51,7 @@ PRICES = Panel(
         "Billed": lambda price: price.get_billing_display(),
         "Amount": lambda price: figure(unit_price(price.amount, price.currency)),
         "Meter": lambda price: price.meter or None,
-        "Offered": lambda price: "yes" if price.is_active else "no",
+        "Offered": lambda price: price.is_active,
     },
     list_of=Price,
     list_by="plan__id__exact",
@@ -96,7 +96,7 @@ class PlanAdmin(Desk):
 
     product_link = link_column("product", ordering="product__name")
 
-    @admin.display(description="every")
+    @admin.display(description="billed")
     def every(self, plan: Plan) -> str:
         return _interval(plan)
 

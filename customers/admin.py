@@ -45,7 +45,7 @@ ENDPOINTS = Panel(
     columns={
         "Address": link,
         "Types": lambda endpoint: ", ".join(endpoint.types),
-        "On": lambda endpoint: endpoint.is_enabled,
+        "Turned on": lambda endpoint: endpoint.is_enabled,
     },
 )
 

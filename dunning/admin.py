@@ -102,12 +102,12 @@ CASES_OF_CUSTOMER = Panel(
     when_empty="None: nothing was ever late.",
 )
 ACTIONS = Panel(
-    "Done",
+    "Steps taken",
     rows=lambda case: case.actions.order_by("id"),
     columns={
         "On": lambda action: action.done_on,
         "Step": lambda action: action.get_kind_display(),
-        "Outcome": lambda action: action.outcome or "done",
+        "Outcome": lambda action: action.outcome or pgettext("desk", "done"),
     },
     when_empty="Nothing yet.",
 )

@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.translation import pgettext
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -176,13 +177,21 @@ def state_of(key: ApiKey) -> str:
     return "expired" if is_over else "opens"
 
 
+def state_in_words(key: ApiKey) -> str:
+    return {
+        "revoked": pgettext("desk", "revoked"),
+        "expired": pgettext("desk", "expired"),
+        "opens": pgettext("desk", "valid"),
+    }[state_of(key)]
+
+
 KEYS = Panel(
     "API keys",
     rows=lambda seller: seller.api_keys.order_by("-id"),
     columns={
         "Key": link,
-        "Kind": lambda key: key.kind,
-        "State": state_of,
+        "Kind": lambda key: key.get_kind_display(),
+        "State": state_in_words,
         "Last used": lambda key: key.last_used_at,
     },
     list_of=ApiKey,
@@ -215,4 +224,4 @@ class ApiKeyAdmin(ReadOnly):
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> str:
-        return state_of(key)
+        return state_in_words(key)

@@ -12,7 +12,7 @@ from django.urls import get_script_prefix, reverse
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 
 from billing.base.amounts import locale_of, written_money, written_price, written_rounded
 from billing.engine.money import EXPONENTS, exact_minor
@@ -81,6 +81,10 @@ def _written_day(found: re.Match[str]) -> str:
         return day(date.fromisoformat(found[0]))
     except ValueError:
         return found[0]
+
+
+def yes_or_no(is_so: bool) -> str:
+    return pgettext("desk", "yes") if is_so else pgettext("desk", "no")
 
 
 def plain(number: Decimal | None) -> str:

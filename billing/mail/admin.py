@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import pgettext
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -134,20 +135,24 @@ class LetGo(PageAction):
 
 def in_words(addressees: Addressees) -> str:
     """``a@example.com, b@example.com (copy to c@example.com)``."""
-    copies = f" (copy to {', '.join(addressees.cc)})" if addressees.cc else ""
-    return ", ".join(addressees.to) + copies
+    to, copies = ", ".join(addressees.to), ", ".join(addressees.cc)
+    if not copies:
+        return to
+    return pgettext("desk", "%(to)s (copy to %(copies)s)") % {"to": to, "copies": copies}
 
 
 def _again(message: Message) -> str | None:
     if message.resends_id is None:
         return None
-    return "as it was" if message.is_as_it_was else "written anew"
+    if message.is_as_it_was:
+        return pgettext("desk", "as it was")
+    return pgettext("desk", "written again")
 
 
 COLUMNS: dict[str, Callable[[Message], object]] = {
     "Mail": link,
     "Kind": lambda message: message.get_kind_display(),
-    "To": lambda message: in_words(message.addressees) or "on paper",
+    "To": lambda message: in_words(message.addressees) or pgettext("desk", "on paper"),
     "State": lambda message: message.get_state_display(),
     "Sent": lambda message: message.sent_at,
     "Sent again": _again,

@@ -74,7 +74,7 @@ CHECKS = Panel(
     ),
     columns={
         "Asked": lambda check: check.asked_at,
-        "Answer": lambda check: check.answer,
+        "Answer": lambda check: check.get_answer_display(),
         "Consultation number": lambda check: check.consultation_number,
         "Whose it is": lambda check: check.name,
         "Problem": lambda check: check.problem,

@@ -192,7 +192,7 @@ ATTEMPTS = Panel(
         "Answer": lambda attempt: attempt.answer or None,
         "Error": lambda attempt: attempt.error or None,
     },
-    when_empty="None yet, or a month ago.",
+    when_empty="None yet, or more than a month ago.",
 )
 
 

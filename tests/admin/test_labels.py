@@ -18,7 +18,7 @@ from customers.models import Customer
 from tests.admin.conftest import Rows
 from tests.admin.labels import labels
 from tests.admin.shown import url
-from tests.architecture.test_translations import DESK, DESK_PAGES, ROOT, words_used
+from tests.architecture.test_translations import ROOT, words_of_desk
 
 CATALOGS = [ROOT / place / "locale/sv/LC_MESSAGES/django.po" for place in ("", "billing/desk")]
 
@@ -67,7 +67,7 @@ def test_every_label_of_the_desk_is_translated(shown: dict[str, dict[str, str]])
 
 def test_no_word_of_the_desk_is_translated_in_vain(shown: dict[str, dict[str, str]]) -> None:
     labelled = {text.casefold() for text in shown["en"].values()}
-    said = {text.casefold() for text in words_used("desk", DESK, DESK_PAGES)}
+    said = {text.casefold() for text in words_of_desk()}
     assert catalog().keys() - labelled - said == set()
 
 

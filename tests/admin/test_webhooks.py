@@ -122,7 +122,7 @@ def test_what_was_given_up_is_on_the_front_page_and_sent_again_one_by_one_and_ma
     deliver_webhooks()
     front = anna.get(reverse("admin:index")).content.decode()
     assert "Undelivered webhooks" in front
-    waiting = front.index("Waiting"), front.index("Nothing to do")
+    waiting = front.index("To do"), front.index("Nothing to do")
     for title in ("Undelivered webhooks", "Endpoints turned off"):
         assert waiting[0] < front.index(title) < waiting[1]
     WebhookEndpoint.objects.update(url=receiver.url("ok"))
