@@ -7,6 +7,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import URLPattern, path, reverse
 from django.utils.http import content_disposition_header
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -322,7 +323,7 @@ class InvoiceLineAdmin(BigReadOnly):
     list_filter = (("kind", ChoicesDropdownFilter), ("starts_on", RangeDateFilter))
     list_select_related = ("invoice",)
     search_fields = ("invoice__number__exact", "invoice__public_id__exact")
-    search_help_text = "The number or public id of the document."
+    search_help_text = pgettext_lazy("desk", "The number or public id of the document.")
     fields = (
         ("document", "position"),
         ("kind", "description"),
@@ -445,7 +446,9 @@ class BalanceEntryAdmin(BigReadOnly):
     )
     list_select_related = ("customer", "invoice")
     search_fields = ("customer__public_id__exact", "invoice__number__exact")
-    search_help_text = "The public id of a customer, or the number of a document."
+    search_help_text = pgettext_lazy(
+        "desk", "The public id of a customer, or the number of a document."
+    )
     fields = (
         ("customer", "effective_on"),
         "description",

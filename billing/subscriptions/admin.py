@@ -10,6 +10,7 @@ from django.db.models import F, Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     DropdownFilter,
@@ -105,20 +106,25 @@ class WhenForm(ActionForm):
     """Asks when: now, with the period, or on a day."""
 
     when = forms.ChoiceField(
+        label=pgettext_lazy("desk", "When"),
         choices=[
-            ("now", "Now"),
-            ("period_end", "When the period ends"),
-            ("date", "On a day"),
-        ]
+            ("now", pgettext_lazy("desk", "Now")),
+            ("period_end", pgettext_lazy("desk", "When the period ends")),
+            ("date", pgettext_lazy("desk", "On a certain day")),
+        ],
     )
-    on = date_field(required=False, label="Day", help_text="For “On a day”.")
+    on = date_field(
+        required=False,
+        label=pgettext_lazy("desk", "Day"),
+        help_text=pgettext_lazy("desk", "For “On a certain day”."),
+    )
 
     def clean(self) -> dict[str, Any]:
         asked = super().clean() or {}
         on = asked.pop("on", None)
         if asked.get("when") == "date":
             if on is None:
-                self.add_error("on", "Choose the day.")
+                self.add_error("on", pgettext("desk", "Choose the day."))
             asked["when"] = on
         return asked
 
@@ -128,15 +134,19 @@ class ChangeForm(WhenForm):
         Plan.objects.none(),
         named=Plan.named_with_prices,
         required=False,
-        empty_label="Keep the plan and its prices",
-        label="New plan",
-        help_text="The plan that is there already brings the prices that it has now.",
+        empty_label=pgettext_lazy("desk", "Keep the plan and its prices"),
+        label=pgettext_lazy("desk", "New plan"),
+        help_text=pgettext_lazy("desk", "Choose the present plan to move to its present prices."),
     )
     is_credited = forms.BooleanField(
-        required=False, initial=True, label="Credit what is paid for the days not used"
+        required=False,
+        initial=True,
+        label=pgettext_lazy("desk", "Credit what is paid for the days not used"),
     )
     is_prorated = forms.BooleanField(
-        required=False, initial=True, label="Bill the new terms for the days that are left"
+        required=False,
+        initial=True,
+        label=pgettext_lazy("desk", "Bill the new terms for the days that are left"),
     )
     field_order = ("plan",)
 
@@ -156,8 +166,10 @@ class ChangeForm(WhenForm):
                 min_value=0,
                 max_value=QUANTITY_MAX,
                 decimal_places=QUANTITY_DECIMALS_MAX,
-                label=f"New quantity of {item.price.name or item.key}",
-                help_text=f"Now {trimmed(item.quantity)}; empty: as it is.",
+                label=pgettext("desk", "New quantity of %(name)s")
+                % {"name": item.price.name or item.key},
+                help_text=pgettext("desk", "Now %(quantity)s. Leave it empty to keep that.")
+                % {"quantity": trimmed(item.quantity)},
             )
         self.order_fields(["plan", *(name for name in self.fields if ":" in name)])
 
@@ -171,15 +183,18 @@ class ChangeForm(WhenForm):
         }
         asked["quantities"] = quantities or None
         if not quantities and asked.get("plan") is None:
-            raise forms.ValidationError("Choose a plan or write another quantity.")
+            raise forms.ValidationError(
+                pgettext("desk", "Choose a plan or enter another quantity.")
+            )
         return asked
 
 
 class Change(SubscriptionAction):
     name = "change"
     label = "Change plan or quantity"
-    explanation = (
-        "A change in the middle of a period credits what is left of the old and bills the new."
+    explanation = pgettext_lazy(
+        "desk",
+        "A change in the middle of a period credits what is left of the old and bills the new.",
     )
     permission = "subscriptions.change_subscription"
     icon = "swap_horiz"
@@ -197,15 +212,26 @@ class Change(SubscriptionAction):
 
 class PauseForm(ActionForm):
     until = date_field(
-        required=False, label="Until", help_text="The first day with service again; empty: open."
+        required=False,
+        label=pgettext_lazy("desk", "Until"),
+        help_text=pgettext_lazy(
+            "desk", "The first day with service again. If it is empty, until somebody resumes it."
+        ),
     )
-    unused = forms.ChoiceField(choices=Pause.Unused.choices, label="Days already paid")
+    unused = forms.ChoiceField(
+        choices=[
+            (Pause.Unused.CREDIT, pgettext_lazy("desk", "days paid ahead come back")),
+            (Pause.Unused.KEEP, pgettext_lazy("desk", "days paid ahead stay paid")),
+            (Pause.Unused.SHIFT, pgettext_lazy("desk", "the periods move by the days paused")),
+        ],
+        label=pgettext_lazy("desk", "Days already paid"),
+    )
 
 
 class PauseIt(SubscriptionAction):
     name = "pause"
     label = "Pause"
-    explanation = "No service and no charge from today until it is resumed."
+    explanation = pgettext_lazy("desk", "No service and no charge from today until it is resumed.")
     permission = "subscriptions.pause_subscription"
     icon = "pause"
     form_class = PauseForm
@@ -224,7 +250,7 @@ class PauseIt(SubscriptionAction):
 class Resume(SubscriptionAction):
     name = "resume"
     label = "Resume"
-    explanation = "Service and charges resume today."
+    explanation = pgettext_lazy("desk", "Service and charges resume today.")
     permission = "subscriptions.resume_subscription"
     icon = "play_arrow"
     variant = ActionVariant.PRIMARY
@@ -241,15 +267,17 @@ class Resume(SubscriptionAction):
 
 class CancelForm(WhenForm):
     is_credited = forms.BooleanField(
-        required=False, label="Credit what is paid for the days not used"
+        required=False, label=pgettext_lazy("desk", "Credit what is paid for the days not used")
     )
     is_refunded = forms.BooleanField(
         required=False,
-        label="Pay the credit back",
-        help_text="Otherwise it stays on the customer's balance.",
+        label=pgettext_lazy("desk", "Pay the credit back"),
+        help_text=pgettext_lazy("desk", "Otherwise it stays on the customer's balance."),
     )
     is_usage_billed = forms.BooleanField(
-        required=False, initial=True, label="Bill what was used until the end"
+        required=False,
+        initial=True,
+        label=pgettext_lazy("desk", "Bill what was used until the end"),
     )
 
     def ask(self) -> None:
@@ -259,7 +287,9 @@ class CancelForm(WhenForm):
 class Cancel(SubscriptionAction):
     name = "cancel"
     label = "Cancel"
-    explanation = "Service ends then. A planned end can be undone until the day comes."
+    explanation = pgettext_lazy(
+        "desk", "Service ends then. A planned end can be undone until the day comes."
+    )
     permission = "subscriptions.cancel_subscription"
     icon = "event_busy"
     variant = ActionVariant.DANGER
@@ -278,7 +308,9 @@ class Cancel(SubscriptionAction):
 class UndoCancel(SubscriptionAction):
     name = "undo-cancel"
     label = "Undo cancel"
-    explanation = "The subscription continues as if it had not been canceled."
+    explanation = pgettext_lazy(
+        "desk", "The subscription continues as if it had not been canceled."
+    )
     permission = "subscriptions.undo_cancel_subscription"
     icon = "undo"
 
@@ -295,7 +327,9 @@ class UndoCancel(SubscriptionAction):
 class UndoChange(SubscriptionAction):
     name = "undo-change"
     label = "Undo planned change"
-    explanation = "The subscription goes on with the plan and the quantities that it has today."
+    explanation = pgettext_lazy(
+        "desk", "The subscription continues with the plan and the quantities that it has today."
+    )
     permission = "subscriptions.change_subscription"
     icon = "undo"
 
@@ -311,16 +345,27 @@ class UndoChange(SubscriptionAction):
 
 
 class StartForm(ActionForm):
-    plan = NamedChoice(Plan.objects.none(), named=Plan.named_with_prices)
-    currency = forms.ChoiceField(required=False, help_text="Empty: the seller's.")
+    plan = NamedChoice(
+        Plan.objects.none(), label=pgettext_lazy("desk", "Plan"), named=Plan.named_with_prices
+    )
+    currency = forms.ChoiceField(
+        label=pgettext_lazy("desk", "Currency"),
+        required=False,
+        help_text=pgettext_lazy("desk", "If it is empty, the seller's."),
+    )
     trial_days = forms.IntegerField(
+        label=pgettext_lazy("desk", "Trial days"),
         required=False,
         min_value=0,
         max_value=TRIAL_DAYS_MAX,
-        help_text="Empty: as many as the plan gives.",
+        help_text=pgettext_lazy("desk", "If it is empty, as many as the plan gives."),
     )
     ends_on = date_field(
-        required=False, label="Ends on", help_text="The first day without service; empty: open."
+        required=False,
+        label=pgettext_lazy("desk", "Ends on"),
+        help_text=pgettext_lazy(
+            "desk", "The first day without service. If it is empty, it has no end."
+        ),
     )
 
     def ask(self) -> None:
@@ -343,7 +388,9 @@ class Start(SubscriptionAction):
 
     name = "start-subscription"
     label = "Start subscription"
-    explanation = "Service starts today. Its first bill is issued at once."
+    explanation = pgettext_lazy(
+        "desk", "Service starts today. The first bill is issued right away."
+    )
     permission = "subscriptions.add_subscription"
     icon = "add"
     variant = ActionVariant.PRIMARY
@@ -358,9 +405,12 @@ class Start(SubscriptionAction):
 
 class ReferenceForm(ActionForm):
     reference = forms.CharField(
+        label=pgettext_lazy("desk", "Reference"),
         max_length=REFERENCE_MAX,
         required=False,
-        help_text="Such as a cost centre or an order number; empty: the customer's.",
+        help_text=pgettext_lazy(
+            "desk", "Such as a cost centre or an order number. If it is empty, the customer's."
+        ),
     )
 
     def ask(self) -> None:
@@ -370,7 +420,9 @@ class ReferenceForm(ActionForm):
 class ChangeReference(PageAction):
     name = "change-reference"
     label = "Change the buyer's reference"
-    explanation = "The documents of this subscription bear it from the next one on."
+    explanation = pgettext_lazy(
+        "desk", "It is printed on the documents of this subscription from the next one on."
+    )
     permission = "subscriptions.change_subscription"
     icon = "tag"
     form_class = ReferenceForm
@@ -385,7 +437,7 @@ class ChangeReference(PageAction):
 
 
 class CouponForm(ActionForm):
-    coupon = forms.ModelChoiceField(Coupon.objects.none())
+    coupon = forms.ModelChoiceField(Coupon.objects.none(), label=pgettext_lazy("desk", "Coupon"))
 
     def ask(self) -> None:
         coupon = self.fields["coupon"]
@@ -400,7 +452,7 @@ class GiveCoupon(PageAction):
 
     name = "give-coupon"
     label = "Give coupon"
-    explanation = "It takes its discount off the next documents."
+    explanation = pgettext_lazy("desk", "Its discount is taken off the next documents.")
     permission = "subscriptions.add_couponredemption"
     icon = "sell"
     form_class = CouponForm
