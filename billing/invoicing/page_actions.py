@@ -19,8 +19,8 @@ from billing.invoicing.credit_form import CreditForm
 from billing.invoicing.foreseen import BillsOfChanges, issued_in_words, preview_note
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
-from billing.subscriptions.admin import SubscriptionAction
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.page_actions import SubscriptionAction
 from catalog.models import REVENUE_ACCOUNT
 from customers.models import REFERENCE_MAX, Customer
 
