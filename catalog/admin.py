@@ -5,6 +5,7 @@ from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import npgettext, pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -16,6 +17,7 @@ from billing.base.intervals import interval_in_words
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
+from billing.desk.page_actions import refusal
 from billing.desk.panels import Panel
 from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import BillingError, InvalidPrice
@@ -148,9 +150,10 @@ class PriceAdmin(Desk):
         ("Rules", {"fields": (("is_prorated", "is_tax_inclusive"), "tax", "is_active")}),
     )
     checks = (check_price,)
-    _used_note = (
-        "Somebody has agreed to this price, so its terms stay as they are: make a new price "
-        "instead, and withdraw this one. Those who have it keep it."
+    _used_note = pgettext_lazy(
+        "desk",
+        "Somebody has agreed to this price, so its terms stay as they are. Add a new price "
+        "instead, and stop offering this one. Those who have it keep it.",
     )
 
     plan_link = link_column("plan", ordering="plan__name")
@@ -186,10 +189,10 @@ class CouponForm(forms.ModelForm):
     """A coupon whose amount is typed as it is spoken of, such as 50 in SEK, and kept in öre."""
 
     amount_off_minor = forms.DecimalField(
-        label="Amount off",
+        label=pgettext_lazy("desk", "Amount off"),
         required=False,
         widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Such as 50 or 49.50, in the currency beside it.",
+        help_text=pgettext_lazy("desk", "Such as 50 or 49.50, in the currency beside it."),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -209,15 +212,17 @@ class CouponForm(forms.ModelForm):
             return
         currency = self.cleaned_data.get("currency")
         if not currency:
-            self.add_error("currency", "Say in which currency the amount is.")
+            self.add_error("currency", pgettext("desk", "Choose the currency of the amount."))
             return
         try:
             minor = exact_minor(amount, currency)
         except BillingError as error:
-            self.add_error("amount_off_minor", error.message)
+            self.add_error("amount_off_minor", refusal(error))
             return
         if minor > MINOR_MAX:
-            self.add_error("amount_off_minor", "This is more than Kvitt can count.")
+            self.add_error(
+                "amount_off_minor", pgettext("desk", "This is more than Kvitt can count.")
+            )
         else:
             self.cleaned_data["amount_off_minor"] = minor
 
@@ -267,5 +272,6 @@ class CouponAdmin(Desk):
     @admin.display(description="lasts")
     def lasts(self, coupon: Coupon) -> str:
         if coupon.duration == Coupon.Duration.REPEATING:
-            return f"{coupon.periods} periods"
+            said = npgettext("desk", "%(count)s period", "%(count)s periods", coupon.periods or 0)
+            return said % {"count": coupon.periods}
         return coupon.get_duration_display().lower()

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
-from django.utils.translation import pgettext
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -45,9 +45,10 @@ COLORS = {
 class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
-    explanation = (
-        "Writes the email again, as things stand now, and sends it within a minute, to the "
-        "addresses that such mail goes to now."
+    explanation = pgettext_lazy(
+        "desk",
+        "Writes the email again as things stand now, and sends it within a "
+        "minute to those who get such emails now.",
     )
     permission = "mail.send_message"
     icon = "send"
@@ -79,9 +80,10 @@ class Resend(PageAction):
 class SendAsItWas(Resend):
     name = "send-as-it-was"
     label = "Send again as it was"
-    explanation = (
-        "Sends the same words once more, to those who get such mail now. Its link works again, and "
-        "what was attached is attached."
+    explanation = pgettext_lazy(
+        "desk",
+        "Sends the same email once more, to those who get such emails now. Its "
+        "link works again, and its attachments come along.",
     )
     icon = "forward_to_inbox"
     variant = ActionVariant.PRIMARY
@@ -91,9 +93,10 @@ class SendAsItWas(Resend):
 class SendAnew(Resend):
     name = "send-anew"
     label = "Write again and send"
-    explanation = (
-        "Writes the mail as things stand now, and sends it within a minute to those who get such "
-        "mail now."
+    explanation = pgettext_lazy(
+        "desk",
+        "Writes the email again as things stand now, and sends it within a "
+        "minute to those who get such emails now.",
     )
     icon = "edit_note"
     is_as_it_was = False
@@ -102,8 +105,10 @@ class SendAnew(Resend):
 class Settle(PageAction):
     name = "settle"
     label = "It has been sent"
-    explanation = (
-        "For an email that the provider shows as delivered, or a letter that is printed and posted."
+    explanation = pgettext_lazy(
+        "desk",
+        "For an email that the provider shows as delivered, or a letter that has been printed "
+        "and posted.",
     )
     permission = "mail.send_message"
     icon = "done_all"
@@ -120,7 +125,9 @@ class Settle(PageAction):
 class LetGo(PageAction):
     name = "let-go"
     label = "Let it go"
-    explanation = "The customer does not get this email, and nobody is asked about it any more."
+    explanation = pgettext_lazy(
+        "desk", "The customer does not get this email, and nobody is asked about it any more."
+    )
     permission = "mail.send_message"
     icon = "block"
     is_for_many = True
@@ -204,7 +211,7 @@ class MessageAdmin(BigReadOnly):
         "public_id__exact",
         "object__exact",
     )
-    search_help_text = "An address, a name, or a public id such as inv_…"
+    search_help_text = pgettext_lazy("desk", "An address, a name, or a public id such as inv_…")
     fields = (
         ("customer", "recipient"),
         ("also_to", "cc"),

@@ -102,7 +102,7 @@ def test_a_change_by_what_is_no_page_counts_and_history_without_a_name_blames_no
     change_details(rows[Customer], as_of=DAY, actor="test", email="shop@example.com")
     page = anna.post(address, mine | {"name": "Åsa Ek"})
     errors = page.context["adminform"].form.errors
-    assert "Somebody changed this to “shop@example.com”." in errors["email"][0]
+    assert "somebody changed this to “shop@example.com”." in errors["email"][0]
 
 
 def test_a_save_that_changed_nothing_stops_nobody_and_a_row_is_locked_before_it_is_compared(

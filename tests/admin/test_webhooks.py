@@ -162,7 +162,7 @@ def test_all_that_was_missed_since_a_day_is_sent(
     assert front.index("Endpoints turned off") > front.index("Nothing to do")
     act(anna, made, "turn-on")
     since = (Event.objects.earliest("pk").recorded_at - timedelta(days=1)).date()
-    assert "2 events are on their way." in act(anna, made, "send-missed", since=since.isoformat())
+    assert "Events on their way: 2." in act(anna, made, "send-missed", since=since.isoformat())
     with clock.standing_at(clock.now() + timedelta(minutes=1)):
         deliver_webhooks()
     assert {got.id for got in receiver.got} == {event.public_id for event in missed}

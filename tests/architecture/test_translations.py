@@ -9,6 +9,8 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 from django.contrib import admin
 
+from billing.api.scopes import Scope
+from billing.base.guard_words import GUARD_WORDS
 from billing.desk.panels import Panel
 from billing.front_page.stops import SEEN
 from billing.front_page.waiting import kinds_of_work
@@ -24,13 +26,22 @@ CATALOGS = sorted(
 DESK = (
     "billing/settings.py",
     "billing/api/*.py",
+    "billing/base/typed.py",
+    "billing/checkout/admin.py",
     "billing/desk/*.py",
+    "billing/events/admin.py",
     "billing/front_page/*.py",
     "billing/invoicing/*.py",
+    "billing/jobs/admin.py",
+    "billing/ledger/admin.py",
     "billing/mail/admin.py",
     "billing/payments/*.py",
     "billing/staff/*.py",
     "billing/subscriptions/*.py",
+    "billing/tax/*.py",
+    "billing/usage/*.py",
+    "billing/webhooks/*.py",
+    "catalog/*.py",
     "customers/*.py",
     "dunning/*.py",
 )
@@ -122,7 +133,7 @@ def words_of_desk() -> set[str]:
     """What the desk says: in code and templates, and in what it translates where it is shown."""
     used = words_used("desk", DESK, DESK_PAGES) | words_of_fields() | words_of_panels()
     used |= {text for work in kinds_of_work() for text in (work.title, work.note)}
-    return used | {*SEEN.values()}
+    return used | {*SEEN.values(), *GUARD_WORDS.values(), *Scope.labels}
 
 
 def words_of_fields() -> set[str]:
