@@ -11,7 +11,7 @@ from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilt
 from unfold.widgets import UnfoldAdminColorInputWidget
 
 from billing.desk.columns import link_column
-from billing.desk.figures import link
+from billing.desk.figures import as_pages_write, link
 from billing.desk.forms import ActionForm
 from billing.desk.lists import CappedPaginator
 from billing.desk.model_admin import Desk
@@ -60,7 +60,7 @@ MISSING = Panel(
             missing.field,
             str(label_for_field(missing.field, Seller)).capitalize(),
         ),
-        "What to do": lambda missing: missing.what,
+        "What to do": lambda missing: as_pages_write(str(missing.what)),
     },
     when_empty="Nothing.",
 )

@@ -51,7 +51,7 @@ class LimitsForm(ActionForm):
         min_value=1,
         max_value=BURST_MAX,
         initial=BURST,
-        label=pgettext_lazy("desk", "Requests at once"),
+        label=pgettext_lazy("desk", "Requests in one go"),
         help_text=pgettext_lazy("desk", "With a publishable key, from each visitor's address."),
     )
     per_s = forms.IntegerField(

@@ -72,7 +72,7 @@ class AsRead(forms.ModelForm):
         for name in changed:
             author = authors.get(name)
             if name not in self.fields:
-                self.add_error(None, _rows_changed(name, author))
+                self.add_error(None, _rows_changed(self._rows(name), author))
                 continue
             typed = self.cleaned_data.get(name)
             has_typed = _digest(_written(self.fields[name], typed)) != read[name]
@@ -92,6 +92,11 @@ class AsRead(forms.ModelForm):
             rows = model._base_manager.filter(**{key: self.instance}).order_by("pk")
             found[model._meta.label] = _digest([*rows.values_list()])
         return found
+
+    def _rows(self, label: str) -> str:
+        """What the rows of a model within it are called on its page."""
+        found = (model._meta for model, _ in self.parts if model._meta.label == label)
+        return str(next(found).verbose_name_plural)
 
     def _shown(self, name: str) -> str:
         """The value of a field as it is by now, in the words of its page."""

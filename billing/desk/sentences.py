@@ -105,7 +105,9 @@ def _known(text: str, shapes: list[_Shape], locale: str) -> str | None:
         if found := shape.whole.fullmatch(text):
             places = found.groupdict().items()
             return shape.translation % {name: _of_place(value, locale) for name, value in places}
-    return None
+    # Some refusals put together what pages say as well.
+    said = pgettext("desk", text)
+    return said if said != text and text.endswith(".") else None
 
 
 def _of_place(value: str, locale: str) -> str:

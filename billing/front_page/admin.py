@@ -42,7 +42,7 @@ class GoOn(PageAction):
     label = GO_ON
     explanation = pgettext_lazy(
         "desk",
-        "Charges, mail, webhooks and documents resume with the next tick. "
+        "Charges, emails, webhooks and documents resume with the next tick. "
         "Emails of the first hour after a restore may have been sent before: "
         "they wait as unclear until a person sends them again or marks them as "
         "sent.",
@@ -93,7 +93,7 @@ class PressForm(forms.ModelForm):
         help_text=pgettext_lazy(
             "desk",
             "No card is charged and no payment page opens until somebody resumes "
-            "charging. Reminders to customers who pay by card wait as well. Mail, "
+            "charging. Reminders to customers who pay by card wait as well. Emails, "
             "webhooks and refunds continue.",
         ),
         widget=UnfoldBooleanWidget,

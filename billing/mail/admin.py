@@ -60,7 +60,8 @@ class SendAgain(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         message = send_again(obj, as_of=as_of, actor=actor)
-        return f"Goes to {in_words(message.addressees)}."
+        to, copies = _joined(message.addressees)
+        return f"Goes to {to} (copy to {copies})." if copies else f"Goes to {to}."
 
 
 class Resend(PageAction):
@@ -74,7 +75,10 @@ class Resend(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         again = resend(obj, as_of=as_of, actor=actor, is_as_it_was=self.is_as_it_was)
-        return f"Goes to {in_words(again.addressees)} within a minute."
+        to, copies = _joined(again.addressees)
+        if copies:
+            return f"Goes to {to} (copy to {copies}) within a minute."
+        return f"Goes to {to} within a minute."
 
 
 class SendAsItWas(Resend):
@@ -142,10 +146,15 @@ class LetGo(PageAction):
 
 def in_words(addressees: Addressees) -> str:
     """``a@example.com, b@example.com (copy to c@example.com)``."""
-    to, copies = ", ".join(addressees.to), ", ".join(addressees.cc)
+    to, copies = _joined(addressees)
     if not copies:
         return to
     return pgettext("desk", "%(to)s (copy to %(copies)s)") % {"to": to, "copies": copies}
+
+
+def _joined(addressees: Addressees) -> tuple[str, str]:
+    """To whom it goes, and who gets a copy."""
+    return ", ".join(addressees.to), ", ".join(addressees.cc)
 
 
 def _again(message: Message) -> str | None:
