@@ -113,4 +113,13 @@ def _known(text: str, shapes: list[_Shape], locale: str) -> str | None:
 def _of_place(value: str, locale: str) -> str:
     """What stands in a place: a sentence of its own, a word of the desk, or a name or figure."""
     translated = _translated(value, locale)
-    return pgettext("desk", value) if translated == value and value else translated
+    return _word(value) if translated == value and value else translated
+
+
+def _word(value: str) -> str:
+    """A word of the desk; a state, which is said as the database has it, by its label on pages."""
+    if value.islower():
+        label = value.replace("_", " ").capitalize()
+        if (shown := pgettext("desk", label)) != label:
+            return f"{shown[0].lower()}{shown[1:]}"
+    return pgettext("desk", value)

@@ -24,6 +24,22 @@ from billing.desk.sentences import in_page_language
             "Only 16.25 SEK of 1042 is left to credit.",
             "Bara 16,25\xa0kr av 1042 är kvar att kreditera.",
         ),
+        (
+            "A invoice that is void cannot become paid.",
+            "Det går inte att ändra tillståndet från makulerad till betald.",
+        ),
+        (
+            "Goes to a@example.com (copy to b@example.com).",
+            "Går till a@example.com (kopia till b@example.com).",
+        ),
+        (
+            "Shop issues nothing yet, because it is live and its page under Sellers misses "
+            "something. Legal name: enter it as it is registered. Seat: a limited company names "
+            "its registered seat.",
+            "Shop utfärdar inget än, för säljaren är skarp och något saknas på dess sida bland "
+            "säljarna. Juridiskt namn: ange namnet som det är registrerat. Säte: ett aktiebolag "
+            "ska ange sitt säte.",
+        ),
     ],
 )
 def test_sentences_are_known_by_their_shape(said: str, shown: str) -> None:

@@ -129,6 +129,11 @@ def test_rows_within_a_form_and_what_a_row_is_given_count_as_well(
     refused = anna.post(address, hers | {"name": "The country"})
     assert refused.status_code == 200
     assert "changed the steps." in str(refused.context["adminform"].form.errors)
+    # Whoever reads in another language by now, and is told in it.
+    sent = hers | {"name": "The country"}
+    refused = anna.post(address, sent, headers={"accept-language": "sv"})
+    assert refused.status_code == 200
+    assert "har ändrat: steg." in str(refused.context["adminform"].form.errors)
 
     role = Group.objects.create(name="Reader")
     address = url(User, "change", User.objects.get(username="eve").pk)
