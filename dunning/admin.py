@@ -289,4 +289,4 @@ def _in_words(policy: DunningPolicy, since: str) -> str:
     for step in steps:
         if step.since == since:
             words.append(f"{step.days} {step.get_kind_display()}")
-    return " · ".join(words) or "nothing"
+    return " · ".join(words) or pgettext("desk", "nothing")

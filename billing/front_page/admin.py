@@ -141,11 +141,11 @@ class KillSwitchAdmin(ReadOnly):
 
     @admin.display(description="whose charging")
     def whose(self, switch: KillSwitch) -> str:
-        return switch.seller or "all sellers"
+        return switch.seller or pgettext("desk", "all sellers")
 
     @admin.display(description="state")
     def standing(self, switch: KillSwitch) -> str:
-        return "off" if switch.off_at else "on"
+        return pgettext("desk", "Resumed") if switch.off_at else pgettext("desk", "Stopped")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(PRESS)

@@ -172,10 +172,12 @@ class WebhookEndpointAdmin(ReadOnly):
         ordering="is_enabled",
         label={"on": "success", "failing": "warning", "off": "danger"},
     )
-    def standing(self, endpoint: WebhookEndpoint) -> str:
+    def standing(self, endpoint: WebhookEndpoint) -> tuple[str, str]:
         if not endpoint.is_enabled:
-            return "off"
-        return "failing" if endpoint.failing_since else "on"
+            return "off", pgettext("desk", "Turned off")
+        if endpoint.failing_since:
+            return "failing", pgettext("desk", "Failing")
+        return "on", pgettext("desk", "Turned on")
 
     @admin.display(description="types")
     def asked_for(self, endpoint: WebhookEndpoint) -> str:
