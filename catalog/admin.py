@@ -4,12 +4,14 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import npgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
 
+from billing.base.intervals import interval_in_words
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
@@ -22,8 +24,7 @@ USED_PRICE_MAY_CHANGE = {"name", "is_active"}
 
 
 def _interval(plan: Plan) -> str:
-    count = plan.interval_count
-    return plan.interval_unit if count == 1 else f"{count} {plan.interval_unit}s"
+    return interval_in_words(plan.interval_unit, plan.interval_count)
 
 
 PLANS = Panel(
@@ -32,8 +33,8 @@ PLANS = Panel(
     columns={
         "Plan": link,
         "Code": lambda plan: plan.code,
-        "Every": _interval,
-        "Offered": lambda plan: "yes" if plan.is_active else "no",
+        "Billed": _interval,
+        "Offered": lambda plan: plan.is_active,
     },
     list_of=Plan,
     list_by="product__id__exact",
@@ -47,7 +48,7 @@ PRICES = Panel(
         "Billed": lambda price: price.get_billing_display(),
         "Amount": lambda price: figure(unit_price(price.amount, price.currency)),
         "Meter": lambda price: price.meter or None,
-        "Offered": lambda price: "yes" if price.is_active else "no",
+        "Offered": lambda price: price.is_active,
     },
     list_of=Price,
     list_by="plan__id__exact",
@@ -92,7 +93,7 @@ class PlanAdmin(Desk):
 
     product_link = link_column("product", ordering="product__name")
 
-    @admin.display(description="every")
+    @admin.display(description="billed")
     def every(self, plan: Plan) -> str:
         return _interval(plan)
 
@@ -138,9 +139,10 @@ class PriceAdmin(Desk):
     )
     checks = (check_price,)
     tables = {"tiers": TiersField}
-    _used_note = (
-        "Somebody has agreed to this price, so its terms stay as they are: make a new price "
-        "instead, and withdraw this one. Those who have it keep it."
+    _used_note = pgettext_lazy(
+        "desk",
+        "Somebody has agreed to this price, so its terms stay as they are. Add a new price "
+        "instead, and stop offering this one. Those who have it keep it.",
     )
 
     plan_link = link_column("plan", ordering="plan__name")
@@ -217,5 +219,6 @@ class CouponAdmin(Desk):
     @admin.display(description="lasts")
     def lasts(self, coupon: Coupon) -> str:
         if coupon.duration == Coupon.Duration.REPEATING:
-            return f"{coupon.periods} periods"
+            said = npgettext("desk", "%(count)s period", "%(count)s periods", coupon.periods or 0)
+            return said % {"count": coupon.periods}
         return coupon.get_duration_display().lower()

@@ -6,9 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from django import forms
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelect2MultipleWidget
 
+from billing.desk.page_actions import refusal
 from billing.desk.typed_rows import Row, RowsField, TypedRows
 from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import BillingError
@@ -81,13 +82,13 @@ class CouponForm(forms.ModelForm):
     """
 
     amount_off_minor = forms.DecimalField(
-        label="Amount off",
+        label=pgettext_lazy("desk", "Amount off"),
         required=False,
         widget=UnfoldAdminDecimalFieldWidget,
-        help_text="Such as 50 or 49.50, in the currency beside it.",
+        help_text=pgettext_lazy("desk", "Such as 50 or 49.50, in the currency beside it."),
     )
-    plans = CodesField(help_text="None chosen: all.")
-    prices = CodesField(help_text="None chosen: all.")
+    plans = CodesField(help_text=pgettext_lazy("desk", "None chosen: all."))
+    prices = CodesField(help_text=pgettext_lazy("desk", "None chosen: all."))
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -111,15 +112,17 @@ class CouponForm(forms.ModelForm):
             return
         currency = self.cleaned_data.get("currency")
         if not currency:
-            self.add_error("currency", "Say in which currency the amount is.")
+            self.add_error("currency", pgettext("desk", "Choose the currency of the amount."))
             return
         try:
             minor = exact_minor(amount, currency)
         except BillingError as error:
-            self.add_error("amount_off_minor", error.message)
+            self.add_error("amount_off_minor", refusal(error))
             return
         if minor > MINOR_MAX:
-            self.add_error("amount_off_minor", "This is more than Kvitt can count.")
+            self.add_error(
+                "amount_off_minor", pgettext("desk", "This is more than Kvitt can count.")
+            )
         else:
             self.cleaned_data["amount_off_minor"] = minor
 

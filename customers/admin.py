@@ -6,11 +6,12 @@ from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
 from django.http import HttpRequest
 from django.utils.html import format_html
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 from unfold.widgets import UnfoldAdminColorInputWidget
 
 from billing.desk.columns import link_column
-from billing.desk.figures import link
+from billing.desk.figures import as_pages_write, link
 from billing.desk.forms import ActionForm
 from billing.desk.lists import CappedPaginator
 from billing.desk.model_admin import Desk
@@ -46,7 +47,7 @@ ENDPOINTS = Panel(
     columns={
         "Address": link,
         "Types": lambda endpoint: ", ".join(endpoint.types),
-        "On": lambda endpoint: endpoint.is_enabled,
+        "Turned on": lambda endpoint: endpoint.is_enabled,
     },
 )
 
@@ -60,24 +61,34 @@ MISSING = Panel(
             missing.field,
             str(label_for_field(missing.field, Seller)).capitalize(),
         ),
-        "What to do": lambda missing: missing.what,
+        "What to do": lambda missing: as_pages_write(str(missing.what)),
     },
     when_empty="Nothing.",
 )
 
 
 class EndpointForm(ActionForm):
-    url = forms.CharField(label="Address", max_length=2000, help_text="https://…")
-    types = forms.CharField(
-        initial="*", help_text="Such as invoice.paid, payment.* with commas between; * for all."
+    url = forms.CharField(
+        label=pgettext_lazy("desk", "Address"), max_length=2000, help_text="https://…"
     )
-    description = forms.CharField(required=False, max_length=200)
+    types = forms.CharField(
+        label=pgettext_lazy("desk", "Types"),
+        initial="*",
+        help_text=pgettext_lazy(
+            "desk", "Such as invoice.paid, payment.*, separated by commas, or * for all."
+        ),
+    )
+    description = forms.CharField(
+        label=pgettext_lazy("desk", "Description"), required=False, max_length=200
+    )
 
 
 class AddEndpoint(PageAction):
     name = "add-webhook-endpoint"
     label = "Add webhook endpoint"
-    explanation = "The shop's address is told what happens here. Its secret is shown once."
+    explanation = pgettext_lazy(
+        "desk", "The shop's address is told what happens here. Its secret is shown once."
+    )
     permission = "events.add_webhookendpoint"
     icon = "webhook"
     form_class = EndpointForm
@@ -93,7 +104,12 @@ class AddEndpoint(PageAction):
             **asked,
         )
         done = f"Added the webhook endpoint {endpoint.public_id}."
-        return Told(done, shown=f"{done} Its secret, shown only here: {secret}")
+        said = pgettext(
+            "desk",
+            "Added the webhook endpoint %(endpoint)s. Its secret, shown only here: %(secret)s",
+        )
+        shown = said % {"endpoint": endpoint.public_id, "secret": secret}
+        return Told(done, shown=shown)
 
 
 @admin.register(Seller)

@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils import translation
+from django.utils.functional import Promise
+from django.utils.translation import pgettext_lazy
+
 from billing.engine.errors import BillingError, Refused
 from customers import hooks
 from customers.addresses import demanded_fields
@@ -24,10 +28,12 @@ _LIMITED_COMPANY: Final = "5"
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A field of the seller that is empty or wrong, and what to do about it."""
+    """A field of the seller that is empty or wrong, and what to do about it, in the language of
+    whoever reads it.
+    """
 
     field: str
-    what: str
+    what: str | Promise
 
 
 def missing_to_go_live(seller: "Seller") -> list[Missing]:
@@ -44,7 +50,8 @@ def refuse_unready(seller: "Seller") -> None:
     if not seller.is_live:
         return
     if missing := missing_to_go_live(seller):
-        listed = " ".join(each.what for each in missing)
+        with translation.override("en"):  # As all refusals, for the log and the API.
+            listed = " ".join(str(each.what) for each in missing)
         raise Refused(
             f"{seller} issues nothing yet, because it is live and its page under Sellers misses "
             f"something. {listed}",
@@ -62,31 +69,51 @@ _ORDER: Final = (
 
 def _empty(seller: "Seller") -> Iterator[Missing]:
     if not seller.legal_name.strip():
-        yield Missing("legal_name", "Legal name: write it as it is registered.")
+        yield Missing(
+            "legal_name", pgettext_lazy("desk", "Legal name: enter it as it is registered.")
+        )
     number, country = seller.organisation_number, str(seller.country)
     if not number.strip() and (country == "SE" or not seller.vat_number.strip()):
-        yield Missing("organisation_number", "Organisation number: write the registered one.")
+        yield Missing(
+            "organisation_number",
+            pgettext_lazy("desk", "Organisation number: enter the registered one."),
+        )
     is_limited = country == "SE" and number.startswith(_LIMITED_COMPANY)
     if is_limited and not seller.seat.strip():
-        yield Missing("seat", "Seat: a limited company names its registered seat.")
+        yield Missing(
+            "seat", pgettext_lazy("desk", "Seat: a limited company names its registered seat.")
+        )
     if charges_vat(seller) and not seller.vat_number.strip():
         yield Missing(
-            "vat_number", "VAT number: write it, or state that the seller charges no VAT ([])."
+            "vat_number",
+            pgettext_lazy(
+                "desk", "VAT number: enter it, or state that the seller charges no VAT ([])."
+            ),
         )
     for name in demanded_fields(country):
         if not getattr(seller, name).strip():
-            yield Missing(name, f"{_NAMES[name]}: an invoice bears the seller's whole address.")
+            yield Missing(name, _ADDRESS[name])
     accounts = (seller.bankgiro, seller.plusgiro, seller.iban)
     if not any(each.strip() for each in accounts) and not any(
         is_paid(seller) for is_paid in hooks.can_be_paid
     ):
         first = "bankgiro" if country == "SE" else "iban"
         yield Missing(
-            first, "Paid to: give a bankgiro, plusgiro or IBAN, or set up a gateway for payments."
+            first,
+            pgettext_lazy(
+                "desk",
+                "Paid to: enter a bankgiro, plusgiro or IBAN, or set up a gateway for payments.",
+            ),
         )
 
 
-_NAMES: Final = {"address_line1": "Address", "postal_code": "Postal code", "city": "Town"}
+_ADDRESS: Final = {
+    "address_line1": pgettext_lazy("desk", "Address: an invoice bears the seller's whole address."),
+    "postal_code": pgettext_lazy(
+        "desk", "Postal code: an invoice bears the seller's whole address."
+    ),
+    "city": pgettext_lazy("desk", "Town: an invoice bears the seller's whole address."),
+}
 
 
 def charges_vat(seller: "Seller") -> bool:

@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.core.exceptions import ValidationError
 from django.urls import reverse
+from django.utils.formats import localize
+from django.utils.translation import pgettext
 from PIL import Image
 from unfold.widgets import UnfoldAdminImageFieldWidget
 
@@ -43,7 +45,8 @@ class LogoField(forms.ImageField):
             return super().to_python(data)
         if data.size > BYTES_MAX:
             raise ValidationError(
-                f"This file has {data.size / 1024 / 1024:.1f} MB. Choose a logo of at most 2 MB.",
+                pgettext("desk", "This file has %(size)s MB. Choose a logo of at most 2 MB.")
+                % {"size": localize(round(data.size / 1024 / 1024, 1))},
                 code="logo_too_large",
             )
         try:
@@ -51,13 +54,21 @@ class LogoField(forms.ImageField):
                 width, height = image.size
         except Exception as error:  # Whatever a decoder makes of a file that is none of its own.
             raise ValidationError(
-                "This is no PNG, JPEG, GIF or WebP. Save the logo as one of these, best as PNG.",
+                pgettext(
+                    "desk",
+                    "This is not a PNG, JPEG, GIF or WebP file. Save the logo as one of these, "
+                    "preferably PNG.",
+                ),
                 code="logo_of_another_kind",
             ) from error
         if width * height > PIXELS_MAX:
             raise ValidationError(
-                f"This picture has {width} × {height} pixels. Save it smaller: 1,000 pixels in "
-                "width are enough for print.",
+                pgettext(
+                    "desk",
+                    "This picture has %(width)s × %(height)s pixels. Save it smaller: a width of "
+                    "1,000 pixels is enough for print.",
+                )
+                % {"width": width, "height": height},
                 code="logo_too_large",
             )
         data.seek(0)

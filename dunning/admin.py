@@ -34,15 +34,20 @@ STATUS_COLORS = {"open": "warning", "recovered": "success", "exhausted": "danger
 
 
 class StopForm(ActionForm):
-    reason = forms.CharField(max_length=300, help_text="Such as: disputed by letter of 3 March.")
+    reason = forms.CharField(
+        label=pgettext_lazy("desk", "Reason"),
+        max_length=300,
+        help_text=pgettext_lazy("desk", "For example: disputed by letter of 3 March."),
+    )
 
 
 class Stop(PageAction):
     name = "stop"
     label = "Stop reminding"
-    explanation = (
-        "For a debt that is disputed, or settled between people: nothing more is sent or charged, "
-        "and the customer has full access again."
+    explanation = pgettext_lazy(
+        "desk",
+        "For a debt that is disputed or settled in another way: nothing more is "
+        "sent or charged, and the customer has full access again.",
     )
     permission = "dunning.stop_dunningcase"
     icon = "front_hand"
@@ -59,7 +64,7 @@ class Stop(PageAction):
 class Resume(PageAction):
     name = "resume"
     label = "Go on reminding"
-    explanation = "Goes on with the next step, not before tomorrow."
+    explanation = pgettext_lazy("desk", "Continues with the next step, tomorrow at the earliest.")
     permission = "dunning.resume_dunningcase"
     icon = "play_arrow"
 
@@ -102,12 +107,12 @@ CASES_OF_CUSTOMER = Panel(
     when_empty="None: nothing was ever late.",
 )
 ACTIONS = Panel(
-    "Done",
+    "Steps taken",
     rows=lambda case: case.actions.order_by("id"),
     columns={
         "On": lambda action: action.done_on,
         "Step": lambda action: action.get_kind_display(),
-        "Outcome": lambda action: action.outcome or "done",
+        "Outcome": lambda action: action.outcome or pgettext("desk", "done"),
     },
     when_empty="Nothing yet.",
 )
@@ -261,7 +266,8 @@ class DunningPolicyAdmin(Desk):
         super().save_related(request, form, formsets, change)
         moved = replan(form.instance) if change else 0
         if moved:
-            messages.info(request, f"Late debts that follow the policy as it now is: {moved}.")
+            said = pgettext("desk", "Late debts that now follow the changed policy: %(count)s.")
+            messages.info(request, said % {"count": moved})
 
     @admin.display(description="after the due date")
     def after_due(self, policy: DunningPolicy) -> str:
@@ -283,4 +289,4 @@ def _in_words(policy: DunningPolicy, since: str) -> str:
     for step in steps:
         if step.since == since:
             words.append(f"{step.days} {step.get_kind_display()}")
-    return " · ".join(words) or "nothing"
+    return " · ".join(words) or pgettext("desk", "nothing")

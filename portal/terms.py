@@ -8,13 +8,14 @@ from datetime import date
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.base.intervals import interval_in_words
 from billing.checkout.models import Order
 from billing.engine.declines import Decline
 from billing.engine.money import to_minor
 from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.writing import Writer, decline_in_words, interval_in_words
+from billing.invoicing.writing import Writer, decline_in_words
 from billing.usage.models import Meter
 from catalog.models import Plan, Price
 from customers.models import Customer

@@ -8,10 +8,11 @@ from decimal import Decimal
 from django.utils import translation
 from django.utils.translation import pgettext
 
+from billing.base.intervals import interval_in_words
 from billing.engine import pricing
 from billing.engine.money import to_major, to_minor
 from billing.invoicing.models import Invoice
-from billing.invoicing.writing import NO_BREAK, Writer, interval_in_words
+from billing.invoicing.writing import NO_BREAK, Writer
 from billing.payments.models import PaymentMethod
 from billing.subscriptions.models import Subscription
 from catalog.models import IntervalUnit, Plan, Price

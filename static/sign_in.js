@@ -1,10 +1,11 @@
 // Beside allauth's scripts: offers passkeys where the browser knows them, and says what went wrong.
 
+// What is said, in the page's language, stands with the tag that loads this file.
+const said = document.currentScript.dataset;
 const sentences = {
-  InvalidStateError: "This device or key is set up already.",
-  NotAllowedError: "That was interrupted or took too long. Try again, or use another way.",
-  SecurityError:
-    "Passkeys need a host name and a safe connection: open Kvitt by its name and HTTPS, or as localhost.",
+  InvalidStateError: said.isKnown,
+  NotAllowedError: said.interrupted,
+  SecurityError: said.unsafe,
 };
 
 if (window.PublicKeyCredential) {
@@ -17,8 +18,7 @@ document.addEventListener("allauth.error", (event) => {
   event.preventDefault();
   const place = document.querySelector("[data-passkey-problem]");
   if (place) {
-    place.textContent =
-      sentences[event.detail.exception.name] || "The passkey could not be used. Try another way.";
+    place.textContent = sentences[event.detail.exception.name] || said.failed;
     place.hidden = false;
   }
 });

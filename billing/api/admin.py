@@ -5,6 +5,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import ChoicesDropdownFilter, RelatedDropdownFilter
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
@@ -29,11 +30,16 @@ from billing.desk.panels import Panel
 from customers.admin import SellerAdmin
 from customers.models import Seller
 
-OVERLAPS = (("0", "at once"), ("1", "in an hour"), ("24", "in a day"), ("168", "in a week"))
+OVERLAPS = (
+    ("0", pgettext_lazy("desk", "right away")),
+    ("1", pgettext_lazy("desk", "in an hour")),
+    ("24", pgettext_lazy("desk", "in a day")),
+    ("168", pgettext_lazy("desk", "in a week")),
+)
 
 
 def shown_once(text: str) -> str:
-    return f"Copy the key now. It is not shown again: {text}"
+    return pgettext("desk", "Copy the key now. It is not shown again: %(key)s") % {"key": text}
 
 
 def _expiry(days: int | None) -> datetime | None:
@@ -45,27 +51,46 @@ class LimitsForm(ActionForm):
         min_value=1,
         max_value=BURST_MAX,
         initial=BURST,
-        label="Requests at once",
-        help_text="With a publishable key, from each visitor's address.",
+        label=pgettext_lazy("desk", "Requests in one go"),
+        help_text=pgettext_lazy("desk", "With a publishable key, from each visitor's address."),
     )
     per_s = forms.IntegerField(
         min_value=1,
         max_value=PER_S_MAX,
         initial=PER_S,
-        label="Requests a second, in the long run",
+        label=pgettext_lazy("desk", "Requests a second, in the long run"),
     )
 
 
 class KeyForm(LimitsForm):
-    name = forms.CharField(max_length=100, help_text="What will use it, such as the shop's server.")
-    kind = forms.ChoiceField(choices=ApiKey.Kind.choices)
+    name = forms.CharField(
+        label=pgettext_lazy("desk", "Name"),
+        max_length=100,
+        help_text=pgettext_lazy("desk", "What will use it, such as the shop's server."),
+    )
+    kind = forms.ChoiceField(
+        label=pgettext_lazy("desk", "Kind"),
+        choices=[
+            (ApiKey.Kind.SECRET, pgettext_lazy("desk", "secret, for the shop's servers")),
+            (ApiKey.Kind.PUBLISHABLE, pgettext_lazy("desk", "publishable, for the shop's pages")),
+        ],
+    )
     scopes = forms.MultipleChoiceField(
-        choices=Scope.choices,
+        label=pgettext_lazy("desk", "Scopes"),
+        choices=[(each.value, pgettext_lazy("desk", each.label)) for each in Scope],
         required=False,
         widget=UnfoldAdminCheckboxSelectMultipleWidget,
-        help_text="Choose what it needs and no more; nothing chosen is all that its kind may do.",
+        help_text=pgettext_lazy(
+            "desk",
+            "Choose only what it needs. If you choose nothing, it may do all that its kind allows.",
+        ),
     )
-    days = forms.IntegerField(min_value=1, max_value=3650, required=False, label="Expires in days")
+    days = forms.IntegerField(
+        min_value=1,
+        max_value=3650,
+        required=False,
+        label=pgettext_lazy("desk", "Days until it expires"),
+    )
 
     field_order = ("name", "kind", "scopes", "days", "burst", "per_s")
 
@@ -73,8 +98,9 @@ class KeyForm(LimitsForm):
 class NewKey(PageAction):
     name = "new-key"
     label = "New API key"
-    explanation = (
-        "Makes a key to the API for this seller's shop. It is shown once: only a hash is kept."
+    explanation = pgettext_lazy(
+        "desk",
+        "Makes a key to the API for this seller's shop. It is shown once: only a hash is kept.",
     )
     permission = "api.add_apikey"
     icon = "key"
@@ -95,18 +121,24 @@ class NewKey(PageAction):
 
 
 class RotateForm(ActionForm):
-    hours = forms.ChoiceField(choices=OVERLAPS, initial="24", label="The old key stops")
+    hours = forms.ChoiceField(
+        choices=OVERLAPS, initial="24", label=pgettext_lazy("desk", "The old key stops working")
+    )
     days = forms.IntegerField(
-        min_value=1, max_value=3650, required=False, label="The new key expires in days"
+        min_value=1,
+        max_value=3650,
+        required=False,
+        label=pgettext_lazy("desk", "Days until the new key expires"),
     )
 
 
 class Rotate(PageAction):
     name = "rotate"
     label = "Rotate"
-    explanation = (
+    explanation = pgettext_lazy(
+        "desk",
         "Makes a new key with the same name, scopes and limits, shown once. The old one works "
-        "beside it for a while, so that the shop can change over without a stop."
+        "beside it for a while, so that the shop can change over without a stop.",
     )
     permission = "api.rotate_apikey"
     icon = "autorenew"
@@ -137,9 +169,10 @@ class ChangeLimitsForm(LimitsForm):
 class ChangeLimits(PageAction):
     name = "limits"
     label = "Change limits"
-    explanation = (
-        "Says how many requests the key may make. It counts from the next request; beyond it the "
-        "shop is told to wait, by 429."
+    explanation = pgettext_lazy(
+        "desk",
+        "Sets how many requests the key may make, from the next one on. Beyond "
+        "that the shop gets the answer 429, which tells it to wait.",
     )
     permission = "api.rotate_apikey"
     icon = "speed"
@@ -156,7 +189,9 @@ class ChangeLimits(PageAction):
 class Revoke(PageAction):
     name = "revoke"
     label = "Revoke"
-    explanation = "The key stops working now, for good. Whatever uses it fails right away."
+    explanation = pgettext_lazy(
+        "desk", "The key stops working now, for good. Whatever uses it fails right away."
+    )
     permission = "api.rotate_apikey"
     icon = "key_off"
     variant = ActionVariant.DANGER
@@ -176,13 +211,21 @@ def state_of(key: ApiKey) -> str:
     return "expired" if is_over else "opens"
 
 
+def state_in_words(key: ApiKey) -> str:
+    return {
+        "revoked": pgettext("desk", "revoked"),
+        "expired": pgettext("desk", "expired"),
+        "opens": pgettext("desk", "valid"),
+    }[state_of(key)]
+
+
 KEYS = Panel(
     "API keys",
     rows=lambda seller: seller.api_keys.order_by("-id"),
     columns={
         "Key": link,
-        "Kind": lambda key: key.kind,
-        "State": state_of,
+        "Kind": lambda key: key.get_kind_display(),
+        "State": state_in_words,
         "Last used": lambda key: key.last_used_at,
     },
     list_of=ApiKey,
@@ -215,4 +258,4 @@ class ApiKeyAdmin(ReadOnly):
 
     @admin.display(description="state")
     def state(self, key: ApiKey) -> str:
-        return state_of(key)
+        return state_in_words(key)

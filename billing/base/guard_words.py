@@ -2,7 +2,7 @@
 
 By their names, since constraints and triggers refuse in the same way and know no words. They stand
 here, so that a better sentence needs no migration; a constraint may also have its own. A test asks
-for a sentence for each guard that a form of the desk can meet.
+for a sentence for each guard that a form of the desk can meet, and for its translation.
 """
 
 GUARD_WORDS = {

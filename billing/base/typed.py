@@ -11,7 +11,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import DatabaseError, models
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.base.guard_words import GUARD_WORDS
 from billing.engine.bounds import FIRST_DAY, LAST_DAY, MINOR_MAX, NO_TEXT
@@ -95,4 +95,6 @@ def guard_of(error: DatabaseError) -> str:
 
 def in_words(guard: str) -> str:
     """What a guard says to a person; one that no form meets has its name, which is a sentence."""
-    return GUARD_WORDS.get(guard) or f"This cannot be: {guard.replace('_', ' ')}."
+    if guard in GUARD_WORDS:
+        return pgettext("desk", GUARD_WORDS[guard])
+    return pgettext("desk", "This cannot be: %(guard)s.") % {"guard": guard.replace("_", " ")}

@@ -4,6 +4,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateTimeFilter,
@@ -24,8 +25,13 @@ ORDER_COLORS = {"open": "info", "placed": "warning", "complete": "success", "exp
 
 
 class OfferForm(ActionForm):
-    currency = forms.ChoiceField()
-    coupon = forms.ModelChoiceField(Coupon.objects.none(), required=False, empty_label="No coupon")
+    currency = forms.ChoiceField(label=pgettext_lazy("desk", "Currency"))
+    coupon = forms.ModelChoiceField(
+        Coupon.objects.none(),
+        label=pgettext_lazy("desk", "Coupon"),
+        required=False,
+        empty_label=pgettext_lazy("desk", "No coupon"),
+    )
 
     def ask(self) -> None:
         currency, coupon = self.fields["currency"], self.fields["coupon"]
@@ -46,9 +52,10 @@ class CheckoutLink(PageAction):
 
     name = "checkout-link"
     label = "Checkout link"
-    explanation = (
-        "Makes a page where one customer orders this plan, within a day. "
-        "Its address is shown once: send it to them."
+    explanation = pgettext_lazy(
+        "desk",
+        "Makes a page where one customer can order this plan within a day. Its "
+        "address is shown once. Send it to the customer.",
     )
     permission = "payments.add_order"
     icon = "link"
@@ -59,7 +66,8 @@ class CheckoutLink(PageAction):
 
     def run(self, obj: Plan, *, as_of: date, actor: str, **asked: Any) -> str:
         order, token = create_order(obj.seller, obj, as_of=as_of, actor=actor, **asked)
-        shown = f"Send this address, which is not shown again: {address_of(token)}"
+        said = pgettext("desk", "Send this address, which is not shown again: %(address)s")
+        shown = said % {"address": address_of(token)}
         return Told(f"Made the checkout link {order}.", shown=shown)
 
 

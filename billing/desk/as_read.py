@@ -17,6 +17,7 @@ from django.db import models
 from django.http import QueryDict
 from django.utils.formats import localize
 from django.utils.timezone import localtime
+from django.utils.translation import pgettext
 from pghistory.core import event_models
 
 from billing.desk.typed_rows import RowsField, RowsInput, TypedRows
@@ -66,17 +67,20 @@ class AsRead(forms.ModelForm):
         authors = authors_of(self.instance, changed)
         self.add_error(
             None,
-            "Nothing has been saved, because this was changed after you opened the page. What you "
-            "typed is still here. Check what has changed, then save again.",
+            pgettext(
+                "desk",
+                "Nothing has been saved, because this was changed after you opened the page. "
+                "What you typed is still here. Check what has changed, then save again.",
+            ),
         )
         for name in changed:
-            author = authors.get(name, "Somebody")
+            author = authors.get(name)
             if name not in self.fields:
-                self.add_error(None, f"{author} changed the {name}.")
+                self.add_error(None, _rows_changed(self._rows(name), author))
                 continue
             typed = self.cleaned_data.get(name)
             has_typed = _digest(_written(self.fields[name], typed)) != read[name]
-            self.add_error(name, f"{author} changed this to “{self._shown(name)}”.")
+            self.add_error(name, _changed_to(self._shown(name), author))
             if not has_typed:
                 self._fill_in(name)
 
@@ -90,8 +94,13 @@ class AsRead(forms.ModelForm):
         }
         for model, key in self.parts:
             rows = model._base_manager.filter(**{key: self.instance}).order_by("pk")
-            found[str(model._meta.verbose_name_plural)] = _digest([*rows.values_list()])
+            found[model._meta.label] = _digest([*rows.values_list()])
         return found
+
+    def _rows(self, label: str) -> str:
+        """What the rows of a model within it are called on its page."""
+        found = (model._meta for model, _ in self.parts if model._meta.label == label)
+        return str(next(found).verbose_name_plural)
 
     def _shown(self, name: str) -> str:
         """The value of a field as it is by now, in the words of its page."""
@@ -105,7 +114,7 @@ class AsRead(forms.ModelForm):
             value = self.fields[name].prepare_value(value)
         if isinstance(value, list | tuple):
             value = ", ".join(map(str, value))
-        text = str(localize(value)) if value not in (None, "") else "nothing"
+        text = str(localize(value)) if value not in (None, "") else pgettext("desk", "nothing")
         return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"
 
     def _fill_in(self, name: str) -> None:
@@ -133,6 +142,14 @@ def _read_from(text: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
+class Author:
+    """Who changed a field, and when, as the page writes it."""
+
+    who: str
+    at: str
+
+
+@dataclass(frozen=True)
 class _Change:
     """A row as its history kept it, and beside it who made it so."""
 
@@ -142,9 +159,9 @@ class _Change:
     at: Any
 
 
-def authors_of(row: models.Model, names: Iterable[str]) -> dict[str, str]:
+def authors_of(row: models.Model, names: Iterable[str]) -> dict[str, Author]:
     """Who was the last to change each field, and when; without those that history does not know."""
-    found: dict[str, str] = {}
+    found: dict[str, Author] = {}
     for kept in event_models(tracks_model=type(row)):
         fields = {each.name: each.attname for each in kept._meta.concrete_fields}
         asked = [name for name in names if name in fields]
@@ -172,7 +189,21 @@ def _changes(kept: Any, row: models.Model, columns: Sequence[str]) -> list[_Chan
     ]
 
 
-def _author(change: _Change) -> str:
+def _author(change: _Change) -> Author:
     user = get_user_model()._base_manager.filter(pk=change.user).first() if change.user else None
-    who = user.get_username() if user else change.actor or "Somebody"
-    return f"On {localize(localtime(change.at))} {who}"
+    who = user.get_username() if user else change.actor or pgettext("desk", "somebody")
+    return Author(who, str(localize(localtime(change.at))))
+
+
+def _changed_to(value: str, author: Author | None) -> str:
+    if author is None:
+        return pgettext("desk", "Somebody changed this to “%(value)s”.") % {"value": value}
+    said = pgettext("desk", "On %(at)s %(who)s changed this to “%(value)s”.")
+    return said % {"at": author.at, "who": author.who, "value": value}
+
+
+def _rows_changed(rows: str, author: Author | None) -> str:
+    if author is None:
+        return pgettext("desk", "Somebody changed the %(rows)s.") % {"rows": rows}
+    said = pgettext("desk", "On %(at)s %(who)s changed the %(rows)s.")
+    return said % {"at": author.at, "who": author.who, "rows": rows}

@@ -8,6 +8,7 @@ from django.db import models
 from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
 
 from billing.desk.figures import NOTHING, money
 
@@ -17,7 +18,7 @@ def facts_of(value: Any) -> str:
     if value is None or value == "" or value == {} or value == []:
         return NOTHING
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return pgettext("desk", "yes") if value else pgettext("desk", "no")
     if isinstance(value, Mapping):
         return _rows(value)
     if isinstance(value, Sequence) and not isinstance(value, str):

@@ -12,9 +12,10 @@ from django.urls import get_script_prefix, reverse
 from django.utils.formats import localize
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
+from django.utils.translation import get_language, pgettext
 
 from billing.base.amounts import locale_of, written_money, written_price, written_rounded
+from billing.desk.sentences import in_page_language
 from billing.engine.money import EXPONENTS, exact_minor
 
 NOTHING = "–"
@@ -59,12 +60,12 @@ def day(on: date) -> str:
 
 
 def as_pages_write(text: str) -> str:
-    """A sentence with its amounts and days as all pages write them.
+    """A sentence in the page's language, with its amounts and days as all pages write them.
 
     What was done and what was refused is said in words that the log and the API have as well, where
-    10.00 SEK and 2026-03-01 stand whatever the language is.
+    English, 10.00 SEK and 2026-03-01 stand whatever the language is.
     """
-    return _DAY.sub(_written_day, _AMOUNT.sub(_written_amount, text))
+    return _DAY.sub(_written_day, _AMOUNT.sub(_written_amount, in_page_language(text)))
 
 
 def _written_amount(found: re.Match[str]) -> str:
@@ -81,6 +82,10 @@ def _written_day(found: re.Match[str]) -> str:
         return day(date.fromisoformat(found[0]))
     except ValueError:
         return found[0]
+
+
+def yes_or_no(is_so: bool) -> str:
+    return pgettext("desk", "yes") if is_so else pgettext("desk", "no")
 
 
 def plain(number: Decimal | None, unit: str = "") -> str:

@@ -13,6 +13,7 @@ from django.db import models
 from django.forms.models import construct_instance
 from django.http import QueryDict
 from django.utils.functional import cached_property
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.widgets import (
     CHECKBOX_CLASSES,
     INPUT_CLASSES,
@@ -28,7 +29,7 @@ from billing.base.typed import (
     TypedModelForm,
 )
 from billing.desk.as_read import AsRead
-from billing.desk.figures import trimmed
+from billing.desk.figures import as_pages_write, trimmed
 from billing.engine.errors import BillingError
 from billing.engine.money import EXPONENTS, exact_minor
 
@@ -63,7 +64,7 @@ class ActionForm(WithoutCards, Typed):
         try:
             self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
         except BillingError as error:
-            raise ValidationError(error.message, code=error.code) from error
+            raise ValidationError(as_pages_write(error.message), code=error.code) from error
         return amount
 
 
@@ -75,7 +76,7 @@ class ConfirmedForm(ActionForm):
 
     ASKED_AGAIN = frozenset({"unusual_amount", "credits_everything"})
 
-    is_confirmed = forms.BooleanField(required=False, label="Yes, I mean it")
+    is_confirmed = forms.BooleanField(required=False, label=pgettext_lazy("desk", "Yes, I mean it"))
 
     def __init__(self, obj: Any, *args: Any, **options: Any) -> None:
         super().__init__(obj, *args, **options)
@@ -160,7 +161,8 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
                     check(draft)
                 except BillingError as error:
                     setting = str(error.details.get("setting", "")).partition("[")[0]
-                    self.add_error(setting if setting in self.fields else None, error.message)
+                    place = setting if setting in self.fields else None
+                    self.add_error(place, as_pages_write(error.message))
             for name in self.codes.keys() & {*self.changed_data}:
                 self._check_codes(name, draft)
         return cleaned
@@ -176,5 +178,9 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
         ]
         if unknown and unknown != [""]:
             named = ", ".join(f"“{code}”" for code in unknown)
-            choice = f"There are: {', '.join(there_are)}." if there_are else "There are none yet."
-            self.add_error(name, f"No such code: {named}. {choice}")
+            said = (
+                pgettext("desk", "No such code: %(named)s. There are: %(codes)s.")
+                if there_are
+                else pgettext("desk", "No such code: %(named)s. There are none yet.")
+            )
+            self.add_error(name, said % {"named": named, "codes": ", ".join(there_are)})

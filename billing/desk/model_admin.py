@@ -320,8 +320,8 @@ class Desk(Picking, ModelAdmin):
             except (BillingError, DatabaseError) as error:
                 _refuse(form, error)
             else:
-                shown = done.shown if isinstance(done, Told) else done
-                messages.success(request, as_pages_write(shown))
+                shown = done.shown if isinstance(done, Told) else as_pages_write(done)
+                messages.success(request, shown)
                 page, args = ("changelist", []) if action.removes else ("change", [quote(obj.pk)])
                 return HttpResponseRedirect(reverse(f"admin:{self._url_name}_{page}", args=args))
         context = {"action": action, "form": form, "object": obj, "today": today_of(obj)}
@@ -372,7 +372,7 @@ class Desk(Picking, ModelAdmin):
             type(customer)._base_manager.select_for_update().get(pk=customer.pk)
             obj.refresh_from_db()
             if not note_done(obj, key):
-                return "This form was sent twice, and was done once."
+                return pgettext("desk", "This form was sent twice, and was done once.")
             actor = f"user:{request.user.get_username()}"
             done = action.run(obj, as_of=today_of(obj), actor=actor, **given)
             if outcome and isinstance(done, Reckoned) and done.outcome != outcome:
@@ -452,11 +452,14 @@ class Desk(Picking, ModelAdmin):
         """
         chosen = list(queryset[: BULK_MAX + 1])
         if len(chosen) > BULK_MAX:
-            messages.error(request, f"Choose at most {BULK_MAX} at a time.")
+            said = pgettext("desk", "Choose at most %(count)s at a time.")
+            messages.error(request, said % {"count": BULK_MAX})
             return None
+        title = pgettext("desk", action.label)
         able = [obj for obj in chosen if action.is_offered(obj)]
         if not able:
-            messages.error(request, f"{action.label}: this applies to none of those chosen.")
+            said = pgettext("desk", "%(action)s: this applies to none of those chosen.")
+            messages.error(request, said % {"action": title})
             return None
         if "confirmed" not in request.POST:
             context = {"objects": able, "left_out": len(chosen) - len(able)}
@@ -471,7 +474,9 @@ class Desk(Picking, ModelAdmin):
             except (BillingError, DatabaseError) as error:
                 outcome.refused.append(f"{obj}: {refusal(error)}")
         if outcome.done:
-            messages.success(request, f"{action.label}: {len(outcome.done)} of {len(able)} done.")
+            said = pgettext("desk", "%(action)s: %(done)s of %(chosen)s done.")
+            told = {"action": title, "done": len(outcome.done), "chosen": len(able)}
+            messages.success(request, said % told)
         for reason in outcome.refused:
             messages.error(request, reason)
         return None

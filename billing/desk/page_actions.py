@@ -6,6 +6,8 @@ from typing import Any, ClassVar
 
 from django.db import DatabaseError
 from django.db.models import ProtectedError
+from django.utils.functional import Promise
+from django.utils.translation import pgettext
 from unfold.enums import ActionVariant
 
 from billing.base.typed import (
@@ -27,7 +29,7 @@ class PageAction:
 
     name: ClassVar[str]
     label: ClassVar[str]
-    explanation: ClassVar[str]
+    explanation: ClassVar[str | Promise]
     permission: ClassVar[str]
     icon: ClassVar[str] = ""
     variant: ClassVar[ActionVariant] = ActionVariant.DEFAULT
@@ -82,5 +84,5 @@ def refusal(error: BillingError | DatabaseError) -> str:
     if isinstance(error, BillingError):
         return as_pages_write(error.message)
     if isinstance(error, ProtectedError):
-        return "Nothing was deleted: other records depend on this one."
-    return f"Nothing has changed. {in_words(guard_of(error))}"
+        return pgettext("desk", "Nothing was deleted: other records depend on this one.")
+    return pgettext("desk", "Nothing has changed. %(why)s") % {"why": in_words(guard_of(error))}

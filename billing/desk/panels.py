@@ -10,13 +10,17 @@ from django.db.models import QuerySet
 from django.urls import reverse
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import pgettext
 
-from billing.desk.figures import NOTHING, Figure
+from billing.desk.figures import NOTHING, Figure, yes_or_no
 
 
 @dataclass(frozen=True)
 class Panel:
-    """A table on an object's page: the first rows, and a link to the list of all of them."""
+    """A table on an object's page: the first rows, and a link to the list of all of them.
+
+    Its words are English, and are translated where they are shown.
+    """
 
     title: str
     rows: Callable[[Any], QuerySet | Sequence[Any]]
@@ -30,15 +34,18 @@ class Panel:
         found = list(self.rows(obj)[: self.rows_max + 1])
         table = [[show(row) for show in self.columns.values()] for row in found[: self.rows_max]]
         return {
-            "title": self.title,
+            "title": pgettext("desk", self.title),
             "headers": [
-                {"title": title, "is_figure": any(isinstance(cell, Figure) for cell in cells)}
+                {
+                    "title": pgettext("desk", title),
+                    "is_figure": any(isinstance(cell, Figure) for cell in cells),
+                }
                 for title, cells in zip(self.columns, zip(*table, strict=True), strict=bool(table))
             ],
             "rows": [_cells(row) for row in table],
             "more_url": self._list_url(obj) if len(found) > self.rows_max else "",
             "rows_max": self.rows_max,
-            "when_empty": self.when_empty,
+            "when_empty": pgettext("desk", self.when_empty),
         }
 
     def _list_url(self, obj: models.Model) -> str:
@@ -51,7 +58,7 @@ class Panel:
 
 def _shown(cell: object) -> object:
     if isinstance(cell, bool):
-        return "yes" if cell else "no"
+        return yes_or_no(cell)
     return display_for_value(cell, NOTHING)
 
 

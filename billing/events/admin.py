@@ -3,6 +3,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.contrib.admin import AllValuesFieldListFilter
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -35,7 +36,9 @@ class EventAdmin(BigReadOnly):
     list_display = ("type", "subject", "sequence", "actor", "occurred_on", "recorded_at")
     list_filter = (("occurred_on", RangeDateFilter),)
     search_fields = ("subject__exact", "public_id__exact", "type__istartswith")
-    search_help_text = "A public id such as inv_…, or a type such as invoice."
+    search_help_text = pgettext_lazy(
+        "desk", "A public id such as inv_…, or a type such as invoice."
+    )
     fields = (
         ("type", "subject", "sequence"),
         ("actor", "occurred_on"),
@@ -65,9 +68,11 @@ class DeliveryAdmin(BigReadOnly):
 class TryAgain(PageAction):
     name = "try-again"
     label = "Try again"
-    explanation = (
-        "The next tick tries it at once. When it goes well it is gone from here; else it is tried "
-        "again after 1, 2, 4 … minutes, and at most a day."
+    explanation = pgettext_lazy(
+        "desk",
+        "It is tried again with the next tick. If that goes well it disappears "
+        "from here. Otherwise it is tried again after 1, 2, 4 … minutes, and at "
+        "least once a day.",
     )
     permission = "events.change_trouble"
     icon = "replay"

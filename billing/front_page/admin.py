@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.enums import ActionVariant
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
@@ -27,18 +28,24 @@ class GoOnForm(ActionForm):
     def ask(self) -> None:
         if self.obj.code in mark.CODES:
             self.fields["is_compared"] = forms.BooleanField(
-                label="manage.py reconcile was run, and what it left to decide is decided",
-                help_text="It compares payments, refunds and numbers with the gateways.",
+                label=pgettext_lazy(
+                    "desk", "manage.py reconcile has been run, and all that it left open is decided"
+                ),
+                help_text=pgettext_lazy(
+                    "desk", "It compares payments, refunds and numbers with the gateways."
+                ),
             )
 
 
 class GoOn(PageAction):
     name = "go-on"
     label = GO_ON
-    explanation = (
-        "With the next tick charges, mail, webhooks and documents go on where they stood. What the "
-        "first hour after a restore tells customers may have been told before: it waits as mail in "
-        "doubt until a person sends it again or settles it."
+    explanation = pgettext_lazy(
+        "desk",
+        "Charges, emails, webhooks and documents resume with the next tick. "
+        "Emails of the first hour after a restore may have been sent before: "
+        "they wait as unclear until a person sends them again or marks them as "
+        "sent.",
     )
     permission = RELEASE
     icon = "play_arrow"
@@ -69,19 +76,26 @@ class PressForm(forms.ModelForm):
     whose = forms.ModelChoiceField(
         Seller.objects.order_by("name"),
         required=False,
-        empty_label="All sellers",
-        label="Whose charging",
+        empty_label=pgettext_lazy("desk", "All sellers"),
+        label=pgettext_lazy("desk", "For whom"),
         widget=UnfoldAdminSelectWidget,
     )
     reason = forms.CharField(
+        label=pgettext_lazy("desk", "Reason"),
         max_length=300,
-        help_text="Others will ask: wrong prices since noon.",
+        help_text=pgettext_lazy(
+            "desk", "Others will ask why. For example: wrong prices since noon."
+        ),
         widget=UnfoldAdminTextInputWidget,
     )
     is_meant = forms.BooleanField(
-        label="Stop it now",
-        help_text="No card is charged and no payment page opens until charging is resumed. Late "
-        "debts of customers whom we charge stand still. Emails, webhooks and refunds continue.",
+        label=pgettext_lazy("desk", "Stop charging now"),
+        help_text=pgettext_lazy(
+            "desk",
+            "No card is charged and no payment page opens until somebody resumes "
+            "charging. Reminders to customers who pay by card wait as well. Emails, "
+            "webhooks and refunds continue.",
+        ),
         widget=UnfoldBooleanWidget,
     )
 
@@ -93,14 +107,15 @@ class PressForm(forms.ModelForm):
         cleaned = super().clean() or {}
         seller = cleaned.get("whose")
         if on := switches_on().filter(seller=seller.public_id if seller else None).first():
-            raise ValidationError(f"Charging is already stopped: {on.reason}")
+            said = pgettext("desk", "Charging is already stopped: %(reason)s")
+            raise ValidationError(said % {"reason": on.reason})
         return cleaned
 
 
 class Resume(PageAction):
     name = "resume"
     label = RESUME
-    explanation = "What is planned is charged by the next tick."
+    explanation = pgettext_lazy("desk", "Planned charges are made with the next tick.")
     permission = PRESS
     icon = "play_arrow"
     variant = ActionVariant.PRIMARY
@@ -126,11 +141,11 @@ class KillSwitchAdmin(ReadOnly):
 
     @admin.display(description="whose charging")
     def whose(self, switch: KillSwitch) -> str:
-        return switch.seller or "all sellers"
+        return switch.seller or pgettext("desk", "all sellers")
 
     @admin.display(description="state")
     def standing(self, switch: KillSwitch) -> str:
-        return "off" if switch.off_at else "on"
+        return pgettext("desk", "Resumed") if switch.off_at else pgettext("desk", "Stopped")
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm(PRESS)
@@ -154,5 +169,9 @@ class KillSwitchAdmin(ReadOnly):
         obj.__dict__.update(made.__dict__)
 
     def response_add(self, request: HttpRequest, obj: KillSwitch, *args: Any) -> HttpResponse:
-        messages.success(request, f"{obj} is stopped.")
+        if obj.seller:
+            said = pgettext("desk", "Charging of %(seller)s is stopped.") % {"seller": obj.seller}
+        else:
+            said = pgettext("desk", "Charging of everybody is stopped.")
+        messages.success(request, said)
         return HttpResponseRedirect(reverse("admin:index"))

@@ -11,6 +11,7 @@ from babel.dates import format_date
 from django.core.cache import cache
 from django.db.models import F, Q, Sum
 from django.db.models.functions import TruncMonth
+from django.utils.translation import pgettext
 
 from billing.base import clock
 from billing.desk.figures import page_locale
@@ -122,10 +123,14 @@ def _months_before(first: date, back: int) -> date:
     return first
 
 
+def chart_title(sums: Sums) -> str:
+    return pgettext("desk", "Revenue per month, net, %(currency)s") % {"currency": sums.currency}
+
+
 def chart_of(sums: Sums) -> str:
     """The revenue of a currency by month, as the admin's charts take it: JSON for Chart.js."""
     bars: dict[str, Any] = {
-        "label": f"Revenue, net, {sums.currency}",
+        "label": pgettext("desk", "Revenue, net, %(currency)s") % {"currency": sums.currency},
         # In whole units, which is as much as a bar can show.
         "data": [round(to_major(minor, sums.currency)) for _, minor in sums.revenue_minor],
         "backgroundColor": "var(--color-primary-600)",

@@ -12,7 +12,7 @@ from django.utils.translation import pgettext
 from billing.base import clock
 from billing.desk.figures import rounded_money
 from billing.desk.of_seller import is_of_all_sellers, of_seller, shown_seller
-from billing.front_page.overview import Sums, chart_of, shown_sums
+from billing.front_page.overview import Sums, chart_of, chart_title, shown_sums
 from billing.front_page.scope import Scope
 from billing.front_page.stops import PRESS, stops
 from billing.front_page.waiting import Work, counted, kinds_of_work
@@ -38,12 +38,12 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         found, context["sums_at"] = shown_sums(clock.today(scope.time_zone), scope)
         context["sums"] = [_shown(sums) for sums in found]
         context["chart"] = chart_of(found[0]) if found else ""
-        context["chart_title"] = f"Revenue per month, net, {found[0].currency}" if found else ""
+        context["chart_title"] = chart_title(found[0]) if found else ""
         context["shows_sums"], context["are_tests"] = True, not scope.is_live
     if request.user.has_perm("jobs.view_jobrun"):
         beat_at = last_beat()
         context["tick"] = {
-            "at": naturaltime(beat_at) if beat_at else "never",
+            "at": naturaltime(beat_at) if beat_at else pgettext("desk", "never"),
             "is_late": tick_is_late(),
             "url": reverse("admin:jobs_jobrun_changelist"),
         }
@@ -53,7 +53,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     work = [each.context(count) for each, count in zip(kinds, counted(kinds), strict=True)]
     context["waiting"] = [each for each in work if each["count"]]
     context["idle"] = [each for each in work if not each["count"]]
-    context["title"] = "Today"
+    context["title"] = pgettext("desk", "Today")
     context["stops"] = stops(request)
     if request.user.has_perm(PRESS):
         context["kill_switch_url"] = reverse("admin:outbound_killswitch_add")
@@ -70,7 +70,10 @@ def _of(seller: Any, work: Work) -> Work:
 
 def _shown(sums: Sums) -> list[tuple[str, str]]:
     return [
-        ("Billed this month, net", rounded_money(sums.billed_minor, sums.currency)),
-        ("Collected this month", rounded_money(sums.collected_minor, sums.currency)),
-        ("Overdue", rounded_money(sums.overdue_minor, sums.currency)),
+        (title, rounded_money(minor, sums.currency))
+        for title, minor in (
+            (pgettext("desk", "Billed this month, net"), sums.billed_minor),
+            (pgettext("desk", "Collected this month"), sums.collected_minor),
+            (pgettext("desk", "Overdue amount"), sums.overdue_minor),
+        )
     ]

@@ -8,6 +8,7 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 from django.urls import reverse
+from django.utils.translation import pgettext
 
 from billing.events.models import Delivery, Trouble
 from billing.invoicing.models import CustomerBalance, Invoice
@@ -31,7 +32,10 @@ SHOWN_MAX = 1_000
 
 @dataclass(frozen=True)
 class Work:
-    """A kind of work: how much of it, and the list that it is in."""
+    """A kind of work: how much of it, and the list that it is in.
+
+    ``title`` and ``note`` are English, as figures for machines name it; pages translate them.
+    """
 
     title: str
     note: str
@@ -48,13 +52,17 @@ class Work:
     def context(self, count: int) -> dict[str, Any]:
         """What the page shows of it; ``count`` is that of :func:`counted`."""
         return {
-            "title": self.title,
-            "note": self.note,
+            "title": pgettext("desk", self.title),
+            "note": pgettext("desk", self.note),
             "icon": self.icon,
             "count": count,
-            "shown": f"more than {SHOWN_MAX}" if count > SHOWN_MAX else count,
+            "shown": count if count <= SHOWN_MAX else _more_than(SHOWN_MAX),
             "url": self.url,
         }
+
+
+def _more_than(number: int) -> str:
+    return pgettext("desk", "more than %(number)s") % {"number": number}
 
 
 def kinds_of_work() -> list[Work]:
@@ -104,7 +112,7 @@ def _to_bill() -> list[Work]:
         ),
         of_subscriptions(
             "Due to be billed",
-            "Until today; the next run takes them.",
+            "Due by today. The next run bills them.",
             "receipt_long",
             to_bill.filter(by_today("next_bill_on")),
             "work=due",
@@ -142,7 +150,7 @@ def _late_debts() -> list[Work]:
     return [
         of_debts(
             "Debts with a step today",
-            "The tick takes it within a minute, or once a payment is clear.",
+            "Taken within a minute, or once a pending payment has gone through or not.",
             "notifications",
             "today",
         ),
@@ -237,7 +245,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Balances left behind",
-            "Of customers without a subscription. Pay back balance is on the customer's page.",
+            "Of customers without a subscription. Pay them back from the customer's page.",
             "savings",
             "invoicing.view_customerbalance",
             CustomerBalance.objects.filter(IS_LEFT_BEHIND),
@@ -273,7 +281,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Failed jobs",
-            "Their newest run failed, or was stopped. Run again is on its page.",
+            "Their latest run failed, or was stopped. Run the job again from its page.",
             "error",
             "jobs.view_jobrun",
             failing(),

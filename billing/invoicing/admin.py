@@ -331,7 +331,7 @@ class InvoiceLineAdmin(BigReadOnly):
     list_filter = (("kind", ChoicesDropdownFilter), ("starts_on", RangeDateFilter))
     list_select_related = ("invoice",)
     search_fields = ("invoice__number__exact", "invoice__public_id__exact")
-    search_help_text = "The number or public id of the document."
+    search_help_text = pgettext_lazy("desk", "The number or public id of the document.")
     fields = (
         ("document", "position"),
         ("kind", "description"),
@@ -454,7 +454,9 @@ class BalanceEntryAdmin(BigReadOnly):
     )
     list_select_related = ("customer", "invoice")
     search_fields = ("customer__public_id__exact", "invoice__number__exact")
-    search_help_text = "The public id of a customer, or the number of a document."
+    search_help_text = pgettext_lazy(
+        "desk", "The public id of a customer, or the number of a document."
+    )
     fields = (
         ("customer", "effective_on"),
         "description",

@@ -7,8 +7,10 @@ from typing import Any
 
 from django import forms
 from django.utils import translation
+from django.utils.translation import npgettext, pgettext, pgettext_lazy
 
 from billing.desk.forms import ConfirmedForm
+from billing.desk.page_actions import refusal
 from billing.engine.errors import BillingError
 from billing.engine.money import exact_minor, round_ratio
 from billing.invoicing.corrections import CREDITABLE, corrections_of
@@ -29,16 +31,26 @@ class CreditForm(ConfirmedForm):
     amount = forms.DecimalField(
         required=False,
         min_value=0,
-        label="Sum",
-        help_text="With tax. Empty, and no line chosen: all that is left, which is asked again.",
+        label=pgettext_lazy("desk", "Sum"),
+        help_text=pgettext_lazy(
+            "desk",
+            "With tax. If this is empty and no line is chosen, all that is left is "
+            "credited; you will be asked to confirm it.",
+        ),
     )
     to = forms.ChoiceField(
-        choices=[("balance", "To the customer's balance"), ("refund", "Pay it back")],
-        label="What was paid goes",
-        help_text="What is not yet paid is taken off the invoice first.",
+        choices=[
+            ("balance", pgettext_lazy("desk", "To the customer's balance")),
+            ("refund", pgettext_lazy("desk", "Pay it back")),
+        ],
+        label=pgettext_lazy("desk", "What has been paid"),
+        help_text=pgettext_lazy("desk", "What is not yet paid is taken off the invoice first."),
     )
     reason = forms.CharField(
-        required=False, max_length=500, help_text="Stands on the credit note; its reader sees it."
+        label=pgettext_lazy("desk", "Reason"),
+        required=False,
+        max_length=500,
+        help_text=pgettext_lazy("desk", "Printed on the credit note, where the customer sees it."),
     )
 
     def ask(self) -> None:
@@ -47,22 +59,34 @@ class CreditForm(ConfirmedForm):
         write = Writer(translation.get_language() or "en", self.obj.currency)
         credited = _credited_minor(self.lines)
         for line in self.lines:
-            said = f"{write.money(line.net_minor)} without VAT"
+            there_is = pgettext("desk", "%(amount)s without VAT.")
             if credited[line.pk]:
-                said = f"{said}, of which {write.money(credited[line.pk])} came back already"
+                there_is = pgettext(
+                    "desk",
+                    "%(amount)s without VAT, of which %(credited)s has been credited already.",
+                )
+            write_what = pgettext("desk", "Enter what to credit, without VAT.")
+            amounts = {
+                "amount": write.money(line.net_minor),
+                "credited": write.money(credited[line.pk]),
+            }
+            named = {"position": line.position, "name": _named(line, write)}
             self.fields[f"{AMOUNT}{line.pk}"] = forms.DecimalField(
                 required=False,
                 min_value=0,
-                label=f"Of line {line.position}, {_named(line, write)}",
-                help_text=f"{said}. Write what comes back, without VAT.",
+                label=pgettext("desk", "Of line %(position)s, %(name)s") % named,
+                help_text=f"{there_is % amounts} {write_what}",
             )
             if days := days_of(line):
                 self.fields[f"{DAYS}{line.pk}"] = forms.IntegerField(
                     required=False,
                     min_value=1,
                     max_value=days,
-                    label=f"Or days of line {line.position}",
-                    help_text=f"It is for {days} days.",
+                    label=pgettext("desk", "Or days of line %(position)s") % named,
+                    help_text=npgettext(
+                        "desk", "It is for %(count)s day.", "It is for %(count)s days.", days
+                    )
+                    % {"count": days},
                 )
         of_lines = [name for name in self.fields if name.startswith((AMOUNT, DAYS))]
         self.order_fields(["amount", *of_lines])
@@ -74,7 +98,10 @@ class CreditForm(ConfirmedForm):
             asked.pop(name)
         asked["lines"] = [(line, minor) for line, minor in parts if minor] or None
         if asked["lines"] and asked.get("amount") is not None:
-            self.add_error("amount", "Write a sum for the whole, or parts of lines, not both.")
+            self.add_error(
+                "amount",
+                pgettext("desk", "Enter a sum for the whole or parts of lines, not both."),
+            )
         return asked
 
     def _net_of(self, line: InvoiceLine, asked: dict[str, Any]) -> int:
@@ -82,14 +109,17 @@ class CreditForm(ConfirmedForm):
         amount: Decimal | None = asked.get(f"{AMOUNT}{line.pk}")
         days: int | None = asked.get(f"{DAYS}{line.pk}")
         if amount and days:
-            self.add_error(f"{DAYS}{line.pk}", "Write an amount or a number of days, not both.")
+            self.add_error(
+                f"{DAYS}{line.pk}",
+                pgettext("desk", "Enter an amount or a number of days, not both."),
+            )
             return 0
         if days:
             return round_ratio(line.net_minor * days, days_of(line))
         try:
             return exact_minor(amount, self.obj.currency) if amount else 0
         except BillingError as error:
-            self.add_error(f"{AMOUNT}{line.pk}", error.message)
+            self.add_error(f"{AMOUNT}{line.pk}", refusal(error))
             return 0
 
 

@@ -7,10 +7,12 @@ from datetime import date
 from django.db import transaction
 from django.db.models import Sum
 from django.utils import translation
+from django.utils.translation import pgettext, pgettext_lazy
 
+from billing.base.amounts import written_money
 from billing.base.sql.telling import one_transaction
 from billing.desk import previews
-from billing.desk.figures import as_pages_write, money
+from billing.desk.figures import money, page_locale
 from billing.engine.money import Money
 from billing.invoicing import actions, changes
 from billing.invoicing.changes import Part, SeenBill, seen_bill, to_pay_minor
@@ -21,10 +23,10 @@ from billing.invoicing.writing import Writer
 from billing.subscriptions.models import Subscription
 
 _BESIDE_LINES = {
-    "discount": "Discount",
-    "vat": "VAT",
-    "rounding": "Rounding",
-    "balance": "From the customer's balance",
+    "discount": pgettext_lazy("desk", "Discount"),
+    "vat": pgettext_lazy("desk", "VAT"),
+    "rounding": pgettext_lazy("desk", "Rounding"),
+    "balance": pgettext_lazy("desk", "From the customer's balance"),
 }
 
 
@@ -36,20 +38,22 @@ class BillsOfChanges:
     ) -> previews.Preview:
         seen = changes.preview(change, as_of=as_of, actor=actor)
         currency = seen.subscription.currency
-        documents = [foreseen(bill, "Today", None) for bill in seen.today]
+        documents = [foreseen(bill, _today(bill), None) for bill in seen.today]
         if not documents:
-            nothing = money(0, currency)
-            documents.append(
-                previews.Foreseen("Today", None, [], nothing, "Nothing is billed or credited.")
+            today, note = (
+                pgettext("desk", "Today"),
+                pgettext("desk", "Nothing is billed or credited."),
             )
-        for title, bill in zip(("Next bill", "After that"), seen.upcoming, strict=False):
-            documents.append(foreseen(bill, title, bill.on))
+            documents.append(previews.Foreseen(today, None, [], money(0, currency), note))
+        for titled, bill in zip((_next, _after_that), seen.upcoming, strict=False):
+            documents.append(foreseen(bill, titled(bill), bill.on))
         if not seen.upcoming:
-            documents.append(previews.Foreseen("Next bill", None, [], "Nothing"))
+            coming, none = pgettext("desk", "Next bill"), pgettext("desk", "Nothing")
+            documents.append(previews.Foreseen(coming, None, [], none))
         if full := seen.full_price:
             amount = money(full.amount_minor, currency)
-            ended = previews.Foreseen("When the discount has ended", full.from_on, [], amount)
-            documents.append(ended)
+            title = pgettext("desk", "When the discount has ended")
+            documents.append(previews.Foreseen(title, full.from_on, [], amount))
         return previews.Preview(f"{seen.to_pay_today_minor}", documents)
 
     def bill(self, subscription: Subscription, *, as_of: date, actor: str) -> previews.Reckoned:
@@ -79,13 +83,17 @@ def preview_note(invoice: Invoice, issue: Callable[..., Invoice]) -> previews.Pr
         kept_minor = to_balance.aggregate(sum=Sum("amount_minor"))["sum"] or 0
         back_minor = note.total_minor - lowered_minor - rounded_minor - kept_minor
         goes = (
-            (lowered_minor, "lowers what is unpaid of the invoice"),
-            (kept_minor, "goes to the customer's balance"),
-            (back_minor, "is paid back"),
+            (lowered_minor, pgettext("desk", "%(amount)s lowers what is unpaid of the invoice.")),
+            (kept_minor, pgettext("desk", "%(amount)s goes to the customer's balance.")),
+            (back_minor, pgettext("desk", "%(amount)s is paid back.")),
         )
-        told = [f"{Money(minor, note.currency)} {what}" for minor, what in goes if minor > 0]
-        said = as_pages_write(f"{', '.join(told)}.")
-        shown = replace(foreseen(seen_bill(note), "Today", None), note=said)
+        said = " ".join(
+            what % {"amount": written_money(minor, note.currency, page_locale())}
+            for minor, what in goes
+            if minor > 0
+        )
+        bill = seen_bill(note)
+        shown = replace(foreseen(bill, _today(bill), None), note=said)
         transaction.set_rollback(True)
     return previews.Preview(f"{note.total_minor}", [shown])
 
@@ -95,12 +103,30 @@ def _unpaid_minor(invoice: Invoice) -> int:
     return invoice.left_minor if invoice.may_be_paid else 0
 
 
+def _today(bill: SeenBill) -> str:
+    if bill.document.kind == Invoice.Kind.CREDIT_NOTE:
+        return pgettext("desk", "Today: credit note")
+    return pgettext("desk", "Today: invoice")
+
+
+def _next(bill: SeenBill) -> str:
+    if bill.document.kind == Invoice.Kind.CREDIT_NOTE:
+        return pgettext("desk", "Next bill: credit note")
+    return pgettext("desk", "Next bill: invoice")
+
+
+def _after_that(bill: SeenBill) -> str:
+    if bill.document.kind == Invoice.Kind.CREDIT_NOTE:
+        return pgettext("desk", "After that: credit note")
+    return pgettext("desk", "After that: invoice")
+
+
 def foreseen(bill: SeenBill, title: str, on: date | None) -> previews.Foreseen:
     """A document that was not kept, as the desk shows it."""
     document = bill.document
     write = Writer(translation.get_language() or "en", document.currency)
     return previews.Foreseen(
-        f"{title}: {document.get_kind_display()}",
+        title,
         on,
         [_row(part, write) for part in bill.parts],
         money(bill.to_pay_minor, document.currency),
@@ -111,7 +137,7 @@ def foreseen(bill: SeenBill, title: str, on: date | None) -> previews.Foreseen:
 def _row(part: Part, write: Writer) -> previews.Row:
     amount = money(part.amount_minor, write.currency)
     if part.line is None:
-        return previews.Row(_BESIDE_LINES[part.kind], "", amount)
+        return previews.Row(str(_BESIDE_LINES[part.kind]), "", amount)
     return previews.Row(part.line.description, explained(part.line, write), amount)
 
 
@@ -119,15 +145,17 @@ def _where_it_goes(document: Invoice) -> str:
     if document.kind != Invoice.Kind.CREDIT_NOTE:
         return ""
     if document.credit_to == Invoice.CreditTo.REFUND:
-        return "It lowers what is unpaid; what was paid of it is paid back."
-    return "It lowers what is unpaid; what is over goes to the customer's balance."
+        return pgettext("desk", "It lowers what is unpaid. What was paid of it is paid back.")
+    return pgettext("desk", "It lowers what is unpaid. The rest goes to the customer's balance.")
 
 
 def issued_in_words(documents: list[Invoice]) -> str:
-    """The documents that were issued, in a sentence; empty where there are none."""
-    told = [
-        f"{document.get_kind_display()} {document} of "
-        f"{Money(document.total_minor, document.currency)}"
-        for document in documents
-    ]
-    return f"Issued {', '.join(told)}." if told else ""
+    """The documents that were issued, a sentence for each; empty where there are none."""
+    return " ".join(map(_issued, documents))
+
+
+def _issued(document: Invoice) -> str:
+    amount = Money(document.total_minor, document.currency)
+    if document.kind == Invoice.Kind.CREDIT_NOTE:
+        return f"Issued credit note {document} of {amount}."
+    return f"Issued invoice {document} of {amount}."

@@ -5,8 +5,10 @@ from functools import partial
 from typing import Any
 
 from django import forms
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.enums import ActionVariant
 
+from billing.desk.figures import day
 from billing.desk.forms import ActionForm, ConfirmedForm, NamedChoice
 from billing.desk.page_actions import PageAction
 from billing.desk.previews import Preview, Reckoned
@@ -17,8 +19,8 @@ from billing.invoicing.credit_form import CreditForm
 from billing.invoicing.foreseen import BillsOfChanges, issued_in_words, preview_note
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.sums import currencies_of
-from billing.subscriptions.admin import SubscriptionAction
 from billing.subscriptions.models import Subscription
+from billing.subscriptions.page_actions import SubscriptionAction
 from catalog.models import REVENUE_ACCOUNT
 from customers.models import REFERENCE_MAX, Customer
 
@@ -28,7 +30,9 @@ SubscriptionAction.bills = BillsOfChanges()
 class BillNow(PageAction):
     name = "bill"
     label = "Bill now"
-    explanation = "Bills what is due until today. What is not yet due stays for its day."
+    explanation = pgettext_lazy(
+        "desk", "Bills all that is due today. The rest is billed on its day."
+    )
     permission = "invoicing.add_invoice"
     icon = "receipt_long"
 
@@ -49,9 +53,10 @@ class BillSubscription(BillNow):
 class TryAgain(BillNow):
     name = "try-again"
     label = "Try again"
-    explanation = (
-        "Bills what is due until today. A parked subscription that can be billed again is "
-        "parked no more; else it stays, with the reason."
+    explanation = pgettext_lazy(
+        "desk",
+        "Bills all that is due today. If the subscription can be billed again, "
+        "it is no longer parked. Otherwise it stays parked, with the reason.",
     )
     icon = "refresh"
     variant = ActionVariant.PRIMARY
@@ -62,9 +67,9 @@ class TryAgain(BillNow):
 
 
 class CreditGiftForm(ConfirmedForm):
-    amount = forms.DecimalField(min_value=0)
-    currency = forms.ChoiceField()
-    description = forms.CharField(max_length=200)
+    amount = forms.DecimalField(label=pgettext_lazy("desk", "Amount"), min_value=0)
+    currency = forms.ChoiceField(label=pgettext_lazy("desk", "Currency"))
+    description = forms.CharField(label=pgettext_lazy("desk", "Description"), max_length=200)
     field_order = ("currency", "amount", "description")
 
     def ask(self) -> None:
@@ -77,9 +82,10 @@ class CreditGiftForm(ConfirmedForm):
 class GiveCredit(PageAction):
     name = "give-credit"
     label = "Give credit"
-    explanation = (
+    explanation = pgettext_lazy(
+        "desk",
         "Goes to the customer's balance, which pays the open invoices in its currency, the oldest "
-        "first, and then the next ones."
+        "first, and then the next ones.",
     )
     permission = "invoicing.add_balanceentry"
     icon = "redeem"
@@ -92,34 +98,52 @@ class GiveCredit(PageAction):
 
 
 def _named_by_start(subscription: Subscription) -> str:
-    return f"{subscription.plan}, from {subscription.starts_on}"
+    said = pgettext("desk", "%(plan)s, from %(day)s")
+    return said % {"plan": subscription.plan, "day": day(subscription.starts_on)}
 
 
 class OneOffForm(CreditGiftForm):
-    amount = forms.DecimalField(help_text="Without tax. Negative: to take off.")
-    description = forms.CharField(max_length=500, help_text="As it will stand on the document.")
+    amount = forms.DecimalField(
+        label=pgettext_lazy("desk", "Amount"),
+        help_text=pgettext_lazy("desk", "Without tax. Below zero, it is taken off the bill."),
+    )
+    description = forms.CharField(
+        label=pgettext_lazy("desk", "Description"),
+        max_length=500,
+        help_text=pgettext_lazy("desk", "As it will stand on the document."),
+    )
     subscription = NamedChoice(
         Subscription.objects.none(),
         named=_named_by_start,
         required=False,
-        empty_label="The customer",
-        label="Belongs to",
+        empty_label=pgettext_lazy("desk", "The customer"),
+        label=pgettext_lazy("desk", "Belongs to"),
     )
 
     revenue_account = forms.ChoiceField(
+        label=pgettext_lazy("desk", "Revenue account"),
         required=False,
-        help_text="The bookkeeping account of its revenue; those of the seller's products.",
+        help_text=pgettext_lazy(
+            "desk",
+            "The account in the books for its revenue, of those that the seller's products use.",
+        ),
     )
     buyer_reference = forms.CharField(
+        label=pgettext_lazy("desk", "Buyer reference"),
         max_length=REFERENCE_MAX,
         required=False,
-        help_text="Printed on its document in place of the customer's, such as an order number.",
+        help_text=pgettext_lazy(
+            "desk", "Printed on its document in place of the customer's, such as an order number."
+        ),
     )
     waits = forms.ChoiceField(
-        label="Bill it",
-        choices=[("", "Now, by itself"), ("yes", "With the next regular bill")],
+        label=pgettext_lazy("desk", "Bill it"),
+        choices=[
+            ("", pgettext_lazy("desk", "Now, on its own")),
+            ("yes", pgettext_lazy("desk", "With the next regular bill")),
+        ],
         required=False,
-        help_text="What is below zero waits for something to reduce either way.",
+        help_text=pgettext_lazy("desk", "An amount below zero always waits for a bill to reduce."),
     )
 
     def clean_revenue_account(self) -> str:
@@ -144,9 +168,11 @@ class OneOffForm(CreditGiftForm):
 class AddOneOff(PageAction):
     name = "add-one-off"
     label = "Add one-off item"
-    explanation = (
-        "Something to bill once, or to take off: at once on a document of its own, or with the "
-        "customer's next regular bill. Until then it can be removed."
+    explanation = pgettext_lazy(
+        "desk",
+        "Something to bill once, or to take off: right away on a document of "
+        "its own, or with the customer's next regular bill. It can be removed "
+        "until it is billed.",
     )
     permission = "invoicing.add_oneoffitem"
     icon = "add_shopping_cart"
@@ -156,15 +182,18 @@ class AddOneOff(PageAction):
         actions.add_one_off(obj, as_of=as_of, actor=actor, **asked)
         amount = Money(asked["amount_minor"], asked["currency"])
         is_early = not asked["waits"] and asked["amount_minor"] > 0
-        when = "within a minute" if is_early else "with the next bill"
-        return f"“{asked['description']}”, {amount}, is billed {when}."
+        if is_early:
+            return f"“{asked['description']}”, {amount}, is billed within a minute."
+        return f"“{asked['description']}”, {amount}, is billed with the next bill."
 
 
 class RemoveOneOff(PageAction):
     name = "remove"
     label = "Remove"
     removes = True
-    explanation = "It is not billed. Nothing was issued for it, so nothing has to be taken back."
+    explanation = pgettext_lazy(
+        "desk", "It is not billed. Nothing was issued for it, so nothing has to be taken back."
+    )
     permission = "invoicing.add_oneoffitem"
     icon = "delete"
     variant = ActionVariant.DANGER
@@ -180,9 +209,10 @@ class RemoveOneOff(PageAction):
 class TakeBackCredit(PageAction):
     name = "take-back"
     label = "Take back"
-    explanation = (
-        "The credit leaves the balance again, as far as it has paid nothing yet. Books and history "
-        "keep both."
+    explanation = pgettext_lazy(
+        "desk",
+        "Takes the credit off the balance again, unless it has paid an invoice. "
+        "Books and history keep both.",
     )
     permission = "invoicing.add_balanceentry"
     icon = "undo"
@@ -199,7 +229,10 @@ class TakeBackCredit(PageAction):
 
 class ReasonForm(ActionForm):
     reason = forms.CharField(
-        required=False, max_length=500, widget=forms.Textarea(attrs={"rows": 2})
+        label=pgettext_lazy("desk", "Reason"),
+        required=False,
+        max_length=500,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
 
 
@@ -211,8 +244,8 @@ class InvoiceAction(PageAction):
 class Void(InvoiceAction):
     name = "void"
     label = "Void"
-    explanation = (
-        "The whole invoice is taken back, as if nothing had been billed. Its number stays."
+    explanation = pgettext_lazy(
+        "desk", "The whole invoice is taken back, as if nothing had been billed. Its number stays."
     )
     permission = "invoicing.void_invoice"
     icon = "block"
@@ -228,7 +261,9 @@ class Void(InvoiceAction):
 class WriteOff(InvoiceAction):
     name = "write-off"
     label = "Write off"
-    explanation = "What is left is no longer expected, and becomes a bad debt in the books."
+    explanation = pgettext_lazy(
+        "desk", "What is left is no longer expected, and becomes a bad debt in the books."
+    )
     permission = "invoicing.write_off_invoice"
     icon = "money_off"
     form_class = ReasonForm
@@ -241,8 +276,9 @@ class WriteOff(InvoiceAction):
 class Credit(InvoiceAction):
     name = "credit"
     label = "Credit"
-    explanation = (
-        "Issues a credit note that corrects this invoice: parts of its lines, a sum, or the whole."
+    explanation = pgettext_lazy(
+        "desk",
+        "Issues a credit note that corrects this invoice: parts of its lines, a sum, or the whole.",
     )
     permission = "invoicing.add_creditnote"
     icon = "assignment_return"

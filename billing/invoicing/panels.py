@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.formats import localize
+from django.utils.translation import pgettext
 
 from billing.desk.figures import link, money, plain, trimmed
 from billing.desk.panels import Panel
@@ -34,7 +35,8 @@ def _period(line: InvoiceLine) -> str | None:
 def _part(line: InvoiceLine) -> str | None:
     if line.days is None or line.days == line.of_days:
         return None
-    return f"{line.days} of {line.of_days} days"
+    said = {"days": line.days, "of_days": line.of_days}
+    return pgettext("desk", "%(days)s of %(of_days)s days") % said
 
 
 def _corrected(line: InvoiceLine) -> str:
@@ -80,7 +82,7 @@ TAXES = Panel(
     columns={
         "Rate": lambda tax: f"{tax.category} {trimmed(tax.percent)} %",
         "Name": lambda tax: tax.name or None,
-        "In the price": lambda tax: "yes" if tax.is_inclusive else "no",
+        "In the price": lambda tax: tax.is_inclusive,
         "Net": lambda tax: money(tax.net_minor, tax.invoice.currency),
         "Tax": lambda tax: money(tax.tax_minor, tax.invoice.currency),
     },

@@ -1,13 +1,16 @@
 from datetime import date
 from typing import Any
 
+from babel.numbers import format_decimal
 from django.contrib import admin
 from django.http import HttpRequest
+from django.utils.translation import pgettext, pgettext_lazy
 from django_q.models import Failure, OrmQ, Schedule, Success
 from unfold.contrib.filters.admin import ChoicesDropdownFilter
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column
+from billing.desk.figures import page_locale
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.jobs import actions
@@ -23,9 +26,10 @@ for model in (Schedule, Success, Failure, OrmQ):
 class Stop(PageAction):
     name = "stop"
     label = "Stop"
-    explanation = (
-        "Ends the run after the present step. What is done stays done. It does not start again "
-        "until somebody presses Run again."
+    explanation = pgettext_lazy(
+        "desk",
+        "Ends the run after the present step. What is done stays done. The job "
+        "does not start again until somebody presses Run again.",
     )
     permission = "jobs.change_jobrun"
     icon = "stop_circle"
@@ -42,9 +46,10 @@ class Stop(PageAction):
 class RunAgain(PageAction):
     name = "run-again"
     label = "Run again"
-    explanation = (
-        "The next tick starts this job again, however often it has failed. "
-        "For the tick itself: takes the clock for right, though it went back."
+    explanation = pgettext_lazy(
+        "desk",
+        "The next tick starts this job again, however often it has failed. For "
+        "the tick itself, the clock is taken to be right although it went back.",
     )
     permission = "jobs.change_jobrun"
     icon = "replay"
@@ -77,7 +82,12 @@ class JobRunAdmin(BigReadOnly):
 
     @admin.display(description="done", ordering="done")
     def progress(self, run: JobRun) -> str:
-        return f"{run.done:,}" if run.total is None else f"{run.done:,} of {run.total:,}"
+        done = format_decimal(run.done, locale=page_locale())
+        if run.total is None:
+            return done
+        said = pgettext("desk", "%(done)s of %(total)s")
+        total = format_decimal(run.total, locale=page_locale())
+        return said % {"done": done, "total": total}
 
     def get_ordering(self, request: HttpRequest) -> tuple[str, ...]:
         """A quiet run keeps the row of the one before it, so ids do not tell which is newest."""

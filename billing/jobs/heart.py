@@ -64,7 +64,7 @@ def _have_a_person_look(now: datetime, pause: timedelta) -> ClockAhead:
     reason = (
         f"The last tick was at {now - pause:%Y-%m-%d %H:%M} UTC, {pause.days} days before what "
         "this machine's clock says, and no payment gateway can confirm it. If Kvitt stood still "
-        "for so long, let everything go on. If a clock is wrong, set it right first: what is "
+        "for so long, resume everything. If a clock is wrong, set it right first: what is "
         "billed now would be dated in the future."
     )
     if not standing_holds().exists():

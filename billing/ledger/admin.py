@@ -1,4 +1,5 @@
 from django.contrib import admin
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -86,7 +87,9 @@ class TransferAdmin(BigReadOnly):
     )
     list_select_related = ("debit_account", "credit_account", "customer")
     search_fields = ("document_id__exact", "customer__public_id__exact")
-    search_help_text = "The id of a document, or the public id of a customer."
+    search_help_text = pgettext_lazy(
+        "desk", "The id of a document, or the public id of a customer."
+    )
     fields = (
         ("seller", "customer"),
         ("debit_account", "credit_account"),

@@ -6,6 +6,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RangeDateFilter,
@@ -44,9 +45,10 @@ COLORS = {
 class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
-    explanation = (
-        "Writes the email again, as things stand now, and sends it within a minute, to the "
-        "addresses that such mail goes to now."
+    explanation = pgettext_lazy(
+        "desk",
+        "Writes the email again as things stand now, and sends it within a "
+        "minute to those who get such emails now.",
     )
     permission = "mail.send_message"
     icon = "send"
@@ -58,7 +60,8 @@ class SendAgain(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         message = send_again(obj, as_of=as_of, actor=actor)
-        return f"Goes to {in_words(message.addressees)}."
+        to, copies = _joined(message.addressees)
+        return f"Goes to {to} (copy to {copies})." if copies else f"Goes to {to}."
 
 
 class Resend(PageAction):
@@ -72,15 +75,19 @@ class Resend(PageAction):
 
     def run(self, obj: Message, *, as_of: date, actor: str, **asked: Any) -> str:
         again = resend(obj, as_of=as_of, actor=actor, is_as_it_was=self.is_as_it_was)
-        return f"Goes to {in_words(again.addressees)} within a minute."
+        to, copies = _joined(again.addressees)
+        if copies:
+            return f"Goes to {to} (copy to {copies}) within a minute."
+        return f"Goes to {to} within a minute."
 
 
 class SendAsItWas(Resend):
     name = "send-as-it-was"
     label = "Send again as it was"
-    explanation = (
-        "Sends the same words once more, to those who get such mail now. Its link works again, and "
-        "what was attached is attached."
+    explanation = pgettext_lazy(
+        "desk",
+        "Sends the same email once more, to those who get such emails now. Its "
+        "link works again, and its attachments come along.",
     )
     icon = "forward_to_inbox"
     variant = ActionVariant.PRIMARY
@@ -90,9 +97,10 @@ class SendAsItWas(Resend):
 class SendAnew(Resend):
     name = "send-anew"
     label = "Write again and send"
-    explanation = (
-        "Writes the mail as things stand now, and sends it within a minute to those who get such "
-        "mail now."
+    explanation = pgettext_lazy(
+        "desk",
+        "Writes the email again as things stand now, and sends it within a "
+        "minute to those who get such emails now.",
     )
     icon = "edit_note"
     is_as_it_was = False
@@ -101,8 +109,10 @@ class SendAnew(Resend):
 class Settle(PageAction):
     name = "settle"
     label = "It has been sent"
-    explanation = (
-        "For an email that the provider shows as delivered, or a letter that is printed and posted."
+    explanation = pgettext_lazy(
+        "desk",
+        "For an email that the provider shows as delivered, or a letter that has been printed "
+        "and posted.",
     )
     permission = "mail.send_message"
     icon = "done_all"
@@ -119,7 +129,9 @@ class Settle(PageAction):
 class LetGo(PageAction):
     name = "let-go"
     label = "Let it go"
-    explanation = "The customer does not get this email, and nobody is asked about it any more."
+    explanation = pgettext_lazy(
+        "desk", "The customer does not get this email, and nobody is asked about it any more."
+    )
     permission = "mail.send_message"
     icon = "block"
     is_for_many = True
@@ -134,20 +146,29 @@ class LetGo(PageAction):
 
 def in_words(addressees: Addressees) -> str:
     """``a@example.com, b@example.com (copy to c@example.com)``."""
-    copies = f" (copy to {', '.join(addressees.cc)})" if addressees.cc else ""
-    return ", ".join(addressees.to) + copies
+    to, copies = _joined(addressees)
+    if not copies:
+        return to
+    return pgettext("desk", "%(to)s (copy to %(copies)s)") % {"to": to, "copies": copies}
+
+
+def _joined(addressees: Addressees) -> tuple[str, str]:
+    """To whom it goes, and who gets a copy."""
+    return ", ".join(addressees.to), ", ".join(addressees.cc)
 
 
 def _again(message: Message) -> str | None:
     if message.resends_id is None:
         return None
-    return "as it was" if message.is_as_it_was else "written anew"
+    if message.is_as_it_was:
+        return pgettext("desk", "as it was")
+    return pgettext("desk", "written again")
 
 
 COLUMNS: dict[str, Callable[[Message], object]] = {
     "Mail": link,
     "Kind": lambda message: message.get_kind_display(),
-    "To": lambda message: in_words(message.addressees) or "on paper",
+    "To": lambda message: in_words(message.addressees) or pgettext("desk", "on paper"),
     "State": lambda message: message.get_state_display(),
     "Sent": lambda message: message.sent_at,
     "Sent again": _again,
@@ -199,7 +220,7 @@ class MessageAdmin(BigReadOnly):
         "public_id__exact",
         "object__exact",
     )
-    search_help_text = "An address, a name, or a public id such as inv_…"
+    search_help_text = pgettext_lazy("desk", "An address, a name, or a public id such as inv_…")
     fields = (
         ("customer", "recipient"),
         ("also_to", "cc"),

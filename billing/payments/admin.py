@@ -14,7 +14,7 @@ from unfold.contrib.filters.admin import (
 
 from billing.desk.columns import label_column, link_column, money_column
 from billing.desk.facts import facts_in
-from billing.desk.figures import NOTHING, link
+from billing.desk.figures import NOTHING, as_pages_write, link
 from billing.desk.model_admin import BigReadOnly
 from billing.invoicing.admin import InvoiceAdmin, PrintedAdmin
 from billing.invoicing.panels import document_link
@@ -154,7 +154,7 @@ class PaymentAdmin(PrintedAdmin):
 
     @admin.display(description="why", ordering="failure_code")
     def what_failed(self, payment: Payment) -> str:
-        return payment.attention or payment.failure_code or NOTHING
+        return as_pages_write(payment.attention) or payment.failure_code or NOTHING
 
 
 @admin.register(Refund)
@@ -249,4 +249,6 @@ class GatewayEventAdmin(BigReadOnly):
 
     @admin.display(description="what came of it")
     def what_came(self, event: GatewayEvent) -> str:
-        return event.parked_reason or ("taken up" if event.processed_at else "waits")
+        if event.parked_reason:
+            return as_pages_write(event.parked_reason)
+        return pgettext("desk", "taken up") if event.processed_at else pgettext("desk", "waits")

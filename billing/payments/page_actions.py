@@ -7,11 +7,12 @@ from typing import Any
 from django import forms
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.enums import ActionVariant
 
-from billing.desk.figures import as_pages_write
+from billing.desk.figures import as_pages_write, day
 from billing.desk.forms import ActionForm, ConfirmedForm, date_field
-from billing.desk.page_actions import PageAction
+from billing.desk.page_actions import PageAction, refusal
 from billing.desk.seller_time import today_of
 from billing.engine.errors import BillingError, Refused
 from billing.engine.money import Money, exact_minor, major_string
@@ -41,12 +42,21 @@ PARTS_MAX = 50
 
 
 class PaymentForm(ConfirmedForm):
-    amount = forms.DecimalField(min_value=0, help_text="As it arrived.")
+    amount = forms.DecimalField(
+        label=pgettext_lazy("desk", "Amount"),
+        min_value=0,
+        help_text=pgettext_lazy("desk", "The amount that arrived."),
+    )
     received_on = date_field(
-        label="Received on", required=False, help_text="As the bank says. Empty: today."
+        label=pgettext_lazy("desk", "Received on"),
+        required=False,
+        help_text=pgettext_lazy("desk", "The bank's date. If it is empty, today."),
     )
     reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference, where there is one."
+        label=pgettext_lazy("desk", "Reference"),
+        required=False,
+        max_length=80,
+        help_text=pgettext_lazy("desk", "The bank's reference, where there is one."),
     )
 
     def ask(self) -> None:
@@ -58,9 +68,11 @@ class PaymentForm(ConfirmedForm):
 class RecordPayment(InvoiceAction):
     name = "record-payment"
     label = "Record payment"
-    explanation = (
-        "Money that has arrived for this invoice, at the bank or otherwise. What was written off "
-        "takes it as well, and is not a loss then."
+    explanation = pgettext_lazy(
+        "desk",
+        "Money that has arrived for this invoice, at the bank or in another "
+        "way. It also pays an invoice that was written off, which is then no "
+        "longer a loss.",
     )
     permission = "payments.add_payment"
     icon = "payments"
@@ -78,17 +90,27 @@ class RecordPayment(InvoiceAction):
 class PaymentOfManyForm(ConfirmedForm):
     """One payment, and how much of it is for which open invoice: a field for each."""
 
-    currency = forms.ChoiceField()
+    currency = forms.ChoiceField(label=pgettext_lazy("desk", "Currency"))
     amount = forms.DecimalField(
+        label=pgettext_lazy("desk", "Amount"),
         min_value=0,
         required=False,
-        help_text="As it arrived. Empty: the sum of the parts. What is over goes to the balance.",
+        help_text=pgettext_lazy(
+            "desk",
+            "The amount that arrived. If it is empty, the sum of the parts. What is "
+            "over goes to the balance.",
+        ),
     )
     received_on = date_field(
-        label="Received on", required=False, help_text="As the bank says. Empty: today."
+        label=pgettext_lazy("desk", "Received on"),
+        required=False,
+        help_text=pgettext_lazy("desk", "The bank's date. If it is empty, today."),
     )
     reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference, where there is one."
+        label=pgettext_lazy("desk", "Reference"),
+        required=False,
+        max_length=80,
+        help_text=pgettext_lazy("desk", "The bank's reference, where there is one."),
     )
 
     def ask(self) -> None:
@@ -103,8 +125,9 @@ class PaymentOfManyForm(ConfirmedForm):
             self.fields[invoice.public_id] = forms.DecimalField(
                 min_value=0,
                 required=False,
-                label=f"For invoice {invoice}",
-                help_text=as_pages_write(f"{left} is left, due on {invoice.due_on}."),
+                label=pgettext("desk", "For invoice %(invoice)s") % {"invoice": invoice},
+                help_text=pgettext("desk", "%(amount)s is left, due on %(day)s.")
+                % {"amount": as_pages_write(f"{left}"), "day": day(invoice.due_on)},
             )
 
     def clean(self) -> dict[str, Any]:
@@ -115,14 +138,18 @@ class PaymentOfManyForm(ConfirmedForm):
             if not part:
                 continue
             if invoice.currency != cleaned.get("currency"):
-                self.add_error(invoice.public_id, "One payment is in one currency.")
+                self.add_error(
+                    invoice.public_id, pgettext("desk", "One payment is in one currency.")
+                )
                 continue
             try:
                 parts[invoice] = exact_minor(part, invoice.currency)
             except BillingError as error:
-                self.add_error(invoice.public_id, error.message)
+                self.add_error(invoice.public_id, refusal(error))
         if not parts and not self.errors:
-            self.add_error(None, "Say how much of the money is for which invoice.")
+            self.add_error(
+                None, pgettext("desk", "Enter how much of the money is for which invoice.")
+            )
         cleaned["parts"] = parts
         return cleaned
 
@@ -142,9 +169,10 @@ class RecordPaymentOfMany(PageAction):
 
     name = "record-payment"
     label = "Record payment"
-    explanation = (
-        "Money that has arrived for several invoices at once. Say how much is for which, and on "
-        "which day it came."
+    explanation = pgettext_lazy(
+        "desk",
+        "One payment that has arrived for several invoices. Enter how much is "
+        "for which invoice, and the day on which it arrived.",
     )
     permission = "payments.add_payment"
     icon = "payments"
@@ -162,11 +190,16 @@ class RecordPaymentOfMany(PageAction):
 
 
 class BackForm(ActionForm):
-    amount = forms.DecimalField(min_value=0, help_text="With tax.")
+    amount = forms.DecimalField(
+        label=pgettext_lazy("desk", "Amount"),
+        min_value=0,
+        help_text=pgettext_lazy("desk", "With tax."),
+    )
     reason = forms.CharField(
+        label=pgettext_lazy("desk", "Reason"),
         required=False,
         max_length=200,
-        help_text="It is printed on the credit note, where the customer sees it.",
+        help_text=pgettext_lazy("desk", "Printed on the credit note, where the customer sees it."),
     )
 
     def ask(self) -> None:
@@ -176,10 +209,12 @@ class BackForm(ActionForm):
 class GiveBack(PageAction):
     name = "give-back"
     label = "Give back"
-    explanation = (
-        "Pays money back for good: a credit note is issued, and nothing is owed again. What came "
-        "by card goes back to the card; what came by bank waits on the front page until somebody "
-        "has paid it. The customer gets an email about both."
+    explanation = pgettext_lazy(
+        "desk",
+        "Pays money back for good: a credit note is issued, and the invoice is "
+        "not owed again. What was paid by card goes back to the card. What was "
+        "paid through a bank waits on the front page until somebody has paid "
+        "it. The customer gets an email about both.",
     )
     permission = "payments.add_refund"
     icon = "undo"
@@ -190,14 +225,17 @@ class GiveBack(PageAction):
 
     def run(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> str:
         note = give_back(obj, as_of=as_of, actor=actor, **asked)
-        owed = Refund.objects.filter(invoice=obj, state=Refund.State.OWED).exists()
-        then = "Somebody must pay it: see the front page." if owed else "It goes back to the card."
-        return f"Issued credit note {note} of {Money(note.total_minor, note.currency)}. {then}"
+        is_owed = Refund.objects.filter(invoice=obj, state=Refund.State.OWED).exists()
+        amount = Money(note.total_minor, note.currency)
+        return f"Issued credit note {note} of {amount}. {_where_it_goes(is_owed=is_owed)}"
 
 
 class ReopenForm(BackForm):
     reason = forms.CharField(
-        required=False, max_length=200, help_text="Such as: the bank took the payment back."
+        label=pgettext_lazy("desk", "Reason"),
+        required=False,
+        max_length=200,
+        help_text=pgettext_lazy("desk", "For example: the bank took the payment back."),
     )
 
     def ask(self) -> None:
@@ -208,9 +246,10 @@ class ReopenForm(BackForm):
 class Reopen(PageAction):
     name = "reopen"
     label = "Reopen"
-    explanation = (
+    explanation = pgettext_lazy(
+        "desk",
         "For a payment that bounced, or was recorded in error: the invoice is owed again, and "
-        "reminders continue. No money and no email is sent."
+        "reminders continue. No money and no email is sent.",
     )
     permission = "payments.add_refund"
     icon = "lock_open"
@@ -226,8 +265,13 @@ class Reopen(PageAction):
 
 
 class PayOutForm(ActionForm):
-    currency = forms.ChoiceField()
-    amount = forms.DecimalField(min_value=0, required=False, help_text="Empty: all of it.")
+    currency = forms.ChoiceField(label=pgettext_lazy("desk", "Currency"))
+    amount = forms.DecimalField(
+        label=pgettext_lazy("desk", "Amount"),
+        min_value=0,
+        required=False,
+        help_text=pgettext_lazy("desk", "If it is empty, all of it."),
+    )
 
     def ask(self) -> None:
         currency = self.fields["currency"]
@@ -242,10 +286,12 @@ class PayOutForm(ActionForm):
 class PayOutBalance(PageAction):
     name = "pay-out-balance"
     label = "Pay back balance"
-    explanation = (
-        "Pays back what the customer has paid and has on the balance. What came by card goes back "
-        "to the card; what came by bank waits on the front page until somebody has paid it. "
-        "Goodwill stays. The customer is mailed when the money is sent."
+    explanation = pgettext_lazy(
+        "desk",
+        "Pays back what the customer has paid and has on the balance. What was "
+        "paid by card goes back to the card. What was paid through a bank waits "
+        "on the front page until somebody has paid it. Goodwill stays on the "
+        "balance. The customer gets an email when the money is sent.",
     )
     permission = "payments.add_refund"
     icon = "savings"
@@ -257,15 +303,18 @@ class PayOutBalance(PageAction):
 
     def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
         minor = pay_out_balance(obj, as_of=as_of, actor=actor, **asked)
-        owed = Refund.objects.filter(payment__customer=obj, state=Refund.State.OWED).exists()
-        then = "Somebody must pay it: see the front page." if owed else "It goes back to the card."
-        return f"Paid back {Money(minor, asked['currency'])} of the balance. {then}"
+        refunds = Refund.objects.filter(payment__customer=obj, state=Refund.State.OWED)
+        amount = Money(minor, asked["currency"])
+        return f"Paid back {amount} of the balance. {_where_it_goes(is_owed=refunds.exists())}"
 
 
 class PaidBackForm(ActionForm):
-    paid_on = date_field(label="Paid on")
+    paid_on = date_field(label=pgettext_lazy("desk", "Paid on"))
     reference = forms.CharField(
-        required=False, max_length=80, help_text="The bank's reference of the payment."
+        label=pgettext_lazy("desk", "Reference"),
+        required=False,
+        max_length=80,
+        help_text=pgettext_lazy("desk", "The bank's reference for the payment."),
     )
 
     def ask(self) -> None:
@@ -275,9 +324,10 @@ class PaidBackForm(ActionForm):
 class MarkPaidBack(PageAction):
     name = "mark-paid"
     label = "Mark as paid"
-    explanation = (
-        "Say that you have paid this back through your bank. It is booked, and the customer "
-        "gets an email."
+    explanation = pgettext_lazy(
+        "desk",
+        "For a refund that you have paid through your bank. It is booked, and "
+        "the customer gets an email.",
     )
     permission = "payments.add_refund"
     icon = "check"
@@ -294,7 +344,9 @@ class MarkPaidBack(PageAction):
 
 class AccountForm(ActionForm):
     to_account = forms.CharField(
-        max_length=60, label="Account", help_text="IBAN, or clearing and account number."
+        max_length=60,
+        label=pgettext_lazy("desk", "Account"),
+        help_text=pgettext_lazy("desk", "IBAN, or clearing and account number."),
     )
 
     def ask(self) -> None:
@@ -304,7 +356,7 @@ class AccountForm(ActionForm):
 class NoteAccount(PageAction):
     name = "note-account"
     label = "Customer's account"
-    explanation = "Where it is to be paid, as the customer has told you."
+    explanation = pgettext_lazy("desk", "The account to pay to, as the customer has given it.")
     permission = "payments.add_refund"
     icon = "account_balance"
     form_class = AccountForm
@@ -320,7 +372,9 @@ class NoteAccount(PageAction):
 class CollectNow(InvoiceAction):
     name = "collect-now"
     label = "Collect now"
-    explanation = "Charges what is left of this invoice to the customer's payment method at once."
+    explanation = pgettext_lazy(
+        "desk", "Charges what is left of this invoice to the customer's payment method right away."
+    )
     permission = "payments.add_payment"
     icon = "bolt"
 
@@ -338,7 +392,9 @@ class CollectNow(InvoiceAction):
 class AskTheGateway(PageAction):
     name = "ask-the-gateway"
     label = "Ask the gateway"
-    explanation = "Asks the gateway what became of this payment, and records its answer."
+    explanation = pgettext_lazy(
+        "desk", "Asks the gateway what became of this payment, and records its answer."
+    )
     permission = "payments.add_payment"
     icon = "help"
     variant = ActionVariant.PRIMARY
@@ -362,7 +418,10 @@ class AskTheGateway(PageAction):
 
 
 class ReturnedForm(ActionForm):
-    returned_on = date_field(label="Returned on", help_text="As the bank says.")
+    returned_on = date_field(
+        label=pgettext_lazy("desk", "Returned on"),
+        help_text=pgettext_lazy("desk", "The bank's date."),
+    )
 
     def ask(self) -> None:
         self.fields["returned_on"].initial = today_of(self.obj)
@@ -373,10 +432,12 @@ class MarkReturned(PageAction):
 
     name = "returned"
     label = "Mark as returned"
-    explanation = (
-        "Say that the bank has taken the whole payment back. What it had paid is owed again and "
-        "reminders go on; the customer is mailed. If it was recorded in error, or came back in "
-        "part, press Reopen on the page of its invoice instead."
+    explanation = pgettext_lazy(
+        "desk",
+        "For a payment that the bank has taken back in full. What it had paid "
+        "is owed again, reminders continue, and the customer gets an email. If "
+        "it was recorded in error, or came back in part, press Reopen on the "
+        "page of its invoice instead.",
     )
     permission = "payments.add_refund"
     icon = "keyboard_return"
@@ -399,7 +460,9 @@ class MarkReturned(PageAction):
 class ClearAttention(PageAction):
     name = "looked-at"
     label = "Looked at"
-    explanation = "Say that you have seen to it; it leaves the front page."
+    explanation = pgettext_lazy(
+        "desk", "For what you have seen to. It disappears from the front page."
+    )
     permission = "payments.add_payment"
     icon = "visibility"
 
@@ -414,8 +477,10 @@ class ClearAttention(PageAction):
 class AskForACard(PageAction):
     name = "ask-for-a-card"
     label = "Link to add a card"
-    explanation = (
-        "Makes a page at the gateway where the customer adds a card. Send them its address."
+    explanation = pgettext_lazy(
+        "desk",
+        "Makes a page at the gateway where the customer can add a card. Send "
+        "its address to the customer.",
     )
     permission = "payments.add_paymentmethod"
     icon = "add_card"
@@ -434,6 +499,12 @@ class AskForACard(PageAction):
         session = prepare_setup(obj, gateway=gateway.name, as_of=as_of, actor=actor)
         after_commit(lambda: open_session(session, as_of=as_of, actor=actor))
         return "The page is ready. Its address is below, under “Pages at the gateway”."
+
+
+def _where_it_goes(*, is_owed: bool) -> str:
+    if is_owed:
+        return "Somebody must pay it: see the front page."
+    return "It goes back to the card."
 
 
 def after_commit(work: Callable[[], object]) -> None:

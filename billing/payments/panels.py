@@ -1,11 +1,22 @@
 """Tables of payments, refunds and cards on the pages of what they belong to."""
 
 from django.utils.html import format_html
+from django.utils.translation import pgettext
 
-from billing.desk.figures import link, money
+from billing.desk.figures import link, money, yes_or_no
 from billing.desk.panels import Panel
 from billing.invoicing.panels import document_link
-from billing.payments.models import CheckoutSession, Payment
+from billing.invoicing.writing import decline_in_words
+from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+
+
+def _use_of(method: PaymentMethod) -> str:
+    """Whether a card is charged, and why it no longer is."""
+    if method.refused_code:
+        said = {"reason": decline_in_words(method.refused_code)}
+        return pgettext("desk", "no longer: %(reason)s") % said
+    return yes_or_no(method.is_default)
+
 
 METHODS = Panel(
     "Payment methods",
@@ -14,13 +25,7 @@ METHODS = Panel(
         "Card": str,
         "Through": lambda method: method.gateway,
         "Good until": lambda method: method.expires_on,
-        "Used": lambda method: (
-            f"no more: {method.refused_code}"
-            if method.refused_code
-            else "yes"
-            if method.is_default
-            else "no"
-        ),
+        "Used": _use_of,
     },
     when_empty="None: what is planned for this customer waits.",
 )
@@ -47,7 +52,9 @@ ALLOCATIONS_OF_INVOICE = Panel(
         "Received": lambda allocation: allocation.payment.received_on,
         "Through": lambda allocation: allocation.payment.through or None,
         "State": lambda allocation: allocation.payment.get_state_display(),
-        "Paid": lambda allocation: money(allocation.amount_minor, allocation.payment.currency),
+        "Amount paid": lambda allocation: money(
+            allocation.amount_minor, allocation.payment.currency
+        ),
         "Paid back": lambda allocation: (
             money(allocation.refunded_minor, allocation.payment.currency)
             if allocation.refunded_minor

@@ -17,6 +17,7 @@ from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import pgettext_lazy
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -89,10 +90,12 @@ class OfNoSeller:
 class ResetMfa(PageAction):
     name = "reset-mfa"
     label = "Reset second step"
-    explanation = (
-        "For somebody who has lost the phone or the key, and the recovery codes. Authenticator "
-        "app, passkeys and codes are forgotten, and open sessions end; the next sign-in with "
-        "the password leads to setting them up again. Make sure who is asking."
+    explanation = pgettext_lazy(
+        "desk",
+        "For somebody who has lost the phone or the key, and the recovery "
+        "codes. Authenticator app, passkeys and codes are removed, and open "
+        "sessions end. At the next sign-in with the password, they are set up "
+        "again. Make sure that you know who is asking.",
     )
     permission = "auth.change_user"
     icon = "lock_reset"
@@ -109,7 +112,9 @@ class ResetMfa(PageAction):
 class Unlock(PageAction):
     name = "unlock"
     label = "Unlock"
-    explanation = "Lets this name sign in from this address again before the time is up."
+    explanation = pgettext_lazy(
+        "desk", "Lets this name sign in from this address again before the time is up."
+    )
     permission = "axes.change_accessattempt"
     icon = "lock_open"
     variant = ActionVariant.PRIMARY

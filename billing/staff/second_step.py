@@ -31,6 +31,7 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
+from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.base import clock
 from billing.base.requests import Handler
@@ -46,7 +47,9 @@ class MfaAdapter(DefaultMFAAdapter):
     """Seeds encrypted under the secret key: a copy of the database alone makes no codes."""
 
     error_messages = DefaultMFAAdapter.error_messages | {
-        "incorrect_code": "That code is wrong, or was used before. Try again with a new one.",
+        "incorrect_code": pgettext_lazy(
+            "desk", "That code is wrong, or was used before. Try again with a new one."
+        ),
     }
 
     def encrypt(self, text: str) -> str:
@@ -65,7 +68,8 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def generate_authenticator_name(self, user: Any, type: Authenticator.Type) -> str:
         count = Authenticator.objects.filter(user=user, type=type).count()
-        return f"Passkey {count + 1}" if count else "Passkey"
+        name = pgettext("desk", "Passkey")
+        return f"{name} {count + 1}" if count else name
 
     def build_totp_svg(self, url: str) -> str:
         code = segno.make(url, error="m")

@@ -8,6 +8,7 @@ from allauth.account.authentication import get_authentication_records
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import pgettext_lazy
 
 from billing.base import clock
 
@@ -33,9 +34,11 @@ class AccountAdapter(DefaultAccountAdapter):
     """Allauth's account pages, for staff that a superuser has entered."""
 
     error_messages = DefaultAccountAdapter.error_messages | {
-        "incorrect_password": "That password is wrong.",
-        "too_many_login_attempts": "Too many wrong attempts. Wait a few minutes, then try again.",
-        "username_password_mismatch": "Username or password is wrong.",
+        "incorrect_password": pgettext_lazy("desk", "That password is wrong."),
+        "too_many_login_attempts": pgettext_lazy(
+            "desk", "Too many wrong attempts. Wait a few minutes, then try again."
+        ),
+        "username_password_mismatch": pgettext_lazy("desk", "Username or password is wrong."),
     }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:

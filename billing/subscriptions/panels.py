@@ -3,7 +3,9 @@
 from datetime import date
 
 from django.db.models import Q, QuerySet
+from django.utils.translation import npgettext, pgettext
 
+from billing.base.intervals import interval_in_words
 from billing.desk.figures import (
     day,
     figure,
@@ -13,7 +15,12 @@ from billing.desk.figures import (
 )
 from billing.desk.panels import Panel
 from billing.subscriptions import coupons
-from billing.subscriptions.models import CouponRedemption, Subscription, SubscriptionItem
+from billing.subscriptions.models import (
+    BillingCycle,
+    CouponRedemption,
+    Subscription,
+    SubscriptionItem,
+)
 from catalog.models import Price
 
 
@@ -26,9 +33,22 @@ def items_on(subscription: Subscription, on: date) -> QuerySet[SubscriptionItem]
 
 
 def _item_amount(item: SubscriptionItem) -> str:
-    amount = item.price.amount if item.agreed_amount is None else item.agreed_amount
-    note = "" if item.agreed_amount is None else " (agreed)"
-    return figure(f"{unit_price(amount, item.price.currency)}{note}")
+    if item.agreed_amount is None:
+        return figure(unit_price(item.price.amount, item.price.currency))
+    agreed = unit_price(item.agreed_amount, item.price.currency)
+    return figure(pgettext("desk", "%(amount)s (agreed)") % {"amount": agreed})
+
+
+def _last_period(cycle: BillingCycle) -> str | None:
+    if cycle.tail_days is None or cycle.tail_starts_on is None:
+        return None
+    said = {"days": cycle.tail_days, "day": day(cycle.tail_starts_on)}
+    return (
+        npgettext(
+            "desk", "%(days)s day from %(day)s", "%(days)s days from %(day)s", cycle.tail_days
+        )
+        % said
+    )
 
 
 ITEMS = Panel(
@@ -50,11 +70,9 @@ CYCLES = Panel(
     rows=lambda subscription: subscription.cycles.order_by("-starts_on"),
     columns={
         "In force from": lambda cycle: cycle.starts_on,
-        "Every": lambda cycle: f"{cycle.interval_count} {cycle.interval_unit}",
+        "Billed": lambda cycle: interval_in_words(cycle.interval_unit, cycle.interval_count),
         "Anchor": lambda cycle: cycle.anchor_on,
-        "Last period": lambda cycle: (
-            f"{cycle.tail_days} days from {day(cycle.tail_starts_on)}" if cycle.tail_days else None
-        ),
+        "Last period": _last_period,
     },
 )
 PAUSES = Panel(
@@ -62,7 +80,7 @@ PAUSES = Panel(
     rows=lambda subscription: subscription.pauses.order_by("-starts_on"),
     columns={
         "From": lambda pause: pause.starts_on,
-        "Until": lambda pause: pause.ends_on or "resumed",
+        "Until": lambda pause: pause.ends_on or pgettext("desk", "further notice"),
         "Days already paid": lambda pause: pause.get_unused_display(),
     },
     when_empty="Never paused.",
@@ -74,7 +92,7 @@ COUPONS = Panel(
         "Coupon": lambda redemption: link(redemption.coupon),
         "From": lambda redemption: redemption.starts_on,
         "Until": lambda redemption: redemption.expires_on,
-        "Used up": lambda redemption: "yes" if redemption.is_spent else "no",
+        "Used up": lambda redemption: bool(redemption.is_spent),
     },
 )
 SUBSCRIPTIONS = Panel(
@@ -96,7 +114,7 @@ USES = Panel(
     rows=lambda coupon: [coupon],
     columns={
         "Redeemed": coupons.uses_of,
-        "At most": lambda coupon: coupon.uses_max or "any number",
+        "At most": lambda coupon: coupon.uses_max or pgettext("desk", "any number"),
         "Last day": lambda coupon: coupon.last_on,
     },
 )

@@ -2,6 +2,7 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import pgettext_lazy
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 
 from billing.desk.columns import label_column, link_column, plain_column
@@ -67,7 +68,7 @@ CHECKS = Panel(
     ),
     columns={
         "Asked": lambda check: check.asked_at,
-        "Answer": lambda check: check.answer,
+        "Answer": lambda check: check.get_answer_display(),
         "Consultation number": lambda check: check.consultation_number,
         "Whose it is": lambda check: check.name,
         "Problem": lambda check: check.problem,
@@ -81,9 +82,11 @@ SellerAdmin.extend(panels=[REGISTRATIONS])
 class CheckVatNumber(PageAction):
     name = "check-vat-number"
     label = "Check VAT number"
-    explanation = (
-        "Asks the EU's register (VIES) within a minute, whatever it has said before. The answer "
-        "counts for bills from then on; those that were issued stay as they are."
+    explanation = pgettext_lazy(
+        "desk",
+        "Asks the EU's register (VIES) within a minute, whatever it has "
+        "answered before. The answer counts for bills from then on. Issued "
+        "documents stay as they are.",
     )
     permission = "customers.change_customer"
     icon = "verified"

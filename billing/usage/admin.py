@@ -85,7 +85,9 @@ class UsageRecordAdmin(BigReadOnly):
     list_filter = (("meter", RelatedDropdownFilter), ("on", RangeDateFilter))
     list_select_related = ("meter", "subscription__customer", "subscription__plan")
     search_fields = ("key__exact", "public_id__exact", "subscription__public_id__exact")
-    search_help_text = "The key or the id of a record, or the id of a subscription."
+    search_help_text = pgettext_lazy(
+        "desk", "The key or the id of a record, or the id of a subscription."
+    )
     fields = (
         ("subscription", "meter"),
         ("on", "at"),

@@ -2,6 +2,7 @@ from datetime import UTC, date, datetime, time
 from typing import Any
 
 from django.contrib import admin
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import (
     BooleanRadioFilter,
     ChoicesDropdownFilter,
@@ -42,7 +43,9 @@ class EndpointAction(PageAction):
 class Test(EndpointAction):
     name = "test"
     label = "Send a test"
-    explanation = "Sends an event that means nothing, with the next tick. You see it below."
+    explanation = pgettext_lazy(
+        "desk", "Sends an event that means nothing with the next tick. You will see it below."
+    )
     icon = "send"
     variant = ActionVariant.PRIMARY
 
@@ -57,8 +60,10 @@ class Test(EndpointAction):
 class TurnOn(EndpointAction):
     name = "turn-on"
     label = "Turn on"
-    explanation = (
-        "Tells it of what happens from now on. What it has missed is sent by Send what was missed."
+    explanation = pgettext_lazy(
+        "desk",
+        "The endpoint is told what happens from now on. Press Send what was missed to send "
+        "the rest.",
     )
     icon = "play_arrow"
     variant = ActionVariant.PRIMARY
@@ -74,7 +79,11 @@ class TurnOn(EndpointAction):
 class TurnOff(EndpointAction):
     name = "turn-off"
     label = "Turn off"
-    explanation = "Stops telling it. What was on its way is given up, and can be sent later."
+    explanation = pgettext_lazy(
+        "desk",
+        "The endpoint is told nothing more. What was on its way is given up, and can be "
+        "sent later.",
+    )
     icon = "pause"
     variant = ActionVariant.DANGER
 
@@ -87,15 +96,20 @@ class TurnOff(EndpointAction):
 
 
 class SinceForm(ActionForm):
-    since = date_field(help_text="The first day, in UTC.")
+    since = date_field(
+        label=pgettext_lazy("desk", "Since"),
+        help_text=pgettext_lazy("desk", "The first day, in UTC."),
+    )
 
 
 class SendMissed(EndpointAction):
     name = "send-missed"
     label = "Send what was missed"
-    explanation = (
-        "Sends what this endpoint has asked for and not taken since a day: what was given up, and "
-        "what happened while it was turned off. Each under its old id."
+    explanation = pgettext_lazy(
+        "desk",
+        "Sends what this endpoint has asked for and not received since a "
+        "certain day: what was given up, and what happened while it was turned "
+        "off. Each event keeps its id.",
     )
     icon = "replay"
     form_class = SinceForm
@@ -105,18 +119,21 @@ class SendMissed(EndpointAction):
 
     def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
         count = actions.replay(obj, since=datetime.combine(asked["since"], time(), UTC))
-        return f"{count} events are on their way."
+        return f"Events on their way: {count}."
 
 
 class RotateSecret(EndpointAction):
     name = "rotate-secret"
     label = "New secret"
-    explanation = "The new secret is shown once. For 24 hours the old one signs as well."
+    explanation = pgettext_lazy(
+        "desk", "The new secret is shown once. For 24 hours the old one signs as well."
+    )
     icon = "key"
 
     def run(self, obj: WebhookEndpoint, *, as_of: date, actor: str, **asked: Any) -> str:
         _, secret = actions.rotate_secret(obj, as_of=as_of, actor=actor)
-        return Told("Made a new secret.", shown=f"The new secret, shown only here: {secret}")
+        said = pgettext("desk", "The new secret, shown only here: %(secret)s")
+        return Told("Made a new secret.", shown=said % {"secret": secret})
 
 
 LATEST = Panel(
@@ -156,10 +173,12 @@ class WebhookEndpointAdmin(ReadOnly):
         ordering="is_enabled",
         label={"on": "success", "failing": "warning", "off": "danger"},
     )
-    def standing(self, endpoint: WebhookEndpoint) -> str:
+    def standing(self, endpoint: WebhookEndpoint) -> tuple[str, str]:
         if not endpoint.is_enabled:
-            return "off"
-        return "failing" if endpoint.failing_since else "on"
+            return "off", pgettext("desk", "Turned off")
+        if endpoint.failing_since:
+            return "failing", pgettext("desk", "Failing")
+        return "on", pgettext("desk", "Turned on")
 
     @admin.display(description="types")
     def asked_for(self, endpoint: WebhookEndpoint) -> str:
@@ -169,7 +188,10 @@ class WebhookEndpointAdmin(ReadOnly):
 class SendAgain(PageAction):
     name = "send-again"
     label = "Send again"
-    explanation = "Sends the same words under the same id, for three more days if need be."
+    explanation = pgettext_lazy(
+        "desk",
+        "Sends the same content under the same id, with attempts for three more days if needed.",
+    )
     permission = "events.change_webhookdelivery"
     icon = "replay"
     variant = ActionVariant.PRIMARY
@@ -193,7 +215,7 @@ ATTEMPTS = Panel(
         "Answer": lambda attempt: attempt.answer or None,
         "Error": lambda attempt: attempt.error or None,
     },
-    when_empty="None yet, or a month ago.",
+    when_empty="None yet, or more than a month ago.",
 )
 
 
@@ -211,7 +233,7 @@ class WebhookDeliveryAdmin(BigReadOnly):
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("event", "endpoint")
     search_fields = ("subject__exact", "event__public_id__exact", "endpoint__public_id__exact")
-    search_help_text = "A public id: of an object, an event or an endpoint."
+    search_help_text = pgettext_lazy("desk", "The public id of an object, an event or an endpoint.")
     fields = (
         ("event", "endpoint"),
         ("subject", "sequence"),
@@ -230,4 +252,4 @@ class WebhookDeliveryAdmin(BigReadOnly):
     @admin.display(description="what is sent")
     def body(self, delivery: WebhookDelivery) -> str:
         written = getattr(delivery.event, "body", None)
-        return facts_in(written.text) if written else "Not sent yet."
+        return facts_in(written.text) if written else pgettext("desk", "Not sent yet.")

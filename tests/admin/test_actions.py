@@ -414,7 +414,7 @@ def test_a_change_of_plan_is_billed_at_once(
 def test_a_change_of_nothing_or_on_no_day_is_asked_again(
     anna: Client, subscription: Subscription
 ) -> None:
-    assert "Choose a plan or write" in act(anna, subscription, "change", when="now")
+    assert "Choose a plan or enter" in act(anna, subscription, "change", when="now")
     assert "Choose the day" in act(
         anna, subscription, "change", **{"when": "date", "quantity:base": "2"}
     )
@@ -838,4 +838,6 @@ def test_one_payment_is_recorded_for_several_invoices_on_its_day(
     assert told == "Recorded a payment of SEK 145.00 for 2 invoices."
     other.refresh_from_db()
     assert (other.status, other.paid_minor) == ("open", 2000)
-    assert act(anna, customer, "record-payment", currency="SEK").startswith("REFUSED Say how much")
+    assert act(anna, customer, "record-payment", currency="SEK").startswith(
+        "REFUSED Enter how much"
+    )

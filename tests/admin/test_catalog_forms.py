@@ -46,7 +46,7 @@ def test_the_amount_of_a_coupon_is_typed_in_major_units_and_shown_so_again(
     [
         ({"amount_off_minor": "1.005", "currency": "SEK"}, "amount_off_minor", "decimals of SEK"),
         ({"amount_off_minor": "1.5", "currency": "JPY"}, "amount_off_minor", "decimals of JPY"),
-        ({"amount_off_minor": "50", "currency": ""}, "currency", "in which currency"),
+        ({"amount_off_minor": "50", "currency": ""}, "currency", "Choose the currency"),
         ({"amount_off_minor": "9" * 15, "currency": "SEK"}, "amount_off_minor", "can count"),
         ({"amount_off_minor": "-5", "currency": "SEK"}, "__all__", "an amount above 0"),
     ],

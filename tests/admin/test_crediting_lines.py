@@ -78,7 +78,7 @@ def test_the_note_is_shown_with_where_its_money_goes_and_nothing_is_kept(
     assert [row.what for row in shown.rows][-1] == "VAT"
     assert "−SEK\xa025.00" in shown.total
     # 16.25 of 116.25 is unpaid.
-    said = "SEK\xa016.25 lowers what is unpaid of the invoice, SEK\xa08.75 "
+    said = "SEK\xa016.25 lowers what is unpaid of the invoice. SEK\xa08.75 "
     assert shown.note == f"{said}goes to the customer's balance."
     back = preview(anna, invoice, **{**sent, "to": "refund"}).context["preview"].documents[0]
     assert back.note == f"{said}is paid back."
@@ -110,7 +110,7 @@ def test_a_sum_and_parts_of_lines_are_not_asked_for_together(
     anna: Client, invoice: Invoice
 ) -> None:
     told = act(anna, invoice, "credit", amount="5", **asked(invoice, "Tea", amount="20"))
-    assert told == "REFUSED Write a sum for the whole, or parts of lines, not both."
+    assert told == "REFUSED Enter a sum for the whole or parts of lines, not both."
 
 
 def test_the_form_says_what_came_back_of_each_line_already(anna: Client, invoice: Invoice) -> None:
@@ -118,7 +118,8 @@ def test_the_form_says_what_came_back_of_each_line_already(anna: Client, invoice
     page = anna.get(act_url(invoice, "credit"))
     fields = page.context["form"].fields
     assert (
-        "SEK\xa020.00 came back already" in fields[f"amount-of-{line(invoice, 'Tea').pk}"].help_text
+        "of which SEK\xa020.00 has been credited already"
+        in fields[f"amount-of-{line(invoice, 'Tea').pk}"].help_text
     )
     assert "already" not in fields[f"amount-of-{line(invoice, 'Coffee').pk}"].help_text
 

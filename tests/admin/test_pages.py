@@ -127,7 +127,7 @@ def _price_form(price: Price, **changes: str) -> dict[str, str]:
 
 def test_a_used_price_keeps_its_amount_and_says_what_to_do(anna: Client, rows: Rows) -> None:
     price = rows[Price]
-    assert "make a new price instead" in anna.get(url(Price, "change", price.pk)).content.decode()
+    assert "Add a new price instead" in anna.get(url(Price, "change", price.pk)).content.decode()
     sent = _price_form(price, amount="1", name="Renamed")
     assert anna.post(url(Price, "change", price.pk), sent).status_code == 302
     price.refresh_from_db()

@@ -125,7 +125,7 @@ def test_an_object_of_another_seller_still_opens(anna: Client) -> None:
 def test_live_sellers_beside_test_ones_leave_a_word_on_the_front_page(anna: Client) -> None:
     test = SellerFactory(name="Try")
     InvoiceFactory(customer=CustomerFactory(seller=test), lines=[{"amount_minor": 10_000}])
-    assert "SEK 100" in home(anna) and "with test sellers: no real money" in home(anna)
+    assert "SEK 100" in home(anna) and "sums of test sellers: no real money" in home(anna)
     live = SellerFactory(name="Real", live=True)
     SellerFactory(name="Try again")
     shown = home(anna)

@@ -102,7 +102,7 @@ def test_a_change_by_what_is_no_page_counts_and_history_without_a_name_blames_no
     change_details(rows[Customer], as_of=DAY, actor="test", email="shop@example.com")
     page = anna.post(address, mine | {"name": "Åsa Ek"})
     errors = page.context["adminform"].form.errors
-    assert "Somebody changed this to “shop@example.com”." in errors["email"][0]
+    assert "somebody changed this to “shop@example.com”." in errors["email"][0]
 
 
 def test_a_save_that_changed_nothing_stops_nobody_and_a_row_is_locked_before_it_is_compared(
@@ -129,6 +129,11 @@ def test_rows_within_a_form_and_what_a_row_is_given_count_as_well(
     refused = anna.post(address, hers | {"name": "The country"})
     assert refused.status_code == 200
     assert "changed the steps." in str(refused.context["adminform"].form.errors)
+    # Whoever reads in another language by now, and is told in it.
+    sent = hers | {"name": "The country"}
+    refused = anna.post(address, sent, headers={"accept-language": "sv"})
+    assert refused.status_code == 200
+    assert "har ändrat: steg." in str(refused.context["adminform"].form.errors)
 
     role = Group.objects.create(name="Reader")
     address = url(User, "change", User.objects.get(username="eve").pk)

@@ -122,7 +122,7 @@ def test_what_was_given_up_is_on_the_front_page_and_sent_again_one_by_one_and_ma
     deliver_webhooks()
     front = anna.get(reverse("admin:index")).content.decode()
     assert "Undelivered webhooks" in front
-    waiting = front.index("Waiting"), front.index("Nothing to do")
+    waiting = front.index("To do"), front.index("Nothing to do")
     for title in ("Undelivered webhooks", "Endpoints turned off"):
         assert waiting[0] < front.index(title) < waiting[1]
     WebhookEndpoint.objects.update(url=receiver.url("ok"))
@@ -162,7 +162,7 @@ def test_all_that_was_missed_since_a_day_is_sent(
     assert front.index("Endpoints turned off") > front.index("Nothing to do")
     act(anna, made, "turn-on")
     since = (Event.objects.earliest("pk").recorded_at - timedelta(days=1)).date()
-    assert "2 events are on their way." in act(anna, made, "send-missed", since=since.isoformat())
+    assert "Events on their way: 2." in act(anna, made, "send-missed", since=since.isoformat())
     with clock.standing_at(clock.now() + timedelta(minutes=1)):
         deliver_webhooks()
     assert {got.id for got in receiver.got} == {event.public_id for event in missed}

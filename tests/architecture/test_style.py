@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 from babel.messages.pofile import read_po
 
 from tests.architecture.test_translations import CATALOGS
@@ -51,8 +52,13 @@ def test_no_text_says_what_the_style_has_another_word_for(path: Path) -> None:
         (word, said)
         for message in read_po(path.open("rb"))
         if message.id
-        for words, said in ((ENGLISH, str(message.id)), (SWEDISH, str(message.string)))
+        for words, said in ((ENGLISH, _english_of(message)), (SWEDISH, str(message.string)))
         for word in words
         if re.search(word, str(said), re.IGNORECASE if words is SWEDISH else 0)
     ]
     assert found == []
+
+
+def _english_of(message: Message) -> str:
+    """What stands in English; the sentences of the log and the API stay as programs know them."""
+    return "" if message.context == "said" else str(message.id)

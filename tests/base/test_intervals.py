@@ -3,7 +3,7 @@
 import pytest
 from django.utils import translation
 
-from billing.invoicing.writing import interval_in_words
+from billing.base.intervals import interval_in_words
 
 
 @pytest.mark.parametrize(

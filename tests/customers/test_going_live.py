@@ -155,5 +155,5 @@ def test_a_credit_note_is_an_invoice_as_well() -> None:
 
 def test_the_command_says_what_is_missing() -> None:
     seller = _unready()
-    with pytest.raises(CommandError, match="Organisation number: write the registered one"):
+    with pytest.raises(CommandError, match="Organisation number: enter the registered one"):
         call_command("bill", seller=seller.public_id)

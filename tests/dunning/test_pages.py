@@ -50,7 +50,7 @@ def test_a_step_that_is_taken_out_on_the_page_moves_the_debts_that_stood_before_
     form = as_sent(anna.get(address)) | {"name": "Sweden"}
     assert (form["steps-0-days"], form["steps-1-days"]) == (5, 15)
     answer = anna.post(address, form | {"steps-0-DELETE": "on", "steps-1-days": 16}, follow=True)
-    assert "follow the policy as it now is: 1" in answer.content.decode()
+    assert "now follow the changed policy: 1" in answer.content.decode()
     case = DunningCase.objects.get()
     assert case.next_step is not None
     assert (case.next_step.kind, case.next_step_on) == ("remind", DUE + timedelta(days=16))

@@ -372,8 +372,7 @@ def test_an_amount_says_whether_vat_is_in_it(are_inclusive: list[bool], said: st
             "volume",
             [("10", "249"), (None, "219")],
             "SEK 249.00 per unit up to 10, SEK 219.00 per unit for all of them if there are more",
-            "249,00 kr per enhet upp till 10, "
-            "219,00 kr per enhet för alla om det blir fler",
+            "249,00 kr per enhet upp till 10, 219,00 kr per enhet för alla om det blir fler",
         ),
         ("graduated", [(None, "5")], "SEK 5.00 per unit", "5,00 kr per enhet"),
     ],

@@ -4,12 +4,13 @@ from datetime import date
 
 from django.utils.translation import pgettext
 
+from billing.base.intervals import interval_in_words
 from billing.engine.errors import BillingError
 from billing.invoicing.changes import SeenBill, next_bill
 from billing.invoicing.documents import accounts_of
 from billing.invoicing.models import Invoice
 from billing.invoicing.pdf import render_invoice
-from billing.invoicing.writing import NO_BREAK, in_fours, interval_in_words
+from billing.invoicing.writing import NO_BREAK, in_fours
 from billing.mail.kinds import Series
 from billing.mail.letters import Attachment, Button, Occasion
 from billing.payments.models import Payment
