@@ -75,8 +75,8 @@ class Message(Stateful):
     taken_for = AddressesField(
         "taken for",
         size=2 * ADDRESSEES_MAX,
-        help_text="Who has it already, where the mail server refused somebody whom it is to. It "
-        "is not sent to them once more.",
+        help_text="Who has it already, where the server refused another addressee. It is not sent "
+        "to them again.",
     )
     language = models.CharField(max_length=5, choices=LANGUAGES, default="en")
     facts = models.JSONField(default=dict, db_default={}, help_text="What the event told.")

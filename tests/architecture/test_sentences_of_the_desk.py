@@ -21,6 +21,7 @@ PAGES = (
 REFUSING = (
     *("billing/api/keys.py", "billing/base/sealing.py", "billing/base/stateful.py"),
     *("billing/checkout/offers.py", "billing/desk/*.py", "billing/engine/bill.py"),
+    "billing/engine/corrections.py",
     *("billing/engine/ceilings.py", "billing/engine/money.py", "billing/engine/periods.py"),
     *("billing/engine/pricing.py", "billing/events/types.py", "billing/invoicing/*.py"),
     *("billing/jobs/actions.py", "billing/mail/*.py", "billing/outbound/*.py"),

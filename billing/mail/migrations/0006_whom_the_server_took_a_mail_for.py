@@ -17,8 +17,8 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default=[],
                 default=list,
-                help_text="Who has it already, where the mail server refused somebody whom it is "
-                "to. It is not sent to them once more.",
+                help_text="Who has it already, where the server refused another addressee. "
+                "It is not sent to them again.",
                 size=20,
                 verbose_name="taken for",
             ),
