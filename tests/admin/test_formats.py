@@ -56,7 +56,7 @@ def test_what_was_done_and_what_was_refused_is_written_as_all_else(
     asked = {"amount": "25", "currency": "SEK", "description": "Sorry"}
     assert act(anna, customer, "give-credit", **asked) == "Gave a credit of SEK 25.00."
     shown = page_of(anna, url(Customer, "history", customer.pk), "sv")
-    assert "Gave a credit of 25,00 kr." in shown
+    assert "Kunden har fått 25,00 kr till godo." in shown
 
 
 @pytest.mark.parametrize(
