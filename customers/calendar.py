@@ -1,8 +1,8 @@
 """What time it is for a seller. Doors ask here, once for each request, and pass the day down."""
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
-from django.db.models import DateField, DateTimeField, F, Func, Q, QuerySet, Value
+from django.db.models import DateField, DateTimeField, F, Func, Max, Q, QuerySet, Value
 from django.db.models.functions import Cast, Coalesce
 
 from billing.base import clock
@@ -32,12 +32,37 @@ def today_of(seller: Seller) -> date:
 def with_today[Rows: QuerySet](rows: Rows) -> Rows:
     """Rows of sellers beside ``today``, the day it is where each keeps its calendar.
 
-    A join, however many sellers there are. Compare with ``F("today")`` in a filter of its own: in
-    one filter, Django would leave out the sellers that have no test clock.
+    A join, however many sellers there are. Compare with :func:`by_today`, or with ``F("today")``,
+    in a filter of its own: in one filter, Django would leave out the sellers without a test clock.
     """
     now = Coalesce(F("seller__test_clock__at"), Value(clock.now()))
     local = Func(F("seller__time_zone"), now, function="timezone", output_field=DateTimeField())
     return rows.alias(today=Cast(local, DateField()))
+
+
+def by_today(field: str, *, before: bool = False) -> Q:
+    """Rows, each beside ``today``, whose day in ``field`` has come, or is ``before`` today.
+
+    A day that is nobody's yet bounds them as well. PostgreSQL knows how many rows are beyond it and
+    finds the rest by an index; of a day beside each row it knows nothing, and would read them all.
+    """
+    compare = "lt" if before else "lte"
+    own = Q(**{f"{field}__{compare}": F("today")})
+    return own & Q(**{f"{field}__lte": _latest_today()})
+
+
+def on_today(field: str) -> Q:
+    """As :func:`by_today`, but only what is of today.
+
+    By two bounds, since PostgreSQL answers an equality of two tables by reading all of both.
+    """
+    return by_today(field) & Q(**{f"{field}__gte": F("today")})
+
+
+def _latest_today() -> date:
+    """A day that is no seller's tomorrow: of the easternmost time zone, or by the last clock."""
+    ahead = TestClock.objects.aggregate(at=Max("at"))["at"]
+    return (max(filter(None, (clock.now(), ahead))) + timedelta(hours=14)).date()
 
 
 def in_time_of(seller: Seller | None, path: str = "seller") -> Q:

@@ -4,7 +4,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.http import HttpRequest
 from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
@@ -23,7 +23,7 @@ from billing.desk.rows import Rows
 from billing.invoicing.admin import InvoiceAdmin
 from billing.invoicing.panels import document_link, to_pay
 from customers.admin import CustomerAdmin
-from customers.calendar import with_today
+from customers.calendar import by_today, with_today
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
@@ -151,7 +151,7 @@ class WorkFilter(DropdownFilter):
 
 WORK: dict[str, Callable[[QuerySet], QuerySet]] = {
     "today": lambda debts: with_today(debts).filter(
-        status=DunningCase.Status.OPEN, next_step_on__lte=F("today")
+        by_today("next_step_on"), status=DunningCase.Status.OPEN
     ),
     # One whose subscription has ended waits for its money only.
     "suspended": lambda debts: debts.filter(

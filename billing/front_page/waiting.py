@@ -6,19 +6,19 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
-from django.db.models import F, QuerySet
+from django.db.models import QuerySet
 from django.urls import reverse
 
 from billing.events.models import Delivery, Trouble
 from billing.invoicing.models import CustomerBalance, Invoice
-from billing.invoicing.owed import IS_DUE_TODAY, IS_LEFT_BEHIND, IS_OVERDUE, IS_OWED
+from billing.invoicing.owed import IS_LEFT_BEHIND, IS_OWED
 from billing.jobs.queries import failing
 from billing.mail.models import Message
 from billing.payments.gateway_events import GatewayEvent
 from billing.payments.models import Payment, Refund
 from billing.subscriptions.models import Subscription
 from billing.webhooks.models import WebhookDelivery, WebhookEndpoint
-from customers.calendar import with_today
+from customers.calendar import by_today, on_today, with_today
 from customers.going_live import missing_to_go_live
 from customers.models import Seller
 from dunning.admin import WORK as LATE_DEBTS
@@ -106,21 +106,21 @@ def _to_bill() -> list[Work]:
             "Due to be billed",
             "Until today; the next run takes them.",
             "receipt_long",
-            to_bill.filter(next_bill_on__lte=F("today")),
+            to_bill.filter(by_today("next_bill_on")),
             "work=due",
         ),
         of_invoices(
             "Overdue invoices",
             "Open, and due before today.",
             "alarm",
-            open_invoices.filter(IS_OVERDUE),
+            open_invoices.filter(by_today("due_on", before=True)),
             "work=overdue",
         ),
         of_invoices(
             "Due today",
             "Open, and due today.",
             "event",
-            open_invoices.filter(IS_DUE_TODAY),
+            open_invoices.filter(on_today("due_on")),
             "work=due",
         ),
         of_invoices(

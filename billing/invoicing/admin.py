@@ -30,7 +30,7 @@ from billing.invoicing.models import (
     OneOffItem,
 )
 from billing.invoicing.number_series import NumberSeries
-from billing.invoicing.owed import IS_DUE_TODAY, IS_LEFT_BEHIND, IS_OVERDUE, IS_OWED
+from billing.invoicing.owed import IS_LEFT_BEHIND, IS_OWED
 from billing.invoicing.page_actions import (
     AddOneOff,
     BillNow,
@@ -60,7 +60,7 @@ from billing.ledger.admin import transfers_of
 from billing.subscriptions.admin import SubscriptionAdmin
 from billing.tax.admin import TaxRateAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
-from customers.calendar import with_today
+from customers.calendar import by_today, on_today, with_today
 
 STATUS_COLORS = {
     "draft": "",
@@ -92,10 +92,13 @@ class WorkFilter(DropdownFilter):
         return [("open", "Open"), ("due", "Due today"), ("overdue", "Overdue")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        value, by_day = self.value(), {"due": IS_DUE_TODAY, "overdue": IS_OVERDUE}
-        if value == "open":
+        if self.value() == "open":
             return queryset.filter(IS_OWED)
-        return with_today(queryset).filter(by_day[value], IS_OWED) if value in by_day else queryset
+        if self.value() == "due":
+            return with_today(queryset).filter(on_today("due_on"), IS_OWED)
+        if self.value() == "overdue":
+            return with_today(queryset).filter(by_today("due_on", before=True), IS_OWED)
+        return queryset
 
 
 class PrintedAdmin(BigReadOnly):

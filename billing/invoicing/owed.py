@@ -23,11 +23,6 @@ IS_COLLECTABLE = Q(
     amount_due_minor__gt=F("paid_minor") + F("credited_minor"),
 )
 
-# Of rows beside their seller's ``today``. Both bounds rather than an equality: PostgreSQL answers
-# an equality of two tables by reading all of both, and bounds from the index of open invoices.
-IS_DUE_TODAY = Q(due_on__gte=F("today"), due_on__lte=F("today"))
-IS_OVERDUE = Q(due_on__lt=F("today"))
-
 _IS_GOODWILL = Exists(Transfer.objects.filter(document="balance", document_id=OuterRef("pk")))
 # Of balances: money that was paid and that no bill will need, as no subscription goes on.
 IS_LEFT_BEHIND = (

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Protocol
 
 from django import forms
 from django.contrib import admin
-from django.db.models import F, Prefetch, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -47,7 +47,7 @@ from billing.subscriptions.panels import (
 from catalog.admin import CouponAdmin
 from catalog.models import Coupon, Plan, Price
 from customers.admin import CustomerAdmin
-from customers.calendar import with_today
+from customers.calendar import by_today, with_today
 from customers.models import REFERENCE_MAX
 
 BREAK = SafeString("<br>")
@@ -435,7 +435,7 @@ class WorkFilter(DropdownFilter):
         if self.value() == "parked":
             return queryset.exclude(parked_reason="")
         if self.value() == "due":
-            return with_today(queryset).filter(parked_reason="", next_bill_on__lte=F("today"))
+            return with_today(queryset).filter(by_today("next_bill_on"), parked_reason="")
         if self.value() == "ending":
             return queryset.filter(cancels_on__isnull=False).exclude(
                 status=Subscription.Status.ENDED

@@ -5,7 +5,7 @@ from django.db.models import F
 
 from billing.base import clock
 from billing.invoicing.models import Invoice
-from customers.calendar import today_of, with_today
+from customers.calendar import by_today, on_today, today_of, with_today
 from customers.models import Customer, Seller, TestClock
 from tests.factories import CustomerFactory, InvoiceFactory, SellerFactory
 
@@ -30,13 +30,28 @@ def test_a_query_knows_the_day_of_each_seller_as_the_code_does() -> None:
 
 
 def test_rows_of_sellers_with_and_without_a_clock_are_compared_with_their_own_day() -> None:
-    at_home, elsewhere = SellerFactory(), SellerFactory(time_zone="UTC")
-    ahead = SellerFactory()
+    at_home, elsewhere, ahead = SellerFactory(), SellerFactory(time_zone="UTC"), SellerFactory()
     TestClock.objects.create(seller=ahead, at=EVENING + timedelta(days=1))
     for seller in (at_home, elsewhere, ahead):
         InvoiceFactory(customer=CustomerFactory(seller=seller), due_on=date(2026, 3, 2))
     with clock.standing_at(EVENING):
         due = with_today(Invoice.objects.all())
-        assert due.filter(due_on__lt=F("today")).get().seller == ahead
-        assert due.filter(due_on=F("today")).get().seller == at_home
-        assert due.filter(due_on__gt=F("today")).get().seller == elsewhere
+        assert due.filter(by_today("due_on", before=True)).get().seller == ahead
+        assert due.filter(on_today("due_on")).get().seller == at_home
+        assert {each.seller for each in due.filter(by_today("due_on"))} == {ahead, at_home}
+
+
+@pytest.mark.parametrize("days", [-400, 0, 400])
+def test_no_seller_is_beyond_the_bound_that_the_index_is_asked_for(days: int) -> None:
+    sellers = [
+        SellerFactory(time_zone=zone)
+        for zone in ("Pacific/Kiritimati", "Pacific/Honolulu", "Pacific/Kiritimati")
+    ]
+    TestClock.objects.create(seller=sellers[-1], at=NOON + timedelta(days=days))
+    with clock.standing_at(NOON):
+        for seller in sellers:
+            InvoiceFactory(customer=CustomerFactory(seller=seller), due_on=today_of(seller))
+        due = with_today(Invoice.objects.all())
+        assert due.filter(on_today("due_on")).count() == 3
+        assert due.filter(by_today("due_on")).count() == 3
+        assert not due.filter(by_today("due_on", before=True)).exists()
