@@ -180,21 +180,22 @@ def _is_new(price: Price, items: Mapping[str, SubscriptionItem]) -> bool:
 
 def planned_change_on(subscription: Subscription, as_of: date) -> date | None:
     """The later day on which another plan or quantity begins; None where none is planned."""
-    lasts = ~Q(price__billing=Price.Billing.ONCE)
-    planned = subscription.items.filter(
-        Q(starts_on__gt=as_of) | (Q(starts_on__lte=as_of, ends_on__gt=as_of) & lasts)
-    ).values_list("starts_on", "ends_on")
-    days = [start if start > as_of else end for start, end in planned]
-    return min(filter(None, days), default=None)
+    return min(_planned_days(subscription, as_of), default=None)
 
 
-def _to_begin(subscription: Subscription, as_of: date) -> Any:
-    return subscription.items.filter(starts_on__gt=as_of)
+def _planned_days(subscription: Subscription, as_of: date) -> set[date]:
+    """The later days on which versions begin, or end to give way to others."""
+    planned = subscription.items.filter(_begins_after(as_of) | _ends_after(as_of))
+    days = planned.values_list("starts_on", "ends_on")
+    return {day for start, end in days if (day := start if start > as_of else end)}
 
 
-def _to_end(subscription: Subscription, as_of: date) -> Any:
-    cut = subscription.items.filter(starts_on__lte=as_of, ends_on__gt=as_of)
-    return cut.exclude(price__billing=Price.Billing.ONCE)
+def _begins_after(as_of: date) -> Q:
+    return Q(starts_on__gt=as_of)
+
+
+def _ends_after(as_of: date) -> Q:
+    return Q(starts_on__lte=as_of, ends_on__gt=as_of) & ~Q(price__billing=Price.Billing.ONCE)
 
 
 def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
@@ -203,11 +204,10 @@ def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     Whether there were any. The quantities that were written down for the later day are forgotten
     with them; the caller saves the subscription.
     """
-    future = _to_begin(subscription, as_of)
-    days = set(future.values_list("starts_on", flat=True))
-    future.delete()
-    days |= set(_to_end(subscription, as_of).values_list("ends_on", flat=True))
-    reopened = _to_end(subscription, as_of).update(ends_on=None, keeps_paid=False)
+    days = _planned_days(subscription, as_of)
+    subscription.items.filter(_begins_after(as_of)).delete()
+    ended = subscription.items.filter(_ends_after(as_of))
+    reopened = ended.update(ends_on=None, keeps_paid=False)
     subscription.cycles.filter(starts_on__in=days).delete()
     if not (reopened or days):
         return False
