@@ -249,7 +249,7 @@ def test_asking_does_nothing(anna: Client, objects: Any, model: Any, action: Any
     before = Event.objects.count()
     page = anna.get(act_url(objects[model], action.name))
     assert page.status_code == 200
-    assert escape(action.explanation) in page.content.decode()
+    assert escape(str(action.explanation)) in page.content.decode()
     assert Event.objects.count() == before
 
 
