@@ -359,7 +359,7 @@ def test_a_pause_gives_back_what_is_paid_for_and_ends_when_it_is_told_to(
     later.post(url, hidden_of(seen))
     said = text_of(later.get(page_of(subscription)))
     assert "Paused" in said
-    assert "It stays paused until you resume it" in said
+    assert "It stays paused, and costs nothing, until you resume it" in said
     seen = later.get(page_of(subscription, "resume"))
     # What came back has lowered what was unpaid, so the days are paid for once more.
     assert "Today SEK 262.50" in text_of(seen)
