@@ -138,12 +138,16 @@ def test_the_back_button_and_a_second_click_do_nothing_twice(
     page = visitor.page
     visitor.open(f"subscriptions/{subscription.public_id}/pause/")
     page.get_by_role("button", name="Pause the subscription").dblclick()
-    expect(page.get_by_text("It stays paused, and costs nothing, until you resume it")).to_be_visible()
+    expect(
+        page.get_by_text("It stays paused, and costs nothing, until you resume it")
+    ).to_be_visible()
     page.go_back()
     button = page.get_by_role("button", name="Pause the subscription")
     if button.count():
         button.click()
-    expect(page.get_by_text("It stays paused, and costs nothing, until you resume it")).to_be_visible()
+    expect(
+        page.get_by_text("It stays paused, and costs nothing, until you resume it")
+    ).to_be_visible()
     assert subscription.pauses.count() == 1
 
 

@@ -215,7 +215,9 @@ def pauses_and_resumes(page: Page, customer: Customer) -> None:
     page.get_by_role("link", name="Large").click()
     page.get_by_role("link", name="Pause").click()
     page.get_by_role("button", name="Pause the subscription").click()
-    expect(page.get_by_text("It stays paused, and costs nothing, until you resume it")).to_be_visible()
+    expect(
+        page.get_by_text("It stays paused, and costs nothing, until you resume it")
+    ).to_be_visible()
     assert Subscription.objects.get().status == "paused"
     page.get_by_role("link", name="Resume").click()
     page.get_by_role("button", name="Resume the subscription").click()
