@@ -205,12 +205,11 @@ def drop_scheduled(subscription: Subscription, as_of: date) -> bool:
     with them; the caller saves the subscription.
     """
     days = _planned_days(subscription, as_of)
-    subscription.items.filter(_begins_after(as_of)).delete()
-    ended = subscription.items.filter(_ends_after(as_of))
-    reopened = ended.update(ends_on=None, keeps_paid=False)
-    subscription.cycles.filter(starts_on__in=days).delete()
-    if not (reopened or days):
+    if not days:
         return False
+    subscription.items.filter(_begins_after(as_of)).delete()
+    subscription.items.filter(_ends_after(as_of)).update(ends_on=None, keeps_paid=False)
+    subscription.cycles.filter(starts_on__in=days).delete()
     subscription.quantities = _quantities_in_force(subscription, as_of)
     return True
 
