@@ -43,8 +43,9 @@ def with_today[Rows: QuerySet](rows: Rows) -> Rows:
 def by_today(field: str, *, before: bool = False) -> Q:
     """Rows, each beside ``today``, whose day in ``field`` has come, or is ``before`` today.
 
-    A day that is nobody's yet bounds them as well. PostgreSQL knows how many rows are beyond it and
-    finds the rest by an index; of a day beside each row it knows nothing, and would read them all.
+    The latest day that it is for any seller bounds them as well. PostgreSQL knows how many rows are
+    beyond that and finds the rest by an index; of a day beside each row it knows nothing, and would
+    read them all.
     """
     compare = "lt" if before else "lte"
     own = Q(**{f"{field}__{compare}": F("today")})
@@ -60,7 +61,9 @@ def on_today(field: str) -> Q:
 
 
 def _latest_today() -> date:
-    """A day that is no seller's tomorrow: of the easternmost time zone, or by the last clock."""
+    """The latest day that can be a seller's today: in UTC+14, the easternmost time zone there is,
+    by the world's clock or by the test clock that is furthest ahead.
+    """
     ahead = TestClock.objects.aggregate(at=Max("at"))["at"]
     return (max(filter(None, (clock.now(), ahead))) + timedelta(hours=14)).date()
 
