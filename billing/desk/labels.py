@@ -8,6 +8,7 @@ to "Void" is not to be "Void".
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from inspect import getattr_static
 from typing import Any
 
@@ -20,7 +21,7 @@ from django.forms import Field
 from django.forms.utils import pretty_name
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import Promise, lazy
-from django.utils.translation import pgettext
+from django.utils.translation import get_language, pgettext
 
 CONTEXT, BUTTON = "desk", "button"
 
@@ -45,7 +46,13 @@ def in_words(label: Any, of: str = "") -> Any:
 
 
 def _translated(label: Any, of: str) -> str:
-    english = str(label)
+    return _in_language(get_language(), str(label), of)
+
+
+# A page of many rows shows the same few labels hundreds of times.
+@lru_cache(maxsize=8192)
+def _in_language(language: str | None, english: str, of: str) -> str:
+    """The label in the language that is active, which is named to be told from the others."""
     own = pgettext(f"{CONTEXT} {of}", english) if of else english
     return own if own != english else pgettext(CONTEXT, english)
 

@@ -3,10 +3,22 @@
 from typing import Any, cast
 
 from django.contrib.admin.views.main import ChangeList
+from django.contrib.postgres.aggregates import ArrayAgg
 from django.contrib.postgres.fields import ArrayField
 from django.core.paginator import Paginator
 from django.db import models
-from django.db.models import BigIntegerField, BooleanField, F, Func, QuerySet, Value
+from django.db.models import (
+    BigIntegerField,
+    BooleanField,
+    Case,
+    Count,
+    F,
+    Func,
+    QuerySet,
+    Value,
+    When,
+)
+from django.db.models.lookups import LessThanOrEqual
 from django.http import HttpRequest
 from django.utils.functional import cached_property
 
@@ -67,13 +79,24 @@ class DeskList(ChangeList):
             return self._newest(found) if self._is_sorted else found
         # Those who pass are looked up before they are put in order: PostgreSQL expects more of
         # them, and would walk the whole table in that order until a page is full.
-        keys = list(found.order_by().values_list("pk", flat=True)[: self._counted + 1])
-        if len(keys) <= self._counted:
+        keys = self._keys_of_few(found)
+        if keys is not None:
             found = found.filter(IsAnyOf(F("pk"), Value(keys, KEYS)))
         elif self._is_sorted:
             return self._newest(found)
-        cast(Any, found).known_count = min(len(keys), self._counted)
+        cast(Any, found).known_count = self._counted if keys is None else len(keys)
         return found
+
+    def _keys_of_few(self, found: QuerySet) -> list[int] | None:
+        """The keys of what is found; None where it is more than are counted.
+
+        PostgreSQL counts them, so that thousands of keys are not sent only to be too many.
+        """
+        some = found.order_by().values("pk")[: self._counted + 1]
+        few = Case(
+            When(LessThanOrEqual(Count("*"), self._counted), then=ArrayAgg("pk", default=[]))
+        )
+        return cast(list[int] | None, some.aggregate(keys=few)["keys"])
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
