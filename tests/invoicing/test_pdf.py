@@ -231,7 +231,7 @@ def test_several_rates_stand_apart_in_the_vat_table() -> None:
         (
             "sv",
             "Kreditfaktura 51 Till godo 62,50 krRättar faktura 1000 (1 mars 2026)",
-            "kvar som tillgodohavande",
+            "på ditt tillgodohavande",
             "till dig.",
         ),
         (
