@@ -300,7 +300,7 @@ def test_those_who_pass_a_filter_are_found_first_and_counted_once(
     assert [customer.name for customer in page.context["cl"].result_list] == names
     assert page.context["cl"].result_count == len(names)
     assert any("= ANY (" in each["sql"] for each in asked)
-    assert not [each for each in asked if "COUNT(*)" in each["sql"]]
+    assert not [each for each in asked if each["sql"].startswith("SELECT COUNT(*)")]
     # More than are counted are paged through in the list's own order.
     monkeypatch.setattr(CappedPaginator, "COUNT_MAX", 2)
     with CaptureQueriesContext(connection) as asked:
