@@ -152,12 +152,24 @@ class Desk(Picking, ModelAdmin):
         may_edit = obj is None or self.has_change_permission(request, obj)
         fixed = self.get_readonly_fields(request, obj)
         shown = {
-            name: facts for name, facts in self._facts.items() if not may_edit or name in fixed
+            name: facts
+            for name, facts in self._facts.items()
+            if not may_edit or name in fixed or not self._can_be_typed(name, obj)
         }
         return [
             (title, {**options, "fields": _replaced(options["fields"], shown)})
             for title, options in super().get_fieldsets(request, obj)
         ]
+
+    def _can_be_typed(self, name: str, obj: Any) -> bool:
+        """Whether a table would keep what is there; a field without one is not on the form."""
+        table = self._table_of(self.model._meta.get_field(name))
+        return obj is None or table is None or table().can_show(getattr(obj, name))
+
+    def _table_of(self, field: models.Field) -> Callable[..., RowsField] | None:
+        table = self.tables.get(field.name)
+        when_empty = None if field.null else field.get_default()
+        return table and partial(table, when_empty=when_empty)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
@@ -192,11 +204,10 @@ class Desk(Picking, ModelAdmin):
         self, db_field: models.Field, request: HttpRequest, **options: Any
     ) -> forms.Field | None:
         if isinstance(db_field, models.JSONField):
-            when_empty = None if db_field.null else db_field.get_default()
-            table = self.tables.get(db_field.name)
+            table = self._table_of(db_field)
             if table is None:
                 return None  # Nobody types JSON.
-            options |= {"form_class": partial(table, when_empty=when_empty)}
+            options |= {"form_class": table}
         asked = super().formfield_for_dbfield(db_field, request, **options)
         if isinstance(asked, forms.DateField):
             asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
