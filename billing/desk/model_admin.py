@@ -26,7 +26,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.translation import pgettext
+from django.utils.translation import override, pgettext
 from unfold.admin import ModelAdmin, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -224,6 +224,11 @@ class Desk(Picking, ModelAdmin):
         for follow in self.followed_by:
             if told := follow(form.instance, form.changed_data, actor):
                 messages.success(request, told)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep what was deleted under its English name: the log has one language, whoever works."""
+        with override("en"):
+            return super().log_deletions(request, queryset)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):

@@ -33,7 +33,7 @@ DESK = (
     "billing/events/admin.py",
     "billing/front_page/*.py",
     "billing/invoicing/*.py",
-    "billing/jobs/admin.py",
+    "billing/jobs/*.py",
     "billing/ledger/admin.py",
     "billing/mail/admin.py",
     "billing/payments/*.py",
