@@ -42,6 +42,13 @@ SWEDISH = (
     r"(^|\. )Förföll\b",
     r"\bdrar (dina? |ditt )?(kommande )?(fakturor|abonnemang)",
     r"\bBetalt från\b",
+    # What the glossary has one word for.
+    r"(?<!%\()\bpolicy",
+    r"\bsen(a|are)? skuld",
+    r"\båterkallad",
+    r"\bhemlighet",
+    r"\breservkod",
+    r"\bsläppt\b",
     "!",
 )
 
