@@ -471,7 +471,7 @@ class Desk(Picking, ModelAdmin):
             said = pgettext("desk", "Choose at most %(count)s at a time.")
             messages.error(request, said % {"count": BULK_MAX})
             return None
-        title = pgettext("desk", action.label)
+        title = str(action.label)
         able = [obj for obj in chosen if action.is_offered(obj)]
         if not able:
             said = pgettext("desk", "%(action)s: this applies to none of those chosen.")

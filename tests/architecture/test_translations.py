@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -61,6 +62,17 @@ def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
     said = {_entry(m) for m in source if m.id and m.string and not m.fuzzy}
     compiled = read_mo(path.with_suffix(".mo").open("rb"))
     assert {_entry(m) for m in compiled if m.id} == said
+
+
+def test_a_word_is_translated_in_one_catalog_alone() -> None:
+    """Of two translations the one that is read first would be shown, whichever was edited."""
+    found = Counter(
+        (message.context, str(message.id))
+        for path in CATALOGS
+        for message in read_po(path.open("rb"))
+        if message.id
+    )
+    assert [entry for entry, times in found.items() if times > 1] == []
 
 
 def _entry(message: Message) -> tuple[object, ...]:
