@@ -281,7 +281,10 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "libraries": {"desk": "billing.desk.template_tags"},
+            "libraries": {
+                "desk": "billing.desk.template_tags",
+                "passkeys": "billing.staff.passkeys",
+            },
         },
     }
 ]

@@ -1,7 +1,7 @@
 """What operators type on the pages of prices and coupons."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -44,13 +44,33 @@ class TiersField(RowsField):
 
     def cells_of(self, kept: Any) -> TypedRows:
         columns = self.row.columns()
-        return TypedRows({name: tier.get(name) for name in columns} for tier in kept or ())
+        return TypedRows(
+            {name: tier.get(name) for name in columns}
+            for tier in (kept if isinstance(kept, list) else ())
+            if isinstance(tier, Mapping)
+        )
 
     def kept_of(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, str | None]]:
         return [
             {"up_to": None, **{name: _text(cell) for name, cell in row.items() if cell is not None}}
             for row in rows
         ]
+
+    def as_typed(self, kept: Any) -> Any:
+        try:
+            return [
+                {
+                    "up_to": None,
+                    **{
+                        name: _text(Decimal(cell))
+                        for name, cell in tier.items()
+                        if cell is not None
+                    },
+                }
+                for tier in kept or ()
+            ]
+        except (ArithmeticError, AttributeError, TypeError) as error:
+            raise ValueError(str(error)) from error
 
 
 def _text(amount: Decimal) -> str:

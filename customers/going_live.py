@@ -86,9 +86,7 @@ def _empty(seller: "Seller") -> Iterator[Missing]:
     if charges_vat(seller) and not seller.vat_number.strip():
         yield Missing(
             "vat_number",
-            pgettext_lazy(
-                "desk", "VAT number: enter it, or state that the seller charges no VAT ([])."
-            ),
+            pgettext_lazy("desk", "VAT number: enter it, or tick “No tax at all” under Tax."),
         )
     for name in demanded_fields(country):
         if not getattr(seller, name).strip():

@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Lower, Now, Upper
+from django.utils.translation import pgettext
 from django_countries.fields import CountryField
 
 from billing.base.public_ids import PublicIdField
@@ -349,4 +350,5 @@ class AccessLink(models.Model):
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     def __str__(self) -> str:
-        return f"{self.get_purpose_display()} until {self.expires_at:%Y-%m-%d %H:%M}"
+        named = {"link": self.get_purpose_display(), "until": f"{self.expires_at:%Y-%m-%d %H:%M}"}
+        return pgettext("desk", "%(link)s (until %(until)s)") % named

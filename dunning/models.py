@@ -7,6 +7,8 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.formats import localize
+from django.utils.translation import npgettext, pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
@@ -106,7 +108,10 @@ class DunningStep(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} after {self.days} days"
+        said = npgettext(
+            "desk", "%(step)s after %(days)s day", "%(step)s after %(days)s days", self.days
+        )
+        return said % {"step": self.get_kind_display(), "days": self.days}
 
 
 @pghistory.track(*every_edit())
@@ -138,7 +143,8 @@ class DunningChoice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.policy} for {self.plan or 'all plans'}"
+        named = {"policy": self.policy, "plan": self.plan or pgettext("desk", "all plans")}
+        return pgettext("desk", "%(policy)s for %(plan)s") % named
 
     def clean(self) -> None:
         """Refuse what the trigger refuses, in words."""
@@ -292,4 +298,5 @@ class DunningAction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} on {self.done_on}"
+        named = {"step": self.get_kind_display(), "day": localize(self.done_on)}
+        return pgettext("desk", "%(step)s on %(day)s") % named

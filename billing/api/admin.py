@@ -70,10 +70,7 @@ class KeyForm(LimitsForm):
     )
     kind = forms.ChoiceField(
         label=pgettext_lazy("desk", "Kind"),
-        choices=[
-            (ApiKey.Kind.SECRET, pgettext_lazy("desk", "secret, for the shop's servers")),
-            (ApiKey.Kind.PUBLISHABLE, pgettext_lazy("desk", "publishable, for the shop's pages")),
-        ],
+        choices=[(each.value, pgettext_lazy("desk", each.label)) for each in ApiKey.Kind],
     )
     scopes = forms.MultipleChoiceField(
         label=pgettext_lazy("desk", "Scopes"),

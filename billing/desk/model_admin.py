@@ -26,7 +26,7 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
-from django.utils.translation import pgettext
+from django.utils.translation import override, pgettext
 from unfold.admin import ModelAdmin, checkbox
 from unfold.decorators import display
 from unfold.enums import ActionVariant
@@ -152,12 +152,24 @@ class Desk(Picking, ModelAdmin):
         may_edit = obj is None or self.has_change_permission(request, obj)
         fixed = self.get_readonly_fields(request, obj)
         shown = {
-            name: facts for name, facts in self._facts.items() if not may_edit or name in fixed
+            name: facts
+            for name, facts in self._facts.items()
+            if not may_edit or name in fixed or not self._can_be_typed(name, obj)
         }
         return [
             (title, {**options, "fields": _replaced(options["fields"], shown)})
             for title, options in super().get_fieldsets(request, obj)
         ]
+
+    def _can_be_typed(self, name: str, obj: Any) -> bool:
+        """Whether a table would keep what is there; a field without one is not on the form."""
+        table = self._table_of(self.model._meta.get_field(name))
+        return obj is None or table is None or table().can_show(getattr(obj, name))
+
+    def _table_of(self, field: models.Field) -> Callable[..., RowsField] | None:
+        table = self.tables.get(field.name)
+        when_empty = None if field.null else field.get_default()
+        return table and partial(table, when_empty=when_empty)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **options: Any
@@ -192,11 +204,10 @@ class Desk(Picking, ModelAdmin):
         self, db_field: models.Field, request: HttpRequest, **options: Any
     ) -> forms.Field | None:
         if isinstance(db_field, models.JSONField):
-            when_empty = None if db_field.null else db_field.get_default()
-            table = self.tables.get(db_field.name)
+            table = self._table_of(db_field)
             if table is None:
                 return None  # Nobody types JSON.
-            options |= {"form_class": partial(table, when_empty=when_empty)}
+            options |= {"form_class": table}
         asked = super().formfield_for_dbfield(db_field, request, **options)
         if isinstance(asked, forms.DateField):
             asked.validators = [*asked.validators, *BOUNDS_OF_DAYS]
@@ -213,6 +224,11 @@ class Desk(Picking, ModelAdmin):
         for follow in self.followed_by:
             if told := follow(form.instance, form.changed_data, actor):
                 messages.success(request, told)
+
+    def log_deletions(self, request: HttpRequest, queryset: Any) -> Any:
+        """Keep what was deleted under its English name: the log has one language, whoever works."""
+        with override("en"):
+            return super().log_deletions(request, queryset)
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         if not super().has_delete_permission(request, obj):
@@ -455,7 +471,7 @@ class Desk(Picking, ModelAdmin):
             said = pgettext("desk", "Choose at most %(count)s at a time.")
             messages.error(request, said % {"count": BULK_MAX})
             return None
-        title = pgettext("desk", action.label)
+        title = str(action.label)
         able = [obj for obj in chosen if action.is_offered(obj)]
         if not able:
             said = pgettext("desk", "%(action)s: this applies to none of those chosen.")

@@ -20,9 +20,15 @@ from django.utils.translation import get_language, pgettext, to_locale
 CONTEXT = "said"
 CATALOGS = Path(__file__).parent / "locale"
 _PLACE = re.compile(r"%\((\w+)\)s")
+# The places that hold a state, and those that hold sentences. What else is put in is a figure or
+# somebody's name for something: a plan may be called as a word of the desk is.
+_STATES = frozenset({"new", "old", "state", "status"})
+_SENTENCES = frozenset({"how", "listed", "reason", "what"})
 # The code of a refusal, which stands before it where it is kept as a reason.
-_CODE = re.compile(r"[a-z]+(?:_[a-z]+)+: ")
+_CODE = re.compile(r"(?:[a-z]+(?:_[a-z]+)+: )+")
 _END_OF_SENTENCE = re.compile(r"(?<=[.]) ")
+# In a text of more no sentence is looked for that holds some of the others, but for all of it.
+SENTENCES_MAX = 40
 
 
 @dataclass(frozen=True)
@@ -43,26 +49,78 @@ def in_page_language(text: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _translated(text: str, locale: str) -> str:
-    shapes = _shapes(locale)
-    if not shapes:
+    return _Reading(locale).translated(text)
+
+
+class _Reading:
+    """A text that is being read. What may be one of its sentences, or several, is looked up once,
+    however many ways there are to divide the rest.
+    """
+
+    def __init__(self, locale: str) -> None:
+        self.shapes = _shapes(locale)
+        self._sentences: dict[str, str | None] = {}
+        self._wholes: dict[str, str | None] = {}
+
+    def translated(self, text: str) -> str:
+        if not self.shapes:
+            return text
+        if code := _CODE.match(text):
+            return f"{code[0]}{self.translated(text[code.end() :])}"
+        sentences = _END_OF_SENTENCE.split(text)
+        if len(sentences) > SENTENCES_MAX:
+            return self._one_by_one(text, sentences)
+        if (known := self._all_known(text)) is not None:
+            return known
+        for first, others in _split(text):
+            if (known := self._known(first)) is not None:
+                return f"{known} {self.translated(others)}"
         return text
-    if code := _CODE.match(text):
-        return f"{code[0]}{_translated(text[code.end() :], locale)}"
-    if (known := _all_known(text, shapes, locale)) is not None:
-        return known
-    for first, others in _split(text):
-        if (known := _known(first, shapes, locale)) is not None:
-            return f"{known} {_translated(others, locale)}"
-    return text
 
+    def _one_by_one(self, text: str, sentences: list[str]) -> str:
+        known = [self._known(each) for each in sentences]
+        whole = self._known(text) if None in known else None
+        return whole or " ".join(
+            found or each for found, each in zip(known, sentences, strict=True)
+        )
 
-def _all_known(text: str, shapes: list[_Shape], locale: str) -> str | None:
-    """A text all of whose sentences are known: as many as can be, or one place takes in several."""
-    for first, others in _split(text):
-        known = _known(first, shapes, locale)
-        if known is not None and (rest := _all_known(others, shapes, locale)) is not None:
-            return f"{known} {rest}"
-    return _known(text, shapes, locale)
+    def _all_known(self, text: str) -> str | None:
+        """A text all of whose sentences are known: as many as can be, or one place takes in
+        several.
+        """
+        if text not in self._wholes:
+            self._wholes[text] = self._divided(text) or self._known(text)
+        return self._wholes[text]
+
+    def _divided(self, text: str) -> str | None:
+        for first, others in _split(text):
+            known = self._known(first)
+            if known is not None and (rest := self._all_known(others)) is not None:
+                return f"{known} {rest}"
+        return None
+
+    def _known(self, text: str) -> str | None:
+        if text not in self._sentences:
+            self._sentences[text] = self._looked_up(text)
+        return self._sentences[text]
+
+    def _looked_up(self, text: str) -> str | None:
+        for shape in self.shapes:
+            if not (text.startswith(shape.begins) and text.endswith(shape.ends)):
+                continue
+            if found := shape.whole.fullmatch(text):
+                places = found.groupdict().items()
+                return shape.translation % {
+                    name: self._of_place(name, value) for name, value in places
+                }
+        # Some refusals put together what pages say as well.
+        said = pgettext("desk", text)
+        return said if said != text and text.endswith(".") else None
+
+    def _of_place(self, name: str, value: str) -> str:
+        if name in _STATES:
+            return _state(value)
+        return self.translated(value) if name in _SENTENCES else value
 
 
 def _split(text: str) -> Iterator[tuple[str, str]]:
@@ -98,28 +156,8 @@ def _shapes_in(catalog: Catalog) -> Iterator[_Shape]:
         yield _Shape(message.id, parts[0], parts[-1], whole, str(message.string))
 
 
-def _known(text: str, shapes: list[_Shape], locale: str) -> str | None:
-    for shape in shapes:
-        if not (text.startswith(shape.begins) and text.endswith(shape.ends)):
-            continue
-        if found := shape.whole.fullmatch(text):
-            places = found.groupdict().items()
-            return shape.translation % {name: _of_place(value, locale) for name, value in places}
-    # Some refusals put together what pages say as well.
-    said = pgettext("desk", text)
-    return said if said != text and text.endswith(".") else None
-
-
-def _of_place(value: str, locale: str) -> str:
-    """What stands in a place: a sentence of its own, a word of the desk, or a name or figure."""
-    translated = _translated(value, locale)
-    return _word(value) if translated == value and value else translated
-
-
-def _word(value: str) -> str:
-    """A word of the desk; a state, which is said as the database has it, by its label on pages."""
-    if value.islower():
-        label = value.replace("_", " ").capitalize()
-        if (shown := pgettext("desk", label)) != label:
-            return f"{shown[0].lower()}{shown[1:]}"
-    return pgettext("desk", value)
+def _state(value: str) -> str:
+    """A state, which is said as the database has it, by its label on pages."""
+    label = value.replace("_", " ").capitalize()
+    shown = pgettext("desk", label)
+    return f"{shown[0].lower()}{shown[1:]}" if shown != label else pgettext("desk", value)

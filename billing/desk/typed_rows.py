@@ -111,7 +111,7 @@ class RowsInput(forms.Widget):
 
     def value_from_datadict(self, data: Any, files: Any, name: str) -> TypedRows:
         rows = TypedRows()
-        for number in sorted({number for number, _ in self._sent(data, name)})[: ROWS_MAX + 1]:
+        for number in sorted({number for number, _ in self._sent(data, name)}):
             prefix = f"{name}-{number}-"
             rows.append(
                 {
@@ -179,18 +179,44 @@ class RowsField(forms.Field):
         """The cleaned rows as they are kept; raises ValidationError for what they cannot be."""
         raise NotImplementedError
 
+    def as_typed(self, kept: Any) -> Any:
+        """What is kept as this table would keep the same; raises ValueError where it cannot."""
+        return kept
+
+    def can_show(self, kept: Any) -> bool:
+        """Whether the table, sent back as it is shown, comes to the same as what is kept.
+
+        What shops and other programs keep may be more than rows of texts.
+        """
+        sent = self.widget.as_sent("kept", self.cells_of(kept))
+        if any(text.splitlines() != [text] for text in sent.values()):
+            return False  # A browser drops line breaks.
+        try:
+            again = self.clean(self.widget.value_from_datadict(sent, {}, "kept"))
+            return bool(again == self.as_typed(kept))
+        except (ValidationError, ValueError):
+            return False
+
     def prepare_value(self, value: Any) -> Any:
         return value if isinstance(value, TypedRows) else self.cells_of(value)
 
+    def _clean_bound_field(self, bound: forms.BoundField) -> Any:
+        """What nobody has touched stays as it is kept, though the table would write it anew."""
+        if not self.has_changed(bound.initial, bound.data):
+            return bound.initial
+        return super()._clean_bound_field(bound)  # type: ignore[misc]
+
     def clean(self, value: Any) -> Any:
         typed = value if isinstance(value, TypedRows) else TypedRows(value or ())
-        if len(typed) > ROWS_MAX:
+        filled = [
+            (number, row)
+            for number, row in enumerate(map(self._row, typed), 1)
+            if row.has_changed()
+        ]
+        if len(filled) > ROWS_MAX:
             raise ValidationError(pgettext("desk", "At most %(count)s rows.") % {"count": ROWS_MAX})
         rows, faults = [], []
-        for number, cells in enumerate(typed, start=1):
-            row = self.row({name: cell for name, cell in cells.items() if cell is not False})
-            if not row.has_changed():
-                continue
+        for number, row in filled:
             if row.is_valid():
                 rows.append(row.cleaned_data)
             faults += [_fault(number, row, name, each) for name, each in row.errors.items()]
@@ -204,6 +230,9 @@ class RowsField(forms.Field):
         if not rows:
             return [] if typed.is_none else self.when_empty
         return self.kept_of(rows)
+
+    def _row(self, cells: Cells) -> Row:
+        return self.row({name: cell for name, cell in cells.items() if cell is not False})
 
     def has_changed(self, initial: Any, data: Any) -> bool:
         try:

@@ -89,6 +89,7 @@ MENU: tuple[Group, ...] = (
             ("Webhook endpoints", "webhook", "events.webhookendpoint", ""),
             ("Staff", "badge", "auth.user", ""),
             ("Roles", "key", "auth.group", ""),
+            ("Failed sign-ins", "lock", "axes.accessattempt", ""),
         ),
     ),
 )
@@ -140,7 +141,7 @@ def _address(entry: Entry) -> str:
 
 def _may_see(request: HttpRequest, model: str) -> bool:
     app, name = model.split(".")
-    if app == "auth":
+    if app in {"auth", "axes"}:
         return request.user.is_superuser
     return request.user.has_perm(f"{app}.view_{name}") or request.user.has_perm(
         f"{app}.change_{name}"

@@ -63,8 +63,7 @@ def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
 def _of(seller: Any, work: Work) -> Work:
     """A seller's share of a kind of work; where it is of all sellers, its note says so."""
     if is_of_all_sellers(work.waiting.model):
-        said = pgettext("desk", "This counts all sellers.")
-        return replace(work, note=f"{work.note} {said}")
+        return replace(work, counts_all_sellers=True)
     return replace(work, waiting=of_seller(work.waiting, seller))
 
 

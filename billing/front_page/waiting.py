@@ -34,7 +34,8 @@ SHOWN_MAX = 1_000
 class Work:
     """A kind of work: how much of it, and the list that it is in.
 
-    ``title`` and ``note`` are English, as figures for machines name it; pages translate them.
+    ``title`` and ``note`` are English, as figures for machines name it; pages translate them. It
+    may count all sellers though one is chosen.
     """
 
     title: str
@@ -44,6 +45,7 @@ class Work:
     waiting: QuerySet
     list_of: str
     query: str
+    counts_all_sellers: bool = False
 
     @property
     def url(self) -> str:
@@ -51,9 +53,13 @@ class Work:
 
     def context(self, count: int) -> dict[str, Any]:
         """What the page shows of it; ``count`` is that of :func:`counted`."""
+        note = pgettext("desk", self.note)
+        if self.counts_all_sellers:
+            said = pgettext("desk", "This counts all sellers.")
+            note = f"{note} {said}"
         return {
             "title": pgettext("desk", self.title),
-            "note": pgettext("desk", self.note),
+            "note": note,
             "icon": self.icon,
             "count": count,
             "shown": count if count <= SHOWN_MAX else _more_than(SHOWN_MAX),

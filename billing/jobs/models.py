@@ -2,6 +2,7 @@ from datetime import datetime
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import pgettext
 
 ATTEMPTS_MAX = 5
 WORKER_DIED = "The worker died."
@@ -16,7 +17,8 @@ class Heartbeat(models.Model):
     beat_at = models.DateTimeField()
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S} UTC"
+        named = {"name": self.name, "at": f"{self.beat_at:%Y-%m-%d %H:%M:%S}"}
+        return pgettext("desk", "%(name)s at %(at)s UTC") % named
 
 
 class JobRun(models.Model):

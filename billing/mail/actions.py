@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 
 from billing.base import clock
 from billing.engine.errors import Refused
@@ -119,12 +120,15 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     One that was sent is sent again by :mod:`billing.mail.resending`.
 
     It goes to those who get such mail now: where the first of them is another, as a message of its
-    own, which sends again what this one did. What tells an old address of its end stays with that.
-    The id in its header stays, so that a program which has it already can tell. Those for whom the
-    mail server took it before do not get it once more. Raises :class:`Refused`
-    ("invalid_transition") for one that is sent or on its way, "sent_already" where the one to the
-    other address is, "no_address", and "nobody_left" where all whom it is to have it.
+    own, which sends again what this one did; one, however often it is asked for. What tells an old
+    address of its end stays with that. The id in its header stays, so that a program which has it
+    already can tell. Those for whom the mail server took it before do not get it once more. Raises
+    :class:`Refused` ("invalid_transition") for one that is sent or on its way, "sent_already" where
+    the one to the other address is sent, "no_address", and "nobody_left" where all whom it is to
+    have it.
     """
+    # Of two mails that are to go to one address instead, the second must see what the first made.
+    Customer.objects.select_for_update(of=["self"]).get(pk=message.customer_id)
     message = _locked(message)
     addressees = addressees_now(message.kind, message.customer, message.recipient)
     address = next(iter(addressees.to), "")
@@ -151,24 +155,16 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
 
 def _send_instead(message: Message, addressees: Addressees) -> Message:
     """The message that goes to other addressees in place of one that has not arrived."""
-    if message.resends is not None:
-        again = sending_of(
-            message.resends,
-            message.customer,
-            addressees,
-            language=message.language,
-            is_as_it_was=message.is_as_it_was,
+    if message.resends is None:
+        again = post(
+            KINDS[message.kind],
+            object=message.object,
+            customer=message.customer,
+            facts=message.facts,
             taken_for=message.taken_for,
         )
-        again.save()
-        return again
-    again = post(
-        KINDS[message.kind],
-        object=message.object,
-        customer=message.customer,
-        facts=message.facts,
-        taken_for=message.taken_for,
-    )
+    else:
+        again = _sending_in_place_of(message, addressees)
     if again.state == State.SENT:
         raise Refused(
             f"It has been sent to {again.recipient}. Send that mail again.", code="sent_already"
@@ -177,6 +173,34 @@ def _send_instead(message: Message, addressees: Addressees) -> Message:
     if again.state in {State.FAILED, State.UNCLEAR, State.SUPPRESSED}:
         _put_back(again, addressees)
     return again
+
+
+def _sending_in_place_of(message: Message, addressees: Addressees) -> Message:
+    """The sending of the same mail to another address, which is made where there is none yet.
+
+    What was sent there before this one was asked for is no answer to it. One that has not arrived
+    is taken up where it is in the same words.
+    """
+    there = Message.objects.filter(resends=message.resends_id, recipient=addressees.to[0]).order_by(
+        "-pk"
+    )
+    since = Q(state__in=[State.WAITING, State.SENDING]) | Q(state=State.SENT, pk__gt=message.pk)
+    found = (
+        there.filter(since).first()
+        or there.exclude(state=State.SENT).filter(is_as_it_was=message.is_as_it_was).first()
+    )
+    if found is None:
+        assert message.resends is not None
+        found = sending_of(
+            message.resends,
+            message.customer,
+            addressees,
+            language=message.language,
+            is_as_it_was=message.is_as_it_was,
+            taken_for=message.taken_for,
+        )
+        found.save()
+    return found
 
 
 def sending_of(sent: Message, customer: Customer, addressees: Addressees, **how: Any) -> Message:

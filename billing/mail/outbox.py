@@ -209,9 +209,9 @@ def _claim(now: datetime, limit: int, seller: Seller | None, mine: int) -> list[
     return batch
 
 
-def _mine(message: Message) -> Any:
-    """The row, as long as this worker's claim on it holds."""
-    return Message.objects.filter(pk=message.pk, state=State.WAITING, lease=message.lease)
+def _mine(message: Message, state: str = State.WAITING) -> Any:
+    """The row, as long as it is in a state and this worker's claim on it holds."""
+    return Message.objects.filter(pk=message.pk, state=state, lease=message.lease)
 
 
 def _begin(message: Message, now: datetime) -> bool:
@@ -243,8 +243,7 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
         with translation.override(message.language):
             written = as_it_was(occasion) if message.is_as_it_was else _written_anew(occasion)
     except Unneeded as reason:
-        said = str(reason)
-        return bool(_mine(message).update(state=State.SUPPRESSED, last_error=said, lease=None))
+        return _end(message, State.WAITING, State.SUPPRESSED, str(reason))
     except Exception as error:  # One that cannot be written must not hold up the others.
         watch.let_through(error)
         watch.keep(message.public_id, error)
@@ -280,35 +279,32 @@ def _hand_over(message: Message, made: mail.EmailMessage, post: _Post, now: date
 def _note_taken(message: Message, refused: Refusals, now: datetime) -> bool:
     """What it means that the server took a mail for some at least; whether that is the end of it.
 
-    Whom it is to gets it, or a person hears that they have not: who was put off is tried again, who
-    is refused for good makes it failed. A copy that is refused is told beside what was sent.
+    Who was put off, for a copy too, is tried again. Else whom it is to has got it, or a person
+    hears that they have not. A copy that is refused is told beside what was sent.
     """
-    without = refused.keys() & set(message.addressees.to)
     said = "; ".join(
         f"{address}: {code} {words.decode(errors='replace')}"
         for address, (code, words) in refused.items()
     )[:ERROR_MAX]
-    sending = Message.objects.filter(pk=message.pk, state=State.SENDING)
-    if not without:
-        ended = {"state": State.SENT, "sent_at": clock.now(), "lease": None}
-        return bool(sending.update(last_error=said, **ended))
-    everybody = message.addressees.everybody
-    sending.update(taken_for=[each for each in everybody if each not in refused])
-    if all(refused[each][0] >= FINAL for each in without):
-        ended = {"state": State.FAILED, "lease": None}
-        return bool(sending.update(last_error=said, **ended))
-    _put_off(message, State.SENDING, now, said)
-    return False
+    has_arrived = refused.keys().isdisjoint(message.addressees.to)
+    if refused:
+        everybody = message.addressees.everybody
+        message.taken_for = [each for each in everybody if each not in refused]
+        _mine(message, State.SENDING).update(taken_for=message.taken_for)
+    if any(code < FINAL for code, _ in refused.values()):
+        _put_off(message, State.SENDING, now, said)
+        return False
+    return _end(message, State.SENDING, State.SENT if has_arrived else State.FAILED, said)
 
 
 def _conclude(message: Message, error: Exception, now: datetime) -> None:
     """What a failed handover means: try again, give up, or nobody knows."""
     if _is_refused_for_good(error):
-        _end(message, State.FAILED, error)
+        _end(message, State.SENDING, State.FAILED, _said(error))
     elif _is_certain(error):
         _put_off(message, State.SENDING, now, _said(error))
     else:
-        _end(message, State.UNCLEAR, error)
+        _end(message, State.SENDING, State.UNCLEAR, _said(error))
 
 
 def _codes(error: Exception) -> list[int]:
@@ -345,13 +341,12 @@ def _is_certain(error: Exception) -> bool:
 def _put_off(message: Message, state: str, now: datetime, said: str) -> None:
     """Try again later; after three days of trying it is given up."""
     assert message.first_attempt_at is not None
-    is_over = now - message.first_attempt_at >= TRIED_FOR
+    if now - message.first_attempt_at >= TRIED_FOR:
+        _end(message, state, State.FAILED, said)
+        return
     wait = min(timedelta(minutes=2 ** min(message.attempts - 1, 10)), WAIT_MAX)
-    Message.objects.filter(pk=message.pk, state=state, lease=message.lease).update(
-        state=State.FAILED if is_over else State.WAITING,
-        next_attempt_at=now + wait,
-        lease=None,
-        last_error=said,
+    _mine(message, state).update(
+        state=State.WAITING, next_attempt_at=now + wait, lease=None, last_error=said
     )
 
 
@@ -362,10 +357,26 @@ def _put_off_all(batch: list[Message], now: datetime, error: Exception) -> None:
             _put_off(message, State.WAITING, now, _said(error))
 
 
-def _end(message: Message, state: str, error: Exception) -> None:
-    Message.objects.filter(pk=message.pk, state=State.SENDING).update(
-        state=state, last_error=_said(error), lease=None
-    )
+def _end(message: Message, state: str, ends: str, said: str) -> bool:
+    """Move a message that is in a state to the one that it ends in; whether it was there still.
+
+    What only waited for copies is sent, whatever becomes of those: whom it is to has it.
+    """
+    whom = set(message.addressees.to)
+    if ends in {State.FAILED, State.SUPPRESSED} and whom and whom <= set(message.taken_for):
+        ends = State.SENT
+    with transaction.atomic():
+        if ends == State.SENT and state == State.WAITING:
+            # It has been handed over before, and only what is handed over can be sent.
+            _mine(message, state).update(state=State.SENDING)
+            state = State.SENDING
+        ended = _mine(message, state).update(
+            state=ends,
+            sent_at=clock.now() if ends == State.SENT else None,
+            last_error=said,
+            lease=None,
+        )
+    return bool(ended)
 
 
 def _said(error: Exception) -> str:

@@ -31,10 +31,11 @@ from django.dispatch import receiver
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import urlencode
-from django.utils.translation import pgettext, pgettext_lazy
+from django.utils.translation import pgettext_lazy
 
 from billing.base import clock
 from billing.base.requests import Handler
+from billing.staff.passkeys import UNNAMED
 
 SECOND_STEP, DEVICE = "second_step", "kvitt_device"
 DEVICE_KNOWN_FOR = 180 * 24 * 60 * 60
@@ -68,8 +69,7 @@ class MfaAdapter(DefaultMFAAdapter):
 
     def generate_authenticator_name(self, user: Any, type: Authenticator.Type) -> str:
         count = Authenticator.objects.filter(user=user, type=type).count()
-        name = pgettext("desk", "Passkey")
-        return f"{name} {count + 1}" if count else name
+        return f"{UNNAMED} {count + 1}" if count else UNNAMED
 
     def build_totp_svg(self, url: str) -> str:
         code = segno.make(url, error="m")

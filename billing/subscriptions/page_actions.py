@@ -181,11 +181,7 @@ class PauseForm(ActionForm):
         ),
     )
     unused = forms.ChoiceField(
-        choices=[
-            (Pause.Unused.CREDIT, pgettext_lazy("desk", "days paid ahead come back")),
-            (Pause.Unused.KEEP, pgettext_lazy("desk", "days paid ahead stay paid")),
-            (Pause.Unused.SHIFT, pgettext_lazy("desk", "the periods move by the days paused")),
-        ],
+        choices=[(each.value, pgettext_lazy("desk", each.label)) for each in Pause.Unused],
         label=pgettext_lazy("desk", "Days already paid"),
     )
 

@@ -38,10 +38,19 @@ class RateRow(Row):
     name = forms.CharField(
         label=pgettext_lazy("desk", "Name on documents"), max_length=100, required=False
     )
+    relief = forms.DecimalField(
+        label=pgettext_lazy("desk", "Percent taken out of the price"),
+        min_value=0,
+        max_value=100,
+        decimal_places=4,
+        required=False,
+    )
 
 
 class TaxField(RowsField):
-    """``[{category, rate, inclusive, name}]``; an empty list is no tax, null the rate table's."""
+    """``[{category, rate, inclusive, name, relief}]``; an empty list is no tax, null the rate
+    table's.
+    """
 
     row = RateRow
     none_label = pgettext_lazy("desk", "No tax at all")
@@ -68,6 +77,7 @@ class TaxField(RowsField):
                 "rate": f"{row['rate']:f}",
                 "inclusive": row["inclusive"],
                 "name": row["name"],
+                "relief": f"{row['relief'] or 0:f}",
             }
             for row in rows
         ]
@@ -75,3 +85,9 @@ class TaxField(RowsField):
             return json_of(treatment_of(stated))
         except InvalidTax as error:
             raise ValidationError(error.message) from error
+
+    def as_typed(self, kept: Any) -> Any:
+        try:
+            return kept and json_of(treatment_of(kept))
+        except InvalidTax as error:
+            raise ValueError(error.message) from error

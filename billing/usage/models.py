@@ -3,6 +3,8 @@ from django.contrib.postgres.functions import RandomUUID
 from django.db import models
 from django.db.models import Value
 from django.db.models.functions import Cast, Concat, Left, Now, Replace
+from django.utils.formats import localize
+from django.utils.translation import pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.subscriptions.models import Subscription
@@ -138,4 +140,5 @@ class UsageRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.quantity} on {self.on}"
+        named = {"meter": self.meter_id, "quantity": self.quantity, "day": localize(self.on)}
+        return pgettext("desk", "%(meter)s %(quantity)s on %(day)s") % named

@@ -14,7 +14,7 @@ from billing.checkout.offers import address_of, find_order, offer_again
 from billing.engine.errors import BillingError
 from billing.subscriptions.models import Subscription
 from customers.calendar import today_of
-from customers.models import Customer
+from customers.models import AccessLink, Customer
 from portal.pages import in_language_of
 from portal.visits import Visit, begin, for_customers, keep_order, show_to
 
@@ -34,8 +34,15 @@ def accounts(request: HttpRequest, visit: Visit) -> HttpResponse:
         plans = _plans_of(found)
         shown = [(each, plans.get(each.pk, [])) for each in found]
         return show_to(request, visit, "portal/accounts.html", {"accounts": shown})
-    offer = _offer_to(request, visit, chosen)
-    response = HttpResponseRedirect(page_of(offer) if offer else reverse("portal:home"))
+    offered = find_order(visit.offer) if visit.offer else None
+    is_ordered = offered is not None and offered.status != Order.Status.OPEN
+    if is_ordered or (offered is not None and offered.customer == chosen):
+        offer = visit.offer
+    else:
+        offer = offer_to(request, chosen, visit.order) if visit.order else ""
+    # What was ordered is not offered to another account, though whoever asks for it finds it.
+    is_going_on = offer and not is_ordered
+    response = HttpResponseRedirect(page_of(offer) if is_going_on else reverse("portal:home"))
     begin(
         request,
         response,
@@ -46,19 +53,6 @@ def accounts(request: HttpRequest, visit: Visit) -> HttpResponse:
         offer=offer,
     )
     return response
-
-
-def _offer_to(request: HttpRequest, visit: Visit, chosen: Customer) -> str:
-    """The token of the page on which an account goes on with the visitor's order.
-
-    Empty where there is none, or it has been ordered with another account.
-    """
-    offered = find_order(visit.offer) if visit.offer else None
-    if offered is not None and offered.status != Order.Status.OPEN:
-        return ""
-    if offered is not None and offered.customer == chosen:
-        return visit.offer
-    return offer_to(request, chosen, visit.order) if visit.order else ""
 
 
 def go_on(request: HttpRequest, visit: Visit, order: str) -> str:
@@ -75,6 +69,17 @@ def go_on(request: HttpRequest, visit: Visit, order: str) -> str:
         return reverse("portal:home")
     keep_order(request, order, offer)
     return page_of(offer)
+
+
+def offer_before(visit: Visit, link: AccessLink, order: str) -> str:
+    """The token of the page on which whom a link signs in goes on with its order already, or has
+    ordered; empty where there is none, or it has run out.
+    """
+    if visit.order != order or not visit.is_whom_it_signs_in(link):
+        return ""
+    offered = find_order(visit.offer) if visit.offer else None
+    is_there = offered is not None and offered.status != Order.Status.EXPIRED
+    return visit.offer if is_there else ""
 
 
 def page_of(offer: str) -> str:

@@ -17,7 +17,7 @@ from customers.models import AccessLink, Customer, Seller
 from portal.pages import in_language_of, show
 from portal.queries import accounts_at
 from portal.sign_in import ask_for_link
-from portal.views.accounts import ACCOUNTS_MAX, go_on, offer_to, page_of
+from portal.views.accounts import ACCOUNTS_MAX, go_on, offer_before, offer_to, page_of
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
@@ -84,8 +84,12 @@ def _let_in(request: HttpRequest, link: AccessLink) -> HttpResponse:
     # Of a person with an account, an order that nobody has paid is none.
     is_none = bool(accounts) and link.customer not in accounts
     customer, has_several = accounts[0] if is_none else link.customer, len(accounts) > 1
-    order = _order_of(link)
-    offer = offer_to(request, customer, order) if order and not has_several else ""
+    order, visit = _order_of(link), visit_of(request)
+    offer = offer_before(visit, link, order) if visit and order else ""
+    if visit and offer:
+        customer, has_several = visit.customer, False
+    elif order and not has_several:
+        offer = offer_to(request, customer, order)
     response = HttpResponseRedirect(page_of(offer) if offer else _home_of(None, link.subject))
     begin(
         request,

@@ -65,6 +65,31 @@ def test_a_name_may_look_like_the_end_of_a_sentence(name: str) -> None:
         assert in_page_language(f"Started {name}.") == f"Abonnemanget {name} har börjat."
 
 
+@pytest.mark.parametrize("name", ["Month", "Active", "void", "Balance"])
+def test_what_somebody_has_called_as_a_word_of_the_desk_keeps_its_name(name: str) -> None:
+    with translation.override("sv"):
+        assert in_page_language(f"Started {name}.") == f"Abonnemanget {name} har börjat."
+        assert in_page_language(f"{name} and Tea are not of one family.") == (
+            f"{name} och Tea hör inte till samma familj."
+        )
+        assert in_page_language(f"Made {name} in place of paid.").startswith(f"{name} är ")
+        assert in_page_language(f"The plan {name} has no prices in SEK.") == (
+            f"Abonnemangsformen {name} har inga priser i SEK."
+        )
+
+
+@pytest.mark.parametrize("sentence", ["A has passed. ", "Resumed. ", "Voided 1042. "])
+@pytest.mark.parametrize("length", [400, 500, 5000])
+def test_a_text_of_many_sentences_is_read_in_few_steps(sentence: str, length: int) -> None:
+    """Where each division of it was tried anew, this did not come to an end."""
+    text = (sentence * (length // len(sentence))).strip()
+    with translation.override("sv"):
+        shown = in_page_language(f"“{text}” is not billed.")
+        assert shown == f"”{text}” faktureras inte."
+        known = in_page_language(sentence.strip())
+        assert in_page_language(text).count(known) == text.count(sentence.strip())
+
+
 def test_what_is_not_known_stays_as_it_is() -> None:
     with translation.override("sv"):
         assert in_page_language("Resumed. Something new.") == (

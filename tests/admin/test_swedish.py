@@ -20,6 +20,7 @@ from customers.models import Customer, Seller
 from tests.admin.conftest import Rows
 from tests.admin.labels import OURS
 from tests.admin.shown import url
+from tests.admin.test_sellers import choose
 from tests.factories import DAY, CustomerFactory, InvoiceFactory, SellerFactory
 from tests.visible import texts_of
 
@@ -74,6 +75,13 @@ def test_the_front_page_is_swedish(anna: Client, busy: Rows) -> None:
     address = reverse("admin:index")
     assert english_in(anna, address) == []
     assert len(english_in(anna, address, "en", within="content")) > 20
+
+
+def test_the_front_page_of_a_chosen_seller_is_swedish(anna: Client, busy: Rows) -> None:
+    choose(anna, busy[Seller])
+    assert english_in(anna, reverse("admin:index")) == []
+    page = anna.get(reverse("admin:index"), headers={"accept-language": "sv"})
+    assert "Här räknas alla säljare." in page.content.decode()
 
 
 @pytest.mark.parametrize("model", [Customer, Subscription, Invoice, Seller])

@@ -6,12 +6,14 @@ import pytest
 from django import forms
 from django.contrib import admin
 from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import QueryDict
 from django.test import Client, RequestFactory
 
 from billing.desk.model_admin import Desk
-from billing.desk.typed_rows import NotesField, RowsField
+from billing.desk.typed_rows import EMPTY_ROWS, ROWS_MAX, NotesField, RowsField, TypedRows
+from billing.engine.bounds import METADATA_KEY, METADATA_KEYS, METADATA_VALUE
 from billing.tax.stated import TaxField
 from billing.usage.admin import FilterField
 from billing.usage.models import Meter
@@ -96,8 +98,11 @@ def test_nobody_types_json_at_the_desk() -> None:
             [
                 {"category": "S", "rate": "5", "inclusive": True, "name": "GST"},
                 {"category": "Z", "rate": "0", "inclusive": False, "name": ""},
+                {"category": "Z", "rate": "0", "inclusive": True, "name": "", "relief": "25"},
             ],
         ),
+        (TaxField(required=False), [{"rate": "25.00"}, {"rate": 6, "category": "S"}]),
+        (TiersField(when_empty=[], required=False), [{"unit_amount": "1E+2"}]),
         (NotesField(when_empty={}, required=False), {}),
         (NotesField(when_empty={}, required=False), {"order": "7", "Åsa": ""}),
         (FilterField(when_empty={}, required=False), {}),
@@ -113,12 +118,71 @@ def test_a_table_that_is_sent_back_as_it_was_shown_keeps_what_was_kept(
     sent = QueryDict(mutable=True)
     sent.update(Form.base_fields["kept"].widget.as_sent("kept", field.prepare_value(kept)))
     form = Form(sent, initial={"kept": kept})
+    assert field.can_show(kept)
     assert form.is_valid(), form.errors
     assert form.cleaned_data["kept"] == kept
     assert not form.has_changed()
     # What the page shows is what a browser would send.
     page = str(Form(initial={"kept": kept})["kept"])
     assert all(f'name="{name}"' in page for name in sent)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "kept"),
+    [
+        (Customer, "metadata", {"tags": ["a", "b"]}),
+        (Customer, "metadata", {"n": 7}),
+        (Customer, "metadata", {"n": None}),
+        (Customer, "metadata", {"n": True}),
+        (Customer, "metadata", [1]),
+        (Customer, "metadata", {"long": "x" * (METADATA_VALUE + 1)}),
+        (Customer, "metadata", {"x" * (METADATA_KEY + 1): "long"}),
+        (Customer, "metadata", {"": "nameless"}),
+        (Customer, "metadata", {"wide": " x "}),
+        (Customer, "metadata", {"lines": "one\ntwo"}),
+        (Customer, "metadata", {f"n{number}": "x" for number in range(METADATA_KEYS + 1)}),
+        (Customer, "metadata", {"card": "4111 1111 1111 1111"}),
+        (Customer, "tax", [{"rate": "5.123456"}]),
+        (Customer, "tax", [{"rate": "5", "name": "x" * 101}]),
+        (Price, "tiers", [{"up_to": None, "unit_amount": "0.10", "note": "x"}]),
+        (Price, "tiers", [{"up_to": None, "unit_amount": "0.12345678901"}]),
+    ],
+)
+def test_what_no_table_can_show_is_only_shown_and_stays_when_the_page_is_saved(
+    anna: Client, rows: Rows, model: Any, name: str, kept: Any
+) -> None:
+    row = PriceFactory(model="graduated", amount=0, tiers=TIERS) if model is Price else rows[model]
+    model.objects.filter(pk=row.pk).update(**{name: kept})
+    address = url(model, "change", row.pk)
+    page = anna.get(address)
+    assert name not in page.context["adminform"].form.fields
+    assert f'name="{name}-0-' not in page.content.decode()
+    answer = anna.post(address, {**opened(anna, address), "name": "Renamed"})
+    assert answer.status_code == 302, errors_of(answer)
+    row.refresh_from_db()
+    assert (row.name, getattr(row, name)) == ("Renamed", kept)
+
+
+def test_what_nobody_touched_stays_as_it_is_kept_beside_what_was_changed(
+    anna: Client, rows: Rows
+) -> None:
+    customer = rows[Customer]
+    tax = [{"rate": "25.00"}]
+    Customer.objects.filter(pk=customer.pk).update(tax=tax, metadata={"order": "7"})
+    answer = sent_by(anna, url(Customer, "change", customer.pk), **{"metadata-0-value": "8"})
+    assert answer.status_code == 302, errors_of(answer)
+    customer.refresh_from_db()
+    assert (customer.tax, customer.metadata) == (tax, {"order": "8"})
+
+
+def test_a_table_holds_as_many_rows_as_it_says_without_its_empty_ones() -> None:
+    field = TiersField(when_empty=[], required=False)
+    kept = [{"up_to": str(number), "unit_amount": "1"} for number in range(1, ROWS_MAX + 1)]
+    empty = [{"up_to": ""}] * EMPTY_ROWS
+    assert field.can_show(kept)
+    assert field.clean(TypedRows([*field.cells_of(kept), *empty])) == kept
+    with pytest.raises(ValidationError):
+        field.clean(TypedRows([*field.cells_of(kept), {"up_to": "999"}]))
 
 
 def test_tiers_are_typed_in_rows(anna: Client) -> None:

@@ -25,6 +25,7 @@ ENGLISH = (
     r"\btake [^.]*\binvoices\b",
     r"\bkept as your balance\b",
     r"\blink to order\b",
+    r"\[\]",
     "!",
 )
 SWEDISH = (
@@ -42,6 +43,14 @@ SWEDISH = (
     r"(^|\. )Förföll\b",
     r"\bdrar (dina? |ditt )?(kommande )?(fakturor|abonnemang)",
     r"\bBetalt från\b",
+    r"\blåt det vara\.",
+    # What the glossary has one word for.
+    r"(?<!%\()\bpolicy",
+    r"\bsen(a|are)? skuld",
+    r"\båterkallad",
+    r"\bhemlighet",
+    r"\breservkod",
+    r"\bsläppt\b",
     "!",
 )
 

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from django.db.models import fields
 from billing.api.scopes import Scope
 from billing.base.guard_words import GUARD_WORDS
 from billing.desk.panels import Panel
+from billing.front_page.menu import MENU
 from billing.front_page.stops import SEEN
 from billing.front_page.waiting import kinds_of_work
 
@@ -33,7 +35,7 @@ DESK = (
     "billing/events/admin.py",
     "billing/front_page/*.py",
     "billing/invoicing/*.py",
-    "billing/jobs/admin.py",
+    "billing/jobs/*.py",
     "billing/ledger/admin.py",
     "billing/mail/admin.py",
     "billing/payments/*.py",
@@ -47,6 +49,8 @@ DESK = (
     "dunning/*.py",
 )
 DESK_PAGES = ("account/**/*.*", "admin/**/*.html", "mfa/**/*.*", "unfold/**/*.html")
+# A place on the desk that a text names, other than in quotation marks.
+PLACE = re.compile(r"\bunder [A-Z]")
 WORDS_OF_MAIL = (
     "billing/mail/composing.py",
     "billing/mail/words/*.py",
@@ -61,6 +65,17 @@ def test_compiled_translations_are_those_of_the_source(path: Path) -> None:
     said = {_entry(m) for m in source if m.id and m.string and not m.fuzzy}
     compiled = read_mo(path.with_suffix(".mo").open("rb"))
     assert {_entry(m) for m in compiled if m.id} == said
+
+
+def test_a_word_is_translated_in_one_catalog_alone() -> None:
+    """Of two translations the one that is read first would be shown, whichever was edited."""
+    found = Counter(
+        (message.context, str(message.id))
+        for path in CATALOGS
+        for message in read_po(path.open("rb"))
+        if message.id
+    )
+    assert [entry for entry, times in found.items() if times > 1] == []
 
 
 def _entry(message: Message) -> tuple[object, ...]:
@@ -116,6 +131,32 @@ def test_every_word_of_the_desk_is_translated() -> None:
     """What stands in vain in its catalog is found with its labels, by tests/admin."""
     known = words_known("", "desk") | words_known("billing/desk/", "desk")
     assert words_of_desk() - known == set()
+
+
+def test_where_a_text_sends_its_reader_there_is_such_a_place_in_both_languages() -> None:
+    """Compared without the end of the Swedish word: “bland säljarna” is under Säljare."""
+    menu = {title: [name for name, *_ in entries] for title, entries in MENU}
+    swedish = {m.id: str(m.string) for m in _entries("desk") if isinstance(m.id, str)}
+    places = [*menu, *(name for names in menu.values() for name in names), "Tax"]
+    sending = [m for m in (*_entries("desk"), *_entries("said")) if PLACE.search(str(m.id))]
+    assert len(sending) > 5
+    for message in sending:
+        said = str(message.id)
+        named = [place for place in places if re.search(rf"\b(under|, ) ?{place}\b", said)]
+        assert named, said
+        for place in named:
+            assert swedish[place][:-1].casefold() in str(message.string).casefold(), said
+        for title, name in re.findall(r"\bunder ([A-Z]\w+), ([A-Z][^.]+)\.", said):
+            assert name in menu[title], said
+
+
+def _entries(context: str) -> list[Message]:
+    return [
+        message
+        for path in CATALOGS
+        for message in read_po(path.open("rb"))
+        if message.context == context
+    ]
 
 
 def test_words_of_unfold_are_those_that_it_has() -> None:

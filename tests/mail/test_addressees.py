@@ -6,9 +6,11 @@ import pytest
 
 from billing.checkout.models import Order
 from billing.engine.errors import Refused
+from billing.invoicing.models import Invoice
 from billing.mail import actions
 from billing.mail.models import Message
 from billing.mail.outbox import TRIED_FOR, send_due
+from billing.payments.booking import record_payment
 from customers.actions import change_details
 from customers.addressees import addressees_of_invoices, addressees_of_reminders
 from customers.models import Customer
@@ -187,6 +189,89 @@ def test_whoever_is_put_off_for_three_days_has_not_got_it(post_office: Provider)
         sent(world, post_office)
     assert the_invoice().state == "failed"
     assert post_office.addressed == [[BOSS]]
+
+
+@pytest.mark.django_db
+def test_a_copy_that_is_put_off_comes_later_and_the_others_have_it_once(
+    post_office: Provider,
+) -> None:
+    post_office.put_off = {BOSS}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        assert len(sent(world, post_office)) == 1
+        assert (the_invoice().state, the_invoice().taken_for) == ("waiting", [OWN])
+    post_office.put_off = set()
+    with at(DAY, hour=13):
+        sent(world, post_office)
+    assert (the_invoice().state, the_invoice().last_error) == ("sent", "")
+    assert post_office.addressed == [[OWN], [BOSS]]
+
+
+@pytest.mark.django_db
+def test_a_copy_that_is_put_off_for_three_days_is_told_beside_what_was_sent(
+    post_office: Provider,
+) -> None:
+    post_office.put_off = {BOSS}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        sent(world, post_office)
+        assert the_invoice().state == "waiting"
+    with at(DAY + TRIED_FOR):
+        sent(world, post_office)
+    assert the_invoice().state == "sent"
+    assert BOSS in the_invoice().last_error
+    assert post_office.addressed == [[OWN]]
+
+
+@pytest.mark.django_db
+def test_a_copy_that_is_put_off_and_then_refused_is_told_beside_what_was_sent(
+    post_office: Provider,
+) -> None:
+    post_office.put_off = {BOSS}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        sent(world, post_office)
+    post_office.put_off, post_office.strangers = set(), {BOSS}
+    with at(DAY, hour=13):
+        sent(world, post_office)
+    assert the_invoice().state == "sent"
+    assert "550" in the_invoice().last_error
+
+
+@pytest.mark.django_db
+def test_of_two_copies_the_one_that_is_put_off_comes_later(post_office: Provider) -> None:
+    post_office.put_off, post_office.strangers = {BOSS}, {BOOKS}
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOOKS, BOSS])
+        sent(world, post_office)
+    post_office.put_off = set()
+    with at(DAY, hour=13):
+        sent(world, post_office)
+    assert the_invoice().state == "sent"
+    assert the_invoice().last_error.startswith(f"{BOOKS}: 550")
+    assert post_office.addressed == [[OWN], [BOSS]]
+
+
+@pytest.mark.django_db
+def test_where_only_a_copy_waits_the_mail_has_been_sent_even_once_it_is_not_true_any_more(
+    post_office: Provider,
+) -> None:
+    post_office.put_off = {BOSS}
+    with at(day_of(Kind.REMINDER)):
+        world = World()
+        change_details(world.customer, as_of=DAY, actor="test", reminder_cc=[BOSS])
+        world.customer.refresh_from_db()
+        STORIES[Kind.REMINDER][1](world)
+        tell()
+        Message.objects.exclude(kind=Kind.REMINDER).delete()
+        sent(world, post_office)
+        assert Message.objects.get().state == "waiting"
+        record_payment(Invoice.objects.get(), as_of=day_of(Kind.REMINDER), actor="test")
+    with at(day_of(Kind.REMINDER), hour=13):
+        sent(world, post_office)
+        reminder = Message.objects.get(kind=Kind.REMINDER)
+    assert (reminder.state, reminder.taken_for) == ("sent", [OWN])
+    assert post_office.addressed[0] == [OWN]
 
 
 @pytest.mark.django_db

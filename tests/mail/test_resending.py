@@ -172,9 +172,13 @@ def test_it_is_sent_again_as_often_as_somebody_asks_and_events_make_no_other() -
     assert Message.objects.filter(kind=Kind.INVOICE, resends=None).count() == 1
 
 
+def read(message: Message) -> Message:
+    return Message.objects.get(pk=message.pk)
+
+
 def failed(message: Message) -> Message:
     Message.objects.filter(pk=message.pk).update(state="failed")
-    return Message.objects.get(pk=message.pk)
+    return read(message)
 
 
 @pytest.mark.parametrize("is_as_it_was", [True, False])
@@ -198,6 +202,75 @@ def test_one_that_failed_goes_to_another_address_as_a_sending_of_the_same_mail(
     assert mail_of(message).to == [f"Åsa Öberg <{right}>"]
     if is_as_it_was:
         assert message.text == before.text
+
+
+@pytest.mark.parametrize("becomes", ["waiting", "sent", "failed", "suppressed"])
+@pytest.mark.parametrize("is_as_it_was", [True, False])
+def test_however_often_it_is_pressed_a_sending_goes_once_to_the_other_address(
+    is_as_it_was: bool, becomes: str
+) -> None:
+    before = sent(Kind.INVOICE)
+    Customer.objects.update(email="wrong@example.com")
+    with at(LATER):
+        wrong = failed(again(before, is_as_it_was=is_as_it_was))
+        Customer.objects.update(email="right@example.com")
+        other = send_again(wrong, as_of=LATER, actor="test")
+        if becomes == "sent":
+            tick()
+            for _ in range(2):
+                with pytest.raises(Refused) as refused:
+                    send_again(wrong, as_of=LATER, actor="test")
+                assert refused.value.code == "sent_already"
+        else:
+            Message.objects.filter(pk=other.pk).update(state=becomes)
+            for _ in range(2):
+                assert send_again(wrong, as_of=LATER, actor="test") == other
+            tick()
+    other.refresh_from_db()
+    assert other.state == "sent"
+    assert Message.objects.filter(resends=before).count() == 2
+
+
+def test_sendings_of_one_mail_that_failed_at_old_addresses_go_once_to_the_new_one() -> None:
+    """As the list of mails has all of them sent again at once."""
+    before = sent(Kind.INVOICE)
+    with at(LATER):
+        wrong = []
+        for address in ("first@example.com", "second@example.com"):
+            Customer.objects.update(email=address)
+            wrong.append(failed(again(before, is_as_it_was=True)))
+        Customer.objects.update(email="right@example.com")
+        first, second = (send_again(each, as_of=LATER, actor="test") for each in wrong)
+        tick()
+    assert first == second
+    assert [each.to for each in mail.outbox[1:]] == [["Åsa Öberg <right@example.com>"]]
+
+
+def test_back_at_an_address_the_sending_that_failed_there_is_taken_up() -> None:
+    before = sent(Kind.INVOICE)
+    with at(LATER):
+        Customer.objects.update(email="first@example.com")
+        first = failed(again(before, is_as_it_was=True))
+        Customer.objects.update(email="second@example.com")
+        second = failed(send_again(first, as_of=LATER, actor="test"))
+        Customer.objects.update(email="first@example.com")
+        assert send_again(second, as_of=LATER, actor="test") == first
+        tick()
+    assert [each.state for each in (read(first), read(second))] == ["sent", "suppressed"]
+
+
+def test_what_was_sent_there_before_it_was_asked_for_is_no_answer_to_it() -> None:
+    before = sent(Kind.INVOICE)
+    with at(LATER):
+        earlier = again(before, is_as_it_was=True)
+        tick()
+        Customer.objects.update(email="wrong@example.com")
+        wrong = failed(again(before, is_as_it_was=True))
+        Customer.objects.update(email=before.recipient)
+        message = send_again(wrong, as_of=LATER, actor="test")
+        assert message not in {earlier, wrong}
+        tick()
+    assert read(message).state == "sent"
 
 
 def test_one_that_failed_goes_once_more_to_the_same_address() -> None:
