@@ -7,6 +7,8 @@ says that the balance pays is kept for it (:func:`billing.invoicing.balances.fre
 from collections.abc import Sequence
 from datetime import date
 
+from django.db.models import Sum
+
 from billing.events.recorder import record_for
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.models import Invoice
@@ -16,7 +18,7 @@ from billing.invoicing.numbering import (
     take_ordered_numbers,
     told_of_issue,
 )
-from billing.invoicing.postings import charges_of, post_of_invoice
+from billing.invoicing.postings import booked_of, charges_of, post_of_invoice
 from billing.invoicing.settled import By
 from billing.ledger.actions import Books, between
 from billing.ledger.models import Account
@@ -50,13 +52,27 @@ def issue_ordered(
 
 
 def _book(invoice: Invoice, books: Books, as_of: date) -> None:
-    """Post what an invoice charges, and draw on the balance what was kept there for it."""
-    post_of_invoice(invoice, charges_of(invoice, books), invoice.issued_on)
-    if used_minor := invoice.credit_applied_minor:
-        balance = books.account(Account.Role.CUSTOMER_BALANCE)
-        receivable = books.account(Account.Role.RECEIVABLE)
-        post_of_invoice(invoice, [*between(balance, receivable, used_minor)], as_of)
-        entry = Entry(invoice.customer_id, invoice.currency, -used_minor, invoice.pk, str(invoice))
+    """Post what an invoice charges, and draw on the balance what was kept there for it.
+
+    What is posted and drawn already, as it was for orders once, is not a second time.
+    """
+    receivable = books.account(Account.Role.RECEIVABLE)
+    balance = books.account(Account.Role.CUSTOMER_BALANCE)
+    charges, booked = charges_of(invoice, books), booked_of(invoice, books)
+    drawn_minor = booked.pop(balance, 0) + invoice.credit_applied_minor
+    missing = {
+        account: charges.get(account, 0) - booked.get(account, 0) for account in charges | booked
+    }
+    postings = [
+        posting
+        for account, minor in missing.items()
+        for posting in between(receivable, account, minor)
+    ]
+    post_of_invoice(invoice, postings, invoice.issued_on)
+    post_of_invoice(invoice, [*between(balance, receivable, drawn_minor)], as_of)
+    moved = invoice.balance_entries.aggregate(minor=Sum("amount_minor"))["minor"] or 0
+    if kept_minor := invoice.credit_applied_minor + moved:
+        entry = Entry(invoice.customer_id, invoice.currency, -kept_minor, invoice.pk, str(invoice))
         move_balances([entry], as_of)
 
 

@@ -7,25 +7,34 @@ from datetime import date
 from billing.engine.lines import RECURRING
 from billing.invoicing.abroad import country_of
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from catalog.models import REVENUE_ACCOUNT
 
 
-def charges_of(invoice: Invoice, books: Books) -> list[Posting]:
-    """What an invoice charges, without what a balance pays of it: one posting for each account."""
+def charges_of(invoice: Invoice, books: Books) -> dict[int, int]:
+    """What an invoice charges, without what a balance pays of it: minor units by account, owed by
+    its customer.
+    """
     sums: dict[int, int] = defaultdict(int)
     for line in invoice.lines.exclude(net_minor=0).select_related("corrects"):
         sums[income_account_of(line, books, invoice.issued_on)] += line.net_minor
     for group in invoice.taxes.all():
         sums[books.vat(country_of(group.name), group.percent)] += group.tax_minor
     sums[books.account(Account.Role.ROUNDING)] += invoice.rounding_minor
+    return sums
+
+
+def booked_of(invoice: Invoice, books: Books) -> dict[int, int]:
+    """What transfers of an invoice say already, as :func:`charges_of` does."""
     receivable = books.account(Account.Role.RECEIVABLE)
-    return [
-        posting
-        for account, minor in sums.items()
-        for posting in between(receivable, account, minor)
-    ]
+    sums: dict[int, int] = defaultdict(int)
+    for each in Transfer.objects.filter(document=Transfer.Document.INVOICE, document_id=invoice.pk):
+        if each.debit_account_id == receivable:
+            sums[each.credit_account_id] += each.amount_minor
+        else:
+            sums[each.debit_account_id] -= each.amount_minor
+    return sums
 
 
 def income_account_of(line: InvoiceLine, books: Books, as_of: date) -> int:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -13,6 +14,7 @@ from billing.checkout.models import Order
 from billing.checkout.offers import create_order
 from billing.checkout.placing import Choice, Consent, Details, place
 from billing.engine.errors import Refused
+from billing.invoicing import issuing, ordered
 from billing.invoicing.actions import write_off
 from billing.invoicing.balances import (
     Entry,
@@ -33,6 +35,7 @@ from billing.payments.paying_out import pay_out_balance
 from billing.subscriptions.actions import start
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
+from customers.calendar import today_of
 from customers.models import Customer
 from tests.factories import DAY, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
 
@@ -92,6 +95,14 @@ def booked(invoice: Invoice) -> dict[tuple[str, date], int]:
             key = (account.role, transfer.effective_on)
             moved[key] = moved.get(key, 0) + minor
     return {key: minor for key, minor in moved.items() if minor}
+
+
+def moved_by_role(invoice: Invoice) -> dict[str, int]:
+    """What an invoice's transfers have moved in all."""
+    moved: dict[str, int] = {}
+    for (role, _), minor in booked(invoice).items():
+        moved[role] = moved.get(role, 0) + minor
+    return moved
 
 
 def held(customer: Customer) -> int:
@@ -247,6 +258,7 @@ def _book_as_before(order: Order) -> None:
             cursor.execute("DELETE FROM events_event WHERE type = 'invoice.finalized'")
             cursor.execute("UPDATE invoicing_numberseries SET next_number = 1")
             cursor.execute("SET session_replication_role = DEFAULT")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_an_order_that_is_booked_while_it_waits_is_found(plan: Plan, known: Customer) -> None:
@@ -260,15 +272,72 @@ def test_an_order_that_is_booked_while_it_waits_is_found(plan: Plan, known: Cust
     assert {"receivable_is_what_customers_owe", "balances_pay_what_they_are_said_to"} <= {*found}
 
 
-def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known: Customer) -> None:
+def _migrate() -> None:
     migration: Any = import_module("billing.invoicing.migrations.0010_order_is_booked_when_paid")
-    order = placed(plan, known)
-    _book_as_before(order)
-    with connection.cursor() as cursor:
+    with (
+        pgtrigger.ignore("invoicing.BalanceEntry:what_is_only_ordered_moves_no_balance"),
+        connection.cursor() as cursor,
+    ):
         for statement in migration.TAKE_ORDERS_OUT_OF_THE_BOOKS:
             cursor.execute(statement)
-    assert (booked(invoice_of(order)), held(known)) == ({}, 5000)
+
+
+def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known: Customer) -> None:
+    order = placed(plan, known)
+    _book_as_before(order)
+    _migrate()
+    assert set(moved_by_role(invoice_of(order)).values()) == {0}
+    assert {day for _, day in booked(invoice_of(order))} == {DAY, today_of(plan.seller)}
+    assert held(known) == 5000
     assert broken_invariants() == {}
     record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
     assert (held(known), invoice_of(order).status) == (0, "paid")
     assert broken_invariants() == {}
+
+
+def test_what_is_booked_already_is_not_booked_again_when_it_is_paid(
+    plan: Plan, known: Customer
+) -> None:
+    order = placed(plan, known)
+    _book_as_before(order)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    assert (held(known), invoice_of(order).status) == (0, "paid")
+    assert broken_invariants() == {}
+
+
+# What a program of before would still do
+
+
+def test_an_order_that_is_booked_as_it_is_placed_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuing, "no_numbers", None)
+    with (
+        pytest.raises(IntegrityError, match="what_is_only_ordered_is_not_booked"),
+        transaction.atomic(),
+    ):
+        placed(plan)
+
+
+def test_an_order_that_is_numbered_and_not_booked_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(plan)
+    monkeypatch.setattr(ordered, "_book", lambda *_: None)
+    with (
+        pytest.raises(IntegrityError, match="what_was_ordered_is_booked_with_its_number"),
+        transaction.atomic(),
+    ):
+        issue_ordered(order.seller, [invoice_of(order)], as_of=DAY, actor="test")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_balance_that_was_never_drawn_does_not_come_back(plan: Plan, known: Customer) -> None:
+    invoice = invoice_of(placed(plan, known))
+    back = Entry(known.pk, "SEK", invoice.credit_applied_minor, invoice.pk, "Void")
+    with (
+        pytest.raises(IntegrityError, match="what_is_only_ordered_moves_no_balance"),
+        transaction.atomic(),
+    ):
+        move_balances([back], DAY)
