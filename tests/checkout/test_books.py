@@ -31,7 +31,9 @@ from billing.invoicing.voiding import void
 from billing.ledger.models import Account, Transfer
 from billing.payments.booking import record_payment
 from billing.payments.from_balance import settle_from_balance
+from billing.payments.models import Payment
 from billing.payments.paying_out import pay_out_balance
+from billing.payments.returns import mark_returned
 from billing.subscriptions.actions import start
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
@@ -237,6 +239,54 @@ def test_a_balance_that_pays_all_of_it_is_kept_for_nothing(plan: Plan, known: Cu
     order = placed(plan, known)
     assert order.invoice is None
     assert balance_of(known, "SEK") == 25_000
+    assert broken_invariants() == {}
+
+
+@pytest.fixture
+def overpaid(plan: Plan) -> Payment:
+    """50.00 too much, by a customer whose first month is paid."""
+    start(CustomerFactory(seller=plan.seller), plan, as_of=DAY, actor="test")
+    bill_due(plan.seller, DAY)
+    return record_payment(Invoice.objects.get(), as_of=DAY, actor="test", amount_minor=17_900)
+
+
+def bad_debts() -> int:
+    lost = Transfer.objects.filter(debit_account__role=Account.Role.BAD_DEBT)
+    return sum(lost.values_list("amount_minor", flat=True))
+
+
+def test_an_overpayment_that_returns_comes_off_the_balance_that_an_order_keeps(
+    plan: Plan, overpaid: Payment
+) -> None:
+    order = placed(plan, overpaid.customer)
+    assert balance_of(overpaid.customer, "SEK") == 0
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert (held(overpaid.customer), bad_debts()) == (0, 0)
+    assert (invoice_of(order).status, invoice_of(order).number) == ("void", None)
+    assert broken_invariants() == {}
+    assert expire(order, as_of=NEXT_DAY, actor="tick")
+    assert held(overpaid.customer) == 0
+    assert broken_invariants() == {}
+
+
+def test_an_overpayment_that_returns_leaves_an_order_that_the_rest_suffices_for(
+    plan: Plan, overpaid: Payment
+) -> None:
+    first = placed(plan, overpaid.customer)
+    give(overpaid.customer, 5000)
+    second = placed(plan, overpaid.customer)
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert [invoice_of(order).status for order in (first, second)] == ["open", "void"]
+    assert (held(overpaid.customer), bad_debts()) == (5000, 0)
+    assert broken_invariants() == {}
+
+
+def test_an_overpayment_that_returns_after_an_order_was_paid_with_it_is_lost(
+    plan: Plan, overpaid: Payment
+) -> None:
+    record_payment(invoice_of(placed(plan, overpaid.customer)), as_of=DAY, actor="test")
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert (held(overpaid.customer), bad_debts()) == (0, 5000)
     assert broken_invariants() == {}
 
 
