@@ -345,6 +345,25 @@ def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known
     assert broken_invariants() == {}
 
 
+def test_what_an_order_had_earned_comes_back_where_it_is_taken_out_of_the_books(
+    plan: Plan,
+) -> None:
+    order = placed(plan)
+    _book_as_before(order)
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE invoicing_invoice SET sequence = 1, number = '1'")
+        assert recognize(plan.seller, as_of=APRIL) == 1
+        cursor.execute("UPDATE invoicing_invoice SET sequence = NULL, number = NULL")
+        cursor.execute("SET session_replication_role = DEFAULT")
+    _migrate()
+    assert recognize(plan.seller, as_of=date(2026, 5, 1)) == 1
+    last = Transfer.objects.filter(document="recognition").latest("id")
+    assert (last.amount_minor, last.credit_account.role) == (10_320, "deferred_revenue")
+    assert recognize(plan.seller, as_of=date(2026, 5, 1)) == 0
+    assert broken_invariants() == {}
+
+
 def test_what_is_booked_already_is_not_booked_again_when_it_is_paid(
     plan: Plan, known: Customer
 ) -> None:
