@@ -29,9 +29,10 @@ DOCUMENT_LIFECYCLE = {
     "issued": frozenset(),
 }
 
-# What may still change of a document that is only ordered: its number is taken once it is paid, and
-# its buyer corrects a misspelt name.
-WRITTEN_UNTIL_NUMBERED = ["number", "sequence", "reference", "bill_to"]
+# What may still change of a document that is only ordered: it gets its number and its day once it
+# is paid, and its buyer corrects a misspelt name.
+WRITTEN_AS_NUMBERED = ["number", "sequence", "reference", "issued_on", "due_on"]
+WRITTEN_UNTIL_NUMBERED = [*WRITTEN_AS_NUMBERED, "bill_to"]
 
 
 class Letterhead(models.Model):
@@ -235,6 +236,11 @@ class Invoice(Stateful):
                 operation=pgtrigger.Insert,
                 level=pgtrigger.Statement,
                 referencing=pgtrigger.Referencing(new="added"),
+            ),
+            NotDatedAhead(
+                name="live_order_is_not_dated_ahead",
+                day="issued_on",
+                operation=pgtrigger.UpdateOf("issued_on"),
             ),
             order_guards.ORDERED_IS_NOT_BOOKED,
             order_guards.NUMBERED_IS_BOOKED,

@@ -123,16 +123,42 @@ def test_an_order_that_nobody_pays_is_never_in_the_books(plan: Plan) -> None:
     assert broken_invariants() == {}
 
 
-def test_an_order_that_is_paid_is_booked_on_the_day_of_its_invoice(plan: Plan) -> None:
+def test_an_order_is_dated_and_booked_on_the_day_on_which_it_is_paid(plan: Plan) -> None:
     order = placed(plan)
     record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
     invoice = invoice_of(order)
-    assert (invoice.issued_on, invoice.status) == (DAY, "paid")
+    assert (invoice.issued_on, invoice.status) == (NEXT_DAY, "paid")
+    assert invoice.due_on >= NEXT_DAY
     assert booked(invoice) == {
-        (Account.Role.RECEIVABLE, DAY): 12_900,
-        (Account.Role.DEFERRED_REVENUE, DAY): -10_320,
-        (Account.Role.VAT, DAY): -2_580,
+        (Account.Role.RECEIVABLE, NEXT_DAY): 12_900,
+        (Account.Role.DEFERRED_REVENUE, NEXT_DAY): -10_320,
+        (Account.Role.VAT, NEXT_DAY): -2_580,
     }
+    assert broken_invariants() == {}
+
+
+def test_nothing_of_an_order_is_booked_in_a_month_that_is_over(plan: Plan) -> None:
+    order, other = placed(plan, on=date(2026, 3, 31)), placed(plan, on=date(2026, 3, 31))
+    record_payment(invoice_of(order), as_of=APRIL, actor="test")
+    write_off(invoice_of(other), as_of=APRIL, actor="test")
+    assert not Transfer.objects.filter(effective_on__lt=APRIL).exists()
+    assert {invoice_of(each).issued_on for each in (order, other)} == {APRIL}
+    assert broken_invariants() == {}
+
+
+def test_numbers_and_days_of_invoices_go_the_same_way(plan: Plan) -> None:
+    order = placed(plan)
+    start(CustomerFactory(seller=plan.seller), plan, as_of=NEXT_DAY, actor="test")
+    bill_due(plan.seller, NEXT_DAY)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    numbered = Invoice.objects.order_by("sequence").values_list("issued_on", flat=True)
+    assert list(numbered) == [NEXT_DAY, NEXT_DAY]
+
+
+def test_money_that_came_before_the_order_dates_nothing_before_it(plan: Plan) -> None:
+    order = placed(plan, on=NEXT_DAY)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, received_on=DAY, actor="test")
+    assert invoice_of(order).issued_on == NEXT_DAY
     assert broken_invariants() == {}
 
 
