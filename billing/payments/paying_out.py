@@ -52,7 +52,7 @@ def pay_out_balance(
     minor units.
 
     What came through a gateway goes back by it; what did not is owed until somebody has paid it.
-    Raises :class:`Refused` ("nothing_to_pay_out", "pay_out_exceeds_paid").
+    Raises :class:`Refused` ("nothing_to_pay_out", "balance_is_kept", "pay_out_exceeds_paid").
     """
     customer = (
         Customer.objects.select_for_update(of=["self"]).select_related("seller").get(pk=customer.pk)
@@ -61,14 +61,11 @@ def pay_out_balance(
     most_minor = _most(customer, currency, sources)
     asked_minor = most_minor if amount_minor is None else amount_minor
     if not most_minor or asked_minor <= 0:
-        raise Refused(
-            "Nothing on this balance was paid by the customer, so nothing can be paid back.",
-            code="nothing_to_pay_out",
-        )
+        raise _nothing_to_pay_out(customer, currency)
     if asked_minor > most_minor:
         raise Refused(
             f"Only {major_string(most_minor, currency)} {currency} of this balance was paid by the "
-            "customer and can be paid back.",
+            "customer and is kept for no order: no more can be paid back.",
             code="pay_out_exceeds_paid",
         )
     left_minor = asked_minor
@@ -86,6 +83,20 @@ def pay_out_balance(
         data={"amount_minor": asked_minor, "currency": currency},
     )
     return asked_minor
+
+
+def _nothing_to_pay_out(customer: Customer, currency: str) -> Refused:
+    held = customer.balances.filter(currency=currency, balance_minor__gt=0).exists()
+    if held and not balance_of(customer, currency):
+        return Refused(
+            "All of this balance is kept for an order that waits. Pay it back when the order has "
+            "run out, or void its invoice first.",
+            code="balance_is_kept",
+        )
+    return Refused(
+        "Nothing on this balance was paid by the customer, so nothing can be paid back.",
+        code="nothing_to_pay_out",
+    )
 
 
 def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> int:

@@ -247,7 +247,7 @@ def test_what_is_kept_is_neither_taken_back_nor_paid_out(plan: Plan, known: Cust
     assert refused.value.code == "credit_spent"
     with pytest.raises(Refused) as refused:
         pay_out_balance(known, currency="SEK", as_of=DAY, actor="test")
-    assert refused.value.code == "nothing_to_pay_out"
+    assert refused.value.code == "balance_is_kept"
 
 
 def test_the_database_keeps_what_an_order_is_to_draw(plan: Plan, known: Customer) -> None:
