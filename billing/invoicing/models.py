@@ -411,6 +411,11 @@ class InvoiceLine(models.Model):
     def __str__(self) -> str:
         return self.description
 
+    @property
+    def charged_kind(self) -> str:
+        """What was charged by it or, where it corrects another line, by that one."""
+        return self.corrects.kind if self.corrects else self.kind
+
 
 class InvoiceTax(models.Model):
     """One VAT group of a document: net and tax at one rate of one category (EN 16931 BG-23)."""
