@@ -1,7 +1,7 @@
 """What operators type on the pages of prices and coupons."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -44,13 +44,22 @@ class TiersField(RowsField):
 
     def cells_of(self, kept: Any) -> TypedRows:
         columns = self.row.columns()
-        return TypedRows({name: tier.get(name) for name in columns} for tier in kept or ())
+        return TypedRows(
+            {name: _with_an_amount(tier).get(name) for name in columns} for tier in kept or ()
+        )
 
     def kept_of(self, rows: Sequence[dict[str, Any]]) -> list[dict[str, str | None]]:
         return [
             {"up_to": None, **{name: _text(cell) for name, cell in row.items() if cell is not None}}
             for row in rows
         ]
+
+
+def _with_an_amount(tier: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tier as its row shows it: what is free costs 0, for a row without any amount is no tier."""
+    if any(tier.get(name) for name in ("unit_amount", "flat_amount", "rate")):
+        return tier
+    return {**tier, "unit_amount": "0"}
 
 
 def _text(amount: Decimal) -> str:

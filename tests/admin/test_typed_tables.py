@@ -132,6 +132,28 @@ def test_tiers_are_typed_in_rows(anna: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "last"),
+    [
+        ("graduated", {"up_to": None}),
+        ("volume", {"up_to": None, "unit_amount": "0"}),
+        ("graduated_percentage", {"up_to": None}),
+    ],
+)
+def test_a_last_tier_that_is_free_stays_when_another_is_changed(
+    anna: Client, model: str, last: dict[str, Any]
+) -> None:
+    paid = {"up_to": "100", "rate" if "percentage" in model else "unit_amount": "0.10"}
+    measured = {"meter": "calls", "billing": "in_arrears"}
+    price = PriceFactory(model=model, **measured, amount=0, tiers=[paid, last])
+    Meter.objects.create(seller=price.plan.seller, code="calls", aggregation="sum")
+    answer = sent_by(anna, url(Price, "change", price.pk), **{"tiers-0-up_to": "200"})
+    assert answer.status_code == 302, errors_of(answer)
+    price.refresh_from_db()
+    assert [tier["up_to"] for tier in price.tiers] == ["200", None]
+    assert price.terms().tiers[-1].unit_amount == 0
+
+
+@pytest.mark.parametrize(
     ("model", "typed", "field", "said"),
     [
         (Price, {"tiers-1-up_to": "soon"}, "tiers", "Row 1, Up to: Enter a number."),
