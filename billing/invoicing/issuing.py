@@ -20,13 +20,13 @@ from billing.base.sql.rows import blank
 from billing.engine.lines import ONCE, USAGE, Line
 from billing.invoicing import hooks
 from billing.invoicing.balances import Entry, move_balances
+from billing.invoicing.coverage import KIND_OF_CHARGE
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Invoice, Letterhead
 from billing.invoicing.notes import settle_notes
 from billing.invoicing.numbering import Numbered, Numbering, no_numbers, reference_of, told_of_issue
 from billing.invoicing.postings import income_account, sums_by_account
 from billing.invoicing.rows import (
-    COVERAGE_KIND,
     CoverageRow,
     DocumentRow,
     EventRow,
@@ -201,7 +201,7 @@ class _Batch:
         row.line_id = written.id
         row.subscription_id = subscription_id
         row.item_id = line.item.ref
-        row.kind = COVERAGE_KIND[line.covers]
+        row.kind = KIND_OF_CHARGE[line.covers]
         row.part = line.part
         row.starts_on = start
         row.ends_on = end

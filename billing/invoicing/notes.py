@@ -11,6 +11,7 @@ from billing.engine.tax import gross_minor
 from billing.invoicing import hooks
 from billing.invoicing.drafting import DraftDocument
 from billing.invoicing.locks import lock_invoices
+from billing.invoicing.models import Invoice
 from billing.invoicing.settled import By
 from billing.invoicing.settlement import credit_rounding, settle_by_credit
 from customers.models import Seller
@@ -35,7 +36,7 @@ def settle_notes(
     credited: Counter[int] = Counter()
     for by_invoice in lowered.values():
         credited.update(by_invoice)
-    by_hand = {note_id: draft for note_id, draft in notes.items() if draft.by_hand}
+    by_hand = {note_id: note.by_hand.invoice for note_id, note in notes.items() if note.by_hand}
     for note_id, draft in notes.items():
         if note_id not in by_hand:
             shares = _shares(draft, unpaid, lowered[note_id])
@@ -43,8 +44,9 @@ def settle_notes(
     parts = {invoice: credited[invoice.pk] for invoice in lock_invoices(list(credited))}
     settle_by_credit(seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)
     # Of a note by hand, shops are told of what is paid back after what was settled.
-    for note_id, draft in by_hand.items():
-        over[note_id] -= _take_up_rounding(seller, draft, over[note_id], as_of, actor)
+    for note_id, corrected in by_hand.items():
+        draft = notes[note_id]
+        over[note_id] -= _take_up_rounding(seller, corrected, over[note_id], as_of, actor)
         shares = _shares(draft, unpaid, lowered[note_id])
         over[note_id] -= _pay_back(seller, draft, over[note_id], shares, as_of, actor)
     return over
@@ -126,12 +128,12 @@ def _reduce_unpaid(
 
 
 def _take_up_rounding(
-    seller: Seller, draft: DraftDocument, left_minor: int, as_of: date, actor: str
+    seller: Seller, corrected: Invoice, left_minor: int, as_of: date, actor: str
 ) -> int:
     """What was let go as rounding was never paid: a note takes it up, and nothing goes back."""
-    if not draft.by_hand or not left_minor:
+    if not left_minor:
         return 0
-    [invoice] = lock_invoices([draft.by_hand.invoice.pk])
+    [invoice] = lock_invoices([corrected.pk])
     rounded_minor = min(invoice.rounded_off_minor, left_minor)
     if rounded_minor:
         credit_rounding(seller, {invoice: rounded_minor}, as_of=as_of, actor=actor)
