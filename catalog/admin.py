@@ -15,9 +15,11 @@ from billing.base.intervals import interval_in_words
 from billing.desk.columns import link_column, plain_column
 from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
 from billing.desk.model_admin import Desk
+from billing.desk.of_seller import shown_seller
 from billing.desk.panels import Panel
 from catalog.forms import CouponForm, TiersField
 from catalog.models import Coupon, Plan, Price, Product
+from customers.models import Seller
 
 # A used price may still be renamed and withdrawn; the database keeps the rest as agreed.
 USED_PRICE_MAY_CHANGE = {"name", "is_active"}
@@ -209,6 +211,13 @@ class CouponAdmin(Desk):
     }
 
     seller_link = link_column("seller", ordering="seller__name")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """A new coupon is of the seller who is shown, or the only one: its plans are offered."""
+        given = super().get_changeform_initial_data(request)
+        shown = shown_seller(request)
+        only = [shown.pk] if shown else Seller.objects.values_list("pk", flat=True)[:2]
+        return {**({"seller": only[0]} if len(only) == 1 else {}), **given}
 
     @admin.display(description="off")
     def off(self, coupon: Coupon) -> str:

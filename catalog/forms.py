@@ -1,11 +1,12 @@
 """What operators type on the pages of prices and coupons."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Case, F, QuerySet, When
 from django.utils.translation import pgettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelect2MultipleWidget
 
@@ -14,9 +15,10 @@ from billing.desk.typed_rows import Row, RowsField, TypedRows
 from billing.engine.bounds import MINOR_MAX
 from billing.engine.errors import BillingError
 from billing.engine.money import exact_minor, to_major
-from catalog.models import Coupon, Plan, Price
+from catalog.models import Plan, Price
 
 NAMES_MAX = 3
+CODES_OFFERED_MAX = 500
 
 
 def _amount(label: Any) -> forms.DecimalField:
@@ -45,7 +47,7 @@ class TiersField(RowsField):
     def cells_of(self, kept: Any) -> TypedRows:
         columns = self.row.columns()
         return TypedRows(
-            {name: tier.get(name) for name in columns}
+            {name: _with_an_amount(tier).get(name) for name in columns}
             for tier in (kept if isinstance(kept, list) else ())
             if isinstance(tier, Mapping)
         )
@@ -63,7 +65,7 @@ class TiersField(RowsField):
                     "up_to": None,
                     **{
                         name: _text(Decimal(cell))
-                        for name, cell in tier.items()
+                        for name, cell in _with_an_amount(tier).items()
                         if cell is not None
                     },
                 }
@@ -71,6 +73,13 @@ class TiersField(RowsField):
             ]
         except (ArithmeticError, AttributeError, TypeError) as error:
             raise ValueError(str(error)) from error
+
+
+def _with_an_amount(tier: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A tier as its row shows it: what is free costs 0, for a row without any amount is no tier."""
+    if any(tier.get(name) for name in ("unit_amount", "flat_amount", "rate")):
+        return tier
+    return {**tier, "unit_amount": "0"}
 
 
 def _text(amount: Decimal) -> str:
@@ -120,7 +129,13 @@ class CouponForm(forms.ModelForm):
             if name in self.fields:
                 field = self.fields[name]
                 assert isinstance(field, CodesField)
-                field.offer(names_of(coupon), getattr(coupon, name))
+                field.offer(names_of(self._seller_id()), getattr(coupon, name))
+
+    def _seller_id(self) -> int | None:
+        """The coupon's seller, or who was typed or is given to begin with."""
+        typed = self.data.get(self.add_prefix("seller"))
+        known = str(self.instance.seller_id or typed or self.initial.get("seller"))
+        return int(known) if known.isdecimal() else None
 
     def _post_clean(self) -> None:
         self._keep_in_minor()
@@ -147,26 +162,24 @@ class CouponForm(forms.ModelForm):
             self.cleaned_data["amount_off_minor"] = minor
 
 
-def _names_of_plans(coupon: Coupon) -> dict[str, str]:
-    """The plans of the coupon's seller, by code; of all sellers while none is chosen."""
-    rows = Plan.objects.filter(**_of_seller(coupon, "seller"))
-    return _apart(rows.values_list("code", "name"))
+def _names_of_plans(seller_id: int | None) -> dict[str, str]:
+    """The plans of a seller, by code; of all sellers while none is chosen."""
+    return _apart(Plan.objects.filter(**_of_seller(seller_id, "seller")), F("name"))
 
 
-def _names_of_prices(coupon: Coupon) -> dict[str, str]:
+def _names_of_prices(seller_id: int | None) -> dict[str, str]:
     """The same of prices: one code may be that of several plans and currencies."""
-    rows = Price.objects.filter(**_of_seller(coupon, "plan__seller")).select_related("plan")
-    return _apart((price.code, price.name or price.plan.name) for price in rows)
+    named = Case(When(name="", then=F("plan__name")), default=F("name"))
+    return _apart(Price.objects.filter(**_of_seller(seller_id, "plan__seller")), named)
 
 
-def _of_seller(coupon: Coupon, path: str) -> dict[str, Any]:
-    return {path: coupon.seller_id} if coupon.seller_id else {}
+def _of_seller(seller_id: int | None, path: str) -> dict[str, Any]:
+    return {path: seller_id} if seller_id else {}
 
 
-def _apart(codes_and_names: Any) -> dict[str, str]:
+def _apart(rows: QuerySet[Any], name: Any) -> dict[str, str]:
     """``Espresso (espresso-1kg)``: what has a code, and the code, since names may be the same."""
-    found: dict[str, list[str]] = defaultdict(list)
-    for code, name in codes_and_names:
-        if name not in found[code]:
-            found[code].append(name)
-    return {code: f"{', '.join(names[:NAMES_MAX])} ({code})" for code, names in found.items()}
+    each = rows.order_by().values("code").annotate(named=ArrayAgg(name, distinct=True))
+    first = each.annotate(names=F(f"named__0_{NAMES_MAX}")).order_by("code")
+    found = first.values_list("code", "names")[:CODES_OFFERED_MAX]
+    return {code: f"{', '.join(names)} ({code})" for code, names in found}

@@ -19,6 +19,7 @@ from django.db.models import (
 
 from billing.checkout.models import Order
 from billing.engine.money import EXPONENTS
+from billing.invoicing.balances import free_balances
 from billing.invoicing.models import CustomerBalance, Invoice
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import chargeable_card
@@ -156,12 +157,9 @@ def oldest_debt_of(subscription: Subscription) -> Invoice | None:
 
 
 def balances_of(customer: Customer) -> list[str]:
-    """What a customer has with us, written as money: one for each currency."""
-    held = CustomerBalance.objects.filter(customer=customer, balance_minor__gt=0)
-    return [
-        writer(balance.currency).money(balance.balance_minor)
-        for balance in held.order_by("currency")
-    ]
+    """What a customer has with us that no order keeps, written as money: one for each currency."""
+    free = free_balances([customer.pk])
+    return [writer(currency).money(minor) for (_, currency), minor in sorted(free.items())]
 
 
 def subscriptions_of(customer: Customer, after: Subscription | None = None) -> list[Subscription]:

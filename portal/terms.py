@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
+from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import translation
 from django.utils.translation import pgettext
 
@@ -116,6 +117,12 @@ def each_in_words(price: Price) -> str:
     return with_tax(said, [price])
 
 
+def with_units(prices: QuerySet[Price]) -> QuerySet[Price]:
+    """Prices with the units of their meters, which are else asked for price by price."""
+    meters = Meter.objects.filter(seller=OuterRef("plan__seller"), code=OuterRef("meter"))
+    return prices.annotate(meter_unit=Subquery(meters.values("unit")[:1]))
+
+
 def price_in_words(price: Price) -> str:
     """What one price of a plan costs, and whether VAT is in it."""
     return with_tax(_amount_of(price), [price])
@@ -137,8 +144,9 @@ def _unit_of(price: Price) -> str:
     """What the price's meter counts, such as kg; empty where it says nothing."""
     if not price.meter:
         return ""
-    meters = Meter.objects.filter(seller=price.plan.seller_id, code=price.meter)
-    return meters.values_list("unit", flat=True).first() or ""
+    if "meter_unit" not in vars(price):
+        price = with_units(Price.objects.filter(pk=price.pk)).get()
+    return vars(price)["meter_unit"] or ""
 
 
 def _without_discount(full_price: FullPrice, write: Writer) -> Row:

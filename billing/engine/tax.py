@@ -196,6 +196,11 @@ def percent_of(base: int, percent: Decimal) -> int:
     return round_ratio(base * numerator, 100 * denominator)
 
 
+def gross_minor(net_minor: int, rates: Treatment) -> int:
+    """A net with the taxes on it, each rounded; within a unit or two of the document's for it."""
+    return net_minor + sum(percent_of(net_minor, rate.percent) for rate in rates)
+
+
 def _relieved(lines: Sequence[tuple[int, Treatment]]) -> Sequence[tuple[int, Treatment]]:
     """The lines without the taxes that their buyer does not owe, each rate's rounded as one."""
     indexes_by_relief: dict[Decimal, list[int]] = {}

@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 
 from billing.base.triggers import ReferencesExist
+from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE
 from billing.invoicing.billed_once import BilledOnce
 from billing.subscriptions.models import DateRange, Subscription, SubscriptionItem
 from catalog.models import AmountField
@@ -118,3 +119,13 @@ class Coverage(models.Model):
 
     def __str__(self) -> str:
         return f"line {self.line_id}: {self.starts_on}–{self.ends_on}"
+
+
+# What the engine calls what a kind covers, and back.
+CHARGE_OF_KIND = {
+    Coverage.Kind.RECURRING: RECURRING,
+    Coverage.Kind.USAGE: USAGE,
+    Coverage.Kind.MINIMUM: MINIMUM,
+    Coverage.Kind.ONCE: ONCE,
+}
+KIND_OF_CHARGE = {charge: kind.value for kind, charge in CHARGE_OF_KIND.items()}

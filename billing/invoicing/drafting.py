@@ -132,7 +132,7 @@ def corrected(line: InvoiceLine, on: date) -> Billed:
     return Billed(
         ref=line.pk,
         item=None,
-        kind=line.corrects.kind if line.corrects else line.kind,
+        kind=line.charged_kind,
         start=line.starts_on or on,
         end=line.ends_on or on,
         days=[],

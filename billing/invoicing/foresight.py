@@ -31,9 +31,9 @@ from billing.invoicing.unwritten import Unwritten, unwritten
 from billing.subscriptions.models import Subscription
 from customers.models import Seller
 
-# How far ahead bills are looked for; and how many empty days may come before one.
+# How far ahead bills are looked for, and on how many days of billing at most.
 AHEAD_MAX = timedelta(days=800)
-EMPTY_MAX = 40
+BILLING_DAYS_MAX = 40
 
 
 class Foresight:
@@ -80,7 +80,7 @@ class Foresight:
     def bills(self) -> Iterator[Unwritten]:
         """The documents after today's, as long as each day of billing is reached."""
         on = self.as_of
-        for _ in range(EMPTY_MAX):
+        for _ in range(BILLING_DAYS_MAX):
             next_on = self.standing.next_bill_on
             if next_on is None or next_on > self.as_of + AHEAD_MAX:
                 return

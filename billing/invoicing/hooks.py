@@ -1,6 +1,6 @@
 """Where apps above join in with invoices and balances."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Protocol
 
@@ -29,8 +29,9 @@ class AfterIssue(Protocol):
 class RefundCredit(Protocol):
     """Pays a credit back as far as the corrected invoices were paid; answers how much of it.
 
-    Called for a credit note that is to be refunded. Its customer and those invoices are locked.
-    One alone pays back.
+    ``shares_minor`` is what of it was credited of each invoice, by id: so much an invoice pays back
+    first. Called for a credit note that is to be refunded. Its customer and those invoices are
+    locked. One alone pays back.
     """
 
     def __call__(
@@ -40,7 +41,7 @@ class RefundCredit(Protocol):
         customer_id: int,
         currency: str,
         amount_minor: int,
-        invoice_ids: Sequence[int],
+        shares_minor: Mapping[int, int],
         as_of: date,
         actor: str,
     ) -> int: ...

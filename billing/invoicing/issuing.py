@@ -19,15 +19,14 @@ from billing.base.sql.reading import read
 from billing.base.sql.rows import blank
 from billing.engine.lines import ONCE, USAGE, Line
 from billing.invoicing import hooks
-from billing.invoicing.abroad import country_of
 from billing.invoicing.balances import Entry, move_balances
+from billing.invoicing.coverage import KIND_OF_CHARGE
 from billing.invoicing.drafting import DraftDocument, Drafts
 from billing.invoicing.models import Invoice, Letterhead
 from billing.invoicing.notes import settle_notes
 from billing.invoicing.numbering import Numbered, Numbering, no_numbers, reference_of, told_of_issue
-from billing.invoicing.postings import income_account
+from billing.invoicing.postings import income_account, sums_by_account
 from billing.invoicing.rows import (
-    COVERAGE_KIND,
     CoverageRow,
     DocumentRow,
     EventRow,
@@ -202,7 +201,7 @@ class _Batch:
         row.line_id = written.id
         row.subscription_id = subscription_id
         row.item_id = line.item.ref
-        row.kind = COVERAGE_KIND[line.covers]
+        row.kind = KIND_OF_CHARGE[line.covers]
         row.part = line.part
         row.starts_on = start
         row.ends_on = end
@@ -233,21 +232,14 @@ class _Batch:
 
     def _post(self, document_id: int, draft: DraftDocument, to_balance_minor: int) -> None:
         document, by_role = draft.document, self.books.by_role
-        sign = -1 if document.is_credit_note else 1
         receivable = by_role[Account.Role.RECEIVABLE]
-        balance = by_role[Account.Role.CUSTOMER_BALANCE]
-        credits = [(self._income_account(line), sign * line.net_minor) for line in document.lines]
-        credits += [
-            (self.books.vat(country_of(group.name), group.percent), sign * group.tax_minor)
-            for group in document.taxes
-        ]
-        credits.append((by_role[Account.Role.ROUNDING], sign * document.rounding_minor))
+        incomes = ((self._income_account(line), line.net_minor) for line in document.lines)
+        sums = sums_by_account(self.books, incomes, document.taxes, document.rounding_minor)
+        if document.is_credit_note:
+            sums = {account: -amount_minor for account, amount_minor in sums.items()}
         # What the balance pays comes off the receivable, what goes to it is owed again.
-        credits.append((balance, to_balance_minor - document.credit_applied_minor))
-        sums: dict[int, int] = {}
-        for account, amount_minor in credits:
-            if amount_minor:
-                sums[account] = sums.get(account, 0) + amount_minor
+        balance = by_role[Account.Role.CUSTOMER_BALANCE]
+        sums[balance] = to_balance_minor - document.credit_applied_minor
         is_book_currency = draft.currency == self.seller.currency
         for account, amount_minor in sums.items():
             if not amount_minor:

@@ -9,7 +9,11 @@ from django.db.models.functions import Now
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
-from billing.invoicing import coverage, number_series  # noqa: F401  Their tables are of this app.
+from billing.invoicing import (
+    coverage,  # noqa: F401  Its table is of this app.
+    number_series,  # noqa: F401  So are its.
+    order_guards,
+)
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UNIT_MAX
@@ -25,9 +29,10 @@ DOCUMENT_LIFECYCLE = {
     "issued": frozenset(),
 }
 
-# What may still change of a document that is only ordered: its number is taken once it is paid, and
-# its buyer corrects a misspelt name.
-WRITTEN_UNTIL_NUMBERED = ["number", "sequence", "reference", "bill_to"]
+# What may still change of a document that is only ordered: it gets its number and its day once it
+# is paid, and its buyer corrects a misspelt name.
+WRITTEN_AS_NUMBERED = ["number", "sequence", "reference", "issued_on", "due_on"]
+WRITTEN_UNTIL_NUMBERED = [*WRITTEN_AS_NUMBERED, "bill_to"]
 
 
 class Letterhead(models.Model):
@@ -232,6 +237,13 @@ class Invoice(Stateful):
                 level=pgtrigger.Statement,
                 referencing=pgtrigger.Referencing(new="added"),
             ),
+            NotDatedAhead(
+                name="live_order_is_not_dated_ahead",
+                day="issued_on",
+                operation=pgtrigger.UpdateOf("issued_on"),
+            ),
+            order_guards.ORDERED_IS_NOT_BOOKED,
+            order_guards.NUMBERED_IS_BOOKED,
             FrozenOnce(
                 name="issued_document_is_never_edited",
                 exclude=[
@@ -399,6 +411,11 @@ class InvoiceLine(models.Model):
     def __str__(self) -> str:
         return self.description
 
+    @property
+    def charged_kind(self) -> str:
+        """What was charged by it or, where it corrects another line, by that one."""
+        return self.corrects.kind if self.corrects else self.kind
+
 
 class InvoiceTax(models.Model):
     """One VAT group of a document: net and tax at one rate of one category (EN 16931 BG-23)."""
@@ -504,20 +521,6 @@ class OneOffItem(models.Model):
         return self.waits and getattr(self, "has_bill_to_come", False)
 
 
-_KEPT_FOR_ORDERS = """
-    IF NEW.balance_minor < (
-        SELECT coalesce(sum(o.credit_applied_minor), 0) FROM invoicing_invoice o
-        WHERE o.customer_id = NEW.customer_id AND o.currency = NEW.currency
-          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0)
-    THEN
-        RAISE EXCEPTION 'customer %: an order that waits is to draw on this balance',
-            NEW.customer_id USING ERRCODE = 'check_violation',
-            CONSTRAINT = 'balance_has_what_is_kept_for_orders';
-    END IF;
-    RETURN NULL;
-"""
-
-
 class CustomerBalance(models.Model):
     """Money that a customer has with us in one currency: the sum of its entries.
 
@@ -538,13 +541,7 @@ class CustomerBalance(models.Model):
             ),
         ]
         triggers = [
-            pgtrigger.Trigger(
-                name="balance_has_what_is_kept_for_orders",
-                when=pgtrigger.After,
-                operation=pgtrigger.UpdateOf("balance_minor"),
-                condition=pgtrigger.Q(old__balance_minor__gt=pgtrigger.F("new__balance_minor")),
-                func=_KEPT_FOR_ORDERS,
-            )
+            order_guards.BALANCE_HAS_WHAT_IS_KEPT,
         ]
 
     def __str__(self) -> str:
@@ -573,7 +570,8 @@ class BalanceEntry(models.Model):
             pgtrigger.Protect(
                 name="balance_entry_is_append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
-            )
+            ),
+            order_guards.ORDERED_MOVES_NO_BALANCE,
         ]
 
     def __str__(self) -> str:

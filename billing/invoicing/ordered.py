@@ -7,16 +7,18 @@ says that the balance pays is kept for it (:func:`billing.invoicing.balances.fre
 from collections.abc import Sequence
 from datetime import date
 
+from django.db.models import Sum
+
 from billing.events.recorder import record_for
 from billing.invoicing.balances import Entry, move_balances
-from billing.invoicing.models import Invoice
+from billing.invoicing.models import WRITTEN_AS_NUMBERED, Invoice
 from billing.invoicing.numbering import (
     Numbering,
     reference_of,
     take_ordered_numbers,
     told_of_issue,
 )
-from billing.invoicing.postings import charges_of, post_of_invoice
+from billing.invoicing.postings import booked_of, charges_of, post_of_invoice
 from billing.invoicing.settled import By
 from billing.ledger.actions import Books, between
 from billing.ledger.models import Account
@@ -33,9 +35,10 @@ def issue_ordered(
 ) -> None:
     """Number and book documents that were only ordered until now, and tell that they are issued.
 
-    What they charge is booked on the day that they bear; the balance pays its part today. Their
-    rows are locked, and their customers. The seller was ready when they were ordered; what it lacks
-    since holds back no money that has come. Raises ``Held`` while no numbers are given.
+    They bear today's date, and what they charge is booked on it: the month in which they were
+    ordered may be reported. Their rows are locked, and their customers. The seller was ready when
+    they were ordered; what it lacks since holds back no money that has come. Raises ``Held`` while
+    no numbers are given.
     """
     for kind in Invoice.Kind.values:
         waiting = [each for each in documents if each.kind == kind and each.sequence is None]
@@ -43,20 +46,36 @@ def issue_ordered(
         for document, (sequence, number) in zip(waiting, taken, strict=True):
             document.sequence, document.number = sequence, number
             document.reference = reference_of(kind, sequence)
-            document.save(update_fields=["sequence", "number", "reference"])
+            document.issued_on = max(document.issued_on, as_of)
+            document.due_on = max(document.due_on, document.issued_on)
+            document.save(update_fields=[*WRITTEN_AS_NUMBERED])
             if kind == Invoice.Kind.INVOICE:
                 _book(document, Books(seller), as_of)
             _tell(document, as_of, actor)
 
 
 def _book(invoice: Invoice, books: Books, as_of: date) -> None:
-    """Post what an invoice charges, and draw on the balance what was kept there for it."""
-    post_of_invoice(invoice, charges_of(invoice, books), invoice.issued_on)
-    if used_minor := invoice.credit_applied_minor:
-        balance = books.account(Account.Role.CUSTOMER_BALANCE)
-        receivable = books.account(Account.Role.RECEIVABLE)
-        post_of_invoice(invoice, [*between(balance, receivable, used_minor)], as_of)
-        entry = Entry(invoice.customer_id, invoice.currency, -used_minor, invoice.pk, str(invoice))
+    """Post what an invoice charges, and draw on the balance what was kept there for it.
+
+    What is posted and drawn already, as it was for orders once, is not a second time.
+    """
+    receivable = books.account(Account.Role.RECEIVABLE)
+    balance = books.account(Account.Role.CUSTOMER_BALANCE)
+    charges, booked = charges_of(invoice, books), booked_of(invoice, books)
+    drawn_minor = booked.pop(balance, 0) + invoice.credit_applied_minor
+    missing = {
+        account: charges.get(account, 0) - booked.get(account, 0) for account in charges | booked
+    }
+    postings = [
+        posting
+        for account, minor in missing.items()
+        for posting in between(receivable, account, minor)
+    ]
+    postings += between(balance, receivable, drawn_minor)
+    post_of_invoice(invoice, postings, invoice.issued_on)
+    moved = invoice.balance_entries.aggregate(minor=Sum("amount_minor"))["minor"] or 0
+    if kept_minor := invoice.credit_applied_minor + moved:
+        entry = Entry(invoice.customer_id, invoice.currency, -kept_minor, invoice.pk, str(invoice))
         move_balances([entry], as_of)
 
 

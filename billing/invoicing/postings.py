@@ -1,36 +1,76 @@
 """What the lines of documents post to the books."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
+from decimal import Decimal
+from typing import Protocol
 
 from billing.engine.lines import RECURRING
 from billing.invoicing.abroad import country_of
 from billing.invoicing.models import Invoice, InvoiceLine
-from billing.ledger.actions import Books, Posting, between, post
+from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from catalog.models import REVENUE_ACCOUNT
 
 
-def charges_of(invoice: Invoice, books: Books) -> list[Posting]:
-    """What an invoice charges, without what a balance pays of it: one posting for each account."""
+class Taxed(Protocol):
+    """The tax of one rate on a document, in minor units; ``name`` may name another country."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def percent(self) -> Decimal: ...
+
+    @property
+    def tax_minor(self) -> int: ...
+
+
+def charges_of(invoice: Invoice, books: Books) -> dict[int, int]:
+    """What an invoice charges, without what a balance pays of it: minor units by account, owed by
+    its customer.
+    """
+    lines = invoice.lines.exclude(net_minor=0).select_related("corrects__corrects")
+    incomes = (
+        (income_account_of(line, books, invoice.issued_on), line.net_minor) for line in lines
+    )
+    return sums_by_account(books, incomes, invoice.taxes.all(), invoice.rounding_minor)
+
+
+def sums_by_account(
+    books: Books,
+    incomes: Iterable[tuple[int, int]],
+    taxes: Iterable[Taxed],
+    rounding_minor: int,
+) -> dict[int, int]:
+    """What a document comes to on each account but its customer's, in minor units: its incomes by
+    account, the tax of each rate, and what was rounded.
+    """
     sums: dict[int, int] = defaultdict(int)
-    for line in invoice.lines.exclude(net_minor=0).select_related("corrects"):
-        sums[income_account_of(line, books, invoice.issued_on)] += line.net_minor
-    for group in invoice.taxes.all():
+    for account, minor in incomes:
+        sums[account] += minor
+    for group in taxes:
         sums[books.vat(country_of(group.name), group.percent)] += group.tax_minor
-    sums[books.account(Account.Role.ROUNDING)] += invoice.rounding_minor
+    sums[books.account(Account.Role.ROUNDING)] += rounding_minor
+    return sums
+
+
+def booked_of(invoice: Invoice, books: Books) -> dict[int, int]:
+    """What transfers of an invoice say already, as :func:`charges_of` does."""
     receivable = books.account(Account.Role.RECEIVABLE)
-    return [
-        posting
-        for account, minor in sums.items()
-        for posting in between(receivable, account, minor)
-    ]
+    sums: dict[int, int] = defaultdict(int)
+    for each in Transfer.objects.filter(document=Transfer.Document.INVOICE, document_id=invoice.pk):
+        if each.debit_account_id == receivable:
+            sums[each.credit_account_id] += each.amount_minor
+        else:
+            sums[each.debit_account_id] -= each.amount_minor
+    return sums
 
 
 def income_account_of(line: InvoiceLine, books: Books, as_of: date) -> int:
     """The account of a line's income, as :func:`income_account` chooses it."""
-    charge = line.corrects.kind if line.corrects else line.kind
+    charge = line.corrects.charged_kind if line.corrects else line.kind
     return income_account(books, charge, line.ends_on, as_of, line.revenue_account)
 
 

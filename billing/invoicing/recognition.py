@@ -30,8 +30,9 @@ def recognize(seller: Seller, *, as_of: date) -> int:
     last_day = end - timedelta(days=1)
     written = done = 0
     watch = Watch("recognize", seller.public_id)
-    earned = _earned(seller, end)
-    for number, currency, earned_minor in earned:
+    # What is in no document any more was posted and is not earned.
+    earned = dict.fromkeys(_posted_ever(deferred), 0) | _earned(seller, end)
+    for (number, currency), earned_minor in sorted(earned.items()):
         with watch.over(f"{seller.public_id} {number} {currency}"), transaction.atomic():
             account = books.revenue(number)
             missing_minor = earned_minor - _posted(deferred, account, currency)
@@ -64,10 +65,22 @@ def recognized_until(seller: Seller) -> date | None:
     return in_order.values_list("issued_on", flat=True).first()
 
 
-def _earned(seller: Seller, end: date) -> list[tuple[str, str, int]]:
+def _earned(seller: Seller, end: date) -> dict[tuple[str, str], int]:
     """What the deferred lines have earned before ``end``, by revenue account and currency."""
     with connection.cursor() as cursor:
         cursor.execute(_EARNED, {"seller": seller.pk, "end": end})
+        return {(number, currency): minor for number, currency, minor in cursor.fetchall()}
+
+
+def _posted_ever(deferred: int) -> list[tuple[str, str]]:
+    """The revenue accounts, by number, and currencies that anything was posted in so far."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT DISTINCT a.number, t.currency FROM ledger_transfer t"
+            " JOIN ledger_account a ON a.id = t.credit_account_id"
+            " WHERE t.document = 'recognition' AND t.debit_account_id = %s",
+            [deferred],
+        )
         return cursor.fetchall()
 
 
@@ -107,5 +120,5 @@ _EARNED = """
                WHERE c.id = l.corrects_id)
               END = 'recurring'
     ) AS deferred
-    GROUP BY revenue_account, currency ORDER BY revenue_account, currency
+    GROUP BY revenue_account, currency
 """

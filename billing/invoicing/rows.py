@@ -11,21 +11,13 @@ from functools import lru_cache
 
 from billing.base.sql.bulk import NULL, OrNull, as_json
 from billing.base.sql.rows import blank
-from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Line
+from billing.engine.lines import Line
 from billing.engine.tax import Treatment
-from billing.invoicing.coverage import Coverage
 from billing.invoicing.drafting import DraftDocument
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.settlement import state_at_issue
 from billing.subscriptions.agreements import Contract
 from billing.tax.rates import json_of
-
-COVERAGE_KIND = {
-    RECURRING: Coverage.Kind.RECURRING.value,
-    USAGE: Coverage.Kind.USAGE.value,
-    MINIMUM: Coverage.Kind.MINIMUM.value,
-    ONCE: Coverage.Kind.ONCE.value,
-}
 
 
 @dataclass(slots=True)

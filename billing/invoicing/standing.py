@@ -13,11 +13,11 @@ from django.db.models import Exists, OuterRef, Q
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from billing.engine import tax
-from billing.engine.lines import MINIMUM, ONCE, RECURRING, USAGE, Billed
+from billing.engine.lines import Billed
 from billing.engine.metering import Usage
 from billing.invoicing.balances import free_balances
 from billing.invoicing.buyers import Buyer
-from billing.invoicing.coverage import Coverage
+from billing.invoicing.coverage import CHARGE_OF_KIND
 from billing.invoicing.models import OneOffItem
 from billing.invoicing.snapshots import Snapshot
 from billing.invoicing.taxing import Taxing
@@ -25,13 +25,6 @@ from billing.subscriptions.agreements import Contract, load_contracts
 from billing.subscriptions.models import CouponRedemption, Subscription
 from billing.usage.actions import load_usage
 from customers.models import Seller
-
-KIND_OF_COVERAGE = {
-    Coverage.Kind.RECURRING: RECURRING,
-    Coverage.Kind.USAGE: USAGE,
-    Coverage.Kind.MINIMUM: MINIMUM,
-    Coverage.Kind.ONCE: ONCE,
-}
 
 
 @dataclass(slots=True)
@@ -199,7 +192,7 @@ def _load_billed(subscription_ids: Sequence[int]) -> dict[int, list[Billed]]:
                 Billed(
                     line,
                     item,
-                    KIND_OF_COVERAGE[kind],
+                    CHARGE_OF_KIND[kind],
                     start,
                     end,
                     [(start, end)] if days is None else [(one.lower, one.upper) for one in days],

@@ -56,13 +56,15 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
             "Credit what is left of it instead.",
             code="invoice_corrected",
         )
+    if invoice.sequence is None:
+        void_ordered(invoice, reason=reason, as_of=as_of, actor=actor)
+        if invoice.credit_applied_minor:
+            tell_of_growth([invoice.customer_id], as_of)
+        return invoice
     # First, so that the balance that comes back pays other invoices only.
     settlement.void(invoice, reason=reason, as_of=as_of, actor=actor)
     _reverse_postings(invoice, as_of)
-    if invoice.credit_applied_minor and invoice.sequence is None:
-        # It was kept there for what was ordered, and is free again.
-        tell_of_growth([invoice.customer_id], as_of)
-    elif invoice.credit_applied_minor:
+    if invoice.credit_applied_minor:
         back = Entry(
             invoice.customer_id,
             invoice.currency,
@@ -74,6 +76,16 @@ def void(invoice: Invoice, *, as_of: date, actor: str, reason: str = "") -> Invo
     _uncover(invoice, as_of)
     _take_back(invoice, corrections, as_of)
     return invoice
+
+
+def void_ordered(invoice: Invoice, *, reason: str, as_of: date, actor: str) -> None:
+    """Declare that what is only ordered never counted; its row and its customer are locked.
+
+    What the balance had kept for it is free again, and nobody is told: the caller may need it.
+    """
+    settlement.void(invoice, reason=reason, as_of=as_of, actor=actor)
+    _reverse_postings(invoice, as_of)
+    _uncover(invoice, as_of)
 
 
 def _reverse_postings(invoice: Invoice, as_of: date) -> None:

@@ -7,6 +7,7 @@ that back. Goodwill was never paid, and stays.
 """
 
 from collections import defaultdict
+from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -15,6 +16,8 @@ from django.db.models import Exists, OuterRef, Sum
 
 from billing.engine.errors import Refused
 from billing.engine.money import major_string
+from billing.engine.paying_back import parts_paid_back
+from billing.engine.tax import gross_minor
 from billing.events.recorder import record
 from billing.invoicing.balances import Entry, balance_of, move_balances
 from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
@@ -23,6 +26,7 @@ from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.refunds import refund_credit, refund_surplus
 from billing.subscriptions.models import Subscription
+from billing.tax.rates import treatment_of
 from customers.models import Customer
 
 PAID_OUT = "Paid back"
@@ -48,7 +52,7 @@ def pay_out_balance(
     minor units.
 
     What came through a gateway goes back by it; what did not is owed until somebody has paid it.
-    Raises :class:`Refused` ("nothing_to_pay_out", "pay_out_exceeds_paid").
+    Raises :class:`Refused` ("nothing_to_pay_out", "balance_is_kept", "pay_out_exceeds_paid").
     """
     customer = (
         Customer.objects.select_for_update(of=["self"]).select_related("seller").get(pk=customer.pk)
@@ -57,14 +61,11 @@ def pay_out_balance(
     most_minor = _most(customer, currency, sources)
     asked_minor = most_minor if amount_minor is None else amount_minor
     if not most_minor or asked_minor <= 0:
-        raise Refused(
-            "Nothing on this balance was paid by the customer, so nothing can be paid back.",
-            code="nothing_to_pay_out",
-        )
+        raise _nothing_to_pay_out(customer, currency)
     if asked_minor > most_minor:
         raise Refused(
             f"Only {major_string(most_minor, currency)} {currency} of this balance was paid by the "
-            "customer and can be paid back.",
+            "customer and is kept for no order: no more can be paid back.",
             code="pay_out_exceeds_paid",
         )
     left_minor = asked_minor
@@ -82,6 +83,20 @@ def pay_out_balance(
         data={"amount_minor": asked_minor, "currency": currency},
     )
     return asked_minor
+
+
+def _nothing_to_pay_out(customer: Customer, currency: str) -> Refused:
+    held = customer.balances.filter(currency=currency, balance_minor__gt=0).exists()
+    if held and not balance_of(customer, currency):
+        return Refused(
+            "All of this balance is kept for an order that waits. Pay it back when the order has "
+            "run out, or void its invoice first.",
+            code="balance_is_kept",
+        )
+    return Refused(
+        "Nothing on this balance was paid by the customer, so nothing can be paid back.",
+        code="nothing_to_pay_out",
+    )
 
 
 def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> int:
@@ -167,29 +182,66 @@ def _notes(customer: Customer, currency: str) -> list[_Source]:
         .annotate(minor=Sum("amount_minor"))
         .filter(minor__gt=0)
     )
-    corrected = (
-        InvoiceLine.objects.filter(invoice__in=brought, corrects__isnull=False)
-        .values_list("invoice_id", "corrects__invoice_id", "corrects__invoice__paid_minor")
-        .distinct()
-        .order_by("-invoice_id", "-corrects__invoice_id")
+    corrected = _corrected(brought)
+    limits = _limits({invoice_id for of_note in corrected.values() for invoice_id in of_note})
+    newest_first = {note_id: brought[note_id] for note_id in sorted(brought, reverse=True)}
+    return [
+        _Source(note_id, amount_minor=sum(parts.values()), parts=parts)
+        for note_id, parts in parts_paid_back(newest_first, corrected, limits).items()
+        if parts
+    ]
+
+
+def _corrected(note_ids: Collection[int]) -> dict[int, list[int]]:
+    """The invoices that credit notes correct, the newest first; where that is what another note
+    has charged, those that this one corrects.
+    """
+    corrects: dict[int, set[tuple[str, int]]] = defaultdict(set)
+    waiting = set(note_ids)
+    while waiting:
+        lines = InvoiceLine.objects.filter(invoice__in=waiting, corrects__isnull=False)
+        found = lines.values_list("invoice_id", "corrects__invoice__kind", "corrects__invoice_id")
+        for note_id, kind, document_id in found.distinct():
+            corrects[note_id].add((kind, document_id))
+        notes = {
+            document_id
+            for of_note in corrects.values()
+            for kind, document_id in of_note
+            if kind == Invoice.Kind.CREDIT_NOTE
+        }
+        waiting = notes - corrects.keys()
+    return {note_id: _invoices_behind(note_id, corrects) for note_id in note_ids}
+
+
+def _invoices_behind(note_id: int, corrects: Mapping[int, Set[tuple[str, int]]]) -> list[int]:
+    notes, invoices = [note_id], set()
+    for each in notes:
+        for kind, document_id in corrects.get(each, ()):
+            if kind == Invoice.Kind.INVOICE:
+                invoices.add(document_id)
+            elif document_id not in notes:
+                notes.append(document_id)
+    return sorted(invoices, reverse=True)
+
+
+def _limits(invoice_ids: Collection[int]) -> tuple[dict[int, int], dict[int, int]]:
+    """How much invoices may pay back of the notes on them: first what those have taken and nobody
+    has had yet, then all that is paid, since what was paid in another way may have gone on.
+    """
+    taken: dict[int, int] = defaultdict(int)
+    lines = InvoiceLine.objects.filter(
+        corrects__invoice__in=invoice_ids, invoice__kind=Invoice.Kind.CREDIT_NOTE
     )
-    paid_by_note: dict[int, dict[int, int]] = defaultdict(dict)
-    for note_id, invoice_id, paid_minor in corrected:
-        paid_by_note[note_id][invoice_id] = paid_minor
-    given: dict[int, int] = defaultdict(int)
-    sources = []
-    for note_id, paid in paid_by_note.items():
-        source = _Source(note_id)
-        for invoice_id, paid_minor in paid.items():
-            still_minor = brought[note_id] - source.amount_minor
-            part_minor = min(paid_minor - given[invoice_id], still_minor)
-            if part_minor > 0:
-                given[invoice_id] += part_minor
-                source.amount_minor += part_minor
-                source.parts[invoice_id] = part_minor
-        if source.amount_minor:
-            sources.append(source)
-    return sources
+    for invoice_id, net_minor, rates in lines.values_list(
+        "corrects__invoice_id", "net_minor", "tax"
+    ):
+        taken[invoice_id] += gross_minor(net_minor, treatment_of(rates))
+    not_had, paid = {}, {}
+    for invoice in Invoice.objects.filter(pk__in=invoice_ids):
+        paid[invoice.pk] = invoice.paid_minor
+        still_minor = taken[invoice.pk] - invoice.by_notes_minor
+        not_had[invoice.pk] = max(0, min(still_minor, invoice.paid_minor))
+    return not_had, paid
 
 
 def _pay_out(
@@ -242,7 +294,13 @@ def _refund_parts(
         if not part_minor:
             break
         paid_minor = refund_credit(
-            customer.seller, as_of, actor, customer.pk, currency, part_minor, [invoice_id]
+            customer.seller,
+            as_of,
+            actor,
+            customer.pk,
+            currency,
+            part_minor,
+            {invoice_id: part_minor},
         )
         assert paid_minor == part_minor, f"{source} gives {paid_minor}, not {part_minor}"
         left_minor -= part_minor

@@ -4,7 +4,7 @@ A refund is unknown from the moment before it is sent. Only a clear answer ends 
 gateway's own list, which says that it never came: then it is sent again with its key.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from django.db import transaction
@@ -12,6 +12,7 @@ from django.db.models import F, Q
 
 from billing.base import clock
 from billing.base.leases import claim, unheld
+from billing.engine.paying_back import parts_paid_back
 from billing.events.troubles import Watch
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.locks import lock_invoices
@@ -56,22 +57,24 @@ def refund_credit(
     customer_id: int,
     currency: str,
     amount_minor: int,
-    invoice_ids: Sequence[int],
+    shares_minor: Mapping[int, int],
 ) -> int:
-    """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
-    left = amount_minor
-    paid = Invoice.objects.select_for_update(of=["self"]).filter(
-        pk__in=invoice_ids, customer_id=customer_id, currency=currency
+    """Pay a credit back as far as its invoices were paid: what was paid becomes credited.
+
+    ``shares_minor`` is what of it was credited of each invoice, by id. Each pays back so much
+    first: what is left of one may be another credit's.
+    """
+    found = Invoice.objects.select_for_update(of=["self"]).filter(
+        pk__in=shares_minor, customer_id=customer_id, currency=currency
     )
-    for invoice in paid.order_by("pk"):
-        part = min(left, invoice.paid_minor)
-        if not part:
-            continue
+    invoices = {invoice: invoice.paid_minor for invoice in found.order_by("pk")}
+    own = {each: max(0, min(shares_minor[each.pk], paid)) for each, paid in invoices.items()}
+    parts = parts_paid_back({"": amount_minor}, {"": [*invoices]}, [own, invoices])[""]
+    for invoice, part in sorted(parts.items(), key=lambda each: each[0].pk):
         refunds = _pay_back(invoice, part, as_of, "credit note")
         turn_into_credit(seller, {invoice: part}, as_of=as_of, actor=actor)
         tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)
-        left -= part
-    return amount_minor - left
+    return sum(parts.values())
 
 
 def _pay_back(invoice: Invoice, amount_minor: int, as_of: date, reason: str) -> list[Refund]:

@@ -16,6 +16,7 @@ from billing.invoicing import settlement
 from billing.invoicing.balances import Entry, balance_of, move_balances
 from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
+from billing.invoicing.voiding import void_ordered
 from billing.ledger.actions import Books, between
 from billing.ledger.models import Account, Transfer
 from billing.payments import hooks
@@ -23,6 +24,8 @@ from billing.payments.booking import post_of_payment, tell
 from billing.payments.from_balance import settle_debts
 from billing.payments.locks import lock_with_customer
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
+
+KEPT_MONEY_IS_GONE = "The bank took back the money that was kept for the order."
 
 
 @transaction.atomic
@@ -36,9 +39,9 @@ def mark_returned(
 ) -> Payment:
     """Take back all that is left of a payment, on the day on which its bank did; today by default.
 
-    What it had paid is owed again, and what of it was put on the balance comes off that. What the
-    balance has paid with it meanwhile is lost, and a person is told. A charge that comes back is
-    followed up as one that has failed.
+    What it had paid is owed again, and what of it was put on the balance comes off that; orders
+    that wait to be paid with it are void. What the balance has paid with it meanwhile is lost, and
+    a person is told. A charge that comes back is followed up as one that has failed.
 
     Raises :class:`Refused` ("payment_not_there") where nothing of it is here, ("refund_under_way")
     while some of it is being paid back, and ("day_ahead" or "day_before_payment") for a day on
@@ -60,6 +63,7 @@ def mark_returned(
         state=PaymentAllocation.State.RELEASED
     )
     payment.move(Payment.State.RETURNED, returned_on=returned_on, failure_code=decline.value)
+    _free(payment, surplus_minor, as_of, actor)
     spent_minor = _book(payment, parts, surplus_minor, returned_on)
     settlement.reopen(payment.seller, parts, as_of=returned_on, actor=actor)
     if spent_minor:
@@ -108,6 +112,24 @@ def _check(payment: Payment, returned_on: date, as_of: date) -> None:
             f"The money came on {payment.received_on}: it did not come back before.",
             code="day_before_payment",
         )
+
+
+def _free(payment: Payment, surplus_minor: int, as_of: date, actor: str) -> None:
+    """Let orders go, the newest first, that keep money on the balance which is not there any more.
+
+    Else it would be lost while they wait, and the customer's again when they run out.
+    """
+    keeping = Invoice.objects.filter(
+        customer=payment.customer,
+        currency=payment.currency,
+        sequence=None,
+        status=Invoice.Status.OPEN,
+        credit_applied_minor__gt=0,
+    )
+    for invoice in reversed(lock_invoices(list(keeping.values_list("pk", flat=True)))):
+        if balance_of(payment.customer, payment.currency) >= surplus_minor:
+            return
+        void_ordered(invoice, reason=KEPT_MONEY_IS_GONE, as_of=as_of, actor=actor)
 
 
 def _book(

@@ -51,7 +51,6 @@ class Contract:
     plan_id: int
     status: str
     is_parked: bool
-    billed_through: date | None
     next_bill_on: date | None
     refunds_at_end: bool
     buyer_reference: str
@@ -128,7 +127,7 @@ def load_contracts(subscription_ids: Sequence[int]) -> dict[int, Contract]:
 
 _SUBSCRIPTIONS = """
     SELECT id, public_id, seller_id, customer_id, plan_id, status, parked_reason <> '',
-           billed_through, next_bill_on, is_unused_refunded_at_end, buyer_reference, currency,
+           next_bill_on, is_unused_refunded_at_end, buyer_reference, currency,
            starts_on, paid_from, ends_on, is_unused_credited_at_end, is_final_usage_billed,
            is_trial_usage_billed, billed_until, window_on
     FROM subscriptions_subscription WHERE id = ANY(%s::bigint[]) ORDER BY id
@@ -167,9 +166,9 @@ def _rows(query: str, ids: Sequence[int]) -> list[Any]:
 
 def _contract(row: Sequence[Any]) -> Contract:
     # The columns stand in the order of the fields.
-    currency, start, paid_from, *rest = row[11:]
+    currency, start, paid_from, *rest = row[10:]
     agreement = Agreement(currency, start, paid_from, [], [], [], *rest)
-    return Contract(agreement, *row[:11])
+    return Contract(agreement, *row[:10])
 
 
 def _item(row: Sequence[Any], terms: Terms) -> Item:

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.db import models
 from django.http import QueryDict
 from django.test import Client, RequestFactory
+from django.urls import reverse
 
 from billing.desk.model_admin import Desk
 from billing.desk.typed_rows import EMPTY_ROWS, ROWS_MAX, NotesField, RowsField, TypedRows
@@ -196,6 +197,28 @@ def test_tiers_are_typed_in_rows(anna: Client) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "last"),
+    [
+        ("graduated", {"up_to": None}),
+        ("volume", {"up_to": None, "unit_amount": "0"}),
+        ("graduated_percentage", {"up_to": None}),
+    ],
+)
+def test_a_last_tier_that_is_free_stays_when_another_is_changed(
+    anna: Client, model: str, last: dict[str, Any]
+) -> None:
+    paid = {"up_to": "100", "rate" if "percentage" in model else "unit_amount": "0.10"}
+    measured = {"meter": "calls", "billing": "in_arrears"}
+    price = PriceFactory(model=model, **measured, amount=0, tiers=[paid, last])
+    Meter.objects.create(seller=price.plan.seller, code="calls", aggregation="sum")
+    answer = sent_by(anna, url(Price, "change", price.pk), **{"tiers-0-up_to": "200"})
+    assert answer.status_code == 302, errors_of(answer)
+    price.refresh_from_db()
+    assert [tier["up_to"] for tier in price.tiers] == ["200", None]
+    assert price.terms().tiers[-1].unit_amount == 0
+
+
+@pytest.mark.parametrize(
     ("model", "typed", "field", "said"),
     [
         (Price, {"tiers-1-up_to": "soon"}, "tiers", "Row 1, Up to: Enter a number."),
@@ -290,3 +313,37 @@ def test_a_coupon_is_given_plans_and_prices_by_name(anna: Client) -> None:
     assert sent_by(anna, address, plans=["kg1", "gone"], prices=["fee"]).status_code == 302
     coupon.refresh_from_db()
     assert (coupon.plans, coupon.prices) == (["kg1", "gone"], ["fee"])
+
+
+def offered(client: Client, name: str, **typed: Any) -> list[str]:
+    """The codes that the page of a new coupon offers."""
+    address = url(Coupon, "add")
+    page = client.post(address, typed) if typed else client.get(address)
+    return [code for code, _ in page.context["adminform"].form.fields[name].choices]
+
+
+def test_a_new_coupon_is_offered_codes_once_and_those_of_its_seller(anna: Client) -> None:
+    mine, other = SellerFactory(), SellerFactory()
+    for number in range(3):
+        plan = PlanFactory(seller=mine, code=f"kg{number}", name=f"Kilo {number}")
+        PriceFactory(plan=plan, code="fee", name="")
+    PriceFactory(plan=PlanFactory(seller=other, code="x"), code="other")
+    assert offered(anna, "prices") == ["fee", "other"]
+    assert offered(anna, "prices", seller=str(mine.pk), code="") == ["fee"]
+    assert offered(anna, "plans", seller=str(other.pk), code="") == ["x"]
+    anna.post(reverse("choose_seller"), {"seller": mine.pk})
+    page = anna.get(url(Coupon, "add")).context["adminform"].form
+    assert page.initial["seller"] == mine.pk
+    assert page.fields["prices"].choices == [("fee", "Kilo 0, Kilo 1, Kilo 2 (fee)")]
+
+
+def test_the_page_of_a_coupon_grows_with_no_price_list(
+    anna: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("catalog.forms.CODES_OFFERED_MAX", 2)
+    seller = SellerFactory()
+    for number in range(4):
+        PlanFactory(seller=seller, code=f"kg{number}", name="Espresso")
+    coupon = CouponFactory(seller=seller, plans=["kg3"])
+    form = anna.get(url(Coupon, "change", coupon.pk)).context["adminform"].form
+    assert [code for code, _ in form.fields["plans"].choices] == ["kg0", "kg1", "kg3"]

@@ -5,6 +5,7 @@ from decimal import Decimal
 from importlib import import_module
 from typing import Any
 
+import pgtrigger
 import pytest
 from django.db import IntegrityError, connection, transaction
 
@@ -13,6 +14,7 @@ from billing.checkout.models import Order
 from billing.checkout.offers import create_order
 from billing.checkout.placing import Choice, Consent, Details, place
 from billing.engine.errors import Refused
+from billing.invoicing import issuing, ordered
 from billing.invoicing.actions import write_off
 from billing.invoicing.balances import (
     Entry,
@@ -29,10 +31,13 @@ from billing.invoicing.voiding import void
 from billing.ledger.models import Account, Transfer
 from billing.payments.booking import record_payment
 from billing.payments.from_balance import settle_from_balance
+from billing.payments.models import Payment
 from billing.payments.paying_out import pay_out_balance
+from billing.payments.returns import mark_returned
 from billing.subscriptions.actions import start
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
+from customers.calendar import today_of
 from customers.models import Customer
 from tests.factories import DAY, CustomerFactory, PlanFactory, PriceFactory, SellerFactory
 
@@ -94,6 +99,14 @@ def booked(invoice: Invoice) -> dict[tuple[str, date], int]:
     return {key: minor for key, minor in moved.items() if minor}
 
 
+def moved_by_role(invoice: Invoice) -> dict[str, int]:
+    """What an invoice's transfers have moved in all."""
+    moved: dict[str, int] = {}
+    for (role, _), minor in booked(invoice).items():
+        moved[role] = moved.get(role, 0) + minor
+    return moved
+
+
 def held(customer: Customer) -> int:
     return CustomerBalance.objects.get(customer=customer).balance_minor
 
@@ -110,16 +123,42 @@ def test_an_order_that_nobody_pays_is_never_in_the_books(plan: Plan) -> None:
     assert broken_invariants() == {}
 
 
-def test_an_order_that_is_paid_is_booked_on_the_day_of_its_invoice(plan: Plan) -> None:
+def test_an_order_is_dated_and_booked_on_the_day_on_which_it_is_paid(plan: Plan) -> None:
     order = placed(plan)
     record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
     invoice = invoice_of(order)
-    assert (invoice.issued_on, invoice.status) == (DAY, "paid")
+    assert (invoice.issued_on, invoice.status) == (NEXT_DAY, "paid")
+    assert invoice.due_on >= NEXT_DAY
     assert booked(invoice) == {
-        (Account.Role.RECEIVABLE, DAY): 12_900,
-        (Account.Role.DEFERRED_REVENUE, DAY): -10_320,
-        (Account.Role.VAT, DAY): -2_580,
+        (Account.Role.RECEIVABLE, NEXT_DAY): 12_900,
+        (Account.Role.DEFERRED_REVENUE, NEXT_DAY): -10_320,
+        (Account.Role.VAT, NEXT_DAY): -2_580,
     }
+    assert broken_invariants() == {}
+
+
+def test_nothing_of_an_order_is_booked_in_a_month_that_is_over(plan: Plan) -> None:
+    order, other = placed(plan, on=date(2026, 3, 31)), placed(plan, on=date(2026, 3, 31))
+    record_payment(invoice_of(order), as_of=APRIL, actor="test")
+    write_off(invoice_of(other), as_of=APRIL, actor="test")
+    assert not Transfer.objects.filter(effective_on__lt=APRIL).exists()
+    assert {invoice_of(each).issued_on for each in (order, other)} == {APRIL}
+    assert broken_invariants() == {}
+
+
+def test_numbers_and_days_of_invoices_go_the_same_way(plan: Plan) -> None:
+    order = placed(plan)
+    start(CustomerFactory(seller=plan.seller), plan, as_of=NEXT_DAY, actor="test")
+    bill_due(plan.seller, NEXT_DAY)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    numbered = Invoice.objects.order_by("sequence").values_list("issued_on", flat=True)
+    assert list(numbered) == [NEXT_DAY, NEXT_DAY]
+
+
+def test_money_that_came_before_the_order_dates_nothing_before_it(plan: Plan) -> None:
+    order = placed(plan, on=NEXT_DAY)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, received_on=DAY, actor="test")
+    assert invoice_of(order).issued_on == NEXT_DAY
     assert broken_invariants() == {}
 
 
@@ -208,7 +247,7 @@ def test_what_is_kept_is_neither_taken_back_nor_paid_out(plan: Plan, known: Cust
     assert refused.value.code == "credit_spent"
     with pytest.raises(Refused) as refused:
         pay_out_balance(known, currency="SEK", as_of=DAY, actor="test")
-    assert refused.value.code == "nothing_to_pay_out"
+    assert refused.value.code == "balance_is_kept"
 
 
 def test_the_database_keeps_what_an_order_is_to_draw(plan: Plan, known: Customer) -> None:
@@ -226,6 +265,54 @@ def test_a_balance_that_pays_all_of_it_is_kept_for_nothing(plan: Plan, known: Cu
     order = placed(plan, known)
     assert order.invoice is None
     assert balance_of(known, "SEK") == 25_000
+    assert broken_invariants() == {}
+
+
+@pytest.fixture
+def overpaid(plan: Plan) -> Payment:
+    """50.00 too much, by a customer whose first month is paid."""
+    start(CustomerFactory(seller=plan.seller), plan, as_of=DAY, actor="test")
+    bill_due(plan.seller, DAY)
+    return record_payment(Invoice.objects.get(), as_of=DAY, actor="test", amount_minor=17_900)
+
+
+def bad_debts() -> int:
+    lost = Transfer.objects.filter(debit_account__role=Account.Role.BAD_DEBT)
+    return sum(lost.values_list("amount_minor", flat=True))
+
+
+def test_an_overpayment_that_returns_comes_off_the_balance_that_an_order_keeps(
+    plan: Plan, overpaid: Payment
+) -> None:
+    order = placed(plan, overpaid.customer)
+    assert balance_of(overpaid.customer, "SEK") == 0
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert (held(overpaid.customer), bad_debts()) == (0, 0)
+    assert (invoice_of(order).status, invoice_of(order).number) == ("void", None)
+    assert broken_invariants() == {}
+    assert expire(order, as_of=NEXT_DAY, actor="tick")
+    assert held(overpaid.customer) == 0
+    assert broken_invariants() == {}
+
+
+def test_an_overpayment_that_returns_leaves_an_order_that_the_rest_suffices_for(
+    plan: Plan, overpaid: Payment
+) -> None:
+    first = placed(plan, overpaid.customer)
+    give(overpaid.customer, 5000)
+    second = placed(plan, overpaid.customer)
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert [invoice_of(order).status for order in (first, second)] == ["open", "void"]
+    assert (held(overpaid.customer), bad_debts()) == (5000, 0)
+    assert broken_invariants() == {}
+
+
+def test_an_overpayment_that_returns_after_an_order_was_paid_with_it_is_lost(
+    plan: Plan, overpaid: Payment
+) -> None:
+    record_payment(invoice_of(placed(plan, overpaid.customer)), as_of=DAY, actor="test")
+    mark_returned(overpaid, as_of=NEXT_DAY, actor="test")
+    assert (held(overpaid.customer), bad_debts()) == (0, 5000)
     assert broken_invariants() == {}
 
 
@@ -247,6 +334,7 @@ def _book_as_before(order: Order) -> None:
             cursor.execute("DELETE FROM events_event WHERE type = 'invoice.finalized'")
             cursor.execute("UPDATE invoicing_numberseries SET next_number = 1")
             cursor.execute("SET session_replication_role = DEFAULT")
+            cursor.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
 def test_an_order_that_is_booked_while_it_waits_is_found(plan: Plan, known: Customer) -> None:
@@ -260,15 +348,91 @@ def test_an_order_that_is_booked_while_it_waits_is_found(plan: Plan, known: Cust
     assert {"receivable_is_what_customers_owe", "balances_pay_what_they_are_said_to"} <= {*found}
 
 
-def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known: Customer) -> None:
+def _migrate() -> None:
     migration: Any = import_module("billing.invoicing.migrations.0010_order_is_booked_when_paid")
-    order = placed(plan, known)
-    _book_as_before(order)
-    with connection.cursor() as cursor:
+    with (
+        pgtrigger.ignore("invoicing.BalanceEntry:what_is_only_ordered_moves_no_balance"),
+        connection.cursor() as cursor,
+    ):
         for statement in migration.TAKE_ORDERS_OUT_OF_THE_BOOKS:
             cursor.execute(statement)
-    assert (booked(invoice_of(order)), held(known)) == ({}, 5000)
+
+
+def test_the_migration_takes_orders_that_wait_out_of_the_books(plan: Plan, known: Customer) -> None:
+    order = placed(plan, known)
+    _book_as_before(order)
+    _migrate()
+    assert set(moved_by_role(invoice_of(order)).values()) == {0}
+    assert {day for _, day in booked(invoice_of(order))} == {DAY, today_of(plan.seller)}
+    assert held(known) == 5000
     assert broken_invariants() == {}
     record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
     assert (held(known), invoice_of(order).status) == (0, "paid")
     assert broken_invariants() == {}
+
+
+def test_what_an_order_had_earned_comes_back_where_it_is_taken_out_of_the_books(
+    plan: Plan,
+) -> None:
+    order = placed(plan)
+    _book_as_before(order)
+    with connection.cursor() as cursor:
+        cursor.execute("SET session_replication_role = replica")
+        cursor.execute("UPDATE invoicing_invoice SET sequence = 1, number = '1'")
+        assert recognize(plan.seller, as_of=APRIL) == 1
+        cursor.execute("UPDATE invoicing_invoice SET sequence = NULL, number = NULL")
+        cursor.execute("SET session_replication_role = DEFAULT")
+    _migrate()
+    assert recognize(plan.seller, as_of=date(2026, 5, 1)) == 1
+    last = Transfer.objects.filter(document="recognition").latest("id")
+    assert (last.amount_minor, last.credit_account.role) == (10_320, "deferred_revenue")
+    assert recognize(plan.seller, as_of=date(2026, 5, 1)) == 0
+    assert broken_invariants() == {}
+
+
+def test_what_is_booked_already_is_not_booked_again_when_it_is_paid(
+    plan: Plan, known: Customer
+) -> None:
+    order = placed(plan, known)
+    _book_as_before(order)
+    record_payment(invoice_of(order), as_of=NEXT_DAY, actor="test")
+    assert (held(known), invoice_of(order).status) == (0, "paid")
+    assert broken_invariants() == {}
+
+
+# What a program of before would still do
+
+
+def test_an_order_that_is_booked_as_it_is_placed_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(issuing, "no_numbers", None)
+    with (
+        pytest.raises(IntegrityError, match="what_is_only_ordered_is_not_booked"),
+        transaction.atomic(),
+    ):
+        placed(plan)
+
+
+def test_an_order_that_is_numbered_and_not_booked_is_refused(
+    plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = placed(plan)
+    monkeypatch.setattr(ordered, "_book", lambda *_: None)
+    with (
+        pytest.raises(IntegrityError, match="what_was_ordered_is_booked_with_its_number"),
+        transaction.atomic(),
+    ):
+        issue_ordered(order.seller, [invoice_of(order)], as_of=DAY, actor="test")
+        with connection.cursor() as cursor:
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+
+
+def test_a_balance_that_was_never_drawn_does_not_come_back(plan: Plan, known: Customer) -> None:
+    invoice = invoice_of(placed(plan, known))
+    back = Entry(known.pk, "SEK", invoice.credit_applied_minor, invoice.pk, "Void")
+    with (
+        pytest.raises(IntegrityError, match="what_is_only_ordered_moves_no_balance"),
+        transaction.atomic(),
+    ):
+        move_balances([back], DAY)

@@ -334,7 +334,10 @@ CASES = [
     Case("document_is_not_settled_twice", changed("invoice", paid_minor="amount_due_minor + 1")),
     Case("balance_pays_part_of_what_is_credited", changed("invoice", from_balance_minor="1")),
     Case("balance_pays_part_of_what_is_credited", changed("invoice", rounded_off_minor="1")),
-    Case("issued_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
+    Case("issued_document_is_never_edited", changed("invoice", currency="'EUR'")),
+    Case("issued_document_is_never_edited", changed("ordered_invoice", currency="'EUR'")),
+    Case("numbered_document_is_never_edited", changed("invoice", issued_on="issued_on + 1")),
+    Case("numbered_document_is_never_edited", changed("invoice", due_on="due_on + 1")),
     Case("numbered_document_is_never_edited", changed("invoice", bill_to="'{{}}'")),
     Case("numbered_document_is_never_edited", changed("invoice", reference="'7'")),
     Case("document_is_never_deleted", removed("bare_invoice")),
@@ -387,6 +390,11 @@ CASES = [
         "balance_has_what_is_kept_for_orders",
         changed("kept_balance", balance_minor="balance_minor - 1"),
     ),
+    Case("what_is_only_ordered_is_not_booked", copied("ordered_invoice", id="999999999")),
+    Case("what_was_ordered_is_booked_with_its_number", changed("ordered_invoice", **NEW_NUMBER)),
+    Case(
+        "what_is_only_ordered_moves_no_balance", copied("entry", invoice_id="{ordered_invoice.pk}")
+    ),
     Case("balance_entry_is_append_only", changed("entry", amount_minor="amount_minor + 1")),
     Case("balance_entry_is_append_only", removed("entry")),
     Case(
@@ -398,6 +406,10 @@ CASES = [
             issued_on="current_date + 2",
             due_on="current_date + 9",
         ),
+    ),
+    Case(
+        "live_order_is_not_dated_ahead",
+        changed("live_ordered", issued_on="current_date + 2", due_on="current_date + 9"),
     ),
     Case("no_number_is_given_while_held", changed("series", next_number="next_number + 1")),
     Case("number_gap_is_explained", copied("gap", first="2")),
@@ -694,7 +706,7 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
     line, bare_line = invoice.lines.order_by("position")
     next_invoice = InvoiceFactory(customer=customer, lines=({},))
     ordering = CustomerFactory(seller=seller)
-    InvoiceFactory(
+    ordered_invoice = InvoiceFactory(
         customer=ordering, sequence=None, number=None, reference="", credit_applied_minor=2000
     )
     what = {
@@ -733,6 +745,13 @@ def _documents(seller: Any, customer: Any, made: World) -> World:
         ),
         "invoice": invoice,
         "bare_invoice": bare_invoice,
+        "ordered_invoice": ordered_invoice,
+        "live_ordered": InvoiceFactory(
+            customer=CustomerFactory(seller=SellerFactory(live=True)),
+            sequence=None,
+            number=None,
+            reference="",
+        ),
         "letterhead": invoice.letterhead,
         "line": line,
         "bare_line": bare_line,
@@ -762,6 +781,16 @@ def _money(seller: Any, customer: Any, made: World) -> World:
     )
     debit = Account.objects.create(seller=seller, role="receivable", number="1", name="Debit")
     credit = Account.objects.create(seller=seller, role="revenue", number="2", name="Credit")
+    booked = {
+        "seller": seller,
+        "debit_account": debit,
+        "credit_account": credit,
+        "currency": "SEK",
+        "amount_minor": 1,
+        "effective_on": DAY,
+        "document": "invoice",
+    }
+    Transfer.objects.create(**booked, document_id=999_999_999)
     event = {"seller": "sel_1", "type": "invoice.finalized", "occurred_on": DAY, "actor": "test"}
     told = Event.objects.create(
         **event, subject="inv_1", data={"number": "1"}, sequence=1, position=1
@@ -780,16 +809,7 @@ def _money(seller: Any, customer: Any, made: World) -> World:
             payment=payment, invoice=invoice, amount_minor=1, refunded_on=DAY
         ),
         "debit": debit,
-        "transfer": Transfer.objects.create(
-            seller=seller,
-            debit_account=debit,
-            credit_account=credit,
-            currency="SEK",
-            amount_minor=1,
-            effective_on=DAY,
-            document="invoice",
-            document_id=invoice.pk,
-        ),
+        "transfer": Transfer.objects.create(**booked, document_id=invoice.pk),
         "event": told,
         "lone_event": Event.objects.create(**event, subject="inv_2"),
         "delivery": Delivery.objects.create(event=told, subscriber="mail"),

@@ -17,7 +17,7 @@ from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.balances import give_credit
 from billing.invoicing.batch import bill_due
 from billing.invoicing.changes import SeenBill, bill_after, preview, seen_bill
-from billing.invoicing.foresight import AHEAD_MAX, EMPTY_MAX, Foresight
+from billing.invoicing.foresight import AHEAD_MAX, BILLING_DAYS_MAX, Foresight
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.simulation.playing import Player
@@ -169,7 +169,7 @@ def really_billed(
 ) -> Iterator[SeenBill]:
     """The documents that are issued on the days of billing to come, all as in the end they are."""
     on, next_on = as_of, None
-    for _ in range(EMPTY_MAX):
+    for _ in range(BILLING_DAYS_MAX):
         due = Subscription.objects.filter(customer=customer, parked_reason="")
         if subscription is not None:
             due = due.filter(pk=subscription.pk)

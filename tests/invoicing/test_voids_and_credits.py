@@ -15,6 +15,8 @@ from billing.engine.errors import BillingError, Refused
 from billing.invoicing import actions as invoicing
 from billing.invoicing import corrections, voiding
 from billing.invoicing.models import Invoice, OneOffItem
+from billing.invoicing.postings import booked_of, charges_of
+from billing.ledger.actions import Books
 from billing.payments.booking import record_payment
 from billing.payments.giving_back import reopen
 from billing.subscriptions import actions as subscriptions
@@ -93,6 +95,21 @@ def test_a_void_takes_back_what_another_invoice_gave_back_of_it(
     assert [line.net_minor for line in again.lines.order_by("position")] == [15_00, 16_00]
     assert billed_minor(customer) == before_minor
     assert broken_invariants() == {}
+
+
+def test_what_lines_charge_is_what_was_posted_when_they_were_billed(
+    seller: Seller, plans: dict[str, Plan]
+) -> None:
+    on = START + timedelta(15)
+    customer = upgraded(seller, plans, on)
+    voiding.void(invoice(customer, 1), **by(on))
+    invoicing.bill_customer(customer, **by(on))
+    corrections.credit(invoice(customer, 3), amount_minor=10_00, **by(on))
+    books = Books(seller)
+    for number in (2, 3):
+        charged = charges_of(invoice(customer, number), books)
+        posted = booked_of(invoice(customer, number), books)
+        assert {account: minor for account, minor in charged.items() if minor} == posted
 
 
 def test_what_takes_a_credit_back_waits_again_when_its_invoice_is_voided(

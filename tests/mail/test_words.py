@@ -15,6 +15,7 @@ from billing.base import clock
 from billing.events.models import Event
 from billing.events.types import PUBLIC
 from billing.invoicing.actions import add_one_off, bill_customer
+from billing.invoicing.balances import give_credit
 from billing.invoicing.changes import bill_after
 from billing.invoicing.corrections import credit
 from billing.mail.actions import post
@@ -36,7 +37,7 @@ from customers.actions import change_details
 from customers.models import Customer, Seller
 from tests.dunning.conftest import live_through
 from tests.factories import DAY
-from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, tell
+from tests.mail.world import DUE, STORIES, Kind, World, at, day_of, happen, place, tell
 
 pytestmark = pytest.mark.django_db
 every_kind = pytest.mark.parametrize("kind", list(STORIES))
@@ -374,6 +375,31 @@ def test_a_credit_note_on_a_paid_invoice_says_that_it_goes_to_the_balance() -> N
         in spaced(message.text)
     )
     assert "reduces what is unpaid" not in message.text
+
+
+@pytest.mark.parametrize(("is_kept", "said"), [(True, False), (False, True)])
+def test_a_mail_of_a_cancellation_says_what_is_on_the_balance_and_kept_for_no_order(
+    is_kept: bool, said: bool
+) -> None:
+    with at(date(2026, 3, 1)):
+        world = World()
+        subscription = world.start()
+        give_credit(
+            world.customer,
+            currency="SEK",
+            amount_minor=5000,
+            description="Sorry",
+            as_of=DAY,
+            actor="test",
+        )
+        if is_kept:
+            place(world)
+        actions.cancel(subscription, as_of=DAY, actor="test")
+        tell()
+        while send_due():
+            pass
+        message = world.message(Kind.CANCELED)
+    assert ("You have a balance of SEK 50.00." in spaced(message.text)) == said
 
 
 def test_reminders_are_counted_and_each_is_a_mail() -> None:

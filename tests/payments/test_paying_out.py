@@ -140,14 +140,13 @@ def test_a_balance_is_paid_out_in_parts_and_never_beyond_it() -> None:
     assert broken_invariants() == {}
 
 
-@pytest.fixture
-def of_two_notes() -> World:
-    """1,234.50 twice on the balance: of a note on the first of two invoices, and of a later one on
-    both.
-    """
+@pytest.fixture(params=["earliest", "latest"])
+def of_two_notes(request: pytest.FixtureRequest) -> World:
+    """1,234.50 twice on the balance: of a note on one of two invoices, and of another on both."""
     world = World()
     first, second = paid(world), paid(world)
-    credit(Invoice.objects.earliest("pk"), as_of=DAY, actor="test", amount_minor=10000)
+    noted = getattr(Invoice.objects, request.param)("pk")
+    credit(noted, as_of=DAY, actor="test", amount_minor=10000)
     for subscription in (first, second):
         pausing.pause(subscription, as_of=DAY, actor="test", unused="credit")
     (note,) = bill_customer(world.customer, as_of=DAY, actor="test")
@@ -167,6 +166,37 @@ def test_a_balance_of_two_notes_on_two_invoices_is_paid_out_at_once_and_in_parts
         done_minor += pay()
     assert done_minor == sum(owed()) == 2 * 123450
     assert balance_of(of_two_notes.customer, "SEK") == 0
+    assert {invoice.paid_minor for invoice in Invoice.objects.filter(kind="invoice")} == {0}
+    assert broken_invariants() == {}
+
+
+@pytest.mark.parametrize("which", ["earliest", "latest"])
+def test_a_note_that_is_refunded_leaves_what_another_has_put_on_the_balance(which: str) -> None:
+    world = World()
+    first, second = paid(world), paid(world)
+    noted = getattr(Invoice.objects, which)("pk")
+    credit(noted, as_of=DAY, actor="test", amount_minor=10000)
+    for subscription in (first, second):
+        withdrawing(subscription)()
+    bill_customer(world.customer, as_of=DAY, actor="test")
+    assert sum(owed()) == 2 * 123450 - 10000
+    assert payable_out_minor(world.customer, "SEK") == 10000
+    pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test")
+    assert sum(owed()) == 2 * 123450
+    assert broken_invariants() == {}
+
+
+def test_what_was_charged_on_a_credit_note_and_credited_is_paid_out() -> None:
+    world = World()
+    subscription = paid(world)
+    cheap = world.plan("Liten", "400.00")
+    change = partial(actions.change, subscription, plan=cheap, as_of=DAY, actor="test")
+    bill_after(change, as_of=DAY, actor="test")
+    assert balance_of(world.customer, "SEK") == 83450
+    pause(subscription)
+    assert balance_of(world.customer, "SEK") == 123450
+    assert pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test") == 123450
+    assert (owed(), balance_of(world.customer, "SEK")) == ([40000, 83450], 0)
     assert broken_invariants() == {}
 
 

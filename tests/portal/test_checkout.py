@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 import time_machine
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from billing.checkout import placing
 from billing.checkout.expiry import expire_orders
@@ -28,6 +30,7 @@ from billing.payments.models import CheckoutSession, Payment
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions import coupons
 from billing.subscriptions.models import CouponRedemption, Subscription
+from billing.usage.models import Meter
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
 from customers.links import Purpose, make_link
@@ -161,6 +164,23 @@ def come_back(visitor: Client, answer: Any) -> Any:
 
 
 # What is seen
+
+
+def test_the_page_asks_once_for_the_units_of_all_its_prices(
+    visitor: Client, address: str, plan: Plan
+) -> None:
+    def statements(*codes: str) -> int:
+        for code in codes:
+            Meter.objects.create(seller=plan.seller, code=code, aggregation="sum", unit=code)
+            terms = {"model": "per_unit", "meter": code, "billing": "in_arrears"}
+            PriceFactory(plan=plan, code=code, name=code, **terms)
+        visitor.get(address)
+        with CaptureQueriesContext(connection) as asked:
+            page = text(visitor.get(address))
+        assert all(f"per {code}" in page for code in codes)
+        return len(asked)
+
+    assert statements("kg", "l") == statements("kWh", "km", "dl")
 
 
 def test_the_page_says_what_it_costs_and_bears_the_words_of_the_law(

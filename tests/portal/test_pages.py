@@ -3,6 +3,8 @@
 import re
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,8 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import URLPattern, reverse
 from django.utils import translation
 
+from billing.invoicing.balances import give_credit
+from billing.invoicing.models import Invoice
 from billing.invoicing.writing import NO_BREAK
 from billing.outbound.actions import stop_charging
+from billing.payments.booking import record_payment
 from billing.payments.models import PaymentMethod
 from billing.subscriptions import actions
 from billing.subscriptions.models import Subscription
@@ -33,6 +38,7 @@ from tests.factories import (
     PaymentFactory,
     PriceFactory,
 )
+from tests.mail.world import place
 from tests.portal.conftest import NOON
 from tests.portal.doors import plan_of, sign_in, started, text_of
 
@@ -389,3 +395,21 @@ def test_steps_of_a_price_say_for_how_many_units_each_is(
     for language, said in (("en", english), ("sv", swedish)):
         with translation.override(language):
             assert ", ".join(units_of(price, "", "SEK")).replace(NO_BREAK, " ") == said
+
+
+def test_what_is_kept_for_an_order_is_not_said_to_be_on_the_balance(
+    visitor: Client, customer: Customer, subscription: Subscription, plan: Plan
+) -> None:
+    give = partial(
+        give_credit, customer, currency="SEK", description="Sorry", as_of=DAY, actor="test"
+    )
+    record_payment(Invoice.objects.get(), as_of=DAY, actor="test")
+    give(amount_minor=5000)
+    buyer: Any = SimpleNamespace(seller=plan.seller, customer=customer, language="en")
+    place(buyer, plan)
+    cancel_page = reverse("portal:cancel", args=[subscription.public_id])
+    for page in (reverse("portal:home"), cancel_page):
+        assert "You have a balance" not in text_of(visitor.get(page))
+    give(amount_minor=700)
+    for page in (reverse("portal:home"), cancel_page):
+        assert "You have a balance of SEK 7.00" in text_of(visitor.get(page))

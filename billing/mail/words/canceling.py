@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 from django.utils.translation import pgettext
 
-from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
+from billing.invoicing.balances import free_balances
+from billing.invoicing.models import BalanceEntry, Invoice
 from billing.mail.kinds import MailKind, News, Series
 from billing.mail.letters import Letter, Occasion, Section, Unneeded
 from billing.mail.words.bills import where_it_goes
@@ -82,12 +83,11 @@ CANCELED = MailKind(
 
 
 def _balance_left(occasion: Occasion) -> str:
-    """What the customer has with us, and how to get it back; empty where that is nothing."""
-    held = CustomerBalance.objects.filter(customer=occasion.customer, balance_minor__gt=0)
-    amounts = [
-        occasion.money(balance.balance_minor, balance.currency)
-        for balance in held.order_by("currency")
-    ]
+    """What the customer has with us that no order keeps, and how to get it back; empty where that
+    is nothing.
+    """
+    free = free_balances([occasion.customer.pk])
+    amounts = [occasion.money(minor, currency) for (_, currency), minor in sorted(free.items())]
     if not amounts:
         return ""
     said = pgettext(
