@@ -1,10 +1,20 @@
-"""Who is the same person: for what each may have once, such as a coupon or a free trial."""
+"""Who is the same person: for what each may have once, and for all that one has with us.
+
+A *person* is a customer with all who were merged into it. What a merged customer was billed, has
+paid and was given keeps its customer; what is still to come is the other's, who *stays*.
+"""
+
+from typing import Final
 
 from django.db import connection
-from django.db.models import QuerySet
-from django.db.models.functions import Collate, Lower
+from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models.functions import Coalesce, Collate, Lower
 
+from billing.engine.errors import Refused
 from customers.models import PERSON, Customer
+
+# In a query of customers: the row id of the one that stays.
+STAYING: Final = Coalesce("merged_into_id", "id", output_field=BigIntegerField())
 
 
 def person_of(email: str) -> str:
@@ -17,29 +27,66 @@ def person_of(email: str) -> str:
 
 
 def customers_of(seller_id: int, email: str) -> QuerySet[Customer]:
-    """All customers of a seller that are this person; none for an empty address."""
+    """All customers of a seller that are this person; none for an empty address.
+
+    With those into whom they were merged, or who were merged into the same.
+    """
     person = person_of(email)
     if not person:
         return Customer.objects.none()
-    return Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)
+    known = Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)
+    staying = known.values(staying=STAYING)
+    return Customer.objects.filter(Q(pk__in=staying) | Q(merged_into__in=staying))
+
+
+def staying_of(customer: Customer) -> Customer:
+    """The customer who goes on: the one itself, or the one into whom it was merged."""
+    return customer if customer.merged_into is None else customer.merged_into
+
+
+def person_ids(customer: Customer) -> list[int]:
+    """The row ids of all who are one person with a customer, which is among them, in order.
+
+    For queries such as ``Payment.objects.filter(customer__in=person_ids(customer))``.
+    """
+    staying_id = customer.merged_into_id or customer.pk
+    merged = Customer.objects.filter(merged_into=staying_id)
+    return sorted([staying_id, *merged.values_list("pk", flat=True)])
+
+
+def refuse_merged(customer: Customer) -> None:
+    """Raise :class:`Refused` ("customer_merged") for one that was merged into another.
+
+    ``details["customer"]`` is the public id of the one that stays.
+    """
+    if customer.merged_into is not None:
+        staying = customer.merged_into
+        raise Refused(
+            f"{customer} was merged into {staying} ({staying.public_id}). Use that customer "
+            "instead.",
+            code="customer_merged",
+            customer=staying.public_id,
+        )
 
 
 def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
     """A seller's customers with just this address, in any case, the newest first: whoever has shown
     that they read it may look after each of them. None for an empty address.
+
+    Those who were merged into another are not among them: the other's address opens all.
     """
     return customers_at(address).filter(seller=seller_id).order_by("-pk")
 
 
 def customers_at(address: str) -> QuerySet[Customer]:
-    """All customers with just this address, in any case; none for an empty one.
+    """All customers with just this address, in any case; none for an empty one, and no merged ones.
 
     Of capitals only those of ASCII are small ones: the database takes ``ı`` for an ``i`` where it
     leaves case aside, and another's domain for it.
     """
     if not address:
         return Customer.objects.none()
-    found = Customer.objects.filter(email__iexact=address)
+    found = Customer.objects.filter(email__iexact=address, merged_into=None)
     small = "".join([each.lower() if each.isascii() else each for each in address])
     return found.alias(small=Lower(Collate("email", "C"))).filter(small=small)
 

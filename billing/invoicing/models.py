@@ -15,6 +15,7 @@ from billing.subscriptions.models import Subscription
 from billing.usage.models import UNIT_MAX
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, BuyerReferenceField, CurrencyField, Customer, Seller
+from customers.triggers import OfNoMergedCustomer, StaysWithItsPerson
 
 DOCUMENT_LIFECYCLE = {
     "draft": frozenset({"open", "paid"}),
@@ -49,6 +50,18 @@ class Letterhead(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:12]
+
+
+# Asked once a statement: a batch adds thousands, whose customers it holds.
+_OF_NO_MERGED_CUSTOMER = """
+    IF EXISTS (SELECT FROM customers_customer c
+               WHERE c.merged_into_id IS NOT NULL
+                 AND c.id IN (SELECT customer_id FROM added WHERE kind = 'invoice')) THEN
+        RAISE EXCEPTION 'no invoice is issued to a customer who was merged into another'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_is_of_no_merged_customer';
+    END IF;
+    RETURN NULL;
+"""
 
 
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
@@ -223,6 +236,15 @@ class Invoice(Stateful):
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
+            # Credit notes are: they correct what it was billed.
+            pgtrigger.Trigger(
+                name="invoice_is_of_no_merged_customer",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="added"),
+                func=_OF_NO_MERGED_CUSTOMER,
+            ),
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",
@@ -483,6 +505,8 @@ class OneOffItem(models.Model):
             models.CheckConstraint(condition=~Q(amount_minor=0), name="one_off_item_is_not_zero")
         ]
         triggers = [
+            OfNoMergedCustomer(name="one_off_item_is_of_no_merged_customer"),
+            StaysWithItsPerson(name="one_off_item_stays_with_its_customer"),
             FrozenOnce(
                 name="billed_one_off_item_is_never_edited",
                 exclude=["line"],
@@ -570,10 +594,11 @@ class BalanceEntry(models.Model):
     class Meta:
         verbose_name_plural = "balance entries"
         triggers = [
+            OfNoMergedCustomer(name="balance_entry_is_of_no_merged_customer"),
             pgtrigger.Protect(
                 name="balance_entry_is_append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,
-            )
+            ),
         ]
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from billing.subscriptions.changing import refuse_incomplete
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Coupon, Plan
 from customers.models import Customer
-from customers.persons import customers_of
+from customers.persons import customers_of, person_ids
 
 
 def coupon_of(seller_id: int, code: str) -> Coupon:
@@ -87,7 +87,9 @@ def has_used(coupon: Coupon, seller_id: int, email: str, customer: Customer | No
     """Whether a person, as :func:`check_person` knows them, has had a coupon that each has once."""
     if not coupon.is_once_per_person:
         return False
-    is_theirs = Q(customer__in=customers_of(seller_id, email)) | Q(customer=customer)
+    is_theirs = Q(customer__in=customers_of(seller_id, email))
+    if customer is not None:
+        is_theirs |= Q(customer__in=person_ids(customer))
     return _used(CouponRedemption.objects.filter(is_theirs, coupon=coupon)).exists()
 
 

@@ -29,7 +29,7 @@ REFUSING = (
     *("billing/subscriptions/*.py", "billing/tax/rates.py"),
     *("billing/verification/reconciling.py", "billing/webhooks/*.py", "customers/actions.py"),
     *("customers/calendar.py", "customers/details.py", "customers/going_live.py"),
-    *("customers/numbers.py", "dunning/*.py"),
+    *("customers/numbers.py", "customers/persons.py", "dunning/*.py"),
 )
 REFUSALS = {
     *("AddressRefused", "CurrencyMismatch", "GatewayUnavailable", "GatewayUnclear", "Held"),
