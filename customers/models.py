@@ -17,6 +17,7 @@ from billing.engine.errors import Refused, UnknownCurrency
 from billing.engine.money import exponent
 from customers.going_live import missing_to_go_live
 from customers.numbers import TIDIERS, tidy_numbers
+from customers.triggers import MERGE_TRIGGERS
 
 LANGUAGES = [("en", "English"), ("sv", "Svenska")]
 REFERENCE_MAX, ADDRESSEES_MAX = 100, 10
@@ -297,6 +298,16 @@ class Customer(_Numbered, Address):
     )
     tax = models.JSONField(null=True, blank=True, help_text="As on the seller, for this customer.")
     metadata = models.JSONField(default=dict, blank=True)
+    merged_into = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="merged",
+        db_index=False,
+        help_text="The customer who goes on in place of this one, which is closed.",
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     # What the desk searches for each word that is typed.
@@ -316,7 +327,14 @@ class Customer(_Numbered, Address):
             # For what people type into the search: in any case, without accents, from the middle.
             GinIndex(OpClass(TYPED, name="gin_trgm_ops"), name="customer_by_what_is_typed"),
             models.Index(fields=["external_id"], name="customer_by_external_id"),
+            # Few are, and each document that is written asks.
+            models.Index(
+                fields=["merged_into", "id"],
+                condition=models.Q(merged_into__isnull=False),
+                name="customer_that_was_merged",
+            ),
         ]
+        triggers = MERGE_TRIGGERS
 
     def __str__(self) -> str:
         return self.name

@@ -16,6 +16,7 @@ from billing.payments.models import CheckoutSession
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon, Plan
 from customers.models import LANGUAGES, CurrencyField, Customer, Seller
+from customers.triggers import OfNoMergedCustomer
 
 ORDER_LIFECYCLE = {
     "open": frozenset({"placed", "expired"}),
@@ -146,6 +147,7 @@ class Order(Stateful):
                 | pgtrigger.UpdateOf("seller_id", "plan_id", "customer_id"),
                 func=_IS_OF_ONE_SELLER,
             ),
+            OfNoMergedCustomer(name="order_is_of_no_merged_customer"),
             pgtrigger.ReadOnly(
                 name="offer_is_never_edited",
                 fields=[

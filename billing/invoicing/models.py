@@ -14,11 +14,13 @@ from billing.invoicing import (
     number_series,  # noqa: F401  So are its.
     order_guards,
 )
+from billing.invoicing.triggers import OF_NO_MERGED_CUSTOMER
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UNIT_MAX
 from catalog.models import REVENUE_ACCOUNT, AmountField, Price
 from customers.models import LANGUAGES, BuyerReferenceField, CurrencyField, Customer, Seller
+from customers.triggers import OfNoMergedCustomer, StaysWithItsPerson
 
 DOCUMENT_LIFECYCLE = {
     "draft": frozenset({"open", "paid"}),
@@ -228,6 +230,15 @@ class Invoice(Stateful):
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
+            # Credit notes are: they correct what it was billed.
+            pgtrigger.Trigger(
+                name="invoice_is_of_no_merged_customer",
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                level=pgtrigger.Statement,
+                referencing=pgtrigger.Referencing(new="added"),
+                func=OF_NO_MERGED_CUSTOMER,
+            ),
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",
@@ -500,6 +511,8 @@ class OneOffItem(models.Model):
             models.CheckConstraint(condition=~Q(amount_minor=0), name="one_off_item_is_not_zero")
         ]
         triggers = [
+            OfNoMergedCustomer(name="one_off_item_is_of_no_merged_customer"),
+            StaysWithItsPerson(name="one_off_item_stays_with_its_customer"),
             FrozenOnce(
                 name="billed_one_off_item_is_never_edited",
                 exclude=["line"],
@@ -562,11 +575,21 @@ class BalanceEntry(models.Model):
     takes_back = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_back_by"
     )
+    merged_with = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        db_index=False,
+        related_name="+",
+        help_text="Where two customers were merged: the other one of them.",
+    )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         verbose_name_plural = "balance entries"
         triggers = [
+            OfNoMergedCustomer(name="balance_entry_is_of_no_merged_customer"),
             pgtrigger.Protect(
                 name="balance_entry_is_append_only",
                 operation=pgtrigger.Update | pgtrigger.Delete,

@@ -25,6 +25,7 @@ from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
 from customers.links import Purpose, address_of, make_link
 from customers.models import Seller
+from customers.persons import staying_of
 
 # The name of a file, what is in it, and of what kind that is.
 type File = tuple[str, bytes, str]
@@ -166,8 +167,10 @@ def message_id(message: Message) -> str:
 def live_address(occasion: Occasion, button: Button | None) -> str:
     if button is None or not button.purpose:
         return button.url if button else ""
+    # An invoice is paid by its own link; all else is looked after by the one that stays.
+    is_to_pay = button.purpose == Purpose.PAY
     token = make_link(
-        occasion.customer,
+        occasion.customer if is_to_pay else staying_of(occasion.customer),
         button.purpose,
         now=now_of(occasion.seller),
         subject=button.subject,

@@ -15,6 +15,7 @@ from billing.payments.gateways.registry import names_for
 from billing.payments.lifecycles import PAYMENT_LIFECYCLE, REFUND_LIFECYCLE, SESSION_LIFECYCLE
 from billing.payments.triggers import SETTLES_NO_MORE_THAN_IT_HAS, SETTLES_NOTHING
 from customers.models import CurrencyField, Customer, Seller
+from customers.triggers import OfNoMergedCustomer, StaysWithItsPerson
 
 IN_FLIGHT = ("created", "submitted", "requires_action", "unknown")
 
@@ -110,9 +111,11 @@ class PaymentMethod(models.Model):
         indexes = [models.Index(fields=["last4"], name="payment_method_by_last_four")]
         triggers = [
             pgtrigger.ReadOnly(
-                name="payment_method_stays_with_its_customer",
-                fields=["public_id", "customer", "gateway", "gateway_id"],
+                name="payment_method_is_never_another",
+                fields=["public_id", "gateway", "gateway_id"],
             ),
+            StaysWithItsPerson(name="payment_method_stays_with_its_customer"),
+            OfNoMergedCustomer(name="payment_method_is_of_no_merged_customer"),
             pgtrigger.Protect(name="payment_method_is_never_deleted", operation=pgtrigger.Delete),
             sandbox_is_for_tests("sandbox_method_is_of_a_test_seller"),
         ]
@@ -585,6 +588,11 @@ class CheckoutSession(Stateful):
         ]
         triggers = [
             follows("session_status_follows_its_lifecycle", "status", SESSION_LIFECYCLE),
+            # What was billed before may still be paid; a card is left for what is to come.
+            OfNoMergedCustomer(
+                name="page_to_leave_a_card_is_of_no_merged_customer",
+                condition=pgtrigger.Q(new__kind="setup"),
+            ),
             sandbox_is_for_tests("sandbox_session_is_of_a_test_seller"),
         ]
 

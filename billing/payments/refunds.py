@@ -42,7 +42,9 @@ from billing.payments.guards import CALLS_MAX
 from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.calendar import in_time_of, today_of
-from customers.models import Customer, Seller
+from customers.locks import lock_customer
+from customers.models import Seller
+from customers.persons import same_person
 
 ACTOR = "system"
 
@@ -62,10 +64,11 @@ def refund_credit(
     """Pay a credit back as far as its invoices were paid: what was paid becomes credited.
 
     ``shares_minor`` is what of it was credited of each invoice, by id. Each pays back so much
-    first: what is left of one may be another credit's.
+    first: what is left of one may be another credit's. The invoices may be of any who were merged
+    into the customer: their payments are the person's.
     """
     found = Invoice.objects.select_for_update(of=["self"]).filter(
-        pk__in=shares_minor, customer_id=customer_id, currency=currency
+        pk__in=shares_minor, customer__in=same_person(customer_id), currency=currency
     )
     invoices = {invoice: invoice.paid_minor for invoice in found.order_by("pk")}
     own = {each: max(0, min(shares_minor[each.pk], paid)) for each, paid in invoices.items()}
@@ -380,7 +383,7 @@ def _tell(type: str, refund: Refund, **more: str) -> None:
 
 
 def _lock(refund_id: int) -> Refund:
-    Customer.objects.select_for_update(of=["self"]).get(payments__refunds=refund_id)
+    lock_customer(Payment.objects.values_list("customer_id", flat=True).get(refunds=refund_id))
     return (
         Refund.objects.select_for_update(of=["self"])
         .select_related("payment__seller", "invoice")

@@ -24,6 +24,7 @@ from billing.payments.booking import post_of_payment, tell
 from billing.payments.from_balance import settle_debts
 from billing.payments.locks import lock_with_customer
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod, Refund
+from customers.persons import person_ids
 
 KEPT_MONEY_IS_GONE = "The bank took back the money that was kept for the order."
 
@@ -120,7 +121,7 @@ def _free(payment: Payment, surplus_minor: int, as_of: date, actor: str) -> None
     Else it would be lost while they wait, and the customer's again when they run out.
     """
     keeping = Invoice.objects.filter(
-        customer=payment.customer,
+        customer__in=person_ids(payment.customer),
         currency=payment.currency,
         sequence=None,
         status=Invoice.Status.OPEN,

@@ -13,6 +13,7 @@ from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from catalog.models import AmountField, Coupon, IntervalUnit, Plan, Price
 from customers.models import BuyerReferenceField, CurrencyField, Customer, Seller
+from customers.triggers import OfNoMergedCustomer, StaysWithItsPerson
 
 
 class DateRange(Func):
@@ -52,7 +53,7 @@ _HAS_NOT_BEEN_BILLED = """
     pghistory.UpdateEvent(
         condition=pghistory.AnyChange(
             *("status", "access", "plan", "cancels_on", "ends_on", "parked_reason"),
-            *("buyer_reference", "metadata"),
+            *("customer", "buyer_reference", "metadata"),
         )
     ),
 )
@@ -183,6 +184,8 @@ class Subscription(Stateful):
                 operation=pgtrigger.Insert | pgtrigger.UpdateOf("customer_id", "seller_id"),
                 func=_OF_CUSTOMERS_SELLER,
             ),
+            OfNoMergedCustomer(name="subscription_is_of_no_merged_customer"),
+            StaysWithItsPerson(name="subscription_stays_with_its_customer"),
             pgtrigger.ReadOnly(
                 name="subscription_currency_is_never_changed", fields=["currency", "time_zone"]
             ),
@@ -373,6 +376,10 @@ class CouponRedemption(models.Model):
                 nulls_distinct=False,
                 name="coupon_is_had_once_at_a_time",
             )
+        ]
+        triggers = [
+            OfNoMergedCustomer(name="coupon_is_of_no_merged_customer"),
+            StaysWithItsPerson(name="coupon_stays_with_its_customer"),
         ]
 
     def __str__(self) -> str:

@@ -24,12 +24,13 @@ REFUSING = (
     "billing/engine/corrections.py",
     *("billing/engine/ceilings.py", "billing/engine/money.py", "billing/engine/periods.py"),
     *("billing/engine/pricing.py", "billing/events/types.py", "billing/invoicing/*.py"),
-    *("billing/jobs/actions.py", "billing/mail/*.py", "billing/outbound/*.py"),
+    *("billing/jobs/actions.py", "billing/mail/*.py", "billing/merging/*.py"),
+    "billing/outbound/*.py",
     *("billing/payments/*.py", "billing/payments/gateways/registry.py"),
     *("billing/subscriptions/*.py", "billing/tax/rates.py"),
     *("billing/verification/reconciling.py", "billing/webhooks/*.py", "customers/actions.py"),
     *("customers/calendar.py", "customers/details.py", "customers/going_live.py"),
-    *("customers/numbers.py", "dunning/*.py"),
+    *("customers/numbers.py", "customers/persons.py", "dunning/*.py"),
 )
 REFUSALS = {
     *("AddressRefused", "CurrencyMismatch", "GatewayUnavailable", "GatewayUnclear", "Held"),

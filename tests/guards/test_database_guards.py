@@ -53,7 +53,7 @@ from billing.subscriptions.models import BillingCycle, CouponRedemption, Pause, 
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.usage.models import Meter, UsageRecord
 from billing.webhooks.models import EventBody, WebhookDelivery, WebhookEndpoint
-from customers.models import TestClock
+from customers.models import Customer, TestClock
 from dunning.models import DunningAction, DunningCase, DunningChoice, DunningPolicy, DunningStep
 from portal.models import SentForm
 from tests.factories import (
@@ -209,6 +209,26 @@ CASES = [
     Case("seller_mode_is_never_changed", changed("seller", is_live="NOT is_live")),
     Case("customer_external_id_is_unique", copied("customer")),
     Case(
+        "customer_is_merged_into_one_that_stays",
+        changed("lone_customer", merged_into_id="{merged.pk}"),
+    ),
+    Case(
+        "customer_is_merged_into_one_that_stays",
+        changed("lone_customer", merged_into_id="{live_customer.pk}"),
+    ),
+    Case(
+        "customer_is_merged_into_one_that_stays",
+        changed("lone_customer", merged_into_id="{lone_customer.pk}"),
+        ("merged_customers_follow",),
+    ),
+    Case(
+        "customer_is_merged_into_one_that_stays",
+        copied("lone_customer", merged_into_id="{merged.pk}"),
+    ),
+    Case("customer_is_merged_for_good", changed("merged", merged_into_id="NULL")),
+    Case("customer_is_merged_for_good", changed("merged", merged_into_id="{lone_customer.pk}")),
+    Case("merged_customers_follow", changed("customer", merged_into_id="{lone_customer.pk}")),
+    Case(
         "test_clock_is_of_a_test_seller",
         changed("test_clock", seller_id="{live_customer.seller_id}"),
     ),
@@ -273,6 +293,14 @@ CASES = [
         "subscription_is_of_its_customers_seller",
         changed("subscription", seller_id="{other_seller.pk}"),
     ),
+    Case(
+        "subscription_is_of_no_merged_customer",
+        copied("subscription", customer_id="{merged.pk}", external_id="NULL"),
+    ),
+    Case(
+        "subscription_stays_with_its_customer",
+        changed("subscription", customer_id="{lone_customer.pk}"),
+    ),
     Case("subscription_currency_is_never_changed", changed("subscription", currency="'EUR'")),
     Case("billed_subscription_is_never_deleted", removed("bare_subscription")),
     Case("billed_item_is_never_deleted", removed("lone_item")),
@@ -301,6 +329,8 @@ CASES = [
     ),
     Case("pauses_do_not_overlap", copied("pause")),
     Case("coupon_is_had_once_at_a_time", copied("redemption")),
+    Case("coupon_is_of_no_merged_customer", copied("redemption", customer_id="{merged.pk}")),
+    Case("coupon_stays_with_its_customer", changed("redemption", customer_id="{lone_customer.pk}")),
     # Usage
     Case("meter_code_is_unique", copied("meter")),
     Case("usage_key_counts_once", copied("usage")),
@@ -364,6 +394,10 @@ CASES = [
         changed("coverage", item_id="{lone_item.pk}"),
         beside=("item_does_not_become_billed_twice",),
     ),
+    Case(
+        "invoice_is_of_no_merged_customer",
+        copied("invoice", **NEW_NUMBER, customer_id="{merged.pk}"),
+    ),
     *dangling("document_refers_to_rows_that_exist", "invoice", Invoice, **NEW_NUMBER),
     *dangling("line_refers_to_rows_that_exist", "line", InvoiceLine),
     *dangling("tax_refers_to_rows_that_exist", "vat", InvoiceTax),
@@ -375,6 +409,11 @@ CASES = [
         line_id="{bare_line.pk}",
     ),
     Case("one_off_item_is_not_zero", copied("one_off", amount_minor="0")),
+    Case("one_off_item_is_of_no_merged_customer", copied("one_off", customer_id="{merged.pk}")),
+    Case(
+        "one_off_item_stays_with_its_customer",
+        changed("one_off", customer_id="{lone_customer.pk}"),
+    ),
     Case(
         "billed_one_off_item_is_never_edited",
         changed("billed_one_off", amount_minor="amount_minor + 1"),
@@ -395,6 +434,7 @@ CASES = [
     Case(
         "what_is_only_ordered_moves_no_balance", copied("entry", invoice_id="{ordered_invoice.pk}")
     ),
+    Case("balance_entry_is_of_no_merged_customer", copied("entry", customer_id="{merged.pk}")),
     Case("balance_entry_is_append_only", changed("entry", amount_minor="amount_minor + 1")),
     Case("balance_entry_is_append_only", removed("entry")),
     Case(
@@ -509,13 +549,25 @@ CASES = [
     Case("payment_method_is_kept_once", copied("method", is_default="false")),
     Case("one_default_payment_method_for_a_customer", copied("method", gateway_id="'b'")),
     Case("retired_payment_method_is_no_default", changed("method", retired_at="now()")),
-    Case("payment_method_stays_with_its_customer", changed("method", gateway_id="'b'")),
+    Case("payment_method_is_never_another", changed("method", gateway_id="'b'")),
+    Case(
+        "payment_method_stays_with_its_customer",
+        changed("method", customer_id="{lone_customer.pk}"),
+    ),
+    Case(
+        "payment_method_is_of_no_merged_customer",
+        copied("method", gateway_id="'b'", customer_id="{merged.pk}"),
+    ),
     Case("payment_method_is_never_deleted", removed("method")),
     Case(
         "sandbox_method_is_of_a_test_seller",
         copied("method", gateway_id="'b'", customer_id="{live_customer.pk}"),
     ),
     Case("checkout_session_is_kept_once", copied("session")),
+    Case(
+        "page_to_leave_a_card_is_of_no_merged_customer",
+        copied("session", gateway_id="'b'", customer_id="{merged.pk}"),
+    ),
     Case("only_a_session_to_pay_has_a_payment", changed("session", kind="'payment'")),
     Case("session_status_follows_its_lifecycle", changed("session", status="'creating'")),
     Case(
@@ -524,6 +576,7 @@ CASES = [
     ),
     Case("order_status_follows_its_lifecycle", changed("placed", status="'open'")),
     Case("order_is_of_one_seller", changed("order", customer_id="{live_customer.pk}")),
+    Case("order_is_of_no_merged_customer", changed("order", customer_id="{merged.pk}")),
     Case(
         "order_is_of_one_seller",
         changed("order", seller_id="{live_customer.seller.pk}"),
@@ -624,6 +677,9 @@ def world() -> World:
     )
     made["kill_switch"] = outbound.stop_charging(reason="A test.", actor="test")
     customer = made["customer"] = CustomerFactory(seller=seller, external_id="c-1")
+    made["lone_customer"] = CustomerFactory(seller=seller)
+    made["merged"] = CustomerFactory(seller=seller)
+    Customer.objects.filter(pk=made["merged"].pk).update(merged_into=customer)
     made["sent_form"] = SentForm.objects.create(
         customer=customer, key="0" * 24, at=datetime(2026, 3, 1, tzinfo=UTC)
     )
