@@ -365,18 +365,18 @@ def _end(message: Message, state: str, ends: str, said: str) -> bool:
     whom = set(message.addressees.to)
     if ends in {State.FAILED, State.SUPPRESSED} and whom and whom <= set(message.taken_for):
         ends = State.SENT
+    ended = {
+        "state": ends,
+        "sent_at": clock.now() if ends == State.SENT else None,
+        "last_error": said,
+        "lease": None,
+    }
+    if ends != State.SENT or state != State.WAITING:
+        return bool(_mine(message, state).update(**ended))
+    # It has been handed over before, and only what is handed over can be sent.
     with transaction.atomic():
-        if ends == State.SENT and state == State.WAITING:
-            # It has been handed over before, and only what is handed over can be sent.
-            _mine(message, state).update(state=State.SENDING)
-            state = State.SENDING
-        ended = _mine(message, state).update(
-            state=ends,
-            sent_at=clock.now() if ends == State.SENT else None,
-            last_error=said,
-            lease=None,
-        )
-    return bool(ended)
+        _mine(message, state).update(state=State.SENDING)
+        return bool(_mine(message, State.SENDING).update(**ended))
 
 
 def _said(error: Exception) -> str:
