@@ -11,6 +11,14 @@ GUARD_WORDS = {
     "customer_external_id_is_unique": (
         "Another customer of this seller has this external id. Give each customer an id of its own."
     ),
+    "customer_is_merged_into_one_that_stays": (
+        "A customer can only be merged into another customer of the same seller, and into none "
+        "that was merged itself. Choose another customer."
+    ),
+    "customer_is_merged_for_good": "A merge cannot be undone.",
+    "merged_customers_follow": (
+        "Other customers were merged into this one. They must be merged into the other one as well."
+    ),
     # Catalog
     "product_name_is_unique": (
         "This seller already has a product with this name. Choose another name."
