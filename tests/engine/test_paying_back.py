@@ -1,6 +1,6 @@
 """What credit notes have brought to a balance is paid back by their invoices, in whatever order."""
 
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from billing.engine.paying_back import parts_paid_back
@@ -56,6 +56,7 @@ notes = st.dictionaries(st.integers(0, 2), sums, min_size=1)
 @example(paid=[1234, 1234, 0], stories=[({1: 100}, 0), ({0: 1234, 1: 1234}, 0)])
 @example(paid=[1234, 1234, 0], stories=[({0: 100}, 0), ({0: 1234, 1: 1234}, 0)])
 @example(paid=[100, 100, 0], stories=[({0: 100, 1: 100}, 100), ({0: 100, 1: 100}, 0)])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(
     paid=st.lists(sums, min_size=3, max_size=3),
     stories=st.lists(st.tuples(notes, sums), min_size=1, max_size=4),
