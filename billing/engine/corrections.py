@@ -39,7 +39,8 @@ class ChargedLine:
         """The amount of a part of the net: with the tax in it where the price includes it."""
         if not self.is_inclusive or not self.net_minor:
             return net_minor
-        return round_ratio(self.amount_minor * net_minor, self.net_minor)
+        sign = 1 if self.net_minor > 0 else -1
+        return round_ratio(sign * self.amount_minor * net_minor, sign * self.net_minor)
 
 
 @dataclass(frozen=True, slots=True)

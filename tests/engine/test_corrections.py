@@ -300,3 +300,13 @@ def test_the_tax_of_a_line_is_that_of_its_rate(
         assert is_all or abs(group.tax_minor - exact) <= D("0.5")
     taxed = {rate for part in note.parts for rate in rates_of[part.ref]}
     assert {group.rate for group in note.taxes} == taxed
+
+
+@pytest.mark.parametrize("amounts", [(10_000, -2_500), (10_000, -1), (9_999, -3_333, -1_111)])
+def test_lines_below_zero_with_the_tax_in_their_price_are_turned_round_with_the_rest(
+    amounts: tuple[int, ...],
+) -> None:
+    billed = Billed.of(*((amount, (IN_25,)) for amount in amounts))
+    note = billed.left.everything()
+    assert [part.amount_minor for part in note.parts] == list(amounts)
+    assert note.total_minor == billed.total_minor == sum(amounts)
