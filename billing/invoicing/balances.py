@@ -1,6 +1,6 @@
 """What customers have with us: given, taken back, and moved by documents."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 
@@ -167,11 +167,7 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
         raise Refused("This credit has already been taken back.", code="credit_taken_back")
     left_minor = balance_of(entry.customer, entry.currency)
     if left_minor < entry.amount_minor:
-        raise Refused(
-            f"Only {major_string(left_minor, entry.currency)} {entry.currency} is left on the "
-            "balance: the rest has paid invoices.",
-            code="credit_spent",
-        )
+        raise _refusal_to_take_back(entry, left_minor)
     said = f"Taken back: {entry.description}"[:200]
     gift = Entry(entry.customer_id, entry.currency, -entry.amount_minor, None, said)
     move_balances([gift], as_of, takes_back=entry.pk)
@@ -180,6 +176,27 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
     _post_gift(taken, books.account(Account.Role.CUSTOMER_BALANCE), books.gifts(), as_of)
     _record_of_gift("balance.credit_taken_back", taken, as_of, actor)
     return taken
+
+
+def _refusal_to_take_back(entry: BalanceEntry, left_minor: int) -> Refused:
+    """Why a balance has less than a credit: it has paid invoices, or is kept for orders."""
+    left, currency = major_string(left_minor, entry.currency), entry.currency
+    kept_minor = kept_for_orders([entry.customer_id]).get((entry.customer_id, currency), 0)
+    if not kept_minor:
+        return Refused(
+            f"Only {left} {currency} is left on the balance: the rest has paid invoices.",
+            code="credit_spent",
+        )
+    if left_minor + kept_minor >= entry.amount_minor:
+        return Refused(
+            f"Only {left} {currency} of the balance is free: orders that wait keep the rest.",
+            code="credit_spent",
+        )
+    return Refused(
+        f"Only {left} {currency} of the balance is free: orders that wait keep a part of the rest, "
+        "and the other part has paid invoices.",
+        code="credit_spent",
+    )
 
 
 def _post_gift(entry: BalanceEntry, debit: int, credit: int, as_of: date) -> None:
@@ -216,16 +233,31 @@ def free_balances(customer_ids: Iterable[int]) -> dict[tuple[int, str], int]:
     Without what is kept for orders: so much of theirs was said to be paid by the balance, and is
     drawn on it as soon as they are paid.
     """
+    return {
+        whose: balance_minor - kept_minor
+        for whose, balance_minor, kept_minor in _balances(customer_ids)
+        if balance_minor > kept_minor
+    }
+
+
+def kept_for_orders(customer_ids: Iterable[int]) -> dict[tuple[int, str], int]:
+    """What is kept of customers' balances for orders that wait, in minor units by currency."""
+    return {whose: kept_minor for whose, _, kept_minor in _balances(customer_ids) if kept_minor}
+
+
+def _balances(customer_ids: Iterable[int]) -> Iterator[tuple[tuple[int, str], int, int]]:
+    """Each balance above nothing and what is kept of it, in minor units, by whose it is."""
     with connection.cursor() as cursor:
-        cursor.execute(_FREE, [array_of(customer_ids)])
-        return {(customer_id, currency): minor for customer_id, currency, minor in cursor if minor}
+        cursor.execute(_BALANCES, [array_of(customer_ids)])
+        for customer_id, currency, balance_minor, kept_minor in cursor.fetchall():
+            yield (customer_id, currency), balance_minor, kept_minor
 
 
-_FREE = """
-    SELECT b.customer_id, b.currency, greatest(0, b.balance_minor - (
-        SELECT coalesce(sum(o.credit_applied_minor), 0) FROM invoicing_invoice o
+_BALANCES = """
+    SELECT b.customer_id, b.currency, b.balance_minor, (
+        SELECT coalesce(sum(o.credit_applied_minor), 0)::bigint FROM invoicing_invoice o
         WHERE o.customer_id = b.customer_id AND o.currency = b.currency
-          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0))::bigint
+          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0)
     FROM invoicing_customerbalance b
     WHERE b.balance_minor > 0 AND b.customer_id IN (
         SELECT coalesce(merged_into_id, id) FROM customers_customer WHERE id = ANY (%s::bigint[]))

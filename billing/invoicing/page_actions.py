@@ -211,8 +211,8 @@ class TakeBackCredit(PageAction):
     label = "Take back"
     explanation = pgettext_lazy(
         "desk",
-        "Takes the credit off the balance again, unless it has paid an invoice. "
-        "Books and history keep both.",
+        "Takes the credit off the balance again, unless it has paid an invoice or is kept for an "
+        "order that waits. Books and history keep both.",
     )
     permission = "invoicing.add_balanceentry"
     icon = "undo"

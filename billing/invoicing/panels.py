@@ -8,7 +8,15 @@ from django.utils.translation import pgettext
 
 from billing.desk.figures import link, money, plain, trimmed
 from billing.desk.panels import Panel
-from billing.invoicing.models import BalanceEntry, CreditNote, Invoice, InvoiceLine, InvoiceTax
+from billing.invoicing.balances import kept_for_orders
+from billing.invoicing.models import (
+    BalanceEntry,
+    CreditNote,
+    CustomerBalance,
+    Invoice,
+    InvoiceLine,
+    InvoiceTax,
+)
 from billing.subscriptions.models import Subscription
 
 
@@ -144,12 +152,21 @@ DOCUMENTS_OF_SUBSCRIPTION = Panel(
     columns=DOCUMENT_COLUMNS,
     rows_max=50,
 )
+
+
+def _kept(balance: CustomerBalance) -> str | None:
+    kept = kept_for_orders([balance.customer_id])
+    kept_minor = kept.get((balance.customer_id, balance.currency))
+    return money(kept_minor, balance.currency) if kept_minor else None
+
+
 BALANCES = Panel(
     "Balance",
     rows=lambda customer: customer.balances.order_by("currency"),
     columns={
         "Currency": lambda balance: balance.currency,
         "Has with us": lambda balance: money(balance.balance_minor, balance.currency),
+        "Of which kept for orders that wait": _kept,
     },
     when_empty="Nothing.",
 )

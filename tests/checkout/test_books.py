@@ -1,13 +1,16 @@
 """An order that waits has nothing in the books; what the balance is to pay of it is kept for it."""
 
+import re
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import pgtrigger
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.utils import translation
 
 from billing.checkout.expiry import expire
 from billing.checkout.models import Order
@@ -26,6 +29,7 @@ from billing.invoicing.balances import (
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.invoicing.ordered import issue_ordered
+from billing.invoicing.panels import BALANCES
 from billing.invoicing.recognition import recognize
 from billing.invoicing.voiding import void
 from billing.ledger.models import Account, Transfer
@@ -242,12 +246,52 @@ def test_what_comes_beside_what_is_kept_is_free(plan: Plan, known: Customer) -> 
 
 def test_what_is_kept_is_neither_taken_back_nor_paid_out(plan: Plan, known: Customer) -> None:
     placed(plan, known)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(
+        Refused, match="Only 0.00 SEK .* is free: orders .* keep the rest"
+    ) as refused:
         take_back_credit(BalanceEntry.objects.get(), as_of=DAY, actor="test")
     assert refused.value.code == "credit_spent"
     with pytest.raises(Refused) as refused:
         pay_out_balance(known, currency="SEK", as_of=DAY, actor="test")
     assert refused.value.code == "balance_is_kept"
+
+
+def test_what_is_not_taken_back_is_kept_or_has_paid_invoices_or_both(
+    plan: Plan, known: Customer
+) -> None:
+    large = give(known, 25_000)
+    start(known, plan, as_of=DAY, actor="test")
+    bill_due(plan.seller, DAY)  # 129.00 of 300.00.
+    with pytest.raises(Refused, match="Only 171.00 SEK is left .*: the rest has paid invoices"):
+        take_back_credit(large, as_of=DAY, actor="test")
+    take_back_credit(BalanceEntry.objects.earliest("pk"), as_of=DAY, actor="test")
+    dearer = PlanFactory(seller=plan.seller)
+    PriceFactory(plan=dearer, amount=Decimal(1000))
+    placed(dearer, known)
+    with pytest.raises(Refused, match="Only 0.00 .* keep a part of the rest, and the other part"):
+        take_back_credit(large, as_of=DAY, actor="test")
+
+
+def test_the_page_of_a_customer_says_what_is_kept_of_a_balance(plan: Plan, known: Customer) -> None:
+    shown = partial(BALANCES.context, known)
+    assert cells_of(shown()) == ["SEK", "SEK 50.00", "–"]
+    placed(plan, known)
+    give(known, 700)
+    assert cells_of(shown()) == ["SEK", "SEK 57.00", "SEK 50.00"]
+    with translation.override("sv"):
+        said = shown()
+    headers: Any = said["headers"]
+    assert headers[-1]["title"] == "Varav reserverat för beställningar som väntar"
+    assert cells_of(said) == ["SEK", "57,00 kr", "50,00 kr"]
+
+
+def cells_of(panel: Any) -> list[str]:
+    (row,) = panel["rows"]
+    return [" ".join(cell.split()) for cell in re.findall("<td>(.*?)</td>", strip_spans(row))]
+
+
+def strip_spans(html: str) -> str:
+    return re.sub("</?span[^>]*>", "", html)
 
 
 def test_the_database_keeps_what_an_order_is_to_draw(plan: Plan, known: Customer) -> None:
