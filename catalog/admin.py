@@ -152,10 +152,11 @@ class PriceAdmin(Desk):
 
     @admin.display(description="price", ordering="name")
     def label(self, price: Price) -> str:
-        return named_with_id(price)
+        return named_with_id(price, price.named())
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
-        return super().get_queryset(request).select_related("plan")
+        found: Any = super().get_queryset(request)
+        return found.with_units().select_related("plan")
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         first, *others = super().get_fieldsets(request, obj)

@@ -2,11 +2,17 @@ from decimal import Decimal
 
 import pghistory
 import pgtrigger
+from django.apps import apps
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
+from django.utils import translation
+from django.utils.functional import cached_property
+from django.utils.translation import pgettext
 
+from billing.base.amounts import locale_of, written_price
+from billing.base.intervals import interval_in_words
 from billing.base.public_ids import PublicIdField
 from billing.base.triggers import FrozenOnce
 from billing.engine import pricing
@@ -117,9 +123,19 @@ class Plan(models.Model):
         return self.name
 
     def named_with_prices(self) -> str:
-        """``Espresso 1 kg · 249 SEK a month, 25 EUR a month``: plans of one name told apart."""
+        """``Espresso · SEK 249.00 every month, SEK 1.20 per kWh``: plans of one name told apart."""
         offered = [price.in_words() for price in self.prices.all() if price.is_active]
         return f"{self.name} · {', '.join(offered[:3])}" if offered else self.name
+
+
+class PriceQuerySet(models.QuerySet["Price"]):
+    def with_units(self) -> "PriceQuerySet":
+        """With the units of their meters, which are else asked for price by price."""
+        # Meters stand above, and are known here by name alone.
+        meters = apps.get_model("usage", "Meter").objects.filter(
+            seller=OuterRef("plan__seller"), code=OuterRef("meter")
+        )
+        return self.annotate(meter_unit=Subquery(meters.values("unit")[:1]))
 
 
 @pghistory.track()
@@ -175,6 +191,8 @@ class Price(models.Model):
     is_used = models.BooleanField(default=False, editable=False)
     is_active = models.BooleanField(default=True, help_text="Offered to new subscriptions.")
 
+    objects = PriceQuerySet.as_manager()
+
     class Meta:
         ordering = ["plan", "position", "id"]
         constraints = [
@@ -201,21 +219,60 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        """``Coffee · 249 SEK a month``; with its own name where that is another than the plan's."""
+        """As :meth:`named`, in English: the log and the API have one language."""
+        with translation.override("en"):
+            return self.named()
+
+    def named(self) -> str:
+        """``Coffee · SEK 249.00 every month`` in the active language; with its own name where that
+        is another than the plan's.
+        """
         plan = self.plan
         named = plan.name if self.name in ("", plan.name) else f"{plan.name}, {self.name}"
         return f"{named} · {self.in_words()}"
 
     def in_words(self) -> str:
-        """What it costs, how often: ``249 SEK a month``, ``volume in SEK a month``."""
-        plan, often = self.plan, "once"
-        if self.billing != self.Billing.ONCE:
-            count, unit = plan.interval_count, plan.interval_unit
-            often = f"a {unit}" if count == 1 else f"every {count} {unit}s"
+        """What it costs, in the active language, and how often where nothing is measured.
+
+        ``SEK 249.00 every month``, ``SEK 1.20 per kWh``, ``volume in SEK every month``.
+        """
+        if self.meter and self.model in (self.Model.PER_UNIT, self.Model.PACKAGE):
+            return self._of_usage_in_words()
         if self.model in (self.Model.FLAT, self.Model.PER_UNIT, self.Model.PACKAGE):
-            each = "" if self.model == self.Model.FLAT else " each"
-            return f"{self.amount.normalize():f} {self.currency}{each} {often}"
-        return f"{self.get_model_display().lower()} in {self.currency} {often}"
+            said = self._amount_in_words()
+            if self.model != self.Model.FLAT:
+                said = pgettext("desk", "%(amount)s each") % {"amount": said}
+        else:
+            named = {"model": self.get_model_display().lower(), "currency": self.currency}
+            said = pgettext("desk", "%(model)s in %(currency)s") % named
+        often = pgettext("desk", "once")
+        if self.billing != self.Billing.ONCE:
+            often = interval_in_words(self.plan.interval_unit, self.plan.interval_count)
+        return f"{said} {often}"
+
+    def _of_usage_in_words(self) -> str:
+        said = {"amount": self._amount_in_words(), "unit": self.unit}
+        if self.model == self.Model.PER_UNIT:
+            if self.unit:
+                return pgettext("desk", "%(amount)s per %(unit)s") % said
+            return pgettext("desk", "%(amount)s per unit") % said
+        said["size"] = f"{self.package_size.normalize():f}"
+        if self.unit:
+            return pgettext("desk", "%(amount)s per %(size)s %(unit)s") % said
+        return pgettext("desk", "%(amount)s per %(size)s units") % said
+
+    def _amount_in_words(self) -> str:
+        locale = locale_of(translation.get_language() or "en")
+        return written_price(self.amount, self.currency, locale)
+
+    @cached_property
+    def unit(self) -> str:
+        """What its meter counts, such as kWh; empty where that says nothing or there is none."""
+        if not self.meter:
+            return ""
+        is_known = "meter_unit" in self.__dict__
+        found = self if is_known else Price.objects.with_units().get(pk=self.pk)
+        return found.__dict__["meter_unit"] or ""
 
     def terms(self, agreed_amount: Decimal | None = None) -> pricing.Price:
         """The price as the engine takes it, with the amount agreed where one was."""

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 
-from django.db.models import OuterRef, QuerySet, Subquery
 from django.utils import translation
 from django.utils.translation import pgettext
 
@@ -17,7 +16,6 @@ from billing.invoicing.abroad import country_of
 from billing.invoicing.changes import FullPrice, Preview, SeenBill
 from billing.invoicing.models import InvoiceLine
 from billing.invoicing.writing import Writer, decline_in_words
-from billing.usage.models import Meter
 from catalog.models import Plan, Price
 from customers.models import Customer
 from portal.words import units_of, with_tax
@@ -117,12 +115,6 @@ def each_in_words(price: Price) -> str:
     return with_tax(said, [price])
 
 
-def with_units(prices: QuerySet[Price]) -> QuerySet[Price]:
-    """Prices with the units of their meters, which are else asked for price by price."""
-    meters = Meter.objects.filter(seller=OuterRef("plan__seller"), code=OuterRef("meter"))
-    return prices.annotate(meter_unit=Subquery(meters.values("unit")[:1]))
-
-
 def price_in_words(price: Price) -> str:
     """What one price of a plan costs, and whether VAT is in it."""
     return with_tax(_amount_of(price), [price])
@@ -131,22 +123,13 @@ def price_in_words(price: Price) -> str:
 def _amount_of(price: Price) -> str:
     terms = price.terms()
     if price.meter or price.model not in {Price.Model.FLAT, Price.Model.PER_UNIT}:
-        said = ", ".join(units_of(terms, _unit_of(price), price.currency))
+        said = ", ".join(units_of(terms, price.unit, price.currency))
         return said or pgettext("pay", "by quantity")
     write = Writer(translation.get_language() or "en", price.currency)
     amount = write.money(to_minor(price.amount, price.currency))
     if price.billing == Price.Billing.ONCE:
         return pgettext("pay", "%(amount)s once") % {"amount": amount}
     return amount
-
-
-def _unit_of(price: Price) -> str:
-    """What the price's meter counts, such as kg; empty where it says nothing."""
-    if not price.meter:
-        return ""
-    if "meter_unit" not in vars(price):
-        price = with_units(Price.objects.filter(pk=price.pk)).get()
-    return vars(price)["meter_unit"] or ""
 
 
 def _without_discount(full_price: FullPrice, write: Writer) -> Row:

@@ -105,10 +105,10 @@ def link(obj: models.Model | None, text: object = "") -> str:
     return format_html('<a href="{}" class="text-link">{}</a>', address_of(obj), text or obj)
 
 
-def named_with_id(obj: models.Model) -> str:
+def named_with_id(obj: models.Model, name: str = "") -> str:
     """What people call an object, with its public id small beneath."""
-    public_id = getattr(obj, "public_id", "")
-    return format_html('{}<span class="block text-subtle text-xs">{}</span>', obj, public_id)
+    said, public_id = name or obj, getattr(obj, "public_id", "")
+    return format_html('{}<span class="block text-subtle text-xs">{}</span>', said, public_id)
 
 
 def address_of(obj: models.Model) -> str:

@@ -25,7 +25,7 @@ from catalog.models import Coupon, Plan, Price
 from customers.models import REFERENCE_MAX
 
 # A price names its plan's interval.
-PRICES_OF_PLANS = Prefetch("prices", Price.objects.select_related("plan"))
+PRICES_OF_PLANS = Prefetch("prices", Price.objects.with_units().select_related("plan"))
 
 
 class Bills(Protocol):

@@ -45,7 +45,6 @@ from portal.terms import (
     failure_in_words,
     price_in_words,
     terms_of,
-    with_units,
 )
 from portal.views.links import leave_by, paid_by, pdf_of, return_address, token_page, way_back
 
@@ -232,7 +231,7 @@ def _ask_for_account(request: HttpRequest, order: Order, form: OrderForm) -> Non
 def _prices(request: HttpRequest, order: Order) -> list[tuple[str, str]]:
     """What each part of the plan costs, where there are several."""
     with in_language_of(request, order.customer, order.language):
-        offered = with_units(order.plan.prices.filter(is_active=True, currency=order.currency))
+        offered = order.plan.prices.filter(is_active=True, currency=order.currency).with_units()
         rows = [(price.name or order.plan.name, price_in_words(price)) for price in offered]
     return rows if len(rows) > 1 else []
 

@@ -5,14 +5,18 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.db.models import Model
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import translation
 
 from billing.desk.facts import facts_in, facts_of
 from billing.desk.figures import NOTHING
 from billing.events.models import Event
 from billing.subscriptions.models import Subscription
+from billing.usage.models import Meter
 from catalog.models import Price
 from customers.models import Customer
 from tests.admin.conftest import Rows
@@ -46,24 +50,94 @@ def test_a_subscription_is_called_by_customer_and_plan(
 @pytest.mark.parametrize(
     ("terms", "said"),
     [
-        ({"amount": Decimal(249)}, "Kaffe · 249 SEK a month"),
-        ({"amount": Decimal("0.5"), "model": "per_unit"}, "Kaffe · 0.5 SEK each a month"),
-        ({"amount": Decimal(99), "billing": "once"}, "Kaffe · 99 SEK once"),
-        ({"amount": Decimal(9), "name": "Mugg"}, "Kaffe, Mugg · 9 SEK a month"),
-        ({"graduated": True}, "Kaffe · graduated in SEK a month"),
+        ({"amount": Decimal(249)}, "Kaffe · SEK 249.00 every month"),
+        ({"amount": Decimal("0.5"), "model": "per_unit"}, "Kaffe · SEK 0.50 each every month"),
+        ({"amount": Decimal(99), "billing": "once"}, "Kaffe · SEK 99.00 once"),
+        ({"amount": Decimal(9), "name": "Mugg"}, "Kaffe, Mugg · SEK 9.00 every month"),
+        ({"graduated": True}, "Kaffe · graduated in SEK every month"),
     ],
 )
 def test_a_price_is_called_by_plan_amount_and_interval(
     db: None, terms: dict[str, Any], said: str
 ) -> None:
     price = PriceFactory(**{"plan": PlanFactory(name="Kaffe"), "name": "", **terms})
-    assert str(Price.objects.get(pk=price.pk)) == said
+    assert re_spaced(str(Price.objects.get(pk=price.pk))) == said
+    with translation.override("sv"):
+        assert re_spaced(str(price)) == said  # The log has one language.
+
+
+@pytest.mark.parametrize(
+    ("terms", "english", "swedish"),
+    [
+        ({"amount": "1.2", "model": "per_unit"}, "SEK 1.20 per kWh", "1,20 kr per kWh"),
+        ({"amount": "0.0125", "model": "per_unit"}, "SEK 0.0125 per kWh", "0,0125 kr per kWh"),
+        (
+            {"amount": "90", "model": "package", "package_size": 100},
+            "SEK 90.00 per 100 kWh",
+            "90,00 kr per 100 kWh",
+        ),
+        (
+            {"amount": "62", "model": "per_unit", "meter": ""},
+            "SEK 62.00 each every month",
+            "62,00 kr styck varje månad",
+        ),
+        ({"amount": "249", "meter": ""}, "SEK 249.00 every month", "249,00 kr varje månad"),
+        ({"amount": "99", "meter": "", "billing": "once"}, "SEK 99.00 once", "99,00 kr en gång"),
+    ],
+)
+def test_a_price_is_said_in_the_unit_of_its_meter_in_both_languages(
+    db: None, terms: dict[str, Any], english: str, swedish: str
+) -> None:
+    plan = PlanFactory()
+    Meter.objects.create(seller=plan.seller, code="power", unit="kWh")
+    Meter.objects.create(seller=SellerFactory(), code="power", unit="of another seller")
+    terms |= {"amount": Decimal(terms["amount"])}
+    price = PriceFactory(**{"plan": plan, "name": "", "meter": "power", **terms})
+    for found in (Price.objects.get(pk=price.pk), Price.objects.with_units().get(pk=price.pk)):
+        for language, said in (("en", english), ("sv", swedish)):
+            with translation.override(language):
+                assert re_spaced(found.in_words()) == said
+
+
+def test_where_a_meter_has_no_unit_a_price_is_per_unit(db: None) -> None:
+    plan = PlanFactory()
+    Meter.objects.create(seller=plan.seller, code="calls", unit="")
+    terms = {"plan": plan, "name": "", "meter": "calls", "amount": Decimal("1.2")}
+    each = PriceFactory(model="per_unit", **terms)
+    package = PriceFactory(model="package", package_size=Decimal(100), code="package", **terms)
+    with translation.override("sv"):
+        said = [re_spaced(price.in_words()) for price in (each, package)]
+    assert said == ["1,20 kr per enhet", "1,20 kr per 100 enheter"]
+
+
+def test_lists_and_selects_say_prices_in_their_meters_units_in_few_statements(
+    anna: Client, subscription: Subscription, customer: Customer
+) -> None:
+    plan = PlanFactory(
+        seller=customer.seller, product=subscription.plan.product, family="coffee", name="El"
+    )
+    for number in range(3):
+        Meter.objects.create(seller=plan.seller, code=f"m{number}", unit=f"kW{number}")
+        terms = {"model": "per_unit", "meter": f"m{number}", "amount": Decimal("1.2"), "name": ""}
+        PriceFactory(plan=plan, code=f"p{number}", **terms)
+    swedish = {"accept-language": "sv"}
+    with CaptureQueriesContext(connection) as captured:
+        listed = re_spaced(anna.get(list_url(Price), headers=swedish).content.decode())
+        url = act_url(customer, "start-subscription")
+        field = anna.get(url, headers=swedish).context["form"].fields["plan"]
+        labels = [re_spaced(label) for _, label in field.choices]
+    assert "El · 1,20 kr per kW1" in listed
+    assert "El · 1,20 kr per kW0, 1,20 kr per kW1, 1,20 kr per kW2" in labels
+    of_meters = [each["sql"] for each in captured.captured_queries if "usage_meter" in each["sql"]]
+    assert all("catalog_price" in sql for sql in of_meters)
+    assert len(of_meters) <= 5, of_meters
 
 
 def test_a_price_every_three_months_says_so(db: None) -> None:
     plan = PlanFactory(name="Kaffe", interval_count=3)
     assert (
-        str(PriceFactory(plan=plan, name="", amount=Decimal(9))) == "Kaffe · 9 SEK every 3 months"
+        re_spaced(str(PriceFactory(plan=plan, name="", amount=Decimal(9))))
+        == "Kaffe · SEK 9.00 every 3 months"
     )
 
 
@@ -75,10 +149,10 @@ def test_a_select_of_plans_says_what_they_cost_and_never_offers_a_name_twice(
         PriceFactory(plan=PlanFactory(family="coffee", **same), amount=Decimal(amount), name="")
     for url in (act_url(customer, "start-subscription"), act_url(subscription, "change")):
         field = anna.get(url).context["form"].fields["plan"]
-        labels = [label for _, label in field.choices]
+        labels = [re_spaced(label) for _, label in field.choices]
         assert len(labels) == len(set(labels))
-        assert "Espresso · 129 SEK a month" in labels
-        assert sum(label.startswith("Espresso · 249 SEK a month (") for label in labels) == 2
+        assert "Espresso · SEK 129.00 every month" in labels
+        assert sum(label.startswith("Espresso · SEK 249.00 every month (") for label in labels) == 2
 
 
 @pytest.fixture
