@@ -6,11 +6,15 @@ from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import get_language, pgettext
 
+from billing.base.amounts import locale_of, written_price
+from billing.base.intervals import interval_in_words
 from billing.base.public_ids import PublicIdField
 from billing.base.triggers import FrozenOnce
 from billing.engine import pricing
 from billing.engine.bounds import INTERVALS_MAX, TRIAL_DAYS_MAX
+from billing.engine.money import EXPONENTS
 from customers.models import CurrencyField, Seller
 
 # Where revenue is booked unless a product says otherwise: services, in the Swedish BAS chart.
@@ -117,7 +121,7 @@ class Plan(models.Model):
         return self.name
 
     def named_with_prices(self) -> str:
-        """``Espresso 1 kg · 249 SEK a month, 25 EUR a month``: plans of one name told apart."""
+        """``Espresso 1 kg · SEK 249.00 every month``: plans of one name told apart."""
         offered = [price.in_words() for price in self.prices.all() if price.is_active]
         return f"{self.name} · {', '.join(offered[:3])}" if offered else self.name
 
@@ -201,21 +205,36 @@ class Price(models.Model):
         ]
 
     def __str__(self) -> str:
-        """``Coffee · 249 SEK a month``; with its own name where that is another than the plan's."""
+        """``Coffee · SEK 249.00 every month``; with its own name where that is not the plan's."""
         plan = self.plan
         named = plan.name if self.name in ("", plan.name) else f"{plan.name}, {self.name}"
         return f"{named} · {self.in_words()}"
 
     def in_words(self) -> str:
-        """What it costs, how often: ``249 SEK a month``, ``volume in SEK a month``."""
-        plan, often = self.plan, "once"
-        if self.billing != self.Billing.ONCE:
-            count, unit = plan.interval_count, plan.interval_unit
-            often = f"a {unit}" if count == 1 else f"every {count} {unit}s"
-        if self.model in (self.Model.FLAT, self.Model.PER_UNIT, self.Model.PACKAGE):
-            each = "" if self.model == self.Model.FLAT else " each"
-            return f"{self.amount.normalize():f} {self.currency}{each} {often}"
-        return f"{self.get_model_display().lower()} in {self.currency} {often}"
+        """What it costs, how often, in the active language: ``SEK 249.00 every month``."""
+        said = {
+            "amount": self._amount_in_words(),
+            "currency": self.currency,
+            "model": self.get_model_display().lower(),
+            "often": self._how_often(),
+        }
+        if self.model == self.Model.FLAT:
+            return f"{said['amount']} {said['often']}"
+        if self.model == self.Model.PER_UNIT:
+            return pgettext("desk", "%(amount)s per unit %(often)s") % said
+        if self.model == self.Model.PACKAGE:
+            return pgettext("desk", "%(amount)s per package %(often)s") % said
+        return pgettext("desk", "%(model)s in %(currency)s %(often)s") % said
+
+    def _amount_in_words(self) -> str:
+        if self.currency not in EXPONENTS:  # As it was typed: its page says what is wrong.
+            return f"{self.amount:f} {self.currency}"
+        return written_price(self.amount, self.currency, locale_of(get_language() or "en"))
+
+    def _how_often(self) -> str:
+        if self.billing == self.Billing.ONCE:
+            return pgettext("desk", "once")
+        return interval_in_words(self.plan.interval_unit, self.plan.interval_count)
 
     def terms(self, agreed_amount: Decimal | None = None) -> pricing.Price:
         """The price as the engine takes it, with the amount agreed where one was."""

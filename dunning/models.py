@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
@@ -245,7 +246,7 @@ class DunningCase(Stateful):
         ]
 
     def __str__(self) -> str:
-        return f"Invoice {self.invoice}"
+        return pgettext("desk", "Invoice %(number)s") % {"number": self.invoice}
 
     @property
     def coming_step(self) -> DunningStep | None:

@@ -22,6 +22,8 @@ CATALOGS = Path(__file__).parent / "locale"
 _PLACE = re.compile(r"%\((\w+)\)s")
 # The code of a refusal, which stands before it where it is kept as a reason.
 _CODE = re.compile(r"[a-z]+(?:_[a-z]+)+: ")
+# The kind of an error, where that stands before it.
+_KIND = re.compile(r"[A-Z][A-Za-z]+: ")
 _END_OF_SENTENCE = re.compile(r"(?<=[.]) ")
 
 
@@ -50,6 +52,8 @@ def _translated(text: str, locale: str) -> str:
         return f"{code[0]}{_translated(text[code.end() :], locale)}"
     if (known := _all_known(text, shapes, locale)) is not None:
         return known
+    if kind := _KIND.match(text):
+        return f"{kind[0]}{_translated(text[kind.end() :], locale)}"
     for first, others in _split(text):
         if (known := _known(first, shapes, locale)) is not None:
             return f"{known} {_translated(others, locale)}"

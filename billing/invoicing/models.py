@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.engine.money import major_string
 from billing.invoicing import coverage, number_series  # noqa: F401  Their tables are of this app.
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
@@ -548,7 +549,7 @@ class CustomerBalance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.customer_id}: {self.balance_minor} {self.currency}"
+        return f"{self.customer}: {major_string(self.balance_minor, self.currency)} {self.currency}"
 
 
 class BalanceEntry(models.Model):
@@ -577,7 +578,7 @@ class BalanceEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency}"
+        return f"{major_string(self.amount_minor, self.currency)} {self.currency}"
 
     @property
     def seller(self) -> Seller:

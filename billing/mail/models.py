@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.base.sql.plain import JoinedWords, PlainWords
@@ -185,7 +186,8 @@ class Message(Stateful):
         ]
 
     def __str__(self) -> str:
-        return self.subject or f"{self.get_kind_display()} to {self.recipient or self.customer}"
+        said = {"kind": self.get_kind_display(), "to": self.recipient or self.customer}
+        return self.subject or pgettext("desk", "%(kind)s to %(to)s") % said
 
     @property
     def addressees(self) -> Addressees:

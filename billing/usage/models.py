@@ -138,4 +138,4 @@ class UsageRecord(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.meter_id} {self.quantity} on {self.on}"
+        return f"{self.meter}: {self.quantity.normalize():f}, {self.on}"

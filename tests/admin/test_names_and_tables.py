@@ -8,6 +8,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models import Model
 from django.test import Client
 from django.urls import reverse
+from django.utils import translation
 
 from billing.desk.facts import facts_in, facts_of
 from billing.desk.figures import NOTHING
@@ -44,27 +45,56 @@ def test_a_subscription_is_called_by_customer_and_plan(
 
 
 @pytest.mark.parametrize(
-    ("terms", "said"),
+    ("terms", "english", "swedish"),
     [
-        ({"amount": Decimal(249)}, "Kaffe · 249 SEK a month"),
-        ({"amount": Decimal("0.5"), "model": "per_unit"}, "Kaffe · 0.5 SEK each a month"),
-        ({"amount": Decimal(99), "billing": "once"}, "Kaffe · 99 SEK once"),
-        ({"amount": Decimal(9), "name": "Mugg"}, "Kaffe, Mugg · 9 SEK a month"),
-        ({"graduated": True}, "Kaffe · graduated in SEK a month"),
+        (
+            {"amount": Decimal(249)},
+            "Kaffe · SEK 249.00 every month",
+            "Kaffe · 249,00 kr varje månad",
+        ),
+        (
+            {"amount": Decimal("0.5"), "model": "per_unit"},
+            "Kaffe · SEK 0.50 per unit every month",
+            "Kaffe · 0,50 kr per enhet varje månad",
+        ),
+        (
+            {"amount": Decimal(5), "model": "package", "package_size": 10},
+            "Kaffe · SEK 5.00 per package every month",
+            "Kaffe · 5,00 kr per paket varje månad",
+        ),
+        (
+            {"amount": Decimal(99), "billing": "once"},
+            "Kaffe · SEK 99.00 once",
+            "Kaffe · 99,00 kr en gång",
+        ),
+        (
+            {"amount": Decimal(9), "name": "Mugg"},
+            "Kaffe, Mugg · SEK 9.00 every month",
+            "Kaffe, Mugg · 9,00 kr varje månad",
+        ),
+        (
+            {"graduated": True},
+            "Kaffe · graduated in SEK every month",
+            "Kaffe · trappa i SEK varje månad",
+        ),
     ],
 )
-def test_a_price_is_called_by_plan_amount_and_interval(
-    db: None, terms: dict[str, Any], said: str
+def test_a_price_is_called_by_plan_amount_and_interval_in_the_language_of_the_page(
+    db: None, terms: dict[str, Any], english: str, swedish: str
 ) -> None:
-    price = PriceFactory(**{"plan": PlanFactory(name="Kaffe"), "name": "", **terms})
-    assert str(Price.objects.get(pk=price.pk)) == said
+    made = PriceFactory(**{"plan": PlanFactory(name="Kaffe"), "name": "", **terms})
+    price = Price.objects.get(pk=made.pk)
+    for language, said in (("en", english), ("sv", swedish)):
+        with translation.override(language):
+            assert re_spaced(str(price)) == said
 
 
 def test_a_price_every_three_months_says_so(db: None) -> None:
     plan = PlanFactory(name="Kaffe", interval_count=3)
-    assert (
-        str(PriceFactory(plan=plan, name="", amount=Decimal(9))) == "Kaffe · 9 SEK every 3 months"
-    )
+    price = PriceFactory(plan=plan, name="", amount=Decimal(9))
+    assert re_spaced(str(price)) == "Kaffe · SEK 9.00 every 3 months"
+    with translation.override("sv"):
+        assert re_spaced(str(price)) == "Kaffe · 9,00 kr var tredje månad"
 
 
 def test_a_select_of_plans_says_what_they_cost_and_never_offers_a_name_twice(
@@ -75,10 +105,10 @@ def test_a_select_of_plans_says_what_they_cost_and_never_offers_a_name_twice(
         PriceFactory(plan=PlanFactory(family="coffee", **same), amount=Decimal(amount), name="")
     for url in (act_url(customer, "start-subscription"), act_url(subscription, "change")):
         field = anna.get(url).context["form"].fields["plan"]
-        labels = [label for _, label in field.choices]
+        labels = [re_spaced(label) for _, label in field.choices]
         assert len(labels) == len(set(labels))
-        assert "Espresso · 129 SEK a month" in labels
-        assert sum(label.startswith("Espresso · 249 SEK a month (") for label in labels) == 2
+        assert "Espresso · SEK 129.00 every month" in labels
+        assert sum(label.startswith("Espresso · SEK 249.00 every month (") for label in labels) == 2
 
 
 @pytest.fixture
