@@ -36,7 +36,7 @@ DELIVERIES = Panel(
 class EventAdmin(BigReadOnly):
     list_display = ("type", "subject", "sequence", "actor", "occurred_on", "recorded_at")
     list_filter = (("occurred_on", RangeDateFilter),)
-    search_fields = ("subject__exact", "public_id__exact", "type__istartswith")
+    search_fields = ("subject__exact", "public_id__exact", "type__newest")
     search_help_text = pgettext_lazy(
         "desk", "A public id such as inv_…, or a type such as invoice."
     )
@@ -56,7 +56,7 @@ class DeliveryAdmin(BigReadOnly):
     list_display = ("event", "subscriber", "progress", "attempts", "next_attempt_at", "last_error")
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("event",)
-    search_fields = ("subscriber__istartswith", "event__subject__exact", "event__type__istartswith")
+    search_fields = ("subscriber__newest", "event__subject__exact", "event__type__newest")
     fields = (
         ("event", "subscriber"),
         ("state", "attempts"),

@@ -142,6 +142,7 @@ class Message(Stateful):
         ]
         indexes = [
             GinIndex(OpClass(TYPED, name="gin_trgm_ops"), name="message_by_addressee"),
+            models.Index(fields=["object"], name="message_by_object"),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(state__in=["waiting", "sending"]),

@@ -243,7 +243,7 @@ class GatewayEventAdmin(BigReadOnly):
         ("is_polled", BooleanRadioFilter),
         ("received_at", RangeDateTimeFilter),
     )
-    search_fields = ("event_id__exact", "body__icontains")
+    search_fields = ("told",)
     fields = (
         ("event_id", "type"),
         ("gateway", "is_polled"),

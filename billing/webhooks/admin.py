@@ -234,7 +234,10 @@ class WebhookDeliveryAdmin(BigReadOnly):
     )
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("event", "endpoint")
-    search_fields = ("subject__exact", "event__public_id__exact", "endpoint__public_id__exact")
+    search_fields = (
+        *("event__subject__exact", "event__public_id__exact"),
+        "endpoint__public_id__exact",
+    )
     search_help_text = pgettext_lazy("desk", "The public id of an object, an event or an endpoint.")
     fields = (
         ("event", "endpoint"),
