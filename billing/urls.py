@@ -36,6 +36,7 @@ sign_in = [
 handler400 = "portal.failures.unreadable"
 handler403 = "portal.failures.forbidden"
 handler404 = "portal.failures.not_found"
+handler429 = "portal.failures.too_many"
 handler500 = "portal.failures.failed"
 
 urlpatterns = [

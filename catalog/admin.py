@@ -13,7 +13,7 @@ from unfold.contrib.filters.admin import (
 
 from billing.base.intervals import interval_in_words
 from billing.desk.columns import link_column, plain_column
-from billing.desk.figures import figure, link, money, named_with_id, trimmed, unit_price
+from billing.desk.figures import figure, link, money, named_with_id, unit_price, written
 from billing.desk.model_admin import Desk
 from billing.desk.of_seller import shown_seller
 from billing.desk.panels import Panel
@@ -223,7 +223,7 @@ class CouponAdmin(Desk):
     @admin.display(description="off")
     def off(self, coupon: Coupon) -> str:
         if coupon.percent_off is not None:
-            return f"{trimmed(coupon.percent_off)} %"
+            return f"{written(coupon.percent_off)} %"
         return money(coupon.amount_off_minor, coupon.currency)
 
     @admin.display(description="lasts")

@@ -15,7 +15,7 @@ from unfold.contrib.filters.admin import (
 )
 
 from billing.desk.columns import label_column, link_column
-from billing.desk.figures import link
+from billing.desk.figures import as_pages_write, link
 from billing.desk.forms import ActionForm
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.desk.page_actions import PageAction
@@ -112,7 +112,7 @@ ACTIONS = Panel(
     columns={
         "On": lambda action: action.done_on,
         "Step": lambda action: action.get_kind_display(),
-        "Outcome": lambda action: action.outcome or pgettext("desk", "done"),
+        "Outcome": lambda action: as_pages_write(action.outcome) or pgettext("desk", "done"),
     },
     when_empty="Nothing yet.",
 )
@@ -175,6 +175,7 @@ WORK: dict[str, Callable[[QuerySet], QuerySet]] = {
 
 @admin.register(DunningCase)
 class DunningCaseAdmin(BigReadOnly):
+    kept_sentences = ("reason",)
     list_display = (
         "invoice_link",
         "customer_link",

@@ -251,7 +251,7 @@ class DunningCase(Stateful):
         ]
 
     def __str__(self) -> str:
-        return f"Invoice {self.invoice}"
+        return pgettext("desk", "Invoice %(number)s") % {"number": self.invoice}
 
     @property
     def coming_step(self) -> DunningStep | None:

@@ -20,6 +20,7 @@ from portal.pages import in_language_of, show
 from portal.visits import seller_asked_for, visit_of
 
 RETRY_AFTER_S = 5
+RETRY_SOON_AFTER_S = 60
 # Programs read their own answers there.
 OF_PROGRAMS = ("/api/", "/hooks/", "/metrics", "/healthz")
 logger = logging.getLogger(__name__)
@@ -78,6 +79,27 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         )
 
 
+def too_many(
+    request: HttpRequest,
+    advice: str = "",
+    retry_after_s: int = RETRY_SOON_AFTER_S,
+    usual: str = "",
+) -> HttpResponse:
+    """``handler429``, which allauth asks for, and the answer to whom the portal turns away.
+
+    ``advice`` says when to try again, in the language that is ``usual`` for the reader.
+    """
+    with in_language_of(request, usual=usual):
+        if desk.is_of_desk(request):
+            answer = desk.too_many(request)
+        else:
+            title = pgettext("portal", "Too many attempts")
+            wait = pgettext("portal", "Nothing was done. Wait a minute, then try again.")
+            answer = _show(request, 429, title, advice or wait, usual)
+    answer["Retry-After"] = str(retry_after_s)
+    return answer
+
+
 def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Django's ``handler400``: more fields than any form has, or another host's name."""
     if request.path.startswith(OF_PROGRAMS):
@@ -115,10 +137,12 @@ def failed(request: HttpRequest) -> HttpResponse:
         return desk.standing("500.html", request, 500)
 
 
-def _show(request: HttpRequest, status: int, title: str, advice: str) -> HttpResponse:
+def _show(
+    request: HttpRequest, status: int, title: str, advice: str, usual: str = ""
+) -> HttpResponse:
     context: dict[str, Any] = {"title": title, "advice": advice}
     seller = _seller_of(request)
-    return show(request, "portal/failure.html", context, seller=seller, status=status)
+    return show(request, "portal/failure.html", context, seller=seller, usual=usual, status=status)
 
 
 def _seller_of(request: HttpRequest) -> Seller | None:

@@ -7,10 +7,11 @@ from operator import attrgetter
 
 from django.db import models
 from django.template.loader import render_to_string
+from django.utils.functional import lazy
 from django.utils.safestring import SafeString
 from unfold.decorators import display
 
-from billing.desk.figures import NOTHING, link, money, plain
+from billing.desk.figures import NOTHING, as_pages_write, link, money, plain
 
 _ANCHOR = re.compile(r"</?a\b[^>]*>")
 
@@ -58,6 +59,20 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
         return _label(getattr(obj, f"get_{name}_display")(), colors.get(getattr(obj, name), ""))
 
     return column
+
+
+def said_column(field: models.Field) -> Callable[[models.Model], str]:
+    """A column that shows, in the page's language, a sentence that is kept as the log says it."""
+
+    def shown(obj: models.Model) -> str:
+        return as_pages_write(getattr(obj, field.attname)) or NOTHING
+
+    # By its name Django finds the help that goes with the field.
+    shown.__name__ = field.name
+    shown.admin_order_field = field.name  # type: ignore[attr-defined]
+    # Asked for when it is shown: the field's own label is translated after its page is made.
+    shown.short_description = lazy(lambda: str(field.verbose_name), str)()  # type: ignore[attr-defined]
+    return shown
 
 
 @lru_cache

@@ -8,9 +8,29 @@ from django.db import models
 from django.utils.functional import lazy
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import pgettext
+from django.utils.text import capfirst
+from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.desk.figures import NOTHING, money
+
+# What snapshots and orders call otherwise, or shorter, than the page of what they are taken of.
+_CALLED = {
+    "accent": pgettext_lazy("desk", "accent color"),
+    "auto": pgettext_lazy("desk", "charged automatically"),
+    "business": pgettext_lazy("desk", "is business"),
+    "company": pgettext_lazy("desk", "company"),
+    "evidence": pgettext_lazy("desk", "business evidence"),
+    "f_tax": pgettext_lazy("desk", "has f tax"),
+    "inclusive": pgettext_lazy("desk", "in the price"),
+    "ip_address": pgettext_lazy("desk", "IP address"),
+    "line1": pgettext_lazy("desk", "address line1"),
+    "line2": pgettext_lazy("desk", "address line2"),
+    "org": pgettext_lazy("desk", "organisation number"),
+    "text": pgettext_lazy("desk", "words agreed to"),
+    "user_agent": pgettext_lazy("desk", "User Agent"),
+    "vat": pgettext_lazy("desk", "vat number"),
+    "version": pgettext_lazy("desk", "version of the words"),
+}
 
 
 def facts_of(value: Any) -> str:
@@ -63,7 +83,11 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> SafeString:
 
 
 def _label(name: str) -> str:
-    return str(name).removesuffix("_minor").replace("_", " ").capitalize()
+    if name in _CALLED:
+        return capfirst(str(_CALLED[name]))
+    english = str(name).removesuffix("_minor").replace("_", " ")
+    label = pgettext("desk", english)
+    return capfirst(label if label != english else pgettext("desk", capfirst(english)))
 
 
 def _cell(name: str, value: Any, beside: Mapping[str, Any]) -> str:

@@ -68,6 +68,15 @@ def form_refused(request: HttpRequest) -> HttpResponse:
     )
 
 
+def too_many(request: HttpRequest) -> HttpResponse:
+    return _show(
+        request,
+        429,
+        pgettext("desk", "Too many attempts"),
+        pgettext("desk", "Nothing was done. Wait a minute, then try again."),
+    )
+
+
 def standing(template: str, request: HttpRequest, status: int, **known: Any) -> HttpResponse:
     """A page in both languages that asks nobody for anything, not even the database."""
     text = render_to_string(template, {"is_of_desk": is_of_desk(request), **known})

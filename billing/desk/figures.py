@@ -6,6 +6,7 @@ from decimal import Decimal
 from functools import lru_cache
 
 from babel import Locale
+from babel.numbers import format_decimal
 from django.contrib.admin.utils import quote
 from django.db import models
 from django.urls import get_script_prefix, reverse
@@ -19,6 +20,7 @@ from billing.desk.sentences import in_page_language
 from billing.engine.money import EXPONENTS, exact_minor
 
 NOTHING = "–"
+_DECIMALS = "#,##0.############"
 # Amounts and days as the log, the API and commands write them, the same in every language.
 _AMOUNT = re.compile(r"(?<![\w.,])(-?\d+(?:\.\d+)?) ([A-Z]{3})\b")
 _DAY = re.compile(r"(?<![\w-])\d{4}-\d\d-\d\d(?![\w-])")
@@ -90,11 +92,16 @@ def yes_or_no(is_so: bool) -> str:
 
 def plain(number: Decimal | None, unit: str = "") -> str:
     """A quantity or a unit price without the zeros that its column pads it with."""
-    return NOTHING if number is None else figure(f"{trimmed(number)} {unit}".rstrip())
+    return NOTHING if number is None else figure(f"{written(number)} {unit}".rstrip())
+
+
+def written(number: Decimal) -> str:
+    """A number with the decimals that it has, as the page's language writes it: ``1 234,5``."""
+    return str(format_decimal(number, format=_DECIMALS, locale=page_locale()))
 
 
 def trimmed(number: Decimal) -> str:
-    """199 and not 199.0000000000."""
+    """199 and not 199.0000000000, as forms send it."""
     return f"{number.normalize():f}"
 
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from copy import copy
 from decimal import Decimal
 from typing import Any, cast
@@ -53,6 +53,9 @@ class ActionForm(WithoutCards, Typed):
     def ask(self) -> None:
         """Add the fields that depend on the object."""
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, in_page_language(error))
+
     def clean_amount(self) -> Decimal | None:
         """Amounts are typed in major units: more decimals than the currency has are a mistake."""
         amount = self.cleaned_data["amount"]
@@ -64,8 +67,27 @@ class ActionForm(WithoutCards, Typed):
         try:
             self.cleaned_data["amount_minor"] = exact_minor(amount, currency)
         except BillingError as error:
-            raise ValidationError(as_pages_write(error.message), code=error.code) from error
+            raise ValidationError(error.message, code=error.code) from error
         return amount
+
+
+def in_page_language(error: Any) -> Any:
+    """What a form is to say, with what models and the engine refuse with, which is English."""
+    if isinstance(error, str):
+        return as_pages_write(error)
+    said = error if isinstance(error, ValidationError) else ValidationError(error)
+    for each in _each_of(said):
+        if isinstance(each.message, str) and not each.params:
+            each.message = as_pages_write(each.message)
+    return said
+
+
+def _each_of(error: ValidationError) -> Iterator[ValidationError]:
+    if hasattr(error, "error_dict"):
+        for errors in error.error_dict.values():
+            yield from errors
+    else:
+        yield from error.error_list
 
 
 class ConfirmedForm(ActionForm):
@@ -152,6 +174,9 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
     checks: Sequence[Callable[[Any], object]] = ()
     codes: Mapping[str, Codes] = {}
 
+    def add_error(self, field: str | None, error: Any) -> None:
+        super().add_error(field, in_page_language(error))
+
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()
         if not self.errors:
@@ -162,7 +187,7 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
                 except BillingError as error:
                     setting = str(error.details.get("setting", "")).partition("[")[0]
                     place = setting if setting in self.fields else None
-                    self.add_error(place, as_pages_write(error.message))
+                    self.add_error(place, error.message)
             for name in self.codes.keys() & {*self.changed_data}:
                 self._check_codes(name, draft)
         return cleaned

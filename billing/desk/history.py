@@ -6,7 +6,7 @@ are told with it.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +20,7 @@ from django.utils.text import capfirst
 from django.utils.translation import pgettext
 from pghistory.core import event_models
 
-from billing.desk.figures import NOTHING, as_pages_write, money
+from billing.desk.figures import NOTHING, as_pages_write, money, written
 
 ENTRIES_MAX = 200
 SHOWN_MAX = 300
@@ -49,12 +49,17 @@ class Entry:
     changes: Sequence[FieldChange] = field(default=())
 
 
-def history_of(row: models.Model, parts: Sequence[tuple[type[models.Model], str]]) -> list[Entry]:
+def history_of(
+    row: models.Model,
+    parts: Sequence[tuple[type[models.Model], str]],
+    said: Collection[str] = (),
+) -> list[Entry]:
     """The newest entries of a row, its parts and its buttons, the newest first.
 
-    ``parts`` are the models of the rows within its form, each with its key to the row.
+    ``parts`` are the models of the rows within its form, each with its key to the row; ``said`` are
+    its fields that keep sentences of the log.
     """
-    told = [*_kept(type(row), {"pgh_obj": row.pk}, part="")]
+    told = [*_kept(type(row), {"pgh_obj": row.pk}, part="", said=said)]
     for model, key in parts:
         told += _kept(model, {key: row.pk}, part=str(model._meta.verbose_name))
     told += _done(row, are_edits_kept=bool(told))
@@ -78,7 +83,9 @@ class _Told:
     changes: Sequence[FieldChange] = ()
 
 
-def _kept(model: type[models.Model], of: Mapping[str, Any], *, part: str) -> Iterator[_Told]:
+def _kept(
+    model: type[models.Model], of: Mapping[str, Any], *, part: str, said: Collection[str] = ()
+) -> Iterator[_Told]:
     for kept in event_models(tracks_model=model):
         fields = [
             each
@@ -93,7 +100,7 @@ def _kept(model: type[models.Model], of: Mapping[str, Any], *, part: str) -> Ite
                 *("pgh_label", "pgh_created_at", "pgh_obj_id", "pgh_context__metadata"),
             )[: ENTRIES_MAX + 1]
         )
-        words = _Words(fields, rows)
+        words = _Words(fields, rows, said)
         for position, values in enumerate(rows[:ENTRIES_MAX]):
             older = rows[position + 1 :]
             before = next((one for one in older if one["pgh_obj_id"] == values["pgh_obj_id"]), None)
@@ -125,8 +132,13 @@ def _done(row: models.Model, *, are_edits_kept: bool) -> Iterator[_Told]:
         is_edit = entry.change_message.startswith("[") or not entry.change_message
         if is_edit and are_edits_kept:
             continue
-        what = as_pages_write(_KEY_OF_FORM.sub("", str(entry.get_change_message())))
-        yield _Told(entry.action_time, {"user": entry.user_id}, what or _what("update", "", ""))
+        what = said_of(entry) or _what("update", "", "")
+        yield _Told(entry.action_time, {"user": entry.user_id}, what)
+
+
+def said_of(entry: LogEntry) -> str:
+    """What the log has of a deed or an edit, as pages say it."""
+    return as_pages_write(_KEY_OF_FORM.sub("", str(entry.get_change_message())))
 
 
 def _who(metadata: Mapping[str, Any], names: Mapping[Any, str]) -> str:
@@ -148,8 +160,13 @@ def _who(metadata: Mapping[str, Any], names: Mapping[Any, str]) -> str:
 class _Words:
     """The values of some fields in the words of their page; what they point at is read at once."""
 
-    def __init__(self, fields: Sequence[models.Field], rows: Sequence[Mapping[str, Any]]):
-        self.fields = fields
+    def __init__(
+        self,
+        fields: Sequence[models.Field],
+        rows: Sequence[Mapping[str, Any]],
+        said: Collection[str],
+    ):
+        self.fields, self.said = fields, said
         self._targets: dict[str, dict[Any, str]] = {}
         for each in fields:
             if isinstance(each, models.ForeignKey):
@@ -195,7 +212,9 @@ class _Words:
         if isinstance(asked, models.JSONField):
             text = _json_in_words(value)
         elif isinstance(asked, models.DecimalField):
-            text = f"{value.normalize():f}"
+            text = written(value)
+        elif asked.name in self.said:
+            text = as_pages_write(value)
         else:
             text = str(display_for_field(value, asked, NOTHING))
         return text if len(text) <= SHOWN_MAX else f"{text[:SHOWN_MAX]}…"

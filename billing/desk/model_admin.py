@@ -12,6 +12,7 @@ from functools import cache, partial
 from typing import Any, ClassVar
 
 from django import forms
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.admin import AdminSite, ShowFacets
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
@@ -25,6 +26,7 @@ from django.forms.models import _get_foreign_key
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import translation
 from django.utils.html import format_html
 from django.utils.translation import override, pgettext
 from unfold.admin import ModelAdmin, checkbox
@@ -36,7 +38,7 @@ from billing.base.typed import (
     BOUNDS_OF_NUMBERS,
     check_instant,
 )
-from billing.desk.columns import own_link_column
+from billing.desk.columns import own_link_column, said_column
 from billing.desk.done_forms import note_done
 from billing.desk.facts import column_of_facts
 from billing.desk.figures import as_pages_write
@@ -63,8 +65,11 @@ type Following = Callable[[Any, Sequence[str], str], str]
 
 
 @cache
-def _box() -> str:
-    """The box before a row, with a place for its key; a list has one in each row."""
+def _box(language: str | None) -> str:
+    """The box before a row, with a place for its key; a list has one in each row.
+
+    What it is called for whoever hears the page is in ``language``, which is the active one.
+    """
     return checkbox.render(ACTION_CHECKBOX_NAME, "{}")
 
 
@@ -87,10 +92,12 @@ class Desk(Picking, ModelAdmin):
     `fixed_fields` can be chosen once, when the object is added. A check raises BillingError for a
     row that the database would take and the engine would not; ``codes`` says for a field that holds
     codes which there are, ``tables`` how what is kept as JSON is typed. What a save is followed by
-    is told in a sentence, if there was anything.
+    is told in a sentence, if there was anything. ``kept_sentences`` are fields whose text was said
+    in English when something happened; pages show it in their own language.
     """
 
     fixed_fields: ClassVar[Sequence[str]] = ()
+    kept_sentences: ClassVar[Sequence[str]] = ()
     checks: ClassVar[Sequence[Callable[[Any], object]]] = ()
     codes: ClassVar[Mapping[str, Codes]] = {}
     tables: ClassVar[Mapping[str, type[RowsField]]] = {}
@@ -119,6 +126,10 @@ class Desk(Picking, ModelAdmin):
             for each in model._meta.fields
             if isinstance(each, models.JSONField)
         }
+        self._said = {
+            name: said_column(model._meta.get_field(name))  # type: ignore[arg-type]
+            for name in self.kept_sentences
+        }
 
     @classmethod
     def extend(
@@ -145,13 +156,14 @@ class Desk(Picking, ModelAdmin):
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[str]:
         fixed = self.fixed_fields if obj is not None else ()
-        return (*super().get_readonly_fields(request, obj), *fixed, *self._facts.values())
+        shown = (*self._facts.values(), *self._said.values())
+        return (*super().get_readonly_fields(request, obj), *fixed, *shown)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """The page's fields; what is JSON and not edited here is a table of label and value."""
         may_edit = obj is None or self.has_change_permission(request, obj)
         fixed = self.get_readonly_fields(request, obj)
-        shown = {
+        shown = self._said | {
             name: facts
             for name, facts in self._facts.items()
             if not may_edit or name in fixed or not self._can_be_typed(name, obj)
@@ -262,6 +274,7 @@ class Desk(Picking, ModelAdmin):
         if obj is not None:
             context["actions_detail"] = self._buttons(request, obj)
             context["panels"] = [panel.context(obj) for panel in self.panels]
+            context["subtitle"] = as_pages_write(str(obj))
         return super().render_change_form(request, context, *args, **options)
 
     def _buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
@@ -303,7 +316,7 @@ class Desk(Picking, ModelAdmin):
             return self._get_obj_does_not_exist_redirect(request, self.opts, object_id)
         if not self.has_view_or_change_permission(request, obj):
             raise PermissionDenied
-        entries = history_of(obj, self._parts)
+        entries = history_of(obj, self._parts, said=self.kept_sentences)
         context = {
             **self.admin_site.each_context(request),
             "title": pgettext("desk", "History of %(name)s") % {"name": obj},
@@ -412,6 +425,16 @@ class Desk(Picking, ModelAdmin):
         request.current_app = self.admin_site.name
         return TemplateResponse(request, template, context)
 
+    # The log calls a row by one name, whoever works; names of some rows are of the page's language.
+
+    def log_addition(self, *given: Any) -> Any:
+        with translation.override(settings.LANGUAGE_CODE):
+            return super().log_addition(*given)
+
+    def log_change(self, *given: Any) -> Any:
+        with translation.override(settings.LANGUAGE_CODE):
+            return super().log_change(*given)
+
     # Finding rows in a list
 
     def get_list_display(self, request: HttpRequest) -> Sequence[Any]:
@@ -419,7 +442,8 @@ class Desk(Picking, ModelAdmin):
         first, *others = super().get_list_display(request)
         is_words = first == "__str__" or first in {each.name for each in self.opts.get_fields()}
         column = first if callable(first) or is_words else getattr(self, first, None)
-        return (own_link_column(column) if callable(column) else first, *others)
+        shown = (self._said.get(each, each) if isinstance(each, str) else each for each in others)
+        return (own_link_column(column) if callable(column) else first, *shown)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet, search_term: str
@@ -442,7 +466,7 @@ class Desk(Picking, ModelAdmin):
 
     @display(description=ModelAdmin.action_checkbox.short_description)
     def action_checkbox(self, obj: Any) -> str:
-        return format_html(_box(), obj.pk)
+        return format_html(_box(translation.get_language()), obj.pk)
 
     def get_actions(
         self, request: HttpRequest, action_location: ActionLocation = ActionLocation.CHANGE_LIST

@@ -5,8 +5,10 @@ by what came of it. One condition over several tables would walk through all of 
 
 Fields are written as Django's ``search_fields``. One without a lookup is searched for each word,
 without regard to capitals and accents. ``typed`` is all that people know a row by, which its model
-has as the expression ``TYPED``. ``amount`` is for minor units beside a ``currency``, ``last_four``
-for the figures of a card.
+has as the expression ``TYPED``, and ``told`` a long text, of which whole words are searched as the
+vector ``TOLD``. ``newest`` is how a text begins that has no index: it is sought among the newest
+rows alone. ``amount`` is for minor units beside a ``currency``, ``last_four`` for the figures of a
+card.
 """
 
 import re
@@ -14,18 +16,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from django.contrib.postgres.search import SearchQuery
 from django.core.exceptions import ValidationError
-from django.db.models import F, Func, Model, Q, QuerySet, Value
+from django.db.models import F, Func, Max, Model, Q, QuerySet, Value
 from django.utils.text import smart_split
 
 from billing.base.sql.plain import Plain
 from billing.desk.amounts import amounts_in
 
 FOUND_MAX = 1_000
+NEWEST_MAX = 20_000
 TERM_MAX = 200
 # Fewer letters have no trigram of their own; the beginning of a word has, and a longer word beside.
 LETTERS_MIN = 3
 WORDS, TYPED, AMOUNT, LAST_FOUR = "words", "typed", "amount", "last_four"
+TOLD, NEWEST = "told", "newest"
 _EXACT = {"exact", "iexact"}
 # As pages and receipts write a card: •••• 4242, **4242, x4242.
 _FOUR = re.compile(r"[•·*.xX\s]*(\d{4})")
@@ -43,6 +48,8 @@ def search(queryset: QuerySet, term: str, fields: Iterable[str]) -> QuerySet:
     words = [word.strip("\"'") for word in smart_split(term)]
     found = _matching(queryset, by_kind["exact"], term) | _of_cards(queryset, by_kind, term)
     found = found or _of_amounts(queryset, by_kind[AMOUNT], term)
+    found = found or _told(queryset, by_kind[TOLD], term)
+    found = found or _beginning(queryset, by_kind[NEWEST], term)
     # Whose whole name it is stands before those who share its words.
     found = found or _with_words(queryset, by_kind[WORDS], [" ".join(words)])
     if not found and len(words) > 1:
@@ -62,7 +69,8 @@ def _by_kind(model: type[Model], fields: Iterable[str]) -> dict[str, _Fields]:
     found: dict[str, _Fields] = defaultdict(lambda: defaultdict(list))
     for written in fields:
         *path, field, lookup = _split(model, written)
-        kind = "exact" if lookup in _EXACT else lookup if lookup in {AMOUNT, LAST_FOUR} else WORDS
+        has_own = lookup in {AMOUNT, LAST_FOUR, NEWEST, TOLD}
+        kind = "exact" if lookup in _EXACT else lookup if has_own else WORDS
         found[kind]["__".join(path)].append((field, lookup))
     return found
 
@@ -71,8 +79,8 @@ def _split(model: type[Model], written: str) -> Iterator[str]:
     names = written.split("__")
     there: Any = model
     for position, name in enumerate(names):
-        if name == TYPED:
-            yield from (TYPED, TYPED)
+        if name in {TYPED, TOLD}:
+            yield from (name, name)
             return
         field = there._meta.get_field(name)
         yield name
@@ -124,6 +132,27 @@ def _of_amounts(queryset: QuerySet, fields: _Fields, term: str) -> Q:
         for name, _ in fields[""]:
             rows = queryset.filter(**{name: minor, "currency__in": codes})
             found |= _among(queryset.model, rows.order_by("-pk"), "")
+    return found
+
+
+def _told(queryset: QuerySet, fields: _Fields, term: str) -> Q:
+    """The newest rows of the list's own table whose text has all the words of the term."""
+    if not fields:
+        return Q()
+    vector = queryset.model.TOLD
+    rows = queryset.alias(told=vector).filter(told=SearchQuery(term, config=vector.config))
+    return _among(queryset.model, rows.order_by("-pk"), "")
+
+
+def _beginning(queryset: QuerySet, fields: _Fields, term: str) -> Q:
+    """What hangs on, or is, one of the newest rows of a table with a text that begins so."""
+    found = Q()
+    for path, names in fields.items():
+        rows = _table_of(queryset, path)
+        last = rows.aggregate(last=Max("pk"))["last"] or 0
+        for name, _ in names:
+            begins = rows.filter(pk__gt=last - NEWEST_MAX, **{f"{name}__istartswith": term})
+            found |= _newest_among(queryset.model, begins.order_by("-pk"), path)
     return found
 
 

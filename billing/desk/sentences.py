@@ -26,6 +26,8 @@ _STATES = frozenset({"new", "old", "state", "status"})
 _SENTENCES = frozenset({"how", "listed", "reason", "what"})
 # The code of a refusal, which stands before it where it is kept as a reason.
 _CODE = re.compile(r"(?:[a-z]+(?:_[a-z]+)+: )+")
+# The kind of an error, where that stands before it.
+_KIND = re.compile(r"[A-Z][A-Za-z]+: ")
 _END_OF_SENTENCE = re.compile(r"(?<=[.]) ")
 # In a text of more no sentence is looked for that holds some of the others, but for all of it.
 SENTENCES_MAX = 40
@@ -72,6 +74,8 @@ class _Reading:
             return self._one_by_one(text, sentences)
         if (known := self._all_known(text)) is not None:
             return known
+        if kind := _KIND.match(text):
+            return f"{kind[0]}{self.translated(text[kind.end() :])}"
         for first, others in _split(text):
             if (known := self._known(first)) is not None:
                 return f"{known} {self.translated(others)}"

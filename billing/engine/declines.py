@@ -31,6 +31,11 @@ class Decline(StrEnum):
         return cls(stored) if stored in cls else cls("declined")
 
     @property
+    def label(self) -> str:
+        """What operators call it, in English: ``Insufficient funds``."""
+        return self.value.replace("_", " ").capitalize()
+
+    @property
     def is_hard(self) -> bool:
         """Whether it will be the same tomorrow: wait for a new payment method, do not retry."""
         return self in _HARD

@@ -11,6 +11,7 @@ from unfold.contrib.filters.admin import (
 from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column
+from billing.desk.figures import as_pages_write
 from billing.desk.model_admin import BigReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
@@ -26,7 +27,7 @@ DELIVERIES = Panel(
         "Subscriber": lambda delivery: delivery.subscriber,
         "State": lambda delivery: delivery.get_state_display(),
         "Attempts": lambda delivery: delivery.attempts,
-        "Last error": lambda delivery: delivery.last_error or None,
+        "Last error": lambda delivery: as_pages_write(delivery.last_error) or None,
     },
 )
 
@@ -35,7 +36,7 @@ DELIVERIES = Panel(
 class EventAdmin(BigReadOnly):
     list_display = ("type", "subject", "sequence", "actor", "occurred_on", "recorded_at")
     list_filter = (("occurred_on", RangeDateFilter),)
-    search_fields = ("subject__exact", "public_id__exact", "type__istartswith")
+    search_fields = ("subject__exact", "public_id__exact", "type__newest")
     search_help_text = pgettext_lazy(
         "desk", "A public id such as inv_…, or a type such as invoice."
     )
@@ -51,10 +52,11 @@ class EventAdmin(BigReadOnly):
 
 @admin.register(Delivery)
 class DeliveryAdmin(BigReadOnly):
+    kept_sentences = ("last_error",)
     list_display = ("event", "subscriber", "progress", "attempts", "next_attempt_at", "last_error")
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("event",)
-    search_fields = ("subscriber__istartswith", "event__subject__exact", "event__type__istartswith")
+    search_fields = ("subscriber__newest", "event__subject__exact", "event__type__newest")
     fields = (
         ("event", "subscriber"),
         ("state", "attempts"),
@@ -88,6 +90,7 @@ class TryAgain(PageAction):
 
 @admin.register(Trouble)
 class TroubleAdmin(BigReadOnly):
+    kept_sentences = ("message",)
     list_display = ("step", "subject", "kind", "message", "times", "last_seen_at")
     list_filter = (("step", AllValuesFieldListFilter), ("kind", AllValuesFieldListFilter))
     search_fields = ("subject__exact", "seller__exact")

@@ -103,7 +103,7 @@ class Delivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.event_id} → {self.subscriber} ({self.state})"
+        return f"{self.event_id} → {self.subscriber} ({self.get_state_display().lower()})"
 
 
 class KeptRow(models.Model):

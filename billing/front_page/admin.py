@@ -64,6 +64,7 @@ class GoOn(PageAction):
 
 @admin.register(Hold)
 class HoldAdmin(ReadOnly):
+    kept_sentences = ("reason",)
     list_display = ("code", "held_at", "released_at", "released_by")
     fields = (("code", "held_at"), "reason", ("released_at", "released_by"), "details")
     page_actions = (GoOn(),)

@@ -18,7 +18,7 @@ from unfold.decorators import display
 
 from billing.desk.columns import label_column, link_column, money_column, plain_column
 from billing.desk.facts import facts_of
-from billing.desk.figures import link, money
+from billing.desk.figures import as_pages_write, link, money
 from billing.desk.model_admin import BigReadOnly, Desk, button
 from billing.desk.panels import Panel
 from billing.engine.errors import BillingError
@@ -139,7 +139,7 @@ class PrintedAdmin(BigReadOnly):
         try:
             pdf = self.print_pdf(obj)
         except BillingError as failed:
-            self.message_user(request, failed.message, messages.ERROR)
+            self.message_user(request, as_pages_write(failed.message), messages.ERROR)
             back = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
             return redirect(back, object_id)
         answer = HttpResponse(pdf, content_type="application/pdf")
@@ -151,6 +151,7 @@ class PrintedAdmin(BigReadOnly):
 class DocumentAdmin(PrintedAdmin):
     """What invoices and credit notes have in common."""
 
+    kept_sentences = ("reason",)
     kind: str
     list_select_related = ("customer",)
     search_fields = (
@@ -270,6 +271,7 @@ class InvoiceAdmin(DocumentAdmin):
             "As it was sent",
             {"fields": ("language", "bill_to", "seller_then"), "classes": ("collapse",)},
         ),
+        ("Closed", {"fields": ("closed_on", "reason")}),
     )
     page_actions = (Credit(), Void(), WriteOff())
 
@@ -280,11 +282,10 @@ class InvoiceAdmin(DocumentAdmin):
         return super().get_ordering(request)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """All of them; how it was closed stands last, where it was."""
         fieldsets = super().get_fieldsets(request, obj)
-        if obj is None or not (obj.closed_on or obj.reason):
-            return fieldsets
-        closed = pgettext("desk", "Closed")
-        return (*fieldsets, (closed, {"fields": ("closed_on", "reason")}))
+        is_closed = obj is not None and (obj.closed_on or obj.reason)
+        return fieldsets if is_closed else fieldsets[:-1]
 
 
 @admin.register(CreditNote)
@@ -431,7 +432,7 @@ class CustomerBalanceAdmin(BigReadOnly):
             ),
             columns={
                 "On": lambda entry: link(entry, entry.effective_on),
-                "What": lambda entry: entry.description or None,
+                "What": lambda entry: as_pages_write(entry.description) or None,
                 "Document": lambda entry: document_link(entry.invoice),
                 "Amount": lambda entry: money(entry.amount_minor, entry.currency),
             },
@@ -447,6 +448,7 @@ class CustomerBalanceAdmin(BigReadOnly):
 
 @admin.register(BalanceEntry)
 class BalanceEntryAdmin(BigReadOnly):
+    kept_sentences = ("description",)
     list_display = ("effective_on", "customer_link", "description", "amount", "document")
     list_filter = (
         ("customer__seller", RelatedDropdownFilter),

@@ -9,6 +9,7 @@ from django.db.models.functions import Now
 from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
+from billing.engine.money import major_string
 from billing.invoicing import (
     coverage,  # noqa: F401  Its table is of this app.
     number_series,  # noqa: F401  So are its.
@@ -558,7 +559,7 @@ class CustomerBalance(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.customer_id}: {self.balance_minor} {self.currency}"
+        return f"{self.customer}: {major_string(self.balance_minor, self.currency)} {self.currency}"
 
 
 class BalanceEntry(models.Model):
@@ -598,7 +599,7 @@ class BalanceEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount_minor} {self.currency}"
+        return f"{major_string(self.amount_minor, self.currency)} {self.currency}"
 
     @property
     def seller(self) -> Seller:

@@ -7,6 +7,8 @@ from django.db.models.functions import Now
 
 from customers.models import Seller
 
+# The kinds of documents, which are numbered apart.
+KINDS = [("invoice", "invoice"), ("credit_note", "credit note")]
 _NUMBERS_ARE_NOT_HELD = """
     IF EXISTS (SELECT FROM outbound_hold WHERE released_at IS NULL)
        AND current_setting('kvitt.reconciles', true) IS DISTINCT FROM 'on' THEN
@@ -20,7 +22,7 @@ class NumberSeries(models.Model):
     """Gap-free document numbers: taken under the row's lock, committed with the documents."""
 
     seller = models.ForeignKey(Seller, on_delete=models.PROTECT, related_name="number_series")
-    kind = models.CharField(max_length=11)
+    kind = models.CharField(max_length=11, choices=KINDS)
     prefix = models.CharField(max_length=20, blank=True, default="")
     next_number = models.PositiveBigIntegerField(default=1)
 

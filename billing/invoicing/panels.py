@@ -6,7 +6,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.formats import localize
 from django.utils.translation import pgettext
 
-from billing.desk.figures import link, money, plain, trimmed
+from billing.desk.figures import as_pages_write, link, money, plain, written
 from billing.desk.panels import Panel
 from billing.invoicing.balances import kept_for_orders
 from billing.invoicing.models import (
@@ -88,7 +88,7 @@ TAXES = Panel(
         InvoiceTax.objects.filter(invoice=invoice.pk).select_related("invoice").order_by("id")
     ),
     columns={
-        "Rate": lambda tax: f"{tax.category} {trimmed(tax.percent)} %",
+        "Rate": lambda tax: f"{tax.category} {written(tax.percent)} %",
         "Name": lambda tax: tax.name or None,
         "In the price": lambda tax: tax.is_inclusive,
         "Net": lambda tax: money(tax.net_minor, tax.invoice.currency),
@@ -117,7 +117,7 @@ BALANCE_OF_DOCUMENT = Panel(
     rows=lambda invoice: BalanceEntry.objects.filter(invoice=invoice.pk).order_by("id"),
     columns={
         "On": lambda entry: entry.effective_on,
-        "What": lambda entry: entry.description or None,
+        "What": lambda entry: as_pages_write(entry.description) or None,
         "Amount": lambda entry: money(entry.amount_minor, entry.currency),
     },
 )

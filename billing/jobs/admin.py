@@ -65,6 +65,7 @@ class RunAgain(PageAction):
 
 @admin.register(JobRun)
 class JobRunAdmin(BigReadOnly):
+    kept_sentences = ("error",)
     list_display = ("name", "standing", "started_at", "ended_at", "progress", "attempts", "error")
     list_filter = (("state", ChoicesDropdownFilter),)
     search_fields = ("name__istartswith",)

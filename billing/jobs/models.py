@@ -64,7 +64,7 @@ class JobRun(models.Model):
         indexes = [models.Index(fields=["name", "-id"], name="job_run_newest")]
 
     def __str__(self) -> str:
-        return f"{self.name} ({self.state})"
+        return f"{self.name} ({self.get_state_display().lower()})"
 
     @property
     def needs_a_hand(self) -> bool:

@@ -237,7 +237,8 @@ def _put_back(message: Message, addressees: Addressees) -> None:
 def let_go(message: Message, *, as_of: date, actor: str) -> Message:
     """Give a mail up that failed or of which nobody knows: it is not sent."""
     message = _locked(message)
-    message.move(State.SUPPRESSED, last_error=f"Let go by {actor}. {message.last_error}".strip())
+    said = f"Let go by {actor}."
+    message.move(State.SUPPRESSED, last_error=f"{said} {message.last_error}".strip())
     return message
 
 

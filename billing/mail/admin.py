@@ -198,6 +198,7 @@ CreditNoteAdmin.extend(panels=[MAILS_OF_DOCUMENT])
 
 @admin.register(Message)
 class MessageAdmin(BigReadOnly):
+    kept_sentences = ("last_error",)
     list_display = (
         "subject_or_kind",
         "customer_link",

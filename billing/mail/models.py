@@ -6,6 +6,7 @@ from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import pgettext
 
 from billing.base.public_ids import PublicIdField
 from billing.base.sql.plain import JoinedWords, PlainWords
@@ -141,6 +142,7 @@ class Message(Stateful):
         ]
         indexes = [
             GinIndex(OpClass(TYPED, name="gin_trgm_ops"), name="message_by_addressee"),
+            models.Index(fields=["object"], name="message_by_object"),
             models.Index(
                 fields=["next_attempt_at"],
                 condition=Q(state__in=["waiting", "sending"]),
@@ -185,7 +187,8 @@ class Message(Stateful):
         ]
 
     def __str__(self) -> str:
-        return self.subject or f"{self.get_kind_display()} to {self.recipient or self.customer}"
+        said = {"kind": self.get_kind_display(), "to": self.recipient or self.customer}
+        return self.subject or pgettext("desk", "%(kind)s to %(to)s") % said
 
     @property
     def addressees(self) -> Addressees:

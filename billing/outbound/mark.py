@@ -142,12 +142,15 @@ def _doubt(kept: Mark | None, row: Mapping[str, Any], now: Mapping[str, Any]) ->
 
 
 def _why(code: str, row: Mapping[str, Any]) -> str:
+    seen_at = f"{row['seen_at']:%Y-%m-%d %H:%M}"
     return {
         "database_replaced": "it lies in another place than before, as after a restore, a move or "
-        "a failover",
-        "database_is_older": "this machine has seen it farther on than it is now",
-        "database_unmarked": "this machine has no mark of it, and so cannot tell whether it is old",
-    }[code] + f"; it was last at work at {row['seen_at']:%Y-%m-%d %H:%M} UTC"
+        f"a failover; it was last at work at {seen_at} UTC",
+        "database_is_older": "this machine has seen it farther on than it is now; it was last at "
+        f"work at {seen_at} UTC",
+        "database_unmarked": "this machine has no mark of it, and so cannot tell whether it is "
+        f"old; it was last at work at {seen_at} UTC",
+    }[code]
 
 
 def _hold(code: str, known: list[Mark], why: str) -> Hold:

@@ -5,6 +5,7 @@ import pgtrigger
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
+from django.utils.translation import pgettext
 
 
 @pghistory.track()
@@ -99,7 +100,9 @@ class KillSwitch(models.Model):
         permissions = [("press_killswitch", "Can stop charging, and let it go on")]
 
     def __str__(self) -> str:
-        return f"Charging of {self.seller or 'everybody'}"
+        if not self.seller:
+            return pgettext("desk", "Charging of everybody")
+        return pgettext("desk", "Charging of %(seller)s") % {"seller": self.seller}
 
 
 class DatabaseMark(models.Model):

@@ -42,6 +42,7 @@ from billing.payments.panels import (
     PAYMENTS,
     REFUNDS,
     SESSIONS,
+    why_declined,
 )
 from customers.admin import CustomerAdmin
 
@@ -91,6 +92,7 @@ class NeedsAttentionFilter(DropdownFilter):
 
 @admin.register(Payment)
 class PaymentAdmin(PrintedAdmin):
+    kept_sentences = ("attention",)
     list_display = (
         "public_id",
         "customer_link",
@@ -125,13 +127,16 @@ class PaymentAdmin(PrintedAdmin):
         ("method", "gateway"),
         ("gateway_id", "gateway_key"),
         ("planned_on", "received_on", "returned_on"),
-        ("failure_code", "gateway_code"),
+        ("why_declined", "gateway_code"),
         "attention",
         ("attempts", "next_check_at"),
         ("action_url", "public_id"),
         "recorded_at",
     )
-    readonly_fields = ("amount", "refunded", "method", "public_id", "recorded_at")
+    readonly_fields = (
+        *("amount", "refunded", "method", "why_declined"),
+        *("public_id", "recorded_at"),
+    )
     panels = (ALLOCATIONS_OF_PAYMENT, REFUNDS, transfers_of("payment"))
     page_actions = (AskTheGateway(), MarkReturned(), ClearAttention())
 
@@ -154,11 +159,16 @@ class PaymentAdmin(PrintedAdmin):
 
     @admin.display(description="why", ordering="failure_code")
     def what_failed(self, payment: Payment) -> str:
-        return as_pages_write(payment.attention) or payment.failure_code or NOTHING
+        return as_pages_write(payment.attention) or why_declined(payment.failure_code)
+
+    @admin.display(description="failure code", ordering="failure_code")
+    def why_declined(self, payment: Payment) -> str:
+        return why_declined(payment.failure_code)
 
 
 @admin.register(Refund)
 class RefundAdmin(BigReadOnly):
+    kept_sentences = ("reason", "attention")
     list_display = (
         "public_id",
         "payment_link",
@@ -226,13 +236,14 @@ class WhatCameFilter(DropdownFilter):
 
 @admin.register(GatewayEvent)
 class GatewayEventAdmin(BigReadOnly):
+    kept_sentences = ("parked_reason",)
     list_display = ("event_id", "type", "gateway", "received_at", "is_polled", "what_came")
     list_filter = (
         WhatCameFilter,
         ("is_polled", BooleanRadioFilter),
         ("received_at", RangeDateTimeFilter),
     )
-    search_fields = ("event_id__exact", "body__icontains")
+    search_fields = ("told",)
     fields = (
         ("event_id", "type"),
         ("gateway", "is_polled"),

@@ -1,12 +1,22 @@
 """What gateways tell, as it came, and how far their lists of events have been read."""
 
 import pgtrigger
+from django.contrib.postgres.indexes import GinIndex
+from django.contrib.postgres.search import SearchVector
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Left
+
+# The words of what was told, ids among them. Of a longer text PostgreSQL might make no vector, and
+# refuse to keep it.
+TOLD = SearchVector("event_id", Left("body", 100_000), config="simple")
 
 
 class GatewayEvent(models.Model):
     """What a gateway told us, as it came. It is a hint only: what is true the gateway is asked."""
+
+    # What the desk searches for the words that are typed.
+    TOLD = TOLD
 
     gateway = models.CharField(max_length=40)
     event_id = models.CharField(max_length=80)
@@ -26,6 +36,7 @@ class GatewayEvent(models.Model):
             )
         ]
         indexes = [
+            GinIndex(TOLD, name="gateway_event_by_its_words"),
             models.Index(
                 fields=["id"], condition=~Q(parked_reason=""), name="gateway_event_is_parked"
             ),

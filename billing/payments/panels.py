@@ -3,8 +3,10 @@
 from django.utils.html import format_html
 from django.utils.translation import pgettext
 
-from billing.desk.figures import link, money, yes_or_no
+from billing.desk.figures import NOTHING, as_pages_write, link, money, yes_or_no
+from billing.desk.labels import in_words
 from billing.desk.panels import Panel
+from billing.engine.declines import Decline
 from billing.invoicing.panels import document_link
 from billing.invoicing.writing import decline_in_words
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
@@ -16,6 +18,18 @@ def _use_of(method: PaymentMethod) -> str:
         said = {"reason": decline_in_words(method.refused_code)}
         return pgettext("desk", "no longer: %(reason)s") % said
     return yes_or_no(method.is_default)
+
+
+def why_declined(code: str) -> str:
+    """One of the declines as operators read it; they are told finer reasons than customers are."""
+    return str(in_words(Decline.of(code).label)) if code else NOTHING
+
+
+def _state_of(session: CheckoutSession) -> str:
+    """Why a page was closed, or why the last card was refused on it; else how it stands."""
+    if session.failure in Decline:
+        return why_declined(session.failure)
+    return as_pages_write(session.failure) or session.get_status_display()
 
 
 METHODS = Panel(
@@ -35,7 +49,7 @@ SESSIONS = Panel(
     columns={
         "Opened": lambda session: session.recorded_at,
         "For": lambda session: session.get_kind_display(),
-        "State": lambda session: session.failure or session.get_status_display(),
+        "State": _state_of,
         "Address": lambda session: (
             format_html('<a href="{}" class="text-link">{}</a>', session.url, session.url)
             if session.status == CheckoutSession.Status.OPEN
@@ -79,7 +93,7 @@ REFUNDS = Panel(
         "Refund": link,
         "State": lambda refund: refund.get_state_display(),
         "On": lambda refund: refund.refunded_on,
-        "Reason": lambda refund: refund.reason or None,
+        "Reason": lambda refund: as_pages_write(refund.reason) or None,
         "Amount": lambda refund: money(refund.amount_minor, refund.payment.currency),
     },
     when_empty="Nothing.",

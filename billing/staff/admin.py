@@ -21,6 +21,8 @@ from django.utils.translation import pgettext_lazy
 from unfold.enums import ActionVariant
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from billing.desk.figures import NOTHING
+from billing.desk.history import said_of
 from billing.desk.model_admin import BigReadOnly, Desk
 from billing.desk.page_actions import PageAction
 from billing.staff import attempts, second_step
@@ -166,16 +168,21 @@ class RoleAdmin(ForSuperusers, DjangoGroupAdmin, Desk):  # type: ignore[misc]
 class LogEntryAdmin(ForSuperusers, BigReadOnly):
     """What was done on these pages, by whom."""
 
-    list_display = ("action_time", "user", "content_type", "object_repr", "change_message")
+    list_display = ("action_time", "user", "content_type", "object_repr", "what_was_done")
     list_select_related = ("user", "content_type")
     search_fields = ("object_repr__istartswith", "user__username__iexact")
     fields = (
         ("action_time", "user"),
         ("content_type", "object_repr"),
-        "change_message",
+        "what_was_done",
     )
+    readonly_fields = ("what_was_done",)
 
     has_add_permission = has_change_permission = has_delete_permission = _never
+
+    @admin.display(description="change message", ordering="change_message")
+    def what_was_done(self, entry: LogEntry) -> str:
+        return said_of(entry) or NOTHING
 
 
 @admin.register(AccessAttempt)

@@ -383,4 +383,4 @@ class CouponRedemption(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.coupon_id} of {self.customer_id}"
+        return f"{self.coupon} · {self.customer}"

@@ -11,7 +11,7 @@ from django.db.models import Prefetch
 from django.utils.translation import pgettext, pgettext_lazy
 from unfold.enums import ActionVariant
 
-from billing.desk.figures import trimmed
+from billing.desk.figures import written
 from billing.desk.forms import ActionForm, NamedChoice, date_field
 from billing.desk.page_actions import PageAction
 from billing.desk.previews import Preview, Reckoned
@@ -131,7 +131,7 @@ class ChangeForm(WhenForm):
                 label=pgettext("desk", "New quantity of %(name)s")
                 % {"name": item.price.name or item.key},
                 help_text=pgettext("desk", "Now %(quantity)s. Leave it empty to keep that.")
-                % {"quantity": trimmed(item.quantity)},
+                % {"quantity": written(item.quantity)},
             )
         self.order_fields(["plan", *(name for name in self.fields if ":" in name)])
 

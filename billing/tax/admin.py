@@ -2,19 +2,20 @@ from datetime import date
 from typing import Any
 
 from django.contrib import admin
-from django.utils.translation import pgettext_lazy
+from django.utils.translation import pgettext, pgettext_lazy
 from unfold.contrib.filters.admin import BooleanRadioFilter, RelatedDropdownFilter
 
 from billing.desk.columns import label_column, link_column, plain_column
-from billing.desk.figures import link
+from billing.desk.figures import NOTHING, link
 from billing.desk.model_admin import Desk, ReadOnly
 from billing.desk.page_actions import PageAction
 from billing.desk.panels import Panel
-from billing.tax.checks import ask_by_hand
+from billing.tax.checks import ASKED_BY_HAND, ask_by_hand
 from billing.tax.loading import STANDARD
 from billing.tax.models import TaxRate, TaxRegistration, VatNumberCheck
 from billing.tax.stated import TaxField
 from billing.tax.supplies import counts_for, plain
+from billing.tax.vies import MALFORMED, UNREACHABLE
 from catalog.admin import PriceAdmin, ProductAdmin
 from customers.admin import CustomerAdmin, SellerAdmin
 from customers.models import Customer
@@ -47,6 +48,28 @@ class TaxRateAdmin(Desk):
     rate = plain_column("percent", "percent")
 
 
+# The codes with which VIES, or whoever asked it, says that there is no clear answer.
+PROBLEMS: dict[str, Any] = {
+    UNREACHABLE: pgettext_lazy("desk", "The register could not be reached."),
+    MALFORMED: pgettext_lazy("desk", "The answer could not be understood."),
+    ASKED_BY_HAND: pgettext_lazy("desk", "It is asked about within a minute."),
+    "INVALID_INPUT": pgettext_lazy("desk", "The register does not take it for a VAT number."),
+    "INVALID_REQUESTER_INFO": pgettext_lazy(
+        "desk", "The register does not know the seller's own number."
+    ),
+    "SERVICE_UNAVAILABLE": pgettext_lazy("desk", "The register is not available right now."),
+    "MS_UNAVAILABLE": pgettext_lazy("desk", "The country's register is not available right now."),
+    "TIMEOUT": pgettext_lazy("desk", "The country's register did not answer in time."),
+}
+
+
+def problem_of(check: VatNumberCheck) -> str:
+    """Why there was no clear answer; a code that nobody knows stands as it is."""
+    if check.problem.endswith("MAX_CONCURRENT_REQ"):
+        return pgettext("desk", "The register has too much to do right now.")
+    return str(PROBLEMS.get(check.problem, check.problem)) or NOTHING
+
+
 ANSWERS = {"valid": "success", "invalid": "danger", "unknown": "warning"}
 REGISTRATIONS = Panel(
     "VAT registrations",
@@ -71,7 +94,7 @@ CHECKS = Panel(
         "Answer": lambda check: check.get_answer_display(),
         "Consultation number": lambda check: check.consultation_number,
         "Whose it is": lambda check: check.name,
-        "Problem": lambda check: check.problem,
+        "Problem": problem_of,
     },
     list_of=VatNumberCheck,
     list_by="seller__id__exact",
@@ -126,8 +149,13 @@ class VatNumberCheckAdmin(ReadOnly):
     search_fields = ("number__istartswith", "consultation_number__iexact")
     fieldsets = (
         (None, {"fields": (("number", "seller"), ("answer", "asked_at"))}),
-        ("As told", {"fields": ("consultation_number", "name", "problem")}),
+        ("As told", {"fields": ("consultation_number", "name", "problem_said")}),
     )
+    readonly_fields = ("problem_said",)
 
     answer_label = label_column("answer", ANSWERS)
     seller_link = link_column("seller", ordering="seller__name")
+
+    @admin.display(description="problem", ordering="problem")
+    def problem_said(self, check: VatNumberCheck) -> str:
+        return problem_of(check)

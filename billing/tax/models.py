@@ -184,4 +184,4 @@ class VatNumberCheck(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.number}: {self.answer}"
+        return f"{self.number}: {self.get_answer_display().lower()}"

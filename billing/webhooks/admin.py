@@ -12,7 +12,7 @@ from unfold.enums import ActionVariant
 
 from billing.desk.columns import label_column, link_column
 from billing.desk.facts import facts_in
-from billing.desk.figures import link
+from billing.desk.figures import as_pages_write, link
 from billing.desk.forms import ActionForm, date_field
 from billing.desk.model_admin import BigReadOnly, ReadOnly
 from billing.desk.page_actions import PageAction, Told
@@ -28,7 +28,7 @@ WEBHOOKS = Panel(
         "Sent to": lambda delivery: link(delivery, delivery.endpoint.url),
         "State": lambda delivery: delivery.get_state_display(),
         "Attempts": lambda delivery: delivery.attempts,
-        "Last error": lambda delivery: delivery.last_error or None,
+        "Last error": lambda delivery: as_pages_write(delivery.last_error) or None,
     },
     when_empty="No endpoint asked for it.",
 )
@@ -145,7 +145,7 @@ LATEST = Panel(
         "No.": lambda delivery: delivery.sequence,
         "State": lambda delivery: delivery.get_state_display(),
         "Attempts": lambda delivery: delivery.attempts,
-        "Last error": lambda delivery: delivery.last_error or None,
+        "Last error": lambda delivery: as_pages_write(delivery.last_error) or None,
     },
     list_of=WebhookDelivery,
     list_by="endpoint__id__exact",
@@ -154,6 +154,7 @@ LATEST = Panel(
 
 @admin.register(WebhookEndpoint)
 class WebhookEndpointAdmin(ReadOnly):
+    kept_sentences = ("disabled_reason",)
     list_display = ("url", "seller", "standing", "asked_for", "failing_since")
     list_filter = (("is_enabled", BooleanRadioFilter),)
     search_fields = ("url__icontains", "seller__exact", "public_id__exact")
@@ -213,7 +214,7 @@ ATTEMPTS = Panel(
         "Status": lambda attempt: attempt.status,
         "Milliseconds": lambda attempt: attempt.milliseconds,
         "Answer": lambda attempt: attempt.answer or None,
-        "Error": lambda attempt: attempt.error or None,
+        "Error": lambda attempt: as_pages_write(attempt.error) or None,
     },
     when_empty="None yet, or more than a month ago.",
 )
@@ -221,6 +222,7 @@ ATTEMPTS = Panel(
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(BigReadOnly):
+    kept_sentences = ("last_error",)
     list_display = (
         "event",
         "sequence",
@@ -232,7 +234,10 @@ class WebhookDeliveryAdmin(BigReadOnly):
     )
     list_filter = (("state", ChoicesDropdownFilter),)
     list_select_related = ("event", "endpoint")
-    search_fields = ("subject__exact", "event__public_id__exact", "endpoint__public_id__exact")
+    search_fields = (
+        *("event__subject__exact", "event__public_id__exact"),
+        "endpoint__public_id__exact",
+    )
     search_help_text = pgettext_lazy("desk", "The public id of an object, an event or an endpoint.")
     fields = (
         ("event", "endpoint"),

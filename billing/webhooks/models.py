@@ -137,7 +137,7 @@ class WebhookDelivery(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.subject} {self.sequence} ({self.state})"
+        return f"{self.subject} {self.sequence} ({self.get_state_display().lower()})"
 
 
 class WebhookAttempt(models.Model):

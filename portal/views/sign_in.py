@@ -14,9 +14,10 @@ from billing.base.typed import Typed
 from billing.engine.errors import Refused
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
+from portal.failures import too_many
 from portal.pages import in_language_of, show
 from portal.queries import accounts_at
-from portal.sign_in import ask_for_link
+from portal.sign_in import NETWORK_WITHIN, ask_for_link
 from portal.views.accounts import ACCOUNTS_MAX, go_on, offer_before, offer_to, page_of
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
@@ -169,12 +170,12 @@ def _sent(
     try:
         ask_for_link(email, network=network, now=clock.now(), seller=seller, order=order)
     except Refused:
-        sentence = pgettext(
+        advice = pgettext(
             "portal",
             "Too many links have been requested from your network. Wait an hour, then try again.",
         )
-        context = {"form": AddressForm(), "problem": sentence}
-        return show(request, "portal/sign_in.html", context, seller=seller, status=429)
+        usual = customer.language if customer else ""
+        return too_many(request, advice, int(NETWORK_WITHIN.total_seconds()), usual)
     # Whose link was old is not told the address that it was mailed to: the link may be anybody's.
     shown = "" if customer else email
     return show(request, "portal/sent.html", {"email": shown}, seller=seller)

@@ -117,4 +117,4 @@ def _named(name: Any) -> str:
 
 
 def _help(name: Any, page: ModelAdmin) -> str:
-    return str(help_text_for_field(name, page.model)) if isinstance(name, str) else ""
+    return str(help_text_for_field(_named(name), page.model))

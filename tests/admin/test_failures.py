@@ -154,3 +154,16 @@ def test_a_page_that_fails_at_the_desk_says_so(
     assert answer.status_code == 500
     assert "fungerar inte just nu" in words_of(answer)
     assert b"sign_in.css" in answer.content
+
+
+@pytest.mark.parametrize(("language", "number"), LANGUAGES)
+def test_who_signs_in_too_often_is_told_to_wait_in_the_look_of_the_desk(
+    client: Client, db: None, settings: Any, language: str, number: int
+) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {**settings.ACCOUNT_RATE_LIMITS, "login": "1/m/ip"}
+    tried = {"login": "anna", "password": "wrong"}
+    answers = [in_(client, language).post("/accounts/login/", tried) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 429]
+    assert answers[1].headers["Retry-After"] == "60"
+    assert ("Wait a minute", "Vänta en minut")[number] in words_of(answers[1])
+    assert is_of_desk(answers[1])

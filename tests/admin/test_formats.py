@@ -10,7 +10,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from billing.desk.figures import as_pages_write, money, rounded_money, unit_price
+from billing.desk.figures import as_pages_write, money, rounded_money, unit_price, written
+from billing.desk.figures import plain as quantity_of
 from billing.invoicing.models import Invoice
 from billing.outbound.models import Hold
 from billing.usage.models import UsageRecord
@@ -97,3 +98,14 @@ def test_sellers_of_several_zones_are_shown_in_the_installations(
 def test_an_unknown_zone_is_found_at_start(settings: Any) -> None:
     settings.DESK_TIME_ZONE = "Europe/Stokholm"
     assert "kvitt.E019" in {each.id for each in run_checks()}
+
+
+@pytest.mark.parametrize(
+    ("language", "quantity", "share"), [("en", "1,234.5 kg", "12.5"), ("sv", "1 234,5 kg", "12,5")]
+)
+def test_quantities_and_shares_are_written_with_the_decimals_of_the_language(
+    language: str, quantity: str, share: str
+) -> None:
+    with translation.override(language):
+        assert quantity in plain(quantity_of(Decimal("1234.5000"), "kg"))
+        assert written(Decimal("12.5000")) == share

@@ -136,7 +136,7 @@ def test_a_used_price_keeps_its_amount_and_says_what_to_do(anna: Client, rows: R
 
 def test_amounts_that_stand_are_written_without_padding(anna: Client, rows: Rows) -> None:
     page = anna.get(url(Price, "change", rows[Price].pk)).content.decode()
-    assert "100.0" not in page
+    assert "100.000" not in page
 
 
 def test_an_unused_price_can_be_edited(anna: Client) -> None:

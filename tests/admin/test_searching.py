@@ -1,18 +1,29 @@
 """What people type into the desk's search: amounts, cards, addresses, names without accents."""
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axes.models import AccessAttempt, AccessLog
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
+from billing.base import clock
 from billing.desk.amounts import amounts_in
-from billing.desk.searching import FOUND_MAX
+from billing.desk.model_admin import BigReadOnly
+from billing.desk.searching import FOUND_MAX, search
+from billing.events.models import Delivery, Event, Trouble
 from billing.invoicing.models import CreditNote, Invoice
+from billing.jobs.models import Heartbeat, JobRun
+from billing.payments.gateway_events import GatewayEvent
 from billing.payments.models import Payment, PaymentMethod
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
+from tests.admin.conftest import Rows
 from tests.admin.shown import url
 from tests.factories import (
     CustomerFactory,
@@ -167,3 +178,85 @@ def test_the_index_serves_what_is_typed(asa: Customer) -> None:
         cursor.execute("SET LOCAL enable_seqscan = off")
     assert "customer_by_what_is_typed" in rows.explain()
     assert FOUND_MAX >= rows.count() == 1
+
+
+# What gateways told
+
+
+def test_what_a_gateway_told_is_found_by_an_id_in_it_however_long_it_is(
+    anna: Client, rows: Rows
+) -> None:
+    given = {"gateway": "sandbox", "type": "charge.succeeded", "received_at": clock.now()}
+    given["next_attempt_at"] = clock.now()
+    told = GatewayEvent.objects.create(
+        event_id="evt_1", body='{"data": {"charge": "ch_12-aB", "for": "pay_3"}}', **given
+    )
+    # So many words make no vector.
+    long = "pay_4 " + " ".join(f"z{number:x}" for number in range(400_000))
+    longer = GatewayEvent.objects.create(event_id="evt_2", body=long, **given)
+    for term in ("ch_12-aB", "CH_12-AB", "evt_1", "pay_3"):
+        assert found(anna, GatewayEvent, term) == [told.pk], term
+    assert found(anna, GatewayEvent, "pay_4") == [longer.pk]
+    assert found(anna, GatewayEvent, "ch_13") == []
+
+
+@pytest.mark.parametrize("term", ["invoice.fin", "INVOICE.", "invoice.finalized"])
+def test_an_event_is_found_by_how_its_type_begins(anna: Client, rows: Rows, term: str) -> None:
+    assert found(anna, Event, term) == [rows[Event].pk]
+    assert found(anna, Delivery, term) == [rows[Delivery].pk]
+    assert found(anna, Event, "voice") == []
+
+
+# What finds it
+
+# What anybody might type: an address, a name, an amount, a card, a number, the ids of things.
+TERMS = (
+    *("anna@example.com", "Åsa Öberg", "199,50 kr", "4242", "1042"),
+    *("inv_000000000000000000000001", "sub_000000000000000000000001"),
+)
+BIG = sorted(
+    (page for page in admin.site._registry.values() if isinstance(page, BigReadOnly)),
+    key=lambda page: page.opts.label,
+)
+# Of these there is one for each colleague, for each job a day, or for each fault.
+SMALL = {AccessAttempt, AccessLog, Heartbeat, JobRun, LogEntry, Trouble}
+
+
+@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("listed", BIG, ids=lambda listed: listed.opts.label_lower)
+def test_an_index_finds_what_is_searched_in_a_big_list(
+    db: None, listed: BigReadOnly, term: str
+) -> None:
+    """Tables of tests are small: where walks are forbidden, one is left where no index would do."""
+    big = {each.opts.db_table for each in BIG if each.model not in SMALL} | {"customers_customer"}
+    walked: list[str] = []
+    is_asking = False
+
+    def watch(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        nonlocal is_asking
+        # The last key of a table is at the end of its index.
+        if sql.startswith("SELECT") and "MAX(" not in sql and not is_asking:
+            is_asking = True
+            # In what order the newest are read says nothing of how they are found.
+            found = re.sub(r" ORDER BY .*", "", sql)
+            with connection.cursor() as cursor:
+                cursor.execute(f"EXPLAIN (FORMAT JSON) {found}", params[: found.count("%s")])
+                walked.extend(f"{each}: {sql}" for each in _unfound(cursor.fetchone()[0], big))
+            is_asking = False
+        return execute(sql, params, many, context)
+
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    with connection.execute_wrapper(watch):
+        list(search(listed.model._base_manager.all(), term, listed.search_fields)[:1])
+    assert walked == []
+
+
+def _unfound(plan: Any, big: set[str]) -> Iterator[str]:
+    """The big tables in a plan that are read without an index that says which rows."""
+    nodes = [plan[0]["Plan"]]
+    for node in nodes:
+        nodes += node.get("Plans", ())
+        is_found = node["Node Type"] == "Bitmap Heap Scan" or "Index Cond" in node
+        if node.get("Relation Name") in big and not is_found:
+            yield node["Relation Name"]

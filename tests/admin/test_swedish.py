@@ -8,18 +8,21 @@ import pytest
 from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
+from django_countries import countries
 
 from billing.base import clock
 from billing.front_page.stops import SEEN
 from billing.invoicing.models import Invoice
 from billing.jobs.models import Heartbeat
+from billing.ledger.models import Account
 from billing.outbound.models import Hold, KillSwitch
 from billing.subscriptions.models import Subscription
 from customers.actions import change_details
 from customers.models import Customer, Seller
 from tests.admin.conftest import Rows
 from tests.admin.labels import OURS
-from tests.admin.shown import url
+from tests.admin.shown import MAY, url
+from tests.admin.test_labels import catalog
 from tests.admin.test_sellers import choose
 from tests.factories import DAY, CustomerFactory, InvoiceFactory, SellerFactory
 from tests.visible import texts_of
@@ -56,6 +59,36 @@ def english_in(
         and "Thing" not in text
         and row not in text
     ]
+
+
+# Words that are the same in both languages, keys, and what data of the tests and of the demo's
+# policies is called.
+SAME = {
+    *("A", "Ctrl K", "c", "e", "esc", "f", "k"),
+    *("Export", "Kvitt", "anna", "sandbox", "standard", "ValueError"),
+    *("Göteborg", "Kungsportsavenyen 10", "ESSESESS", "General", "Sweden", "<unknown>"),
+    *("base", "category 1", "mail", "sv"),
+}
+# What is the same in every language: ids, types of events, addresses, codes and figures.
+CODE = re.compile(r"[\w.,*:/@+#…×%·–—-]*[_.:@/\d][\w.,*:/@+#…×%·–—()-]*|[A-Z]{1,4}|%|•+|…")
+
+
+def same_in_both_languages(client: Client, address: str, row: str) -> set[str]:
+    """What a page says in one way to whomever, but for names, codes and words that are the same."""
+    said = []
+    for language in ("en", "sv"):
+        page = client.get(address, headers={"accept-language": language})
+        assert page.status_code == 200, address
+        said.append({*texts_of(page.content.decode())})
+    known = catalog()
+    return {
+        text
+        for text in said[0] & said[1]
+        if "Thing" not in text
+        and row not in text
+        and text.casefold().rstrip(":") not in known.get(text.casefold().rstrip(":"), ())
+        and not all(CODE.fullmatch(word) for word in text.split())
+    }
 
 
 @pytest.fixture
@@ -103,6 +136,26 @@ def test_lists_and_pages_are_swedish(anna: Client, rows: Rows) -> None:
         name = str(row)
         for address in (url(model, "changelist"), url(model, "change", row.pk)):
             assert english_in(anna, address, row=name) == [], address
+
+
+def test_nothing_on_any_page_is_the_same_in_both_languages_but_names(
+    anna: Client, rows: Rows
+) -> None:
+    called = {str(country) for _, country in countries}
+    called |= {text for each in Account.objects.all() for text in (each.name, str(each))}
+    found = {}
+    for model, page in admin.site._registry.items():
+        row = model._base_manager.get(pk=rows[model].pk)
+        addresses = [url(model, "changelist"), url(model, "change", row.pk)]
+        addresses += [
+            url(model, "act", row.pk, action.name) for action in getattr(page, "page_actions", ())
+        ]
+        if "a" in MAY[model]:
+            addresses.append(url(model, "add"))
+        for address in addresses:
+            if same := same_in_both_languages(anna, address, str(row)) - SAME - called:
+                found[address] = same
+    assert found == {}
 
 
 def test_a_history_is_swedish(anna: Client, rows: Rows) -> None:

@@ -14,6 +14,7 @@ from django.db.models import fields
 from billing.api.scopes import Scope
 from billing.base.guard_words import GUARD_WORDS
 from billing.desk.panels import Panel
+from billing.engine.declines import Decline
 from billing.front_page.menu import MENU
 from billing.front_page.stops import SEEN
 from billing.front_page.waiting import kinds_of_work
@@ -38,6 +39,8 @@ DESK = (
     "billing/jobs/*.py",
     "billing/ledger/admin.py",
     "billing/mail/admin.py",
+    "billing/mail/models.py",
+    "billing/outbound/*.py",
     "billing/payments/*.py",
     "billing/staff/*.py",
     "billing/subscriptions/*.py",
@@ -179,6 +182,7 @@ def words_of_desk() -> set[str]:
     """What the desk says: in code and templates, and in what it translates where it is shown."""
     used = words_used("desk", DESK, DESK_PAGES) | words_of_fields() | words_of_panels()
     used |= {text for work in kinds_of_work() for text in (work.title, work.note)}
+    used |= {decline.label for decline in Decline}
     return used | {*SEEN.values(), *GUARD_WORDS.values(), *Scope.labels}
 
 

@@ -10,6 +10,7 @@ from billing.checkout.offers import address_of, create_order
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from customers.models import Customer, Seller
+from portal.sign_in import NETWORK_TIMES
 from portal.views import home
 from portal.visits import LASTS
 from tests.factories import DAY, SellerFactory
@@ -169,3 +170,19 @@ def test_another_language_keeps_what_was_typed_at_the_checkout(
     assert ("Order with", "Beställ")[number] in text_of(answer)
     # It is that of the next page as well.
     assert f'<html lang="{language}">' in client.get(path).content.decode()
+
+
+@pytest.mark.parametrize(("language", "number"), LANGUAGES)
+def test_who_asks_for_too_many_links_gets_a_page_in_the_look_of_the_seller(
+    client: Client, seller: Seller, other: Seller, language: str, number: int
+) -> None:
+    client.cookies["django_language"] = language
+    path = f"/portal/?seller={seller.public_id}"
+    for asked in range(NETWORK_TIMES):
+        client.post(path, {"email": f"{asked}@example.com"})
+    answer = client.post(path, {"email": "one@example.com"})
+    said = text_of(answer)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "3600")
+    assert ("Too many attempts", "För många försök")[number] in said
+    assert ("Wait an hour", "Vänta en timme")[number] in said
+    assert seller.name in said

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,10 +20,12 @@ from django.contrib.sessions.models import Session
 from django.core.cache import cache
 from django.core.management import CommandError, call_command
 from django.http import HttpResponse
+from django.template.loader import get_template
 from django.test import Client, RequestFactory
-from django.urls import get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 
 from billing import settings as settings_as_shipped
+from billing import urls
 from billing.staff import second_step
 from tests.house.test_checks import manage
 
@@ -599,3 +602,30 @@ def test_whatever_is_typed_where_the_app_is_set_up_is_answered(anna: User, clien
     for value in UNLIKELY:
         answers(client, "/accounts/2fa/totp/activate/", "code", value)
     assert not is_in(client)
+
+
+# The look of its pages
+
+
+def test_every_page_to_sign_in_is_of_ours_and_none_in_the_look_of_the_library() -> None:
+    ours = settings_as_shipped.BASE_DIR / "templates"
+    views = {
+        name: view for name, view in _views(urls.sign_in) if getattr(view, "template_name", None)
+    }
+    assert {"account_login", "mfa_index", "mfa_add_webauthn", "mfa_view_recovery_codes"} <= {*views}
+    foreign = {}
+    for name, view in views.items():
+        template: Any = get_template(view.template_name)
+        origin = template.origin.name
+        if not Path(origin).is_relative_to(ours):
+            foreign[name] = origin
+    # A text file to keep, not a page.
+    assert {*foreign} <= {"mfa_download_recovery_codes"}
+
+
+def _views(patterns: Any) -> Iterator[tuple[str, Any]]:
+    for pattern in patterns:
+        if isinstance(pattern, URLResolver):
+            yield from _views(pattern.url_patterns)
+        else:
+            yield str(pattern.name), getattr(pattern.callback, "view_class", None)

@@ -140,7 +140,8 @@ class Caller:
         if status in (200, 201) and isinstance(answer, dict):
             return answer
         error = self._read_error(answer)
-        said = f"{self._title} answered {status} {error.code}".strip() + "."
+        code = f" {error.code}" if error.code else ""
+        said = f"{self._title} answered {status}{code}."
         if status in UNHEARD:
             raise GatewayUnavailable(said)
         if error.key is Key.USED_BEFORE:
