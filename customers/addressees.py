@@ -1,9 +1,13 @@
-"""Who gets a customer's invoices and reminders, where it is not the customer's own address."""
+"""Who gets a customer's invoices and reminders, where it is not the customer's own address.
+
+What is about a merged customer goes to whom the one that stays has named.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
 from customers.models import Customer
+from customers.persons import staying_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +38,20 @@ class Addressees:
 
 def addressees_of(customer: Customer) -> Addressees:
     """Whoever is told of all but invoices and reminders: the customer's own address."""
+    customer = staying_of(customer)
     return Addressees.of(filter(None, [customer.email]))
 
 
 def addressees_of_invoices(customer: Customer) -> Addressees:
     """Those named for invoices; a copy may be named alone."""
+    customer = staying_of(customer)
     own = filter(None, [customer.email])
     return Addressees.of(customer.invoice_to or own, customer.invoice_cc)
 
 
 def addressees_of_reminders(customer: Customer) -> Addressees:
     """Those named for reminders; where nobody is, those of invoices."""
+    customer = staying_of(customer)
     invoices = addressees_of_invoices(customer)
     if not customer.reminder_to and not customer.reminder_cc:
         return invoices

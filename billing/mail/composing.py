@@ -25,6 +25,7 @@ from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
 from customers.links import Purpose, address_of, make_link
 from customers.models import Seller
+from customers.persons import staying_of
 
 # The name of a file, what is in it, and of what kind that is.
 type File = tuple[str, bytes, str]
@@ -135,11 +136,12 @@ def printed(attachments: Iterable[Attachment]) -> list[File]:
 def mail_of(occasion: Occasion, page: Page, attachments: Sequence[File]) -> Mail:
     """A page that is laid out as the mail that leaves."""
     message, seller = occasion.message, occasion.seller
+    name = staying_of(message.customer).name
     mail = Mail(
         page.subject,
         page.text,
         from_email=_named(seller.name, settings.DEFAULT_FROM_EMAIL),
-        to=[_named(message.customer.name, address) for address in message.addressees.to],
+        to=[_named(name, address) for address in message.addressees.to],
         cc=[_named("", address) for address in message.addressees.cc],
         reply_to=[_named(seller.name, seller.email)] if seller.email else None,
         headers={
@@ -166,8 +168,10 @@ def message_id(message: Message) -> str:
 def live_address(occasion: Occasion, button: Button | None) -> str:
     if button is None or not button.purpose:
         return button.url if button else ""
+    # An invoice is paid by its own link; all else is looked after by the one that stays.
+    is_to_pay = button.purpose == Purpose.PAY
     token = make_link(
-        occasion.customer,
+        occasion.customer if is_to_pay else staying_of(occasion.customer),
         button.purpose,
         now=now_of(occasion.seller),
         subject=button.subject,
