@@ -10,6 +10,7 @@ from billing.engine.errors import Refused
 from billing.events.recorder import record_for
 from customers.models import Customer, Seller
 from customers.numbers import TIDIERS, tidy_numbers
+from customers.persons import refuse_merged
 
 # What a customer or the shop may set; whose a customer is, is fixed.
 DETAILS = frozenset(
@@ -45,11 +46,13 @@ def add_customer(seller: Seller, *, as_of: date, actor: str, name: str, **detail
 def change_details(customer: Customer, *, as_of: date, actor: str, **details: Any) -> Customer:
     """Change some of a customer's details, on documents from now on; what is not named stays.
 
-    Raises :class:`Refused` as :func:`add_customer` does. Issued documents stay as they are.
+    Raises :class:`Refused` as :func:`add_customer` does, and ("customer_merged"). Issued documents
+    stay as they are.
     """
     _check(details)
     seller = customer.seller
     customer = Customer.objects.select_for_update().get(pk=customer.pk)
+    refuse_merged(customer)
     customer.seller = seller
     details = _tidied(customer, details)
     changed = [name for name, value in details.items() if getattr(customer, name) != value]

@@ -14,6 +14,7 @@ from billing.base import clock
 from billing.engine.errors import Refused
 from customers.calendar import now_of
 from customers.models import AccessLink, Customer
+from customers.persons import refuse_merged
 
 Purpose = AccessLink.Purpose
 LIVES: dict[str, timedelta] = {
@@ -50,8 +51,11 @@ def make_link(
     """Make a link; its token, which is told to nobody but the customer.
 
     ``subject`` is the public id of the one thing that it is for, such as an invoice to pay;
-    ``address`` is where it is mailed to, of one that signs in.
+    ``address`` is where it is mailed to, of one that signs in. Of a merged customer an invoice may
+    still be paid; for all else raises :class:`Refused` ("customer_merged").
     """
+    if purpose != Purpose.PAY:
+        refuse_merged(customer)
     token = secrets.token_urlsafe(32)
     AccessLink.objects.create(
         customer=customer,
@@ -117,6 +121,12 @@ def time_of(token: str) -> datetime:
 def address_of(purpose: str, token: str) -> str:
     """The whole address that a link's token opens, as it is mailed."""
     return settings.PUBLIC_URL + PATHS[purpose].format(token=token)
+
+
+def end_links(customer: Customer, now: datetime) -> None:
+    """End all links of a customer but those by which an invoice is paid."""
+    links = AccessLink.objects.filter(customer=customer, expires_at__gt=now)
+    links.exclude(purpose=Purpose.PAY).update(expires_at=now)
 
 
 def forget_old_links(now: datetime, limit: int = 10_000) -> int:

@@ -8,28 +8,41 @@ from collections.abc import Iterable
 
 from django.db import connection
 
+from billing.base.leases import unheld
 from billing.base.sql.lookups import array_of
 from billing.base.sql.prepared import prepared
 from customers.models import Customer
+from customers.persons import refuse_merged
 
 
-def lock_customer(customer_id: int) -> None:
+def lock_customer(customer_id: int) -> int:
     """Wait for the lock and hold it until the transaction ends; of a merged customer, both locks.
 
-    Raises :class:`Customer.DoesNotExist`. For who needs no more of the row than its lock: reading
-    all of it costs ten times as much.
+    Answers the row id of the one that stays. Raises :class:`Customer.DoesNotExist`. For who needs
+    no more of the row than its lock: reading all of it costs ten times as much.
     """
     with prepared() as cursor:
-        next_id: int | None = customer_id
-        while next_id is not None:
+        while True:
             # What it answers is the row as it stands once the lock is there.
             cursor.execute(
-                "SELECT merged_into_id FROM customers_customer WHERE id = %s FOR UPDATE", [next_id]
+                "SELECT merged_into_id FROM customers_customer WHERE id = %s FOR UPDATE",
+                [customer_id],
             )
             found = cursor.fetchone()
             if found is None:
-                raise Customer.DoesNotExist(f"There is no customer {next_id}.")
-            [next_id] = found
+                raise Customer.DoesNotExist(f"There is no customer {customer_id}.")
+            if found[0] is None:
+                return customer_id
+            [customer_id] = found
+
+
+def lock_staying(customer: Customer) -> None:
+    """Lock a customer who gets something that is still to come.
+
+    Raises :class:`Refused` ("customer_merged") for one that was merged into another.
+    """
+    if lock_customer(customer.pk) != customer.pk:
+        refuse_merged(Customer.objects.select_related("merged_into").get(pk=customer.pk))
 
 
 def lock_customers(customer_ids: Iterable[int]) -> None:
@@ -60,16 +73,10 @@ def lock_customers(customer_ids: Iterable[int]) -> None:
 def lock_free_customers(customer_ids: Iterable[int]) -> list[int]:
     """Lock those whom nobody else holds, each as :func:`lock_customer` does; their ids in order."""
     wanted = set(customer_ids)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT id, merged_into_id FROM customers_customer"
-            " WHERE id = ANY (%s::bigint[])"
-            "    OR id IN (SELECT merged_into_id FROM customers_customer"
-            "              WHERE id = ANY (%s::bigint[]) AND merged_into_id IS NOT NULL)"
-            " ORDER BY id FOR UPDATE SKIP LOCKED",
-            [array_of(wanted)] * 2,
-        )
-        rows = dict(cursor.fetchall())
+    merged = Customer.objects.filter(pk__any_of=array_of(wanted), merged_into__isnull=False)
+    both = wanted.union(merged.values_list("merged_into", flat=True))
+    free = unheld(Customer.objects.filter(pk__any_of=array_of(both)).order_by("pk"))
+    rows = dict(free.values_list("pk", "merged_into"))
     return sorted(
         customer_id
         for customer_id, into in rows.items()

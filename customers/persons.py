@@ -4,17 +4,18 @@ A *person* is a customer with all who were merged into it. What a merged custome
 paid and was given keeps its customer; what is still to come is the other's, who *stays*.
 """
 
+from collections.abc import Collection
 from typing import Final
 
 from django.db import connection
-from django.db.models import BigIntegerField, Q, QuerySet
+from django.db.models import BigIntegerField, QuerySet
 from django.db.models.functions import Coalesce, Collate, Lower
 
 from billing.engine.errors import Refused
 from customers.models import PERSON, Customer
 
 # In a query of customers: the row id of the one that stays.
-STAYING: Final = Coalesce("merged_into_id", "id", output_field=BigIntegerField())
+_STAYING: Final = Coalesce("merged_into_id", "id", output_field=BigIntegerField())
 
 
 def person_of(email: str) -> str:
@@ -35,13 +36,15 @@ def customers_of(seller_id: int, email: str) -> QuerySet[Customer]:
     if not person:
         return Customer.objects.none()
     known = Customer.objects.alias(person=PERSON).filter(seller=seller_id, person=person)
-    staying = known.values(staying=STAYING)
-    return Customer.objects.filter(Q(pk__in=staying) | Q(merged_into__in=staying))
+    return _with_merged(known)
 
 
 def staying_of(customer: Customer) -> Customer:
     """The customer who goes on: the one itself, or the one into whom it was merged."""
-    return customer if customer.merged_into is None else customer.merged_into
+    if customer.merged_into_id is None:
+        return customer
+    assert customer.merged_into is not None, "a row that was locked was joined before it was merged"
+    return customer.merged_into
 
 
 def person_ids(customer: Customer) -> list[int]:
@@ -49,9 +52,30 @@ def person_ids(customer: Customer) -> list[int]:
 
     For queries such as ``Payment.objects.filter(customer__in=person_ids(customer))``.
     """
-    staying_id = customer.merged_into_id or customer.pk
-    merged = Customer.objects.filter(merged_into=staying_id)
-    return sorted([staying_id, *merged.values_list("pk", flat=True)])
+    return sorted(persons_of([customer.merged_into_id or customer.pk]))
+
+
+def same_person(customer_id: int) -> QuerySet[Customer]:
+    """All who are one person with a customer, of whom the row id is known, for a subquery."""
+    return _with_merged(Customer.objects.filter(pk=customer_id))
+
+
+def _with_merged(known: QuerySet[Customer]) -> QuerySet[Customer]:
+    """Customers with all others who are the same persons."""
+    staying = known.values(staying=_STAYING)
+    merged = Customer.objects.filter(merged_into__in=staying)
+    # By a union, which is asked for by the index; either of two would be all customers.
+    return Customer.objects.filter(pk__in=staying.union(merged.values("pk")))
+
+
+def persons_of(staying_ids: Collection[int]) -> dict[int, int]:
+    """All who are one person with some customers who stay: {row id: that of the one that stays}."""
+    persons = {each: each for each in staying_ids}
+    merged = Customer.objects.filter(merged_into__in=staying_ids)
+    for customer_id, staying_id in merged.values_list("pk", "merged_into"):
+        assert staying_id is not None
+        persons[customer_id] = staying_id
+    return persons
 
 
 def ids_with_merged(customer: Customer) -> list[int]:
@@ -67,8 +91,8 @@ def refuse_merged(customer: Customer) -> None:
 
     ``details["customer"]`` is the public id of the one that stays.
     """
-    if customer.merged_into is not None:
-        staying = customer.merged_into
+    if customer.merged_into_id is not None:
+        staying = staying_of(customer)
         raise Refused(
             f"{customer} was merged into {staying} ({staying.public_id}). Use that customer "
             "instead.",
@@ -93,7 +117,7 @@ def led_to_by(address: str) -> QuerySet[Customer]:
     Whoever reads the address may not look after the latter: links to them go to their own. None
     for an empty address.
     """
-    return Customer.objects.filter(pk__in=_with_address(address).values(staying=STAYING))
+    return Customer.objects.filter(pk__in=_with_address(address).values(staying=_STAYING))
 
 
 def _with_address(address: str) -> QuerySet[Customer]:

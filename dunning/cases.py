@@ -12,7 +12,6 @@ from django.db import connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from billing.base.collector import without_collector
-from billing.base.leases import unheld
 from billing.base.sql.bulk import copy_rows
 from billing.base.sql.lookups import array_of
 from billing.engine.errors import Refused
@@ -26,6 +25,7 @@ from billing.outbound.gate import Kind, refusal
 from billing.payments.from_balance import settle_debts
 from billing.payments.models import PaymentAllocation, PaymentMethod
 from billing.payments.planning import plan, release_planned
+from customers.locks import lock_customer, lock_customers, lock_free_customers
 from customers.models import Customer, Seller
 from dunning.access import set_access
 from dunning.models import DunningCase, DunningPolicy, LateSince
@@ -85,7 +85,7 @@ def _late(seller: Seller, as_of: date) -> QuerySet[Invoice]:
 @transaction.atomic
 def _open_for(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: str) -> int:
     """Open the cases of some customers; how many debts were dealt with."""
-    customers = _lock_customers(customer_ids)
+    customers = lock_free_customers(customer_ids)
     # What a customer has with us pays first: nobody is late with money that we hold.
     settled = settle_debts(customers, as_of, actor)
     # They are read again under the lock: another worker may have been faster.
@@ -256,7 +256,7 @@ def _set_aside(case_id: int, as_of: date, actor: str, error: Exception) -> None:
 @transaction.atomic
 def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
     due = _due(seller, as_of).filter(pk__any_of=array_of(ids))
-    customers = _lock_customers(due.values_list("customer_id", flat=True))
+    customers = lock_free_customers(due.values_list("customer_id", flat=True))
     # A balance closes the cases that it pays, and they are not among those that are due then.
     settled = settle_debts(customers, as_of, actor)
     cases = list(
@@ -353,8 +353,7 @@ def replan(policy: DunningPolicy, limit: int = LIMIT) -> int:
     cases = open_cases.select_related("seller", "customer")
     while part := list(cases.filter(pk__gt=last).order_by("pk")[:limit]):
         last = part[-1].pk
-        owners = {case.customer_id for case in part}
-        list(Customer.objects.select_for_update().filter(pk__in=owners).order_by("pk"))
+        lock_customers(case.customer_id for case in part)
         held = list(cases.filter(pk__in=[case.pk for case in part]).select_for_update(of=["self"]))
         taken = steps_taken_by([case.pk for case in held])
         policies = {case.seller_id: Policies(case.seller) for case in held}
@@ -403,7 +402,7 @@ def close_where_settled(seller: Seller, as_of: date, actor: str, limit: int = LI
     @transaction.atomic
     def close_part(ids: Sequence[int]) -> int:
         part = settled.filter(pk__in=ids)
-        customers = _lock_customers(part.values_list("customer_id", flat=True))
+        customers = lock_free_customers(part.values_list("customer_id", flat=True))
         cases = part.filter(customer__in=customers).select_for_update(of=["self"])
         return close_settled(cases.select_related("invoice", "seller"), as_of, actor)
 
@@ -495,12 +494,6 @@ def _owed(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     return invoices.filter(IS_COLLECTABLE)
 
 
-def _lock_customers(ids: Iterable[int]) -> list[int]:
-    """Lock customers in order; those whom another worker holds wait for another run."""
-    mine = unheld(Customer.objects.filter(pk__any_of=array_of(set(ids))).order_by("pk"))
-    return list(mine.values_list("pk", flat=True))
-
-
 def _name_of_customer(customer_id: int) -> str:
     return Customer.objects.values_list("public_id", flat=True).get(pk=customer_id)
 
@@ -527,6 +520,6 @@ def _save(cases: Sequence[DunningCase]) -> None:
 
 
 def _lock(case: DunningCase) -> DunningCase:
-    Customer.objects.select_for_update().get(pk=case.customer_id)
+    lock_customer(case.customer_id)
     locked = DunningCase.objects.select_for_update(of=["self", "invoice"])
     return locked.select_related("invoice", "seller", "customer").get(pk=case.pk)

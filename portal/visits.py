@@ -109,7 +109,7 @@ def visit_of(request: HttpRequest) -> Visit | None:
     if until is None or until <= clock.now().timestamp():
         return None
     customers = Customer.objects.select_related("seller__test_clock")
-    customer = customers.filter(pk=kept[_CUSTOMER]).first()
+    customer = customers.filter(pk=kept[_CUSTOMER], merged_into=None).first()
     if customer is None:
         return None
     now = now_of(customer.seller)

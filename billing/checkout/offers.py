@@ -20,7 +20,9 @@ from billing.subscriptions.items import checked_quantities, prices_of
 from catalog.models import Coupon, Plan, Price
 from customers.calendar import now_of, today_of
 from customers.links import hash_of
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
+from customers.persons import refuse_merged
 
 PATH = "/pay/c/{token}/"
 LIVES = timedelta(hours=24)
@@ -47,14 +49,16 @@ def create_order(
     """Offer a plan: the order and the token of its page (:func:`address_of`), told only here.
 
     Raises :class:`Refused` ("plan_inactive", "plan_of_another_seller", "unknown_price",
-    "customer_of_another_seller", "invalid_url" and those of :func:`check_coupon` and
-    :func:`check_person`), ``InvalidAgreement`` for a quantity below zero and ``CurrencyMismatch``
-    where the plan has no prices in the currency.
+    "customer_of_another_seller", "customer_merged", "invalid_url" and those of
+    :func:`check_coupon` and :func:`check_person`), ``InvalidAgreement`` for a quantity below zero
+    and ``CurrencyMismatch`` where the plan has no prices in the currency.
     """
     if plan.seller_id != seller.pk:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
     if customer is not None and customer.seller_id != seller.pk:
         raise Refused("This customer is another seller's.", code="customer_of_another_seller")
+    if customer is not None:
+        refuse_merged(customer)
     check_active(plan)
     for url in filter(None, (success_url, cancel_url)):
         _check_url(seller, url)
@@ -172,7 +176,7 @@ def check_active(plan: Plan) -> None:
 def lock_order(order: Order) -> Order:
     """The order as it now stands, under the locks of its customer, where it has one, and itself."""
     if order.customer_id is not None:
-        Customer.objects.select_for_update().get(pk=order.customer_id)
+        lock_customer(order.customer_id)
     locked = Order.objects.select_for_update(of=["self"]).select_related(
         "seller", "plan", "coupon", "customer", "subscription", "invoice"
     )

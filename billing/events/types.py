@@ -13,6 +13,7 @@ DISABLED = "webhook_endpoint.disabled"
 PUBLIC: dict[str, str] = {
     "customer.added": "There is a new customer.",
     "customer.changed": "A customer has other details; which ones is in the details.",
+    "customer.merged": "Two customers are one: what was to come for `merged` is now of `into`.",
     "checkout.created": "A customer was sent to a checkout.",
     "checkout.placed": "A customer has ordered; the payment may be still to come.",
     "checkout.completed": "An order is paid, or needs no payment, and the subscription begins.",

@@ -22,6 +22,7 @@ from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
 from customers.locks import lock_customer
 from customers.models import Customer, Seller
+from customers.persons import refuse_merged
 
 
 @transaction.atomic
@@ -106,8 +107,9 @@ def add_one_off(
     It is billed by itself at once, or with ``waits`` on the customer's next regular bill, as long
     as there is one to come. What is below zero always waits for something to reduce. Raises
     :class:`Refused` ("unusual_amount", "currency_not_used", "unknown_revenue_account",
-    "no_bill_to_come").
+    "no_bill_to_come", "customer_merged").
     """
+    refuse_merged(customer)
     if not amount_minor:
         raise InvalidAmount("A one-off item of nothing cannot be billed.")
     check_sum(customer, amount_minor, currency, is_confirmed)
@@ -148,7 +150,7 @@ def remove_one_off(item: OneOffItem, *, as_of: date, actor: str) -> None:
     Raises :class:`Refused` for what is on a document ("one_off_billed"), which only a credit note
     takes back, and for what a voided invoice has left ("one_off_of_a_void").
     """
-    Customer.objects.select_for_update().get(pk=item.customer_id)
+    lock_customer(item.customer_id)
     found = OneOffItem.objects.select_related("seller", "customer", "line__invoice").filter(
         pk=item.pk
     )

@@ -16,6 +16,7 @@ from billing.invoicing.models import BalanceEntry
 from billing.invoicing.sums import check_sum
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
+from customers.locks import lock_customer, lock_staying
 from customers.models import Customer
 
 
@@ -23,7 +24,8 @@ from customers.models import Customer
 class Entry:
     """A change of a customer's balance: above zero, the customer has more with us than before.
 
-    ``invoice_id`` is the document that makes it, where one does.
+    ``invoice_id`` is the document that makes it, where one does; ``merged_with_id`` the other
+    customer, where two are merged.
     """
 
     customer_id: int
@@ -31,6 +33,7 @@ class Entry:
     amount_minor: int
     invoice_id: int | None
     description: str
+    merged_with_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -44,51 +47,73 @@ class _EntryRow:
     description: str
     effective_on: date
     takes_back_id: int | None
+    merged_with_id: int | None
 
 
 def move_balances(entries: Sequence[Entry], as_of: date, takes_back: int | None = None) -> None:
     """Add entries and keep the sums.
 
-    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What has
-    come to a balance pays what they owe before this returns.
+    ``takes_back`` is the entry that they take back, where they do. Customers are locked. What would
+    move on the balance of a merged customer moves on that of the one that stays. What has come to a
+    balance pays what they owe before this returns.
     """
     if not entries:
         return
+    grown, staying = _move_sums(entries)
     copy_rows(
         "invoicing_balanceentry",
         [
             _EntryRow(
-                customer_id=entry.customer_id,
+                customer_id=staying[entry.customer_id],
                 currency=entry.currency,
                 amount_minor=entry.amount_minor,
                 invoice_id=entry.invoice_id,
                 description=entry.description,
                 effective_on=as_of,
                 takes_back_id=takes_back,
+                merged_with_id=entry.merged_with_id,
             )
             for entry in entries
         ],
     )
+    if grown:
+        tell_of_growth(grown, as_of)
+
+
+def _move_sums(entries: Sequence[Entry]) -> tuple[set[int], dict[int, int]]:
+    """Add entries to the balances; whose have grown, and whose balance each customer's is."""
     sums: dict[tuple[int, str], int] = {}
     for entry in entries:
         key = (entry.customer_id, entry.currency)
         sums[key] = sums.get(key, 0) + entry.amount_minor
-    keys = list(sums)
+    customers, currencies = [key[0] for key in sums], [key[1] for key in sums]
     with connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO invoicing_customerbalance (customer_id, currency, balance_minor)"
-            " SELECT c, u, 0 FROM unnest(%s::bigint[], %s::text[]) AS v (c, u)"
-            " ON CONFLICT (customer_id, currency) DO NOTHING",
-            [[key[0] for key in keys], [key[1] for key in keys]],
-        )
-        cursor.execute(
-            "UPDATE invoicing_customerbalance b SET balance_minor = b.balance_minor + v.minor"
-            " FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS v (c, u, minor)"
-            " WHERE b.customer_id = v.c AND b.currency = v.u",
-            [[key[0] for key in keys], [key[1] for key in keys], list(sums.values())],
-        )
-    if richer := {customer_id for (customer_id, _), minor in sums.items() if minor > 0}:
-        tell_of_growth(richer, as_of)
+        cursor.execute(_OPEN_BALANCES, [customers, currencies])
+        cursor.execute(_MOVE_BALANCES, [customers, currencies, list(sums.values())])
+        moved = cursor.fetchall()
+    grown = {customer_id for customer_id, _, minor in moved if minor > 0}
+    return grown, {asked: customer_id for customer_id, whose, _ in moved for asked in whose}
+
+
+_OPEN_BALANCES = """
+    INSERT INTO invoicing_customerbalance (customer_id, currency, balance_minor)
+    SELECT DISTINCT coalesce(c.merged_into_id, c.id), v.currency, 0
+    FROM unnest(%s::bigint[], %s::text[]) AS v (id, currency)
+    JOIN customers_customer c ON c.id = v.id
+    ON CONFLICT (customer_id, currency) DO NOTHING
+"""
+_MOVE_BALANCES = """
+    UPDATE invoicing_customerbalance b SET balance_minor = b.balance_minor + m.minor
+    FROM (
+        SELECT coalesce(c.merged_into_id, c.id) AS id, v.currency,
+               sum(v.minor)::bigint AS minor, array_agg(v.id) AS whose
+        FROM unnest(%s::bigint[], %s::text[], %s::bigint[]) AS v (id, currency, minor)
+        JOIN customers_customer c ON c.id = v.id
+        GROUP BY 1, 2
+    ) m
+    WHERE b.customer_id = m.id AND b.currency = m.currency
+    RETURNING m.id, m.whose, m.minor
+"""
 
 
 def tell_of_growth(customer_ids: Collection[int], as_of: date) -> None:
@@ -110,12 +135,12 @@ def give_credit(
 ) -> BalanceEntry:
     """Add to the customer's balance, which pays what it can of open invoices and of later ones.
 
-    Raises :class:`Refused` ("unusual_amount", "currency_not_used").
+    Raises :class:`Refused` ("unusual_amount", "currency_not_used", "customer_merged").
     """
     if amount_minor <= 0:
         raise InvalidAmount("A credit must be above zero.")
     check_sum(customer, amount_minor, currency, is_confirmed)
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    lock_staying(customer)
     move_balances([Entry(customer.pk, currency, amount_minor, None, description)], as_of)
     entry = BalanceEntry.objects.filter(
         customer=customer, currency=currency, amount_minor=amount_minor, invoice=None
@@ -132,7 +157,7 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
 
     Raises :class:`Refused` ("not_a_given_credit", "credit_taken_back", "credit_spent").
     """
-    Customer.objects.select_for_update().get(pk=entry.customer_id)
+    lock_customer(entry.customer_id)
     entry = BalanceEntry.objects.select_related("customer__seller").get(pk=entry.pk)
     if not entry.is_gift:
         raise Refused(
@@ -176,13 +201,18 @@ def _record_of_gift(type: str, entry: BalanceEntry, as_of: date, actor: str) -> 
 
 
 def balance_of(customer: Customer, currency: str) -> int:
-    """What is free of the customer's balance in a currency, in minor units."""
-    return free_balances([customer.pk]).get((customer.pk, currency), 0)
+    """What is free of the customer's balance in a currency, in minor units.
+
+    Of a merged customer, that of the one that stays.
+    """
+    free = free_balances([customer.pk])
+    return sum(minor for (_, known), minor in free.items() if known == currency)
 
 
 def free_balances(customer_ids: Iterable[int]) -> dict[tuple[int, str], int]:
     """What customers have on their balances by currency, in minor units, where it is above nothing.
 
+    It is by the customer who has it: of one that was merged, by the one that stays.
     Without what is kept for orders: so much of theirs was said to be paid by the balance, and is
     drawn on it as soon as they are paid.
     """
@@ -197,5 +227,6 @@ _FREE = """
         WHERE o.customer_id = b.customer_id AND o.currency = b.currency
           AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0))::bigint
     FROM invoicing_customerbalance b
-    WHERE b.customer_id = ANY (%s::bigint[]) AND b.balance_minor > 0
+    WHERE b.balance_minor > 0 AND b.customer_id IN (
+        SELECT coalesce(merged_into_id, id) FROM customers_customer WHERE id = ANY (%s::bigint[]))
 """

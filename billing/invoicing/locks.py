@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from billing.invoicing.models import Invoice
-from customers.models import Customer
+from customers.locks import lock_customer
 
 
 def lock_invoice(invoice: Invoice) -> Invoice:
     """The invoice as it now stands, under the locks of its customer and itself, in that order."""
-    Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    lock_customer(invoice.customer_id)
     return (
         Invoice.objects.select_for_update(of=["self"])
         .select_related("seller", "customer")

@@ -10,6 +10,7 @@ from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.invoicing import coverage, number_series  # noqa: F401  Their tables are of this app.
+from billing.invoicing.triggers import KEPT_FOR_ORDERS, OF_NO_MERGED_CUSTOMER
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UNIT_MAX
@@ -50,18 +51,6 @@ class Letterhead(models.Model):
 
     def __str__(self) -> str:
         return self.digest[:12]
-
-
-# Asked once a statement: a batch adds thousands, whose customers it holds.
-_OF_NO_MERGED_CUSTOMER = """
-    IF EXISTS (SELECT FROM customers_customer c
-               WHERE c.merged_into_id IS NOT NULL
-                 AND c.id IN (SELECT customer_id FROM added WHERE kind = 'invoice')) THEN
-        RAISE EXCEPTION 'no invoice is issued to a customer who was merged into another'
-            USING ERRCODE = 'check_violation', CONSTRAINT = 'invoice_is_of_no_merged_customer';
-    END IF;
-    RETURN NULL;
-"""
 
 
 class InvoiceQuerySet(models.QuerySet["Invoice"]):
@@ -243,7 +232,7 @@ class Invoice(Stateful):
                 operation=pgtrigger.Insert,
                 level=pgtrigger.Statement,
                 referencing=pgtrigger.Referencing(new="added"),
-                func=_OF_NO_MERGED_CUSTOMER,
+                func=OF_NO_MERGED_CUSTOMER,
             ),
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
@@ -528,20 +517,6 @@ class OneOffItem(models.Model):
         return self.waits and getattr(self, "has_bill_to_come", False)
 
 
-_KEPT_FOR_ORDERS = """
-    IF NEW.balance_minor < (
-        SELECT coalesce(sum(o.credit_applied_minor), 0) FROM invoicing_invoice o
-        WHERE o.customer_id = NEW.customer_id AND o.currency = NEW.currency
-          AND o.sequence IS NULL AND o.status = 'open' AND o.credit_applied_minor > 0)
-    THEN
-        RAISE EXCEPTION 'customer %: an order that waits is to draw on this balance',
-            NEW.customer_id USING ERRCODE = 'check_violation',
-            CONSTRAINT = 'balance_has_what_is_kept_for_orders';
-    END IF;
-    RETURN NULL;
-"""
-
-
 class CustomerBalance(models.Model):
     """Money that a customer has with us in one currency: the sum of its entries.
 
@@ -567,7 +542,7 @@ class CustomerBalance(models.Model):
                 when=pgtrigger.After,
                 operation=pgtrigger.UpdateOf("balance_minor"),
                 condition=pgtrigger.Q(old__balance_minor__gt=pgtrigger.F("new__balance_minor")),
-                func=_KEPT_FOR_ORDERS,
+                func=KEPT_FOR_ORDERS,
             )
         ]
 
@@ -588,6 +563,15 @@ class BalanceEntry(models.Model):
     effective_on = models.DateField()
     takes_back = models.OneToOneField(
         "self", on_delete=models.PROTECT, null=True, editable=False, related_name="taken_back_by"
+    )
+    merged_with = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        editable=False,
+        db_index=False,
+        related_name="+",
+        help_text="Where two customers were merged: the other one of them.",
     )
     recorded_at = models.DateTimeField(db_default=Now(), editable=False)
 

@@ -24,16 +24,19 @@ IS_COLLECTABLE = Q(
 )
 
 _IS_GOODWILL = Exists(Transfer.objects.filter(document="balance", document_id=OuterRef("pk")))
+# What was paid, whoever of a person it was: that a merge has moved it says nothing of that.
+_PAID_IN = BalanceEntry.objects.filter(
+    Q(invoice__kind=Invoice.Kind.CREDIT_NOTE) | Q(invoice=None) & ~Q(_IS_GOODWILL),
+    currency=OuterRef("currency"),
+    amount_minor__gt=0,
+    merged_with=None,
+)
 # Of balances: money that was paid and that no bill will need, as no subscription goes on.
 IS_LEFT_BEHIND = (
     Q(balance_minor__gt=0)
-    & Exists(
-        BalanceEntry.objects.filter(
-            Q(invoice__kind=Invoice.Kind.CREDIT_NOTE) | Q(invoice=None) & ~Q(_IS_GOODWILL),
-            customer=OuterRef("customer"),
-            currency=OuterRef("currency"),
-            amount_minor__gt=0,
-        )
+    & (
+        Exists(_PAID_IN.filter(customer=OuterRef("customer")))
+        | Exists(_PAID_IN.filter(customer__merged_into=OuterRef("customer")))
     )
     & ~Exists(
         Subscription.objects.filter(customer=OuterRef("customer")).exclude(

@@ -9,6 +9,7 @@ from billing.subscriptions.models import Subscription
 from billing.tax.loading import STANDARD
 from billing.tax.rates import InvalidTax, NoTaxRate
 from customers.calendar import today_of
+from customers.locks import lock_customers
 from customers.models import Customer, Seller
 
 
@@ -42,7 +43,7 @@ def _free(whose: Q, actor: str) -> int:
         for_tax |= Q(parked_reason__startswith=of_code(error))
     parked = Subscription.objects.filter(for_tax, ~Q(parked_reason=""))
     customers = parked.filter(whose).order_by().values_list("customer", flat=True)
-    list(Customer.objects.select_for_update().filter(pk__in=customers).order_by("pk").values("pk"))
+    lock_customers(customers)
     # Read again under the locks: a run may have billed some of them meanwhile.
     found = list(parked.filter(whose).distinct().select_related("seller"))
     days = {each.seller: today_of(each.seller) for each in found}

@@ -19,6 +19,7 @@ from billing.ledger.actions import Posting
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import REVENUE_ACCOUNT
+from customers.persons import staying_of
 
 
 @transaction.atomic
@@ -101,10 +102,19 @@ def _uncover(invoice: Invoice, as_of: date) -> None:
         subscription.window_on = min(subscription.window_on or start, start)
         subscription.next_bill_on = as_of
         subscription.save(update_fields=["window_on", "next_bill_on"])
-    OneOffItem.objects.filter(line__invoice=invoice).update(line=None)
+    _unbill_one_offs(invoice)
     CouponRedemption.objects.filter(fixed_by=invoice.pk, removed_on=None).update(
         is_spent=False, expires_on=None, fixed_by=None
     )
+
+
+def _unbill_one_offs(invoice: Invoice) -> None:
+    """Let what a voided invoice billed once wait again; what is to come is for who stays."""
+    billed = list(OneOffItem.objects.filter(line__invoice=invoice).values_list("pk", flat=True))
+    waiting = OneOffItem.objects.filter(pk__in=billed)
+    waiting.update(line=None)
+    if invoice.customer.merged_into_id is not None:
+        waiting.update(customer=invoice.customer.merged_into_id)
 
 
 def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date) -> None:
@@ -116,7 +126,7 @@ def _take_back(invoice: Invoice, corrections: Sequence[InvoiceLine], as_of: date
         OneOffItem.objects.bulk_create(
             OneOffItem(
                 seller=invoice.seller,
-                customer=invoice.customer,
+                customer=staying_of(invoice.customer),
                 subscription_id=correction.subscription_id,
                 currency=invoice.currency,
                 amount_minor=correction.discount_minor - correction.amount_minor,

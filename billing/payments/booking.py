@@ -18,6 +18,7 @@ from billing.ledger.actions import Books, Posting, between, post
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.planning import refuse_in_flight, release_planned
+from customers.locks import lock_customer
 from customers.models import Customer
 
 
@@ -78,7 +79,7 @@ def record_payment_of_many(
     balance. Raises as :func:`record_payment` does, and :class:`Refused` ("part_exceeds_invoice",
     "parts_exceed_payment", "nothing_to_settle", "several_currencies").
     """
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    lock_customer(customer.pk)
     asked = {invoice.pk: minor for invoice, minor in parts.items() if minor}
     mine = Invoice.objects.select_for_update(of=["self"]).select_related("seller", "customer")
     found = list(mine.filter(pk__in=asked, customer=customer).order_by("pk"))

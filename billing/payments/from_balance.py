@@ -21,19 +21,22 @@ from billing.ledger.actions import Books, TransferRow, between, transfers, write
 from billing.ledger.models import Account, Transfer
 from billing.payments.guards import forbidden
 from billing.payments.models import Payment, PaymentAllocation
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
+from customers.persons import persons_of
 
 
 @transaction.atomic
 def settle_from_balance(customer: Customer, *, as_of: date, actor: str) -> int:
-    """Pay a customer's open invoices with what they have with us; how many were paid of."""
-    Customer.objects.select_for_update(of=["self"]).get(pk=customer.pk)
+    """Pay a person's open invoices with what they have with us; how many were paid of."""
+    lock_customer(customer.pk)
     return settle_debts([customer.pk], as_of, actor)
 
 
 def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     """Pay open invoices of locked customers from their balances, the oldest due first; how many.
 
+    The balance of a person pays those of all who were merged into it as well.
     An invoice that is being paid waits for the outcome; one that is disputed or only ordered takes
     nothing. One query where no customer has a balance, and a constant number where many have.
     """
@@ -41,8 +44,9 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     if not balances:
         return 0
     paid: dict[Invoice, int] = {}
-    for invoice in _payable({customer_id for customer_id, _ in balances}):
-        whose = (invoice.customer_id, invoice.currency)
+    staying = persons_of({customer_id for customer_id, _ in balances})
+    for invoice in _payable(staying):
+        whose = (staying[invoice.customer_id], invoice.currency)
         part_minor = min(balances.get(whose, 0), invoice.left_minor)
         if part_minor:
             balances[whose] -= part_minor

@@ -18,7 +18,7 @@ from billing.invoicing.models import Invoice
 from billing.payments.booking import tell
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.refunds import book_refund, take_back
-from customers.models import Customer
+from customers.locks import lock_customer
 
 
 @transaction.atomic
@@ -155,7 +155,7 @@ def _checked(invoice: Invoice, most_minor: int, amount_minor: int | None) -> int
 
 
 def _lock(refund: Refund) -> Refund:
-    Customer.objects.select_for_update(of=["self"]).get(payments__refunds=refund.pk)
+    lock_customer(refund.payment.customer_id)
     return (
         Refund.objects.select_for_update(of=["self"])
         .select_related("payment__seller", "invoice")

@@ -1,7 +1,7 @@
 """Locks of payments, under that of their customer."""
 
 from billing.payments.models import Payment
-from customers.models import Customer
+from customers.locks import lock_customer
 
 
 def lock_payment(payment_id: int) -> Payment:
@@ -15,5 +15,5 @@ def lock_payment(payment_id: int) -> Payment:
 
 def lock_with_customer(payment_id: int) -> Payment:
     """A payment as it now stands, under the locks of its customer and itself, in that order."""
-    Customer.objects.select_for_update(of=["self"]).get(payments=payment_id)
+    lock_customer(Payment.objects.values_list("customer_id", flat=True).get(pk=payment_id))
     return lock_payment(payment_id)

@@ -15,7 +15,9 @@ from billing.payments.gateways.base import Method
 from billing.payments.models import GatewayCustomer, Payment, PaymentMethod
 from billing.subscriptions.models import Subscription
 from customers.actions import change_details
+from customers.locks import lock_customer
 from customers.models import Customer
+from customers.persons import person_ids, refuse_merged, staying_of
 
 
 def keep_method(
@@ -34,13 +36,16 @@ def keep_method(
 def keep_fetched_method(
     customer: Customer, gateway: str, method: Method, as_of: date, actor: str
 ) -> PaymentMethod:
-    """Keep a card that the gateway has told of, as :func:`keep_method` does."""
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    """Keep a card that the gateway has told of, as :func:`keep_method` does.
+
+    What a merged customer leaves is kept for the one that stays.
+    """
+    lock_customer(customer.pk)
+    customer = staying_of(Customer.objects.select_related("merged_into").get(pk=customer.pk))
     known = PaymentMethod.objects.filter(gateway=gateway, gateway_id=method.gateway_id).first()
     at_gateway = GatewayCustomer.objects.filter(gateway=gateway, gateway_id=method.customer)
-    if (known and known.customer_id != customer.pk) or at_gateway.exclude(
-        customer=customer
-    ).exists():
+    others = at_gateway.exclude(customer__in=person_ids(customer))
+    if (known and known.customer_id != customer.pk) or others.exists():
         raise Refused("This card is another customer's.", code="foreign_payment_method")
     if known:
         return known
@@ -122,9 +127,11 @@ def charge_from_now_on(customer: Customer, *, as_of: date, actor: str) -> Custom
     """Charge later invoices to the customer's card, instead of waiting for their payment.
 
     The way back is the seller's to open: paying afterwards is credit. Raises :class:`Refused`
-    ("no_payment_method").
+    ("no_payment_method", "customer_merged").
     """
-    customer = Customer.objects.select_for_update().select_related("seller").get(pk=customer.pk)
+    lock_customer(customer.pk)
+    customer = Customer.objects.select_related("seller", "merged_into").get(pk=customer.pk)
+    refuse_merged(customer)
     if customer.collection == Customer.Collection.AUTOMATIC:
         return customer
     if not PaymentMethod.objects.usable().filter(customer=customer).exists():
@@ -169,7 +176,7 @@ def _choose(method: PaymentMethod, as_of: date, actor: str) -> None:
 
 def _lock(method: PaymentMethod) -> PaymentMethod:
     """A card as it now stands, under its customer's lock."""
-    Customer.objects.select_for_update().get(pk=method.customer_id)
+    lock_customer(method.customer_id)
     method = (
         PaymentMethod.objects.select_for_update(of=["self"])
         .select_related("customer__seller")

@@ -3,7 +3,8 @@
 A credit note on a paid invoice has put it there. Paid out later, it is as if the note had been
 refunded at once: what was paid of the invoice becomes credited, and its payments give so much back.
 Or a payment has brought more than was owed, such as one for an order that had run out: it gives
-that back. Goodwill was never paid, and stays.
+that back. Goodwill was never paid, and stays. A person has one balance, which customers who were
+merged into another have paid for as well.
 """
 
 from collections import defaultdict
@@ -23,7 +24,9 @@ from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from billing.payments.refunds import refund_credit, refund_surplus
 from billing.subscriptions.models import Subscription
+from customers.locks import lock_customer
 from customers.models import Customer
+from customers.persons import person_ids, staying_of
 
 PAID_OUT = "Paid back"
 
@@ -50,9 +53,7 @@ def pay_out_balance(
     What came through a gateway goes back by it; what did not is owed until somebody has paid it.
     Raises :class:`Refused` ("nothing_to_pay_out", "pay_out_exceeds_paid").
     """
-    customer = (
-        Customer.objects.select_for_update(of=["self"]).select_related("seller").get(pk=customer.pk)
-    )
+    customer = _lock(customer)
     sources = _sources(customer, currency)
     most_minor = _most(customer, currency, sources)
     asked_minor = most_minor if amount_minor is None else amount_minor
@@ -91,7 +92,7 @@ def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> 
     """
     customer, currency = subscription.customer, subscription.currency
     moved = BalanceEntry.objects.filter(
-        customer=customer, currency=currency, invoice__subscription=subscription
+        customer__in=person_ids(customer), currency=currency, invoice__subscription=subscription
     )
     left_minor: int = moved.aggregate(minor=Sum("amount_minor"))["minor"] or 0
     most_minor = payable_out_minor(customer, currency) if left_minor > 0 else 0
@@ -104,8 +105,19 @@ def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> 
 
 
 def payable_out_minor(customer: Customer, currency: str) -> int:
-    """How much of a balance can be paid back, in minor units."""
+    """How much of a balance can be paid back, in minor units.
+
+    Of a merged customer, how much of that of the one that stays.
+    """
     return _most(customer, currency, _sources(customer, currency))
+
+
+def _lock(customer: Customer) -> Customer:
+    """The customer who has the balance, locked: the one that stays."""
+    lock_customer(customer.pk)
+    return staying_of(
+        Customer.objects.select_related("seller", "merged_into__seller").get(pk=customer.pk)
+    )
 
 
 def _most(customer: Customer, currency: str, sources: list[_Source]) -> int:
@@ -118,7 +130,11 @@ def _given_minor(customer: Customer, currency: str) -> int:
     """The goodwill that was given and not taken back."""
     booked = Transfer.objects.filter(document=Transfer.Document.BALANCE, document_id=OuterRef("pk"))
     gifts = BalanceEntry.objects.filter(
-        Exists(booked), customer=customer, currency=currency, amount_minor__gt=0, takes_back=None
+        Exists(booked),
+        customer__in=person_ids(customer),
+        currency=currency,
+        amount_minor__gt=0,
+        takes_back=None,
     )
     sums = gifts.aggregate(given=Sum("amount_minor"), taken=Sum("taken_back_by__amount_minor"))
     return (sums["given"] or 0) + (sums["taken"] or 0)
@@ -132,7 +148,7 @@ def _sources(customer: Customer, currency: str) -> list[_Source]:
 def _surpluses(customer: Customer, currency: str) -> list[_Source]:
     """The payments that have brought more than their invoices took."""
     paid = Payment.objects.filter(
-        customer=customer, currency=currency, state=Payment.State.SUCCEEDED
+        customer__in=person_ids(customer), currency=currency, state=Payment.State.SUCCEEDED
     )
     settled = dict(
         PaymentAllocation.objects.filter(payment__in=paid, state=PaymentAllocation.State.SETTLED)
@@ -161,7 +177,9 @@ def _notes(customer: Customer, currency: str) -> list[_Source]:
     """The credit notes whose money is still on the balance, the newest first."""
     brought = dict(
         BalanceEntry.objects.filter(
-            customer=customer, currency=currency, invoice__kind=Invoice.Kind.CREDIT_NOTE
+            customer__in=person_ids(customer),
+            currency=currency,
+            invoice__kind=Invoice.Kind.CREDIT_NOTE,
         )
         .values_list("invoice_id")
         .annotate(minor=Sum("amount_minor"))

@@ -15,6 +15,7 @@ from billing.invoicing.locks import lock_invoices
 from billing.invoicing.models import Invoice
 from billing.invoicing.rows import Issued
 from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
 
 
@@ -155,7 +156,8 @@ def collect_soon(invoice: Invoice, *, as_of: date, actor: str) -> Payment:
     Raises :class:`Refused` where nothing is owed ("invoice_not_open"), a payment is under way
     ("payment_in_flight") or there is nothing to charge ("no_payment_method").
     """
-    customer = Customer.objects.select_for_update().get(pk=invoice.customer_id)
+    lock_customer(invoice.customer_id)
+    customer = Customer.objects.get(pk=invoice.customer_id)
     invoice = lock_invoices([invoice.pk])[0]
     if not invoice.is_collectable:
         raise Refused(f"Nothing is owed on {invoice}.", code="invoice_not_open")

@@ -41,7 +41,9 @@ from billing.payments.guards import CALLS_MAX
 from billing.payments.keys import key_of_refund
 from billing.payments.models import Payment, PaymentAllocation, Refund
 from customers.calendar import in_time_of, today_of
-from customers.models import Customer, Seller
+from customers.locks import lock_customer
+from customers.models import Seller
+from customers.persons import same_person
 
 ACTOR = "system"
 
@@ -58,10 +60,13 @@ def refund_credit(
     amount_minor: int,
     invoice_ids: Sequence[int],
 ) -> int:
-    """Pay a credit back as far as its invoices were paid: what was paid becomes credited."""
+    """Pay a credit back as far as its invoices were paid: what was paid becomes credited.
+
+    The invoices may be of any who were merged into the customer: their payments are the person's.
+    """
     left = amount_minor
     paid = Invoice.objects.select_for_update(of=["self"]).filter(
-        pk__in=invoice_ids, customer_id=customer_id, currency=currency
+        pk__in=invoice_ids, customer__in=same_person(customer_id), currency=currency
     )
     for invoice in paid.order_by("pk"):
         part = min(left, invoice.paid_minor)
@@ -377,7 +382,7 @@ def _tell(type: str, refund: Refund, **more: str) -> None:
 
 
 def _lock(refund_id: int) -> Refund:
-    Customer.objects.select_for_update(of=["self"]).get(payments__refunds=refund_id)
+    lock_customer(Payment.objects.values_list("customer_id", flat=True).get(refunds=refund_id))
     return (
         Refund.objects.select_for_update(of=["self"])
         .select_related("payment__seller", "invoice")

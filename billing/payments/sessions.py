@@ -41,7 +41,9 @@ from billing.payments.models import (
 )
 from billing.payments.planning import refuse_in_flight
 from customers.calendar import in_time_of, today_of
+from customers.locks import lock_customer
 from customers.models import Customer, Seller
+from customers.persons import refuse_merged
 
 CHECK = timedelta(minutes=10)
 # Longer than any call lasts: nobody is opening it any more.
@@ -59,7 +61,7 @@ def start_setup(
     """Open a page where the customer leaves a card; send them to its ``url``.
 
     One that is open and leads back to the same place is given again. Raises what the gateway's
-    client raises; nothing is left open then.
+    client raises, and :class:`Refused` ("customer_merged"); nothing is left open then.
     """
     may_leave(Kind.CARD, customer.seller.public_id)
     known = CheckoutSession.objects.filter(
@@ -86,7 +88,11 @@ def prepare_setup(
     actor: str,
     return_url: str = "",
 ) -> CheckoutSession:
-    """The first step of :func:`start_setup`, for who has a transaction open."""
+    """The first step of :func:`start_setup`, for who has a transaction open.
+
+    Raises :class:`Refused` ("customer_merged").
+    """
+    refuse_merged(customer)
     return CheckoutSession.objects.create(
         customer=customer,
         kind=CheckoutSession.Kind.SETUP,
@@ -383,7 +389,7 @@ def return_url_for(seller: Seller, given: str) -> str:
 def _lock(session_id: int) -> CheckoutSession:
     """A session as it now stands, with its payment, under the locks of customer and both."""
     found = CheckoutSession.objects.values_list("customer_id", "payment_id").get(pk=session_id)
-    Customer.objects.select_for_update().get(pk=found[0])
+    lock_customer(found[0])
     if found[1]:
         lock_with_customer(found[1])
     return (

@@ -12,6 +12,7 @@ from billing.events.recorder import record_for
 from billing.payments.booking import book
 from billing.payments.gateways.base import Charge
 from billing.payments.models import GatewayCustomer, Payment
+from customers.locks import lock_customer
 from customers.models import Customer
 
 
@@ -34,7 +35,7 @@ def take_in(gateway: str, made: Charge, *, as_of: date, actor: str) -> Payment |
     owner = owner_of(gateway, made)
     if owner is None or made.status != "succeeded":
         return None
-    Customer.objects.select_for_update().get(pk=owner.pk)
+    lock_customer(owner.pk)
     left_minor = made.amount_minor - made.refunded_minor
     known = Payment.objects.filter(gateway=gateway)
     is_known = known.filter(gateway_id=made.gateway_id) | known.filter(gateway_key=made.reference)

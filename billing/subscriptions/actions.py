@@ -45,7 +45,7 @@ from billing.subscriptions.items import (
 )
 from billing.subscriptions.models import Subscription
 from catalog.models import Coupon, Plan
-from customers.locks import lock_customer
+from customers.locks import lock_customer, lock_staying
 from customers.models import Customer
 
 
@@ -76,9 +76,10 @@ def start(
     ``anchor_day``, ``anchor_on`` or ``align="calendar"``, else by the paid start. ``ends_on`` is
     the first day without service; ``cycles`` ends the term after so many whole periods. Its
     documents bear ``buyer_reference`` in place of the customer's. One that ``is_incomplete`` gives
-    no access until :func:`complete`.
+    no access until :func:`complete`. Raises :class:`Refused` ("customer_merged") and as what it
+    calls does.
     """
-    lock_customer(customer.pk)
+    lock_staying(customer)
     if plan.seller_id != customer.seller_id:
         raise Refused("This plan is another seller's.", code="plan_of_another_seller")
     prices = prices_of(plan, currency)
@@ -131,7 +132,7 @@ def complete(subscription: Subscription, *, as_of: date, actor: str) -> Subscrip
 
     A second time changes nothing, and neither does a call for one that has ended meanwhile.
     """
-    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
     if subscription.status != Subscription.Status.INCOMPLETE:
         return subscription
@@ -155,7 +156,7 @@ def abandon(subscription: Subscription, *, as_of: date, actor: str) -> Subscript
     A second time changes nothing. Raises :class:`Refused` ("subscription_complete") for one that
     has begun: that one is canceled.
     """
-    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
     if subscription.status == Subscription.Status.ENDED:
         return subscription

@@ -8,7 +8,7 @@ from billing.engine.errors import Refused
 from billing.engine.periods import period_of
 from billing.subscriptions.agreements import load_contracts
 from billing.subscriptions.models import Subscription
-from customers.models import Customer
+from customers.locks import lock_customer
 
 When = Literal["now", "period_end"] | date
 
@@ -17,7 +17,7 @@ def lock_subscription(
     subscription: Subscription, as_of: date, *, may_be_incomplete: bool = False
 ) -> tuple[Subscription, Agreement]:
     """The subscription as it now stands, its customer locked, and all that it has agreed to."""
-    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
     contract = load_contracts([subscription.pk])[subscription.pk]
     if subscription.ends_on is not None and subscription.ends_on <= as_of:

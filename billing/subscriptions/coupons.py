@@ -12,6 +12,7 @@ from billing.events.recorder import record
 from billing.subscriptions.changing import refuse_incomplete
 from billing.subscriptions.models import CouponRedemption, Subscription
 from catalog.models import Coupon, Plan
+from customers.locks import lock_customer, lock_staying
 from customers.models import Customer
 from customers.persons import customers_of, person_ids
 
@@ -132,9 +133,9 @@ def redeem_coupon(
     """Give a customer, or one subscription, a coupon. This bills nothing by itself.
 
     Raises :class:`Refused` as :func:`check_offered` and :func:`check_person` do, and
-    "coupon_already_there" or "coupon_of_another_plan".
+    "coupon_already_there", "coupon_of_another_plan" or "customer_merged".
     """
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    lock_staying(customer)
     if subscription:
         subscription.refresh_from_db()
         refuse_incomplete(subscription)
@@ -207,7 +208,7 @@ def remove_coupon(
     subscription: Subscription | None = None,
 ) -> None:
     """Take a coupon away from later documents."""
-    Customer.objects.select_for_update().get(pk=customer.pk)
+    lock_customer(customer.pk)
     if subscription:
         subscription.refresh_from_db()
         refuse_incomplete(subscription)

@@ -53,7 +53,7 @@ _HAS_NOT_BEEN_BILLED = """
     pghistory.UpdateEvent(
         condition=pghistory.AnyChange(
             *("status", "access", "plan", "cancels_on", "ends_on", "parked_reason"),
-            *("buyer_reference", "metadata"),
+            *("customer", "buyer_reference", "metadata"),
         )
     ),
 )

@@ -18,7 +18,8 @@ from billing.engine.bounds import QUANTITY_MAX
 from billing.engine.errors import BillingError, Refused, UsageRefused
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from billing.usage.models import Meter, UsageRecord
-from customers.models import Customer, Seller
+from customers.locks import lock_customer, lock_customers
+from customers.models import Seller
 
 
 @transaction.atomic
@@ -37,7 +38,7 @@ def record_usage(
     The event belongs to the local day of ``at``. What a bill could not charge is refused: see
     :func:`_day_of`. Raises :class:`UsageRefused`.
     """
-    Customer.objects.select_for_update().get(pk=subscription.customer_id)
+    lock_customer(subscription.customer_id)
     subscription.refresh_from_db()
     if key is not None:
         known = UsageRecord.objects.filter(subscription=subscription, meter=meter, key=key).first()
@@ -126,7 +127,7 @@ def correct_usage(
 
 def _locked(record: UsageRecord) -> UsageRecord:
     """A record as it stands, its customer locked against a bill that is being made of it."""
-    Customer.objects.select_for_update().get(pk=record.subscription.customer_id)
+    lock_customer(record.subscription.customer_id)
     return UsageRecord.objects.select_related("subscription", "meter").get(pk=record.pk)
 
 
@@ -161,9 +162,7 @@ def record_many(
     """
     named = {event.subscription for event in events}
     known = Subscription.objects.filter(seller=seller, public_id__in=named)
-    owners = known.order_by("customer_id").values("customer_id")
-    # The lock around a customer's money, for several customers always in one order.
-    list(Customer.objects.select_for_update().filter(pk__in=owners).order_by("pk").values("pk"))
+    lock_customers(known.values_list("customer_id", flat=True))
     subscriptions = {each.public_id: each for each in known}
     codes = {event.meter for event in events}
     meters = {each.code: each for each in Meter.objects.filter(seller=seller, code__in=codes)}

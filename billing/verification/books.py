@@ -80,6 +80,7 @@ INVARIANTS: dict[str, Invariant] = {
         coverage.credits_of_void_invoices_are_taken_back,
         references.references_lead_to_rows,
         references.parties_agree,
+        references.merged_customers_have_nothing_to_come,
         documents.documents_have_events,
         references.events_are_on_their_way,
         references.transfers_have_documents,

@@ -6,9 +6,10 @@ from billing.verification.rows import money, rows_of
 
 
 def receivable_is_what_customers_owe() -> Iterator[str]:
-    """A customer's receivable in a currency is what is left to pay of the open invoices.
+    """A person's receivable in a currency is what is left to pay of the open invoices.
 
-    Less what is owed back by hand.
+    Less what is owed back by hand. It is a person's, since a credit note for the customer who stays
+    may correct what one who was merged was billed, and each is booked on its own customer.
     """
     for customer, currency, booked, owed in rows_of(_RECEIVABLE):
         yield (
@@ -18,7 +19,7 @@ def receivable_is_what_customers_owe() -> Iterator[str]:
 
 
 def balances_are_what_was_entered() -> Iterator[str]:
-    """A customer's balance, its entries and the books' account say the same."""
+    """A customer's balance, its entries and the books' account, of a person, say the same."""
     for customer, currency, booked, kept, entered in rows_of(_BALANCES):
         yield (
             f"Customer {customer}: the balance is {money(kept, currency)}, its entries sum to "
@@ -138,18 +139,22 @@ _CHARGED_TWICE = """
     WHERE starts_with(gateway_key, 'chg_') GROUP BY 1, 2 HAVING count(*) > 1
 """
 _BOOKS = """
-    SELECT COALESCE(t.customer_id, 0) AS customer_id, t.currency,
+    SELECT COALESCE({whose}, 0) AS customer_id, t.currency,
            sum(CASE WHEN d.role = '{role}' THEN t.amount_minor ELSE 0 END
              - CASE WHEN c.role = '{role}' THEN t.amount_minor ELSE 0 END) AS booked
     FROM ledger_transfer t
     JOIN ledger_account d ON d.id = t.debit_account_id
     JOIN ledger_account c ON c.id = t.credit_account_id
+    LEFT JOIN customers_customer w ON w.id = t.customer_id
     WHERE '{role}' IN (d.role, c.role) GROUP BY 1, 2
 """
+# What was booked on a merged customer is the other's. That its balance is empty is said by its
+# entries, which sum to nothing.
+_OF_PERSON = "COALESCE(w.merged_into_id, t.customer_id)"
 _RECEIVABLE = f"""
-    WITH books AS ({_BOOKS.format(role="receivable")}), owed AS (
-        SELECT customer_id, currency,
-               sum(amount_due_minor - paid_minor - credited_minor) AS owed
+    WITH books AS ({_BOOKS.format(role="receivable", whose=_OF_PERSON)}), owed AS (
+        SELECT {_OF_PERSON} AS customer_id, t.currency,
+               sum(t.amount_due_minor - t.paid_minor - t.credited_minor) AS owed
         FROM (
             SELECT customer_id, currency, amount_due_minor, paid_minor, credited_minor
             FROM invoicing_invoice WHERE status = 'open' AND sequence IS NOT NULL
@@ -157,7 +162,8 @@ _RECEIVABLE = f"""
             SELECT p.customer_id, p.currency, 0, r.amount_minor, 0
             FROM payments_refund r JOIN payments_payment p ON p.id = r.payment_id
             WHERE r.state = 'owed'
-        ) debts GROUP BY 1, 2
+        ) t LEFT JOIN customers_customer w ON w.id = t.customer_id
+        GROUP BY 1, 2
     )
     SELECT COALESCE(c.public_id, 'unknown'), currency, b.booked, o.owed
     FROM books b FULL JOIN owed o USING (customer_id, currency)
@@ -166,7 +172,7 @@ _RECEIVABLE = f"""
     ORDER BY customer_id, currency
 """  # noqa: S608 -- put together from constants of this module only.
 _BALANCES = f"""
-    WITH books AS ({_BOOKS.format(role="customer_balance")}), entered AS (
+    WITH books AS ({_BOOKS.format(role="customer_balance", whose=_OF_PERSON)}), entered AS (
         SELECT customer_id, currency, sum(amount_minor) AS entered
         FROM invoicing_balanceentry GROUP BY 1, 2
     ), kept AS (
@@ -297,7 +303,7 @@ _RETURNED = """
     ORDER BY id
 """
 _CLEARING = f"""
-    WITH books AS ({_BOOKS.format(role="clearing")}), received AS (
+    WITH books AS ({_BOOKS.format(role="clearing", whose="t.customer_id")}), received AS (
         SELECT customer_id, currency, sum(amount_minor - refunded_minor) AS received
         FROM (
             SELECT customer_id, currency, amount_minor, refunded_minor

@@ -19,9 +19,18 @@ def references_lead_to_rows() -> Iterator[str]:
 
 
 def parties_agree() -> Iterator[str]:
-    """Rows that hang together are of one seller, one customer and one currency."""
+    """Rows that hang together are of one seller, one person and one currency.
+
+    A document is its subscription's customer's, or of one that was merged into that one.
+    """
     for what, name in rows_of(_PARTIES):
         yield f"{what} {name} joins rows of different sellers, customers or currencies."
+
+
+def merged_customers_have_nothing_to_come() -> Iterator[str]:
+    """What is still to come of a merged customer is the other's, in whom no chain goes on."""
+    for customer, what in rows_of(_LEFT_WITH_MERGED):
+        yield f"Customer {customer} was merged into another and has {what}."
 
 
 def events_are_on_their_way() -> Iterator[str]:
@@ -54,15 +63,18 @@ _PARTIES = """
     JOIN invoicing_letterhead h ON h.id = d.letterhead_id
     LEFT JOIN subscriptions_subscription s ON s.id = d.subscription_id
     WHERE d.seller_id <> c.seller_id OR d.seller_id <> h.seller_id
-       OR d.customer_id <> s.customer_id OR d.currency <> s.currency
+       OR s.customer_id <> COALESCE(c.merged_into_id, c.id) OR d.currency <> s.currency
     UNION ALL
     SELECT 'A line of document', COALESCE(d.number, d.public_id) FROM invoicing_invoiceline l
     JOIN invoicing_invoice d ON d.id = l.invoice_id
+    JOIN customers_customer c ON c.id = d.customer_id
     LEFT JOIN subscriptions_subscription s ON s.id = l.subscription_id
     LEFT JOIN invoicing_invoiceline o ON o.id = l.corrects_id
     LEFT JOIN invoicing_invoice b ON b.id = o.invoice_id
-    WHERE d.customer_id <> s.customer_id OR d.currency <> s.currency
-       OR d.customer_id <> b.customer_id OR d.currency <> b.currency
+    LEFT JOIN customers_customer w ON w.id = b.customer_id
+    WHERE s.customer_id <> COALESCE(c.merged_into_id, c.id)
+       OR d.currency <> s.currency OR d.currency <> b.currency
+       OR COALESCE(w.merged_into_id, w.id) <> COALESCE(c.merged_into_id, c.id)
     UNION ALL
     SELECT 'Payment', p.public_id FROM payments_payment p
     JOIN customers_customer c ON c.id = p.customer_id
@@ -82,6 +94,33 @@ _PARTIES = """
     JOIN ledger_account k ON k.id = t.credit_account_id
     LEFT JOIN customers_customer c ON c.id = t.customer_id
     WHERE t.seller_id <> d.seller_id OR t.seller_id <> k.seller_id OR t.seller_id <> c.seller_id
+"""
+_LEFT_WITH_MERGED = """
+    WITH merged AS (SELECT id, public_id, seller_id, merged_into_id FROM customers_customer
+                    WHERE merged_into_id IS NOT NULL)
+    SELECT m.public_id, 'a subscription' FROM merged m
+    JOIN subscriptions_subscription s ON s.customer_id = m.id
+    UNION ALL
+    SELECT m.public_id, 'a coupon' FROM merged m
+    JOIN subscriptions_couponredemption r ON r.customer_id = m.id
+    WHERE NOT r.is_spent AND r.removed_on IS NULL
+    UNION ALL
+    SELECT m.public_id, 'a one-off item to bill' FROM merged m
+    JOIN invoicing_oneoffitem o ON o.customer_id = m.id WHERE o.line_id IS NULL
+    UNION ALL
+    SELECT m.public_id, 'money on its balance' FROM merged m
+    JOIN invoicing_customerbalance b ON b.customer_id = m.id WHERE b.balance_minor <> 0
+    UNION ALL
+    SELECT m.public_id, 'a card' FROM merged m
+    JOIN payments_paymentmethod p ON p.customer_id = m.id
+    UNION ALL
+    SELECT m.public_id, 'an order' FROM merged m
+    JOIN payments_order o ON o.customer_id = m.id WHERE o.status IN ('open', 'placed')
+    UNION ALL
+    SELECT m.public_id, 'been merged into one that does not stay, or is another seller''s'
+    FROM merged m JOIN customers_customer c ON c.id = m.merged_into_id
+    WHERE c.merged_into_id IS NOT NULL OR c.seller_id <> m.seller_id
+    ORDER BY 1, 2
 """
 _HALF_FANNED_OUT = """
     SELECT e.public_id, e.type FROM events_event e

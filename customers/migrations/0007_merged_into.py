@@ -40,6 +40,7 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 blank=True,
                 db_constraint=False,
+                db_index=False,
                 editable=False,
                 help_text="The customer who goes on in place of this one, which is closed.",
                 null=True,
@@ -47,14 +48,6 @@ class Migration(migrations.Migration):
                 related_name="+",
                 related_query_name="+",
                 to="customers.customer",
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="customer",
-            index=models.Index(
-                condition=models.Q(("merged_into__isnull", False)),
-                fields=["merged_into", "id"],
-                name="customer_that_was_merged",
             ),
         ),
         pgtrigger.migrations.AddTrigger(

@@ -34,6 +34,7 @@ from billing.payments.methods import keep_method
 from billing.payments.sessions import complete_session, start_payment
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
+from customers.locks import lock_free_customers
 from customers.models import Customer, Seller
 from dunning import cases
 from dunning.cases import close_where_settled, open_cases, step_due
@@ -236,7 +237,7 @@ def test_a_payment_between_the_sweeps_look_and_its_lock_keeps_the_step_away(
     sandbox: RunningSandbox, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     invoices = late(sandbox, kind)
-    lock = cases._lock_customers
+    lock = lock_free_customers
 
     def lock_after_all_have_paid(ids: Any) -> Any:
         wanted = list(ids)
@@ -245,7 +246,7 @@ def test_a_payment_between_the_sweeps_look_and_its_lock_keeps_the_step_away(
             assert Beside(partial(pay, sandbox, invoice, payer)).join().refused is None
         return lock(wanted)
 
-    monkeypatch.setattr(cases, "_lock_customers", lock_after_all_have_paid)
+    monkeypatch.setattr(cases, "lock_free_customers", lock_after_all_have_paid)
     step_due(invoices["recorded"].seller, LATE, "test")
     for invoice in invoices.values():
         check_nothing_went_out(invoice)

@@ -133,8 +133,18 @@ BREAKS = [
         "UPDATE invoicing_invoice SET credited_minor = credited_minor + 1 WHERE status = 'open'",
     ),
     (
+        "receivable_is_what_customers_owe",
+        "UPDATE ledger_transfer SET customer_id = (SELECT max(id) FROM customers_customer)"
+        " WHERE document = 'payment'",
+    ),
+    (
         "balances_are_what_was_entered",
         "DELETE FROM invoicing_balanceentry WHERE amount_minor > 0",
+    ),
+    (
+        "balances_are_what_was_entered",
+        "UPDATE invoicing_balanceentry SET customer_id = (SELECT max(id) FROM customers_customer)"
+        " WHERE amount_minor > 0",
     ),
     (
         "balances_are_what_was_entered",
@@ -271,6 +281,23 @@ BREAKS = [
         " WHERE id = (SELECT min(id) FROM customers_customer)",
     ),
     ("parties_agree", "UPDATE payments_payment SET currency = 'EUR'"),
+    (
+        "parties_agree",
+        "UPDATE subscriptions_subscription"
+        " SET customer_id = (SELECT max(id) FROM customers_customer)",
+    ),
+    (
+        "parties_agree",
+        "UPDATE invoicing_invoice SET subscription_id = NULL;"
+        " UPDATE invoicing_invoiceline SET subscription_id = NULL;"
+        " UPDATE invoicing_invoice SET customer_id = (SELECT max(id) FROM customers_customer)"
+        " WHERE kind = 'credit_note'",
+    ),
+    (
+        "merged_customers_have_nothing_to_come",
+        "UPDATE customers_customer SET merged_into_id = (SELECT max(id) FROM customers_customer)"
+        " WHERE id = (SELECT min(id) FROM customers_customer)",
+    ),
     ("references_lead_to_rows", "UPDATE invoicing_invoiceline SET price_id = 987654"),
     ("references_lead_to_rows", "DELETE FROM ledger_account WHERE role = 'vat'"),
     ("documents_have_events", "DELETE FROM events_event WHERE type = 'invoice.finalized'"),

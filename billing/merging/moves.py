@@ -1,0 +1,204 @@
+"""What moves when a customer is merged into another, and what stands against it: reads alone.
+
+What is still to come moves. Documents, payments, refunds and events say what they said, and stay.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from django.db.models import Exists, OuterRef, QuerySet
+
+from billing.checkout.models import Order
+from billing.engine.errors import Refused
+from billing.invoicing.models import CustomerBalance, Invoice, OneOffItem
+from billing.payments.models import (
+    IN_FLIGHT,
+    CheckoutSession,
+    Payment,
+    PaymentMethod,
+    Refund,
+)
+from billing.subscriptions.models import CouponRedemption, Subscription
+from customers.models import Customer
+from customers.persons import refuse_merged
+from dunning.models import DunningCase
+
+
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """What goes from the customer that is closed to the one that stays.
+
+    ``balances_minor`` are by currency. Of ``coupons`` those that the other has as well are in
+    ``doubled``, and end. Ended subscriptions move too, and are not among ``subscriptions``.
+    ``is_charged_otherwise``: later bills are no longer charged to a card, or are from now on.
+    """
+
+    subscriptions: list[Subscription] = field(default_factory=list)
+    one_offs: list[OneOffItem] = field(default_factory=list)
+    coupons: list[CouponRedemption] = field(default_factory=list)
+    doubled: list[CouponRedemption] = field(default_factory=list)
+    cards: list[PaymentMethod] = field(default_factory=list)
+    offers: list[Order] = field(default_factory=list)
+    balances_minor: dict[str, int] = field(default_factory=dict)
+    external_id: str | None = None
+    followers: list[Customer] = field(default_factory=list)
+    is_charged_otherwise: bool = False
+
+    @property
+    def has_bills_to_come(self) -> bool:
+        return bool(self.subscriptions or self.one_offs)
+
+
+def what_moves(closing: Customer, staying: Customer) -> Moves:
+    """What would move if a customer were merged into another now."""
+    live = live_coupons(closing)
+    doubled = list(doubled_coupons(closing, staying))
+    return Moves(
+        subscriptions=list(
+            Subscription.objects.filter(customer=closing)
+            .exclude(status=Subscription.Status.ENDED)
+            .select_related("plan", "customer")
+            .order_by("pk")
+        ),
+        one_offs=list(waiting_items(closing).order_by("pk")),
+        coupons=list(live.exclude(pk__in=[each.pk for each in doubled]).select_related("coupon")),
+        doubled=doubled,
+        cards=list(PaymentMethod.objects.filter(customer=closing, retired_at=None).order_by("pk")),
+        offers=list(open_offers(closing).order_by("pk")),
+        balances_minor=dict(
+            CustomerBalance.objects.filter(customer=closing, balance_minor__gt=0)
+            .order_by("currency")
+            .values_list("currency", "balance_minor")
+        ),
+        external_id=closing.external_id,
+        followers=list(Customer.objects.filter(merged_into=closing).order_by("pk")),
+        is_charged_otherwise=closing.collection != staying.collection,
+    )
+
+
+def waiting_items(customer: Customer) -> QuerySet[OneOffItem]:
+    """The one-off items that no document has billed."""
+    return OneOffItem.objects.filter(customer=customer, line=None)
+
+
+def open_offers(customer: Customer) -> QuerySet[Order]:
+    """Checkout links on which nothing was ordered yet."""
+    return Order.objects.filter(customer=customer, status=Order.Status.OPEN)
+
+
+def live_coupons(customer: Customer) -> QuerySet[CouponRedemption]:
+    """The coupons that may still take something off."""
+    return CouponRedemption.objects.filter(customer=customer, is_spent=False, removed_on=None)
+
+
+def doubled_coupons(closing: Customer, staying: Customer) -> QuerySet[CouponRedemption]:
+    """Those of the one that is closed, for all that it has, that the other has in the same way."""
+    theirs = live_coupons(staying).filter(subscription=None, coupon=OuterRef("coupon"))
+    return (
+        live_coupons(closing)
+        .filter(Exists(theirs), subscription=None)
+        .select_related("coupon")
+        .order_by("pk")
+    )
+
+
+def obstacles(closing: Customer, staying: Customer) -> Iterator[Refused]:
+    """All that must be seen to first, each with what to do.
+
+    Where the two cannot be merged whatever is done, that alone.
+    """
+    if wrong := _mismatch(closing, staying):
+        yield wrong
+        return
+    yield from _unfinished_debts(closing)
+    yield from _unfinished_business(closing)
+    if closing.external_id and staying.external_id:
+        yield Refused(
+            f"Both have an external id: {closing.external_id} and {staying.external_id}. Clear the "
+            "one by which the shop does not know them any more.",
+            code="two_external_ids",
+        )
+    has_bills_to_come = (
+        Subscription.objects.filter(customer=closing)
+        .exclude(status=Subscription.Status.ENDED)
+        .exists()
+        or waiting_items(closing).exists()
+    )
+    if has_bills_to_come and _taxed_by(closing) != _taxed_by(staying):
+        yield Refused(
+            f"{closing} and {staying} are taxed in different ways, and what moves would be taxed "
+            "in another way than before. Give both the same country, VAT number, tax and kind of "
+            "buyer first.",
+            code="taxed_otherwise",
+        )
+
+
+def _mismatch(closing: Customer, staying: Customer) -> Refused | None:
+    if closing.pk == staying.pk:
+        return Refused("Choose another customer: this is the same one.", code="same_customer")
+    if closing.seller_id != staying.seller_id:
+        return Refused("This customer is another seller's.", code="customer_of_another_seller")
+    for customer in (closing, staying):
+        try:
+            refuse_merged(customer)
+        except Refused as refused:
+            return refused
+    return None
+
+
+def _unfinished_debts(closing: Customer) -> Iterator[Refused]:
+    orders = Order.objects.filter(customer=closing, status=Order.Status.PLACED)
+    ordered = list(orders.values_list("invoice", flat=True))
+    for order in orders:
+        yield Refused(
+            f"The order {order} of {closing} waits to be paid. Have it paid, or let it run out.",
+            code="order_waits",
+        )
+    for invoice in Invoice.objects.open().filter(customer=closing).exclude(pk__in=ordered):
+        yield Refused(
+            f"{invoice} of {closing} is open. Have it paid, credit it, or write it off.",
+            code="invoice_open",
+        )
+    for case in DunningCase.objects.filter(
+        customer=closing, status=DunningCase.Status.OPEN
+    ).select_related("invoice"):
+        yield Refused(
+            f"The late debt for {case.invoice} goes on. Wait until it is closed, or stop it.",
+            code="late_debt_open",
+        )
+
+
+def _unfinished_business(closing: Customer) -> Iterator[Refused]:
+    for payment in Payment.objects.filter(customer=closing, state__in=IN_FLIGHT):
+        yield Refused(
+            f"The payment {payment} is under way. Wait for what becomes of it.",
+            code="payment_under_way",
+        )
+    sent = (Refund.State.CREATED, Refund.State.UNKNOWN)
+    for refund in Refund.objects.filter(payment__customer=closing, state__in=sent):
+        yield Refused(
+            f"The refund {refund} is under way. Wait for what becomes of it.",
+            code="refund_under_way",
+        )
+    pages = (CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN)
+    if CheckoutSession.objects.filter(customer=closing, status__in=pages).exists():
+        yield Refused(
+            f"A page for a card or a payment of {closing} is open. Wait until it is closed.",
+            code="page_open",
+        )
+    for parked in Subscription.objects.filter(customer=closing).exclude(parked_reason=""):
+        yield Refused(
+            f"The subscription {parked.public_id} is parked. Repair it and bill it first.",
+            code="subscription_parked",
+        )
+
+
+def _taxed_by(customer: Customer) -> tuple[object, ...]:
+    """What of a customer the tax of its bills depends on."""
+    return (
+        str(customer.country),
+        customer.vat_number,
+        customer.tax,
+        customer.is_business,
+        bool(customer.business_evidence),
+    )
