@@ -67,6 +67,18 @@ MISSING = Panel(
 )
 
 
+MERGED = Panel(
+    "Merged into this customer",
+    rows=lambda customer: customer.merged.order_by("-id"),
+    columns={
+        "Customer": link,
+        "Email": lambda merged: merged.email or None,
+        "Public id": lambda merged: merged.public_id,
+    },
+    when_empty="",
+)
+
+
 class EndpointForm(ActionForm):
     url = forms.CharField(
         label=pgettext_lazy("desk", "Address"), max_length=2000, help_text="https://…"
@@ -149,7 +161,7 @@ class SellerAdmin(Desk):
 class CustomerAdmin(Desk):
     fixed_fields = ("seller",)
     tables = {"metadata": NotesField}
-    list_display = ("name", "email", "external_id", "seller_link", "at_home_in", "collection")
+    list_display = ("called", "email", "external_id", "seller_link", "at_home_in", "collection")
     list_filter = (
         ("seller", RelatedDropdownFilter),
         ("is_business", BooleanRadioFilter),
@@ -161,7 +173,7 @@ class CustomerAdmin(Desk):
         "public_id__iexact",
     )
     autocomplete_fields = ("seller",)
-    readonly_fields = ("public_id",)
+    readonly_fields = ("public_id", "merged_into_link")
     paginator = CappedPaginator
     ordering = ("-id",)
     fieldsets = (
@@ -194,8 +206,31 @@ class CustomerAdmin(Desk):
         ("Address", {"fields": ADDRESS}),
         ("More", {"fields": ("metadata",), "classes": ("collapse",)}),
     )
+    panels = (MERGED,)
 
     seller_link = link_column("seller", ordering="seller__name")
+    merged_into_link = link_column("merged_into")
+
+    # A merged customer is read, and no more: what is still to come is done with the other.
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_open(obj) and super().has_change_permission(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_open(obj) and super().has_delete_permission(request, obj)
+
+    def offers(self, action: PageAction, obj: Any) -> bool:
+        return _is_open(obj) and super().offers(action, obj)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_fieldsets(request, obj)
+        return found if _is_open(obj) else [(None, {"fields": ("merged_into_link",)}), *found]
+
+    @admin.display(description="name", ordering="name")
+    def called(self, customer: Customer) -> str:
+        if _is_open(customer):
+            return customer.name
+        return pgettext("desk", "%(name)s (merged)") % {"name": customer.name}
 
     def save_model(self, request: HttpRequest, obj: Customer, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
@@ -211,3 +246,8 @@ class CustomerAdmin(Desk):
     def at_home_in(self, customer: Any) -> str:
         """By its code: shown as a field, each row would make the list of all countries anew."""
         return customer.country.name
+
+
+def _is_open(customer: Customer | None) -> bool:
+    """Whether a customer was not merged into another; of none, whether there may be one."""
+    return customer is None or customer.merged_into_id is None

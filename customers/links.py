@@ -78,12 +78,19 @@ def find_link(token: str) -> AccessLink | None:
 def read_link(token: str, *purposes: str, now: datetime) -> AccessLink:
     """The link of a token, without using it up.
 
-    Raises :class:`Refused` with ``link_unknown``, ``link_expired`` or ``link_used``; the error's
-    ``details`` have the link where there is one, so that a new one can be offered.
+    Raises :class:`Refused` with ``link_unknown``, ``link_merged``, ``link_used`` or
+    ``link_expired``; the error's ``details`` have the link where there is one, so that a new one
+    can be offered. Of a merged customer only an invoice is still paid by its link.
     """
     link = find_link(token)
     if link is None or link.purpose not in purposes:
         raise Refused("This link is not one of ours, or was cut short.", code="link_unknown")
+    if link.customer.merged_into_id is not None and link.purpose != Purpose.PAY:
+        raise Refused(
+            "The account was merged into another, which has links of its own. Ask for one.",
+            code="link_merged",
+            link=link,
+        )
     if link.used_at is not None:
         raise Refused("This link has been used. Ask for a new one.", code="link_used", link=link)
     if link.expires_at <= now:

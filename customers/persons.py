@@ -78,6 +78,14 @@ def persons_of(staying_ids: Collection[int]) -> dict[int, int]:
     return persons
 
 
+def ids_with_merged(customer: Customer) -> list[int]:
+    """The row ids of a customer and of all who were merged into it, in order.
+
+    For what stands on its own page, of which a merged one has one as well.
+    """
+    return sorted([customer.pk, *customer.merged.values_list("pk", flat=True)])
+
+
 def refuse_merged(customer: Customer) -> None:
     """Raise :class:`Refused` ("customer_merged") for one that was merged into another.
 
@@ -99,18 +107,28 @@ def accounts_with(seller_id: int, address: str) -> QuerySet[Customer]:
 
     Those who were merged into another are not among them: the other's address opens all.
     """
-    return customers_at(address).filter(seller=seller_id).order_by("-pk")
+    known = _with_address(address)
+    return known.filter(seller=seller_id, merged_into=None).order_by("-pk")
 
 
-def customers_at(address: str) -> QuerySet[Customer]:
-    """All customers with just this address, in any case; none for an empty one, and no merged ones.
+def led_to_by(address: str) -> QuerySet[Customer]:
+    """All customers who have just this address, or into whom one who had it was merged.
+
+    Whoever reads the address may not look after the latter: links to them go to their own. None
+    for an empty address.
+    """
+    return Customer.objects.filter(pk__in=_with_address(address).values(staying=_STAYING))
+
+
+def _with_address(address: str) -> QuerySet[Customer]:
+    """All customers with just this address, in any case, merged ones too; none for an empty one.
 
     Of capitals only those of ASCII are small ones: the database takes ``ı`` for an ``i`` where it
     leaves case aside, and another's domain for it.
     """
     if not address:
         return Customer.objects.none()
-    found = Customer.objects.filter(email__iexact=address, merged_into=None)
+    found = Customer.objects.filter(email__iexact=address)
     small = "".join([each.lower() if each.isascii() else each for each in address])
     return found.alias(small=Lower(Collate("email", "C"))).filter(small=small)
 

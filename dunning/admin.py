@@ -25,6 +25,7 @@ from billing.invoicing.admin import InvoiceAdmin
 from billing.invoicing.panels import document_link, to_pay
 from customers.admin import CustomerAdmin
 from customers.calendar import by_today, with_today
+from customers.persons import ids_with_merged
 from dunning.cases import replan, resume, stop
 from dunning.models import DunningCase, DunningChoice, DunningPolicy, DunningStep
 from dunning.policies import Policies
@@ -94,7 +95,11 @@ CASE_OF_INVOICE = Panel(
 )
 CASES_OF_CUSTOMER = Panel(
     "Reminders",
-    rows=lambda customer: customer.dunning_cases.select_related("invoice").order_by("-id"),
+    rows=lambda customer: (
+        DunningCase.objects.filter(customer__in=ids_with_merged(customer))
+        .select_related("invoice")
+        .order_by("-id")
+    ),
     columns={
         "Case": link,
         "Invoice": lambda case: document_link(case.invoice),
@@ -103,7 +108,8 @@ CASES_OF_CUSTOMER = Panel(
         "On": lambda case: case.coming_step_on,
     },
     list_of=DunningCase,
-    list_by="customer__id__exact",
+    list_by="customer__id__in",
+    listed=ids_with_merged,
     when_empty="None: nothing was ever late.",
 )
 ACTIONS = Panel(

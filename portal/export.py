@@ -1,11 +1,11 @@
-"""Everything that is kept of a customer, as one JSON text that is made while it is sent.
+"""Everything that is kept of a person, as one JSON text that is made while it is sent.
 
 Public ids, dates and minor units as everywhere else; no secret of a gateway's, no token, and
 nothing of anybody else. Documents are in it with their lines, and with the address of their PDF.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -17,10 +17,12 @@ from django.urls import reverse
 from billing.checkout.models import Order
 from billing.events.models import Event
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice, InvoiceLine
+from billing.mail.models import Message
 from billing.payments.models import Payment, PaymentMethod, Refund
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UsageRecord
 from customers.models import Customer
+from customers.persons import person_ids
 
 CHUNK = 200
 PROFILE = (
@@ -64,7 +66,7 @@ METHOD = "public_id brand last4 expires_on is_default recorded_at retired_at".sp
 def written(customer: Customer) -> Iterator[str]:
     """The whole text in pieces, none of them larger than a chunk of documents."""
     yield "{\n" + f'"customer": {_json(_profile(customer))}'
-    for name, rows in _parts(customer):
+    for name, rows in _parts(customer, person_ids(customer)):
         yield f',\n"{name}": [\n'
         separator = ""
         for row in rows:
@@ -74,11 +76,16 @@ def written(customer: Customer) -> Iterator[str]:
     yield "\n}\n"
 
 
-def _parts(customer: Customer) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
+def _parts(
+    customer: Customer, person: Sequence[int]
+) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]:
+    """What is to come is the customer's; what was before is also of who were merged into it."""
+    merged = Customer.objects.filter(merged_into=customer).select_related("seller")
+    yield "merged_customers", _each(merged.order_by("pk"), _profile)
     yield "subscriptions", _each(_subscriptions(customer), _subscription)
-    yield "orders", _each(_orders(customer), _order)
-    yield "documents", _each(_documents(customer), _document)
-    yield "payments", _each(_payments(customer), _payment)
+    yield "orders", _each(_orders(person), _order)
+    yield "documents", _each(_documents(person), _document)
+    yield "payments", _each(_payments(person), _payment)
     yield "payment_methods", _each(customer.payment_methods.order_by("pk"), _fields(METHOD))
     yield (
         "balances",
@@ -90,13 +97,15 @@ def _parts(customer: Customer) -> Iterator[tuple[str, Iterable[dict[str, Any]]]]
     yield (
         "balance_entries",
         _each(
-            BalanceEntry.objects.filter(customer=customer).order_by("pk"),
+            BalanceEntry.objects.filter(customer__in=person).order_by("pk"),
             _fields(["currency", "amount_minor", "description", "effective_on"]),
         ),
     )
     yield "usage", _each(_usage(customer), _usage_record)
-    yield "mail", _each(customer.messages.order_by("pk"), _fields(MESSAGE))
-    yield "events", _each(_events(customer), _fields(["type", "subject", "occurred_on", "data"]))
+    mails = Message.objects.filter(customer__in=person)
+    yield "mail", _each(mails.order_by("pk"), _fields(MESSAGE))
+    events = _events(customer, person)
+    yield "events", _each(events, _fields(["type", "subject", "occurred_on", "data"]))
 
 
 def _profile(customer: Customer) -> dict[str, Any]:
@@ -139,8 +148,9 @@ def _subscription(subscription: Subscription) -> dict[str, Any]:
     }
 
 
-def _orders(customer: Customer) -> QuerySet[Order]:
-    return Order.objects.filter(customer=customer).select_related("plan", "coupon").order_by("pk")
+def _orders(person: Sequence[int]) -> QuerySet[Order]:
+    orders = Order.objects.filter(customer__in=person)
+    return orders.select_related("plan", "coupon").order_by("pk")
 
 
 def _order(order: Order) -> dict[str, Any]:
@@ -152,9 +162,9 @@ def _order(order: Order) -> dict[str, Any]:
     }
 
 
-def _documents(customer: Customer) -> QuerySet[Invoice]:
+def _documents(person: Sequence[int]) -> QuerySet[Invoice]:
     return (
-        Invoice.objects.filter(customer=customer)
+        Invoice.objects.filter(customer__in=person)
         .filter(sequence__isnull=False)
         .prefetch_related("lines__corrects__invoice", "taxes")
         .order_by("pk")
@@ -182,9 +192,9 @@ def _line(line: InvoiceLine) -> dict[str, Any]:
     }
 
 
-def _payments(customer: Customer) -> QuerySet[Payment]:
+def _payments(person: Sequence[int]) -> QuerySet[Payment]:
     return (
-        Payment.objects.filter(customer=customer)
+        Payment.objects.filter(customer__in=person)
         .select_related("payment_method")
         .prefetch_related("allocations__invoice", "refunds")
         .order_by("pk")
@@ -228,9 +238,12 @@ def _usage_record(record: UsageRecord) -> dict[str, Any]:
     }
 
 
-def _events(customer: Customer) -> QuerySet[Event]:
-    """What happened to the customer and to what is theirs, as far as it is about them."""
-    own = [customer.public_id, *customer.subscriptions.values_list("public_id", flat=True)]
+def _events(customer: Customer, person: Sequence[int]) -> QuerySet[Event]:
+    """What happened to the person and to what is theirs, as far as it is about them."""
+    own = [
+        *Customer.objects.filter(pk__in=person).values_list("public_id", flat=True),
+        *customer.subscriptions.values_list("public_id", flat=True),
+    ]
     return Event.objects.filter(subject__in=own).order_by("pk")
 
 

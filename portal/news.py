@@ -18,6 +18,7 @@ from billing.mail.words.bills import INVOICE
 from billing.mail.words.visits import SIGN_IN
 from customers.links import Purpose
 from customers.models import Customer
+from customers.persons import staying_of
 
 SIGN_IN_REQUESTED = "portal.sign_in_requested"
 LINK_REQUESTED = "portal.pay_link_requested"
@@ -27,7 +28,7 @@ AT_A_TIME = 100
 def mail_sign_in_link(event: Event) -> None:
     """Have the mail made, once however often the event comes; its link is made as it is sent."""
     customer = Customer.objects.select_related("seller").get(public_id=event.subject)
-    _post_sign_in(event, customer)
+    _post_sign_in(event, staying_of(customer))
 
 
 def mail_new_link(event: Event) -> None:
@@ -39,7 +40,7 @@ def mail_new_link(event: Event) -> None:
     invoice = Invoice.objects.filter(customer=customer, public_id=event.data["subject"]).first()
     is_charged = customer.collection == Customer.Collection.AUTOMATIC
     if invoice is None or is_charged or event.data["purpose"] != Purpose.PAY:
-        _post_sign_in(event, customer)
+        _post_sign_in(event, staying_of(customer))
         return
     facts = {
         "subject": invoice.public_id,

@@ -11,6 +11,7 @@ from billing.payments.gateways.registry import choose_gateway
 from billing.payments.models import CheckoutSession, Payment, PaymentAllocation
 from billing.payments.sessions import start_payment, start_setup
 from customers.models import Seller
+from customers.persons import person_ids
 from portal.pages import leave_for
 from portal.visits import Visit
 
@@ -49,8 +50,8 @@ def way_to_add_card(request: HttpRequest, visit: Visit) -> HttpResponse:
 
 
 def session_of(visit: Visit, gateway_id: str) -> CheckoutSession | None:
-    """The customer's session that the gateway names, or else the last one."""
-    found = CheckoutSession.objects.filter(customer=visit.customer).select_related(
+    """The person's session that the gateway names, or else the last one."""
+    found = CheckoutSession.objects.filter(customer__in=person_ids(visit.customer)).select_related(
         "payment", "customer__seller"
     )
     if gateway_id:

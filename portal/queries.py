@@ -25,7 +25,7 @@ from billing.payments.models import Payment, PaymentAllocation, PaymentMethod
 from billing.payments.outlook import chargeable_card
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
-from customers.persons import accounts_with
+from customers.persons import accounts_with, person_ids
 from portal.words import writer
 
 SHOWN_MAX = 50
@@ -57,7 +57,10 @@ def accounts_at(seller_id: int, address: str) -> QuerySet[Customer]:
 
 
 def is_only_ordered() -> ExpressionWrapper:
-    """Whether all that there is of a customer is an order that nobody has paid, in a query."""
+    """Whether all that there is of a customer is an order that nobody has paid, in a query.
+
+    Into whom another was merged has what that one had.
+    """
     of_each = {"customer": OuterRef("pk")}
     ordered = Order.objects.filter(**of_each, status__in=_UNPAID)
     has_more = (
@@ -65,6 +68,7 @@ def is_only_ordered() -> ExpressionWrapper:
         | Exists(_issued(Invoice.objects.filter(**of_each)))
         | Exists(PaymentMethod.objects.filter(**of_each))
         | Exists(CustomerBalance.objects.filter(**of_each).exclude(balance_minor=0))
+        | Exists(Customer.objects.filter(merged_into=OuterRef("pk")))
         | Q(external_id__isnull=False)
     )
     return ExpressionWrapper(Exists(ordered) & ~has_more, output_field=BooleanField())
@@ -83,7 +87,8 @@ def _issued(documents: QuerySet[Invoice]) -> QuerySet[Invoice]:
 
 
 def documents_of(customer: Customer) -> QuerySet[Invoice]:
-    """What has been issued to a customer, newest first, without what was only ordered.
+    """What has been issued to a customer and to all who were merged into it, newest first, without
+    what was only ordered.
 
     Beside each: ``is_in_flight`` while a payment of it is under way, ``has_failed`` once one did.
     """
@@ -93,7 +98,8 @@ def documents_of(customer: Customer) -> QuerySet[Invoice]:
         own.filter(payment__state=Payment.State.FAILED),
     )
     return (
-        _issued(customer.documents.all())
+        _issued(Invoice.objects.filter(customer__in=person_ids(customer)))
+        .select_related("customer__seller")
         .annotate(is_in_flight=Exists(under_way), has_failed=Exists(failed))
         .order_by("-pk")
     )

@@ -6,13 +6,14 @@ The link itself is made by whoever writes the mail: no token is in an event.
 from datetime import date, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q
 
 from billing.engine.errors import Refused
 from billing.events.recorder import record
 from customers.calendar import today_of
 from customers.links import LIVES
 from customers.models import AccessLink, Customer, Seller
-from customers.persons import customers_at
+from customers.persons import led_to_by
 from portal.limits import may_try
 from portal.models import Attempt
 from portal.news import SIGN_IN_REQUESTED, mail_links_soon
@@ -36,8 +37,9 @@ def ask_for_link(
 ) -> int:
     """Have a link mailed for an address, by one seller or by each that has it; how many.
 
-    One opens all accounts of the seller that have the address. With the public id of an ``order``
-    it leads on to what that offers. What came of it is not for the one who asked. Raises
+    One opens all accounts of the seller that have the address. Whose address was that of an account
+    which was merged into another gets it at the address of that one. With the public id of an
+    ``order`` it leads on to what that offers. What came of it is not for the one who asked. Raises
     :class:`Refused` ("too_many_attempts") for a network that asks too often, whatever the address.
     """
     address = address.strip().lower()
@@ -51,12 +53,15 @@ def ask_for_link(
     is_counted = may_try(
         Attempt.Kind.ADDRESS, address, times=ADDRESS_TIMES, within=ADDRESS_WITHIN, now=now
     )
-    customers = customers_at(address).select_related("seller__test_clock")
+    customers = led_to_by(address).select_related("seller__test_clock")
     if seller is not None:
         customers = customers.filter(seller=seller)
     # Who is nothing but an order that nobody has paid is signed in where there is nobody else.
-    first = customers.annotate(is_only_ordered=is_only_ordered())
-    first = first.order_by("seller", "is_only_ordered", "-pk").distinct("seller")
+    first = customers.annotate(
+        is_only_ordered=is_only_ordered(),
+        is_led=ExpressionWrapper(~Q(email__iexact=address), BooleanField()),
+    )
+    first = first.order_by("seller", "is_only_ordered", "is_led", "-pk").distinct("seller")
     found: list[Customer] = list(first[:SELLERS_MAX])
     _record(found if is_counted else [], now.date(), {"order": order} if order else {})
     return len(found) if is_counted else 0

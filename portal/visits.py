@@ -24,6 +24,7 @@ from billing.base import clock
 from billing.subscriptions.models import Subscription
 from customers.calendar import now_of
 from customers.models import AccessLink, Customer, Seller
+from customers.persons import staying_of
 from portal.by_script import answer_in_place, go_to
 from portal.pages import in_language_of, show
 from portal.queries import accounts_at
@@ -66,13 +67,13 @@ class Visit:
         return accounts_at(self.customer.seller_id, self.address)
 
     def is_whom_it_signs_in(self, link: AccessLink) -> bool:
-        """Whether a link is for the visitor: for this account, or mailed to the address that they
-        have shown to read.
+        """Whether a link is for the visitor: for this account, or one that was merged into it, or
+        mailed to the address that they have shown to read.
         """
         if self.customer.seller_id != link.customer.seller_id:
             return False
         reads_it = bool(self.address) and self.address == link.address
-        return self.customer == link.customer or reads_it
+        return self.customer == staying_of(link.customer) or reads_it
 
     @property
     def seller(self) -> Seller:

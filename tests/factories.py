@@ -407,3 +407,9 @@ class PaymentFactory(_Factory[Payment]):
                 amount_minor=self.amount_minor,
                 state=states.get(self.state, "released"),
             )
+
+
+def mark_merged(closing: Customer, staying: Customer) -> None:
+    """Mark a customer as merged into another; what it has stays where it is."""
+    Customer.objects.filter(pk=closing.pk).update(merged_into=staying)
+    closing.refresh_from_db()

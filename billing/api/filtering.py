@@ -11,6 +11,7 @@ from rest_framework.exceptions import ValidationError
 from billing.api.errors import ApiError, invalid
 from billing.api.scoping import find_customer, find_plan, find_subscription, for_seller
 from billing.subscriptions.models import Subscription
+from customers.persons import person_ids
 
 BACKEND = DjangoFilterBackend
 
@@ -37,13 +38,17 @@ class Filters(FilterSet):
 
 
 class CustomerFilter(django_filters.CharFilter):
-    """A customer by our id, or as ``external:`` and the shop's own; one that does not exist is
-    refused, for it chooses nothing.
+    """A customer by our id, or as ``external:`` and the shop's own, with all who are one person
+    with it; one that does not exist is refused, for it chooses nothing.
     """
 
     def __init__(self, path: str = "customer", **options: Any) -> None:
         self.path = path
-        options.setdefault("label", "A customer: `cus_…`, or `external:` and the shop's own id.")
+        options.setdefault(
+            "label",
+            "A customer: `cus_…`, or `external:` and the shop's own id. Of customers who were "
+            "merged it has what is of all of them.",
+        )
         super().__init__(field_name=path, **options)
 
     def filter(self, qs: QuerySet[Any], value: str) -> QuerySet[Any]:
@@ -53,7 +58,7 @@ class CustomerFilter(django_filters.CharFilter):
             customer = find_customer(self.parent.request.user.seller, value)
         except ApiError as missing:
             raise invalid("customer", "unknown_customer", str(missing.detail)) from missing
-        return qs.filter(**{self.path: customer.pk})
+        return qs.filter(**{f"{self.path}__in": person_ids(customer)})
 
 
 class SubscriptionFilter(django_filters.CharFilter):

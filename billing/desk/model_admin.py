@@ -273,7 +273,8 @@ class Desk(Picking, ModelAdmin):
         obj = context.get("original")
         if obj is not None:
             context["actions_detail"] = self._buttons(request, obj)
-            context["panels"] = [panel.context(obj) for panel in self.panels]
+            panels = (panel.context(obj) for panel in self.panels)
+            context["panels"] = [each for each in panels if each["rows"] or each["when_empty"]]
             context["subtitle"] = as_pages_write(str(obj))
         return super().render_change_form(request, context, *args, **options)
 
@@ -281,7 +282,7 @@ class Desk(Picking, ModelAdmin):
         """What may be done with the object: a few buttons, the rest behind one more."""
         buttons = self.first_buttons(request, obj)
         for action in sorted(self.page_actions, key=lambda action: RANK.get(action.variant, 1)):
-            if request.user.has_perm(action.permission) and action.is_offered(obj):
+            if request.user.has_perm(action.permission) and self.offers(action, obj):
                 args = [quote(obj.pk), action.name]
                 url = reverse(f"admin:{self._url_name}_act", args=args)
                 buttons.append(button(action.label, action.icon, url, action.variant))
@@ -291,6 +292,9 @@ class Desk(Picking, ModelAdmin):
             "items": buttons[BUTTONS_MAX - 1 :]
         }
         return [*buttons[: BUTTONS_MAX - 1], more]
+
+    def offers(self, action: PageAction, obj: Any) -> bool:
+        return action.is_offered(obj)
 
     def first_buttons(self, request: HttpRequest, obj: Any) -> list[dict[str, Any]]:
         return []
@@ -496,7 +500,7 @@ class Desk(Picking, ModelAdmin):
             messages.error(request, said % {"count": BULK_MAX})
             return None
         title = str(action.label)
-        able = [obj for obj in chosen if action.is_offered(obj)]
+        able = [obj for obj in chosen if self.offers(action, obj)]
         if not able:
             said = pgettext("desk", "%(action)s: this applies to none of those chosen.")
             messages.error(request, said % {"action": title})

@@ -19,7 +19,9 @@ from billing.desk.figures import NOTHING, Figure, yes_or_no
 class Panel:
     """A table on an object's page: the first rows, and a link to the list of all of them.
 
-    Its words are English, and are translated where they are shown.
+    The list is asked for the rows whose ``list_by`` has one of the keys that ``listed`` gives. One
+    whose ``when_empty`` is empty is left out where there are no rows. Its words are English, and
+    are translated where they are shown.
     """
 
     title: str
@@ -27,6 +29,7 @@ class Panel:
     columns: Mapping[str, Callable[[Any], object]]
     list_of: type[models.Model] | None = None
     list_by: str = ""
+    listed: Callable[[Any], Sequence[int]] = lambda obj: [obj.pk]
     rows_max: int = 20
     when_empty: str = "None yet."
 
@@ -45,7 +48,7 @@ class Panel:
             "rows": [_cells(row) for row in table],
             "more_url": self._list_url(obj) if len(found) > self.rows_max else "",
             "rows_max": self.rows_max,
-            "when_empty": pgettext("desk", self.when_empty),
+            "when_empty": self.when_empty and pgettext("desk", self.when_empty),
         }
 
     def _list_url(self, obj: models.Model) -> str:
@@ -53,7 +56,7 @@ class Panel:
             return ""
         options = self.list_of._meta
         url = reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
-        return f"{url}?{self.list_by}={obj.pk}"
+        return f"{url}?{self.list_by}={','.join(map(str, self.listed(obj)))}"
 
 
 def _shown(cell: object) -> object:

@@ -1,10 +1,12 @@
 """Ctrl-K: what is called so, of every kind."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
+from django.utils.translation import pgettext
 from unfold.dataclasses import SearchResult
 
 from billing.invoicing.models import CreditNote, Invoice
@@ -35,10 +37,19 @@ def search(request: HttpRequest, term: str) -> list[SearchResult]:
 
 def _result(row: Any, icon: str) -> SearchResult:
     options = row._meta
-    owner = getattr(row, "customer", None)
+    said = [str(options.verbose_name), *_more_of(row)]
     return SearchResult(
         title=str(row),
-        description=" · ".join(filter(None, [str(options.verbose_name), owner and owner.name])),
+        description=" · ".join(said),
         link=reverse(f"admin:{options.app_label}_{options.model_name}_change", args=[row.pk]),
         icon=icon,
     )
+
+
+def _more_of(row: Any) -> Iterator[str]:
+    """Whose a row is, and of a customer into whom it was merged."""
+    if isinstance(row, Customer):
+        if row.merged_into is not None:
+            yield pgettext("desk", "merged into %(customer)s") % {"customer": row.merged_into}
+    elif owner := getattr(row, "customer", None):
+        yield owner.name

@@ -18,6 +18,7 @@ from billing.invoicing.models import (
     InvoiceTax,
 )
 from billing.subscriptions.models import Subscription
+from customers.persons import ids_with_merged, person_ids
 
 
 def to_pay(document: Invoice) -> str:
@@ -132,17 +133,23 @@ DOCUMENT_COLUMNS = {
 }
 DOCUMENTS_OF_CUSTOMER = Panel(
     "Invoices and credit notes",
-    rows=lambda customer: customer.documents.filter(sequence__isnull=False).order_by("-id"),
+    rows=lambda customer: Invoice.objects.filter(
+        customer__in=ids_with_merged(customer), sequence__isnull=False
+    ).order_by("-id"),
     columns=DOCUMENT_COLUMNS,
     list_of=Invoice,
-    list_by="customer__id__exact",
+    list_by="customer__id__in",
+    listed=ids_with_merged,
 )
 
 
 def _billed_on(subscription: Subscription) -> QuerySet[Invoice]:
-    """The documents with a line of the subscription, looked up among those of its customer."""
+    """The documents with a line of the subscription, looked up among those of its customer and of
+    whom it may have been before.
+    """
     lines = InvoiceLine.objects.filter(invoice=OuterRef("pk"), subscription=subscription)
-    documents = Invoice.objects.filter(customer=subscription.customer_id, sequence__isnull=False)
+    whose = person_ids(subscription.customer)
+    documents = Invoice.objects.filter(customer__in=whose, sequence__isnull=False)
     return documents.filter(Exists(lines)).order_by("-id")
 
 

@@ -17,6 +17,7 @@ from billing.mail.words.visits import ADDRESS_CHANGED
 from billing.outbound.mark import is_doubted
 from customers.addressees import Addressees
 from customers.models import Customer
+from customers.persons import staying_of
 
 State = Message.State
 NO_ADDRESS = "The customer has no email address."
@@ -42,11 +43,16 @@ class Draft:
     taken_for: Sequence[str] = ()
 
     @property
+    def reader(self) -> Customer:
+        """Who reads it: of a merged customer the one that stays."""
+        return staying_of(self.customer)
+
+    @property
     def addressees(self) -> Addressees:
         """Nobody where it goes on paper."""
         if self.to_address:
             return Addressees.of([self.to_address])
-        if self.kind.is_document and self.customer.delivery == Customer.Delivery.PRINT:
+        if self.kind.is_document and self.reader.delivery == Customer.Delivery.PRINT:
             return Addressees()
         return self.kind.addressees(self.customer)
 
@@ -106,7 +112,7 @@ def _message(draft: Draft, now: datetime, is_after_restore: bool) -> Message:
         also_to=others,
         cc=list(addressees.cc) if recipient else [],
         taken_for=list(draft.taken_for),
-        language=customer.language,
+        language=draft.reader.language,
         facts=dict(draft.facts),
         state=state,
         last_error=said,

@@ -29,6 +29,7 @@ from billing.mail.preview import isolated_page
 from billing.mail.resending import resend
 from customers.addressees import Addressees
 from customers.admin import CustomerAdmin
+from customers.persons import ids_with_merged
 
 State = Message.State
 COLORS = {
@@ -175,10 +176,15 @@ COLUMNS: dict[str, Callable[[Message], object]] = {
 }
 MAILS = Panel(
     "Mail",
-    rows=lambda customer: customer.messages.order_by("-id").defer("text", "html"),
+    rows=lambda customer: (
+        Message.objects.filter(customer__in=ids_with_merged(customer))
+        .order_by("-id")
+        .defer("text", "html")
+    ),
     columns=COLUMNS,
     list_of=Message,
-    list_by="customer__id__exact",
+    list_by="customer__id__in",
+    listed=ids_with_merged,
 )
 MAILS_OF_DOCUMENT = Panel(
     "Mail",

@@ -136,11 +136,12 @@ def printed(attachments: Iterable[Attachment]) -> list[File]:
 def mail_of(occasion: Occasion, page: Page, attachments: Sequence[File]) -> Mail:
     """A page that is laid out as the mail that leaves."""
     message, seller = occasion.message, occasion.seller
+    name = staying_of(message.customer).name
     mail = Mail(
         page.subject,
         page.text,
         from_email=_named(seller.name, settings.DEFAULT_FROM_EMAIL),
-        to=[_named(message.customer.name, address) for address in message.addressees.to],
+        to=[_named(name, address) for address in message.addressees.to],
         cc=[_named("", address) for address in message.addressees.cc],
         reply_to=[_named(seller.name, seller.email)] if seller.email else None,
         headers={

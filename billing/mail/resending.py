@@ -12,6 +12,7 @@ from billing.mail.models import Message
 from billing.mail.words import write
 from customers.calendar import now_of, today_of
 from customers.models import Customer
+from customers.persons import staying_of
 
 
 @transaction.atomic
@@ -35,7 +36,7 @@ def resend(message: Message, *, as_of: date, actor: str, is_as_it_was: bool) -> 
         message,
         customer,
         addressees,
-        language=message.language if is_as_it_was else customer.language,
+        language=message.language if is_as_it_was else staying_of(customer).language,
         is_as_it_was=is_as_it_was,
     )
     if not is_as_it_was:

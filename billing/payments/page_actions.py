@@ -36,6 +36,7 @@ from billing.payments.planning import collect_soon
 from billing.payments.returns import mark_returned
 from billing.payments.sessions import complete_session, open_session, prepare_setup
 from customers.models import Customer
+from customers.persons import person_ids
 
 # A form of more fields helps nobody: what is older is paid first.
 PARTS_MAX = 50
@@ -303,7 +304,8 @@ class PayOutBalance(PageAction):
 
     def run(self, obj: Customer, *, as_of: date, actor: str, **asked: Any) -> str:
         minor = pay_out_balance(obj, as_of=as_of, actor=actor, **asked)
-        refunds = Refund.objects.filter(payment__customer=obj, state=Refund.State.OWED)
+        theirs = Refund.objects.filter(payment__customer__in=person_ids(obj))
+        refunds = theirs.filter(state=Refund.State.OWED)
         amount = Money(minor, asked["currency"])
         return f"Paid back {amount} of the balance. {_where_it_goes(is_owed=refunds.exists())}"
 

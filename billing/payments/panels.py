@@ -10,6 +10,7 @@ from billing.engine.declines import Decline
 from billing.invoicing.panels import document_link
 from billing.invoicing.writing import decline_in_words
 from billing.payments.models import CheckoutSession, Payment, PaymentMethod
+from customers.persons import ids_with_merged
 
 
 def _use_of(method: PaymentMethod) -> str:
@@ -100,7 +101,9 @@ REFUNDS = Panel(
 )
 PAYMENTS = Panel(
     "Payments",
-    rows=lambda customer: customer.payments.order_by("-id"),
+    rows=lambda customer: Payment.objects.filter(customer__in=ids_with_merged(customer)).order_by(
+        "-id"
+    ),
     columns={
         "Payment": link,
         "Received": lambda payment: payment.received_on,
@@ -109,5 +112,6 @@ PAYMENTS = Panel(
         "Amount": lambda payment: money(payment.amount_minor, payment.currency),
     },
     list_of=Payment,
-    list_by="customer__id__exact",
+    list_by="customer__id__in",
+    listed=ids_with_merged,
 )

@@ -9,6 +9,7 @@ from django.db.models import Prefetch, Q
 from billing.subscriptions.models import Pause, Subscription, SubscriptionItem
 from catalog.models import Price
 from customers.models import Customer
+from customers.persons import staying_of
 
 ACCESSES = ("full", "restricted", "none")
 # Of two reasons for no access, the one that the customer can do more about.
@@ -44,8 +45,10 @@ def entitlement(
 ) -> Entitlement:
     """May the customer use a plan (its code), or a feature (of any plan) on a day?
 
-    Of several subscriptions the one that allows most counts.
+    Of several subscriptions the one that allows most counts. Those of a merged customer are the
+    other's, so it may use what that one may.
     """
+    customer = staying_of(customer)
     wanted = Q(price__plan__code=plan) if plan is not None else Q()
     if feature is not None:
         wanted &= Q(price__plan__features__contains=[feature])

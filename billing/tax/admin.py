@@ -98,6 +98,7 @@ CHECKS = Panel(
     },
     list_of=VatNumberCheck,
     list_by="seller__id__exact",
+    listed=lambda customer: [customer.seller_id],
 )
 SellerAdmin.extend(panels=[REGISTRATIONS])
 

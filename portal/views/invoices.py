@@ -20,6 +20,7 @@ from billing.invoicing.writing import NO_BREAK, decline_in_words
 from billing.payments.models import Payment, PaymentAllocation
 from billing.payments.outlook import what_becomes_of
 from billing.payments.receipts import render_receipt
+from customers.persons import person_ids
 from portal.debts import what_comes_of
 from portal.next_payment import whys_of
 from portal.paying import way_to_pay
@@ -77,7 +78,6 @@ def invoice(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
     ]
     payments = list(
         Payment.objects.filter(
-            customer=visit.customer,
             state=Payment.State.SUCCEEDED,
             allocations__invoice=found,
             allocations__state=PaymentAllocation.State.SETTLED,
@@ -120,7 +120,8 @@ def invoice_pdf(request: HttpRequest, visit: Visit, public_id: str) -> HttpRespo
 @require_safe
 @for_customers
 def receipt(request: HttpRequest, visit: Visit, public_id: str) -> HttpResponse:
-    payment = Payment.objects.filter(customer=visit.customer, public_id=public_id).first()
+    own = Payment.objects.filter(customer__in=person_ids(visit.customer))
+    payment = own.filter(public_id=public_id).first()
     if payment is None or payment.state != Payment.State.SUCCEEDED:
         raise Http404
     return _pdf(request, visit, lambda: render_receipt(payment), f"{payment.public_id}.pdf")

@@ -72,7 +72,12 @@ def _open(request: HttpRequest, token: str, purpose: str) -> Opened | HttpRespon
         stale = refused.details.get("link")
         if not isinstance(stale, AccessLink):
             return show(request, "portal/pay/unknown.html", {}, status=404)
-        context = {"token": token, "purpose": purpose, "is_asked": "asked" in request.GET}
+        context = {
+            "token": token,
+            "purpose": purpose,
+            "code": refused.code,
+            "is_asked": "asked" in request.GET,
+        }
         customer = stale.customer
         return show(
             request,

@@ -14,6 +14,7 @@ from billing.base.typed import Typed
 from billing.engine.errors import Refused
 from customers.links import Purpose, read_link, time_of, use_link
 from customers.models import AccessLink, Customer, Seller
+from customers.persons import staying_of
 from portal.failures import too_many
 from portal.pages import in_language_of, show
 from portal.queries import accounts_at
@@ -22,7 +23,6 @@ from portal.views.accounts import ACCOUNTS_MAX, go_on, offer_before, offer_to, p
 from portal.visits import Visit, begin, end, seller_asked_for, visit_of
 
 ENTERS = (Purpose.SIGN_IN, Purpose.PORTAL)
-LINK_STATUS = {"link_unknown": 404, "link_expired": 410, "link_used": 410}
 
 
 class AddressForm(Typed):
@@ -144,7 +144,7 @@ def ask_again(request: HttpRequest, token: str) -> HttpResponse:
             return _explain(request, refusal, token)
         link = found
     with in_language_of(request, link.customer):
-        email, seller = link.customer.email, link.customer.seller
+        email, seller = staying_of(link.customer).email, link.customer.seller
         return _sent(request, email, seller, link.customer, _order_of(link))
 
 
@@ -205,12 +205,12 @@ def _explain(request: HttpRequest, refusal: Refused, token: str) -> HttpResponse
     with in_language_of(request, customer):
         context = {
             "code": refusal.code,
-            "can_mail": bool(customer and customer.email),
+            "can_mail": bool(customer and staying_of(customer).email),
             "token": token,
             "form": AddressForm(),
         }
         seller = customer.seller if customer else None
-        status = LINK_STATUS.get(refusal.code, 410)
+        status = 404 if refusal.code == "link_unknown" else 410
         return show(request, "portal/link.html", context, seller=seller, status=status)
 
 

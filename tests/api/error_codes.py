@@ -42,8 +42,8 @@ OF_OTHERS = frozenset(
     credit_spent credit_taken_back customer_of_another_seller day_ahead day_before_payment
     details_wrong foreign_payment_method gateway_left gateway_refused hold_released
     invalid_interval invalid_tax invoice_open key_not_active key_revoked
-    kill_switch_off limits_out_of_bounds link_expired link_unknown link_used name_missing
-    no_gateway no_return_url no_way_to_pay not_a_given_credit not_offered
+    kill_switch_off limits_out_of_bounds link_expired link_merged link_unknown link_used
+    name_missing no_gateway no_return_url no_way_to_pay not_a_given_credit not_offered
     nothing_to_settle order_expired order_not_placed part_exceeds_invoice parts_exceed_payment
     payment_already_recorded payment_method_needed payment_method_refused payment_method_retired
     payment_without_receipt price_changed quantity_out_of_range reason_missing

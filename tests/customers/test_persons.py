@@ -7,20 +7,15 @@ from customers.models import Customer
 from customers.persons import (
     accounts_with,
     customers_of,
+    ids_with_merged,
+    led_to_by,
     person_ids,
     refuse_merged,
     staying_of,
 )
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, mark_merged
 
 pytestmark = pytest.mark.django_db
-
-
-def merged(closing: Customer, staying: Customer) -> Customer:
-    """A customer who has nothing, as merged into another of its seller."""
-    Customer.objects.filter(pk=closing.pk).update(merged_into=staying)
-    closing.refresh_from_db()
-    return closing
 
 
 @pytest.fixture
@@ -30,7 +25,9 @@ def staying() -> Customer:
 
 @pytest.fixture
 def closed(staying: Customer) -> Customer:
-    return merged(CustomerFactory(seller=staying.seller, email="anna@old.example"), staying)
+    closed = CustomerFactory(seller=staying.seller, email="anna@old.example")
+    mark_merged(closed, staying)
+    return closed
 
 
 def test_a_person_is_a_customer_with_all_who_were_merged_into_it(
@@ -40,6 +37,8 @@ def test_a_person_is_a_customer_with_all_who_were_merged_into_it(
     assert person_ids(staying) == person_ids(closed) == sorted([staying.pk, closed.pk])
     assert person_ids(lone) == [lone.pk]
     assert staying_of(closed) == staying_of(staying) == staying
+    assert ids_with_merged(staying) == sorted([staying.pk, closed.pk])
+    assert ids_with_merged(closed) == [closed.pk]
 
 
 def test_whoever_has_the_address_of_one_of_them_is_that_person(
@@ -54,6 +53,13 @@ def test_the_address_of_a_merged_customer_opens_no_account(
 ) -> None:
     assert not accounts_with(staying.seller_id, closed.email)
     assert [*accounts_with(staying.seller_id, staying.email)] == [staying]
+
+
+def test_the_address_of_a_merged_customer_leads_to_the_one_that_stays(
+    staying: Customer, closed: Customer
+) -> None:
+    assert [*led_to_by("Anna@Old.example")] == [*led_to_by(staying.email)] == [staying]
+    assert [*led_to_by("anna@nowhere.example")] == [*led_to_by("")] == []
 
 
 def test_a_merged_customer_is_refused_with_the_name_of_the_one_that_stays(

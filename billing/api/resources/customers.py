@@ -21,7 +21,7 @@ from billing.api.fields import (
     Writing,
 )
 from billing.api.filtering import Filters
-from billing.api.reading import Reading
+from billing.api.reading import Reading, Reference
 from billing.api.scopes import Scope
 from billing.api.scoping import find_customer, for_seller
 from billing.api.views import Endpoint, Listing, reply
@@ -71,6 +71,12 @@ class CustomerReading(Reading):
         help_text="One document for all subscriptions, or one for each."
     )
     metadata = Metadata()
+    merged_into = Reference(
+        "CustomerReading",
+        allow_null=True,
+        help_text="The customer who goes on in place of this one. It is closed then: what changes "
+        "it is 409 `customer_merged`, and lists by either of the two have what is of both.",
+    )
     recorded_at = serializers.DateTimeField()
 
 

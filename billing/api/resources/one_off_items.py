@@ -29,6 +29,7 @@ from billing.invoicing.models import OneOffItem
 from billing.subscriptions.models import Subscription
 from catalog.models import REVENUE_ACCOUNT
 from customers.models import REFERENCE_MAX
+from customers.persons import staying_of
 
 REFERENCE = "The buyer's, on its document; empty: the subscription's, or else the customer's."
 
@@ -124,7 +125,7 @@ class OneOffItems(Listing):
         if "subscription" in asked:
             rows = for_seller(Subscription, self.seller)
             subscription = find(rows, asked.pop("subscription"), "subscription")
-            if subscription.customer_id != customer.pk:
+            if subscription.customer_id != staying_of(customer).pk:
                 raise ApiError(
                     422,
                     "subscription_of_another_customer",
