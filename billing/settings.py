@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",  # Whose Swedish is found in what is installed alone.
     "django.contrib.postgres",
     "pgtrigger",
     "pghistory",

@@ -117,6 +117,15 @@ def test_the_front_page_of_a_chosen_seller_is_swedish(anna: Client, busy: Rows) 
     assert "Här räknas alla säljare." in page.content.decode()
 
 
+def test_the_front_page_says_in_swedish_how_long_ago_the_last_run_was(
+    anna: Client, rows: Rows
+) -> None:
+    tick = {"beat_at": clock.now() - timedelta(seconds=3)}
+    Heartbeat.objects.update_or_create(name=Heartbeat.TICK, defaults=tick)
+    page = anna.get(reverse("admin:index"), headers={"accept-language": "sv"}).content.decode()
+    assert "3 sekunder sedan" in page.replace("\N{NO-BREAK SPACE}", " ")
+
+
 @pytest.mark.parametrize("model", [Customer, Subscription, Invoice, Seller])
 def test_the_tables_on_a_page_are_swedish(anna: Client, rows: Rows, model: type[Customer]) -> None:
     address = url(model, "change", rows[model].pk)
