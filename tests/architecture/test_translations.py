@@ -36,6 +36,7 @@ DESK = (
     "billing/jobs/admin.py",
     "billing/ledger/admin.py",
     "billing/mail/admin.py",
+    "billing/merging/*.py",
     "billing/payments/*.py",
     "billing/staff/*.py",
     "billing/subscriptions/*.py",
