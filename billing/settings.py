@@ -71,6 +71,7 @@ INSTALLED_APPS = [
     "billing.payments",
     "billing.checkout",
     "dunning",
+    "billing.merging",
     "billing.mail",
     "rest_framework",
     "django_filters",

@@ -395,14 +395,16 @@ class Desk(Picking, ModelAdmin):
         asked: Mapping[str, Any],
         outcome: str = "",
     ) -> str:
-        """Run the action and log it in one transaction, under the lock of the customer's money.
+        """Run the action and log it in one transaction, under the lock of the customer's money or
+        those that it takes itself.
 
         Raises :class:`Refused` where it comes to another outcome than the one that was shown.
         """
         key, given = asked["key"], _given(asked)
         with transaction.atomic():
-            customer = getattr(obj, "customer", obj)
-            type(customer)._base_manager.select_for_update().get(pk=customer.pk)
+            if not action.takes_own_locks:
+                customer = getattr(obj, "customer", obj)
+                type(customer)._base_manager.select_for_update().get(pk=customer.pk)
             obj.refresh_from_db()
             if not note_done(obj, key):
                 return pgettext("desk", "This form was sent twice, and was done once.")

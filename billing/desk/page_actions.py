@@ -37,6 +37,8 @@ class PageAction:
     is_for_many: ClassVar[bool] = False
     # Whether what it comes to is shown before it is done: see `foresee`.
     is_foreseen: ClassVar[bool] = False
+    # Whether what it calls takes locks in an order of its own; else the customer is locked first.
+    takes_own_locks: ClassVar[bool] = False
     # Whether the object is gone afterwards, so that its list comes back rather than its page.
     removes: ClassVar[bool] = False
 

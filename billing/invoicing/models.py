@@ -10,12 +10,8 @@ from billing.base.public_ids import PublicIdField
 from billing.base.stateful import Stateful
 from billing.base.triggers import FrozenOnce, NotDatedAhead, ReferencesExist
 from billing.engine.money import major_string
-from billing.invoicing import (
-    coverage,  # noqa: F401  Its table is of this app.
-    number_series,  # noqa: F401  So are its.
-    order_guards,
-)
-from billing.invoicing.triggers import OF_NO_MERGED_CUSTOMER
+from billing.invoicing import coverage, number_series, order_guards  # noqa: F401  Two have tables.
+from billing.invoicing.merged_guards import INVOICE_IS_OF_NO_MERGED_CUSTOMER
 from billing.ledger.models import Transfer
 from billing.subscriptions.models import Subscription
 from billing.usage.models import UNIT_MAX
@@ -231,15 +227,7 @@ class Invoice(Stateful):
         ]
         triggers = [
             ReferencesExist(name="document_refers_to_rows_that_exist"),
-            # Credit notes are: they correct what it was billed.
-            pgtrigger.Trigger(
-                name="invoice_is_of_no_merged_customer",
-                when=pgtrigger.After,
-                operation=pgtrigger.Insert,
-                level=pgtrigger.Statement,
-                referencing=pgtrigger.Referencing(new="added"),
-                func=OF_NO_MERGED_CUSTOMER,
-            ),
+            INVOICE_IS_OF_NO_MERGED_CUSTOMER,
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",

@@ -184,7 +184,7 @@ def process_hooks(limit: int = 100) -> int:
             if is_taken:
                 GatewayEvent.objects.filter(pk=event.pk).update(processed_at=clock.now())
             elif event.attempts >= ATTEMPTS_MAX:
-                _park(event, "Kvitt could not take it up: its traceback is under Troubles.")
+                _park(event, "Kvitt could not take it up: its traceback is among the troubles.")
     return limit
 
 

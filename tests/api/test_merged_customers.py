@@ -11,12 +11,14 @@ from billing.base import clock
 from billing.invoicing.models import OneOffItem
 from billing.usage.models import Meter, UsageRecord
 from customers.models import Customer
-from tests.api.calling import Shop
+from tests.api.calling import Shop, errors_of
+from tests.api.world import operations, schema
 from tests.factories import (
     DAY,
     CustomerFactory,
     InvoiceFactory,
     PaymentFactory,
+    PriceFactory,
     SubscriptionFactory,
     mark_merged,
 )
@@ -130,3 +132,41 @@ def test_access_is_the_same_for_both(shop: Shop, staying: Customer, closing: Cus
         told = answer.json()
         assert (told["customer"], told["access"]) == (customer.public_id, "full")
         assert told["subscription"] == subscription.public_id
+
+
+def test_what_changes_a_merged_customer_is_refused_with_the_id_of_the_other(
+    shop: Shop, staying: Customer, closing: Customer
+) -> None:
+    """Every operation that names a customer whom it changes or gives something."""
+    plan = PriceFactory(plan__seller=shop.seller).plan
+    mark_merged(closing, staying)
+    who = {"customer": closing.public_id}
+    start = {**who, "plan": plan.code}
+    item = {**who, "currency": "SEK", "amount_minor": 100, "description": "Kaffe"}
+    answers = {
+        "update_customer": shop.patch(f"customers/{closing.public_id}", {"name": "Other"}),
+        "start_subscription": shop.post("subscriptions", start),
+        "preview_subscription": shop.post("subscriptions/preview", start),
+        "create_one_off_item": shop.post("one_off_items", item),
+        "create_checkout_session": shop.post("checkout_sessions", start),
+        "create_portal_session": shop.post("portal_sessions", who),
+    }
+    named = {
+        operation
+        for operation, (_, method, said) in operations().items()
+        if method in {"POST", "PATCH"} and names_a_customer(operation, said)
+    }
+    assert named == answers.keys()
+    for operation, answer in answers.items():
+        assert (answer.status_code, errors_of(answer)) == (409, [("customer_merged", None)]), (
+            operation
+        )
+        assert staying.public_id in answer.json()["errors"][0]["detail"]
+
+
+def names_a_customer(operation: str, said: dict[str, Any]) -> bool:
+    """Whether an operation is of one customer, by its address or in its body."""
+    body = said.get("requestBody", {}).get("content", {}).get("application/json", {})
+    reference = str(body.get("schema", {}).get("$ref", "")).rpartition("/")[2]
+    fields = schema()["components"]["schemas"].get(reference, {}).get("properties", {})
+    return "customer" in fields or operation == "update_customer"

@@ -15,7 +15,7 @@ PAGES = (
     *("billing/*/admin.py", "billing/*/page_actions.py", "billing/desk/*.py"),
     *("billing/invoicing/credit_form.py", "billing/invoicing/foreseen.py"),
     *("billing/invoicing/remedies.py", "catalog/admin.py", "customers/admin.py"),
-    *("customers/logos.py", "dunning/admin.py"),
+    *("billing/merging/foreseen.py", "customers/logos.py", "dunning/admin.py"),
 )
 # What these raise may be shown at the desk, where it is known by its shape.
 REFUSING = (

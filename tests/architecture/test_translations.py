@@ -41,6 +41,7 @@ DESK = (
     "billing/mail/admin.py",
     "billing/mail/models.py",
     "billing/outbound/*.py",
+    "billing/merging/*.py",
     "billing/payments/*.py",
     "billing/staff/*.py",
     "billing/subscriptions/*.py",
