@@ -86,6 +86,10 @@ def _text(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
+# What is longer is no row's, and may be longer than Python reads.
+DIGITS_OF_AN_ID = 18
+
+
 class CodesField(forms.MultipleChoiceField):
     """Codes, chosen by name. Which there are for a row, its page's ``codes`` say."""
 
@@ -135,7 +139,7 @@ class CouponForm(forms.ModelForm):
         """The coupon's seller, or who was typed or is given to begin with."""
         typed = self.data.get(self.add_prefix("seller"))
         known = str(self.instance.seller_id or typed or self.initial.get("seller"))
-        return int(known) if known.isdecimal() else None
+        return int(known) if known.isdecimal() and len(known) <= DIGITS_OF_AN_ID else None
 
     def _post_clean(self) -> None:
         self._keep_in_minor()

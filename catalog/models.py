@@ -17,6 +17,7 @@ from billing.base.public_ids import PublicIdField
 from billing.base.triggers import FrozenOnce
 from billing.engine import pricing
 from billing.engine.bounds import INTERVALS_MAX, TRIAL_DAYS_MAX
+from billing.engine.errors import UnknownCurrency
 from customers.models import CurrencyField, Seller
 
 # Where revenue is booked unless a product says otherwise: services, in the Swedish BAS chart.
@@ -263,7 +264,10 @@ class Price(models.Model):
 
     def _amount_in_words(self) -> str:
         locale = locale_of(translation.get_language() or "en")
-        return written_price(self.amount, self.currency, locale)
+        try:
+            return written_price(self.amount, self.currency, locale)
+        except UnknownCurrency:  # What was typed, and is refused on the page that says this.
+            return f"{self.amount.normalize():f} {self.currency}"
 
     @cached_property
     def unit(self) -> str:

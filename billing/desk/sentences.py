@@ -20,9 +20,9 @@ from django.utils.translation import get_language, pgettext, to_locale
 CONTEXT = "said"
 CATALOGS = Path(__file__).parent / "locale"
 _PLACE = re.compile(r"%\((\w+)\)s")
-# The places that hold a state, and those that hold sentences. What else is put in is a figure or
-# somebody's name for something: a plan may be called as a word of the desk is.
-_STATES = frozenset({"new", "old", "state", "status"})
+# The places that hold a state or a step, and those that hold sentences. What else is put in is a
+# figure or somebody's name for something: a plan may be called as a word of the desk is.
+_STATES = frozenset({"new", "old", "state", "status", "step"})
 _SENTENCES = frozenset({"how", "listed", "reason", "what"})
 # The code of a refusal, which stands before it where it is kept as a reason.
 _CODE = re.compile(r"(?:[a-z]+(?:_[a-z]+)+: )+")

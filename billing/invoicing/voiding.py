@@ -115,9 +115,19 @@ def _uncover(invoice: Invoice, as_of: date) -> None:
         subscription.next_bill_on = as_of
         subscription.save(update_fields=["window_on", "next_bill_on"])
     _unbill_one_offs(invoice)
-    CouponRedemption.objects.filter(fixed_by=invoice.pk, removed_on=None).update(
-        is_spent=False, expires_on=None, fixed_by=None
-    )
+    _give_back_coupons(invoice)
+
+
+def _give_back_coupons(invoice: Invoice) -> None:
+    """Let coupons that a voided invoice has spent take effect again, if nobody has them again."""
+    had = CouponRedemption.objects.filter(is_spent=False, removed_on=None)
+    fixed = CouponRedemption.objects.filter(fixed_by=invoice.pk, removed_on=None)
+    for spent in fixed:
+        same = {"coupon": spent.coupon_id, "customer": spent.customer_id}
+        again = had.filter(**same, subscription=spent.subscription_id).exclude(pk=spent.pk)
+        if not again.exists():
+            spent.is_spent, spent.expires_on, spent.fixed_by = False, None, None
+            spent.save(update_fields=["is_spent", "expires_on", "fixed_by"])
 
 
 def _unbill_one_offs(invoice: Invoice) -> None:

@@ -4,6 +4,7 @@ from datetime import date
 
 from django.db import transaction
 
+from billing.checkout.expiry import expire
 from billing.engine.errors import Refused
 from billing.events.recorder import record_for
 from billing.invoicing.balances import Entry, move_balances
@@ -44,10 +45,12 @@ def merge(closing: Customer, staying: Customer, *, as_of: date, actor: str) -> M
     # Before it is closed, since nothing moves on the balance of a merged customer. What has come to
     # the other pays what that one owes.
     _move_balances(closing, staying, moved, as_of)
+    # Whoever holds such a link can say who orders, and with which address one signs in.
+    for order in open_offers(closing):
+        expire(order, as_of=as_of, actor=actor)
     _close(closing, staying)
     Subscription.objects.filter(customer=closing).update(customer=staying)
     waiting_items(closing).update(customer=staying)
-    open_offers(closing).update(customer=staying)
     _move_coupons(closing, staying, as_of)
     _move_cards(closing, staying, as_of, actor)
     end_links(closing, now_of(closing.seller))
@@ -139,11 +142,12 @@ def _move_coupons(closing: Customer, staying: Customer, as_of: date) -> None:
 
 
 def _move_cards(closing: Customer, staying: Customer, as_of: date, actor: str) -> None:
-    """The default of the one that stays remains so; where it has none, the other's becomes it."""
+    """The default of the one that stays remains so, unless the other's alone can be charged."""
     cards, theirs = (PaymentMethod.objects.filter(customer=each) for each in (closing, staying))
     could_be_charged = theirs.usable().exists()
     if theirs.filter(is_default=True).exists():
-        cards.filter(is_default=True).update(is_default=False)
+        is_kept = could_be_charged or not cards.usable().exists()
+        (cards if is_kept else theirs).filter(is_default=True).update(is_default=False)
     cards.update(customer=staying)
     if theirs.usable().exists() and not could_be_charged:
         announce_method(staying, as_of, actor)

@@ -48,14 +48,17 @@ def _rows(moves: Moves) -> Iterator[Row]:
         why = pgettext("desk", "waits to be billed")
         yield Row(item.description, why, money(item.amount_minor, item.currency))
     for redemption in moves.coupons:
-        yield Row(str(redemption.coupon), pgettext("desk", "coupon"), "")
+        why = pgettext("desk", "coupon")
+        if redemption.subscription_id is None:
+            why = pgettext("desk", "coupon, from then on for all subscriptions of both")
+        yield Row(str(redemption.coupon), why, "")
     for redemption in moves.doubled:
         why = pgettext("desk", "coupon that both have: this one ends")
         yield Row(str(redemption.coupon), why, "")
     for card in moves.cards:
         yield Row(str(card), pgettext("desk", "card"), "")
     for offer in moves.offers:
-        yield Row(str(offer.plan), pgettext("desk", "checkout link"), "")
+        yield Row(str(offer.plan), pgettext("desk", "checkout link, which ends"), "")
     for currency, minor in moves.balances_minor.items():
         yield Row(pgettext("desk", "Balance"), "", money(minor, currency))
     if moves.external_id:

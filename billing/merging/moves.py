@@ -6,7 +6,7 @@ What is still to come moves. Documents, payments, refunds and events say what th
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from billing.checkout.models import Order
 from billing.engine.errors import Refused
@@ -29,7 +29,8 @@ class Moves:
     """What goes from the customer that is closed to the one that stays.
 
     ``balances_minor`` are by currency. Of ``coupons`` those that the other has as well are in
-    ``doubled``, and end. Ended subscriptions move too, and are not among ``subscriptions``.
+    ``doubled``, and end, as ``offers`` do. Subscriptions that have ended move too; among
+    ``subscriptions`` are those of them that are still to be billed.
     ``is_charged_otherwise``: later bills are no longer charged to a card, or are from now on.
     """
 
@@ -55,10 +56,7 @@ def what_moves(closing: Customer, staying: Customer) -> Moves:
     doubled = list(doubled_coupons(closing, staying))
     return Moves(
         subscriptions=list(
-            Subscription.objects.filter(customer=closing)
-            .exclude(status=Subscription.Status.ENDED)
-            .select_related("plan", "customer")
-            .order_by("pk")
+            _to_be_billed(closing).select_related("plan", "customer").order_by("pk")
         ),
         one_offs=list(waiting_items(closing).order_by("pk")),
         coupons=list(live.exclude(pk__in=[each.pk for each in doubled]).select_related("coupon")),
@@ -74,6 +72,12 @@ def what_moves(closing: Customer, staying: Customer) -> Moves:
         followers=list(Customer.objects.filter(merged_into=closing).order_by("pk")),
         is_charged_otherwise=closing.collection != staying.collection,
     )
+
+
+def _to_be_billed(customer: Customer) -> QuerySet[Subscription]:
+    """The subscriptions that go on, or have ended with a bill still due."""
+    goes_on = ~Q(status=Subscription.Status.ENDED)
+    return Subscription.objects.filter(goes_on | Q(next_bill_on__isnull=False), customer=customer)
 
 
 def waiting_items(customer: Customer) -> QuerySet[OneOffItem]:
@@ -118,12 +122,7 @@ def obstacles(closing: Customer, staying: Customer) -> Iterator[Refused]:
             "one by which the shop does not know them any more.",
             code="two_external_ids",
         )
-    has_bills_to_come = (
-        Subscription.objects.filter(customer=closing)
-        .exclude(status=Subscription.Status.ENDED)
-        .exists()
-        or waiting_items(closing).exists()
-    )
+    has_bills_to_come = _to_be_billed(closing).exists() or waiting_items(closing).exists()
     if has_bills_to_come and _taxed_by(closing) != _taxed_by(staying):
         yield Refused(
             f"{closing} and {staying} are taxed in different ways, and what moves would be taxed "

@@ -14,6 +14,7 @@ from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.balances import balance_of, give_credit
 from billing.invoicing.batch import bill_due
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
+from billing.invoicing.voiding import void
 from billing.merging.actions import merge
 from billing.merging.moves import obstacles, what_moves
 from billing.payments.gateways.base import Method
@@ -27,7 +28,7 @@ from customers.actions import change_details
 from customers.addressees import addressees_of_invoices
 from customers.calendar import now_of
 from customers.links import Purpose, make_link, read_link
-from customers.models import Customer
+from customers.models import AccessLink, Customer
 from customers.persons import person_ids
 from dunning.models import DunningCase
 from dunning.policies import Policies
@@ -107,6 +108,45 @@ def test_cards_move_and_the_default_of_the_one_that_stays_remains_so(
     assert moving.gateway_customer == f"cu_{two.closing.pk}"
 
 
+@pytest.mark.parametrize(
+    ("refused_of_closing", "refused_of_staying", "is_moved_charged"),
+    [("", "expired_card", True), ("expired_card", "expired_card", False), ("", "", False)],
+)
+def test_a_card_that_can_be_charged_is_not_lost_to_one_that_cannot(
+    two: Two, refused_of_closing: str, refused_of_staying: str, is_moved_charged: bool
+) -> None:
+    moving = two.card(two.closing, is_default=True, refused_code=refused_of_closing)
+    own = two.card(two.staying, is_default=True, refused_code=refused_of_staying)
+    two.merge()
+    default = PaymentMethod.objects.get(customer=two.staying, is_default=True)
+    assert default == (moving if is_moved_charged else own)
+
+
+def test_what_an_ended_subscription_is_still_to_be_billed_counts_as_to_come(two: Two) -> None:
+    subscription = two.start(two.closing)
+    two.pay(two.bill(two.closing))
+    subscriptions.cancel(subscription, when="now", **BY_ANNA)
+    Subscription.objects.filter(pk=subscription.pk).update(next_bill_on=DAY)
+    assert what_moves(two.closing, two.staying).subscriptions == [subscription]
+    Customer.objects.filter(pk=two.staying.pk).update(country="DE")
+    two.staying.refresh_from_db()
+    assert [each.code for each in obstacles(two.closing, two.staying)] == ["taxed_otherwise"]
+
+
+def test_a_void_gives_no_coupon_back_that_the_person_has_again_by_a_merge(two: Two) -> None:
+    coupon = CouponFactory(seller=two.seller)
+    redeem_coupon(two.staying, coupon, **BY_ANNA)
+    invoice = two.sell(two.staying)
+    spent = CouponRedemption.objects.get(customer=two.staying)
+    CouponRedemption.objects.filter(pk=spent.pk).update(is_spent=True, fixed_by=invoice.pk)
+    redeem_coupon(two.closing, coupon, **BY_ANNA)
+    two.merge()
+    void(invoice, reason="a mistake", **BY_ANNA)
+    had = CouponRedemption.objects.filter(customer=two.staying, is_spent=False, removed_on=None)
+    assert had.count() == 1
+    assert broken_invariants() == {}
+
+
 def test_the_shops_id_moves_where_the_other_has_none(two: Two) -> None:
     Customer.objects.filter(pk=two.closing.pk).update(external_id="shop-1")
     two.merge()
@@ -125,11 +165,13 @@ def test_balances_move_and_pay_what_the_one_that_stays_owes(two: Two) -> None:
     assert broken_invariants() == {}
 
 
-def test_a_checkout_link_on_which_nothing_was_ordered_moves(two: Two) -> None:
+def test_a_checkout_link_on_which_nothing_was_ordered_ends(two: Two) -> None:
+    """Whoever holds it could say with which address one signs in to the account that stays."""
     order, _ = create_order(two.seller, two.plan, customer=two.closing, **BY_ANNA)
     two.merge()
     order.refresh_from_db()
-    assert order.customer == two.staying
+    assert (order.customer, order.status) == (two.closing, Order.Status.EXPIRED)
+    assert Event.objects.filter(type="checkout.expired", subject=order.public_id).exists()
 
 
 def test_links_that_sign_in_end_and_one_to_pay_goes_on(two: Two) -> None:
@@ -143,7 +185,9 @@ def test_links_that_sign_in_end_and_one_to_pay_goes_on(two: Two) -> None:
     assert read_link(tokens[Purpose.PAY], Purpose.PAY, now=now)
     with pytest.raises(Refused) as refused:
         read_link(tokens[Purpose.SIGN_IN], Purpose.SIGN_IN, now=now)
-    assert refused.value.code == "link_expired"
+    assert refused.value.code == "link_merged"
+    ends = dict(AccessLink.objects.values_list("purpose", "expires_at"))
+    assert ends[Purpose.SIGN_IN] <= now < ends[Purpose.PAY]
 
 
 def test_mail_about_a_merged_customer_goes_to_the_one_that_stays(two: Two) -> None:
