@@ -214,9 +214,11 @@ def _corrected(note_ids: Collection[int]) -> dict[int, list[int]]:
     """The invoices that credit notes correct, the newest first; where that is what another note
     has charged, those that this one corrects.
     """
-    corrects: dict[int, set[tuple[str, int]]] = defaultdict(set)
+    corrects: dict[int, set[tuple[str, int]]] = {}
     waiting = set(note_ids)
     while waiting:
+        for note_id in waiting:
+            corrects[note_id] = set()
         lines = InvoiceLine.objects.filter(invoice__in=waiting, corrects__isnull=False)
         found = lines.values_list("invoice_id", "corrects__invoice__kind", "corrects__invoice_id")
         for note_id, kind, document_id in found.distinct():

@@ -7,7 +7,7 @@ from django.utils import translation
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.invoicing.actions import bill_customer
+from billing.invoicing.actions import add_one_off, bill_customer
 from billing.invoicing.balances import balance_of, give_credit, take_back_credit
 from billing.invoicing.changes import bill_after, preview
 from billing.invoicing.corrections import credit
@@ -198,6 +198,25 @@ def test_what_was_charged_on_a_credit_note_and_credited_is_paid_out() -> None:
     assert pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test") == 123450
     assert (owed(), balance_of(world.customer, "SEK")) == ([40000, 83450], 0)
     assert broken_invariants() == {}
+
+
+def test_what_was_charged_on_a_note_that_corrects_nothing_is_not_paid_out() -> None:
+    world = World()
+    subscription = world.start()
+    add_one_off(
+        world.customer,
+        currency="SEK",
+        amount_minor=-200000,
+        description="Sorry",
+        as_of=DAY,
+        actor="test",
+        is_confirmed=True,
+    )
+    (note,) = bill_customer(world.customer, as_of=DAY, actor="test")
+    assert (note.kind, note.total_minor) == (Invoice.Kind.CREDIT_NOTE, 200000 - 123450)
+    pause(subscription)
+    assert balance_of(world.customer, "SEK") == 200000
+    assert payable_out_minor(world.customer, "SEK") == 0
 
 
 def test_what_has_paid_an_invoice_since_is_not_paid_out() -> None:
