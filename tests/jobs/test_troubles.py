@@ -122,7 +122,7 @@ def bill_read(world: World) -> Served:
 
 
 def recognize(world: World) -> Served:
-    earned = [("3041", currency, 100) for currency in ("EUR", "NOK", "SEK")]
+    earned = {("3041", currency): 100 for currency in ("EUR", "NOK", "SEK")}
     world.patch.setattr(recognition, "_earned", lambda *_: earned)
     world.patch.setattr(seller_day, "recognized_until", lambda _: DAY - timedelta(days=40))
     world.fails(recognition, "_posted", lambda _, __, currency: currency == "NOK")
