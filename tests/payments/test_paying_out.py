@@ -7,8 +7,14 @@ from django.utils import translation
 
 from billing.base import clock
 from billing.engine.errors import Refused
-from billing.invoicing.actions import add_one_off, bill_customer
-from billing.invoicing.balances import balance_of, give_credit, take_back_credit
+from billing.invoicing.actions import bill_customer
+from billing.invoicing.balances import (
+    Entry,
+    balance_of,
+    give_credit,
+    move_balances,
+    take_back_credit,
+)
 from billing.invoicing.changes import bill_after, preview
 from billing.invoicing.corrections import credit
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
@@ -25,7 +31,7 @@ from billing.subscriptions import actions, pausing
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
-from tests.factories import DAY
+from tests.factories import DAY, InvoiceFactory
 from tests.mail.world import World, tell
 
 pytestmark = pytest.mark.django_db
@@ -201,22 +207,13 @@ def test_what_was_charged_on_a_credit_note_and_credited_is_paid_out() -> None:
 
 
 def test_what_was_charged_on_a_note_that_corrects_nothing_is_not_paid_out() -> None:
-    world = World()
-    subscription = world.start()
-    add_one_off(
-        world.customer,
-        currency="SEK",
-        amount_minor=-200000,
-        description="Sorry",
-        as_of=DAY,
-        actor="test",
-        is_confirmed=True,
-    )
-    (note,) = bill_customer(world.customer, as_of=DAY, actor="test")
-    assert (note.kind, note.total_minor) == (Invoice.Kind.CREDIT_NOTE, 200000 - 123450)
-    pause(subscription)
-    assert balance_of(world.customer, "SEK") == 200000
-    assert payable_out_minor(world.customer, "SEK") == 0
+    charged = InvoiceFactory(credit_note=True, sequence=51, lines=[{"amount_minor": 1_000}])
+    lines = [{"kind": "credit", "corrects": charged.lines.get(), "amount_minor": 1_000}]
+    customer = charged.customer
+    note = InvoiceFactory(credit_note=True, sequence=52, customer=customer, lines=lines)
+    move_balances([Entry(customer.pk, "SEK", 1_000, note.pk, "")], DAY)
+    assert balance_of(customer, "SEK") == 1_000
+    assert payable_out_minor(customer, "SEK") == 0
 
 
 def test_what_has_paid_an_invoice_since_is_not_paid_out() -> None:
