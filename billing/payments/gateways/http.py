@@ -36,6 +36,9 @@ from billing.payments.gateways.base import (
 # A call ends by the last of them, so that a gateway that hangs ends before its caller is ended.
 CONNECT_SECONDS, READ_SECONDS, ANSWER_SECONDS = 3, 10, 15
 ANSWER_BYTES_MAX = 2_000_000
+# How long the same request of another is waited for, time after time.
+IN_USE_WAITS_S = (0.1, 0.3, 0.8)
+KEY_IN_USE = "key_in_use"
 # Who is not let in, or asks too often, has not been heard: nothing was done.
 UNHEARD = (401, 403, 429)
 
@@ -105,9 +108,19 @@ class Caller:
         return self._understood(read, answer)
 
     def call(self, allowed: Pass, method: str, path: str, **options: Any) -> dict[str, Any]:
-        """The JSON of a clear yes."""
+        """The JSON of a clear yes.
+
+        Of two who ask for the same at once, such as two tabs, the second asks again.
+        """
         refuse_in_transaction()
         with asking(self._gateway):
+            for wait_s in IN_USE_WAITS_S:
+                try:
+                    return self._clear(*self._exchange(allowed, method, path, **options))
+                except GatewayUnclear as unclear:
+                    if unclear.code != KEY_IN_USE:
+                        raise
+                time.sleep(wait_s)
             return self._clear(*self._exchange(allowed, method, path, **options))
 
     def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
@@ -146,7 +159,9 @@ class Caller:
             raise GatewayUnavailable(said)
         if error.key is Key.USED_BEFORE:
             raise GatewayUnclear(said, code=KEY_USED_BEFORE)
-        if error.key is Key.IN_USE or not error.code or not 400 <= status < 500:
+        if error.key is Key.IN_USE:
+            raise GatewayUnclear(said, code=KEY_IN_USE)
+        if not error.code or not 400 <= status < 500:
             raise GatewayUnclear(said)
         raise GatewayRefused(said, code=error.code[:60], status=status)
 

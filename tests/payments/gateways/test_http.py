@@ -150,6 +150,30 @@ def test_an_answer_that_is_too_long_is_unclear(monkeypatch: pytest.MonkeyPatch) 
     assert isinstance(said(200, {"id": "x" * 2000}), GatewayUnclear)
 
 
+def test_who_asks_while_the_same_is_done_for_another_asks_again_with_the_same_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with answering(409, {"code": "key_busy"}) as gateway:
+
+        def done_by_the_other(waited_s: float) -> None:
+            gateway.status, gateway.content = 201, b'{"id": "cu_1"}'
+
+        monkeypatch.setattr(http.time, "sleep", done_by_the_other)
+        made = gateway.caller.post(Kind.CARD, "/customers", dict, body={}, key="k1")
+    assert made == {"id": "cu_1"}
+    assert [key for _, key, _ in gateway.asked] == ["k1", "k1"]
+
+
+def test_a_key_that_stays_in_use_is_unclear_in_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    waited_s: list[float] = []
+    with answering(409, {"code": "key_busy"}) as gateway:
+        monkeypatch.setattr(http.time, "sleep", waited_s.append)
+        with pytest.raises(GatewayUnclear):
+            gateway.caller.post(Kind.CHARGE, "/charges", dict, body={}, key="k1")
+    assert len(gateway.asked) == len(waited_s) + 1 == 4
+    assert sum(waited_s) < 2
+
+
 def test_a_yes_that_makes_no_sense_is_unclear() -> None:
     with answering(200, {"id": None}) as gateway, pytest.raises(GatewayUnclear):
         gateway.caller.get("/charges", lambda it: it["id"].lower())
