@@ -6,7 +6,7 @@ into another locks the other next, so that it is enough to hold the one that sta
 
 from collections.abc import Iterable
 
-from django.db import connection
+from django.db import connection, transaction
 
 from billing.base.leases import unheld
 from billing.base.sql.lookups import array_of
@@ -48,9 +48,22 @@ def lock_staying(customer: Customer) -> None:
 def lock_customers(customer_ids: Iterable[int]) -> None:
     """Lock many, each as :func:`lock_customer` does, and always in one order.
 
-    Merged ones come first, so that nobody who holds one that stays waits for one of them.
+    Merged ones come first, so that nobody who holds one that stays waits for one of them. For use
+    in a transaction.
     """
     wanted = array_of(set(customer_ids))
+    while True:
+        before = transaction.savepoint_create()
+        if not _lock_with_staying(wanted):
+            transaction.savepoint_commit(before)
+            return
+        # They were merged while this waited for them. To lock the one that stays now, after others,
+        # would be out of order, so that the locks are let go of and taken anew.
+        transaction.savepoint_rollback(before)
+
+
+def _lock_with_staying(wanted: str) -> set[int]:
+    """Lock customers and those who stay in their place; who stays of them and is not locked."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT merged_into_id FROM customers_customer"
@@ -65,9 +78,7 @@ def lock_customers(customer_ids: Iterable[int]) -> None:
             [wanted, staying],
         )
         rows = dict(cursor.fetchall())
-    # They were merged while this waited for them.
-    for late in sorted({into for into in rows.values() if into is not None} - rows.keys()):
-        lock_customer(late)
+    return {into for into in rows.values() if into is not None} - rows.keys()
 
 
 def lock_free_customers(customer_ids: Iterable[int]) -> list[int]:

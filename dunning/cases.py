@@ -33,10 +33,11 @@ from dunning.policies import Policies, plans_of
 from dunning.steps import (
     KINDS,
     Batch,
-    customers_reminded_on,
     event_of_case,
+    persons_reminded_on,
     steps_taken_by,
     take_steps,
+    whom_it_reminds,
 )
 
 LIMIT = 500
@@ -294,9 +295,9 @@ def _step(seller: Seller, ids: Sequence[int], as_of: date, actor: str) -> int:
 
 
 def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[DunningCase]:
-    """Those that wait until tomorrow, because their customer has had a reminder today.
+    """Those that wait until tomorrow, because whoever gets it has had a reminder today.
 
-    The debts of a customer are reminded of together, but one that came too late for that, as after
+    The debts of a person are reminded of together, but one that came too late for that, as after
     a payment that was waited for, makes no second mail of the day.
     """
     reminders = [
@@ -304,8 +305,8 @@ def _reminded_already(ready: Sequence[DunningCase], as_of: date) -> list[Dunning
     ]
     if not reminders:
         return []
-    reminded = customers_reminded_on(as_of, {case.customer_id for case in reminders})
-    waiting = [case for case in reminders if case.customer_id in reminded]
+    reminded = persons_reminded_on(as_of, {whom_it_reminds(case) for case in reminders})
+    waiting = [case for case in reminders if whom_it_reminds(case) in reminded]
     for case in waiting:
         case.next_step_on = as_of + timedelta(days=1)
     return waiting

@@ -5,7 +5,7 @@ action's outcome, in words; what it does is in the database when it returns.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
@@ -23,6 +23,7 @@ from billing.payments.models import Payment, PaymentMethod
 from billing.payments.planning import plan_many
 from billing.subscriptions.ending import end_many
 from customers.models import Customer
+from customers.persons import persons_of
 from dunning.access import ACCESSES, subscriptions_of
 from dunning.models import DunningAction, DunningCase, DunningStep
 
@@ -112,11 +113,11 @@ def take_steps(cases: Iterable[DunningCase], batch: Batch) -> None:
 
 
 def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
-    """Remind each customer once of all the debts whose turn it is: the oldest, and which others."""
-    by_customer: dict[int, list[DunningCase]] = defaultdict(list)
+    """Remind each person once of all the debts whose turn it is: the oldest, and which others."""
+    by_person: dict[int, list[DunningCase]] = defaultdict(list)
     for case in sorted(cases, key=lambda case: (case.late_from, case.pk)):
-        by_customer[case.customer_id].append(case)
-    for oldest, *others in by_customer.values():
+        by_person[whom_it_reminds(case)].append(case)
+    for oldest, *others in by_person.values():
         taken = batch.taken.get(oldest.pk, ())
         level = 1 + sum(kind == REMIND.name for _, kind, _ in taken)
         also = [case.invoice.public_id for case in others]
@@ -125,12 +126,20 @@ def _remind(cases: Sequence[DunningCase], batch: Batch) -> None:
             _act(case, batch)
 
 
-def customers_reminded_on(day: date, customer_ids: Iterable[int]) -> set[int]:
-    """Those of some customers who have been reminded of a debt on a day already."""
+def whom_it_reminds(case: DunningCase) -> int:
+    """The row id of the customer who gets the mail: of a merged one the one that stays."""
+    return case.customer.merged_into_id or case.customer_id
+
+
+def persons_reminded_on(day: date, staying_ids: Collection[int]) -> set[int]:
+    """Those of some customers who have been reminded on a day already, of a debt of theirs or of
+    one that was merged into them.
+    """
+    persons = persons_of(staying_ids)
     reminded = DunningAction.objects.filter(
-        case__customer__in=list(customer_ids), kind=REMIND.name, done_on=day
+        case__customer__in=list(persons), kind=REMIND.name, done_on=day
     )
-    return set(reminded.values_list("case__customer", flat=True))
+    return {persons[each] for each in reminded.values_list("case__customer", flat=True)}
 
 
 def _retry(cases: Sequence[DunningCase], batch: Batch) -> None:

@@ -18,6 +18,7 @@ from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from customers.locks import lock_customer, lock_staying
 from customers.models import Customer
+from customers.persons import staying_of
 
 
 @dataclass(slots=True)
@@ -181,7 +182,9 @@ def take_back_credit(entry: BalanceEntry, *, as_of: date, actor: str) -> Balance
 def _refusal_to_take_back(entry: BalanceEntry, left_minor: int) -> Refused:
     """Why a balance has less than a credit: it has paid invoices, or is kept for orders."""
     left, currency = major_string(left_minor, entry.currency), entry.currency
-    kept_minor = kept_for_orders([entry.customer_id]).get((entry.customer_id, currency), 0)
+    # What is kept is kept of the balance of the one that stays.
+    whose = (staying_of(entry.customer).pk, currency)
+    kept_minor = kept_for_orders([entry.customer_id]).get(whose, 0)
     if not kept_minor:
         return Refused(
             f"Only {left} {currency} is left on the balance: the rest has paid invoices.",

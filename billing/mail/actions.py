@@ -159,6 +159,19 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
     return _send_instead(message, addressees)
 
 
+def send_to_todays(message: Message, *, as_of: date, actor: str) -> None:
+    """Have a mail that was given up go to those who get such mail now, as :func:`send_again` does.
+
+    What must reach a customer who has no address any more is printed.
+    """
+    kind = KINDS[message.kind]
+    todays = addressees_now(message.kind, message.customer, message.recipient)
+    if kind.is_printed and message.resends is None and not todays.to:
+        post(kind, object=message.object, customer=message.customer, facts=message.facts)
+    else:
+        send_again(message, as_of=as_of, actor=actor)
+
+
 def _send_instead(message: Message, addressees: Addressees) -> Message:
     """The message that goes to other addressees in place of one that has not arrived."""
     if message.resends is None:

@@ -13,7 +13,7 @@ from django.core.mail import EmailMessage
 from django.urls import reverse
 
 from billing.invoicing.pdf import render_invoice
-from billing.mail.composing import MASK, Page, live_address, mail_of, printed
+from billing.mail.composing import MASK, Page, live_address, mail_of, printed, refuse_astray
 from billing.mail.letters import Attachment, Button, Letter, Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.words import write
@@ -48,10 +48,11 @@ def kept_of(page: Page, letter: Letter) -> dict[str, Any]:
 def as_it_was(occasion: Occasion) -> Written:
     """The words of the mail that this one sends again, with a link and papers that work.
 
-    A link to a gateway's page that is there no more leads to the portal.
+    A link to a gateway's page that is there no more leads to the portal. Raises ``Astray``.
     """
     before = occasion.message.resends
     assert before is not None
+    refuse_astray(occasion.message)
     button, papers = _button_of(occasion, before), [_paper(each) for each in before.papers]
     page = Page(before.subject, before.text, before.html)
     address = live_address(occasion, button)

@@ -19,7 +19,8 @@ from django.utils.translation import pgettext
 
 from billing.invoicing.writing import NO_BREAK
 from billing.mail import looks
-from billing.mail.letters import Attachment, Button, Letter, Occasion
+from billing.mail.actions import addressees_now
+from billing.mail.letters import Astray, Attachment, Button, Letter, Occasion
 from billing.mail.models import Message
 from billing.mail.transport import bare_address, sender_address
 from customers.calendar import now_of
@@ -118,11 +119,25 @@ def kept_page(occasion: Occasion, letter: Letter) -> Page:
 def compose(occasion: Occasion, letter: Letter) -> Mail:
     """The mail that is sent: its link is made and its attachments are printed here.
 
-    Raises what printing raises; nothing has left the house then.
+    Raises ``Astray``, and what printing raises; nothing has left the house then.
     """
+    refuse_astray(occasion.message)
     attachments = printed(letter.attachments)
     page = page_of(occasion, letter, live_address(occasion, letter.button))
     return mail_of(occasion, page, attachments)
+
+
+def refuse_astray(message: Message) -> None:
+    """Raise ``Astray`` where one to whom it would go gets no such mail any more.
+
+    It may have waited for days: its customer may have another address since, or have been merged
+    into another, whose account a link in it would open.
+    """
+    todays = addressees_now(message.kind, message.customer, message.recipient).everybody
+    known = {address.casefold() for address in todays}
+    waiting = set(message.addressees.everybody).difference(message.taken_for)
+    if any(address.casefold() not in known for address in waiting):
+        raise Astray("The address that it was for no longer gets such emails.")
 
 
 def printed(attachments: Iterable[Attachment]) -> list[File]:

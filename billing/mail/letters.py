@@ -15,6 +15,10 @@ class Unneeded(Exception):  # noqa: N818 -- it is no error.
     """Raised where a mail would no longer be true, such as a reminder of what has been paid."""
 
 
+class Astray(Unneeded):
+    """Raised where a mail would go to somebody who gets no such mail any more."""
+
+
 @dataclass(frozen=True, slots=True)
 class Button:
     """The one thing to do: a link of ours for a purpose, or a gateway's own page."""

@@ -27,9 +27,10 @@ from billing.base.leases import lease, living, unheld
 from billing.engine.errors import Refused
 from billing.events.troubles import Watch
 from billing.jobs.runs import NotNow, job_run
+from billing.mail.actions import send_to_todays
 from billing.mail.as_it_was import Written, as_it_was, kept_of
 from billing.mail.composing import compose, kept_page
-from billing.mail.letters import Occasion, Unneeded
+from billing.mail.letters import Astray, Occasion, Unneeded
 from billing.mail.models import Message
 from billing.mail.smtp import EmailBackend, Refusals
 from billing.mail.transport import SMTP
@@ -37,6 +38,7 @@ from billing.mail.words import write
 from billing.mail.words.visits import SIGN_IN
 from billing.outbound.gate import Held, Kind, Pass, pass_out
 from customers.calendar import today_of
+from customers.locks import lock_customer
 from customers.models import Seller
 
 JOB = "send mail"
@@ -241,7 +243,7 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
     occasion = Occasion(message, today_of(message.seller), now)
     try:
         with translation.override(message.language):
-            written = as_it_was(occasion) if message.is_as_it_was else _written_anew(occasion)
+            written = _written(occasion)
     except Unneeded as reason:
         return _end(message, State.WAITING, State.SUPPRESSED, str(reason))
     except Exception as error:  # One that cannot be written must not hold up the others.
@@ -250,12 +252,37 @@ def _handle(message: Message, post: _Post, now: datetime, watch: Watch) -> bool:
         _put_off(message, State.WAITING, now, _said(error))
         return False
     watch.clear(message.public_id)
+    if written is None:
+        return True
     if written.mail is None:
         kept = written.kept
         return bool(_mine(message).update(state=State.PRINT, last_error="", lease=None, **kept))
     if not _mine(message).update(state=State.SENDING, **written.kept):
         return False
     return _hand_over(message, written.mail, post, now)
+
+
+def _written(occasion: Occasion) -> Written | None:
+    """What is about to leave; None where it goes to somebody else instead."""
+    try:
+        return as_it_was(occasion) if occasion.message.is_as_it_was else _written_anew(occasion)
+    except Astray as reason:
+        _redirect(occasion, str(reason))
+        return None
+
+
+def _redirect(occasion: Occasion, reason: str) -> None:
+    """Have a mail go to those who get such mail now, with this sweep or the next one.
+
+    Where there is nobody, or they have it, it is not sent at all, for this reason.
+    """
+    message = occasion.message
+    with transaction.atomic():
+        # Before the message, as for a person who has it sent again.
+        lock_customer(message.customer_id)
+        if _end(message, State.WAITING, State.SUPPRESSED, reason):
+            with suppress(Refused):
+                send_to_todays(message, as_of=occasion.today, actor=JOB)
 
 
 def _written_anew(occasion: Occasion) -> Written:

@@ -3,10 +3,10 @@
 What is still to come moves. Documents, payments, refunds and events say what they said, and stay.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 
 from billing.checkout.models import Order
 from billing.engine.errors import Refused
@@ -22,6 +22,9 @@ from billing.subscriptions.models import CouponRedemption, Subscription
 from customers.models import Customer
 from customers.persons import refuse_merged
 from dunning.models import DunningCase
+
+# Of what stands against a merge, so many of each kind are named.
+LISTED_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +65,7 @@ def what_moves(closing: Customer, staying: Customer) -> Moves:
         coupons=list(live.exclude(pk__in=[each.pk for each in doubled]).select_related("coupon")),
         doubled=doubled,
         cards=list(PaymentMethod.objects.filter(customer=closing, retired_at=None).order_by("pk")),
-        offers=list(open_offers(closing).order_by("pk")),
+        offers=list(open_offers(closing).select_related("plan").order_by("pk")),
         balances_minor=dict(
             CustomerBalance.objects.filter(customer=closing, balance_minor__gt=0)
             .order_by("currency")
@@ -109,7 +112,8 @@ def doubled_coupons(closing: Customer, staying: Customer) -> QuerySet[CouponRede
 def obstacles(closing: Customer, staying: Customer) -> Iterator[Refused]:
     """All that must be seen to first, each with what to do.
 
-    Where the two cannot be merged whatever is done, that alone.
+    Where the two cannot be merged whatever is done, that alone. Of each kind the first
+    :data:`LISTED_MAX`, and how many more there are.
     """
     if wrong := _mismatch(closing, staying):
         yield wrong
@@ -145,51 +149,77 @@ def _mismatch(closing: Customer, staying: Customer) -> Refused | None:
     return None
 
 
+def _each[Row: Model](
+    rows: "QuerySet[Row]", refusal: Callable[[Row], Refused]
+) -> Iterator[Refused]:
+    """What stands against it of some rows, each for itself; of many, the first and how many more.
+
+    No more than that is read of them.
+    """
+    first = list(rows.order_by("pk")[:LISTED_MAX])
+    refusals = [refusal(row) for row in first]
+    yield from refusals
+    more = rows.count() - LISTED_MAX if len(first) == LISTED_MAX else 0
+    if more > 0:
+        yield Refused(f"And {more} more of this kind.", code=refusals[-1].code)
+
+
 def _unfinished_debts(closing: Customer) -> Iterator[Refused]:
     orders = Order.objects.filter(customer=closing, status=Order.Status.PLACED)
-    ordered = list(orders.values_list("invoice", flat=True))
-    for order in orders:
-        yield Refused(
+    yield from _each(
+        orders,
+        lambda order: Refused(
             f"The order {order} of {closing} waits to be paid. Have it paid, or let it run out.",
             code="order_waits",
-        )
-    for invoice in Invoice.objects.open().filter(customer=closing).exclude(pk__in=ordered):
-        yield Refused(
+        ),
+    )
+    ordered = orders.exclude(invoice=None).values("invoice")
+    yield from _each(
+        Invoice.objects.open().filter(customer=closing).exclude(pk__in=ordered),
+        lambda invoice: Refused(
             f"{invoice} of {closing} is open. Have it paid, credit it, or write it off.",
             code="invoice_open",
-        )
-    for case in DunningCase.objects.filter(
-        customer=closing, status=DunningCase.Status.OPEN
-    ).select_related("invoice"):
-        yield Refused(
+        ),
+    )
+    cases = DunningCase.objects.filter(customer=closing, status=DunningCase.Status.OPEN)
+    yield from _each(
+        cases.select_related("invoice"),
+        lambda case: Refused(
             f"The late debt for {case.invoice} goes on. Wait until it is closed, or stop it.",
             code="late_debt_open",
-        )
+        ),
+    )
 
 
 def _unfinished_business(closing: Customer) -> Iterator[Refused]:
-    for payment in Payment.objects.filter(customer=closing, state__in=IN_FLIGHT):
-        yield Refused(
-            f"The payment {payment} is under way. Wait for what becomes of it.",
+    yield from _each(
+        Payment.objects.filter(customer=closing, state__in=IN_FLIGHT),
+        lambda payment: Refused(
+            f"The payment {payment} is under way. Wait until it has finished.",
             code="payment_under_way",
-        )
+        ),
+    )
     sent = (Refund.State.CREATED, Refund.State.UNKNOWN)
-    for refund in Refund.objects.filter(payment__customer=closing, state__in=sent):
-        yield Refused(
-            f"The refund {refund} is under way. Wait for what becomes of it.",
+    yield from _each(
+        Refund.objects.filter(payment__customer=closing, state__in=sent),
+        lambda refund: Refused(
+            f"The refund {refund} is under way. Wait until it has finished.",
             code="refund_under_way",
-        )
+        ),
+    )
     pages = (CheckoutSession.Status.CREATING, CheckoutSession.Status.OPEN)
     if CheckoutSession.objects.filter(customer=closing, status__in=pages).exists():
         yield Refused(
             f"A page for a card or a payment of {closing} is open. Wait until it is closed.",
             code="page_open",
         )
-    for parked in Subscription.objects.filter(customer=closing).exclude(parked_reason=""):
-        yield Refused(
+    yield from _each(
+        Subscription.objects.filter(customer=closing).exclude(parked_reason=""),
+        lambda parked: Refused(
             f"The subscription {parked.public_id} is parked. Repair it and bill it first.",
             code="subscription_parked",
-        )
+        ),
+    )
 
 
 def _taxed_by(customer: Customer) -> tuple[object, ...]:

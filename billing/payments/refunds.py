@@ -154,8 +154,9 @@ def _send_back(
 def _owe(
     invoice: Invoice | None, payment: Payment, amount_minor: int, as_of: date, reason: str
 ) -> Refund:
-    """A refund that somebody has to pay, to the account that was last known of the customer."""
-    known = Refund.objects.filter(payment__customer=payment.customer_id).exclude(to_account="")
+    """A refund that somebody has to pay, to the account that was last known of the person."""
+    theirs = Refund.objects.filter(payment__customer__in=same_person(payment.customer_id))
+    known = theirs.exclude(to_account="")
     account = known.order_by("-id").values_list("to_account", flat=True).first()
     return Refund.objects.create(
         payment=payment,

@@ -26,6 +26,7 @@ from billing.payments.sessions import start_payment, start_setup
 from customers.calendar import now_of, today_of
 from customers.links import Purpose, read_link, time_of
 from customers.models import AccessLink, Customer
+from customers.persons import person_ids, same_person
 from dunning.models import DunningCase
 from portal.by_script import go_to
 from portal.debts import what_comes_of
@@ -57,9 +58,13 @@ class Opened:
 
     @property
     def invoice(self) -> Invoice | None:
-        """The invoice that the link is for: only ever one of its own customer's."""
-        of_customer = Invoice.objects.filter(customer=self.customer, kind=Invoice.Kind.INVOICE)
-        found = of_customer.select_related("seller", "customer", "letterhead")
+        """The invoice that the link is for: only ever one of its own customer's, who is a person:
+        another card is asked of the one that stays, for what a merged one owes too.
+        """
+        of_person = Invoice.objects.filter(
+            customer__in=person_ids(self.customer), kind=Invoice.Kind.INVOICE
+        )
+        found = of_person.select_related("seller", "customer", "letterhead")
         return found.filter(public_id=self.link.subject).first()
 
 
@@ -354,7 +359,7 @@ def _settled_minor(invoice: Invoice) -> int:
     closed = {each.closed_on for each in DunningCase.objects.filter(invoice=invoice)} - {None}
     with_it = Invoice.objects.filter(
         Q(pk=invoice.pk) | Q(dunning_case__closed_on__in=closed),
-        customer=invoice.customer_id,
+        customer__in=same_person(invoice.customer_id),
         currency=invoice.currency,
         status=Invoice.Status.PAID,
     )
@@ -363,7 +368,8 @@ def _settled_minor(invoice: Invoice) -> int:
 
 def _owed(opened: Opened) -> list[Invoice]:
     """What is late or could not be charged: what the link is for, and all with a case."""
-    open_ones = Invoice.objects.open().filter(customer=opened.customer).order_by("due_on", "id")
+    theirs = Invoice.objects.open().filter(customer__in=person_ids(opened.customer))
+    open_ones = theirs.order_by("due_on", "id")
     late = open_ones.filter(dunning_case__status=DunningCase.Status.OPEN) | open_ones.filter(
         public_id=opened.link.subject
     )

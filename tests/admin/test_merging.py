@@ -5,9 +5,11 @@ from typing import Any
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
+from django.urls import reverse
 
 from billing.invoicing.actions import add_one_off
 from billing.invoicing.balances import give_credit
+from billing.merging.actions import merge
 from billing.subscriptions.models import Subscription
 from customers.models import Customer
 from tests.admin.test_actions import act_url, re_spaced
@@ -159,3 +161,20 @@ def test_what_has_changed_since_it_was_shown_is_shown_again(
 
 def test_whoever_may_only_look_is_refused(bo: Client, closing: Customer) -> None:
     assert bo.get(act_url(closing, "merge")).status_code == 403
+
+
+def test_what_moved_with_a_balance_is_read_in_swedish(
+    anna: Client, closing: Customer, staying: Customer
+) -> None:
+    give_credit(
+        closing, currency="SEK", amount_minor=2_500, description="Sorry", as_of=DAY, actor="test"
+    )
+    merge(closing, staying, as_of=DAY, actor="test")
+    for customer, shown in (
+        (closing, f"Flyttat till {staying.public_id} vid hopslagning"),
+        (staying, f"Flyttat från {closing.public_id} vid hopslagning"),
+    ):
+        balance = customer.balances.get()
+        address = reverse("admin:invoicing_customerbalance_change", args=[balance.pk])
+        page = anna.get(address, headers={"accept-language": "sv"})
+        assert shown in page.content.decode()

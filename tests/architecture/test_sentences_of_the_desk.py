@@ -43,16 +43,16 @@ REFUSALS = {
 # what is called with it (and where it stands there), and by what answers with it.
 KEEPING = (
     *("billing/checkout/*.py", "billing/events/recorder.py", "billing/invoicing/balances.py"),
-    *("billing/jobs/*.py", "billing/mail/*.py", "billing/mail/words/*.py", "billing/outbound/*.py"),
-    *("billing/payments/*.py", "billing/payments/gateways/http.py", "billing/schedule/*.py"),
-    *("billing/webhooks/*.py", "dunning/*.py"),
+    *("billing/jobs/*.py", "billing/mail/*.py", "billing/mail/words/*.py", "billing/merging/*.py"),
+    *("billing/outbound/*.py", "billing/payments/*.py", "billing/payments/gateways/http.py"),
+    *("billing/schedule/*.py", "billing/webhooks/*.py", "dunning/*.py"),
 )
 KEPT = {
     *("attention", "blindness", "error", "failure", "last_error", "outcome", "reason"),
     *("said", "what", "why", "WHAT_TO_DO", "WHAT_WAITS", "WORKER_DIED"),
 }
 KEPT_BY = {
-    **{"Halt": 0, "Unknown": 0, "Unneeded": 0, "fail": 0},
+    **{"Astray": 0, "Halt": 0, "Unknown": 0, "Unneeded": 0, "fail": 0},
     **{"Entry": 4, "_flag": 1, "_hold": 2, "_park": 1, "_record": 1},
 }
 ANSWERING = {"contradiction", "_why"}

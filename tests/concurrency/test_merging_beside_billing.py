@@ -20,7 +20,7 @@ from billing.subscriptions import actions as subscriptions
 from billing.subscriptions.models import Subscription
 from billing.verification.books import broken_invariants
 from catalog.models import Plan
-from customers.locks import lock_customer
+from customers.locks import lock_customer, lock_customers
 from customers.models import Customer, Seller
 from tests.factories import (
     DAY,
@@ -216,3 +216,52 @@ def test_of_merges_in_a_chain_at_once_none_is_left_between(plan: Plan) -> None:
         said = sorted(answers.get(timeout=SECONDS) for _ in range(2))
         assert said in (["done", "done"], ["customer_merged", "done"], ["done", "merged_meanwhile"])
         assert broken_invariants() == {}
+
+
+def test_whoever_locks_many_and_has_waited_for_a_merge_waits_in_no_circle(plan: Plan) -> None:
+    """The one that stays has the lowest id, so that it is not the last that is locked."""
+    staying, closing, other = (CustomerFactory(seller=plan.seller) for _ in range(3))
+    answers: Queue[Any] = FORK.Queue()
+    connection.close()
+    merged, go_on, held, let_go, locked, finish = (FORK.Event() for _ in range(6))
+
+    def merge_slowly() -> None:
+        with transaction.atomic():
+            merge(closing, staying, as_of=DAY, actor="t")
+            merged.set()
+            go_on.wait(SECONDS)
+
+    def hold_other() -> None:
+        with transaction.atomic():
+            lock_customer(other.pk)
+            held.set()
+            let_go.wait(SECONDS)
+
+    def lock_merged() -> None:
+        with transaction.atomic():
+            lock_customers([closing.pk, other.pk])
+            locked.set()
+            finish.wait(SECONDS)
+
+    def lock_staying() -> None:
+        with transaction.atomic():
+            lock_customers([staying.pk, other.pk])
+
+    holding = in_process(hold_other, answers)
+    assert held.wait(SECONDS)
+    merging = in_process(merge_slowly, answers)
+    assert merged.wait(SECONDS)
+    first = in_process(lock_merged, answers)
+    assert waits(first)
+    go_on.set()
+    ended(merging)
+    assert waits(first)
+    second = in_process(lock_staying, answers)
+    assert waits(second)
+    let_go.set()
+    ended(holding, second)
+    assert locked.wait(SECONDS)
+    third = in_process(lock_staying, answers)
+    assert waits(third)
+    finish.set()
+    ended(first, third)

@@ -38,6 +38,7 @@ from tests.factories import (
     PriceFactory,
     SellerFactory,
     SubscriptionFactory,
+    mark_merged,
 )
 
 Owing = Callable[..., Invoice]
@@ -373,6 +374,29 @@ def test_a_debt_that_comes_too_late_for_the_days_reminder_waits_for_the_next_day
     assert (done(older), done(newer)) == ([(1, "remind")], [])
     live_through(seller, after(2), after(10))
     assert done(newer) == [(2, "remind"), (10, "suspend")]
+
+
+@pytest.mark.parametrize("is_at_once", [True, False])
+def test_a_person_is_told_of_all_late_debts_in_one_reminder_a_day(
+    seller: Seller, owing: Owing, is_at_once: bool
+) -> None:
+    """Of two who were merged, the closed one owes again, as after a payment that came back."""
+    policy_of(seller, (1, "remind"), (9, "suspend"))
+    older, newer = owing(), owing()
+    mark_merged(newer.customer, older.customer)
+    if not is_at_once:
+        held = PaymentAllocation.objects.create(
+            payment=planning.plan(newer, DAY), invoice=newer, amount_minor=5_000, state="in_flight"
+        )
+        sweep(seller, after(1))
+        PaymentAllocation.objects.filter(pk=held.pk).update(state="released")
+    live_through(seller, after(1), after(2))
+    told = Event.objects.filter(type="dunning.reminded").order_by("pk")
+    days = [(each.data["invoice"], each.data["also"], each.occurred_on) for each in told]
+    if is_at_once:
+        assert days == [(older.public_id, [newer.public_id], after(1))]
+    else:
+        assert days == [(older.public_id, [], after(1)), (newer.public_id, [], after(2))]
 
 
 # Cards

@@ -345,3 +345,13 @@ def test_who_wants_paper_gets_invoices_on_it_alone(post_office: Provider) -> Non
         assert sent(world, post_office) == []
     message = Message.objects.get(kind=Kind.INVOICE)
     assert (message.state, message.recipient, message.also_to, message.cc) == ("print", "", [], [])
+
+
+@pytest.mark.django_db
+def test_who_gets_no_copies_any_more_gets_none_of_what_waits(post_office: Provider) -> None:
+    with at(DAY):
+        world = an_invoice(invoice_cc=[BOSS])
+        tell()
+        change_details(world.customer, as_of=DAY, actor="test", invoice_cc=[BOOKS])
+        assert sent(world, post_office) == [(f"Åsa Öberg <{OWN}>", BOOKS)]
+    assert Message.objects.get(kind=Kind.INVOICE).state == "sent"

@@ -16,7 +16,7 @@ from billing.mail.words.debts import REMINDER
 from billing.mail.words.visits import ADDRESS_CHANGED
 from customers.models import AccessLink, Customer
 from tests.factories import DAY, CustomerFactory, mark_merged
-from tests.mail.world import World, at
+from tests.mail.world import World, ask_to_sign_in, at
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "asa@example.com", "anna@example.com"
@@ -98,3 +98,79 @@ def test_what_was_sent_to_the_old_address_is_sent_again_to_the_one_that_stays(
         assert (message.recipient, again.recipient) == (OLD, NEW)
         assert again.language == "sv"
         assert [each.state for each in Message.objects.filter(resends=message)] == ["waiting"]
+
+
+def sweep_later() -> None:
+    """As when a mail was held or put off, and may leave now."""
+    with at(DAY):
+        while send_due():
+            pass
+
+
+def states() -> list[tuple[str, str]]:
+    """To whom each mail was to go, and what became of it."""
+    return list(Message.objects.order_by("pk").values_list("recipient", "state"))
+
+
+def test_a_link_that_waits_to_be_mailed_goes_to_the_one_that_stays_alone(
+    world: World, staying: Customer
+) -> None:
+    with at(DAY):
+        ask_to_sign_in(world.customer)
+    mark_merged(world.customer, staying)
+    sweep_later()
+    assert [each.to for each in mail.outbox] == [[f"Anna Ek <{NEW}>"]]
+    assert states() == [(OLD, "suppressed"), (NEW, "sent")]
+    assert Message.objects.earliest("pk").last_error == f"Sent to {NEW} instead."
+    link = AccessLink.objects.get()
+    assert (link.customer, link.address) == (staying, NEW)
+
+
+def test_an_invoice_that_waits_to_be_mailed_goes_to_the_one_that_stays(
+    world: World, staying: Customer
+) -> None:
+    with at(DAY):
+        posted(world.invoice())
+    mark_merged(world.customer, staying)
+    sweep_later()
+    assert [each.to for each in mail.outbox] == [[f"Anna Ek <{NEW}>"]]
+    assert states() == [(OLD, "suppressed"), (NEW, "sent")]
+
+
+def test_a_mail_that_waits_to_be_sent_again_as_it_was_goes_to_the_one_that_stays(
+    world: World, staying: Customer
+) -> None:
+    with at(DAY):
+        message = posted(world.invoice())
+        send_due()
+        message.refresh_from_db()
+        resend(message, as_of=DAY, actor="user:anna", is_as_it_was=True)
+    mark_merged(world.customer, staying)
+    sweep_later()
+    assert [each.to for each in mail.outbox][1:] == [[f"Anna Ek <{NEW}>"]]
+    assert states() == [(OLD, "sent"), (OLD, "suppressed"), (NEW, "sent")]
+
+
+def test_a_link_that_waits_goes_nowhere_where_nobody_signs_in_any_more(
+    world: World, staying: Customer
+) -> None:
+    with at(DAY):
+        ask_to_sign_in(world.customer)
+    mark_merged(world.customer, staying)
+    Customer.objects.filter(pk=staying.pk).update(email="")
+    sweep_later()
+    [message] = Message.objects.all()
+    assert message.state == "suppressed"
+    assert message.last_error == "The address that it was for no longer gets such emails."
+    assert (mail.outbox, AccessLink.objects.count()) == ([], 0)
+
+
+def test_what_must_reach_whoever_has_no_address_any_more_is_printed(
+    world: World, staying: Customer
+) -> None:
+    with at(DAY):
+        posted(world.invoice())
+    mark_merged(world.customer, staying)
+    Customer.objects.filter(pk=staying.pk).update(email="")
+    sweep_later()
+    assert states() == [(OLD, "suppressed"), ("", "print")]

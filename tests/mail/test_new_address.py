@@ -10,8 +10,9 @@ from billing.mail.actions import send_again
 from billing.mail.models import Message
 from billing.mail.outbox import send_due
 from customers.actions import change_details
+from customers.models import AccessLink
 from tests.factories import DAY
-from tests.mail.world import World, at, place, tell
+from tests.mail.world import World, ask_to_sign_in, at, place, tell
 
 pytestmark = pytest.mark.django_db
 OLD, NEW = "asa@example.com", "asa.ny@example.com"
@@ -90,3 +91,24 @@ def test_what_is_sent_again_goes_to_the_old_address() -> None:
     message.move("failed")
     assert send_again(message, as_of=DAY, actor="test").recipient == OLD
     assert Message.objects.count() == 1
+
+
+def test_a_link_that_waits_to_be_mailed_goes_to_the_new_address_alone() -> None:
+    with at(DAY):
+        world = World()
+        ask_to_sign_in(world.customer)
+        move(world, NEW)
+        while send_due():
+            pass
+    assert [each.to for each in mail.outbox] == [[f"Åsa Öberg <{NEW}>"]]
+    link = AccessLink.objects.get()
+    assert (link.customer, link.address) == (world.customer, NEW)
+
+
+def test_an_address_that_is_only_written_in_another_way_is_the_same_for_what_waits() -> None:
+    with at(DAY):
+        world = World()
+        ask_to_sign_in(world.customer)
+        move(world, "ASA@example.com")
+        send_due()
+    assert [each.to for each in mail.outbox] == [[f"Åsa Öberg <{OLD}>"]]

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from pytest_django import DjangoAssertNumQueries
 
 from billing.checkout.models import Order
 from billing.checkout.offers import create_order
@@ -16,7 +17,8 @@ from billing.invoicing.batch import bill_due
 from billing.invoicing.models import BalanceEntry, Invoice, OneOffItem
 from billing.invoicing.voiding import void
 from billing.merging.actions import merge
-from billing.merging.moves import obstacles, what_moves
+from billing.merging.foreseen import parts_of
+from billing.merging.moves import LISTED_MAX, obstacles, what_moves
 from billing.payments.gateways.base import Method
 from billing.payments.methods import keep_fetched_method
 from billing.payments.models import CheckoutSession, GatewayCustomer, PaymentMethod, Refund
@@ -32,7 +34,7 @@ from customers.models import AccessLink, Customer
 from customers.persons import person_ids
 from dunning.models import DunningCase
 from dunning.policies import Policies
-from tests.factories import DAY, CouponFactory, CustomerFactory, PaymentFactory
+from tests.factories import DAY, CouponFactory, CustomerFactory, InvoiceFactory, PaymentFactory
 from tests.merging.conftest import BY_ANNA, Two, by
 
 NEXT = DAY + timedelta(days=31)
@@ -408,3 +410,27 @@ def test_a_card_that_a_merged_customer_leaves_is_kept_for_the_one_that_stays(two
     card = Method("pm_1", customer="cu_1", brand="visa", last4="4242", expires_on=None)
     kept = keep_fetched_method(two.closing, "elsewhere", card, DAY, "user:anna")
     assert kept.customer == two.staying
+
+
+def test_of_many_that_stand_against_it_the_first_are_named_and_the_others_counted(
+    two: Two,
+) -> None:
+    for _ in range(LISTED_MAX):
+        InvoiceFactory(customer=two.closing)
+    assert len(list(obstacles(two.closing, two.staying))) == LISTED_MAX
+    for _ in range(2):
+        InvoiceFactory(customer=two.closing)
+    *named, more = obstacles(two.closing, two.staying)
+    assert len(named) == LISTED_MAX
+    assert (more.message, more.code) == ("And 2 more of this kind.", "invoice_open")
+
+
+def test_more_checkout_links_take_no_more_queries(
+    two: Two, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for _ in range(3):
+        create_order(two.seller, two.plan, customer=two.closing, **BY_ANNA)
+    moves = what_moves(two.closing, two.staying)
+    with django_assert_num_queries(0):
+        [moving, *_] = parts_of(two.closing, two.staying, moves)
+    assert [row.what for row in moving.rows] == [str(two.plan)] * 3

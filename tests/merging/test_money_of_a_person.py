@@ -15,7 +15,7 @@ from billing.invoicing.owed import IS_LEFT_BEHIND
 from billing.invoicing.voiding import void
 from billing.merging.actions import merge
 from billing.payments.gateways.base import Charge
-from billing.payments.giving_back import mark_paid_back
+from billing.payments.giving_back import give_back, mark_paid_back
 from billing.payments.models import Payment, Refund
 from billing.payments.outlook import Prospect, what_becomes_of
 from billing.payments.paying_out import pay_out_balance, payable_out_minor
@@ -27,6 +27,7 @@ from billing.subscriptions import pausing
 from billing.subscriptions.allowed_changes import WITHDRAWAL
 from billing.verification.books import broken_invariants
 from customers.models import Customer
+from tests.checkout.test_books import placed
 from tests.factories import DAY, CustomerFactory
 from tests.merging.conftest import BY_ANNA, LATER, Two, by
 
@@ -260,3 +261,25 @@ def test_bills_of_both_go_on_as_one(two: Two) -> None:
     assert (document.total_minor, document.lines.count()) == (62_000, 2)
     assert bill_customer(two.closing, **by(DAY + timedelta(days=31))) == []
     assert broken_invariants() == {}
+
+
+def test_what_orders_keep_is_said_where_a_closed_ones_credit_is_taken_back(two: Two) -> None:
+    gift = give_credit(
+        two.closing, currency="SEK", amount_minor=5_000, description="Sorry", **BY_ANNA
+    )
+    two.merge()
+    placed(two.plan, two.staying)
+    with pytest.raises(Refused, match="is free: orders that wait keep the rest"):
+        take_back_credit(gift, **BY_ANNA)
+
+
+def test_money_goes_back_to_the_account_that_is_known_of_the_closed_one(two: Two) -> None:
+    for customer in (two.closing, two.staying):
+        two.pay(two.sell(customer))
+    first, second = Invoice.objects.order_by("pk")
+    give_back(first, **BY_ANNA)
+    Refund.objects.update(to_account="BG 5050-1055")
+    mark_paid_back(Refund.objects.get(), paid_on=DAY, **BY_ANNA)
+    two.merge()
+    give_back(second, **BY_ANNA)
+    assert Refund.objects.get(invoice=second).to_account == "BG 5050-1055"

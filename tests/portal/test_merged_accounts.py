@@ -188,3 +188,14 @@ def test_an_invoice_is_still_paid_by_the_link_that_was_mailed_with_it(
     page = client.get(f"/pay/i/{token}/")
     assert page.status_code == 200
     assert str(left.number) in text_of(page)
+
+
+def test_the_page_for_another_card_tells_of_what_was_billed_to_the_closed_one(
+    client: Client, closed: Customer, staying: Customer
+) -> None:
+    paid, left = paid_and_open(closed)
+    page = client.get(f"/pay/m/{token_for(staying, Purpose.METHOD, subject=left.public_id)}/")
+    assert [each["number"] for each in page.context["owed"]] == [left.number]
+    page = client.get(f"/pay/m/{token_for(staying, Purpose.METHOD, subject=paid.public_id)}/")
+    assert page.context["settled"] == paid
+    assert "125.00" in page.context["settled_amount"]

@@ -19,6 +19,7 @@ from billing.mail.words import (
     subscriptions,
     visits,
 )
+from customers.persons import same_person
 
 _MODULES = (orders, bills, payments, debts, access, subscriptions, canceling, visits)
 KINDS: dict[str, MailKind] = {
@@ -45,7 +46,7 @@ def _refuse_overtaken(occasion: Occasion) -> None:
     if series is None or mine is None:
         return
     others = Message.objects.filter(
-        customer=message.customer_id,
+        customer__in=same_person(message.customer_id),
         # Whoever gets reminders need not be who is told of a card that failed.
         recipient=message.recipient,
         kind__in=[kind.name for kind in KINDS.values() if kind.series == series],
