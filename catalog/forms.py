@@ -10,6 +10,7 @@ from django.db.models import Case, F, QuerySet, When
 from django.utils.translation import pgettext, pgettext_lazy
 from unfold.widgets import UnfoldAdminDecimalFieldWidget, UnfoldAdminSelect2MultipleWidget
 
+from billing.base.typed import row_id
 from billing.desk.page_actions import refusal
 from billing.desk.typed_rows import Row, RowsField, TypedRows
 from billing.engine.bounds import MINOR_MAX
@@ -86,10 +87,6 @@ def _text(amount: Decimal) -> str:
     return f"{amount:f}"
 
 
-# What is longer is no row's, and may be longer than Python reads.
-DIGITS_OF_AN_ID = 18
-
-
 class CodesField(forms.MultipleChoiceField):
     """Codes, chosen by name. Which there are for a row, its page's ``codes`` say."""
 
@@ -138,8 +135,7 @@ class CouponForm(forms.ModelForm):
     def _seller_id(self) -> int | None:
         """The coupon's seller, or who was typed or is given to begin with."""
         typed = self.data.get(self.add_prefix("seller"))
-        known = str(self.instance.seller_id or typed or self.initial.get("seller"))
-        return int(known) if known.isdecimal() and len(known) <= DIGITS_OF_AN_ID else None
+        return row_id(str(self.instance.seller_id or typed or self.initial.get("seller")))
 
     def _post_clean(self) -> None:
         self._keep_in_minor()

@@ -71,6 +71,15 @@ class TypedModelForm(forms.ModelForm):
         return next((each.name for each in constraints if each.name in named), "")
 
 
+# All numbers of so many digits are row ids; of thousands Python reads none.
+_DIGITS_OF_A_ROW_ID = 18
+
+
+def row_id(sent: str) -> int | None:
+    """The row id that a browser has sent; None for what can be none."""
+    return int(sent) if sent.isdecimal() and len(sent) <= _DIGITS_OF_A_ROW_ID else None
+
+
 def guard_of_unique(model: type[models.Model], fields: Iterable[str]) -> str:
     """The constraint by which these fields are unique together; empty where there is none."""
     names = tuple(fields)

@@ -54,7 +54,7 @@ class ActionForm(WithoutCards, Typed):
         """Add the fields that depend on the object."""
 
     def add_error(self, field: str | None, error: Any) -> None:
-        super().add_error(field, in_page_language(error))
+        super().add_error(field, error_in_page_language(error))
 
     def clean_amount(self) -> Decimal | None:
         """Amounts are typed in major units: more decimals than the currency has are a mistake."""
@@ -71,7 +71,7 @@ class ActionForm(WithoutCards, Typed):
         return amount
 
 
-def in_page_language(error: Any) -> Any:
+def error_in_page_language(error: Any) -> Any:
     """What a form is to say, with what models and the engine refuse with, which is English."""
     if isinstance(error, str):
         return as_pages_write(error)
@@ -175,7 +175,7 @@ class CheckedForm(WithoutCards, AsRead, TypedModelForm):
     codes: Mapping[str, Codes] = {}
 
     def add_error(self, field: str | None, error: Any) -> None:
-        super().add_error(field, in_page_language(error))
+        super().add_error(field, error_in_page_language(error))
 
     def clean(self) -> dict[str, Any] | None:
         cleaned = super().clean()

@@ -12,6 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
 from billing.base.requests import Handler
+from billing.base.typed import row_id
 from customers.models import Seller
 
 # What the session keeps: the key of the chosen seller's row.
@@ -73,8 +74,7 @@ def at_the_desk(get_response: Handler) -> Handler:
 @require_POST
 def choose_seller(request: HttpRequest) -> HttpResponse:
     """Keep whose rows are to be shown, and go back to the page that it was chosen on."""
-    asked = request.POST.get("seller", "")
-    chosen = scope_of(int(asked) if asked.isdecimal() and len(asked) < 19 else None).chosen
+    chosen = scope_of(row_id(request.POST.get("seller", ""))).chosen
     request.session[CHOSEN] = chosen.pk if chosen else None
     back = request.POST.get("next", "")
     is_own = url_has_allowed_host_and_scheme(back, {request.get_host()}, request.is_secure())

@@ -11,7 +11,6 @@ from django.http import QueryDict
 from django.utils.translation import pgettext, pgettext_lazy
 from unfold.enums import ActionVariant
 
-from billing.desk.figures import as_pages_write
 from billing.desk.forms import ActionForm, NamedChoice
 from billing.desk.page_actions import PageAction
 from billing.desk.previews import Preview, Reckoned
@@ -75,8 +74,7 @@ class MergeForm(ActionForm):
             staying = cleaned["staying"] = self.found[0]
         if staying is not None:
             for obstacle in obstacles(self.obj, staying):
-                said = as_pages_write(obstacle.message)
-                self.add_error(None, ValidationError(said, code=obstacle.code))
+                self.add_error(None, ValidationError(obstacle.message, code=obstacle.code))
         elif not self.found and wanted:
             said = pgettext("desk", "The seller has no other customer who is called so.")
             self.add_error("wanted", said)

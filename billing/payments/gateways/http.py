@@ -114,14 +114,15 @@ class Caller:
         """
         refuse_in_transaction()
         with asking(self._gateway):
-            for wait_s in IN_USE_WAITS_S:
+            waits_s = iter(IN_USE_WAITS_S)
+            while True:
                 try:
                     return self._clear(*self._exchange(allowed, method, path, **options))
                 except GatewayUnclear as unclear:
-                    if unclear.code != KEY_IN_USE:
+                    wait_s = next(waits_s, None) if unclear.code == KEY_IN_USE else None
+                    if wait_s is None:
                         raise
                 time.sleep(wait_s)
-            return self._clear(*self._exchange(allowed, method, path, **options))
 
     def _exchange(self, allowed: Pass, method: str, path: str, **options: Any) -> tuple[int, bytes]:
         try:
