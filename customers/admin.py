@@ -4,6 +4,7 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.contrib.admin.utils import label_for_field
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 from django.utils.translation import pgettext, pgettext_lazy
@@ -69,7 +70,7 @@ MISSING = Panel(
 
 MERGED = Panel(
     "Merged into this customer",
-    rows=lambda customer: customer.merged.order_by("-id"),
+    rows=lambda customer: sorted(customer.merged.all(), key=lambda each: -each.pk),
     columns={
         "Customer": link,
         "Email": lambda merged: merged.email or None,
@@ -210,6 +211,13 @@ class CustomerAdmin(Desk):
 
     seller_link = link_column("seller", ordering="seller__name")
     merged_into_link = link_column("merged_into")
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Customer]:
+        found = super().get_queryset(request)
+        # Half the tables of a customer's page ask who was merged into it.
+        if self.is_list(request):
+            return found
+        return found.select_related("seller").prefetch_related("merged")
 
     # A merged customer is read, and no more: what is still to come is done with the other.
 

@@ -81,9 +81,10 @@ def persons_of(staying_ids: Collection[int]) -> dict[int, int]:
 def ids_with_merged(customer: Customer) -> list[int]:
     """The row ids of a customer and of all who were merged into it, in order.
 
-    For what stands on its own page, of which a merged one has one as well.
+    For what stands on its own page, of which a merged one has one as well. Those who were merged
+    are as ``prefetch_related("merged")`` has found them.
     """
-    return sorted([customer.pk, *customer.merged.values_list("pk", flat=True)])
+    return sorted([customer.pk, *(each.pk for each in customer.merged.all())])
 
 
 def refuse_merged(customer: Customer) -> None:

@@ -5,10 +5,19 @@ from django.conf import settings
 from django.core.management.commands import flush
 from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
+from django.utils import timezone, translation
 from pytest_django import DjangoDbBlocker
 
 from tests.migrated import migrated_database
 from tests.putting_back import Migrated
+
+
+@pytest.fixture(autouse=True)
+def _begins_as_set_up() -> Iterator[None]:
+    """Forget the language and the time zone of the page that a test asked for last."""
+    yield
+    translation.deactivate()
+    timezone.deactivate()
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,10 @@ from django.db import models
 from django.template.loader import render_to_string
 from django.utils.functional import lazy
 from django.utils.safestring import SafeString
+from django.utils.translation import get_language
 from unfold.decorators import display
 
-from billing.desk.figures import NOTHING, as_pages_write, link, money, plain
+from billing.desk.figures import NOTHING, as_pages_write, day, link, money, plain
 
 _ANCHOR = re.compile(r"</?a\b[^>]*>")
 
@@ -54,19 +55,40 @@ def label_column(name: str, colors: Mapping[str, str], description: str = "") ->
     """A column that shows a choice as a word on a ground: success, warning, danger or info."""
     title = description or name.replace("_", " ")
 
+    # Else the words of all choices are made to find one, in every row.
+    @lru_cache(maxsize=1024)
+    def label_of(model: type[models.Model], value: str, language: str | None) -> str:
+        word = getattr(model(**{name: value}), f"get_{name}_display")()
+        return _label(word, colors.get(value, ""))
+
     @display(description=title, ordering=name)
     def column(admin: object, obj: models.Model) -> str:
-        return _label(getattr(obj, f"get_{name}_display")(), colors.get(getattr(obj, name), ""))
+        return label_of(type(obj), getattr(obj, name), get_language())
 
     return column
 
 
 def said_column(field: models.Field) -> Callable[[models.Model], str]:
     """A column that shows, in the page's language, a sentence that is kept as the log says it."""
+    said_of = attrgetter(field.attname)
+    return _column_of(field, lambda obj: as_pages_write(said_of(obj)) or NOTHING)
+
+
+def day_column(field: models.Field) -> Callable[[models.Model], str]:
+    """A column of days: a list shows the same few in row upon row, and writes each once."""
+    day_of = attrgetter(field.attname)
 
     def shown(obj: models.Model) -> str:
-        return as_pages_write(getattr(obj, field.attname)) or NOTHING
+        on = day_of(obj)
+        return NOTHING if on is None else day(on)
 
+    return _column_of(field, shown)
+
+
+def _column_of(
+    field: models.Field, shown: Callable[[models.Model], str]
+) -> Callable[[models.Model], str]:
+    """A column that is called what the field is, and sorted by it."""
     # By its name Django finds the help that goes with the field.
     shown.__name__ = field.name
     shown.admin_order_field = field.name  # type: ignore[attr-defined]

@@ -43,7 +43,13 @@ def money(minor: int | None, currency: str) -> str:
     """An amount with its currency, set so that columns of amounts line up."""
     if minor is None or not currency:
         return NOTHING
-    return figure(written_money(minor, currency, page_locale()))
+    return _money_in(get_language() or "en", minor, currency)
+
+
+# Most of a shop's amounts are those of its plans, and come again in row after row.
+@lru_cache(maxsize=8192)
+def _money_in(language: str, minor: int, currency: str) -> Figure:
+    return figure(written_money(minor, currency, locale_of(language)))
 
 
 def rounded_money(minor: int, currency: str) -> str:
@@ -58,6 +64,12 @@ def unit_price(amount: Decimal, currency: str) -> str:
 
 def day(on: date) -> str:
     """A day written out: 3 March 2026."""
+    return _day_in(get_language(), on)
+
+
+@lru_cache(maxsize=8192)
+def _day_in(language: str | None, on: date) -> str:
+    """The day in the language that is active, which is named to be told from the others."""
     return str(localize(on))
 
 

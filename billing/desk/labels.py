@@ -22,6 +22,7 @@ from django.forms.utils import pretty_name
 from django.utils.choices import CallableChoiceIterator
 from django.utils.functional import Promise, lazy
 from django.utils.translation import get_language, pgettext
+from django_countries.fields import CountryField
 
 CONTEXT, BUTTON = "desk", "button"
 
@@ -84,7 +85,8 @@ def _translate_model(model: type[models.Model]) -> None:
     for field in (*options.local_fields, *options.local_many_to_many):
         field.verbose_name = in_words(field.verbose_name, of)
         field.help_text = in_words(field.help_text, of)
-        if field.choices is not None:
+        # Countries have a catalog of their own.
+        if field.choices is not None and not isinstance(field, CountryField):
             field.choices = _choices_in_words(field.choices, of)
 
 

@@ -38,7 +38,7 @@ from billing.base.typed import (
     BOUNDS_OF_NUMBERS,
     check_instant,
 )
-from billing.desk.columns import own_link_column, said_column
+from billing.desk.columns import day_column, own_link_column, said_column
 from billing.desk.done_forms import note_done
 from billing.desk.facts import column_of_facts
 from billing.desk.figures import as_pages_write
@@ -129,6 +129,11 @@ class Desk(Picking, ModelAdmin):
         self._said = {
             name: said_column(model._meta.get_field(name))  # type: ignore[arg-type]
             for name in self.kept_sentences
+        }
+        self._listed = self._said | {
+            each.name: day_column(each)
+            for each in model._meta.fields
+            if isinstance(each, models.DateField) and not isinstance(each, models.DateTimeField)
         }
 
     @classmethod
@@ -448,7 +453,7 @@ class Desk(Picking, ModelAdmin):
         first, *others = super().get_list_display(request)
         is_words = first == "__str__" or first in {each.name for each in self.opts.get_fields()}
         column = first if callable(first) or is_words else getattr(self, first, None)
-        shown = (self._said.get(each, each) if isinstance(each, str) else each for each in others)
+        shown = (self._listed.get(each, each) if isinstance(each, str) else each for each in others)
         return (own_link_column(column) if callable(column) else first, *shown)
 
     def get_search_results(

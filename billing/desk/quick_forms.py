@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from django.forms.renderers import DjangoTemplates
 from django.utils.safestring import SafeString
+from unfold.widgets import UnfoldAdminSelectWidget
 
 type Described = Mapping[str, Any]
 
@@ -34,9 +35,12 @@ def _escaped(value: object) -> str:
 
 
 def _attributes(described: Described) -> str:
+    attributes = described["attrs"]
+    if not attributes:
+        return ""
     return "".join(
         f" {_escaped(name)}" if value is True else f' {_escaped(name)}="{_escaped(value)}"'
-        for name, value in (described["attrs"] or {}).items()
+        for name, value in attributes.items()
         if value is not False
     )
 
@@ -79,6 +83,26 @@ def _option(value: str, label: str, attributes: str) -> str:
     return f'<option value="{_escaped(value)}"{attributes}>{_escaped(label)}</option>'
 
 
+class QuickSelect(UnfoldAdminSelectWidget):
+    """Unfold's select, with its options written once for all that have the same."""
+
+    def render(self, name: str, value: Any, attrs: Any = None, renderer: Any = None) -> SafeString:
+        found = [("" if each is None else each, label) for each, label in self.choices]
+        if any(isinstance(label, list | tuple) for _, label in found):
+            return super().render(name, value, attrs, renderer)
+        written = _options(tuple((str(each), str(label)) for each, label in found))
+        for each in self.format_value(value):
+            chosen = f'<option value="{escape(each)}"'
+            written = written.replace(f"{chosen}>", f"{chosen} selected>", 1)
+        described = {"attrs": self.build_attrs(self.attrs, attrs)}
+        return _boxed(f'<select name="{escape(name)}"{_attributes(described)}>{written}</select>')
+
+
+@lru_cache(typed=True)
+def _options(choices: tuple[tuple[str, str], ...]) -> str:
+    return "".join(_option(value, label, "") for value, label in choices)
+
+
 def _desk_input(widget: Described) -> SafeString | None:
     """As :func:`_input`, in the desk's box; None where something stands beside it."""
     if any(widget.get(each) for each in BESIDE):
@@ -88,7 +112,11 @@ def _desk_input(widget: Described) -> SafeString | None:
 
 def _desk_select(widget: Described) -> SafeString | None:
     select = _select(widget)
-    return None if select is None else SafeString(_DESK_SELECT.format(select))
+    return None if select is None else _boxed(select)
+
+
+def _boxed(select: str) -> SafeString:
+    return SafeString(_DESK_SELECT.format(select))
 
 
 _DESK_SELECT = (

@@ -1,17 +1,20 @@
 """Rows within a form, and choices that are looked up as one types."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from django import forms
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db import models
 from django.http import HttpRequest
+from django.utils.choices import BaseChoiceIterator
 from django.utils.functional import cached_property
 from unfold.admin import TabularInline
 from unfold.forms import PaginationInlineFormSet
+from unfold.widgets import UnfoldAdminSelectWidget
 
 from billing.base.typed import TypedModelForm, guard_of_unique, in_words
+from billing.desk.quick_forms import QuickSelect
 
 
 class PickedSelect(AutocompleteSelect):
@@ -30,8 +33,33 @@ def _is_key(key: models.Field, value: Any) -> bool:
     return True
 
 
+class SameChoices(BaseChoiceIterator):
+    """Choices that the forms of all rows share: a copy of each label for each row takes long."""
+
+    def __init__(self, choices: Iterable[Any]) -> None:
+        self.choices = choices
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.choices
+
+    def __copy__(self) -> "SameChoices":
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "SameChoices":
+        return self
+
+
 class Picking:
     """An admin page, or rows within one, whose fields with a search take whatever is sent."""
+
+    def formfield_for_choice_field(
+        self: Any, db_field: models.Field, request: HttpRequest, **options: Any
+    ) -> Any:
+        asked = super().formfield_for_choice_field(db_field, request, **options)  # type: ignore[misc]
+        if type(asked.widget) is UnfoldAdminSelectWidget:
+            asked.widget = QuickSelect(asked.widget.attrs)
+        asked.choices = SameChoices(asked.choices)
+        return asked
 
     def formfield_for_foreignkey(
         self: Any, db_field: models.ForeignKey, request: HttpRequest, **options: Any
