@@ -10,9 +10,10 @@ from unfold.contrib.filters.admin import (
     ChoicesDropdownFilter,
     RelatedDropdownFilter,
 )
+from unfold.decorators import display
 
 from billing.base.intervals import interval_in_words
-from billing.desk.columns import link_column, plain_column
+from billing.desk.columns import link_column
 from billing.desk.figures import figure, link, money, named_with_id, unit_price, written
 from billing.desk.model_admin import Desk
 from billing.desk.of_seller import shown_seller
@@ -41,6 +42,12 @@ PLANS = Panel(
     list_of=Plan,
     list_by="product__id__exact",
 )
+
+
+def _amount_of(price: Price) -> str:
+    return figure(unit_price(price.amount, price.currency))
+
+
 PRICES = Panel(
     "Prices",
     rows=lambda plan: plan.prices.order_by("-is_active", "position", "id"),
@@ -48,7 +55,7 @@ PRICES = Panel(
         "Price": lambda price: link(price, price.name or price.code),
         "Model": lambda price: price.get_model_display(),
         "Billed": lambda price: price.get_billing_display(),
-        "Amount": lambda price: figure(unit_price(price.amount, price.currency)),
+        "Amount": _amount_of,
         "Meter": lambda price: price.meter or None,
         "Offered": lambda price: price.is_active,
     },
@@ -148,11 +155,14 @@ class PriceAdmin(Desk):
     )
 
     plan_link = link_column("plan", ordering="plan__name")
-    price = plain_column("amount", "amount")
 
     @admin.display(description="price", ordering="name")
     def label(self, price: Price) -> str:
         return named_with_id(price, price.named())
+
+    @display(description="amount", ordering="amount", formatting="price")
+    def price(self, price: Price) -> str:
+        return _amount_of(price)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
         found: Any = super().get_queryset(request)

@@ -22,11 +22,15 @@ DEPTH_MAX = 2
 
 
 class Reference(serializers.Field):
-    """The id of another object, or the object itself where ``expand`` asks for it."""
+    """The id of another object, or the object itself where ``expand`` asks for it.
 
-    def __init__(self, target: str, **options: Any) -> None:
+    What ``is_rare`` is looked up beside the rows of which any has one, and not joined to all.
+    """
+
+    def __init__(self, target: str, *, is_rare: bool = False, **options: Any) -> None:
         # By name: two kinds of object may refer to each other.
         self.target = target
+        self.is_rare = is_rare
         super().__init__(read_only=True, **options)
 
     @property
@@ -111,7 +115,7 @@ class Reading(serializers.Serializer[Any]):
     @classmethod
     def loads(cls, expand: Iterable[str] = ()) -> list[str]:
         """The relations to join for what is shown: references, and those of what is expanded."""
-        found = [*cls.also_loads, *(_source(name, each) for name, each in cls.references().items())]
+        found = [*cls.also_loads, *cls._referred_to(is_rare=False)]
         for source, reading, below in cls._expanded(expand):
             found += [f"{source}__{path}" for path in reading.loads(below)]
         return found
@@ -119,7 +123,7 @@ class Reading(serializers.Serializer[Any]):
     @classmethod
     def hangs_on(cls, expand: Iterable[str] = ()) -> list[Prefetch | str]:
         """What to prefetch, of the object and of what is expanded in it."""
-        found = list(cls.prefetches)
+        found: list[Prefetch | str] = [*cls.prefetches, *cls._referred_to(is_rare=True)]
         for source, reading, below in cls._expanded(expand):
             found += [_prefixed(source, each) for each in reading.hangs_on(below)]
         return found
@@ -135,6 +139,11 @@ class Reading(serializers.Serializer[Any]):
     def prefetch(cls, name: str, rows: QuerySet[Any]) -> Prefetch:
         """Rows that hang on another object, as this shows them."""
         return Prefetch(name, cls.loaded(rows))
+
+    @classmethod
+    def _referred_to(cls, *, is_rare: bool) -> list[str]:
+        fields = cls.references().items()
+        return [_source(name, field) for name, field in fields if field.is_rare == is_rare]
 
     @classmethod
     def _expanded(

@@ -261,3 +261,10 @@ def test_forms_of_one_key_about_two_objects_are_two(anna: Client, customer: Cust
     asked = {"currency": "SEK", "amount": "5", "description": "Sorry", "key": "once"}
     for each in (customer, other):
         assert act(anna, each, "give-credit", **asked).startswith("Gave")
+
+
+def test_the_list_of_prices_says_each_amount_with_its_currency(anna: Client) -> None:
+    for amount, currency in ((Decimal("199"), "SEK"), (Decimal("0.0125"), "EUR")):
+        PriceFactory(plan=PlanFactory(), amount=amount, currency=currency)
+    page = shown(anna, list_url(Price))
+    assert "SEK 199.00" in page and "€0.0125" in page

@@ -73,6 +73,7 @@ class CustomerReading(Reading):
     metadata = Metadata()
     merged_into = Reference(
         "CustomerReading",
+        is_rare=True,
         allow_null=True,
         help_text="The customer who goes on in place of this one. It is closed then: what changes "
         "it is 409 `customer_merged`, and lists by either of the two have what is of both.",
