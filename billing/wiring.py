@@ -35,6 +35,8 @@ def connect() -> None:
     invoicing.invoices_settled.fill(paying.complete_paid_orders, cases.close_for)
     invoicing.balances_grew.fill(from_balance.settle_debts)
     invoicing.pay_out_of_ended.fill(paying_out.pay_out_of_ended)
+    invoicing.payable_by_balance.fill(from_balance.payable_by_balance)
+    invoicing.payable_out_of_ended.fill(paying_out.payable_out_of_ended)
 
     payments.payment_failed.fill(cases.note_failure)
     payments.method_changed.fill(paying.note_method, cases.note_method)

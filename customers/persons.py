@@ -47,12 +47,17 @@ def staying_of(customer: Customer) -> Customer:
     return customer.merged_into
 
 
+def staying_id_of(customer: Customer) -> int:
+    """The row id of the one who goes on, as :func:`staying_of` answers it."""
+    return customer.merged_into_id or customer.pk
+
+
 def person_ids(customer: Customer) -> list[int]:
     """The row ids of all who are one person with a customer, which is among them, in order.
 
     For queries such as ``Payment.objects.filter(customer__in=person_ids(customer))``.
     """
-    return sorted(persons_of([customer.merged_into_id or customer.pk]))
+    return sorted(persons_of([staying_id_of(customer)]))
 
 
 def same_person(customer_id: int) -> QuerySet[Customer]:

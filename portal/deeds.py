@@ -44,7 +44,7 @@ class Deed:
 def seen_of(deed: Deed, visit: Visit) -> Preview:
     """What it would come to. Raises what the change raises; nothing is kept."""
     try:
-        return preview(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
+        return preview(lambda: deed.offered(visit), as_of=visit.as_of)
     finally:
         deed.subscription.refresh_from_db()  # The change has set what the database has taken back.
 

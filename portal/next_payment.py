@@ -57,9 +57,7 @@ def next_payment_of(
     Usage that is still to come is not in it.
     """
     try:
-        bill = next_bill(
-            visit.customer, as_of=visit.as_of, actor=visit.actor, subscription=subscription
-        )
+        bill = next_bill(visit.customer, as_of=visit.as_of, subscription=subscription)
     except BillingError:
         return None  # What cannot be billed is on the operator's desk; here nothing is promised.
     if bill is None or bill.to_pay_minor <= 0:

@@ -27,10 +27,10 @@ from billing.engine.bounds import UNITS_ORDERED_MAX
 from billing.engine.errors import Refused
 from billing.events.recorder import record_for
 from billing.invoicing.actions import bill_customer
-from billing.invoicing.changes import Preview, preview
+from billing.invoicing.changes import Preview, check_billable, preview
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice
-from billing.invoicing.numbering import no_numbers, preview_numbers
+from billing.invoicing.numbering import no_numbers
 from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.snapshots import bill_to_of
 from billing.outbound.gate import Kind, refusal
@@ -101,16 +101,10 @@ def quote(order: Order, details: Details, choice: Choice, *, as_of: date, actor:
         _check_choice(order, choice, as_of)
         customer = _customer_for(order, details, as_of, actor)
         begin = partial(_start, order, customer, choice, as_of=as_of, actor=actor)
-        seen = preview(begin, as_of=as_of, actor=actor)
+        seen = preview(begin, as_of=as_of)
         if not seen.upcoming:
             begun = begin()
-            bill_customer(
-                customer,
-                as_of=begun.paid_from,
-                actor=actor,
-                subscription=begun,
-                numbering=preview_numbers,
-            )
+            check_billable(begun, begun.paid_from)
         transaction.set_rollback(True)
     return seen
 

@@ -32,6 +32,21 @@ def parts_paid_back[Note: Hashable, Invoice: Hashable](
     }
 
 
+def shares_paid_back[Invoice: Hashable](
+    amount_minor: int, shares_minor: Mapping[Invoice, int], paid_minor: Mapping[Invoice, int]
+) -> dict[Invoice, int]:
+    """What each of some invoices pays back of one note, in minor units and in their order.
+
+    Each pays its share first, as far as it is paid: what is left of one may be another note's.
+    """
+    own = {
+        invoice: max(0, min(shares_minor.get(invoice, 0), minor))
+        for invoice, minor in paid_minor.items()
+    }
+    parts = parts_paid_back({"": amount_minor}, {"": [*paid_minor]}, [own, paid_minor])[""]
+    return {invoice: parts[invoice] for invoice in paid_minor if invoice in parts}
+
+
 def _pay[Note: Hashable, Invoice: Hashable](
     note: Note,
     missing: int,

@@ -11,8 +11,9 @@ from billing.base.sql.reading import read
 from billing.engine.errors import InvalidAmount, Refused
 from billing.events.recorder import record, record_for
 from billing.invoicing import settlement
-from billing.invoicing.batch import Billed, bill_standing
 from billing.invoicing.buyers import load_buyers
+from billing.invoicing.drafting import Drafts, draft_documents
+from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, OneOffItem
 from billing.invoicing.numbering import Numbering, take_numbers
@@ -37,8 +38,7 @@ def bill_customer(
 ) -> list[Invoice]:
     """Bill at once what is due for a customer, one subscription or some one-off items.
 
-    ``numbering`` is another one where the transaction is rolled back afterwards, or where what is
-    billed is only ordered.
+    ``numbering`` is another one where what is billed is only ordered.
     Raises :class:`Refused` ("parked") with the reason where a subscription cannot be billed;
     nothing is kept then.
     """
@@ -49,31 +49,9 @@ def bill_customer(
         one_off_ids=None if one_offs is None else [item.pk for item in one_offs],
     )
     standing = read_standing(seller, load_buyers([customer.pk]), as_of, scope)
-    billed = bill_or_refuse(seller, standing, subscription, as_of, actor, numbering)
-    ids = [document.id for document in billed.issued]
-    if not ids:
-        return []
-    condition = "WHERE id = ANY(%s::bigint[])"
-    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
-    return [documents[each] for each in ids]
-
-
-def bill_or_refuse(
-    seller: Seller,
-    standing: Standing,
-    subscription: Subscription | None,
-    as_of: date,
-    actor: str,
-    numbering: Numbering,
-) -> Billed:
-    """Bill all that stands of a locked customer, of the one subscription if one was asked for.
-
-    Raises as :func:`bill_customer`.
-    """
     was_parked = standing.was_parked
-    billed = bill_standing(seller, standing, as_of, actor, numbering)
-    for reason in (*billed.drafts.parked.values(), *billed.drafts.refused.values()):
-        raise Refused(f"This cannot be billed: {reason}", code="parked")
+    drafts = draft_or_refuse(seller, standing, as_of)
+    ids = [document.id for document in issue(seller, drafts, as_of, actor, numbering)]
     if subscription and was_parked:
         record(
             "subscription.unparked",
@@ -83,7 +61,19 @@ def bill_or_refuse(
             actor=actor,
             data={},
         )
-    return billed
+    if not ids:
+        return []
+    condition = "WHERE id = ANY(%s::bigint[])"
+    documents = {one.pk: one for one in read(Invoice, condition, [array_of(ids)], len(ids))}
+    return [documents[each] for each in ids]
+
+
+def draft_or_refuse(seller: Seller, standing: Standing, as_of: date) -> Drafts:
+    """Draft all that stands of one customer. Raises as :func:`bill_customer`."""
+    drafts = draft_documents(seller, standing, as_of)
+    for reason in (*drafts.parked.values(), *drafts.refused.values()):
+        raise Refused(f"This cannot be billed: {reason}", code="parked")
+    return drafts
 
 
 @transaction.atomic

@@ -1,8 +1,9 @@
 """What customers have with us: given, taken back, and moved by documents."""
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from typing import Protocol
 
 from django.db import connection, transaction
 
@@ -265,3 +266,34 @@ _BALANCES = """
     WHERE b.balance_minor > 0 AND b.customer_id IN (
         SELECT coalesce(merged_into_id, id) FROM customers_customer WHERE id = ANY (%s::bigint[]))
 """
+
+
+class Owing(Protocol):
+    """What a customer owes in a currency; ``left_minor`` is how much, in minor units."""
+
+    @property
+    def customer_id(self) -> int: ...
+
+    @property
+    def currency(self) -> str: ...
+
+    @property
+    def left_minor(self) -> int: ...
+
+
+def spend_on[Debt: Owing](
+    debts: Iterable[Debt], balances: dict[tuple[int, str], int], staying: Mapping[int, int]
+) -> dict[Debt, int]:
+    """What balances pay of debts, one after the other, in minor units.
+
+    ``balances``, by customer and currency, are lessened by it; ``staying`` says whose of them pays
+    for each customer who owes.
+    """
+    paid: dict[Debt, int] = {}
+    for debt in debts:
+        whose = (staying[debt.customer_id], debt.currency)
+        part_minor = min(balances.get(whose, 0), debt.left_minor)
+        if part_minor > 0:
+            balances[whose] -= part_minor
+            paid[debt] = part_minor
+    return paid

@@ -14,9 +14,9 @@ from billing.events.troubles import Watch, halves, timed_out
 from billing.invoicing.buyers import load_buyers
 from billing.invoicing.drafting import UNFORESEEN, Drafts, draft_documents, reason_of
 from billing.invoicing.issuing import issue
-from billing.invoicing.numbering import Numbering, take_numbers
+from billing.invoicing.numbering import take_numbers
 from billing.invoicing.rows import Issued
-from billing.invoicing.standing import Scope, Standing, read_standing
+from billing.invoicing.standing import read_standing
 from billing.outbound.gate import Kind, refusal
 from billing.subscriptions.models import Subscription
 from customers.calendar import refuse_day_to_come
@@ -229,29 +229,11 @@ def _lock(ids: Sequence[int]) -> list[int]:
     return list(locked.values_list("pk", flat=True))
 
 
-def bill_locked(
-    seller: Seller,
-    customer_ids: Sequence[int],
-    as_of: date,
-    actor: str,
-    scope: Scope | None = None,
-    numbering: Numbering = take_numbers,
-) -> Billed:
+def bill_locked(seller: Seller, customer_ids: Sequence[int], as_of: date, actor: str) -> Billed:
     """Bill customers that the caller has locked."""
-    standing = read_standing(seller, load_buyers(customer_ids), as_of, scope)
-    return bill_standing(seller, standing, as_of, actor, numbering)
-
-
-def bill_standing(
-    seller: Seller,
-    standing: Standing,
-    as_of: date,
-    actor: str,
-    numbering: Numbering = take_numbers,
-) -> Billed:
-    """Bill all that stands of customers that the caller has locked."""
+    standing = read_standing(seller, load_buyers(customer_ids), as_of)
     drafts = draft_documents(seller, standing, as_of)
-    issued = issue(seller, drafts, as_of, actor, numbering)
+    issued = issue(seller, drafts, as_of, actor, take_numbers)
     park(seller, drafts.parked, as_of, actor)
     served = {contract.customer_id for contract in drafts.contracts.values()}
     served |= {document.buyer.id for document in drafts.documents}

@@ -2,9 +2,8 @@
 
 A change is a call of an action of subscriptions that is still to be made, such as
 ``actions.change`` or ``pausing.pause``. The doors – portal, API, checkout – make it through
-:func:`bill_after`, or ask :func:`preview` what it would come to: that is the same code, rolled
-back, so a preview cannot differ from what follows it. Only numbers are not taken for it, so that
-whoever looks holds up nobody who bills. Bills to come are drafted by that code in memory.
+:func:`bill_after`, or ask :func:`preview` what it would come to. A preview makes the change itself
+and takes it back; documents are drafted by the code that bills, and never written.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,6 +14,7 @@ from typing import Literal
 
 from django.db import transaction
 
+from billing.base.sql.read_only import read_only, refuse_writes
 from billing.base.sql.reading import read
 from billing.base.sql.telling import one_transaction
 from billing.invoicing import hooks
@@ -23,7 +23,6 @@ from billing.invoicing.foresight import Foresight
 from billing.invoicing.models import Invoice, InvoiceLine, InvoiceTax
 from billing.invoicing.unwritten import Unwritten
 from billing.subscriptions.models import Subscription
-from customers.locks import lock_customer
 from customers.models import Customer
 
 type Change = Callable[[], Subscription]
@@ -53,12 +52,16 @@ def to_pay_minor(documents: Sequence[Invoice]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class SeenBill:
-    """A document that is not kept: its rows are in memory alone, and need not be saved ones."""
+    """A document whose rows are in memory alone."""
 
     document: Invoice
     lines: list[InvoiceLine]
     taxes: list[InvoiceTax]
     full_price: "FullPrice | None" = None
+
+    @classmethod
+    def of(cls, made: Unwritten) -> "SeenBill":
+        return cls(made.document, made.lines, made.taxes)
 
     @property
     def on(self) -> date:
@@ -152,57 +155,64 @@ def bill_after(change: Change, *, as_of: date, actor: str) -> Changed:
     return Changed(billed, documents, pay_out_if_ended(billed, as_of=as_of, actor=actor))
 
 
-def preview(change: Change, *, as_of: date, actor: str, bills_ahead: int = 2) -> Preview:
+def preview(change: Change, *, as_of: date, bills_ahead: int = 2) -> Preview:
     """What :func:`bill_after` would do, and the bills that follow it. Nothing is kept.
 
-    Raises what :func:`bill_after` raises. The customer is locked meanwhile; the number series are
-    not.
+    The change is made, under the lock of its customer, and rolled back. From then on the database
+    refuses to write. Raises what the change raises, and :class:`Refused` ("parked") where it cannot
+    be billed.
     """
     with one_transaction():
         subscription = change()
-        lock_customer(subscription.customer_id)
-        whose = (subscription.seller_id, subscription.customer_id, subscription)
-        foresight = Foresight(*whose, as_of=as_of, actor=actor)
-        today = [_seen(each) for each in foresight.bill_today()]
-        [subscription] = read(Subscription, "WHERE id = %s", [subscription.pk])
-        paid_out_minor = pay_out_if_ended(subscription, as_of=as_of, actor=actor)
-        has_note = any(bill.document.kind == Invoice.Kind.CREDIT_NOTE for bill in today)
-        if has_note or paid_out_minor:
-            foresight.read_balances()
+        refuse_writes()
+        whose = (subscription.seller_id, subscription.customer_id, subscription.pk)
+        foresight = Foresight(*whose, as_of=as_of)
+        today = [*map(SeenBill.of, foresight.bill_today())]
+        subscription = foresight.subscription_after_today()
+        is_paid_out = _is_paid_out(subscription)
+        paid_out_minor = foresight.money.pay_out(subscription) if is_paid_out else 0
         upcoming = _upcoming(foresight, subscription, bills_ahead)
         transaction.set_rollback(True)
     return Preview(subscription, today, upcoming, paid_out_minor)
 
 
 def next_bill(
-    customer: Customer, *, as_of: date, actor: str, subscription: Subscription | None = None
+    customer: Customer, *, as_of: date, subscription: Subscription | None = None
 ) -> SeenBill | None:
     """The next document that a customer, or one subscription, will get; None where none will come.
 
-    Usage that is still to come is not in it.
+    Usage that is still to come is not in it. Nothing is locked and nothing written.
     """
-    with one_transaction():
-        lock_customer(customer.pk)
-        whose = (customer.seller_id, customer.pk, subscription)
-        foresight = Foresight(*whose, as_of=as_of, actor=actor)
+    with read_only():
+        subscription_id = subscription.pk if subscription else None
+        foresight = Foresight(customer.seller_id, customer.pk, subscription_id, as_of=as_of)
         found = _upcoming(foresight, subscription, 1)
-        transaction.set_rollback(True)
     return found[0] if found else None
 
 
 def pay_out_if_ended(subscription: Subscription, *, as_of: date, actor: str) -> int:
     """Pay back what a subscription has left on the balance, if it has ended and is refunded."""
-    is_over = subscription.status == Subscription.Status.ENDED
-    if not is_over or not subscription.is_unused_refunded_at_end:
+    if not _is_paid_out(subscription):
         return 0
     return hooks.pay_out_of_ended.only(subscription, as_of=as_of, actor=actor)
+
+
+def _is_paid_out(subscription: Subscription) -> bool:
+    is_over = subscription.status == Subscription.Status.ENDED
+    return is_over and subscription.is_unused_refunded_at_end
+
+
+def check_billable(subscription: Subscription, on: date) -> None:
+    """Refuse ("parked") a subscription that could not be billed on a day. Nothing is written."""
+    whose = (subscription.seller_id, subscription.customer_id, subscription.pk)
+    Foresight(*whose, as_of=on).bill_today()
 
 
 def _upcoming(
     foresight: Foresight, subscription: Subscription | None, bills_ahead: int
 ) -> list[SeenBill]:
     """The next bills, the first with what it will cost without the discounts that end."""
-    to_come = map(_seen, foresight.bills())
+    to_come = map(SeenBill.of, foresight.bills())
     bills = list(islice(to_come, bills_ahead))
     if bills and any(line.kind == InvoiceLine.Kind.DISCOUNT for line in bills[0].lines):
         full_price = _full_price(foresight, subscription, bills, to_come)
@@ -231,13 +241,3 @@ def _full_price(
     if bill is None or bill.document.discount_minor >= first.document.discount_minor:
         return None
     return FullPrice(until or [*bills[1:], bill][0].on, bill)
-
-
-def _seen(made: Unwritten) -> SeenBill:
-    return SeenBill(made.document, made.lines, made.taxes)
-
-
-def seen_bill(document: Invoice) -> SeenBill:
-    """A document with its rows read, for a transaction that is rolled back."""
-    lines = document.lines.select_related("price").order_by("position")
-    return SeenBill(document, list(lines), list(document.taxes.order_by("id")))

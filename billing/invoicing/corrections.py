@@ -20,7 +20,7 @@ from billing.invoicing.drafting import ByHand, DraftDocument, Drafts, corrected
 from billing.invoicing.issuing import issue
 from billing.invoicing.locks import lock_invoice
 from billing.invoicing.models import Invoice, InvoiceLine, OneOffItem
-from billing.invoicing.numbering import Numbering, take_numbers
+from billing.invoicing.numbering import take_numbers
 from billing.invoicing.ordered import issue_ordered
 from billing.invoicing.snapshots import Snapshot, bearing
 from billing.tax.rates import treatment_of
@@ -45,7 +45,6 @@ def credit(
     to: str = Invoice.CreditTo.BALANCE,
     reason: str = "",
     is_confirmed: bool = True,
-    numbering: Numbering = take_numbers,
 ) -> Invoice:
     """Issue a credit note on an invoice: a gross amount, net amounts by line, or all that is left.
 
@@ -53,16 +52,52 @@ def credit(
     The last note on an invoice takes exactly the tax that is left. Where a person asks for it,
     ``is_confirmed`` says whether they were asked again: a sum that is unusual, or all of the
     invoice for want of an amount, is refused unless they were ("unusual_amount",
-    "credits_everything"). ``numbering`` is another one where the transaction is rolled back
-    afterwards. Raises :class:`Refused` where it would credit more than is left
+    "credits_everything"). Raises :class:`Refused` where it would credit more than is left
     ("credit_exceeds_invoice", "credit_exceeds_line").
     """
     invoice = lock_invoice(invoice)
+    _refuse_uncreditable(invoice)
+    if invoice.sequence is None:
+        issue_ordered(invoice.seller, [invoice], as_of=as_of, actor=actor)
+    note = _note_on(invoice, amount_minor, lines, is_confirmed=is_confirmed)
+    _count_on_coverage(note)
+    draft = _draft(invoice, note, to=to, reason=reason)
+    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, take_numbers)
+    return Invoice.objects.select_related("seller", "customer").get(pk=issued.id)
+
+
+def draft_credit(
+    invoice: Invoice,
+    *,
+    amount_minor: int | None = None,
+    lines: Sequence[tuple[InvoiceLine, int]] | None = None,
+    to: str = Invoice.CreditTo.BALANCE,
+    reason: str = "",
+    is_confirmed: bool = True,
+) -> DraftDocument:
+    """The credit note that :func:`credit` would issue; nothing is written.
+
+    Raises what that raises.
+    """
+    invoice = Invoice.objects.select_related("seller", "customer").get(pk=invoice.pk)
+    _refuse_uncreditable(invoice)
+    note = _note_on(invoice, amount_minor, lines, is_confirmed=is_confirmed)
+    return _draft(invoice, note, to=to, reason=reason)
+
+
+def _refuse_uncreditable(invoice: Invoice) -> None:
     if invoice.kind != Invoice.Kind.INVOICE or invoice.status == Invoice.Status.VOID:
         raise Refused(f"{invoice} cannot be credited.", code="not_creditable")
-    if invoice.sequence is None:
-        ordered = [invoice]
-        issue_ordered(invoice.seller, ordered, as_of=as_of, actor=actor, numbering=numbering)
+
+
+def _note_on(
+    invoice: Invoice,
+    amount_minor: int | None,
+    lines: Sequence[tuple[InvoiceLine, int]] | None,
+    *,
+    is_confirmed: bool,
+) -> Correction:
+    """What a note takes of an invoice; raises as :func:`credit`."""
     left = _creditable(invoice)
     if lines is not None:
         note = left.by_line(lines)
@@ -79,10 +114,7 @@ def credit(
                 code="credits_everything",
             )
         check_amount(note.total_minor, invoice.currency, is_confirmed=False)
-    _count_on_coverage(note)
-    draft = _draft(invoice, note, to=to, reason=reason)
-    [issued] = issue(invoice.seller, Drafts([draft]), as_of, actor, numbering)
-    return Invoice.objects.select_related("seller", "customer").get(pk=issued.id)
+    return note
 
 
 def _creditable(invoice: Invoice) -> Creditable:
@@ -91,7 +123,7 @@ def _creditable(invoice: Invoice) -> Creditable:
     lines = list(
         invoice.lines.filter(kind__in=kinds)
         .exclude(net_minor=0)
-        .select_related("corrects")
+        .select_related("corrects", "price")
         .order_by("position")
     )
     by_id: dict[int | None, InvoiceLine] = {line.pk: line for line in lines}

@@ -3,22 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from typing import Any
 
-from django.db import transaction
-from django.db.models import Sum
 from django.utils import translation
 from django.utils.translation import pgettext, pgettext_lazy
 
 from billing.base.amounts import written_money
-from billing.base.sql.telling import one_transaction
+from billing.base.sql.read_only import read_only
 from billing.desk import previews
 from billing.desk.figures import money, page_locale
 from billing.engine.money import Money
 from billing.invoicing import actions, changes
-from billing.invoicing.changes import Part, SeenBill, seen_bill, to_pay_minor
+from billing.invoicing.changes import Part, SeenBill, to_pay_minor
+from billing.invoicing.corrections import draft_credit
 from billing.invoicing.documents import explained
-from billing.invoicing.models import BalanceEntry, Invoice
-from billing.invoicing.numbering import preview_numbers
+from billing.invoicing.foreseen_money import NoteGoes
+from billing.invoicing.foresight import foresee_note
+from billing.invoicing.models import Invoice
 from billing.invoicing.writing import Writer
 from billing.subscriptions.models import Subscription
 
@@ -33,10 +34,8 @@ _BESIDE_LINES = {
 class BillsOfChanges:
     """The bills of a change to a subscription: the portal's preview, and what follows it."""
 
-    def preview(
-        self, change: Callable[[], Subscription], *, as_of: date, actor: str
-    ) -> previews.Preview:
-        seen = changes.preview(change, as_of=as_of, actor=actor)
+    def preview(self, change: Callable[[], Subscription], *, as_of: date) -> previews.Preview:
+        seen = changes.preview(change, as_of=as_of)
         currency = seen.subscription.currency
         documents = [foreseen(bill, _today(bill), None) for bill in seen.today]
         if not documents:
@@ -68,39 +67,31 @@ class BillsOfChanges:
         return previews.Reckoned(said, outcome=f"{to_pay_minor(issued)}")
 
 
-def preview_note(invoice: Invoice, issue: Callable[..., Invoice]) -> previews.Preview:
-    """What a credit note on an invoice comes to, and what becomes of it. Nothing is kept.
+def preview_note(invoice: Invoice, *, as_of: date, **asked: Any) -> previews.Preview:
+    """What a credit note on an invoice comes to, and what becomes of it. Nothing is written.
 
-    ``issue`` is asked with the ``numbering`` of previews, so that whoever looks holds up nobody.
+    ``asked`` is what :func:`draft_credit` asks, and raises what that raises.
     """
-    with one_transaction():
-        unpaid_minor, rounded_minor = _unpaid_minor(invoice), invoice.rounded_off_minor
-        note = issue(numbering=preview_numbers)
-        lowered_minor = unpaid_minor - _unpaid_minor(invoice)
-        # What was let go as a small difference was never paid, and goes nowhere.
-        rounded_minor -= invoice.rounded_off_minor
-        to_balance = BalanceEntry.objects.filter(invoice=note, amount_minor__gt=0)
-        kept_minor = to_balance.aggregate(sum=Sum("amount_minor"))["sum"] or 0
-        back_minor = note.total_minor - lowered_minor - rounded_minor - kept_minor
-        goes = (
-            (lowered_minor, pgettext("desk", "%(amount)s lowers what is unpaid of the invoice.")),
-            (kept_minor, pgettext("desk", "%(amount)s goes to the customer's balance.")),
-            (back_minor, pgettext("desk", "%(amount)s is paid back.")),
-        )
-        said = " ".join(
-            what % {"amount": written_money(minor, note.currency, page_locale())}
-            for minor, what in goes
-            if minor > 0
-        )
-        bill = seen_bill(note)
-        shown = replace(foreseen(bill, _today(bill), None), note=said)
-        transaction.set_rollback(True)
-    return previews.Preview(f"{note.total_minor}", [shown])
+    with read_only():
+        made, goes = foresee_note(draft_credit(invoice, **asked), as_of)
+        shown = foreseen_note(SeenBill.of(made), goes)
+    return previews.Preview(f"{made.document.total_minor}", [shown])
 
 
-def _unpaid_minor(invoice: Invoice) -> int:
-    invoice.refresh_from_db()
-    return invoice.left_minor if invoice.may_be_paid else 0
+def foreseen_note(bill: SeenBill, goes: NoteGoes) -> previews.Foreseen:
+    """A credit note, with the parts that lower what is unpaid, stay on the balance and go back."""
+    parts = (
+        (goes.lowers_minor, pgettext("desk", "%(amount)s lowers what is unpaid of the invoice.")),
+        (goes.to_balance_minor, pgettext("desk", "%(amount)s goes to the customer's balance.")),
+        (goes.paid_back_minor, pgettext("desk", "%(amount)s is paid back.")),
+    )
+    currency = bill.document.currency
+    said = " ".join(
+        what % {"amount": written_money(minor, currency, page_locale())}
+        for minor, what in parts
+        if minor > 0
+    )
+    return replace(foreseen(bill, _today(bill), None), note=said)
 
 
 def _today(bill: SeenBill) -> str:

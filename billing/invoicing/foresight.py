@@ -1,12 +1,11 @@
-"""Bills that are still to come, drafted in memory: each stands on what those before it have left.
+"""Documents that are still to come, drafted in memory: each stands on what those before have left.
 
 The code that drafts what is issued drafts them, and what it would write is carried along instead:
-which days are billed and given back, which coupons are spent, what a balance has paid. What becomes
-of money that a credit note gives back depends on payments; so one is written before a further bill
-is drafted, with all before it, and what stands is read again.
+which days are billed and given back, which coupons are spent, what a balance has paid and what
+becomes of money that is given back.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from itertools import count
@@ -14,22 +13,17 @@ from itertools import count
 from billing.base.sql.reading import read
 from billing.engine.lines import USAGE, Billed, Line
 from billing.engine.periods import minus
-from billing.invoicing.actions import bill_or_refuse
-from billing.invoicing.batch import bill_locked
+from billing.invoicing.actions import draft_or_refuse
+from billing.invoicing.balances import free_balances
 from billing.invoicing.buyers import load_buyers
 from billing.invoicing.drafting import DraftDocument, Drafts, draft_documents
+from billing.invoicing.foreseen_money import ForeseenMoney, NoteGoes
 from billing.invoicing.models import InvoiceLine
-from billing.invoicing.numbering import preview_numbers
-from billing.invoicing.standing import (
-    DraftedLine,
-    Scope,
-    Standing,
-    load_balances,
-    read_standing,
-)
+from billing.invoicing.standing import DraftedLine, Scope, Standing, read_standing
 from billing.invoicing.unwritten import Unwritten, unwritten
 from billing.subscriptions.models import Subscription
 from customers.models import Seller
+from customers.persons import staying_id_of
 
 # How far ahead bills are looked for, and on how many days of billing at most.
 AHEAD_MAX = timedelta(days=800)
@@ -37,45 +31,31 @@ BILLING_DAYS_MAX = 40
 
 
 class Foresight:
-    """What a customer, or one of their subscriptions, is billed from a day on.
-
-    For a transaction that holds the customer's lock and is rolled back.
-    """
+    """What a customer, or one of their subscriptions, is billed from a day on. It only reads."""
 
     def __init__(
-        self,
-        seller_id: int,
-        customer_id: int,
-        subscription: Subscription | None,
-        *,
-        as_of: date,
-        actor: str,
+        self, seller_id: int, customer_id: int, subscription_id: int | None, *, as_of: date
     ) -> None:
         [self.seller] = read(Seller, "WHERE id = %s", [seller_id])
-        self.customer_id, self.subscription = customer_id, subscription
-        self.as_of, self.actor = as_of, actor
+        self.subscription_id, self.as_of = subscription_id, as_of
         # The documents, by id, that have spent a coupon.
         self.spenders: set[int] = set()
-        self._scope = Scope(subscription.pk if subscription else None)
         self._ids = count(-1, -1)
-        self._unwritten: list[date] = []
-        self._is_to_be_written = False
-        self._ended: set[int] = set()
-        self.standing = self._read()
+        buyers, until = load_buyers([customer_id]), as_of + AHEAD_MAX
+        self.standing = read_standing(self.seller, buyers, until, Scope(subscription_id))
+        self.money = ForeseenMoney(customer_id, self.standing.balances)
 
     def bill_today(self) -> list[Unwritten]:
-        """Bill for real what is due, as :func:`bill_customer` does, and raise what it raises."""
+        """The documents of what is due, as :func:`bill_customer` issues them; raises as it does."""
         due = self.standing.due_on(self.as_of)
-        args = (self.subscription, self.as_of, self.actor, preview_numbers)
-        billed = bill_or_refuse(self.seller, due, *args)
-        seen = [unwritten(each.id, each.draft, self.as_of, self._ids) for each in billed.issued]
-        self._carry(billed.drafts, seen)
-        return seen
+        return self._carry(draft_or_refuse(self.seller, due, self.as_of), self.as_of)
 
-    def read_balances(self) -> None:
-        """Take note that money was moved besides."""
-        balances = load_balances(self.standing.buyers)
-        self.standing = replace(self.standing, balances=balances)
+    def subscription_after_today(self) -> Subscription:
+        """The subscription, with the status that today's bill has given it."""
+        [subscription] = read(Subscription, "WHERE id = %s", [self.subscription_id])
+        if contract := self.standing.contracts.get(subscription.pk):
+            subscription.status = contract.status_on(self.as_of)
+        return subscription
 
     def bills(self) -> Iterator[Unwritten]:
         """The documents after today's, as long as each day of billing is reached."""
@@ -85,16 +65,10 @@ class Foresight:
             if next_on is None or next_on > self.as_of + AHEAD_MAX:
                 return
             on = max(next_on, on)
-            if self._is_to_be_written:
-                self._write()
             drafts = draft_documents(self.seller, self.standing.due_on(on), on)
             if drafts.parked or drafts.refused:
                 return
-            seen = [unwritten(next(self._ids), each, on, self._ids) for each in drafts.documents]
-            self._carry(drafts, seen)
-            self._unwritten.append(on)
-            self._is_to_be_written = any(each.document.is_credit_note for each in drafts.documents)
-            yield from seen
+            yield from self._carry(drafts, on)
             if self.standing.next_bill_on == next_on:
                 return
 
@@ -104,33 +78,16 @@ class Foresight:
             each.pk: each.expires_on
             for each in self.standing.coupons
             if not each.is_spent and each.expires_on and each.expires_on > after
-            if self.subscription is None or each.subscription_id in (None, self.subscription.pk)
+            if self.subscription_id is None or each.subscription_id in (None, self.subscription_id)
         }
-        self._ended |= set(ending)
-        self.standing = self._without_ended(self.standing)
+        coupons = [each for each in self.standing.coupons if each.pk not in ending]
+        self.standing = replace(self.standing, coupons=coupons)
         return max(ending.values(), default=None)
 
-    def _read(self) -> Standing:
-        buyers = load_buyers([self.customer_id])
-        until = self.as_of + AHEAD_MAX
-        return self._without_ended(read_standing(self.seller, buyers, until, self._scope))
-
-    def _without_ended(self, standing: Standing) -> Standing:
-        return replace(
-            standing, coupons=[each for each in standing.coupons if each.pk not in self._ended]
-        )
-
-    def _write(self) -> None:
-        """Write what has only been drafted, and read what it has left."""
-        for on in self._unwritten:
-            ids = [self.customer_id]
-            bill_locked(self.seller, ids, on, self.actor, self._scope, preview_numbers)
-        self._unwritten.clear()
-        self.standing = self._read()
-
-    def _carry(self, drafts: Drafts, documents: Sequence[Unwritten]) -> None:
-        """Let stand what these documents leave; balances and coupons know by themselves."""
+    def _carry(self, drafts: Drafts, on: date) -> list[Unwritten]:
+        """The documents of a day; lets stand what they leave. Coupons know by themselves."""
         standing = self.standing
+        documents = [unwritten(next(self._ids), each, on, self._ids) for each in drafts.documents]
         for draft, made in zip(drafts.documents, documents, strict=True):
             _note_lines(standing, draft, made)
             fixed = [each for each, _ in draft.discounted if each.fixed_by == made.document.pk]
@@ -142,6 +99,18 @@ class Foresight:
             standing.billed[subscription_id] = [row for row in rows if row.end > bill.window_on]
         billed = {item.pk for draft in drafts.documents for item in draft.one_offs.values()}
         standing.one_offs = [item for item in standing.one_offs if item.pk not in billed]
+        self.money.settle(drafts.documents, documents)
+        return documents
+
+
+def foresee_note(draft: DraftDocument, as_of: date) -> tuple[Unwritten, NoteGoes]:
+    """A credit note by hand as it would be read, and where it would go. Nothing is written."""
+    assert draft.by_hand
+    ids = count(-1, -1)
+    note = unwritten(next(ids), draft, as_of, ids)
+    customer_id = staying_id_of(draft.by_hand.invoice.customer)
+    money = ForeseenMoney(customer_id, free_balances([customer_id]))
+    return note, money.settle([draft], [note])[note.document.pk]
 
 
 def _note_lines(standing: Standing, draft: DraftDocument, made: Unwritten) -> None:

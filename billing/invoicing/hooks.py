@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from billing.base.hooks import Hook
 
 if TYPE_CHECKING:
+    from billing.invoicing.foreseen_money import ForeseenMoney
     from billing.invoicing.models import Invoice
     from billing.invoicing.rows import Issued
     from billing.invoicing.settled import Settled
@@ -77,6 +78,26 @@ class PayOutOfEnded(Protocol):
     def __call__(self, subscription: "Subscription", *, as_of: date, actor: str) -> int: ...
 
 
+class PayableByBalance(Protocol):
+    """The invoices of a person that ``balances_grew`` would pay as they stand, in that order.
+
+    The customer is the one that stays. Called for documents that nobody writes, where one of them
+    would bring something to the balance; no lock is held. One alone pays them.
+    """
+
+    def __call__(self, customer_id: int, /) -> "Sequence[Invoice]": ...
+
+
+class PayableOutOfEnded(Protocol):
+    """What ``pay_out_of_ended`` would pay back, in minor units, if documents were written that are
+    not: ``money`` says what they would move.
+
+    Called where a change is only looked at. No lock is asked for. One alone pays out.
+    """
+
+    def __call__(self, subscription: "Subscription", *, money: "ForeseenMoney") -> int: ...
+
+
 class ChargePromise(Protocol):
     """Whether what is owed on an invoice will be taken from a card by itself.
 
@@ -91,4 +112,6 @@ refund_credit: Hook[RefundCredit] = Hook()
 invoices_settled: Hook[InvoicesSettled] = Hook()
 balances_grew: Hook[BalancesGrew] = Hook()
 pay_out_of_ended: Hook[PayOutOfEnded] = Hook()
+payable_by_balance: Hook[PayableByBalance] = Hook()
+payable_out_of_ended: Hook[PayableOutOfEnded] = Hook()
 charge_promises: Hook[ChargePromise] = Hook()

@@ -231,7 +231,7 @@ class Invoice(Stateful):
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",
-                # What a preview shows of days to come is rolled back.
+                # Earlier versions' previews wrote documents of days to come, and took them back.
                 unless="COALESCE(r.number, '') LIKE 'preview %'",
                 operation=pgtrigger.Insert,
                 level=pgtrigger.Statement,

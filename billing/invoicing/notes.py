@@ -2,6 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import date
 
 from django.db import connection
@@ -27,27 +28,22 @@ def settle_notes(
     """
     if not notes:
         return {}
-    unpaid = _lock_corrected(notes.values())
-    lowered: dict[int, dict[int, int]] = {note_id: {} for note_id in notes}
-    over = {
-        note_id: _reduce_unpaid(draft.document, unpaid, lowered[note_id])
-        for note_id, draft in notes.items()
-    }
+    taken = take_off(notes, _lock_corrected(notes.values()))
+    over = {note_id: each.over_minor for note_id, each in taken.items()}
     credited: Counter[int] = Counter()
-    for by_invoice in lowered.values():
-        credited.update(by_invoice)
+    for each in taken.values():
+        credited.update(each.lowers)
     by_hand = {note_id: note.by_hand.invoice for note_id, note in notes.items() if note.by_hand}
     for note_id, draft in notes.items():
         if note_id not in by_hand:
-            shares = _shares(draft, unpaid, lowered[note_id])
+            shares = taken[note_id].shares
             over[note_id] -= _pay_back(seller, draft, over[note_id], shares, as_of, actor)
     parts = {invoice: credited[invoice.pk] for invoice in lock_invoices(list(credited))}
     settle_by_credit(seller, parts, by=By.CREDIT, as_of=as_of, actor=actor)
     # Of a note by hand, shops are told of what is paid back after what was settled.
     for note_id, corrected in by_hand.items():
-        draft = notes[note_id]
+        draft, shares = notes[note_id], taken[note_id].shares
         over[note_id] -= _take_up_rounding(seller, corrected, over[note_id], as_of, actor)
-        shares = _shares(draft, unpaid, lowered[note_id])
         over[note_id] -= _pay_back(seller, draft, over[note_id], shares, as_of, actor)
     return over
 
@@ -74,56 +70,90 @@ def _pay_back(
     )
 
 
-def _shares(
-    draft: DraftDocument, unpaid: Mapping[int, list[int]], lowered: Mapping[int, int]
-) -> dict[int, int]:
-    """What a note takes of each invoice, by id, beyond what it has lowered of it."""
-    shares: dict[int, int] = defaultdict(int)
-    for line, rates in zip(draft.document.lines, draft.treatments, strict=True):
-        if line.corrects is not None:
-            invoice_id, _ = unpaid[line.corrects.ref]
-            shares[invoice_id] += gross_minor(line.net_minor, rates)
-    return {invoice_id: minor - lowered.get(invoice_id, 0) for invoice_id, minor in shares.items()}
-
-
 def _lock_corrected(notes: Iterable[DraftDocument]) -> dict[int, list[int]]:
     """What is unpaid of the invoices that credit notes correct: {line id: [invoice, minor]}."""
-    refs = [
-        line.corrects.ref
-        for draft in notes
-        for line in draft.document.lines
-        if line.corrects is not None
-    ]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT l.id, i.id, CASE WHEN i.status IN ('open', 'uncollectible')"
             " THEN i.amount_due_minor - i.paid_minor - i.credited_minor ELSE 0 END"
             " FROM invoicing_invoiceline l JOIN invoicing_invoice i ON i.id = l.invoice_id"
             " WHERE l.id = ANY(%s) ORDER BY i.id FOR UPDATE OF i",
-            [refs],
+            [list(corrected_lines(notes))],
         )
         rows = cursor.fetchall()
     unpaid = {invoice_id: [invoice_id, minor] for _, invoice_id, minor in rows}
     return {line_id: unpaid[invoice_id] for line_id, invoice_id, _ in rows}
 
 
-def _reduce_unpaid(
-    note: Document, unpaid: Mapping[int, list[int]], credited: dict[int, int]
-) -> int:
-    """Take a note off what is unpaid of the invoices that it corrects; returns what is over.
+def corrected_lines(notes: Iterable[DraftDocument]) -> set[int]:
+    """The ids of the lines that credit notes correct."""
+    return {
+        line.corrects.ref
+        for draft in notes
+        for line in draft.document.lines
+        if line.corrects is not None
+    }
 
-    Lessens ``unpaid`` by it, and adds it to what is ``credited`` of each invoice.
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What a credit note takes of the documents that it corrects, in minor units by their ids.
+
+    ``lowers`` is what of it nobody had paid there; ``over_minor`` is left of the note beyond that.
+    """
+
+    takes: dict[int, int]
+    lowers: dict[int, int]
+    over_minor: int
+
+    @property
+    def shares(self) -> dict[int, int]:
+        """What it takes of each beyond what it lowers of it."""
+        return {
+            document_id: minor - self.lowers.get(document_id, 0)
+            for document_id, minor in self.takes.items()
+        }
+
+
+def take_off(
+    notes: Mapping[int, DraftDocument], unpaid: Mapping[int, list[int]]
+) -> dict[int, Taken]:
+    """Take credit notes off what is unpaid of the documents that they correct, in their order.
+
+    ``unpaid``, which is lessened by it, is of each line that they correct: [document, minor].
+    """
+    taken = {}
+    for note_id, draft in notes.items():
+        lowers: dict[int, int] = {}
+        over_minor = _reduce_unpaid(draft.document, unpaid, lowers)
+        taken[note_id] = Taken(_takes(draft, unpaid), lowers, over_minor)
+    return taken
+
+
+def _takes(draft: DraftDocument, unpaid: Mapping[int, list[int]]) -> dict[int, int]:
+    takes: dict[int, int] = defaultdict(int)
+    for line, rates in zip(draft.document.lines, draft.treatments, strict=True):
+        if line.corrects is not None:
+            document_id, _ = unpaid[line.corrects.ref]
+            takes[document_id] += gross_minor(line.net_minor, rates)
+    return takes
+
+
+def _reduce_unpaid(note: Document, unpaid: Mapping[int, list[int]], lowers: dict[int, int]) -> int:
+    """Take a note off what is unpaid of the documents that it corrects; returns what is over.
+
+    Lessens ``unpaid`` by it, and adds to what it ``lowers`` of each.
     """
     left = note.total_minor
     for line in note.lines:
         if line.corrects is None or not left:
             continue
-        of_invoice = unpaid[line.corrects.ref]
-        part = min(left, of_invoice[1])
+        of_document = unpaid[line.corrects.ref]
+        part = min(left, of_document[1])
         if part:
-            of_invoice[1] -= part
+            of_document[1] -= part
             left -= part
-            credited[of_invoice[0]] = credited.get(of_invoice[0], 0) + part
+            lowers[of_document[0]] = lowers.get(of_document[0], 0) + part
     return left
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from django.db import OperationalError
 from psycopg.errors import ObjectNotInPrerequisiteState
 
-from billing.base.sql.bulk import take_ids
 from billing.base.sql.prepared import prepared
 from billing.invoicing.models import Invoice
 from billing.invoicing.number_series import NumberSeries
@@ -59,15 +58,6 @@ def _taken(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
         logger.error("seller=%s numbers=held reason=%r", seller.public_id, str(error))
         raise Held(NUMBERS_WAIT, code=OUTBOUND_HELD) from error
     return [(number, f"{prefix}{number}") for number in range(first, first + count)]
-
-
-def preview_numbers(seller: Seller, kind: str, count: int) -> list[tuple[int, str]]:
-    """Numbers for documents that are rolled back: no series is locked for them, so nobody waits.
-
-    They are ids, which no two transactions share, so the index that keeps numbers unique makes
-    nobody wait either.
-    """
-    return [(number, f"preview {number}") for number in take_ids("invoicing_invoice", count)]
 
 
 def no_numbers(seller: Seller, kind: str, count: int) -> list[Numbered]:

@@ -12,12 +12,7 @@ from django.db.models import Sum
 from billing.events.recorder import record_for
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.models import WRITTEN_AS_NUMBERED, Invoice
-from billing.invoicing.numbering import (
-    Numbering,
-    reference_of,
-    take_ordered_numbers,
-    told_of_issue,
-)
+from billing.invoicing.numbering import reference_of, take_ordered_numbers, told_of_issue
 from billing.invoicing.postings import booked_of, charges_of, post_of_invoice
 from billing.invoicing.settled import By
 from billing.ledger.actions import Books, between
@@ -31,7 +26,6 @@ def issue_ordered(
     *,
     as_of: date,
     actor: str,
-    numbering: Numbering = take_ordered_numbers,
 ) -> None:
     """Number and book documents that were only ordered until now, and tell that they are issued.
 
@@ -42,7 +36,7 @@ def issue_ordered(
     """
     for kind in Invoice.Kind.values:
         waiting = [each for each in documents if each.kind == kind and each.sequence is None]
-        taken = numbering(seller, kind, len(waiting)) if waiting else []
+        taken = take_ordered_numbers(seller, kind, len(waiting)) if waiting else []
         for document, (sequence, number) in zip(waiting, taken, strict=True):
             document.sequence, document.number = sequence, number
             document.reference = reference_of(kind, sequence)
@@ -73,10 +67,15 @@ def _book(invoice: Invoice, books: Books, as_of: date) -> None:
     ]
     postings += between(balance, receivable, drawn_minor)
     post_of_invoice(invoice, postings, invoice.issued_on)
-    moved = invoice.balance_entries.aggregate(minor=Sum("amount_minor"))["minor"] or 0
-    if kept_minor := invoice.credit_applied_minor + moved:
+    if kept_minor := kept_minor_of(invoice):
         entry = Entry(invoice.customer_id, invoice.currency, -kept_minor, invoice.pk, str(invoice))
         move_balances([entry], as_of)
+
+
+def kept_minor_of(invoice: Invoice) -> int:
+    """What a balance keeps for an invoice that is only ordered, which draws it as it is issued."""
+    moved: int = invoice.balance_entries.aggregate(minor=Sum("amount_minor"))["minor"] or 0
+    return invoice.credit_applied_minor + moved
 
 
 def _tell(document: Invoice, as_of: date, actor: str) -> None:

@@ -1,7 +1,6 @@
 """What an operator does to a customer's bills and to an invoice, by a button."""
 
 from datetime import date
-from functools import partial
 from typing import Any
 
 from django import forms
@@ -293,6 +292,4 @@ class Credit(InvoiceAction):
         return Reckoned(issued_in_words([note]), outcome=f"{note.total_minor}")
 
     def foresee(self, obj: Invoice, *, as_of: date, actor: str, **asked: Any) -> Preview:
-        return preview_note(
-            obj, partial(corrections.credit, obj, as_of=as_of, actor=actor, **asked)
-        )
+        return preview_note(obj, as_of=as_of, **asked)

@@ -106,7 +106,7 @@ def read_standing(
         billed=_load_billed(ids),
         usage=load_usage(ids) if has_usage else {},
         one_offs=_due_one_offs(buyers, until, scope) if waiting.one_offs else [],
-        balances=load_balances(buyers) if waiting.balances else {},
+        balances=free_balances([buyer.id for buyer in buyers]) if waiting.balances else {},
         coupons=_live_coupons(buyers, until) if waiting.coupons else [],
     )
 
@@ -152,11 +152,6 @@ _WAITING = """
 
 def _ids_of(buyers: Sequence[Buyer]) -> str:
     return array_of([buyer.id for buyer in buyers])
-
-
-def load_balances(buyers: Sequence[Buyer]) -> dict[tuple[int, str], int]:
-    """What is free of the customers' balances, in minor units by customer and currency."""
-    return free_balances([buyer.id for buyer in buyers])
 
 
 def _live_coupons(buyers: Sequence[Buyer], until: date) -> list[CouponRedemption]:

@@ -29,6 +29,11 @@ class Unwritten:
     taxes: list[InvoiceTax]
 
 
+def age_of(document_id: int) -> tuple[bool, int]:
+    """In which order documents come: those without a row last, whose ids fall from -1."""
+    return document_id < 0, abs(document_id)
+
+
 def unwritten(
     document_id: int, draft: DraftDocument, as_of: date, line_ids: Iterator[int]
 ) -> Unwritten:
@@ -41,6 +46,8 @@ def unwritten(
         lines.append(line_row(next(line_ids), document_id, len(lines) + 1, line, treatment))
         if isinstance(line.context, Contract):
             prices |= {terms.price_id: terms.price for terms in line.context.terms.values()}
+        elif isinstance(line.context, InvoiceLine) and line.context.price is not None:
+            prices[line.context.price.pk] = line.context.price
     lines += extra_lines(document_id, draft, len(lines), line_ids)
     read = [_read(InvoiceLine, each) for each in lines]
     for each in read:

@@ -6,13 +6,13 @@ then, the next step of that invoice does: the end of its payment, a charge, a pa
 """
 
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import date
 
 from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet
 
-from billing.invoicing.balances import Entry, free_balances, move_balances
+from billing.invoicing.balances import Entry, free_balances, move_balances, spend_on
 from billing.invoicing.models import Invoice
 from billing.invoicing.owed import IS_COLLECTABLE, IS_ORDERED
 from billing.invoicing.settled import By
@@ -43,14 +43,9 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     balances = free_balances(customer_ids)
     if not balances:
         return 0
-    paid: dict[Invoice, int] = {}
     staying = persons_of({customer_id for customer_id, _ in balances})
-    for invoice in _payable(staying):
-        whose = (staying[invoice.customer_id], invoice.currency)
-        part_minor = min(balances.get(whose, 0), invoice.left_minor)
-        if part_minor:
-            balances[whose] -= part_minor
-            paid[invoice] = part_minor
+    asked = _asked(staying).select_for_update(of=["self"])
+    paid = spend_on(_payable(asked), balances, staying)
     by_seller: dict[Seller, dict[Invoice, int]] = defaultdict(dict)
     for invoice, part_minor in paid.items():
         by_seller[invoice.seller][invoice] = part_minor
@@ -59,14 +54,21 @@ def settle_debts(customer_ids: Collection[int], as_of: date, actor: str) -> int:
     return len(paid)
 
 
-def _payable(customer_ids: Collection[int]) -> list[Invoice]:
-    """The customers' invoices that a balance may pay, locked; the oldest due first."""
+def payable_by_balance(customer_id: int) -> Sequence[Invoice]:
+    """The invoices of a person that the balance would pay as they stand, the oldest due first.
+
+    ``customer_id`` is that of the one that stays.
+    """
+    return _payable(_asked(persons_of([customer_id])))
+
+
+def _asked(customer_ids: Collection[int]) -> QuerySet[Invoice]:
+    """The customers' open invoices that no payment is under way for and nobody has only ordered."""
     under_way = PaymentAllocation.objects.filter(
         invoice=OuterRef("pk"), state=PaymentAllocation.State.IN_FLIGHT
     )
-    found = list(
-        Invoice.objects.select_for_update(of=["self"])
-        .select_related("seller")
+    return (
+        Invoice.objects.select_related("seller")
         .filter(
             IS_COLLECTABLE,
             ~Exists(under_way),
@@ -75,6 +77,11 @@ def _payable(customer_ids: Collection[int]) -> list[Invoice]:
         )
         .order_by("pk")
     )
+
+
+def _payable(asked: QuerySet[Invoice]) -> list[Invoice]:
+    """Those of some invoices that are not disputed; the oldest due first."""
+    found = list(asked)
     disputed = forbidden([invoice.pk for invoice in found])
     payable = [invoice for invoice in found if invoice.pk not in disputed]
     return sorted(payable, key=lambda invoice: (invoice.due_on, invoice.pk))

@@ -7,7 +7,7 @@ that back. Goodwill was never paid, and stays. A person has one balance, which c
 merged into another have paid for as well.
 """
 
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import date
@@ -21,7 +21,9 @@ from billing.engine.paying_back import parts_paid_back
 from billing.engine.tax import gross_minor
 from billing.events.recorder import record
 from billing.invoicing.balances import Entry, balance_of, move_balances
+from billing.invoicing.foreseen_money import ForeseenDebt, ForeseenMoney
 from billing.invoicing.models import BalanceEntry, Invoice, InvoiceLine
+from billing.invoicing.unwritten import age_of
 from billing.ledger.actions import Books, Posting, post
 from billing.ledger.models import Account, Transfer
 from billing.payments.models import Payment, PaymentAllocation, Refund
@@ -59,7 +61,7 @@ def pay_out_balance(
     """
     customer = _lock(customer)
     sources = _sources(customer, currency)
-    most_minor = _most(customer, currency, sources)
+    most_minor = _most(customer, currency, balance_of(customer, currency), sources)
     asked_minor = most_minor if amount_minor is None else amount_minor
     if not most_minor or asked_minor <= 0:
         raise _nothing_to_pay_out(customer, currency)
@@ -105,26 +107,41 @@ def pay_out_of_ended(subscription: Subscription, *, as_of: date, actor: str) -> 
 
     An earlier pause has put it there; what has paid for the subscription since is not left.
     """
+    amount_minor = payable_out_of_ended(subscription)
+    if not amount_minor:
+        return 0
+    return pay_out_balance(
+        subscription.customer,
+        currency=subscription.currency,
+        amount_minor=amount_minor,
+        as_of=as_of,
+        actor=actor,
+    )
+
+
+def payable_out_of_ended(subscription: Subscription, money: ForeseenMoney | None = None) -> int:
+    """What :func:`pay_out_of_ended` would pay back, in minor units; with what documents that nobody
+    writes would move, where ``money`` says that.
+    """
     customer, currency = subscription.customer, subscription.currency
     moved = BalanceEntry.objects.filter(
         customer__in=person_ids(customer), currency=currency, invoice__subscription=subscription
     )
     left_minor: int = moved.aggregate(minor=Sum("amount_minor"))["minor"] or 0
-    most_minor = payable_out_minor(customer, currency) if left_minor > 0 else 0
-    amount_minor = min(left_minor, most_minor)
-    if amount_minor <= 0:
+    if money is not None:
+        left_minor += money.moved_minor(subscription)
+    if left_minor <= 0:
         return 0
-    return pay_out_balance(
-        customer, currency=currency, amount_minor=amount_minor, as_of=as_of, actor=actor
-    )
+    return min(left_minor, payable_out_minor(customer, currency, money))
 
 
-def payable_out_minor(customer: Customer, currency: str) -> int:
-    """How much of a balance can be paid back, in minor units.
+def payable_out_minor(customer: Customer, currency: str, money: ForeseenMoney | None = None) -> int:
+    """How much of a balance can be paid back, in minor units; ``money`` is as above.
 
     Of a merged customer, how much of that of the one that stays.
     """
-    return _most(customer, currency, _sources(customer, currency))
+    free_minor = balance_of(customer, currency) if money is None else money.free_minor(currency)
+    return _most(customer, currency, free_minor, _sources(customer, currency, money))
 
 
 def _lock(customer: Customer) -> Customer:
@@ -135,9 +152,9 @@ def _lock(customer: Customer) -> Customer:
     )
 
 
-def _most(customer: Customer, currency: str, sources: list[_Source]) -> int:
+def _most(customer: Customer, currency: str, free_minor: int, sources: list[_Source]) -> int:
     # What was spent was paid money first: what was given is never paid out, whatever came between.
-    paid_minor = balance_of(customer, currency) - _given_minor(customer, currency)
+    paid_minor = free_minor - _given_minor(customer, currency)
     return max(0, min(paid_minor, sum(source.amount_minor for source in sources)))
 
 
@@ -155,9 +172,11 @@ def _given_minor(customer: Customer, currency: str) -> int:
     return (sums["given"] or 0) + (sums["taken"] or 0)
 
 
-def _sources(customer: Customer, currency: str) -> list[_Source]:
+def _sources(
+    customer: Customer, currency: str, money: ForeseenMoney | None = None
+) -> list[_Source]:
     """Where the money on the balance came from: credit notes first, the newest before others."""
-    return [*_notes(customer, currency), *_surpluses(customer, currency)]
+    return [*_notes(customer, currency, money), *_surpluses(customer, currency)]
 
 
 def _surpluses(customer: Customer, currency: str) -> list[_Source]:
@@ -188,7 +207,7 @@ def _surpluses(customer: Customer, currency: str) -> list[_Source]:
     return [source for source in found if source.amount_minor > 0]
 
 
-def _notes(customer: Customer, currency: str) -> list[_Source]:
+def _notes(customer: Customer, currency: str, money: ForeseenMoney | None) -> list[_Source]:
     """The credit notes whose money is still on the balance, the newest first."""
     brought = dict(
         BalanceEntry.objects.filter(
@@ -200,37 +219,43 @@ def _notes(customer: Customer, currency: str) -> list[_Source]:
         .annotate(minor=Sum("amount_minor"))
         .filter(minor__gt=0)
     )
-    corrected = _corrected(brought)
-    limits = _limits({invoice_id for of_note in corrected.values() for invoice_id in of_note})
-    newest_first = {note_id: brought[note_id] for note_id in sorted(brought, reverse=True)}
+    if money is not None:
+        brought |= money.brought_by_notes(currency)
+    corrected = _corrected(brought, money)
+    behind = {invoice_id for of_note in corrected.values() for invoice_id in of_note}
+    newest_first = {each: brought[each] for each in sorted(brought, key=age_of, reverse=True)}
+    parts_by_note = parts_paid_back(newest_first, corrected, _limits(behind, money))
     return [
         _Source(note_id, amount_minor=sum(parts.values()), parts=parts)
-        for note_id, parts in parts_paid_back(newest_first, corrected, limits).items()
+        for note_id, parts in parts_by_note.items()
         if parts
     ]
 
 
-def _corrected(note_ids: Collection[int]) -> dict[int, list[int]]:
+def _corrected(note_ids: Collection[int], money: ForeseenMoney | None) -> dict[int, list[int]]:
     """The invoices that credit notes correct, the newest first; where that is what another note
     has charged, those that this one corrects.
     """
-    corrects: dict[int, set[tuple[str, int]]] = {}
-    waiting = set(note_ids)
-    while waiting:
+    corrects: dict[int, set[tuple[str, int]]]
+    corrects = {} if money is None else money.corrected_by_notes()
+    waiting = {*note_ids}
+    while waiting := (waiting | _notes_in(corrects)) - corrects.keys():
         for note_id in waiting:
             corrects[note_id] = set()
         lines = InvoiceLine.objects.filter(invoice__in=waiting, corrects__isnull=False)
         found = lines.values_list("invoice_id", "corrects__invoice__kind", "corrects__invoice_id")
         for note_id, kind, document_id in found.distinct():
             corrects[note_id].add((kind, document_id))
-        notes = {
-            document_id
-            for of_note in corrects.values()
-            for kind, document_id in of_note
-            if kind == Invoice.Kind.CREDIT_NOTE
-        }
-        waiting = notes - corrects.keys()
     return {note_id: _invoices_behind(note_id, corrects) for note_id in note_ids}
+
+
+def _notes_in(corrects: Mapping[int, Set[tuple[str, int]]]) -> set[int]:
+    return {
+        document_id
+        for of_note in corrects.values()
+        for kind, document_id in of_note
+        if kind == Invoice.Kind.CREDIT_NOTE
+    }
 
 
 def _invoices_behind(note_id: int, corrects: Mapping[int, Set[tuple[str, int]]]) -> list[int]:
@@ -241,14 +266,16 @@ def _invoices_behind(note_id: int, corrects: Mapping[int, Set[tuple[str, int]]])
                 invoices.add(document_id)
             elif document_id not in notes:
                 notes.append(document_id)
-    return sorted(invoices, reverse=True)
+    return sorted(invoices, key=age_of, reverse=True)
 
 
-def _limits(invoice_ids: Collection[int]) -> tuple[dict[int, int], dict[int, int]]:
+def _limits(
+    invoice_ids: Collection[int], money: ForeseenMoney | None
+) -> tuple[dict[int, int], dict[int, int]]:
     """How much invoices may pay back of the notes on them: first what those have taken and nobody
     has had yet, then all that is paid, since what was paid in another way may have gone on.
     """
-    taken: dict[int, int] = defaultdict(int)
+    taken: Counter[int] = Counter()
     lines = InvoiceLine.objects.filter(
         corrects__invoice__in=invoice_ids, invoice__kind=Invoice.Kind.CREDIT_NOTE
     )
@@ -256,11 +283,17 @@ def _limits(invoice_ids: Collection[int]) -> tuple[dict[int, int], dict[int, int
         "corrects__invoice_id", "net_minor", "tax"
     ):
         taken[invoice_id] += gross_minor(net_minor, treatment_of(rates))
+    debts: Mapping[int, ForeseenDebt] = {}
+    if money is not None:
+        debts = money.debts
+        for note in money.notes.values():
+            taken.update(note.takes)
     not_had, paid = {}, {}
     for invoice in Invoice.objects.filter(pk__in=invoice_ids):
-        paid[invoice.pk] = invoice.paid_minor
-        still_minor = taken[invoice.pk] - invoice.by_notes_minor
-        not_had[invoice.pk] = max(0, min(still_minor, invoice.paid_minor))
+        stands: Invoice | ForeseenDebt = debts.get(invoice.pk, invoice)
+        paid[invoice.pk] = stands.paid_minor
+        still_minor = taken[invoice.pk] - stands.by_notes_minor
+        not_had[invoice.pk] = max(0, min(still_minor, stands.paid_minor))
     return not_had, paid
 
 

@@ -12,7 +12,7 @@ from django.db.models import F, Q
 
 from billing.base import clock
 from billing.base.leases import claim, unheld
-from billing.engine.paying_back import parts_paid_back
+from billing.engine.paying_back import shares_paid_back
 from billing.events.troubles import Watch
 from billing.invoicing.balances import Entry, move_balances
 from billing.invoicing.locks import lock_invoices
@@ -70,10 +70,10 @@ def refund_credit(
     found = Invoice.objects.select_for_update(of=["self"]).filter(
         pk__in=shares_minor, customer__in=same_person(customer_id), currency=currency
     )
-    invoices = {invoice: invoice.paid_minor for invoice in found.order_by("pk")}
-    own = {each: max(0, min(shares_minor[each.pk], paid)) for each, paid in invoices.items()}
-    parts = parts_paid_back({"": amount_minor}, {"": [*invoices]}, [own, invoices])[""]
-    for invoice, part in sorted(parts.items(), key=lambda each: each[0].pk):
+    paid = {invoice: invoice.paid_minor for invoice in found.order_by("pk")}
+    shares = {invoice: shares_minor[invoice.pk] for invoice in paid}
+    parts = shares_paid_back(amount_minor, shares, paid)
+    for invoice, part in parts.items():
         refunds = _pay_back(invoice, part, as_of, "credit note")
         turn_into_credit(seller, {invoice: part}, as_of=as_of, actor=actor)
         tell("payment.refunded", refunds[0].payment, invoice, as_of, actor)

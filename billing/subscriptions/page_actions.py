@@ -31,9 +31,7 @@ PRICES_OF_PLANS = Prefetch("prices", Price.objects.with_units().select_related("
 class Bills(Protocol):
     """What an app further up does about the bills of a change, which is still to be made."""
 
-    def preview(
-        self, change: Callable[[], Subscription], *, as_of: date, actor: str
-    ) -> Preview: ...
+    def preview(self, change: Callable[[], Subscription], *, as_of: date) -> Preview: ...
 
     def bill(self, subscription: Subscription, *, as_of: date, actor: str) -> Reckoned:
         """Bill what a change has made due, in its transaction, and tell it in a sentence."""
@@ -54,7 +52,7 @@ class SubscriptionAction(PageAction):
 
     def foresee(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Preview:
         change = partial(self.change, obj, as_of=as_of, actor=actor, **asked)
-        return self.bills.preview(change, as_of=as_of, actor=actor)
+        return self.bills.preview(change, as_of=as_of)
 
     def change(self, obj: Any, *, as_of: date, actor: str, **asked: Any) -> Subscription:
         raise NotImplementedError

@@ -7,8 +7,7 @@ was kept: they are for after a restore, and for the day when a guard has failed.
 
 from collections.abc import Callable, Iterator
 
-from django.db import connection, transaction
-
+from billing.base.sql.read_only import read_only
 from billing.verification import coverage, debts, documents, guards, money, references
 from billing.verification.rows import rows_of
 
@@ -32,12 +31,8 @@ def broken_invariants() -> dict[str, list[str]]:
     The snapshot makes it safe to run while others bill: what is half done is not seen. Inside a
     caller's transaction its snapshot is used.
     """
-    is_outermost = not connection.in_atomic_block
     broken: dict[str, list[str]] = {}
-    with transaction.atomic():
-        if is_outermost:
-            with connection.cursor() as cursor:
-                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    with read_only():
         for name, invariant in INVARIANTS.items():
             if breaches := list(invariant()):
                 broken[name] = breaches

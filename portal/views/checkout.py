@@ -391,7 +391,7 @@ def _done(request: HttpRequest, order: Order) -> dict[str, Any]:
     customer, subscription = order.customer, order.subscription
     assert customer is not None and subscription is not None
     as_of = today_of(order.seller)
-    bill = next_bill(customer, as_of=as_of, actor=_actor(order), subscription=subscription)
+    bill = next_bill(customer, as_of=as_of, subscription=subscription)
     payment = paid_by(order.invoice) if order.invoice else None
     with in_language_of(request, customer, order.language) as language:
         write = Writer(language, order.currency)

@@ -3,7 +3,7 @@
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from billing.engine.paying_back import parts_paid_back
+from billing.engine.paying_back import parts_paid_back, shares_paid_back
 
 
 class Balance:
@@ -90,3 +90,11 @@ def test_what_no_part_covers_is_paid_by_whatever_is_paid() -> None:
 def test_an_older_note_is_paid_by_the_only_invoice_that_can() -> None:
     parts = parts_paid_back({2: 100, 1: 100}, {2: [8, 9], 1: [8]}, [{8: 100, 9: 100}])
     assert parts == {2: {9: 100}, 1: {8: 100}}
+
+
+def test_each_invoice_pays_back_its_share_of_a_note_before_what_another_lacks() -> None:
+    paid = {8: 500, 9: 500}
+    assert shares_paid_back(300, {8: 100, 9: 200}, paid) == {8: 100, 9: 200}
+    assert shares_paid_back(300, {9: 200, 8: 100}, {8: 500, 9: 50}) == {8: 250, 9: 50}
+    assert shares_paid_back(300, {8: 400, 9: -10}, {8: 0, 9: 100}) == {9: 100}
+    assert shares_paid_back(0, {8: 100}, paid) == {}

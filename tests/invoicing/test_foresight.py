@@ -1,6 +1,6 @@
 """Bills to come are, to the last unit, those that are issued once their days have come."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, timedelta
 from functools import partial
@@ -14,12 +14,14 @@ from django.db.models import Model
 
 from billing.engine.errors import BillingError, Refused
 from billing.invoicing.actions import add_one_off, bill_customer
-from billing.invoicing.balances import give_credit
+from billing.invoicing.balances import free_balances, give_credit
 from billing.invoicing.batch import bill_due
-from billing.invoicing.changes import SeenBill, bill_after, preview, seen_bill
-from billing.invoicing.foresight import AHEAD_MAX, BILLING_DAYS_MAX, Foresight
-from billing.invoicing.models import Invoice
+from billing.invoicing.changes import SeenBill, bill_after, preview
+from billing.invoicing.corrections import credit, draft_credit
+from billing.invoicing.foresight import AHEAD_MAX, BILLING_DAYS_MAX, Foresight, foresee_note
+from billing.invoicing.models import BalanceEntry, Invoice
 from billing.payments.booking import record_payment
+from billing.payments.models import Refund
 from billing.simulation.playing import Player
 from billing.subscriptions import actions as subscriptions
 from billing.subscriptions import pausing
@@ -188,9 +190,10 @@ def really_billed(
             yield seen_bill(document)
 
 
-def seen_of(foresight: Foresight) -> Iterator[SeenBill]:
-    for made in foresight.bills():
-        yield SeenBill(made.document, made.lines, made.taxes)
+def seen_bill(document: Invoice) -> SeenBill:
+    """A document that was issued, as one that was foreseen."""
+    lines = document.lines.select_related("price").order_by("position")
+    return SeenBill(document, list(lines), list(document.taxes.order_by("id")))
 
 
 @contextmanager
@@ -203,31 +206,85 @@ def taken_back() -> Iterator[None]:
 def check_bills_to_come(world: World, only: Subscription | None) -> None:
     customer = world.customer
     with taken_back():
-        whose = (customer.seller_id, customer.pk, only)
-        foresight = Foresight(*whose, as_of=world.today, actor=ACTOR)
-        foreseen = told([*islice(seen_of(foresight), 5)])
+        whose = (customer.seller_id, customer.pk, only.pk if only else None)
+        foresight = Foresight(*whose, as_of=world.today)
+        foreseen = told([*map(SeenBill.of, islice(foresight.bills(), 5))])
+        balances = {whose: minor for whose, minor in foresight.money.balances.items() if minor}
     with taken_back():
         assert foreseen == told([*islice(really_billed(customer, only, world.today), 5)])
+        assert balances == free_balances([customer.pk])
 
 
 def check_preview(world: World) -> None:
     at: dict[str, Any] = {"as_of": world.today, "actor": ACTOR}
-    plan = world.company.plans[world.random.choice(["p2", "p3"])]
+    plan = world.company.plans[world.random.choice(["p1", "p2", "p3"])]
+    whose = world.subscription
     changes = (
-        partial(subscriptions.change, world.subscription, plan=plan, **at),
-        partial(subscriptions.cancel, world.subscription, when="now", is_credited=True, **at),
+        partial(subscriptions.change, whose, plan=plan, **at),
+        partial(subscriptions.cancel, whose, when="now", is_credited=True, **at),
+        partial(subscriptions.cancel, whose, when="now", is_refunded=True, **at),
+        partial(subscriptions.cancel, whose, **at),
+        partial(pausing.pause, whose, unused="credit", **at),
+        partial(pausing.resume, whose, **at),
         partial(subscriptions.start, world.customer, plan, **at),
     )
-    change = world.random.choice(changes)
+    for change in world.random.sample(changes, 3):
+        whose.refresh_from_db()
+        with taken_back():
+            check_change(world, change)
+
+
+def check_change(world: World, change: Callable[[], Subscription]) -> None:
+    at: dict[str, Any] = {"as_of": world.today, "actor": ACTOR}
     try:
-        seen = preview(change, bills_ahead=3, **at)
+        seen = preview(change, as_of=world.today, bills_ahead=3)
     except BillingError:
         return
+    world.subscription.refresh_from_db()
     made = bill_after(change, **at)
+    assert seen.paid_out_minor == made.paid_out_minor
+    assert seen.subscription.status == made.subscription.status
     today = [seen_bill(document) for document in made.documents]
     follow = islice(really_billed(world.customer, made.subscription, world.today), 3)
     foreseen = told(seen.today + seen.upcoming, seen.subscription.pk)
     assert foreseen == told([*today, *follow], made.subscription.pk)
+
+
+def check_notes_by_hand(world: World) -> None:
+    """What can be credited of some invoices: the note, and where what it gives back goes."""
+    invoices = list(Invoice.objects.filter(customer=world.customer, kind="invoice").order_by("pk"))
+    for invoice in world.random.sample(invoices, min(2, len(invoices))):
+        line = invoice.lines.filter(net_minor__gt=0).exclude(kind="credit").first()
+        parts: list[dict[str, Any]] = [
+            {},
+            {"amount_minor": max(invoice.total_minor // 3, 1)},
+            {"lines": [(line, max(line.net_minor // 2, 1))]} if line else {},
+        ]
+        part, to = world.random.choice(parts), world.random.choice(["balance", "refund"])
+        with taken_back():
+            check_note_by_hand(world, invoice, to=to, reason="Sorry", **part)
+
+
+def check_note_by_hand(world: World, invoice: Invoice, **asked: Any) -> None:
+    try:
+        made, goes = foresee_note(draft_credit(invoice, **asked), world.today)
+    except BillingError as error:
+        with pytest.raises(BillingError) as refused, transaction.atomic():
+            credit(invoice, as_of=world.today, actor=ACTOR, **asked)
+        assert (refused.value.code, str(refused.value)) == (error.code, str(error))
+        return
+    known = set(Refund.objects.values_list("pk", flat=True))
+    invoice.refresh_from_db()
+    unpaid_minor = invoice.left_minor if invoice.may_be_paid else 0
+    note = credit(invoice, as_of=world.today, actor=ACTOR, **asked)
+    assert told([SeenBill.of(made)]) == told([seen_bill(note)])
+    invoice.refresh_from_db()
+    lowered_minor = unpaid_minor - (invoice.left_minor if invoice.may_be_paid else 0)
+    brought = BalanceEntry.objects.filter(invoice=note).values_list("amount_minor", flat=True)
+    back = Refund.objects.exclude(pk__in=known)
+    assert goes.lowers_minor == lowered_minor
+    assert goes.to_balance_minor == sum(brought)
+    assert goes.paid_back_minor == sum(back.values_list("amount_minor", flat=True))
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -236,6 +293,7 @@ def test_what_is_foreseen_is_what_is_billed_on_its_day(seed: int) -> None:
     check_bills_to_come(world, None)
     check_bills_to_come(world, world.subscription)
     check_preview(world)
+    check_notes_by_hand(world)
 
 
 @pytest.fixture
@@ -257,7 +315,7 @@ def planned(subscription: Subscription, amount: str, on: date) -> list[tuple[dat
     plan = Plan.objects.get(seller=subscription.seller, code=amount)
     at: dict[str, Any] = {"as_of": DAY, "actor": ACTOR}
     change = partial(subscriptions.change, subscription, plan=plan, when=on, **at)
-    seen = preview(change, bills_ahead=3, **at)
+    seen = preview(change, as_of=DAY, bills_ahead=3)
     whole = told(seen.upcoming)
     bill_after(change, **at)
     follow = islice(really_billed(subscription.customer, subscription, DAY), 3)
@@ -275,9 +333,9 @@ def test_bills_to_come_know_of_a_change_that_is_planned(subscription: Subscripti
 
 
 def test_days_of_a_bill_to_come_are_given_back_with_its_tax(subscription: Subscription) -> None:
-    whose = (subscription.seller_id, subscription.customer_id, subscription)
-    foresight = Foresight(*whose, as_of=DAY, actor=ACTOR)
-    bills = seen_of(foresight)
+    whose = (subscription.seller_id, subscription.customer_id, subscription.pk)
+    foresight = Foresight(*whose, as_of=DAY)
+    bills = map(SeenBill.of, foresight.bills())
     april = next(bills)
     # Nothing that is known beforehand does this: whoever bills ahead leaves those days out.
     contract = foresight.standing.contracts[subscription.pk]

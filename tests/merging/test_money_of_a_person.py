@@ -2,14 +2,17 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
 from billing.engine.errors import Refused
 from billing.invoicing.actions import bill_customer, write_off
 from billing.invoicing.balances import balance_of, give_credit, take_back_credit
-from billing.invoicing.changes import bill_after
-from billing.invoicing.corrections import credit
+from billing.invoicing.changes import bill_after, preview
+from billing.invoicing.corrections import credit, draft_credit
+from billing.invoicing.foreseen_money import NoteGoes
+from billing.invoicing.foresight import Foresight, foresee_note
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice, OneOffItem
 from billing.invoicing.owed import IS_LEFT_BEHIND
 from billing.invoicing.voiding import void
@@ -38,6 +41,12 @@ def refunds() -> list[tuple[int, int]]:
     return list(found.values_list("payment__customer", "amount_minor"))
 
 
+def foreseen(invoice: Invoice, **asked: Any) -> NoteGoes:
+    """Where a credit note by hand would go."""
+    _, goes = foresee_note(draft_credit(invoice, **asked), DAY)
+    return goes
+
+
 def pay_out(customer: Customer) -> int:
     return pay_out_balance(customer, currency="SEK", **BY_ANNA)
 
@@ -55,6 +64,9 @@ def test_a_note_for_the_one_that_stays_pays_back_what_the_closed_one_has_paid(tw
         reason=WITHDRAWAL,
         **BY_ANNA,
     )
+    seen = preview(cancel, as_of=DAY)
+    assert (seen.to_pay_today_minor, seen.paid_out_minor) == (-31_000, 0)
+    subscription.refresh_from_db()
     bill_after(cancel, **BY_ANNA)
     note = Invoice.objects.get(kind="credit_note")
     assert note.customer == two.staying
@@ -81,6 +93,8 @@ def test_what_a_pause_has_put_on_the_closed_ones_balance_goes_back_with_the_with
         reason=WITHDRAWAL,
         **BY_ANNA,
     )
+    assert preview(cancel, as_of=DAY).paid_out_minor == 31_000
+    subscription.refresh_from_db()
     assert bill_after(cancel, **BY_ANNA).paid_out_minor == 31_000
     assert refunds() == [(two.closing.pk, 31_000)]
     assert balance_of(two.staying, "SEK") == 0
@@ -140,12 +154,15 @@ def test_a_note_by_hand_on_a_closed_ones_invoice_is_its_own_and_the_money_the_ot
     invoice = two.sell(two.closing)
     two.pay(invoice)
     two.merge()
+    assert foreseen(invoice, amount_minor=4_000) == NoteGoes(0, to_balance_minor=4_000)
     note = credit(invoice, amount_minor=4_000, **BY_ANNA)
     assert note.customer == two.closing
     assert BalanceEntry.objects.get(invoice=note).customer == two.staying
     assert balance_of(two.staying, "SEK") == 4_000
     assert broken_invariants() == {}
-    credit(invoice, amount_minor=1_000, to=Invoice.CreditTo.REFUND, **BY_ANNA)
+    back: dict[str, Any] = {"amount_minor": 1_000, "to": Invoice.CreditTo.REFUND}
+    assert foreseen(invoice, **back) == NoteGoes(0, 0, paid_back_minor=1_000)
+    credit(invoice, **back, **BY_ANNA)
     assert refunds() == [(two.closing.pk, 1_000)]
     assert pay_out(two.staying) == 4_000
     assert broken_invariants() == {}
@@ -186,6 +203,19 @@ def test_an_invoice_that_is_owed_again_is_paid_by_the_persons_balance(two: Two) 
     assert BalanceEntry.objects.get(invoice=invoice).customer == two.staying
     assert balance_of(two.staying, "SEK") == 5_000
     assert broken_invariants() == {}
+
+
+def test_what_a_note_would_bring_pays_what_is_owed_again_of_the_closed_one(two: Two) -> None:
+    payment = two.pay(two.sell(two.closing))
+    two.merge()
+    subscription = two.start(two.staying)
+    two.pay(two.bill(two.staying))
+    mark_returned(payment, **by(LATER))
+    pausing.pause(subscription, unused="credit", **BY_ANNA)
+    foresight = Foresight(two.seller.pk, two.staying.pk, subscription.pk, as_of=DAY)
+    assert [made.document.total_minor for made in foresight.bill_today()] == [31_000]
+    two.bill(two.staying)
+    assert foresight.money.free_minor("SEK") == balance_of(two.staying, "SEK") == 21_000
 
 
 def test_an_invoice_that_is_owed_again_and_voided_gives_its_things_to_the_one_that_stays(

@@ -17,6 +17,7 @@ from billing.invoicing.balances import (
 )
 from billing.invoicing.changes import bill_after, preview
 from billing.invoicing.corrections import credit
+from billing.invoicing.foresight import Foresight
 from billing.invoicing.models import BalanceEntry, CustomerBalance, Invoice
 from billing.invoicing.owed import IS_LEFT_BEHIND
 from billing.mail.letters import Occasion
@@ -70,6 +71,13 @@ def withdrawing(subscription: Subscription) -> partial[Subscription]:
     )
 
 
+def foreseen_payable(world: World) -> int:
+    """What could be paid out if today's documents were written."""
+    foresight = Foresight(world.seller.pk, world.customer.pk, None, as_of=DAY)
+    foresight.bill_today()
+    return payable_out_minor(world.customer, "SEK", foresight.money)
+
+
 def owed() -> list[int]:
     found = Refund.objects.filter(state=Refund.State.OWED).order_by("pk")
     return list(found.values_list("amount_minor", flat=True))
@@ -83,12 +91,22 @@ def test_a_withdrawal_pays_back_what_a_pause_has_put_on_the_balance(is_resumed: 
     if is_resumed:
         resume(subscription)
     change = withdrawing(subscription)
-    assert preview(change, as_of=DAY, actor="test").paid_out_minor == 123450
+    assert preview(change, as_of=DAY).paid_out_minor == 123450
     assert bill_after(withdrawing(subscription), as_of=DAY, actor="test").paid_out_minor == 123450
     assert balance_of(world.customer, "SEK") == 0
     assert owed() == [123450]
     assert broken_invariants() == {}
     mark_paid_back(Refund.objects.get(), paid_on=DAY, as_of=DAY, actor="test")
+    assert broken_invariants() == {}
+
+
+def test_a_withdrawal_pays_back_what_an_earlier_note_has_put_on_the_balance() -> None:
+    world = World()
+    subscription = paid(world)
+    credit(Invoice.objects.get(), as_of=DAY, actor="test", amount_minor=10000)
+    assert preview(withdrawing(subscription), as_of=DAY).paid_out_minor == 10000
+    assert bill_after(withdrawing(subscription), as_of=DAY, actor="test").paid_out_minor == 10000
+    assert owed() == [113450, 10000]
     assert broken_invariants() == {}
 
 
@@ -204,6 +222,29 @@ def test_what_was_charged_on_a_credit_note_and_credited_is_paid_out() -> None:
     assert pay_out_balance(world.customer, currency="SEK", as_of=DAY, actor="test") == 123450
     assert (owed(), balance_of(world.customer, "SEK")) == ([40000, 83450], 0)
     assert broken_invariants() == {}
+
+
+def test_what_a_note_on_two_invoices_would_let_be_paid_out_is_foreseen() -> None:
+    world = World()
+    first, second = paid(world), paid(world)
+    credit(Invoice.objects.earliest("pk"), as_of=DAY, actor="test", amount_minor=10000)
+    for subscription in (first, second):
+        pausing.pause(subscription, as_of=DAY, actor="test", unused="credit")
+    assert foreseen_payable(world) == 2 * 123450
+    bill_customer(world.customer, as_of=DAY, actor="test")
+    assert payable_out_minor(world.customer, "SEK") == 2 * 123450
+
+
+def test_what_a_note_on_another_notes_charge_would_let_be_paid_out_is_foreseen() -> None:
+    world = World()
+    subscription = paid(world)
+    cheap = world.plan("Liten", "400.00")
+    change = partial(actions.change, subscription, plan=cheap, as_of=DAY, actor="test")
+    bill_after(change, as_of=DAY, actor="test")
+    pausing.pause(subscription, as_of=DAY, actor="test", unused="credit")
+    assert foreseen_payable(world) == 123450
+    bill_customer(world.customer, as_of=DAY, actor="test")
+    assert payable_out_minor(world.customer, "SEK") == 123450
 
 
 def test_what_was_charged_on_a_note_that_corrects_nothing_is_not_paid_out() -> None:

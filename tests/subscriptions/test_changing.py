@@ -41,7 +41,7 @@ def test_a_price_that_was_only_looked_at_may_change_before_it_is_used(plan: Plan
     """A preview uses the price and takes that back: nothing of it is kept."""
     customer = CustomerFactory(seller=plan.seller)
     start = partial(subscriptions.start, customer, plan, as_of=START, actor="test")
-    assert preview(start, as_of=START, actor="test").to_pay_today_minor == 31_00
+    assert preview(start, as_of=START).to_pay_today_minor == 31_00
     Price.objects.filter(plan=plan).update(amount=Decimal(62))
     [bill] = bill_after(start, as_of=START, actor="test").documents
     assert bill.total_minor == 62_00

@@ -321,7 +321,7 @@ class Of(Endpoint):
         )
 
     def foreseen(self, change: Change) -> HttpResponse:
-        seen = preview(change, as_of=self.today, actor=self.actor)
+        seen = preview(change, as_of=self.today)
         return reply(PreviewReading.show(seen))
 
 

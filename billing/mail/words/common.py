@@ -20,7 +20,6 @@ from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from customers.links import Purpose
 
-ACTOR = "mail"
 Rows = tuple[tuple[str, str], ...]
 
 # What is told of one invoice that is not paid; the next mail says all that this one does.
@@ -109,7 +108,7 @@ def manage_button(occasion: Occasion, subscription: Subscription, label: str) ->
 def next_bill_of(subscription: Subscription, as_of: date) -> SeenBill | None:
     """The next bill of a subscription from a day on, with nothing kept of it."""
     try:
-        return next_bill(subscription.customer, as_of=as_of, actor=ACTOR, subscription=subscription)
+        return next_bill(subscription.customer, as_of=as_of, subscription=subscription)
     except BillingError:
         # What cannot be billed as things stand is told of elsewhere; the mail has no figure then.
         return None
