@@ -72,19 +72,19 @@ class NotDatedAhead(pgtrigger.Trigger):
 
     ``day`` is the column. A machine's clock may be wrong by days, and what was issued is never
     taken back; a minute is what clocks may differ by. Asked of each row, or once a statement whose
-    rows are ``added``; ``unless`` is SQL about a row ``r``.
+    rows are ``added``.
     """
 
     when = pgtrigger.After
 
-    def __init__(self, *, day: str, unless: str = "false", **options: Any):
-        self.day, self.unless = day, unless
+    def __init__(self, *, day: str, **options: Any):
+        self.day = day
         super().__init__(**options)
 
     def get_func(self, model: Any) -> str:
         is_ahead = f"""
             s.is_live AND r.{self.day} > ((clock_timestamp() + interval '1 minute')
-                AT TIME ZONE s.time_zone)::date AND NOT ({self.unless})
+                AT TIME ZONE s.time_zone)::date
         """
         rows = "added" if self.level == pgtrigger.Statement else "(SELECT NEW.*)"
         return f"""

@@ -231,8 +231,6 @@ class Invoice(Stateful):
             NotDatedAhead(
                 name="live_document_is_not_dated_ahead",
                 day="issued_on",
-                # Earlier versions' previews wrote documents of days to come, and took them back.
-                unless="COALESCE(r.number, '') LIKE 'preview %'",
                 operation=pgtrigger.Insert,
                 level=pgtrigger.Statement,
                 referencing=pgtrigger.Referencing(new="added"),
