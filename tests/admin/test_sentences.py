@@ -70,7 +70,7 @@ def test_what_somebody_has_called_as_a_word_of_the_desk_keeps_its_name(name: str
     with translation.override("sv"):
         assert in_page_language(f"Started {name}.") == f"Abonnemanget {name} har börjat."
         assert in_page_language(f"{name} and Tea are not of one family.") == (
-            f"{name} och Tea hör inte till samma familj."
+            f"{name} och Tea hör inte till samma grupp."
         )
         assert in_page_language(f"Made {name} in place of paid.").startswith(f"{name} är ")
         assert in_page_language(f"The plan {name} has no prices in SEK.") == (
