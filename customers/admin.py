@@ -54,7 +54,7 @@ ENDPOINTS = Panel(
 
 
 MISSING = Panel(
-    "Missing before it may issue",
+    "Missing before it may issue invoices",
     rows=lambda seller: missing_to_go_live(seller) if seller.is_live else [],
     columns={
         "Field": lambda missing: format_html(

@@ -81,7 +81,8 @@ def _empty(seller: "Seller") -> Iterator[Missing]:
     is_limited = country == "SE" and number.startswith(_LIMITED_COMPANY)
     if is_limited and not seller.seat.strip():
         yield Missing(
-            "seat", pgettext_lazy("desk", "Seat: a limited company names its registered seat.")
+            "seat",
+            pgettext_lazy("desk", "Seat: a limited company must state its registered office."),
         )
     if charges_vat(seller) and not seller.vat_number.strip():
         yield Missing(
@@ -106,11 +107,13 @@ def _empty(seller: "Seller") -> Iterator[Missing]:
 
 
 _ADDRESS: Final = {
-    "address_line1": pgettext_lazy("desk", "Address: an invoice bears the seller's whole address."),
-    "postal_code": pgettext_lazy(
-        "desk", "Postal code: an invoice bears the seller's whole address."
+    "address_line1": pgettext_lazy(
+        "desk", "Address: an invoice must show the seller's full address."
     ),
-    "city": pgettext_lazy("desk", "Town: an invoice bears the seller's whole address."),
+    "postal_code": pgettext_lazy(
+        "desk", "Postal code: an invoice must show the seller's full address."
+    ),
+    "city": pgettext_lazy("desk", "Town: an invoice must show the seller's full address."),
 }
 
 

@@ -64,7 +64,7 @@ class Stop(PageAction):
 
 class Resume(PageAction):
     name = "resume"
-    label = "Go on reminding"
+    label = "Resume reminding"
     explanation = pgettext_lazy("desk", "Continues with the next step, tomorrow at the earliest.")
     permission = "dunning.resume_dunningcase"
     icon = "play_arrow"

@@ -135,7 +135,7 @@ class Rotate(PageAction):
     explanation = pgettext_lazy(
         "desk",
         "Makes a new key with the same name, scopes and limits, shown once. The old one works "
-        "beside it for a while, so that the shop can change over without a stop.",
+        "alongside it for a while, so that the shop can change over without interruption.",
     )
     permission = "api.rotate_apikey"
     icon = "autorenew"

@@ -12,8 +12,8 @@ GUARD_WORDS = {
         "Another customer of this seller has this external id. Give each customer an id of its own."
     ),
     "customer_is_merged_into_one_that_stays": (
-        "A customer can only be merged into another customer of the same seller, and into none "
-        "that was merged itself. Choose another customer."
+        "A customer can only be merged into another customer of the same seller, and not into "
+        "one that has itself been merged. Choose another customer."
     ),
     "customer_is_merged_for_good": "A merge cannot be undone.",
     "merged_customers_follow": (
@@ -89,8 +89,8 @@ GUARD_WORDS = {
         "The policy already has this step on this day. Choose another day, or leave it out."
     ),
     "one_dunning_policy_is_chosen_for_a_plan": (
-        "A policy has already been chosen for this plan. Each plan has one, and so do all the "
-        "plans without one of their own."
+        "A policy has already been chosen for this plan. Each plan has at most one, and all the "
+        "plans without one of their own share another."
     ),
     "dunning_choice_stays_with_its_seller": (
         "The policy and the plan belong to different sellers. Choose two of the same seller."

@@ -27,7 +27,7 @@ def not_found(request: HttpRequest) -> HttpResponse:
         pgettext(
             "desk",
             "What it showed may have been removed, or part of the address was lost on the way. "
-            "Look for it with the search, or start from the front page.",
+            "Search for it, or start from the front page.",
         ),
     )
 

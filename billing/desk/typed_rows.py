@@ -278,7 +278,7 @@ class NotesField(RowsField):
         for row in rows:
             if row["name"] in kept:
                 raise ValidationError(
-                    pgettext("desk", "“%(name)s” stands there twice.") % {"name": row["name"]}
+                    pgettext("desk", "“%(name)s” is there twice.") % {"name": row["name"]}
                 )
             kept[row["name"]] = row["value"]
         if len(kept) > METADATA_KEYS:

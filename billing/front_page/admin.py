@@ -171,8 +171,8 @@ class KillSwitchAdmin(ReadOnly):
 
     def response_add(self, request: HttpRequest, obj: KillSwitch, *args: Any) -> HttpResponse:
         if obj.seller:
-            said = pgettext("desk", "Charging of %(seller)s is stopped.") % {"seller": obj.seller}
+            said = pgettext("desk", "Charging by %(seller)s is stopped.") % {"seller": obj.seller}
         else:
-            said = pgettext("desk", "Charging of everybody is stopped.")
+            said = pgettext("desk", "Charging by all sellers is stopped.")
         messages.success(request, said)
         return HttpResponseRedirect(reverse("admin:index"))

@@ -23,7 +23,7 @@ GO_ON, RESUME = "Resume everything", "Resume charging"
 # its code what was seen, and the particulars stand on the hold's own page.
 SEEN = {
     "database_replaced": (
-        "The database lies in another place than before, as after a restore, a move or a failover."
+        "The database is no longer in the same place, as after a restore, a move or a failover."
     ),
     "database_is_older": "This machine has seen the database farther on than it is now.",
     "database_unmarked": (
@@ -60,8 +60,8 @@ def _stops(request: HttpRequest) -> Iterator[Stop]:
             pgettext("desk", "Nothing leaves"),
             pgettext(
                 "desk",
-                "KVITT_OUTBOUND is off: no email, charge, refund or webhook leaves. Set it on, and "
-                "restart web and worker, once this installation is to reach people.",
+                "KVITT_OUTBOUND is off: no email, charge, refund or webhook leaves. Turn it on, "
+                "and restart web and worker, once this installation is to reach people.",
             ),
         )
     if reason := mark.blindness():
@@ -111,7 +111,7 @@ def _is_english() -> bool:
 
 def _of_switch(switch: KillSwitch, seller: str, *, may_press: bool) -> Stop:
     title = (
-        pgettext("desk", "Charging of %(seller)s is stopped") % {"seller": seller}
+        pgettext("desk", "Charging by %(seller)s is stopped") % {"seller": seller}
         if seller
         else pgettext("desk", "Charging is stopped")
     )

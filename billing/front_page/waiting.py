@@ -111,7 +111,7 @@ def _to_bill() -> list[Work]:
     return [
         of_subscriptions(
             "Parked subscriptions",
-            "Cannot be billed until somebody sets them right.",
+            "Cannot be billed until somebody puts them right.",
             "front_hand",
             Subscription.objects.exclude(parked_reason=""),
             "work=parked",
@@ -191,9 +191,9 @@ def _undelivered() -> list[Work]:
             "events_delivery",
             "state__exact=dead",
         ),
-        of_mails("Mail not sent", "Refused, or tried for three days.", "failed"),
+        of_mails("Emails not sent", "Refused, or tried for three days.", "failed"),
         of_mails(
-            "Mail in doubt",
+            "Emails in doubt",
             "Nobody knows whether they were sent. Send them again, or not?",
             "unclear",
         ),
@@ -232,8 +232,8 @@ def _unready() -> QuerySet[Seller]:
 def _money_and_jobs() -> list[Work]:
     return [
         Work(
-            "Live sellers that may not issue",
-            "Something is missing that has to stand on invoices. Their pages list it.",
+            "Live sellers that may not issue invoices",
+            "Something that has to be on invoices is missing. Their pages list it.",
             "storefront",
             "customers.view_seller",
             _unready(),
@@ -242,7 +242,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Money to pay back",
-            "One of you pays it at the bank, and says so on its page.",
+            "Somebody has to pay it at the bank and mark it as paid on its page.",
             "account_balance",
             "payments.view_refund",
             Refund.objects.filter(state=Refund.State.OWED),
@@ -251,7 +251,8 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Balances left behind",
-            "Of customers without a subscription. Pay them back from the customer's page.",
+            "They belong to customers without a subscription. Pay them back from the "
+            "customer's page.",
             "savings",
             "invoicing.view_customerbalance",
             CustomerBalance.objects.filter(IS_LEFT_BEHIND),
@@ -269,7 +270,7 @@ def _money_and_jobs() -> list[Work]:
         ),
         Work(
             "Parked gateway events",
-            "About nothing of ours, or given up.",
+            "They are about nothing that we know of, or were given up.",
             "move_to_inbox",
             "payments.view_gatewayevent",
             GatewayEvent.objects.exclude(parked_reason=""),

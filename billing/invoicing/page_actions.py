@@ -109,7 +109,7 @@ class OneOffForm(CreditGiftForm):
     description = forms.CharField(
         label=pgettext_lazy("desk", "Description"),
         max_length=500,
-        help_text=pgettext_lazy("desk", "As it will stand on the document."),
+        help_text=pgettext_lazy("desk", "As it will appear on the document."),
     )
     subscription = NamedChoice(
         Subscription.objects.none(),
@@ -124,7 +124,7 @@ class OneOffForm(CreditGiftForm):
         required=False,
         help_text=pgettext_lazy(
             "desk",
-            "The account in the books for its revenue, of those that the seller's products use.",
+            "The account in the books for its revenue: one that the seller's products use.",
         ),
     )
     buyer_reference = forms.CharField(

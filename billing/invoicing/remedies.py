@@ -125,6 +125,6 @@ def free_once_tax_is_stated(row: Customer | Seller, changed: Sequence[str], acto
 def _freed(count: int) -> str:
     if not count:
         return ""
-    return pgettext("desk", "Parked no more, and billed by the next run: %(count)s.") % {
+    return pgettext("desk", "No longer parked, and billed by the next run: %(count)s.") % {
         "count": count
     }

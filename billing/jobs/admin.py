@@ -28,7 +28,7 @@ class Stop(PageAction):
     label = "Stop"
     explanation = pgettext_lazy(
         "desk",
-        "Ends the run after the present step. What is done stays done. The job "
+        "Ends the run after the current step. What is done stays done. The job "
         "does not start again until somebody presses Run again.",
     )
     permission = "jobs.change_jobrun"

@@ -144,7 +144,8 @@ def send_again(message: Message, *, as_of: date, actor: str) -> Message:
         raise Refused("The customer has no email address. Add one first.", code="no_address")
     if set(addressees.to) <= set(message.taken_for):
         raise Refused(
-            "Everybody who gets such mail now has it already. Let it go.", code="nobody_left"
+            "Everybody who gets such mail now has it already. Press Do not send.",
+            code="nobody_left",
         )
     if address == message.recipient:
         _put_back(message, addressees)

@@ -88,7 +88,7 @@ class SendAsItWas(Resend):
     explanation = pgettext_lazy(
         "desk",
         "Sends the same email once more, to those who get such emails now. Its "
-        "link works again, and its attachments come along.",
+        "link works again, and its attachments are included.",
     )
     icon = "forward_to_inbox"
     variant = ActionVariant.PRIMARY
@@ -129,7 +129,7 @@ class Settle(PageAction):
 
 class LetGo(PageAction):
     name = "let-go"
-    label = "Let it go"
+    label = "Do not send"
     explanation = pgettext_lazy(
         "desk", "The customer does not get this email, and nobody is asked about it any more."
     )
@@ -192,7 +192,7 @@ MAILS_OF_DOCUMENT = Panel(
     columns=COLUMNS,
 )
 SENDINGS = Panel(
-    "Before and again",
+    "Earlier and later emails",
     rows=lambda message: other_sendings(message).order_by("-id").defer("text", "html"),
     columns=COLUMNS,
     when_empty="It was not sent again.",

@@ -41,7 +41,8 @@ class MergeForm(ActionForm):
         required=False,
         max_length=TERM_MAX,
         help_text=pgettext_lazy(
-            "desk", "By name, email address, organisation number or id, among the same seller's."
+            "desk",
+            "By name, email address, organisation number or id, among the same seller's customers.",
         ),
     )
     staying = NamedChoice(
@@ -76,7 +77,7 @@ class MergeForm(ActionForm):
             for obstacle in obstacles(self.obj, staying):
                 self.add_error(None, ValidationError(obstacle.message, code=obstacle.code))
         elif not self.found and wanted:
-            said = pgettext("desk", "The seller has no other customer who is called so.")
+            said = pgettext("desk", "The seller has no other customer that matches.")
             self.add_error("wanted", said)
         elif self.found:
             self.add_error("staying", pgettext("desk", "Choose the customer who stays."))

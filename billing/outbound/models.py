@@ -101,8 +101,8 @@ class KillSwitch(models.Model):
 
     def __str__(self) -> str:
         if not self.seller:
-            return pgettext("desk", "Charging of everybody")
-        return pgettext("desk", "Charging of %(seller)s") % {"seller": self.seller}
+            return pgettext("desk", "Charging by all sellers")
+        return pgettext("desk", "Charging by %(seller)s") % {"seller": self.seller}
 
 
 class DatabaseMark(models.Model):

@@ -99,7 +99,7 @@ class PaymentOfManyForm(ConfirmedForm):
         help_text=pgettext_lazy(
             "desk",
             "The amount that arrived. If it is empty, the sum of the parts. What is "
-            "over goes to the balance.",
+            "left over goes to the balance.",
         ),
     )
     received_on = date_field(

@@ -115,7 +115,7 @@ class Unlock(PageAction):
     name = "unlock"
     label = "Unlock"
     explanation = pgettext_lazy(
-        "desk", "Lets this name sign in from this address again before the time is up."
+        "desk", "Lets this username sign in from this address again before the time is up."
     )
     permission = "axes.change_accessattempt"
     icon = "lock_open"

@@ -96,7 +96,7 @@ class ChangeForm(WhenForm):
         required=False,
         empty_label=pgettext_lazy("desk", "Keep the plan and its prices"),
         label=pgettext_lazy("desk", "New plan"),
-        help_text=pgettext_lazy("desk", "Choose the present plan to move to its present prices."),
+        help_text=pgettext_lazy("desk", "Choose the current plan to move to its current prices."),
     )
     is_credited = forms.BooleanField(
         required=False,

@@ -41,7 +41,7 @@ class TaxRateAdmin(Desk):
     search_fields = ("country__iexact", "category__istartswith")
     fieldsets = (
         (None, {"fields": (("country", "category"), ("percent", "is_default"))}),
-        ("Holds", {"fields": (("valid_from", "valid_until"),)}),
+        ("In force", {"fields": (("valid_from", "valid_until"),)}),
         ("Where it is from", {"fields": ("source", "note")}),
     )
 
@@ -136,7 +136,7 @@ class TaxRegistrationAdmin(Desk):
     autocomplete_fields = ("seller",)
     fieldsets = (
         (None, {"fields": ("seller", ("scheme", "country"), "number")}),
-        ("Holds", {"fields": (("valid_from", "valid_until"),)}),
+        ("In force", {"fields": (("valid_from", "valid_until"),)}),
     )
 
     seller_link = link_column("seller", ordering="seller__name")

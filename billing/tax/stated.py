@@ -55,7 +55,7 @@ class TaxField(RowsField):
     row = RateRow
     none_label = pgettext_lazy("desk", "No tax at all")
     said = pgettext_lazy(
-        "desk", "In place of the rate table's, which count where all rows are empty."
+        "desk", "In place of the rates in the rate table, which apply where all rows are empty."
     )
 
     def cells_of(self, kept: Any) -> TypedRows:

@@ -38,7 +38,7 @@ class FilterField(RowsField):
     row = FilterRow
     said = pgettext_lazy(
         "desk",
-        "What a record must say of itself to count. Where several values will do, each has a row.",
+        "What a record must contain to count. Where several values will do, each has a row.",
     )
 
     def cells_of(self, kept: Any) -> TypedRows:

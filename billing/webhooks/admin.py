@@ -44,7 +44,9 @@ class Test(EndpointAction):
     name = "test"
     label = "Send a test"
     explanation = pgettext_lazy(
-        "desk", "Sends an event that means nothing with the next tick. You will see it below."
+        "desk",
+        "Sends a test event with the next tick. It means nothing to the shop, and you will see it "
+        "below.",
     )
     icon = "send"
     variant = ActionVariant.PRIMARY

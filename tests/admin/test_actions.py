@@ -821,9 +821,9 @@ def test_the_page_of_a_live_seller_lists_what_it_misses(anna: Client) -> None:
     page = anna.get(page_url(seller)).content.decode()
     assert 'href="#id_city"' in page
     assert 'href="#id_bankgiro"' in page
-    assert "Missing before it may issue" in page
+    assert "Missing before it may issue invoices" in page
     front = anna.get(reverse("admin:index")).content.decode()
-    assert "Live sellers that may not issue" in front
+    assert "Live sellers that may not issue invoices" in front
 
 
 def test_one_payment_is_recorded_for_several_invoices_on_its_day(

@@ -114,7 +114,7 @@ def test_of_several_who_are_found_one_is_chosen(anna: Client, closing: Customer)
     page = ask(anna, closing, wanted="bo ek", staying=made[1].pk)
     assert "bo@two.example" in page.context["preview"].documents[0].title
     other = ask(anna, closing, wanted="anna of old", staying=made[1].pk)
-    assert errors_of(other) == ["The seller has no other customer who is called so."]
+    assert errors_of(other) == ["The seller has no other customer that matches."]
 
 
 @pytest.mark.parametrize("wanted", ["", "nobody", "anna of old", "stranger", "gone"])

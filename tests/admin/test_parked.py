@@ -83,7 +83,7 @@ def test_the_reason_leads_to_the_missing_rate_filled_in_and_setting_it_frees_at_
         assert anna.get(address.partition("#")[0]).status_code == 200, what
 
     saved = anna.post(add, rate(category="food"), follow=True)
-    assert "Parked no more, and billed by the next run: 1." in saved.content.decode()
+    assert "No longer parked, and billed by the next run: 1." in saved.content.decode()
     assert is_free(parked) and not is_free(other)
     told = Event.objects.get(type="subscription.unparked")
     assert (told.subject, told.actor) == (parked.public_id, "user:anna")
@@ -131,7 +131,7 @@ def test_a_file_of_rates_frees(tmp_path: Path) -> None:
     assert not is_free(parked)
     call_command("load_vat_rates", str(file), stdout=out)
     assert is_free(parked)
-    assert "Parked no more, and billed by the next run: 1." in out.getvalue()
+    assert "No longer parked, and billed by the next run: 1." in out.getvalue()
 
 
 def test_of_a_wrong_tax_it_leads_to_whose_it_is(anna: Client) -> None:

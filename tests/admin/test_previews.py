@@ -66,7 +66,7 @@ def test_another_choice_than_was_shown_is_shown_first(
     url, asked = act_url(subscription, "change"), {"key": "k", "plan": larger.pk, **CHANGED}
     seen = anna.post(url, asked).context["seen"]
     page = anna.post(url, {**asked, "when": "period_end", "seen": seen})
-    assert "You chose something else than what was shown." in asked_of(page)
+    assert "You chose something other than what was shown." in asked_of(page)
     assert page.context["preview"].documents[0].note == "Nothing is billed or credited."
     assert Invoice.objects.count() == 1
 

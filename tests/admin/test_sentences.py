@@ -34,8 +34,8 @@ from billing.desk.sentences import in_page_language
         ),
         (
             "Shop issues nothing yet, because it is live and its page under Sellers misses "
-            "something. Legal name: enter it as it is registered. Seat: a limited company names "
-            "its registered seat.",
+            "something. Legal name: enter it as it is registered. Seat: a limited company must "
+            "state its registered office.",
             "Shop utfärdar inget än, för säljaren är skarp och något saknas på dess sida bland "
             "säljarna. Juridiskt namn: ange namnet som det är registrerat. Säte: ett aktiebolag "
             "ska ange sitt säte.",

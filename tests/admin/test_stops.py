@@ -42,7 +42,7 @@ def test_nothing_is_said_where_nothing_stands_still(anna: Client) -> None:
 def test_charging_of_all_is_stopped_and_goes_on_from_the_front_page(
     anna: Client, seller: Seller
 ) -> None:
-    assert "Charging of everybody is stopped" in press(anna).content.decode()
+    assert "Charging by all sellers is stopped" in press(anna).content.decode()
     assert refusal(Kind.CHARGE, seller.public_id)
     text = front_page(anna)
     assert "user:anna stopped it: Wrong prices" in text
@@ -61,7 +61,7 @@ def test_charging_of_all_is_stopped_and_goes_on_from_the_front_page(
 def test_one_sellers_charging_is_stopped_alone(anna: Client, seller: Seller) -> None:
     other = SellerFactory()
     press(anna, whose=seller.pk)
-    assert "Charging of Rosteriet is stopped" in front_page(anna)
+    assert "Charging by Rosteriet is stopped" in front_page(anna)
     assert refusal(Kind.CHARGE, seller.public_id) and not refusal(Kind.CHARGE, other.public_id)
     assert not Event.objects.filter(seller=other.public_id, type="charging.stopped").exists()
 

@@ -229,7 +229,7 @@ def test_a_last_tier_that_is_free_stays_when_another_is_changed(
             Customer,
             {"metadata-3-name": "a", "metadata-4-name": "a"},
             "metadata",
-            "“a” stands there twice.",
+            "“a” is there twice.",
         ),
         (
             Customer,

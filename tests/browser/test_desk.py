@@ -65,9 +65,9 @@ def swedish_desk(window: Browser, live_server: LiveServer, rows: Any) -> Iterato
 
 def test_a_seller_is_chosen_and_let_go_again(desk: Page) -> None:
     desk.get_by_label("Seller").select_option(label="Blå Bönan 1 (test)")
-    expect(desk.get_by_role("heading", name="How it goes, Blå Bönan 1")).to_be_visible()
+    expect(desk.get_by_role("heading", name="How it is going, Blå Bönan 1")).to_be_visible()
     desk.locator("#nav-sidebar-apps").get_by_role("link", name="Customers", exact=True).click()
-    expect(desk.get_by_text("Shown is what belongs to Blå Bönan 1.")).to_be_visible()
+    expect(desk.get_by_text("Only what belongs to Blå Bönan 1 is shown.")).to_be_visible()
     listed = desk.locator("#result_list tbody")
     expect(listed).to_have_count(1)
     desk.get_by_role("button", name="Show all sellers").click()

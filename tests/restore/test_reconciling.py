@@ -299,7 +299,7 @@ def test_what_may_have_been_mailed_before_waits_for_a_person(
     post(SIGN_IN, object="evt_1", customer=held, facts={})
     states = dict(Message.objects.values_list("kind", "state"))
     assert states == {"receipt": "unclear", "sign_in": "waiting"}
-    assert "Mail in doubt" in admin_client.get(reverse("admin:index")).content.decode()
+    assert "Emails in doubt" in admin_client.get(reverse("admin:index")).content.decode()
     [doubted] = Message.objects.filter(state="unclear")
     assert "restored" in doubted.last_error
     send_again(doubted, as_of=clock.today("UTC"), actor="anna")

@@ -45,7 +45,7 @@ Exit status: 0 loaded, 1 rows were wrong, 2 the file could not be read."""
         else:
             self._print(loaded)
         if freed and not options["json"]:
-            self.stdout.write(f"Parked no more, and billed by the next run: {freed}.")
+            self.stdout.write(f"No longer parked, and billed by the next run: {freed}.")
         if status:
             told = [problem.told(file.name) for problem in loaded.problems]
             raise CommandError("\n".join([*told, "Nothing was loaded."]), returncode=status)
