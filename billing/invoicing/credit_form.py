@@ -100,7 +100,7 @@ class CreditForm(ConfirmedForm):
         if asked["lines"] and asked.get("amount") is not None:
             self.add_error(
                 "amount",
-                pgettext("desk", "Enter a sum for the whole or parts of lines, not both."),
+                pgettext("desk", "Enter a sum for the whole invoice, or parts of lines, not both."),
             )
         return asked
 

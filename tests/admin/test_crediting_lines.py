@@ -110,7 +110,7 @@ def test_a_sum_and_parts_of_lines_are_not_asked_for_together(
     anna: Client, invoice: Invoice
 ) -> None:
     told = act(anna, invoice, "credit", amount="5", **asked(invoice, "Tea", amount="20"))
-    assert told == "REFUSED Enter a sum for the whole or parts of lines, not both."
+    assert told == "REFUSED Enter a sum for the whole invoice, or parts of lines, not both."
 
 
 def test_the_form_says_what_came_back_of_each_line_already(anna: Client, invoice: Invoice) -> None:

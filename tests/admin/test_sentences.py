@@ -26,7 +26,7 @@ from billing.desk.sentences import in_page_language
         ),
         (
             "A invoice that is void cannot become paid.",
-            "Det går inte att ändra tillståndet från makulerad till betald.",
+            "Det går inte att ändra status från makulerad till betald.",
         ),
         (
             "Goes to a@example.com (copy to b@example.com).",
