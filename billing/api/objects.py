@@ -53,5 +53,6 @@ def renderers() -> dict[str, Renderer]:
 def _show(
     reading: type[Reading], model: type[Model], public_ids: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    rows = reading.loaded(model._default_manager.filter(public_id__in=public_ids))
+    rows = list(reading.loaded(model._default_manager.filter(public_id__in=public_ids)))
+    reading.look_up_rare(rows)
     return {row.public_id: reading.show(row) for row in rows}

@@ -4,14 +4,14 @@ DRF walks through each field of each object; here twenty objects cost about what
 attributes does. The fields also make the schema, so that the two cannot differ.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from datetime import UTC, date, datetime
 from functools import cache
 from operator import attrgetter
 from typing import Any, ClassVar
 
-from django.db.models import Model, Prefetch, QuerySet
+from django.db.models import Model, Prefetch, QuerySet, prefetch_related_objects
 from rest_framework import serializers
 
 from billing.api.errors import invalid
@@ -24,7 +24,7 @@ DEPTH_MAX = 2
 class Reference(serializers.Field):
     """The id of another object, or the object itself where ``expand`` asks for it.
 
-    What ``is_rare`` is looked up beside the rows of which any has one, and not joined to all.
+    What ``is_rare`` is looked up where any row of a list has one, and not joined to all.
     """
 
     def __init__(self, target: str, *, is_rare: bool = False, **options: Any) -> None:
@@ -123,22 +123,30 @@ class Reading(serializers.Serializer[Any]):
     @classmethod
     def hangs_on(cls, expand: Iterable[str] = ()) -> list[Prefetch | str]:
         """What to prefetch, of the object and of what is expanded in it."""
-        found: list[Prefetch | str] = [*cls.prefetches, *cls._referred_to(is_rare=True)]
+        found = list(cls.prefetches)
         for source, reading, below in cls._expanded(expand):
-            found += [_prefixed(source, each) for each in reading.hangs_on(below)]
+            hanging = [*reading._referred_to(is_rare=True), *reading.hangs_on(below)]
+            found += [_prefixed(source, each) for each in hanging]
         return found
 
     @classmethod
     def loaded(cls, rows: QuerySet[Any], expand: Iterable[str] = ()) -> QuerySet[Any]:
-        """Rows with all that is shown of them, in a constant number of queries."""
+        """Rows with all that is shown of them but what is rare, in a constant number of queries."""
         paths, hanging = cls.loads(expand), cls.hangs_on(expand)
         rows = rows.select_related(*paths) if paths else rows
         return rows.prefetch_related(*hanging) if hanging else rows
 
     @classmethod
+    def look_up_rare(cls, rows: Sequence[Any]) -> None:
+        """Look up what is rare, in a query each, where any of the rows has it."""
+        rare = cls._referred_to(is_rare=True)
+        had = [name for name in rare if any(getattr(row, f"{name}_id") for row in rows)]
+        prefetch_related_objects(rows, *had)
+
+    @classmethod
     def prefetch(cls, name: str, rows: QuerySet[Any]) -> Prefetch:
         """Rows that hang on another object, as this shows them."""
-        return Prefetch(name, cls.loaded(rows))
+        return Prefetch(name, cls.loaded(rows).prefetch_related(*cls._referred_to(is_rare=True)))
 
     @classmethod
     def _referred_to(cls, *, is_rare: bool) -> list[str]:

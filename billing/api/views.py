@@ -279,6 +279,8 @@ class Listing(Endpoint):
             rows = self.filterset_class.applied(query, rows, self.request)
         pages = Cursor()
         found = pages.paginate_queryset(rows, self.request)
+        assert self.reading is not None
+        self.reading.look_up_rare(found)
         return reply(
             {
                 "next": pages.get_next_link(),

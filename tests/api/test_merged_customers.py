@@ -4,6 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 
 from billing.api.filtering import CustomerFilter
 from billing.api.views import ENDPOINTS, Listing
@@ -112,6 +114,23 @@ def test_a_merged_customer_is_read_with_the_one_that_stays(
     assert shop.get(path, expand="merged_into").json()["merged_into"] == of_staying
     listed = shop.get("customers", expand="merged_into").json()["results"]
     assert {row["id"] for row in listed} == {staying.public_id, closing.public_id}
+
+
+def test_a_list_looks_up_in_one_query_whom_its_customers_were_merged_into(
+    shop: Shop, staying: Customer
+) -> None:
+    def asked() -> tuple[int, set[str | None]]:
+        with CaptureQueriesContext(connection) as queries:
+            rows = shop.get("customers").json()["results"]
+        return len(queries), {row["merged_into"] for row in rows}
+
+    CustomerFactory(seller=shop.seller)
+    few, named = asked()
+    assert named == {None}
+    for count in (1, 3):
+        for _ in range(count):
+            mark_merged(CustomerFactory(seller=shop.seller), staying)
+        assert asked() == (few + 1, {None, staying.public_id})
 
 
 def test_a_document_names_the_customer_that_it_was_issued_to(
