@@ -1,14 +1,14 @@
 """What a customer does to a subscription: seen before it is done, and done once.
 
 A page shows what :func:`seen_of` answers. Its button comes back with what stands in the fields, and
-with the choice and the amount of today that were shown; :func:`do` does that or nothing at all.
+with the choice and the amounts of today that were shown; :func:`do` does that or nothing at all.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from billing.engine.errors import Refused
-from billing.invoicing.changes import Changed, Preview, bill_after, preview, to_pay_minor
+from billing.invoicing.changes import Changed, Preview, bill_after, preview
 from billing.subscriptions.allowed_changes import refuse_unless_offered
 from billing.subscriptions.models import Subscription
 from portal.limits import once
@@ -30,9 +30,9 @@ class Deed:
     change: Change
     asked: str = ""
 
-    def seen(self, minor: int) -> str:
-        """What its button sends back: the amount of today, and the choice that it was shown for."""
-        return f"{minor} {self.asked}".strip()
+    def seen(self, outcome: str) -> str:
+        """What its button sends back: what it came to, and the choice that it was shown for."""
+        return f"{outcome} {self.asked}".strip()
 
     def offered(self, visit: Visit) -> Subscription:
         """The change, refused where the customer may not make it as things stand."""
@@ -50,14 +50,14 @@ def seen_of(deed: Deed, visit: Visit) -> Preview:
 
 
 def do(deed: Deed, visit: Visit, *, key: str, seen: str) -> Changed:
-    """Make a change and bill what it makes due, for the choice and the amount that were seen.
+    """Make a change and bill what it makes due, for the choice and the amounts that were seen.
 
     Raises :class:`Refused` ("form_already_sent", "amount_changed"), and what the change raises.
     """
 
     def done() -> Changed:
         changed = bill_after(lambda: deed.offered(visit), as_of=visit.as_of, actor=visit.actor)
-        if deed.seen(to_pay_minor(changed.documents)) != seen:
+        if deed.seen(changed.outcome) != seen:
             raise Refused(
                 "The amounts have changed since the page was opened. Check them again.",
                 code="amount_changed",

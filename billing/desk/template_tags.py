@@ -72,7 +72,8 @@ def button(context: Context) -> SafeString:
     attributes |= {"type": "submit"} if context.get("submit") else {}
     attributes |= {"title": context.get("title"), **(context.get("attrs") or {})}
     shown = {name: value for name, value in attributes.items() if value not in (None, "", False)}
-    named = (BUTTON, BUTTONS[context.get("variant") or "primary"], context.get("class") or "")
+    look = BUTTONS.get(str(context.get("variant")), BUTTONS["primary"])
+    named = (BUTTON, look, context.get("class") or "")
     return format_html(
         '<{tag}{attributes} class="{named}" {more}>{words}</{tag}>',
         tag="a" if "href" in shown else "button",

@@ -39,6 +39,11 @@ class Changed:
     documents: list[Invoice]
     paid_out_minor: int = 0
 
+    @property
+    def outcome(self) -> str:
+        """What it comes to today, which must be what its preview said."""
+        return outcome_of(to_pay_minor(self.documents), self.paid_out_minor)
+
 
 def to_pay_minor(documents: Sequence[Invoice]) -> int:
     """What documents of today ask for in minor units; below zero for what comes back."""
@@ -48,6 +53,11 @@ def to_pay_minor(documents: Sequence[Invoice]) -> int:
         else document.amount_due_minor
         for document in documents
     )
+
+
+def outcome_of(to_pay_minor: int, paid_out_minor: int) -> str:
+    """What a change comes to today, in one word: what is to pay, and what goes back besides."""
+    return f"{to_pay_minor}/{paid_out_minor}" if paid_out_minor else f"{to_pay_minor}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +145,11 @@ class Preview:
     def to_pay_today_minor(self) -> int:
         """In minor units; below zero where more comes back than is charged."""
         return sum(bill.to_pay_minor for bill in self.today)
+
+    @property
+    def outcome(self) -> str:
+        """As that of :class:`Changed`."""
+        return outcome_of(self.to_pay_today_minor, self.paid_out_minor)
 
     @property
     def full_price(self) -> FullPrice | None:

@@ -44,6 +44,10 @@ class BillsOfChanges:
                 pgettext("desk", "Nothing is billed or credited."),
             )
             documents.append(previews.Foreseen(today, None, [], money(0, currency), note))
+        if seen.paid_out_minor:
+            back = pgettext("desk", "Today: paid back from the balance")
+            amount = money(seen.paid_out_minor, currency)
+            documents.append(previews.Foreseen(back, None, [], amount))
         for titled, bill in zip((_next, _after_that), seen.upcoming, strict=False):
             documents.append(foreseen(bill, titled(bill), bill.on))
         if not seen.upcoming:
@@ -53,7 +57,7 @@ class BillsOfChanges:
             amount = money(full.amount_minor, currency)
             title = pgettext("desk", "When the discount has ended")
             documents.append(previews.Foreseen(title, full.from_on, [], amount))
-        return previews.Preview(f"{seen.to_pay_today_minor}", documents)
+        return previews.Preview(seen.outcome, documents)
 
     def bill(self, subscription: Subscription, *, as_of: date, actor: str) -> previews.Reckoned:
         issued = actions.bill_customer(
@@ -64,7 +68,8 @@ class BillsOfChanges:
         paid_out = Money(paid_out_minor, subscription.currency)
         told = f"{paid_out} of the balance is paid back." if paid_out_minor else ""
         said = " ".join(filter(None, [issued_in_words(issued), told]))
-        return previews.Reckoned(said, outcome=f"{to_pay_minor(issued)}")
+        outcome = changes.outcome_of(to_pay_minor(issued), paid_out_minor)
+        return previews.Reckoned(said, outcome=outcome)
 
 
 def preview_note(invoice: Invoice, *, as_of: date, **asked: Any) -> previews.Preview:

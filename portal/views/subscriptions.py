@@ -300,7 +300,7 @@ def _outcome(deed: Deed | None, visit: Visit) -> dict[str, Any]:
     return {
         "lines": lines_of(seen),
         "key": new_key(),
-        "seen": deed.seen(seen.to_pay_today_minor),
+        "seen": deed.seen(seen.outcome),
         "problem": "",
     }
 

@@ -1,6 +1,7 @@
 """What an operator sees of a change before it is made, and that it then comes to the same."""
 
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import pytest
@@ -8,11 +9,16 @@ from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from billing.events.models import Event
+from billing.invoicing.changes import bill_after
 from billing.invoicing.models import CreditNote, Invoice
+from billing.payments.booking import record_payment
+from billing.payments.models import Refund
+from billing.payments.paying_out import pay_out_balance
+from billing.subscriptions import pausing
 from billing.subscriptions.models import Subscription
 from catalog.models import Plan
 from tests.admin.test_actions import act_url, invoice, offered, re_spaced, subscription
-from tests.factories import PlanFactory, PriceFactory
+from tests.factories import DAY, PlanFactory, PriceFactory
 
 __all__ = ["invoice", "subscription"]
 CHANGED = {"when": "now", "is_credited": "on", "is_prorated": "on"}
@@ -102,6 +108,27 @@ def test_a_pause_and_an_end_say_what_they_give_back(
     assert today.title == title
     assert ("goes to the customer" in today.note) == (title != "Today")
     assert not CreditNote.objects.exists()
+
+
+def test_what_goes_back_of_the_balance_is_shown_and_no_other_sum_is_paid(
+    anna: Client, subscription: Subscription, invoice: Invoice
+) -> None:
+    record_payment(invoice, as_of=DAY, actor="test")
+    pause = partial(pausing.pause, subscription, as_of=DAY, actor="test", unused="credit")
+    bill_after(pause, as_of=DAY, actor="test")
+    asked = {"key": "k", "when": "now", "is_credited": "on", "is_refunded": "on"}
+    url = act_url(subscription, "cancel")
+    page = anna.post(url, asked)
+    paid_back = page.context["preview"].documents[1]
+    assert paid_back.title == "Today: paid back from the balance"
+    assert "SEK\xa0125.00" in paid_back.total
+    customer = subscription.customer
+    pay_out_balance(customer, currency="SEK", amount_minor=25_00, as_of=DAY, actor="test")
+    again = anna.post(url, {**asked, "seen": page.context["seen"]})
+    assert "has changed since it was shown" in asked_of(again)
+    assert "SEK\xa0100.00" in again.context["preview"].documents[1].total
+    anna.post(url, {**asked, "seen": again.context["seen"]})
+    assert [each.amount_minor for each in Refund.objects.order_by("pk")] == [25_00, 100_00]
 
 
 def test_what_is_refused_shows_no_preview(anna: Client, subscription: Subscription) -> None:

@@ -9,9 +9,11 @@ from django.test import Client
 
 from billing.events.models import Event
 from billing.invoicing.batch import bill_due
+from billing.invoicing.corrections import credit
 from billing.invoicing.models import Invoice
 from billing.payments.booking import record_payment
 from billing.payments.models import Refund
+from billing.payments.paying_out import pay_out_balance
 from billing.subscriptions import actions, coupons, pausing
 from billing.subscriptions.allowed_changes import deeds_of
 from billing.subscriptions.models import Subscription
@@ -451,6 +453,23 @@ def test_a_consumer_withdraws_within_two_weeks_and_pays_for_the_days_they_had(
     assert (subscription.status, subscription.ends_on) == ("ended", ELEVENTH)
     assert Refund.objects.get().amount_minor == 26250
     assert Event.objects.get(type="subscription.canceled").data["reason"] == "withdrawal"
+
+
+def test_a_withdrawal_that_would_pay_back_less_of_the_balance_than_was_seen_is_not_done(
+    later: Client, subscription: Subscription, customer: Customer
+) -> None:
+    invoice = Invoice.objects.get()
+    record_payment(invoice, as_of=DAY, actor="test")
+    credit(invoice, as_of=DAY, actor="test", amount_minor=10000)
+    url = page_of(subscription, "withdraw")
+    page = later.get(url)
+    assert "We refund SEK 100.00 of your balance to you." in text_of(page)
+    pay_out_balance(customer, currency="SEK", amount_minor=4000, as_of=ELEVENTH, actor="test")
+    answer = later.post(url, hidden_of(page))
+    assert answer.status_code == 422
+    assert "We refund SEK 60.00 of your balance to you." in text_of(answer)
+    assert later.post(url, hidden_of(answer)).status_code == 302
+    assert sorted(Refund.objects.values_list("amount_minor", flat=True))[:2] == [4000, 6000]
 
 
 def test_nobody_withdraws_after_two_weeks_and_no_business_ever(
