@@ -90,7 +90,8 @@ class QuickSelect(UnfoldAdminSelectWidget):
         found = [("" if each is None else each, label) for each, label in self.choices]
         if any(isinstance(label, list | tuple) for _, label in found):
             return super().render(name, value, attrs, renderer)
-        written = _options(tuple((str(each), str(label)) for each, label in found))
+        # As plain text: what is markup equals what is not, and would be found in its place.
+        written = _options(tuple((f"{each}", f"{label}") for each, label in found))
         for each in self.format_value(value):
             chosen = f'<option value="{escape(each)}"'
             written = written.replace(f"{chosen}>", f"{chosen} selected>", 1)
@@ -98,7 +99,7 @@ class QuickSelect(UnfoldAdminSelectWidget):
         return _boxed(f'<select name="{escape(name)}"{_attributes(described)}>{written}</select>')
 
 
-@lru_cache(typed=True)
+@lru_cache
 def _options(choices: tuple[tuple[str, str], ...]) -> str:
     return "".join(_option(value, label, "") for value, label in choices)
 

@@ -50,7 +50,9 @@ class SameChoices(BaseChoiceIterator):
 
 
 class Picking:
-    """An admin page, or rows within one, whose fields with a search take whatever is sent."""
+    """An admin page, or rows within one, whose choices are written once, and whose fields with a
+    search take whatever is sent.
+    """
 
     def formfield_for_choice_field(
         self: Any, db_field: models.Field, request: HttpRequest, **options: Any
