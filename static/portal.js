@@ -27,7 +27,10 @@ const kvitt = (() => {
     const { target, requestConfig, serverResponse } = detail;
     const asked = (name) => requestConfig.elt.getAttribute(name) || undefined;
     const swapStyle = asked("hx-swap") || "innerHTML";
-    const options = { select: asked("hx-select"), selectOOB: asked("hx-select-oob") };
+    // Whoever hears of the swap later hears of the same request and the same place.
+    const options = {
+      select: asked("hx-select"), selectOOB: asked("hx-select-oob"), eventInfo: detail,
+    };
     detail.shouldSwap = false;
     held = held.filter((act) => act.target !== target.id);
     const act = () => {

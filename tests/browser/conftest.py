@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 from pytest_django.live_server_helper import LiveServer
 
 from tests.browsing import chromium
@@ -17,6 +17,22 @@ def window() -> Iterator[Browser]:
     with pytest.MonkeyPatch.context() as patch, chromium() as browser:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
         yield browser
+
+
+@pytest.fixture(autouse=True)
+def script_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What the scripts of any page of a test threw and nobody caught; none may be left."""
+    errors = list[str]()
+    opened = Browser.new_context
+
+    def opened_and_heard(browser: Browser, **options: Any) -> BrowserContext:
+        context = opened(browser, **options)
+        context.on("weberror", lambda thrown: errors.append(str(thrown.error)))
+        return context
+
+    monkeypatch.setattr(Browser, "new_context", opened_and_heard)
+    yield errors
+    assert errors == []
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,6 @@ class Visitor:
         self.base = base
         self.complaints: list[str] = []
         self.page.on("console", self._hear)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 
     def _hear(self, message: Any) -> None:
         if message.type in ("error", "warning"):
