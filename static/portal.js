@@ -29,7 +29,9 @@ const kvitt = (() => {
     const swapStyle = asked("hx-swap") || "innerHTML";
     // Whoever hears of the swap later hears of the same request and the same place.
     const options = {
-      select: asked("hx-select"), selectOOB: asked("hx-select-oob"), eventInfo: detail,
+      select: asked("hx-select"),
+      selectOOB: asked("hx-select-oob"),
+      eventInfo: detail,
     };
     detail.shouldSwap = false;
     held = held.filter((act) => act.target !== target.id);

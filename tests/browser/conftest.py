@@ -20,8 +20,8 @@ def window() -> Iterator[Browser]:
 
 
 @pytest.fixture(autouse=True)
-def script_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """What the scripts of any page of a test threw and nobody caught; none may be left."""
+def no_script_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test fails if a script threw what nobody caught, in any page of ``new_context``."""
     errors = list[str]()
     opened = Browser.new_context
 
@@ -31,7 +31,7 @@ def script_errors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
         return context
 
     monkeypatch.setattr(Browser, "new_context", opened_and_heard)
-    yield errors
+    yield
     assert errors == []
 
 

@@ -17,10 +17,11 @@ element => getComputedStyle(element).backgroundColor.match(/[0-9]+/g).slice(0, 3
 def test_the_page_of_the_api_is_readable_on_a_phone_by_day_and_by_night(
     window: Browser, live_server: LiveServer, scheme: str
 ) -> None:
-    page = window.new_page(
+    context = window.new_context(
         viewport={"width": 360, "height": 800},
         color_scheme=scheme,  # type: ignore[arg-type]
     )
+    page = context.new_page()
     complaints: list[str] = []
     page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
     page.goto(f"{live_server.url}/api/docs/")
@@ -38,4 +39,4 @@ def test_the_page_of_the_api_is_readable_on_a_phone_by_day_and_by_night(
             continue
         assert (painted.evaluate(BRIGHTNESS) < 200) is (scheme == "dark"), place
     assert complaints == []
-    page.close()
+    context.close()
